@@ -1,0 +1,18 @@
+//! The generator's environment. The AWS variables (`AWS_REGION`, `AWS_ENDPOINT_URL`,
+//! `AWS_ACCESS_KEY_ID`, …) are those the AWS SDKs read and are not repeated here.
+
+/// Where the job spec is: `s3://bucket/key` or `file:///absolute/path`. Takes precedence over the
+/// variables of a manual run.
+pub const JOB_SPEC_URI: &str = "JOB_SPEC_URI";
+
+/// Manual run: the job's id, `[A-Za-z0-9_-]{1,64}`.
+pub const REQUEST_ID: &str = "REQUEST_ID";
+
+/// Manual run: what the application shall be.
+pub const APP_DESCRIPTION: &str = "APP_DESCRIPTION";
+
+/// Manual run, optional: which provider makes the application; default `template`.
+pub const GENERATOR_PROVIDER: &str = "GENERATOR_PROVIDER";
+
+/// Manual run, optional: the folder for the job's results, `s3://…` or `file:///…`; default `./out`.
+pub const ARTIFACT_URI: &str = "ARTIFACT_URI";

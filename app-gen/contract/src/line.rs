@@ -1,0 +1,201 @@
+//! Events as lines: the generator's standard output, read back from a file or from CloudWatch Logs.
+
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::event::{Body, Event, Payload, whole_milliseconds};
+use crate::spec::validate_job_id;
+use crate::text::excerpt;
+use crate::{CONTRACT_VERSION, SpecError};
+
+/// Most bytes of a line, its newline included. Below the 16,384 at which log collectors split.
+pub const MAX_LINE_BYTES: usize = 16_000;
+
+/// What JSON leaves as it is and log collectors do not: ends of lines in Unicode's
+/// eyes, and the character they put in place of bytes that are not UTF-8.
+const ESCAPED: [(char, &str); 4] = [
+    ('\u{85}', "\\u0085"),
+    ('\u{2028}', "\\u2028"),
+    ('\u{2029}', "\\u2029"),
+    (char::REPLACEMENT_CHARACTER, "\\ufffd"),
+];
+
+/// An event that needs [`Event::by_reference`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("event line has {bytes} bytes, more than {MAX_LINE_BYTES}")]
+pub struct LineTooLong {
+    /// Its size, newline included.
+    pub bytes: usize,
+}
+
+/// Why a line is not an event. Excerpts are fit to be shown (see [`excerpt`]).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LineError {
+    /// Longer than [`MAX_LINE_BYTES`].
+    #[error("line has {bytes} bytes, more than {MAX_LINE_BYTES}")]
+    TooLong {
+        /// Its size, newline included.
+        bytes: usize,
+    },
+    /// Not UTF-8.
+    #[error("line is not UTF-8: {excerpt}")]
+    NotUtf8 {
+        /// Its start.
+        excerpt: String,
+    },
+    /// Not JSON; an empty line is not either.
+    #[error("line is not JSON: {excerpt}")]
+    NotJson {
+        /// Its start.
+        excerpt: String,
+    },
+    /// JSON that does not say it is of this contract.
+    #[error("line has version {found}, this program reads version {CONTRACT_VERSION}")]
+    WrongVersion {
+        /// The version found, `none` without one.
+        found: String,
+    },
+    /// A field is missing or holds what it must not.
+    #[error("line's {field} {reason}")]
+    InvalidField {
+        /// The field's name.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Event {
+    /// The event as one line, newline included.
+    ///
+    /// # Errors
+    /// [`LineTooLong`] when it would be longer than [`MAX_LINE_BYTES`].
+    pub fn to_line(&self) -> Result<String, LineTooLong> {
+        let (name, content) = match &self.payload {
+            Payload::Inline(body) => ("body", body.to_json()),
+            Payload::Reference { body_uri, .. } => ("body_uri", json!(body_uri)),
+        };
+        // Put together by hand to keep the fields in the order of the documentation.
+        let mut text = format!(
+            r#"{{"version":{CONTRACT_VERSION},"job_id":{},"sequence":{},"time":"{}","type":{},"{name}":{content}}}"#,
+            json!(self.job_id),
+            self.sequence,
+            self.time_text(),
+            json!(self.kind()),
+        );
+        for (character, escape) in ESCAPED {
+            text = text.replace(character, escape);
+        }
+        text.push('\n');
+        if text.len() > MAX_LINE_BYTES {
+            Err(LineTooLong { bytes: text.len() })
+        } else {
+            Ok(text)
+        }
+    }
+}
+
+/// Reads one line, with or without its newline. Unknown fields are ignored, an unknown type gives
+/// [`Body::Unknown`]: both come from a newer generator of the same contract version.
+///
+/// # Errors
+/// Any [`LineError`]; nothing makes it panic.
+pub fn parse_line(line: &[u8]) -> Result<Event, LineError> {
+    let content = line.strip_suffix(b"\n").unwrap_or(line);
+    if content.len() + 1 > MAX_LINE_BYTES {
+        return Err(LineError::TooLong {
+            bytes: content.len() + 1,
+        });
+    }
+    // A replacement character that is not escaped was put there by a log collector.
+    let text = std::str::from_utf8(content)
+        .ok()
+        .filter(|text| !text.contains(char::REPLACEMENT_CHARACTER))
+        .ok_or_else(|| LineError::NotUtf8 {
+            excerpt: excerpt(content),
+        })?;
+    let value: Value = serde_json::from_str(text).map_err(|_| LineError::NotJson {
+        excerpt: excerpt(content),
+    })?;
+    let Value::Object(mut fields) = value else {
+        return Err(LineError::WrongVersion {
+            found: "none".to_owned(),
+        });
+    };
+    check_version(&fields)?;
+
+    let job_id = text_field(&fields, "job_id")?.to_owned();
+    validate_job_id(&job_id).map_err(|error| match error {
+        SpecError::Invalid { reason, .. } => LineError::InvalidField {
+            field: "job_id",
+            reason,
+        },
+        other => invalid("job_id", &other.to_string()),
+    })?;
+    // The bound is that of the orchestrator's database, a signed 64-bit integer.
+    let sequence = fields
+        .get("sequence")
+        .and_then(Value::as_u64)
+        .filter(|sequence| (1..=i64::MAX.unsigned_abs()).contains(sequence))
+        .ok_or_else(|| invalid("sequence", "is not an integer from 1"))?;
+    let time = parse_time(text_field(&fields, "time")?)?;
+    let kind = text_field(&fields, "type")?.to_owned();
+    let payload = match (fields.remove("body"), fields.remove("body_uri")) {
+        (Some(body), None) => Payload::Inline(
+            Body::from_json(&kind, body)
+                .map_err(|error| invalid("body", &format!("of type {kind}: {error}")))?,
+        ),
+        (None, Some(Value::String(body_uri))) if !body_uri.is_empty() => {
+            Payload::Reference { kind, body_uri }
+        }
+        (None, Some(_)) => return Err(invalid("body_uri", "is not a URI")),
+        (None, None) => return Err(invalid("body", "is missing")),
+        (Some(_), Some(_)) => return Err(invalid("body", "stands beside a body_uri")),
+    };
+    Ok(Event {
+        job_id,
+        sequence,
+        time,
+        payload,
+    })
+}
+
+fn check_version(fields: &Map<String, Value>) -> Result<(), LineError> {
+    match fields.get("version") {
+        Some(version) if version.as_u64() == Some(CONTRACT_VERSION) => Ok(()),
+        Some(version) => Err(LineError::WrongVersion {
+            found: excerpt(version.to_string().as_bytes()),
+        }),
+        None => Err(LineError::WrongVersion {
+            found: "none".to_owned(),
+        }),
+    }
+}
+
+fn text_field<'fields>(
+    fields: &'fields Map<String, Value>,
+    name: &'static str,
+) -> Result<&'fields str, LineError> {
+    match fields.get(name) {
+        Some(Value::String(text)) if !text.is_empty() => Ok(text),
+        Some(_) => Err(invalid(name, "is not a text")),
+        None => Err(invalid(name, "is missing")),
+    }
+}
+
+fn parse_time(text: &str) -> Result<OffsetDateTime, LineError> {
+    OffsetDateTime::parse(text, &Rfc3339)
+        .map(whole_milliseconds)
+        .ok()
+        // The first and last day can leave the years of RFC 3339 when they are brought to UTC.
+        .filter(|time| time.offset().is_utc() && (0..=9999).contains(&time.year()))
+        .ok_or_else(|| invalid("time", &format!("{text:?} is not RFC 3339")))
+}
+
+fn invalid(field: &'static str, reason: &str) -> LineError {
+    LineError::InvalidField {
+        field,
+        reason: excerpt(reason.as_bytes()),
+    }
+}

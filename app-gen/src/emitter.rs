@@ -1,0 +1,336 @@
+//! The event stream: numbers events, writes each as one line and flushes it.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use app_gen_contract::{Body, EXCERPT_CHARS, Event, LogLevel, StepState, event_body_name, excerpt};
+use time::OffsetDateTime;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::location::Location;
+
+/// Twelve times within the silence that the orchestrator allows.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The one writer of the process's output. After a terminal event, or once the output cannot be
+/// written any more, events are dropped.
+pub(crate) struct Emitter {
+    state: Mutex<State>,
+    closed: watch::Sender<bool>,
+}
+
+struct State {
+    output: Box<dyn Write + Send>,
+    job_id: String,
+    /// The job's folder, for bodies that do not fit into a line.
+    folder: Option<Location>,
+    last_sequence: u64,
+    ended: bool,
+}
+
+impl Emitter {
+    /// `job_id` is used until [`Emitter::set_job`] tells a better one.
+    pub(crate) fn new(output: Box<dyn Write + Send>, job_id: String) -> Self {
+        let state = State {
+            output,
+            job_id,
+            folder: None,
+            last_sequence: 0,
+            ended: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            closed: watch::Sender::new(false),
+        }
+    }
+
+    /// From now on events carry `job_id`, and long bodies go to `folder`.
+    pub(crate) async fn set_job(&self, job_id: &str, folder: Location) {
+        let mut state = self.state.lock().await;
+        state.job_id = job_id.to_owned();
+        state.folder = Some(folder);
+    }
+
+    /// Writes one event. The lock is held while a long body is stored, so that lines keep the order of
+    /// their numbers.
+    pub(crate) async fn emit(&self, body: Body) {
+        let mut state = self.state.lock().await;
+        if state.ended {
+            return;
+        }
+        let event = Event::new(
+            &state.job_id,
+            state.last_sequence + 1,
+            OffsetDateTime::now_utc(),
+            body,
+        );
+        let line = match event.to_line() {
+            Ok(line) => line,
+            Err(_) => line_of_long(&event, state.folder.as_ref()).await,
+        };
+        if state
+            .output
+            .write_all(line.as_bytes())
+            .and_then(|()| state.output.flush())
+            .is_err()
+        {
+            state.ended = true;
+            self.closed.send_replace(true);
+            return;
+        }
+        state.last_sequence = event.sequence;
+        state.ended = event.is_terminal();
+    }
+
+    /// Emits a message for people.
+    pub(crate) async fn log(&self, level: LogLevel, message: impl Into<String>) {
+        self.emit(Body::Log {
+            level,
+            message: message.into(),
+        })
+        .await;
+    }
+
+    /// Emits the begin or end of a step.
+    pub(crate) async fn step(&self, name: &str, state: StepState, detail: Option<String>) {
+        self.emit(Body::Step {
+            name: name.to_owned(),
+            state,
+            detail,
+        })
+        .await;
+    }
+
+    /// Returns once the output cannot be written any more.
+    pub(crate) async fn closed(&self) {
+        // Cannot fail: the sender lives as long as `self`.
+        let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
+    }
+
+    /// Whether the output cannot be written any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        *self.closed.borrow()
+    }
+
+    /// Emits heartbeats until the returned set is dropped.
+    pub(crate) fn start_heartbeat(self: &Arc<Self>) -> JoinSet<()> {
+        let emitter = Arc::clone(self);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut ticks =
+                tokio::time::interval_at(Instant::now() + HEARTBEAT_INTERVAL, HEARTBEAT_INTERVAL);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                emitter.emit(Body::Heartbeat {}).await;
+            }
+        });
+        tasks
+    }
+}
+
+/// The line of an event that is too long for one: with its body by reference, or, where the body
+/// cannot be stored, with its texts cut.
+async fn line_of_long(event: &Event, folder: Option<&Location>) -> String {
+    let by_reference = store_body(event, folder)
+        .await
+        .and_then(|uri| Ok(event.by_reference(&uri).to_line()?));
+    by_reference.unwrap_or_else(|_| {
+        let cut = event.body().map_or(Body::Heartbeat {}, cut_texts);
+        let event = Event::new(&event.job_id, event.sequence, event.time, cut);
+        // Texts of some hundred characters always fit, so the default is never used.
+        event.to_line().unwrap_or_default()
+    })
+}
+
+async fn store_body(event: &Event, folder: Option<&Location>) -> Result<String> {
+    let (Some(folder), Some(body)) = (folder, event.body()) else {
+        bail!("no place for long bodies");
+    };
+    let object = folder.child(&event_body_name(event.sequence));
+    object
+        .write(body.to_json().to_string().into_bytes())
+        .await?;
+    Ok(object.uri().to_owned())
+}
+
+/// The body with every text cut to [`EXCERPT_CHARS`] characters.
+fn cut_texts(body: &Body) -> Body {
+    let mut json = body.to_json();
+    for value in json
+        .as_object_mut()
+        .into_iter()
+        .flat_map(|fields| fields.values_mut())
+    {
+        if let Some(text) = value
+            .as_str()
+            .filter(|text| text.chars().count() > EXCERPT_CHARS)
+        {
+            *value = excerpt(text.as_bytes()).into();
+        }
+    }
+    Body::from_json(body.kind(), json).unwrap_or(Body::Heartbeat {})
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex as StdMutex;
+
+    use app_gen_contract::{MAX_LINE_BYTES, parse_line};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Output(Arc<StdMutex<Vec<u8>>>);
+
+    impl Write for Output {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Output {
+        fn events(&self) -> Vec<Event> {
+            let bytes = self.0.lock().unwrap();
+            bytes
+                .split_inclusive(|byte| *byte == b'\n')
+                .map(|line| parse_line(line).unwrap())
+                .collect()
+        }
+
+        fn kinds(&self) -> Vec<(u64, String)> {
+            self.events()
+                .iter()
+                .map(|event| (event.sequence, event.kind().to_owned()))
+                .collect()
+        }
+    }
+
+    fn emitter() -> (Arc<Emitter>, Output) {
+        let output = Output::default();
+        (
+            Arc::new(Emitter::new(Box::new(output.clone()), "job".to_owned())),
+            output,
+        )
+    }
+
+    fn succeeded() -> Body {
+        Body::Succeeded {
+            summary: "fine".to_owned(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_heartbeat_every_ten_seconds_until_the_end() {
+        let (emitter, output) = emitter();
+        let heartbeat = emitter.start_heartbeat();
+        tokio::time::sleep(Duration::from_secs(35)).await;
+        drop(heartbeat);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        emitter.emit(succeeded()).await;
+        emitter.emit(Body::Heartbeat {}).await;
+        let kinds = output.kinds();
+        let heartbeats = (1..=3).map(|sequence| (sequence, "heartbeat".to_owned()));
+        assert_eq!(
+            kinds,
+            heartbeats
+                .chain([(4, "succeeded".to_owned())])
+                .collect::<Vec<_>>()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_long_body_goes_to_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let (emitter, output) = emitter();
+        let uri = format!("file://{}", folder.path().display());
+        emitter
+            .set_job("job-7", Location::open(&uri).unwrap())
+            .await;
+        let message = "wörd ".repeat(MAX_LINE_BYTES);
+        emitter.log(LogLevel::Warn, message.clone()).await;
+        emitter.emit(succeeded()).await;
+
+        let events = output.events();
+        assert_eq!(
+            output.kinds(),
+            [(1, "log".to_owned()), (2, "succeeded".to_owned())]
+        );
+        assert_eq!(events[0].job_id, "job-7");
+        assert_eq!(
+            events[0].body_uri(),
+            Some(format!("{uri}/events/000001.json").as_str())
+        );
+        let stored = std::fs::read(folder.path().join("events/000001.json")).unwrap();
+        let body = Body::from_json("log", serde_json::from_slice(&stored).unwrap()).unwrap();
+        assert_eq!(
+            body,
+            Body::Log {
+                level: LogLevel::Warn,
+                message
+            }
+        );
+    }
+
+    #[tokio::test]
+    async fn a_long_body_without_a_place_is_cut() {
+        let (emitter, output) = emitter();
+        emitter
+            .emit(Body::Failed {
+                reason: "\u{1}".repeat(MAX_LINE_BYTES),
+                hint: Some("short".to_owned()),
+            })
+            .await;
+        let events = output.events();
+        let Some(Body::Failed { reason, hint }) = events[0].body() else {
+            panic!("{events:?}")
+        };
+        assert_eq!(
+            (reason.chars().count(), hint.as_deref()),
+            (EXCERPT_CHARS, Some("short"))
+        );
+    }
+
+    #[tokio::test]
+    async fn concurrent_events_have_no_gaps() {
+        let (emitter, output) = emitter();
+        let mut tasks = JoinSet::new();
+        for number in 0..100 {
+            let emitter = Arc::clone(&emitter);
+            tasks.spawn(async move { emitter.log(LogLevel::Info, number.to_string()).await });
+        }
+        tasks.join_all().await;
+        let sequences: Vec<u64> = output.events().iter().map(|event| event.sequence).collect();
+        assert_eq!(sequences, (1..=100).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_broken_output_is_noticed() {
+        struct Broken;
+        impl Write for Broken {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let emitter = Emitter::new(Box::new(Broken), "job".to_owned());
+        emitter.emit(Body::Heartbeat {}).await;
+        emitter.emit(Body::Heartbeat {}).await;
+        tokio::time::timeout(Duration::from_secs(5), emitter.closed())
+            .await
+            .unwrap();
+    }
+}

@@ -1,0 +1,7 @@
+//! The generator's process; see the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    app_gen::run()
+}

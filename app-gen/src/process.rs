@@ -1,0 +1,167 @@
+//! The process around the pipeline: output, panics, signals and the exit code.
+
+use std::io;
+use std::panic::PanicHookInfo;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use app_gen_contract::{Body, exit};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+
+use crate::config::{guess_job_id, read_source};
+use crate::emitter::Emitter;
+use crate::failure::Failure;
+use crate::pipeline;
+
+/// How long the last event may wait for a reader that has stopped reading.
+const LAST_EVENT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the last panic said: its hook must not print, since the output is for events only.
+static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
+
+/// How the work ended.
+enum End {
+    Succeeded(String),
+    Failed(Failure),
+    /// Nobody can be told: the output is gone.
+    OutputClosed,
+}
+
+/// Runs the whole generator process: environment in, events on standard output, exit code back.
+#[must_use]
+pub fn run() -> ExitCode {
+    std::panic::set_hook(Box::new(record_panic));
+    // Two threads: one may wait for the output's reader while the other keeps time.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    // Without threads there is no one to write an event either.
+    let Ok(runtime) = runtime else {
+        return ExitCode::from(exit::FAILED);
+    };
+    let exit_code = runtime.block_on(supervise());
+    // A blocking thread in the middle of its work is not waited for.
+    runtime.shutdown_background();
+    ExitCode::from(exit_code)
+}
+
+fn record_panic(info: &PanicHookInfo<'_>) {
+    let message = info.payload_as_str().unwrap_or("no message");
+    let place = info
+        .location()
+        .map(|location| format!(" at {location}"))
+        .unwrap_or_default();
+    *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{message}{place}"));
+}
+
+async fn supervise() -> u8 {
+    let lookup = |name: &str| std::env::var(name).ok();
+    let emitter = Arc::new(Emitter::new(Box::new(io::stdout()), guess_job_id(&lookup)));
+    let end = match read_source(&lookup, std::env::current_dir().ok()) {
+        Ok(source) => {
+            work(
+                tokio::spawn(pipeline::run(source, Arc::clone(&emitter))),
+                &emitter,
+            )
+            .await
+        }
+        Err(failure) => End::Failed(failure),
+    };
+    let (body, exit_code) = match end {
+        End::Succeeded(summary) => (Body::Succeeded { summary }, exit::SUCCEEDED),
+        End::Failed(Failure {
+            reason,
+            hint,
+            exit_code,
+        }) => (Body::Failed { reason, hint }, exit_code),
+        End::OutputClosed => return exit::FAILED,
+    };
+    // In a task of its own: a write to a full pipe blocks its thread, and the bound must hold.
+    let last_event = tokio::spawn({
+        let emitter = Arc::clone(&emitter);
+        async move { emitter.emit(body).await }
+    });
+    let told = tokio::time::timeout(LAST_EVENT_TIMEOUT, last_event)
+        .await
+        .is_ok()
+        && !emitter.is_closed();
+    if told || exit_code != exit::SUCCEEDED {
+        exit_code
+    } else {
+        exit::FAILED
+    }
+}
+
+/// Waits for the pipeline, a signal, or the loss of the output, whichever comes first.
+async fn work(mut pipeline: JoinHandle<Result<String, Failure>>, emitter: &Emitter) -> End {
+    let (mut terminate, mut interrupt) = match (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) {
+        (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
+        (Err(error), _) | (_, Err(error)) => {
+            return End::Failed(
+                anyhow::Error::from(error)
+                    .context("cannot listen for signals")
+                    .into(),
+            );
+        }
+    };
+    let (name, exit_code) = tokio::select! {
+        result = &mut pipeline => return match result {
+            Ok(Ok(summary)) => End::Succeeded(summary),
+            Ok(Err(failure)) => End::Failed(failure),
+            Err(_) => End::Failed(panicked()),
+        },
+        () = emitter.closed() => return End::OutputClosed,
+        _ = terminate.recv() => ("SIGTERM", exit::STOPPED),
+        _ = interrupt.recv() => ("SIGINT", exit::INTERRUPTED),
+    };
+    pipeline.abort();
+    // Dropping the pipeline removes its workspace; a pipeline stuck in a write is left behind.
+    let _ = tokio::time::timeout(Duration::from_secs(1), pipeline).await;
+    End::Failed(Failure {
+        reason: format!("stopped by {name}"),
+        hint: None,
+        exit_code,
+    })
+}
+
+fn panicked() -> Failure {
+    let message = LAST_PANIC
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    let message = message.unwrap_or_else(|| "no message".to_owned());
+    Failure::job(
+        format!("the generator panicked: {message}"),
+        "this is a defect of app-gen: report it",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_becomes_a_failure() {
+        let emitter = Emitter::new(Box::new(io::sink()), "job".to_owned());
+        let previous_hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(record_panic));
+        let end = work(
+            tokio::spawn(async { panic!("shelf {} is empty", 7) }),
+            &emitter,
+        )
+        .await;
+        std::panic::set_hook(previous_hook);
+        let End::Failed(failure) = end else {
+            panic!("the job did not fail")
+        };
+        let expected = "the generator panicked: shelf 7 is empty at ";
+        assert!(failure.reason.starts_with(expected), "{}", failure.reason);
+        assert_eq!(failure.exit_code, exit::FAILED);
+    }
+}

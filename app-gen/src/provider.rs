@@ -1,0 +1,44 @@
+//! The seam between the pipeline and who writes the application.
+
+use std::path::Path;
+use std::pin::Pin;
+
+use app_gen_contract::JobSpec;
+
+use crate::emitter::Emitter;
+use crate::failure::Failure;
+use crate::template::Template;
+
+/// Writes an application. Work that blocks goes to a blocking thread, so that a stop is noticed.
+pub(crate) trait Provider: Send + Sync {
+    /// Writes the application for `spec` into the empty folder `workspace` and tells `emitter` about
+    /// its progress. A dropped future ends the work.
+    fn write<'call>(
+        &'call self,
+        spec: &'call JobSpec,
+        workspace: &'call Path,
+        emitter: &'call Emitter,
+    ) -> Pin<Box<dyn Future<Output = Result<Application, Failure>> + Send + 'call>>;
+}
+
+/// What a provider says of the application it wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Application {
+    /// Its name for people.
+    pub(crate) name: String,
+    /// One sentence for the job's last event.
+    pub(crate) summary: String,
+}
+
+const KNOWN: &str = "template";
+
+/// The provider called `name`.
+pub(crate) fn find(name: &str) -> Result<Box<dyn Provider>, Failure> {
+    match name {
+        "template" => Ok(Box::new(Template)),
+        _ => Err(Failure::job(
+            format!("unknown provider {name:?}"),
+            &format!("known providers: {KNOWN}"),
+        )),
+    }
+}
