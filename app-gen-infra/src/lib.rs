@@ -1,0 +1,81 @@
+//! The typed reader of `platform.toml`, the one manifest that says what exists.
+//!
+//! [`Platform::load`] parses and checks; whoever holds a [`Platform`] may rely
+//! on every reference in it being right. What is done with it (compose project,
+//! task definitions, smoke tests) is left to the callers.
+
+mod check;
+mod error;
+mod schema;
+
+pub use error::ManifestError;
+pub use schema::{
+    Environment, Image, Local, NpmPrebuild, Platform, RustPrebuild, Secret, SecretKey, Service,
+    Size, Task,
+};
+
+use std::path::Path;
+
+/// Where the manifest lies, relative to the root of the checkout.
+pub const MANIFEST_PATH: &str = "app-gen-infra/platform.toml";
+
+impl Platform {
+    /// Reads and checks the manifest of the checkout at `root`.
+    ///
+    /// # Errors
+    /// The file cannot be read, is not TOML, has an unknown or missing key, or
+    /// contradicts itself or the checkout; the error names file, line and key.
+    pub fn load(root: &Path) -> Result<Self, ManifestError> {
+        let path = root.join(MANIFEST_PATH);
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            ManifestError::whole_file(MANIFEST_PATH, format!("cannot be read: {error}"))
+        })?;
+        Self::parse(&text, root)
+    }
+
+    /// Like [`Platform::load`] with the text given; paths are looked up below `root`.
+    ///
+    /// # Errors
+    /// As [`Platform::load`].
+    pub fn parse(text: &str, root: &Path) -> Result<Self, ManifestError> {
+        let platform: Self =
+            toml::from_str(text).map_err(|error| ManifestError::from_toml(text, &error))?;
+        check::check(&platform, text, root)?;
+        Ok(platform)
+    }
+
+    /// The always-on service that users talk to.
+    #[must_use]
+    pub fn orchestrator(&self) -> &Service {
+        &self.services["orchestrator"]
+    }
+
+    /// The task that runs once per job.
+    #[must_use]
+    pub fn generator(&self) -> &Task {
+        &self.tasks["generator"]
+    }
+
+    /// The keys that the secret `name` must hold in `environment`, given what is switched on.
+    #[must_use]
+    pub fn required_secret_keys(&self, name: &str, environment: &str) -> Vec<&str> {
+        let modes = &self.orchestrator().environment;
+        let Some(secret) = self.secrets.get(name) else {
+            return Vec::new();
+        };
+        secret
+            .keys
+            .iter()
+            .filter(|(_, key)| {
+                key.environments.is_empty()
+                    || key.environments.iter().any(|name| name == environment)
+            })
+            .filter(|(_, key)| {
+                key.when
+                    .iter()
+                    .all(|(variable, value)| modes.get(variable) == Some(value))
+            })
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+}

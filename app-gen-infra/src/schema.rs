@@ -1,0 +1,196 @@
+//! The shape of `platform.toml`. Units are in the names.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use toml::Spanned;
+
+/// The whole manifest.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Platform {
+    /// Tag value and name prefix of everything that belongs to the project.
+    pub project: String,
+    /// AWS region of every environment.
+    pub region: String,
+    /// Platform of every image, as Docker writes it.
+    pub platform: String,
+    /// The base of every image.
+    pub base_image: String,
+    /// Version of its libc; binaries that need a newer one are refused.
+    pub base_libc: String,
+    /// Images by name.
+    pub images: BTreeMap<String, Image>,
+    /// Always-on services by name.
+    pub services: BTreeMap<String, Service>,
+    /// Run-once tasks by name.
+    pub tasks: BTreeMap<String, Task>,
+    /// Secrets by the name that services and tasks refer to.
+    pub secrets: BTreeMap<String, Secret>,
+    /// Ports and names on this machine.
+    pub local: Local,
+    /// Environments by name.
+    pub environments: BTreeMap<String, Environment>,
+}
+
+/// One image: a Docker context and what is built on the host before it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Image {
+    /// Repository in every registry.
+    pub repository: String,
+    /// Folder of the Docker context, relative to the checkout.
+    pub context: Spanned<String>,
+    /// Dockerfile, relative to the checkout.
+    pub dockerfile: Spanned<String>,
+    /// Stage to build; the last one where absent.
+    pub target: Option<String>,
+    /// Build arguments.
+    #[serde(default)]
+    pub args: BTreeMap<String, String>,
+    /// A binary that cargo builds on the host.
+    pub rust: Option<RustPrebuild>,
+    /// A folder that npm builds on the host.
+    pub npm: Option<NpmPrebuild>,
+}
+
+/// A binary compiled before the image and copied into its context.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RustPrebuild {
+    /// Package of the workspace.
+    pub package: String,
+    /// Its binary target.
+    pub binary: String,
+    /// Path in the context.
+    pub to: String,
+}
+
+/// A web page built before the image and copied into its context.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NpmPrebuild {
+    /// Folder with `package.json` and its lock, relative to the checkout.
+    pub folder: Spanned<String>,
+    /// What the build script writes, relative to `folder`.
+    pub output: String,
+    /// Path in the context.
+    pub to: String,
+}
+
+/// A service that is always on.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// Image by name.
+    pub image: Spanned<String>,
+    /// Task definition family.
+    pub family: String,
+    /// Container in the task definition.
+    pub container: String,
+    /// CloudWatch log group.
+    pub log_group: String,
+    /// IAM role of the task.
+    pub role: String,
+    /// Port the container listens on.
+    pub port: u16,
+    /// Path that answers 200 when the service is well.
+    pub health_path: Spanned<String>,
+    /// Secret by name.
+    pub secret: Option<Spanned<String>>,
+    /// Environment variables that are no secret.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Size by environment.
+    pub size: BTreeMap<String, Size>,
+}
+
+/// A container that runs once per job.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// Image by name.
+    pub image: Spanned<String>,
+    /// Task definition family.
+    pub family: String,
+    /// Container in the task definition.
+    pub container: String,
+    /// CloudWatch log group.
+    pub log_group: String,
+    /// IAM role of the task.
+    pub role: String,
+    /// Secret by name.
+    pub secret: Option<Spanned<String>>,
+    /// Environment variables that are no secret.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Size by environment.
+    pub size: BTreeMap<String, Size>,
+}
+
+/// What a task may use.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Size {
+    /// 1024 are one vCPU.
+    pub cpu_units: u32,
+    /// Memory limit.
+    pub memory_mib: u32,
+}
+
+/// One JSON secret in Secrets Manager.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secret {
+    /// Name in Secrets Manager.
+    pub name: String,
+    /// Its keys; each becomes an environment variable of the same name.
+    pub keys: BTreeMap<String, SecretKey>,
+}
+
+/// When a key of a secret is required.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretKey {
+    /// Environments that need it; empty means all.
+    #[serde(default)]
+    pub environments: Vec<String>,
+    /// Variables of the orchestrator's environment that must have these values.
+    #[serde(default)]
+    pub when: BTreeMap<String, String>,
+}
+
+/// Ports (on loopback) and names on this machine.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Local {
+    /// The registry that images are pushed to.
+    pub registry_port: Spanned<u16>,
+    /// The local cloud.
+    pub cloud_port: Spanned<u16>,
+    /// The API of `cargo xtask dev`.
+    pub api_port: Spanned<u16>,
+    /// The page of `cargo xtask dev`.
+    pub web_port: Spanned<u16>,
+    /// The orchestrator that `cargo xtask validate` starts.
+    pub validate_port: Spanned<u16>,
+    /// Compose project of `cargo xtask validate`.
+    pub compose_project: String,
+}
+
+impl Local {
+    /// The registry as image references name it.
+    #[must_use]
+    pub fn registry(&self) -> String {
+        format!("localhost:{}", self.registry_port.get_ref())
+    }
+}
+
+/// One environment.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Environment {
+    /// The only AWS account it may touch; absent for the local cloud.
+    pub account: Option<Spanned<String>>,
+    /// How long logs are kept.
+    pub log_retention_days: u32,
+}

@@ -1,0 +1,87 @@
+//! The committed manifest, and what is said of faulty ones.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use app_gen_infra::{MANIFEST_PATH, Platform};
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+fn committed() -> String {
+    std::fs::read_to_string(root().join(MANIFEST_PATH)).unwrap()
+}
+
+/// The error for the committed manifest with one passage replaced.
+fn error(from: &str, to: &str) -> String {
+    let text = committed();
+    assert!(text.contains(from), "the manifest has no {from}");
+    Platform::parse(&text.replacen(from, to, 1), &root())
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn the_committed_manifest_is_sound() {
+    let platform = Platform::load(&root()).unwrap();
+    assert_eq!(platform.images["app"].repository, "app-gen-saas-app");
+    assert_eq!(platform.orchestrator().port, 5013);
+    assert_eq!(platform.local.registry(), "localhost:5000");
+}
+
+#[test]
+fn a_fresh_machine_needs_no_secret() {
+    let platform = Platform::load(&root()).unwrap();
+    for secret in ["orchestrator", "generator"] {
+        assert!(platform.required_secret_keys(secret, "local").is_empty());
+    }
+    assert_eq!(
+        platform.required_secret_keys("orchestrator", "prod"),
+        ["DATABASE_URL"]
+    );
+}
+
+#[test]
+fn a_mode_requires_its_keys() {
+    let text = committed().replace("AUTH_MODE = \"none\"", "AUTH_MODE = \"supabase\"");
+    let platform = Platform::parse(&text, &root()).unwrap();
+    assert_eq!(
+        platform.required_secret_keys("orchestrator", "local"),
+        [
+            "SUPABASE_ANON_KEY",
+            "SUPABASE_SERVICE_ROLE_KEY",
+            "SUPABASE_URL"
+        ]
+    );
+}
+
+#[test]
+fn faults_are_named_by_line_and_key() {
+    let cases = [
+        ("port = 5013", "port = \"5013\""),
+        ("secret = \"generator\"", "secret = \"generators\""),
+        ("image = \"app\"", "image = \"application\""),
+        ("health_path = \"/health\"", "health_path = \"health\""),
+        ("account = \"000000000001\"", "account = \"1\""),
+        ("cloud_port = 4566", "cloud_port = 5000"),
+        (
+            "prod = { cpu_units = 1024",
+            "production = { cpu_units = 1024",
+        ),
+        (
+            "DATABASE_URL = { environments = [\"dev\"",
+            "DATABASE_URL = { environments = [\"moon\"",
+        ),
+        ("region = \"us-east-1\"\n", ""),
+        ("[local]", "[local"),
+    ];
+    let errors: Vec<String> = cases
+        .iter()
+        .map(|(from, to)| format!("{to:?}\n    {}", error(from, to)))
+        .collect();
+    insta::assert_snapshot!(errors.join("\n"));
+}
