@@ -1,0 +1,58 @@
+//! What the orchestrator is made of. Tests build the same `App` and call the same router.
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, watch};
+
+use crate::artifacts::Artifacts;
+use crate::config::Config;
+use crate::database::Database;
+use crate::events::EventHub;
+use crate::launcher::{self, Launcher};
+
+/// The orchestrator's parts; clones share them.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// What it was told at start.
+    pub config: Arc<Config>,
+    /// Jobs and events.
+    pub database: Database,
+    /// Specs and results.
+    pub artifacts: Artifacts,
+    /// Starts generators.
+    pub launcher: Arc<dyn Launcher>,
+    /// Wakes the readers of live streams.
+    pub hub: Arc<EventHub>,
+    /// Wakes the worker when there is a new job.
+    pub new_job: Arc<Notify>,
+    /// True once the orchestrator is to stop.
+    pub shutdown: watch::Sender<bool>,
+}
+
+impl App {
+    /// Connects to everything.
+    ///
+    /// # Errors
+    /// When the database does not answer or cannot be migrated, or a folder or client cannot be made.
+    pub async fn new(config: Config) -> anyhow::Result<Self> {
+        let artifacts = Artifacts::new(&config.storage)?;
+        let launcher = launcher::from_config(&config.launcher).await?;
+        let database = Database::connect(&config.database).await?;
+        Ok(Self {
+            config: Arc::new(config),
+            database,
+            artifacts,
+            launcher,
+            hub: Arc::default(),
+            new_job: Arc::default(),
+            shutdown: watch::Sender::new(false),
+        })
+    }
+
+    /// Completes once the orchestrator is to stop.
+    pub async fn stopping(&self) {
+        let mut shutdown = self.shutdown.subscribe();
+        // An error would mean that the sender is gone, which this very struct holds.
+        let _ = shutdown.wait_for(|stop| *stop).await;
+    }
+}

@@ -1,0 +1,183 @@
+//! Job specs, results and long event bodies, in a folder or a bucket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use app_gen_contract::{JobSpec, SPEC_NAME, join_uri};
+use bytes::Bytes;
+use futures::Stream;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt as _, RetryConfig};
+use serde_json::Value;
+
+use crate::config::{StorageConfig, StorageLocation};
+use crate::tls;
+
+/// Most bytes of an event body that is fetched by reference; a larger one stays a reference.
+pub const MAX_BODY_BYTES: u64 = 256 * 1024;
+/// Bytes that one request of a download asks for.
+const DOWNLOAD_CHUNK_BYTES: u64 = 1024 * 1024;
+/// Longest life of one request, and of one request with its retries.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The store below the artifact URI.
+#[derive(Debug, Clone)]
+pub struct Artifacts {
+    store: Arc<dyn ObjectStore>,
+    uri: String,
+    prefix: String,
+}
+
+impl Artifacts {
+    /// Makes the client; asks nothing of a bucket yet.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or the AWS variables are contradictory.
+    pub fn new(config: &StorageConfig) -> anyhow::Result<Self> {
+        let (store, prefix): (Arc<dyn ObjectStore>, _) = match &config.location {
+            StorageLocation::Folder(folder) => {
+                std::fs::create_dir_all(folder)
+                    .with_context(|| format!("failed to create {}", folder.display()))?;
+                (Arc::new(LocalFileSystem::new_with_prefix(folder)?), "")
+            }
+            StorageLocation::Bucket { bucket, prefix } => {
+                (Arc::new(s3(config, bucket)?), prefix.as_str())
+            }
+        };
+        Ok(Self {
+            store,
+            uri: config.uri.clone(),
+            prefix: prefix.to_owned(),
+        })
+    }
+
+    /// The folder of a job's results.
+    #[must_use]
+    pub fn job_uri(&self, job_id: &str) -> String {
+        join_uri(&self.uri, &format!("jobs/{job_id}"))
+    }
+
+    /// The job's spec.
+    #[must_use]
+    pub fn spec_uri(&self, job_id: &str) -> String {
+        join_uri(&self.job_uri(job_id), SPEC_NAME)
+    }
+
+    /// Writes the spec to its place.
+    ///
+    /// # Errors
+    /// When the store fails, retries included.
+    pub async fn put_spec(&self, spec: &JobSpec) -> anyhow::Result<()> {
+        let path = self.path(&spec.job_id, SPEC_NAME);
+        self.store
+            .put(&path, spec.to_json().into())
+            .await
+            .with_context(|| format!("failed to write {}", self.spec_uri(&spec.job_id)))?;
+        Ok(())
+    }
+
+    /// Reads an event body that stands in the job's own folder.
+    ///
+    /// # Errors
+    /// When the URI leads elsewhere, the body is too large or not JSON, or the store fails.
+    pub async fn event_body(&self, job_id: &str, uri: &str) -> anyhow::Result<Value> {
+        let folder = join_uri(&self.job_uri(job_id), "events/");
+        let Some(name) = uri.strip_prefix(&folder).filter(|name| is_file_name(name)) else {
+            bail!("event body {uri:?} is not in the job's folder {folder}");
+        };
+        let path = self.path(job_id, &format!("events/{name}"));
+        let result = self
+            .store
+            .get(&path)
+            .await
+            .with_context(|| format!("failed to read {uri}"))?;
+        if result.meta.size > MAX_BODY_BYTES {
+            bail!(
+                "event body {uri} has {} bytes, more than {MAX_BODY_BYTES}",
+                result.meta.size
+            );
+        }
+        let bytes = result.bytes().await?;
+        serde_json::from_slice(&bytes).with_context(|| format!("event body {uri} is not JSON"))
+    }
+
+    /// What the store knows of a job's result; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn find(&self, job_id: &str, name: &str) -> anyhow::Result<Option<ObjectMeta>> {
+        match self.store.head(&self.path(job_id, name)).await {
+            Ok(meta) => Ok(Some(meta)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("failed to find {name} of {job_id}")),
+        }
+    }
+
+    /// The bytes of an object, asked for piece by piece as they are taken: a slow reader holds neither
+    /// memory nor a connection, and every request has its own bound.
+    pub fn download(
+        &self,
+        object: ObjectMeta,
+    ) -> impl Stream<Item = object_store::Result<Bytes>> + Send + use<> {
+        let store = Arc::clone(&self.store);
+        async_stream::try_stream! {
+            let mut start = 0;
+            while start < object.size {
+                let end = object.size.min(start + DOWNLOAD_CHUNK_BYTES);
+                let options = GetOptions::new()
+                    .with_range(Some(start..end))
+                    .with_if_match(object.e_tag.clone());
+                yield store.get_opts(&object.location, options).await?.bytes().await?;
+                start = end;
+            }
+        }
+    }
+
+    fn path(&self, job_id: &str, name: &str) -> Path {
+        Path::from(format!("{}/jobs/{job_id}/{name}", self.prefix))
+    }
+}
+
+/// Whether `name` is one plain segment of a path.
+fn is_file_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with('.')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+fn s3(config: &StorageConfig, bucket: &str) -> anyhow::Result<object_store::aws::AmazonS3> {
+    let variables = &config.aws_variables;
+    let plain_http = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
+        .iter()
+        .find_map(|name| variables.get(*name))
+        .is_some_and(|endpoint| endpoint.starts_with("http://"));
+    let client = tls::object_store_options()?
+        .with_timeout(REQUEST_TIMEOUT)
+        .with_connect_timeout(Duration::from_secs(5))
+        .with_allow_http(plain_http);
+    let retry = RetryConfig {
+        max_retries: 5,
+        retry_timeout: RETRY_TIMEOUT,
+        ..RetryConfig::default()
+    };
+    let mut builder = AmazonS3Builder::new()
+        .with_client_options(client)
+        .with_retry(retry);
+    for (name, value) in variables {
+        // What the AWS SDKs know and the object store does not (a profile, for example) is not its matter.
+        if let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
+            builder = builder.with_config(key, value);
+        }
+    }
+    builder
+        .with_bucket_name(bucket)
+        .with_virtual_hosted_style_request(false)
+        .build()
+        .with_context(|| format!("failed to prepare the client of s3://{bucket}"))
+}

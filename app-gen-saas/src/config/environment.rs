@@ -1,0 +1,138 @@
+//! Names of the environment variables, and the snapshot of them that the configuration is read from.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use super::ConfigError;
+
+/// Port to listen on; default 5013, 0 takes a free one.
+pub const PORT: &str = "PORT";
+/// Address to listen on; default 127.0.0.1. The image sets 0.0.0.0.
+pub const HOST: &str = "HOST";
+/// `sqlite://path` or `postgres://user:password@host/name`.
+pub const DATABASE_URL: &str = "DATABASE_URL";
+/// Where jobs and events are kept; `database` is the only mode and the default.
+pub const STORAGE_MODE: &str = "STORAGE_MODE";
+/// Who may use the API; `none` (default) is the only mode so far.
+pub const AUTH_MODE: &str = "AUTH_MODE";
+/// What starts generators: `process` (default) or `ecs`.
+pub const LAUNCHER: &str = "LAUNCHER";
+/// Provider of jobs that name none; default `template`.
+pub const GENERATOR_PROVIDER: &str = "GENERATOR_PROVIDER";
+/// `s3://bucket[/prefix]` or `file:///folder`; jobs live under `<ARTIFACT_URI>/jobs/<id>/`.
+pub const ARTIFACT_URI: &str = "ARTIFACT_URI";
+/// Optional: folder of the built web page, served with `index.html` as fallback.
+pub const UI_DIR: &str = "UI_DIR";
+/// Optional: key of the image this runs from, shown by `/health`.
+pub const IMAGE_KEY: &str = "IMAGE_KEY";
+/// `1` in the image: a SQLite database is refused, because a task's disk dies with the task.
+pub const RUNNING_IN_CONTAINER: &str = "RUNNING_IN_CONTAINER";
+/// Process launcher: path of the generator's binary.
+pub const GENERATOR_COMMAND: &str = "GENERATOR_COMMAND";
+/// Process launcher: folder for the generators' logs; must outlive the orchestrator.
+pub const GENERATOR_LOG_DIR: &str = "GENERATOR_LOG_DIR";
+/// Optional JSON object of strings: more environment for the generator.
+pub const GENERATOR_ENVIRONMENT: &str = "GENERATOR_ENVIRONMENT";
+/// ECS launcher: cluster name or ARN.
+pub const ECS_CLUSTER: &str = "ECS_CLUSTER";
+/// ECS launcher: task definition, `family` or `family:revision`.
+pub const GENERATOR_TASK_DEFINITION: &str = "GENERATOR_TASK_DEFINITION";
+/// ECS launcher: the generator's container in that definition; default `app-generator`.
+pub const GENERATOR_CONTAINER: &str = "GENERATOR_CONTAINER";
+/// ECS launcher: the log group of the generator's container.
+pub const GENERATOR_LOG_GROUP: &str = "GENERATOR_LOG_GROUP";
+/// ECS launcher: the `awslogs-stream-prefix` of the generator's container.
+pub const GENERATOR_LOG_STREAM_PREFIX: &str = "GENERATOR_LOG_STREAM_PREFIX";
+/// ECS launcher, optional: subnet ids, separated by commas. Empty: no network configuration is sent.
+pub const GENERATOR_SUBNETS: &str = "GENERATOR_SUBNETS";
+/// ECS launcher, optional: security group ids, separated by commas.
+pub const GENERATOR_SECURITY_GROUPS: &str = "GENERATOR_SECURITY_GROUPS";
+/// Longest life of a job from its start, in seconds; default 1800.
+pub const JOB_TIMEOUT_SECS: &str = "JOB_TIMEOUT_SECS";
+/// Longest silence of a running generator, in seconds; default 120.
+pub const JOB_IDLE_TIMEOUT_SECS: &str = "JOB_IDLE_TIMEOUT_SECS";
+/// Most jobs that one orchestrator starts side by side; default 4.
+pub const JOB_CONCURRENCY: &str = "JOB_CONCURRENCY";
+/// Optional: what is logged, in the syntax of `tracing_subscriber::EnvFilter`; default `info`.
+pub const RUST_LOG: &str = "RUST_LOG";
+
+/// A snapshot of environment variables. Tests make their own instead of changing the process's.
+#[derive(Debug, Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// The process's variables; those that are not UTF-8 are left out.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        Self(
+            std::env::vars_os()
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
+                .collect(),
+        )
+    }
+
+    /// The value, unless it is missing or empty.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .get(name)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// The value, or an error that names the variable.
+    pub(super) fn required(
+        &self,
+        name: &'static str,
+        what: &'static str,
+    ) -> Result<&str, ConfigError> {
+        self.get(name)
+            .ok_or_else(|| ConfigError::new(name, format!("is not set; it takes {what}")))
+    }
+
+    /// The value read as `T`, or `default` when there is none.
+    pub(super) fn parsed<T>(&self, name: &'static str, default: T) -> Result<T, ConfigError>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        self.get(name).map_or(Ok(default), |text| {
+            text.parse()
+                .map_err(|error| ConfigError::new(name, format!("holds {text:?}: {error}")))
+        })
+    }
+
+    /// Items of a comma list, none when the variable is not set.
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
+        self.get(name)
+            .unwrap_or_default()
+            .split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// All variables whose name begins with `prefix`.
+    pub(super) fn with_prefix(&self, prefix: &str) -> BTreeMap<String, String> {
+        self.0
+            .iter()
+            .filter(|(name, value)| name.starts_with(prefix) && !value.is_empty())
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+}
+
+impl<Name: Into<String>, Value: Into<String>> FromIterator<(Name, Value)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (Name, Value)>>(variables: I) -> Self {
+        Self(
+            variables
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        )
+    }
+}

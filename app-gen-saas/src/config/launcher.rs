@@ -1,0 +1,163 @@
+//! What starts generators: processes of this machine, or tasks on ECS.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use super::{ConfigError, Environment, environment};
+
+/// Which launcher, and what it needs.
+#[derive(Debug, Clone)]
+pub enum LauncherConfig {
+    /// Generators are processes of this machine.
+    Process(ProcessConfig),
+    /// Generators are tasks on ECS.
+    Ecs(EcsConfig),
+}
+
+/// The process launcher.
+#[derive(Clone)]
+pub struct ProcessConfig {
+    /// The generator's binary.
+    pub command: PathBuf,
+    /// Folder of the generators' logs.
+    pub log_dir: PathBuf,
+    /// The generator's whole environment, less the job's own variable; may hold credentials.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// The ECS launcher.
+#[derive(Clone)]
+pub struct EcsConfig {
+    /// Name or ARN.
+    pub cluster: String,
+    /// `family` or `family:revision`.
+    pub task_definition: String,
+    /// The generator's container in it.
+    pub container: String,
+    /// Its log group.
+    pub log_group: String,
+    /// Streams are `<prefix>/<container>/<task id>`.
+    pub log_stream_prefix: String,
+    /// Subnet ids; empty when the cloud needs none.
+    pub subnets: Vec<String>,
+    /// Security group ids.
+    pub security_groups: Vec<String>,
+    /// More environment of the container; may hold credentials.
+    pub environment: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for ProcessConfig {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ProcessConfig")
+            .field("command", &self.command)
+            .field("log_dir", &self.log_dir)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for EcsConfig {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("EcsConfig")
+            .field("cluster", &self.cluster)
+            .field("task_definition", &self.task_definition)
+            .field("log_group", &self.log_group)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a generator inherits: enough to find its tools and S3, and none of the orchestrator's
+/// secrets, because the generator works on what strangers wrote.
+const INHERITED: [&str; 6] = ["HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ"];
+
+impl LauncherConfig {
+    /// `process` or `ecs`, as jobs show it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Process(_) => "process",
+            Self::Ecs(_) => "ecs",
+        }
+    }
+
+    pub(super) fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
+        match environment.get(environment::LAUNCHER).unwrap_or("process") {
+            "process" => process(environment).map(Self::Process),
+            "ecs" => ecs(environment).map(Self::Ecs),
+            other => Err(ConfigError::new(
+                environment::LAUNCHER,
+                format!("is {other:?}; it takes process or ecs"),
+            )),
+        }
+    }
+}
+
+fn process(environment: &Environment) -> Result<ProcessConfig, ConfigError> {
+    let variable = environment::GENERATOR_COMMAND;
+    let command = PathBuf::from(environment.required(variable, "the path of the app-gen binary")?);
+    let executable = command
+        .metadata()
+        .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
+    if !executable || !command.is_absolute() {
+        return Err(ConfigError::new(
+            variable,
+            format!(
+                "is {}, which is not the absolute path of an executable file",
+                command.display()
+            ),
+        ));
+    }
+    let log_dir = environment.required(environment::GENERATOR_LOG_DIR, "a folder")?;
+    let mut inherited = environment.with_prefix("AWS_");
+    for name in INHERITED {
+        if let Some(value) = environment.get(name) {
+            inherited.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    inherited.extend(extra_environment(environment)?);
+    Ok(ProcessConfig {
+        command,
+        log_dir: PathBuf::from(log_dir),
+        environment: inherited,
+    })
+}
+
+fn ecs(environment: &Environment) -> Result<EcsConfig, ConfigError> {
+    let required = |variable, what| environment.required(variable, what).map(str::to_owned);
+    Ok(EcsConfig {
+        cluster: required(environment::ECS_CLUSTER, "the name of the cluster")?,
+        task_definition: required(
+            environment::GENERATOR_TASK_DEFINITION,
+            "a task definition, FAMILY or FAMILY:REVISION",
+        )?,
+        container: environment
+            .get(environment::GENERATOR_CONTAINER)
+            .unwrap_or("app-generator")
+            .to_owned(),
+        log_group: required(
+            environment::GENERATOR_LOG_GROUP,
+            "the container's log group",
+        )?,
+        log_stream_prefix: required(
+            environment::GENERATOR_LOG_STREAM_PREFIX,
+            "the container's awslogs-stream-prefix",
+        )?,
+        subnets: environment.list(environment::GENERATOR_SUBNETS),
+        security_groups: environment.list(environment::GENERATOR_SECURITY_GROUPS),
+        environment: extra_environment(environment)?,
+    })
+}
+
+fn extra_environment(environment: &Environment) -> Result<BTreeMap<String, String>, ConfigError> {
+    let variable = environment::GENERATOR_ENVIRONMENT;
+    // The reader's own message could quote a value, and values may be credentials.
+    environment.get(variable).map_or_else(
+        || Ok(BTreeMap::new()),
+        |text| {
+            serde_json::from_str(text)
+                .map_err(|_| ConfigError::new(variable, "is not a JSON object of strings"))
+        },
+    )
+}

@@ -1,0 +1,170 @@
+//! The configuration: read once at start from the environment into one struct per concern.
+
+mod database;
+pub mod environment;
+mod jobs;
+mod launcher;
+mod server;
+mod storage;
+
+pub use database::{DatabaseConfig, DatabaseKind};
+pub use environment::Environment;
+pub use jobs::JobsConfig;
+pub use launcher::{EcsConfig, LauncherConfig, ProcessConfig};
+pub use server::ServerConfig;
+pub use storage::{StorageConfig, StorageLocation};
+
+/// Everything the orchestrator is told at start.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where it listens and what it serves.
+    pub server: ServerConfig,
+    /// Where jobs and events are kept.
+    pub database: DatabaseConfig,
+    /// Where specs and results are kept.
+    pub storage: StorageConfig,
+    /// What starts generators.
+    pub launcher: LauncherConfig,
+    /// Bounds of jobs.
+    pub jobs: JobsConfig,
+}
+
+/// A variable that is missing or holds what it must not. Values of secrets are never part of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("environment variable {variable} {problem}")]
+pub struct ConfigError {
+    /// The variable's name.
+    pub variable: &'static str,
+    /// What is wrong with it and what it takes.
+    pub problem: String,
+}
+
+impl ConfigError {
+    fn new(variable: &'static str, problem: impl Into<String>) -> Self {
+        Self {
+            variable,
+            problem: problem.into(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    /// The first variable that cannot be used.
+    pub fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
+        only(environment, environment::STORAGE_MODE, "database")?;
+        only(environment, environment::AUTH_MODE, "none")?;
+        Ok(Self {
+            server: ServerConfig::from_environment(environment)?,
+            database: DatabaseConfig::from_environment(environment)?,
+            storage: StorageConfig::from_environment(environment)?,
+            launcher: LauncherConfig::from_environment(environment)?,
+            jobs: JobsConfig::from_environment(environment)?,
+        })
+    }
+}
+
+/// Refuses every value but the one that is implemented.
+fn only(environment: &Environment, variable: &'static str, value: &str) -> Result<(), ConfigError> {
+    match environment.get(variable) {
+        Some(other) if other != value => Err(ConfigError::new(
+            variable,
+            format!("is {other:?}, but only {value:?} is supported by this version"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(changes: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let base = [
+            ("DATABASE_URL", "sqlite:///tmp/app-gen.db"),
+            ("ARTIFACT_URI", "file:///tmp/artifacts"),
+            ("GENERATOR_COMMAND", "/bin/true"),
+            ("GENERATOR_LOG_DIR", "/tmp/logs"),
+        ];
+        let variables = base.iter().chain(changes).copied();
+        Config::from_environment(&variables.collect())
+    }
+
+    fn problem(changes: &[(&str, &str)]) -> String {
+        with(changes).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn defaults() {
+        let config = with(&[]).unwrap();
+        assert_eq!(config.server.address.to_string(), "127.0.0.1:5013");
+        assert_eq!(config.server.ui_dir, None);
+        assert_eq!(config.server.image_key, None);
+        assert_eq!(config.database.kind, DatabaseKind::Sqlite);
+        assert_eq!(config.jobs.provider, "template");
+        assert_eq!(config.jobs.timeout.as_secs(), 1800);
+        assert_eq!(config.jobs.idle_timeout.as_secs(), 120);
+        assert_eq!(config.jobs.concurrency, 4);
+        assert!(matches!(config.launcher, LauncherConfig::Process(_)));
+    }
+
+    #[test]
+    fn refusals_name_the_variable() {
+        for (changes, variable) in [
+            (("AUTH_MODE", "supabase"), "AUTH_MODE"),
+            (("STORAGE_MODE", "memory"), "STORAGE_MODE"),
+            (("DATABASE_URL", "mysql://x/y"), "DATABASE_URL"),
+            (("DATABASE_URL", ""), "DATABASE_URL"),
+            (("RUNNING_IN_CONTAINER", "1"), "DATABASE_URL"),
+            (("PORT", "70000"), "PORT"),
+            (("HOST", "localhost"), "HOST"),
+            (("LAUNCHER", "docker"), "LAUNCHER"),
+            (("LAUNCHER", "ecs"), "ECS_CLUSTER"),
+            (("ARTIFACT_URI", "/tmp"), "ARTIFACT_URI"),
+            (("ARTIFACT_URI", "file:///"), "ARTIFACT_URI"),
+            (("GENERATOR_COMMAND", "/no/such/file"), "GENERATOR_COMMAND"),
+            (("GENERATOR_ENVIRONMENT", "[]"), "GENERATOR_ENVIRONMENT"),
+            (("GENERATOR_PROVIDER", "a b"), "GENERATOR_PROVIDER"),
+            (("JOB_CONCURRENCY", "0"), "JOB_CONCURRENCY"),
+            (("JOB_TIMEOUT_SECS", "soon"), "JOB_TIMEOUT_SECS"),
+            (("UI_DIR", "/no/such/folder"), "UI_DIR"),
+        ] {
+            let problem = problem(&[changes]);
+            assert!(
+                problem.starts_with(&format!("environment variable {variable} ")),
+                "{changes:?}: {problem}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_part_of_the_error() {
+        let problem = problem(&[("DATABASE_URL", "postgress://me:hunter2@host/name")]);
+        assert!(!problem.contains("hunter2"), "{problem}");
+    }
+
+    #[test]
+    fn ecs() {
+        let config = with(&[
+            ("RUNNING_IN_CONTAINER", "1"),
+            ("DATABASE_URL", "postgres://me@host/name"),
+            ("LAUNCHER", "ecs"),
+            ("ECS_CLUSTER", "cluster"),
+            ("GENERATOR_TASK_DEFINITION", "app-generator:3"),
+            ("GENERATOR_LOG_GROUP", "/ecs/app-generator"),
+            ("GENERATOR_LOG_STREAM_PREFIX", "generator"),
+            ("GENERATOR_SUBNETS", "subnet-1, subnet-2,"),
+            ("GENERATOR_ENVIRONMENT", r#"{"AWS_REGION":"us-east-1"}"#),
+        ])
+        .unwrap();
+        let LauncherConfig::Ecs(ecs) = config.launcher else {
+            panic!("not the ecs launcher");
+        };
+        assert_eq!(ecs.container, "app-generator");
+        assert_eq!(ecs.subnets, ["subnet-1", "subnet-2"]);
+        assert!(ecs.security_groups.is_empty());
+        assert_eq!(ecs.environment["AWS_REGION"], "us-east-1");
+    }
+}

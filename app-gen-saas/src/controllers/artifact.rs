@@ -1,0 +1,59 @@
+//! The result of a job, streamed through the orchestrator.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+
+use super::extract::JobId;
+use super::jobs;
+use crate::app::App;
+use crate::error::{ApiError, ErrorBody};
+
+/// Downloads the result of a job.
+#[utoipa::path(
+    get,
+    path = "/api/jobs/{id}/artifact",
+    tag = "jobs",
+    params(("id" = String, Path, description = "Id of the job.")),
+    responses(
+        (status = 200, description = "The zip file.", body = Vec<u8>, content_type = "application/zip"),
+        (status = 404, description = "No such job, or no result yet.", body = ErrorBody),
+        (status = 503, description = "The database or the store does not answer.", body = ErrorBody),
+    )
+)]
+pub async fn download(State(app): State<App>, JobId(id): JobId) -> Result<Response, ApiError> {
+    let job = jobs::find(&app, &id).await?;
+    let artifact = job.artifact.ok_or(ApiError::NotFound("artifact"))?;
+    let object = app
+        .artifacts
+        .find(&id, &artifact.name)
+        .await
+        .map_err(|source| ApiError::Unavailable {
+            message: "the artifact store does not answer",
+            source,
+        })?
+        .ok_or(ApiError::NotFound("artifact"))?;
+    if i64::try_from(object.size) != Ok(artifact.size_bytes) {
+        return Err(ApiError::Internal(anyhow::anyhow!(
+            "artifact of {id} has {} bytes, its event said {}",
+            object.size,
+            artifact.size_bytes
+        )));
+    }
+    let name = format!("attachment; filename=\"app-{id}.zip\"");
+    let etag = format!("\"{}\"", artifact.sha256);
+    let mut response = Body::from_stream(app.artifacts.download(object)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/zip"),
+    );
+    headers.insert(header::CONTENT_LENGTH, artifact.size_bytes.into());
+    for (header_name, value) in [(header::CONTENT_DISPOSITION, name), (header::ETAG, etag)] {
+        let value =
+            HeaderValue::try_from(value).map_err(|error| ApiError::Internal(error.into()))?;
+        headers.insert(header_name, value);
+    }
+    Ok(response)
+}

@@ -1,0 +1,128 @@
+//! The events of a job as server-sent events.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use futures::StreamExt as _;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::extract::{ApiQuery, JobId};
+use super::jobs;
+use crate::app::App;
+use crate::database::EventRecord;
+use crate::error::{ApiError, ErrorBody};
+use crate::events::follow;
+
+/// Longest silence of a stream; proxies cut quieter ones.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// When a browser comes back after a broken connection.
+const RECONNECT: Duration = Duration::from_secs(1);
+
+/// One event of a job's stream, the `data` of a server-sent event and the text of a WebSocket message.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Event {
+    /// The job it belongs to.
+    job_id: String,
+    /// Its number in the job's stream, from 1 without gaps.
+    sequence: i64,
+    /// RFC 3339, UTC.
+    time: String,
+    /// `state` (body: `state`, `reason`?), or what the generator says: `started`
+    /// (`generator_version`, `provider`), `step` (`name`, `state`: running or done, `detail`?), `log`
+    /// (`level`: info, warn or error, `message`), `heartbeat`, `artifact` (`name`, `uri`, `size_bytes`,
+    /// `sha256`), `succeeded` (`summary`), `failed` (`reason`, `hint`?). More types may come. The last
+    /// event of a job is a `state` with a final state.
+    r#type: String,
+    /// What happened; `uri` alone when the body could not be fetched from where it is.
+    #[schema(value_type = Object)]
+    body: Value,
+}
+
+impl Event {
+    pub(super) fn new(job_id: &str, record: EventRecord) -> Self {
+        Self {
+            job_id: job_id.to_owned(),
+            sequence: record.sequence,
+            time: record.time,
+            r#type: record.kind,
+            body: record.body,
+        }
+    }
+
+    pub(super) fn to_text(&self) -> String {
+        serde_json::json!(self).to_string()
+    }
+}
+
+/// Where a stream begins.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct After {
+    /// Only events after this number; default 0, all of them.
+    #[param(minimum = 0)]
+    pub(super) after: Option<i64>,
+}
+
+/// Streams the events of a job as server-sent events: `id` is the number, `event` the type, `data` the
+/// event. Ends after the last event of the job.
+#[utoipa::path(
+    get,
+    path = "/api/jobs/{id}/events",
+    tag = "events",
+    params(
+        ("id" = String, Path, description = "Id of the job."),
+        After,
+        ("Last-Event-ID" = Option<i64>, Header, description = "Takes the place of `after`; browsers send it when they come back."),
+    ),
+    responses(
+        (status = 200, description = "Events.", body = Event, content_type = "text/event-stream"),
+        (status = 204, description = "The job has ended and there is nothing after that number; a browser stops coming back."),
+        (status = 400, description = "A number is wrong.", body = ErrorBody),
+        (status = 404, description = "No such job.", body = ErrorBody),
+        (status = 503, description = "The database does not answer.", body = ErrorBody),
+    )
+)]
+pub async fn stream(
+    State(app): State<App>,
+    JobId(id): JobId,
+    ApiQuery(query): ApiQuery<After>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let after = last_event_id(&headers)?.or(query.after).unwrap_or(0);
+    let job = jobs::find(&app, &id).await?;
+    if job.state.is_terminal() && after >= job.last_sequence {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let events = follow(app, id.clone(), after).map(move |record| {
+        let event = Event::new(&id, record);
+        Ok::<_, Infallible>(
+            SseEvent::default()
+                .id(event.sequence.to_string())
+                .event(&event.r#type)
+                .data(event.to_text()),
+        )
+    });
+    let retry = SseEvent::default().retry(RECONNECT);
+    let events = futures::stream::iter([Ok(retry)]).chain(events);
+    Ok(Sse::new(events)
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+        .into_response())
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<i64>, ApiError> {
+    let Some(value) = headers.get("last-event-id") else {
+        return Ok(None);
+    };
+    value
+        .to_str()
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .map(Some)
+        .ok_or_else(|| ApiError::Invalid("Last-Event-ID is not a number".to_owned()))
+}

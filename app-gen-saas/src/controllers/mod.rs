@@ -1,0 +1,9 @@
+//! HTTP handlers, a file per resource.
+
+pub mod artifact;
+pub mod events;
+pub mod extract;
+pub mod health;
+pub mod jobs;
+pub mod ui;
+pub mod websocket;

@@ -1,0 +1,35 @@
+//! The web page: files of a folder, with `index.html` for every path that is the page's own.
+
+use std::path::Path;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use tower_http::services::{ServeDir, ServeFile};
+
+/// Serves the built page from `folder`.
+pub fn files(folder: &Path) -> Router {
+    let index = ServeFile::new(folder.join("index.html"));
+    Router::new()
+        // A missing script must not be answered with a page.
+        .nest_service("/assets", ServeDir::new(folder.join("assets")))
+        .fallback_service(ServeDir::new(folder).fallback(index))
+        .layer(middleware::from_fn(cache_control))
+}
+
+/// Names of files under `/assets/` carry a hash of their content; everything else may change.
+async fn cache_control(request: Request, next: Next) -> Response {
+    let hashed = request.uri().path().starts_with("/assets/");
+    let mut response = next.run(request).await;
+    let value = if hashed && response.status().is_success() {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static(value));
+    response
+}

@@ -1,0 +1,150 @@
+//! The database: one pool, one SQL text for SQLite and PostgreSQL, a migration set each.
+//!
+//! Statements are written for both: `$1` placeholders, integers and text only, and every transaction
+//! begins with the statement that writes, so that SQLite takes its lock while it can still wait for it.
+//! No transaction stays open while anything but the database is waited for.
+
+mod events;
+mod jobs;
+mod lease;
+mod progress;
+mod row;
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use sqlx::AnyPool;
+use sqlx::any::AnyPoolOptions;
+use sqlx::migrate::Migrator;
+
+use crate::config::{DatabaseConfig, DatabaseKind};
+
+pub use events::EventRecord;
+pub use jobs::{Cancelled, NewJob};
+pub use lease::Lease;
+pub use progress::{Batch, GeneratorEvent, Outcome};
+pub use row::{Artifact, Job, Stop};
+
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How long the start waits for a database that is still starting itself.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a query waits for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long anything waits for the database, a whole transaction included.
+const WORK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long `/health` waits for an answer.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Jobs and events.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pool: AnyPool,
+}
+
+impl Database {
+    /// Connects, waiting up to 30 s for a server that is not there yet, and migrates.
+    ///
+    /// # Errors
+    /// When the database does not answer in time, or a migration fails.
+    pub async fn connect(config: &DatabaseConfig) -> anyhow::Result<Self> {
+        sqlx::any::install_default_drivers();
+        let url = connection_url(config)?;
+        let pool = AnyPoolOptions::new()
+            .max_connections(8)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .idle_timeout(Duration::from_secs(60))
+            .after_connect({
+                let kind = config.kind;
+                move |connection, _| {
+                    Box::pin(async move {
+                        if kind == DatabaseKind::Sqlite {
+                            // Readers never wait for the writer; a commit survives the death of the process.
+                            let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
+                                           PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = ON;";
+                            sqlx::raw_sql(pragmas).execute(connection).await?;
+                        }
+                        Ok(())
+                    })
+                }
+            })
+            .connect_lazy(&url)
+            .context("failed to read DATABASE_URL")?;
+        wait_until_reachable(&pool).await?;
+        let migrations = match config.kind {
+            DatabaseKind::Sqlite => &SQLITE_MIGRATIONS,
+            DatabaseKind::Postgres => &POSTGRES_MIGRATIONS,
+        };
+        migrations
+            .run(&pool)
+            .await
+            .context("failed to migrate the database")?;
+        Ok(Self { pool })
+    }
+
+    /// Asks for an answer within 2 s.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn ping(&self) -> sqlx::Result<()> {
+        let query = sqlx::query("SELECT 1").execute(&self.pool);
+        match tokio::time::timeout(PING_TIMEOUT, query).await {
+            Ok(result) => result.map(|_| ()),
+            Err(_) => Err(sqlx::Error::PoolTimedOut),
+        }
+    }
+
+    /// Closes all connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// The URL with what SQLite needs to make a file that is not there.
+fn connection_url(config: &DatabaseConfig) -> anyhow::Result<String> {
+    if config.kind == DatabaseKind::Postgres {
+        return Ok(config.url.clone());
+    }
+    let (path, options) = config.url.split_once('?').unwrap_or((&config.url, ""));
+    let file = std::path::Path::new(path.trim_start_matches("sqlite:").trim_start_matches("//"));
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("failed to create {}", folder.display()))?;
+    }
+    if options.contains("mode=") {
+        return Ok(config.url.clone());
+    }
+    let separator = if options.is_empty() { "" } else { "&" };
+    Ok(format!("{path}?{options}{separator}mode=rwc"))
+}
+
+async fn wait_until_reachable(pool: &AnyPool) -> anyhow::Result<()> {
+    let deadline = tokio::time::Instant::now() + CONNECT_TIMEOUT;
+    loop {
+        match pool.acquire().await {
+            Ok(_) => return Ok(()),
+            // Only a server that is not there yet is worth waiting for.
+            Err(
+                error @ (sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Database(_)),
+            ) if tokio::time::Instant::now() < deadline => {
+                tracing::warn!(%error, "database does not answer yet");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            Err(error) => return Err(error).context("failed to connect to the database"),
+        }
+    }
+}
+
+/// Gives up on a database that has fallen silent: the connection may look alive for long. What was
+/// written by then is not known; followers read their job again after any error.
+async fn bounded<T>(work: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    tokio::time::timeout(WORK_TIMEOUT, work)
+        .await
+        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+/// Whether exactly the expected row was still there to be changed.
+fn changed(result: &sqlx::any::AnyQueryResult) -> bool {
+    result.rows_affected() > 0
+}

@@ -1,0 +1,106 @@
+//! What a request is answered with when it cannot be served.
+//!
+//! `ApiError` is for the edge: its message goes to the caller. Inside, functions return `sqlx::Error`,
+//! `LaunchError` or the like where a caller branches, and `anyhow::Error` where none does; of those only
+//! the log sees the text.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// An answer that is an error.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// 400: the request is malformed; the message says what to change.
+    #[error("{0}")]
+    Invalid(String),
+    /// 404: there is no such thing.
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// 405: the path takes other methods.
+    #[error("method not allowed")]
+    MethodNotAllowed,
+    /// 413: the body is too large.
+    #[error("request body has more than {0} bytes")]
+    TooLarge(usize),
+    /// 415: the body is not said to be JSON.
+    #[error("expected a body of type application/json")]
+    UnsupportedMediaType,
+    /// 503: something that this depends on does not answer; worth trying again.
+    #[error("{message}")]
+    Unavailable {
+        /// For the caller.
+        message: &'static str,
+        /// For the log.
+        source: anyhow::Error,
+    },
+    /// 500: anything else.
+    #[error("internal error")]
+    Internal(anyhow::Error),
+}
+
+/// The body of every answer that is an error.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorBody {
+    error: ErrorDetail,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorDetail {
+    /// For programs: `invalid_request`, `not_found`, `method_not_allowed`, `payload_too_large`,
+    /// `unsupported_media_type`, `unavailable`, `internal`.
+    code: &'static str,
+    /// For people.
+    message: String,
+}
+
+impl ApiError {
+    const fn status(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
+            Self::UnsupportedMediaType => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
+            }
+            Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        match &self {
+            Self::Unavailable { source, .. } => {
+                tracing::warn!(error = format!("{source:#}"), "{self}");
+            }
+            Self::Internal(error) => {
+                tracing::error!(error = format!("{error:#}"), "request failed");
+            }
+            _ => {}
+        }
+        let (status, code) = self.status();
+        let message = self.to_string();
+        let error = ErrorDetail { code, message };
+        (status, Json(ErrorBody { error })).into_response()
+    }
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
+                Self::Unavailable {
+                    message: "the database does not answer",
+                    source: error.into(),
+                }
+            }
+            other => Self::Internal(other.into()),
+        }
+    }
+}

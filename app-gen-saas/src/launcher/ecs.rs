@@ -1,0 +1,268 @@
+//! Generators as tasks on ECS.
+//!
+//! A task is started with the job's id as `startedBy` and the try as client token. Against AWS the token
+//! alone makes a repeated RunTask harmless; the local cloud ignores it, so a task is looked for by
+//! `startedBy` before a try is repeated, and the SDK's own retries are off for this one call.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_ecs::Client;
+use aws_sdk_ecs::error::{DisplayErrorContext, ProvideErrorMetadata as _};
+use aws_sdk_ecs::operation::run_task::RunTaskError;
+use aws_sdk_ecs::types::{DesiredStatus, LaunchType};
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+use super::cloudwatch::LogReader;
+use super::ecs_ending::ending;
+use super::ecs_run::{launch_error, network, overrides, started_arn};
+use super::{Launch, LaunchError, Launcher, LogPage, LogTraits, Task, TaskStatus, Trace};
+use crate::config::EcsConfig;
+use crate::tls;
+
+/// Longest single try of a call, and longest call with its retries.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(40);
+/// How long a started task may stay out of lists.
+const LIST_DELAY: Duration = Duration::from_secs(2);
+
+/// Starts generators as ECS tasks.
+#[derive(Debug)]
+pub(super) struct EcsLauncher {
+    config: EcsConfig,
+    client: Client,
+    logs: LogReader,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Handle {
+    cluster: String,
+    task_arn: String,
+    container: String,
+    log_group: String,
+    log_stream: String,
+}
+
+impl EcsLauncher {
+    pub(super) async fn new(config: &EcsConfig) -> anyhow::Result<Self> {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(OPERATION_TIMEOUT)
+            .build();
+        let sdk = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(tls::aws_http_client()?)
+            .timeout_config(timeouts)
+            .load()
+            .await;
+        Ok(Self {
+            config: config.clone(),
+            client: Client::new(&sdk),
+            logs: LogReader::new(&sdk),
+        })
+    }
+
+    fn handle(&self, task_arn: &str) -> anyhow::Result<Handle> {
+        let task_id = task_arn
+            .rsplit('/')
+            .next()
+            .filter(|id| !id.is_empty())
+            .with_context(|| format!("task ARN {task_arn:?} holds no task id"))?;
+        let config = &self.config;
+        Ok(Handle {
+            cluster: config.cluster.clone(),
+            task_arn: task_arn.to_owned(),
+            container: config.container.clone(),
+            log_group: config.log_group.clone(),
+            log_stream: format!(
+                "{}/{}/{task_id}",
+                config.log_stream_prefix, config.container
+            ),
+        })
+    }
+
+    fn task(&self, task_arn: &str) -> anyhow::Result<Task> {
+        Ok(Task {
+            name: task_arn.to_owned(),
+            handle: serde_json::to_string(&self.handle(task_arn)?)?,
+        })
+    }
+
+    async fn run(&self, launch: &Launch) -> Result<Task, LaunchError> {
+        let config = &self.config;
+        let once = aws_sdk_ecs::config::Builder::new().retry_config(RetryConfig::disabled());
+        let result = self
+            .client
+            .run_task()
+            .cluster(&config.cluster)
+            .task_definition(&config.task_definition)
+            .launch_type(LaunchType::Fargate)
+            .count(1)
+            .client_token(format!("{}-{}", launch.job_id, launch.attempt))
+            .started_by(&launch.job_id)
+            .overrides(overrides(&config.container, &config.environment, launch))
+            .set_network_configuration(network(config)?)
+            .customize()
+            .config_override(once)
+            .send()
+            .await;
+        let output = match result {
+            Ok(output) => output,
+            Err(error) => {
+                // The token was used before with another request, by an older version of this service.
+                if let Some(RunTaskError::ConflictException(conflict)) = error.as_service_error()
+                    && let Some(arn) = conflict.resource_ids().first()
+                {
+                    return Ok(self.task(arn)?);
+                }
+                return Err(launch_error(error));
+            }
+        };
+        let arn = started_arn(&output)?;
+        Ok(self.task(arn)?)
+    }
+
+    async fn find_started(&self, launch: &Launch) -> anyhow::Result<Trace> {
+        if let Some(task) = self.list(launch).await? {
+            return Ok(Trace::Task(task));
+        }
+        // AWS shows a task that has just been started a little late.
+        tokio::time::sleep(LIST_DELAY).await;
+        Ok(self.list(launch).await?.map_or(Trace::Unclear, Trace::Task))
+    }
+
+    async fn list(&self, launch: &Launch) -> anyhow::Result<Option<Task>> {
+        for desired in [DesiredStatus::Running, DesiredStatus::Stopped] {
+            let result = self
+                .client
+                .list_tasks()
+                .cluster(&self.config.cluster)
+                .started_by(&launch.job_id)
+                .desired_status(desired.clone())
+                .send()
+                .await;
+            match result {
+                Ok(output) => {
+                    if let Some(arn) = output.task_arns().first() {
+                        return self.task(arn).map(Some);
+                    }
+                }
+                // AWS may refuse to filter by both; there the client token finds a stopped task.
+                Err(error)
+                    if desired == DesiredStatus::Stopped
+                        && error.code() == Some("InvalidParameterException") => {}
+                Err(error) => return Err(described(error, "failed to list tasks of a job")),
+            }
+        }
+        Ok(None)
+    }
+
+    async fn describe(&self, handle: &Handle) -> anyhow::Result<TaskStatus> {
+        let result = self
+            .client
+            .describe_tasks()
+            .cluster(&handle.cluster)
+            .tasks(&handle.task_arn)
+            .send()
+            .await;
+        let output = match result {
+            Ok(output) => output,
+            // No cluster, no task in it.
+            Err(error) if error.code() == Some("ClusterNotFoundException") => {
+                return Ok(TaskStatus::Missing);
+            }
+            Err(error) => {
+                let what = format!("failed to describe {}", handle.task_arn);
+                return Err(described(error, &what));
+            }
+        };
+        let Some(task) = output.tasks().first() else {
+            return Ok(TaskStatus::Missing);
+        };
+        Ok(match task.last_status().unwrap_or_default() {
+            "PROVISIONING" | "PENDING" | "ACTIVATING" => TaskStatus::Pending,
+            "STOPPED" | "DELETED" => TaskStatus::Stopped(ending(task, &handle.container)),
+            _ => TaskStatus::Running,
+        })
+    }
+
+    async fn stop_task(&self, handle: &Handle, reason: &str) -> anyhow::Result<()> {
+        // ECS takes at most 255 characters.
+        let reason: String = reason.chars().take(255).collect();
+        self.client
+            .stop_task()
+            .cluster(&handle.cluster)
+            .task(&handle.task_arn)
+            .reason(reason)
+            .send()
+            .await
+            .map_err(|error| described(error, &format!("failed to stop {}", handle.task_arn)))?;
+        Ok(())
+    }
+}
+
+fn parse(handle: &str) -> anyhow::Result<Handle> {
+    serde_json::from_str(handle).with_context(|| format!("task handle {handle:?} is unreadable"))
+}
+
+/// The error with its causes as one text: the SDK's own text names the outermost only.
+pub(super) fn described<E>(error: E, what: &str) -> anyhow::Error
+where
+    E: std::error::Error,
+{
+    anyhow!("{what}: {}", DisplayErrorContext(&error))
+}
+
+impl Launcher for EcsLauncher {
+    fn log_traits(&self) -> LogTraits {
+        LogTraits {
+            poll: Duration::from_secs(1),
+            status_poll: Duration::from_secs(2),
+            drain: Duration::from_secs(10),
+            gap: Duration::from_secs(15),
+            missing: Duration::from_secs(60),
+        }
+    }
+
+    fn launch<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, Result<Task, LaunchError>> {
+        Box::pin(self.run(launch))
+    }
+
+    fn find<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, anyhow::Result<Trace>> {
+        Box::pin(self.find_started(launch))
+    }
+
+    fn status<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, anyhow::Result<TaskStatus>> {
+        Box::pin(async move { self.describe(&parse(handle)?).await })
+    }
+
+    fn read_log<'a>(
+        &'a self,
+        handle: &'a str,
+        position: Option<&'a str>,
+    ) -> BoxFuture<'a, anyhow::Result<LogPage>> {
+        Box::pin(async move {
+            let handle = parse(handle)?;
+            self.logs
+                .read(&handle.log_group, &handle.log_stream, position)
+                .await
+        })
+    }
+
+    fn stop<'a>(
+        &'a self,
+        handle: &'a str,
+        reason: &'a str,
+        _force: bool,
+    ) -> BoxFuture<'a, anyhow::Result<()>> {
+        Box::pin(async move { self.stop_task(&parse(handle)?, reason).await })
+    }
+
+    fn forget<'a>(&'a self, _handle: &'a str) -> BoxFuture<'a, anyhow::Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
+}

@@ -1,0 +1,253 @@
+//! Generators as processes of this machine: for development, where the database is a file beside them.
+//!
+//! Standard output and error go to a file, which is tailed: a pipe would die with its reader. The
+//! process has a group of its own, so that neither Ctrl-C nor the orchestrator's end reaches it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use app_gen_contract::MAX_LINE_BYTES;
+use app_gen_contract::env::JOB_SPEC_URI;
+use futures::future::BoxFuture;
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde::{Deserialize, Serialize};
+use tokio::process::Command;
+
+use super::process_files::{Files, PidFile, SUPERVISOR, kill_all_with};
+use super::{Ending, Launch, LaunchError, Launcher, LogPage, LogTraits, Task, TaskStatus, Trace};
+use crate::config::ProcessConfig;
+
+/// Bytes of a log read at once.
+const READ_BYTES: u64 = 64 * 1024;
+/// How long a shell may take to write its id into the file it has just made.
+const PID_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Starts generators as processes.
+#[derive(Debug)]
+pub(super) struct ProcessLauncher {
+    command: PathBuf,
+    log_dir: PathBuf,
+    environment: Redacted,
+}
+
+/// Variables that may hold credentials: not for logs.
+struct Redacted(BTreeMap<String, String>);
+
+impl std::fmt::Debug for Redacted {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("<environment>")
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Handle {
+    process_id: i32,
+    spec_uri: String,
+    files: Files,
+}
+
+impl ProcessLauncher {
+    pub(super) fn new(config: &ProcessConfig) -> anyhow::Result<Self> {
+        let folder = &config.log_dir;
+        let log_dir = fs::create_dir_all(folder)
+            .and_then(|()| folder.canonicalize())
+            .with_context(|| format!("failed to create {}", folder.display()))?;
+        Ok(Self {
+            command: config.command.clone(),
+            log_dir,
+            environment: Redacted(config.environment.clone()),
+        })
+    }
+
+    fn start(&self, launch: &Launch) -> io::Result<Handle> {
+        let files = Files::new(&self.log_dir, &launch.job_id, launch.attempt);
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&files.log)?;
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", SUPERVISOR, "app-gen-supervisor"])
+            .args([&files.pid, &files.exit, &self.command])
+            .env_clear()
+            .envs(&self.environment.0)
+            .env(JOB_SPEC_URI, &launch.spec_uri)
+            .current_dir(&self.log_dir)
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()?;
+        let process_id = child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .unwrap_or(0);
+        // What it ended with is in a file; this only keeps it from staying a zombie.
+        tokio::spawn(async move { child.wait().await });
+        Ok(Handle {
+            process_id,
+            spec_uri: launch.spec_uri.clone(),
+            files,
+        })
+    }
+
+    async fn find_started(&self, launch: &Launch) -> anyhow::Result<Trace> {
+        let files = Files::new(&self.log_dir, &launch.job_id, launch.attempt);
+        let deadline = tokio::time::Instant::now() + PID_TIMEOUT;
+        loop {
+            match files.call_off()? {
+                PidFile::CalledOff => return Ok(Trace::Never),
+                PidFile::Started(process_id) => {
+                    let spec_uri = launch.spec_uri.clone();
+                    return task(&Handle {
+                        process_id,
+                        spec_uri,
+                        files,
+                    })
+                    .map(Trace::Task);
+                }
+                PidFile::Empty if tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                // The shell died between making the file and writing it: it started nothing.
+                PidFile::Empty => return Ok(Trace::Never),
+            }
+        }
+    }
+}
+
+fn task(handle: &Handle) -> anyhow::Result<Task> {
+    Ok(Task {
+        name: handle.process_id.to_string(),
+        handle: serde_json::to_string(handle)?,
+    })
+}
+
+fn parse(handle: &str) -> anyhow::Result<Handle> {
+    serde_json::from_str(handle).with_context(|| format!("task handle {handle:?} is unreadable"))
+}
+
+fn status(handle: &Handle) -> anyhow::Result<TaskStatus> {
+    let lives = handle.files.supervisor_lives(handle.process_id);
+    // In this order: a shell that is gone has written the code before, if it ever did.
+    let exit_code = handle.files.exit_code()?;
+    if exit_code.is_some() {
+        let detail = None;
+        return Ok(TaskStatus::Stopped(Ending { exit_code, detail }));
+    }
+    if lives {
+        return Ok(TaskStatus::Running);
+    }
+    if !handle.files.log.exists() {
+        return Ok(TaskStatus::Missing);
+    }
+    Ok(TaskStatus::Stopped(Ending {
+        exit_code,
+        detail: Some("its process is gone".to_owned()),
+    }))
+}
+
+fn read_log(handle: &Handle, position: Option<&str>) -> anyhow::Result<LogPage> {
+    let path = &handle.files.log;
+    let start: u64 = position.unwrap_or("0").parse().context("log position")?;
+    let mut file =
+        fs::File::open(path).with_context(|| format!("failed to open {}", path.display()))?;
+    file.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    file.take(READ_BYTES).read_to_end(&mut bytes)?;
+    let more = u64::try_from(bytes.len()) == Ok(READ_BYTES);
+    let mut end = bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |newline| newline + 1);
+    // Past the bound a newline would not mend it any more.
+    if end == 0 && bytes.len() > MAX_LINE_BYTES {
+        end = bytes.len();
+    }
+    let unfinished = bytes.split_off(end);
+    let lines = bytes
+        .split_inclusive(|byte| *byte == b'\n')
+        .map(|line| line.strip_suffix(b"\n").unwrap_or(line).to_vec())
+        .collect();
+    Ok(LogPage {
+        lines,
+        position: Some((start + u64::try_from(end)?).to_string()),
+        more,
+        unfinished,
+    })
+}
+
+fn stop(handle: &Handle, force: bool) -> anyhow::Result<()> {
+    if !handle.files.supervisor_lives(handle.process_id) {
+        kill_all_with(JOB_SPEC_URI, &handle.spec_uri)?;
+        return Ok(());
+    }
+    let group = Pid::from_raw(handle.process_id).ok_or_else(|| anyhow!("process id is 0"))?;
+    let signal = if force { Signal::KILL } else { Signal::TERM };
+    match kill_process_group(group, signal) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("failed to signal group {group:?}")),
+    }
+}
+
+impl Launcher for ProcessLauncher {
+    fn log_traits(&self) -> LogTraits {
+        LogTraits {
+            poll: Duration::from_millis(100),
+            status_poll: Duration::ZERO,
+            drain: Duration::ZERO,
+            gap: Duration::ZERO,
+            missing: Duration::ZERO,
+        }
+    }
+
+    fn launch<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, Result<Task, LaunchError>> {
+        Box::pin(async move {
+            let handle = self.start(launch).map_err(|error| {
+                tracing::error!(command = %self.command.display(), %error, "failed to start a generator");
+                LaunchError::Refused(format!("the generator could not be started: {error}"))
+            })?;
+            Ok(task(&handle)?)
+        })
+    }
+
+    fn find<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, anyhow::Result<Trace>> {
+        Box::pin(self.find_started(launch))
+    }
+
+    fn status<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, anyhow::Result<TaskStatus>> {
+        Box::pin(async move { status(&parse(handle)?) })
+    }
+
+    fn read_log<'a>(
+        &'a self,
+        handle: &'a str,
+        position: Option<&'a str>,
+    ) -> BoxFuture<'a, anyhow::Result<LogPage>> {
+        Box::pin(async move { read_log(&parse(handle)?, position) })
+    }
+
+    fn stop<'a>(
+        &'a self,
+        handle: &'a str,
+        _reason: &'a str,
+        force: bool,
+    ) -> BoxFuture<'a, anyhow::Result<()>> {
+        Box::pin(async move { stop(&parse(handle)?, force) })
+    }
+
+    fn forget<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, anyhow::Result<()>> {
+        Box::pin(async move {
+            let handle = parse(handle)?;
+            let killed = kill_all_with(JOB_SPEC_URI, &handle.spec_uri)?;
+            if killed > 0 {
+                tracing::warn!(killed, "ended processes that a generator left behind");
+            }
+            Ok(handle.files.remove()?)
+        })
+    }
+}

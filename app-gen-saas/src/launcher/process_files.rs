@@ -1,0 +1,188 @@
+//! The files and processes behind a job of the process launcher.
+//!
+//! A shell stands between the orchestrator and the generator: it outlives the orchestrator and writes
+//! down what the generator's exit code was, which only a parent is told. It begins by making the
+//! try's pid file, which can be made once; so an orchestrator that makes that file itself knows that
+//! the try has not started and never will.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// `$1` pid file, `$2` exit code file, `$3` generator. Standard output is the job's log. The shell's own
+/// messages ("Killed") must not get there, hence the brackets. It ignores nothing (children would inherit that), but
+/// waits for the generator whatever signal the group gets.
+pub(super) const SUPERVISOR: &str = r#"exec 2>/dev/null
+set -C
+echo "$$" > "$1" || exit 125
+trap : HUP INT TERM
+( exec "$3" 2>&1 )
+code=$?
+echo "$code" > "$2.part" && mv "$2.part" "$2"
+exit "$code"
+"#;
+
+/// What the pid file holds when the try was called off.
+const CALLED_OFF: &str = "-";
+
+/// The files of one try of one job.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Files {
+    /// The job's log.
+    pub(super) log: PathBuf,
+    /// Id of the supervising shell, from its start on.
+    pub(super) pid: PathBuf,
+    /// Exit code of the generator, from its end on.
+    pub(super) exit: PathBuf,
+}
+
+/// Who made a try's pid file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum PidFile {
+    /// The try's shell, with this process id.
+    Started(i32),
+    /// An orchestrator that called the try off.
+    CalledOff,
+    /// It was made and is not written yet.
+    Empty,
+}
+
+impl Files {
+    pub(super) fn new(log_dir: &Path, job_id: &str, attempt: i64) -> Self {
+        Self {
+            log: log_dir.join(format!("{job_id}.log")),
+            pid: log_dir.join(format!("{job_id}.{attempt}.pid")),
+            exit: log_dir.join(format!("{job_id}.{attempt}.exit")),
+        }
+    }
+
+    /// Makes the pid file before the shell can: the try will not start any more. If the shell was
+    /// first, says so.
+    pub(super) fn call_off(&self) -> io::Result<PidFile> {
+        match fs::File::create_new(&self.pid) {
+            Ok(mut file) => {
+                writeln!(file, "{CALLED_OFF}")?;
+                Ok(PidFile::CalledOff)
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.read_pid(),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read_pid(&self) -> io::Result<PidFile> {
+        let text = fs::read_to_string(&self.pid)?;
+        match text.strip_suffix('\n') {
+            None => Ok(PidFile::Empty),
+            Some(CALLED_OFF) => Ok(PidFile::CalledOff),
+            Some(pid) => pid
+                .parse()
+                .map(PidFile::Started)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)),
+        }
+    }
+
+    /// The generator's exit code, once it has ended.
+    pub(super) fn exit_code(&self) -> io::Result<Option<i32>> {
+        match fs::read_to_string(&self.exit) {
+            Ok(text) => text
+                .trim()
+                .parse()
+                .map(Some)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the shell with this id is the one of this try and lives. Its command line names the pid
+    /// file, so that a stranger with a reused id is not taken for it.
+    pub(super) fn supervisor_lives(&self, pid: i32) -> bool {
+        let own = self.pid.as_os_str().as_encoded_bytes();
+        match fs::read(format!("/proc/{pid}/cmdline")) {
+            Err(_) => false,
+            // Empty at the end of a life, and for a moment at its beginning.
+            Ok(line) if line.is_empty() => !is_zombie(pid),
+            Ok(line) => line
+                .split(|byte| *byte == 0)
+                .any(|argument| argument == own),
+        }
+    }
+
+    /// Removes what only a living task needs.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        for file in [&self.pid, &self.exit] {
+            match fs::remove_file(file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_zombie(pid: i32) -> bool {
+    // The name in parentheses may hold anything; the state follows the last of them.
+    fs::read_to_string(format!("/proc/{pid}/stat"))
+        .ok()
+        .and_then(|stat| stat.rsplit_once(") ")?.1.chars().next())
+        .is_none_or(|state| matches!(state, 'Z' | 'X'))
+}
+
+/// Ends all processes that carry this variable: what a generator left behind when it ended, wherever
+/// it put it. Zombies show no environment.
+pub(super) fn kill_all_with(name: &str, value: &str) -> io::Result<usize> {
+    let own = format!("{name}={value}");
+    let mut killed = 0;
+    for entry in fs::read_dir("/proc")? {
+        let entry = entry?;
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|text| text.parse().ok())
+            .and_then(Pid::from_raw)
+        else {
+            continue;
+        };
+        // Processes of others are unreadable, and any may be gone by now.
+        let Ok(environment) = fs::read(entry.path().join("environ")) else {
+            continue;
+        };
+        if environment
+            .split(|byte| *byte == 0)
+            .any(|variable| variable == own.as_bytes())
+            && kill_process(pid, Signal::KILL).is_ok()
+        {
+            killed += 1;
+        }
+    }
+    Ok(killed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_try_is_called_off_or_started_never_both() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::new(folder.path(), "job", 1);
+        assert_eq!(files.call_off().unwrap(), PidFile::CalledOff);
+        assert_eq!(files.call_off().unwrap(), PidFile::CalledOff);
+
+        let files = Files::new(folder.path(), "job", 2);
+        fs::write(&files.pid, "").unwrap();
+        assert_eq!(files.call_off().unwrap(), PidFile::Empty);
+        fs::write(&files.pid, "17\n").unwrap();
+        assert_eq!(files.call_off().unwrap(), PidFile::Started(17));
+    }
+
+    #[test]
+    fn a_stranger_is_not_the_supervisor() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::new(folder.path(), "job", 1);
+        let this_process = i32::try_from(std::process::id()).unwrap();
+        assert!(!files.supervisor_lives(this_process));
+    }
+}

@@ -1,0 +1,20 @@
+//! The orchestrator of App-Gen: takes descriptions, has each turned into an application by a generator
+//! of its own, and streams what happens meanwhile.
+//!
+//! A job goes through the database (`database`), which every part can find it in again: the worker
+//! (`worker`) claims it, a launcher (`launcher`) starts the generator and reads its log, and any number
+//! of readers (`events`) follow. No part keeps what another could not read from the database.
+
+pub mod app;
+pub mod artifacts;
+pub mod clock;
+pub mod config;
+pub mod controllers;
+pub mod database;
+pub mod error;
+pub mod events;
+pub mod launcher;
+pub mod router;
+pub mod telemetry;
+mod tls;
+pub mod worker;

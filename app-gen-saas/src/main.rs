@@ -1,0 +1,85 @@
+//! The orchestrator's binary: configuration, server, worker, and an orderly end.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use app_gen_saas::app::App;
+use app_gen_saas::config::{Config, Environment};
+use app_gen_saas::{router, telemetry, worker};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How long open requests may take once the orchestrator is to stop.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Exit codes: 0 stopped by a signal, 1 failed, 2 the environment cannot be used.
+fn main() -> ExitCode {
+    let environment = Environment::of_this_process();
+    telemetry::start(&environment);
+    let config = match Config::from_environment(&environment) {
+        Ok(config) => config,
+        Err(error) => {
+            tracing::error!(%error, "cannot start");
+            return ExitCode::from(2);
+        }
+    };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "cannot start");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(run(config));
+    // Lookups of names run in threads that nothing can stop.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let address = config.server.address;
+    let app = tokio::select! {
+        app = App::new(config) => app?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("failed to listen on {address}"))?;
+    let address = listener.local_addr()?;
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
+
+    let mut worker = tokio::spawn(worker::run(app.clone()));
+    let mut server = {
+        let stopping = app.clone();
+        let service = axum::serve(listener, router::router(app.clone()))
+            .with_graceful_shutdown(async move { stopping.stopping().await });
+        tokio::spawn(service.into_future())
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        // Neither ends by itself: half an orchestrator would look healthy and do nothing.
+        result = &mut worker => bail!("the worker broke: {result:?}"),
+        result = &mut server => bail!("the server broke: {result:?}"),
+    }
+    tracing::info!("stopping; running generators go on and are followed by the next start");
+    app.shutdown.send_replace(true);
+    let end = async {
+        let _ = tokio::join!(worker, server);
+        app.database.close().await;
+    };
+    if tokio::time::timeout(SHUTDOWN_TIMEOUT, end).await.is_err() {
+        tracing::warn!("some requests were cut off");
+    }
+    Ok(())
+}

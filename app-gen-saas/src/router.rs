@@ -1,0 +1,91 @@
+//! The route table.
+
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Json, Router};
+use tower_http::timeout::TimeoutLayer;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::controllers::extract::MAX_REQUEST_BYTES;
+use crate::controllers::{artifact, events, health, jobs, ui, websocket};
+use crate::error::ApiError;
+
+/// Longest wait for the head of an answer; streams may go on after it.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
+
+#[derive(utoipa::OpenApi)]
+#[openapi(info(
+    title = "App-Gen orchestrator",
+    description = "Jobs that turn a description into an application.",
+    license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+))]
+struct Document;
+
+fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(health::health))
+        .routes(routes!(jobs::create, jobs::list))
+        .routes(routes!(jobs::show))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(events::stream))
+        .routes(routes!(websocket::stream))
+        .routes(routes!(artifact::download))
+}
+
+/// The OpenAPI document, as `/api/openapi.json` serves it.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    api().split_for_parts().1
+}
+
+/// Everything that is served.
+pub fn router(app: App) -> Router {
+    let (api, document) = api().split_for_parts();
+    let ui = app.config.server.ui_dir.as_deref().map(ui::files);
+    let api = api
+        .route(
+            "/api/openapi.json",
+            get(move || async move { Json(document) }),
+        )
+        .route("/api", get(no_such_path).fallback(no_such_path))
+        .route("/api/{*path}", get(no_such_path).fallback(no_such_path))
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .with_state(app);
+    let router = match ui {
+        Some(ui) => api.fallback_service(ui),
+        None => api.fallback(no_such_path),
+    };
+    router
+        .layer(middleware::from_fn(security_headers))
+        .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            RESPONSE_TIMEOUT,
+        ))
+}
+
+async fn no_such_path() -> ApiError {
+    ApiError::NotFound("path")
+}
+
+async fn security_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,190 @@
+//! How a job ends: what was asked for, what the generator said last, and how its process ended.
+
+use app_gen_contract::JobState;
+
+use crate::database::{Outcome, Stop};
+use crate::launcher::Ending;
+
+/// Most characters of what a launcher says about an ending.
+const MAX_DETAIL_CHARS: usize = 600;
+
+/// The end of a job whose task has ended. A stop that was decided on counts before everything else.
+pub(super) fn verdict(
+    stop: Option<&Stop>,
+    outcome: Option<&Outcome>,
+    has_artifact: bool,
+    ending: &Ending,
+    last_words: Option<&str>,
+) -> Stop {
+    if let Some(stop) = stop {
+        return stop.clone();
+    }
+    let failed = |reason: String| Stop {
+        state: JobState::Failed,
+        reason,
+    };
+    match (outcome, ending.exit_code) {
+        (Some(Outcome::Succeeded), Some(0)) | (Some(Outcome::Failed { .. }), _) => {
+            said(outcome, has_artifact)
+        }
+        (Some(Outcome::Succeeded), _) => failed(format!(
+            "the generator said that it succeeded, but {}",
+            ended(ending)
+        )),
+        (None, Some(0)) => failed(match last_words {
+            Some(fault) => format!("the generator wrote a last line that is no event: {fault}"),
+            None => "the generator ended without a last event (exit code 0)".to_owned(),
+        }),
+        (None, _) => failed(format!("the generator crashed: {}", ended(ending))),
+    }
+}
+
+/// What the generator's last event means for the job.
+pub(super) fn said(outcome: Option<&Outcome>, has_artifact: bool) -> Stop {
+    let (state, reason) = match outcome {
+        Some(Outcome::Succeeded) if has_artifact => (JobState::Succeeded, String::new()),
+        Some(Outcome::Succeeded) => (
+            JobState::Failed,
+            "the generator said that it succeeded, but named no artifact".to_owned(),
+        ),
+        Some(Outcome::Failed { reason }) => (JobState::Failed, reason.clone()),
+        None => (
+            JobState::Failed,
+            "the generator ended without a last event".to_owned(),
+        ),
+    };
+    Stop { state, reason }
+}
+
+fn ended(ending: &Ending) -> String {
+    let code = match ending.exit_code {
+        None => "nobody knows its exit code".to_owned(),
+        Some(code @ 129..=192) => {
+            let signal = code - 128;
+            match signal_name(signal) {
+                Some(name) => format!("signal {signal} ({name}) ended it"),
+                None => format!("signal {signal} ended it"),
+            }
+        }
+        Some(code) => format!("it ended with exit code {code}"),
+    };
+    match &ending.detail {
+        Some(detail) => format!("{code}: {}", printable(detail)),
+        None => code,
+    }
+}
+
+/// What a cloud says, on one line and bounded.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|character| {
+            if character.is_control() {
+                ' '
+            } else {
+                character
+            }
+        })
+        .take(MAX_DETAIL_CHARS)
+        .collect()
+}
+
+fn signal_name(signal: i32) -> Option<&'static str> {
+    Some(match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        4 => "SIGILL",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        15 => "SIGTERM",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(
+        outcome: Option<Outcome>,
+        has_artifact: bool,
+        exit_code: Option<i32>,
+    ) -> (JobState, String) {
+        let ending = Ending {
+            exit_code,
+            detail: None,
+        };
+        let stop = verdict(None, outcome.as_ref(), has_artifact, &ending, None);
+        (stop.state, stop.reason)
+    }
+
+    fn failed(reason: &str) -> (JobState, String) {
+        (JobState::Failed, reason.to_owned())
+    }
+
+    #[test]
+    fn only_said_and_done_is_success() {
+        let succeeded = || Some(Outcome::Succeeded);
+        assert_eq!(
+            end(succeeded(), true, Some(0)),
+            (JobState::Succeeded, String::new())
+        );
+        assert_eq!(
+            end(succeeded(), false, Some(0)),
+            failed("the generator said that it succeeded, but named no artifact")
+        );
+        assert_eq!(
+            end(succeeded(), true, Some(1)),
+            failed("the generator said that it succeeded, but it ended with exit code 1")
+        );
+        assert_eq!(
+            end(succeeded(), true, None),
+            failed("the generator said that it succeeded, but nobody knows its exit code")
+        );
+        assert_eq!(
+            end(None, true, Some(0)),
+            failed("the generator ended without a last event (exit code 0)")
+        );
+    }
+
+    #[test]
+    fn failures_say_why() {
+        let outcome = Some(Outcome::Failed {
+            reason: "no disk".to_owned(),
+        });
+        assert_eq!(end(outcome, false, Some(1)), failed("no disk"));
+        assert_eq!(
+            end(None, false, Some(139)),
+            failed("the generator crashed: signal 11 (SIGSEGV) ended it")
+        );
+        assert_eq!(
+            end(None, false, Some(3)),
+            failed("the generator crashed: it ended with exit code 3")
+        );
+        let ending = Ending {
+            exit_code: None,
+            detail: Some("CannotPullContainerError: no".to_owned()),
+        };
+        assert_eq!(
+            verdict(None, None, false, &ending, None).reason,
+            "the generator crashed: nobody knows its exit code: CannotPullContainerError: no"
+        );
+    }
+
+    #[test]
+    fn a_stop_counts_first() {
+        let stop = Stop {
+            state: JobState::Cancelled,
+            reason: "cancelled on request".to_owned(),
+        };
+        let ending = Ending {
+            exit_code: Some(0),
+            detail: None,
+        };
+        let outcome = Some(&Outcome::Succeeded);
+        assert_eq!(verdict(Some(&stop), outcome, true, &ending, None), stop);
+    }
+}

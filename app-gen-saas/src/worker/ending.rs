@@ -1,0 +1,156 @@
+//! The end of a job: seeing that it has come, bringing it about, writing it down.
+
+use std::time::Duration;
+
+use app_gen_contract::{JobState, parse_line};
+use tokio::time::Instant;
+
+use super::conclude;
+use super::follow::{FollowError, Follower};
+use crate::clock::now_millis;
+use crate::database::Stop;
+use crate::launcher::LogPage;
+
+/// How long a task that was stopped with force may go on being reported as running.
+const FORCED_STOP_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the log of a task that has ended may be out of reach.
+const LOG_TIMEOUT: Duration = Duration::from_secs(600);
+
+impl Follower {
+    /// How the job ends, if it is time.
+    pub(super) async fn end(
+        &mut self,
+        page: Option<&LogPage>,
+    ) -> Result<Option<Stop>, FollowError> {
+        if self
+            .missing_since
+            .is_some_and(|since| since.elapsed() >= self.traits.missing)
+        {
+            let lost = Stop {
+                state: JobState::Lost,
+                reason: "the generator's task cannot be found any more".to_owned(),
+            };
+            return Ok(Some(self.job.stop.clone().unwrap_or(lost)));
+        }
+        let Some((since, ending)) = self.stopped.clone() else {
+            let given_up = self.forced
+                && self
+                    .asked_to_stop
+                    .is_some_and(|at| at.elapsed() >= FORCED_STOP_TIMEOUT);
+            return Ok(self.job.stop.clone().filter(|_| given_up));
+        };
+        let complete = self.broken || self.job.outcome.is_some();
+        let time_to_drain = if page.is_some() {
+            self.traits.drain
+        } else {
+            LOG_TIMEOUT
+        };
+        let quiet = page.is_none_or(|page| page.lines.is_empty() && !page.more)
+            && self.gap_since.is_none()
+            && since.elapsed() >= time_to_drain;
+        if !complete && !quiet {
+            return Ok(None);
+        }
+        let mut last_words = None;
+        let unfinished = page.map_or(&[][..], |page| &page.unfinished);
+        if !complete && !unfinished.is_empty() {
+            match parse_line(unfinished) {
+                Ok(_) => {
+                    let position = self.position.clone();
+                    self.take(&[unfinished.to_vec()], position).await?;
+                }
+                Err(error) => last_words = Some(error.to_string()),
+            }
+        }
+        // A stop that was asked for at the last moment still counts.
+        self.refresh().await?;
+        Ok(Some(conclude::verdict(
+            self.job.stop.as_ref(),
+            self.job.outcome.as_ref(),
+            self.job.artifact.is_some(),
+            &ending,
+            last_words.as_deref(),
+        )))
+    }
+
+    /// Decides on a stop when time is up, and sees to it that a stop happens.
+    pub(super) async fn stop_if_needed(&mut self, handle: &str) -> Result<(), FollowError> {
+        if self.stopped.is_some() {
+            return Ok(());
+        }
+        if self.job.stop.is_none()
+            && let Some(stop) = self.overdue()
+        {
+            self.decide(stop).await?;
+        }
+        let Some(stop) = &self.job.stop else {
+            return Ok(());
+        };
+        let force = match self.asked_to_stop {
+            None => false,
+            Some(at) if !self.forced && at.elapsed() >= self.app.config.jobs.stop_grace => true,
+            Some(_) => return Ok(()),
+        };
+        tracing::info!(
+            job_id = self.job.id,
+            force,
+            reason = stop.reason,
+            "stopping a generator"
+        );
+        if let Err(error) = self.app.launcher.stop(handle, &stop.reason, force).await {
+            tracing::warn!(
+                job_id = self.job.id,
+                error = format!("{error:#}"),
+                "failed to stop a task"
+            );
+        }
+        self.asked_to_stop = Some(Instant::now());
+        self.forced = force;
+        Ok(())
+    }
+
+    fn overdue(&self) -> Option<Stop> {
+        let jobs = &self.app.config.jobs;
+        if self.job.outcome.is_some() {
+            // It has said its last word and does not go: the word counts, the process ends.
+            return (self.last_event.elapsed() >= jobs.stop_grace)
+                .then(|| conclude::said(self.job.outcome.as_ref(), self.job.artifact.is_some()));
+        }
+        let silent = self.last_event.elapsed() >= jobs.idle_timeout;
+        self.out_of_time().or_else(|| {
+            silent.then(|| Stop {
+                state: JobState::TimedOut,
+                reason: format!(
+                    "the generator gave no sign of life for {} seconds",
+                    jobs.idle_timeout.as_secs()
+                ),
+            })
+        })
+    }
+
+    /// Whether the job has had its time.
+    pub(super) fn out_of_time(&self) -> Option<Stop> {
+        let limit = self.app.config.jobs.timeout;
+        let started = self.job.started_at.unwrap_or_else(now_millis);
+        let age = u64::try_from(now_millis().saturating_sub(started)).unwrap_or(0);
+        (u128::from(age) >= limit.as_millis()).then(|| Stop {
+            state: JobState::TimedOut,
+            reason: format!("the job took longer than {} seconds", limit.as_secs()),
+        })
+    }
+
+    pub(super) async fn finish(&mut self, stop: &Stop) -> Result<(), FollowError> {
+        let reason = Some(stop.reason.as_str()).filter(|reason| !reason.is_empty());
+        let finished = self
+            .app
+            .database
+            .finish_job(&self.lease, &self.job.id, stop.state, reason)
+            .await?;
+        if !finished {
+            return Err(FollowError::Lost);
+        }
+        tracing::info!(job_id = self.job.id, state = %stop.state, reason, "a job has ended");
+        self.app.hub.notify(&self.job.id);
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! The worker: claims jobs and follows each to its end.
+//!
+//! New jobs are taken while there is room; jobs whose orchestrator is gone are taken in any case, since
+//! their generators run already. The database decides who has what (`database::Lease`); nothing here is
+//! needed to go on after a restart.
+
+mod conclude;
+mod ending;
+mod follow;
+mod hold;
+mod identity;
+mod reading;
+mod start;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::task::{self, JoinSet};
+
+use crate::app::App;
+use crate::database::{Job, Lease};
+
+/// How often the database is asked for work when nothing calls.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Works until the orchestrator stops; generators that run then are left to be followed later.
+pub async fn run(app: App) {
+    let lease = Lease {
+        owner: identity::own(),
+        duration: app.config.jobs.lease,
+    };
+    if let Err(error) = end_leases_of_the_dead(&app).await {
+        tracing::warn!(%error, "failed to look for jobs of dead orchestrators");
+    }
+    let mut followers = Followers::default();
+    tokio::select! {
+        () = app.stopping() => {}
+        () = take_jobs(&app, &lease, &mut followers) => {}
+    }
+    followers.tasks.shutdown().await;
+    if let Err(error) = app.database.end_leases(&lease.owner).await {
+        tracing::warn!(%error, "failed to give jobs back; they are taken over when the lease ends");
+    }
+}
+
+#[derive(Default)]
+struct Followers {
+    tasks: JoinSet<()>,
+    jobs: HashMap<task::Id, String>,
+}
+
+impl Followers {
+    fn add(&mut self, app: &App, lease: &Lease, job: Job) {
+        // A job can come back while its follower still waits for something: one is enough.
+        if self.jobs.values().any(|followed| *followed == job.id) {
+            return;
+        }
+        tracing::info!(job_id = job.id, state = %job.state, "following a job");
+        let job_id = job.id.clone();
+        let handle = self
+            .tasks
+            .spawn(hold::hold(app.clone(), lease.clone(), job));
+        self.jobs.insert(handle.id(), job_id);
+    }
+
+    async fn one_ends(&mut self) {
+        let id = match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => id,
+            Some(Err(error)) => {
+                // The job's lease ends now that nothing renews it, and the job is taken up again.
+                tracing::error!(%error, "a follower broke");
+                error.id()
+            }
+            None => std::future::pending().await,
+        };
+        self.jobs.remove(&id);
+    }
+}
+
+async fn take_jobs(app: &App, lease: &Lease, followers: &mut Followers) {
+    loop {
+        if let Err(error) = claim(app, lease, followers).await {
+            tracing::warn!(%error, "failed to look for jobs");
+        }
+        tokio::select! {
+            () = app.new_job.notified() => {}
+            () = followers.one_ends() => {}
+            () = tokio::time::sleep(POLL) => {}
+        }
+    }
+}
+
+async fn claim(app: &App, lease: &Lease, followers: &mut Followers) -> sqlx::Result<()> {
+    while let Some(job) = app.database.claim_orphan(lease).await? {
+        followers.add(app, lease, job);
+    }
+    while followers.jobs.len() < app.config.jobs.concurrency {
+        let Some(job) = app.database.claim_queued(lease).await? else {
+            break;
+        };
+        app.hub.notify(&job.id);
+        followers.add(app, lease, job);
+    }
+    Ok(())
+}
+
+/// An orchestrator that was killed cannot end its leases; if it lived on this machine, its death can be
+/// seen, and nobody needs to wait for them.
+async fn end_leases_of_the_dead(app: &App) -> sqlx::Result<()> {
+    for owner in app.database.owners().await? {
+        if identity::is_gone(&owner) {
+            tracing::info!(owner, "taking over from an orchestrator that is gone");
+            app.database.end_leases(&owner).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,292 @@
+//! Every route, on both databases, through the real router.
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::on_both_databases;
+use crate::support::client::outline;
+use crate::support::database::TestDatabase;
+use crate::support::orchestrator::{Options, Orchestrator};
+
+on_both_databases!(
+    health,
+    submit_and_show,
+    refused_submissions,
+    list_in_pages,
+    cancel_before_the_start,
+    unknown_jobs_and_paths,
+    artifact,
+    a_large_artifact,
+);
+
+async fn without_worker(database: TestDatabase) -> Orchestrator {
+    let options = Options {
+        without_worker: true,
+        ..Options::default()
+    };
+    Orchestrator::with(database, options).await
+}
+
+async fn health(database: TestDatabase) {
+    let options = Options {
+        without_worker: true,
+        variables: vec![("IMAGE_KEY", "key-1".to_owned())],
+        ..Options::default()
+    };
+    let orchestrator = Orchestrator::with(database, options).await;
+    let response = orchestrator.client.get("/health").await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let expected = json!({
+        "status": "ok",
+        "service": "orchestrator",
+        "version": env!("CARGO_PKG_VERSION"),
+        "image_key": "key-1",
+        "database": "ok",
+    });
+    assert_eq!(response.json::<Value>().await.unwrap(), expected);
+
+    orchestrator.app.database.close().await;
+    let response = orchestrator.client.get("/health").await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let health: Value = response.json().await.unwrap();
+    assert_eq!(health["database"], "unreachable");
+    let response = orchestrator.client.get("/api/jobs").await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let error: Value = response.json().await.unwrap();
+    assert_eq!(
+        error,
+        json!({ "error": { "code": "unavailable", "message": "the database does not answer" } })
+    );
+}
+
+async fn submit_and_show(database: TestDatabase) {
+    let orchestrator = without_worker(database).await;
+    let client = &orchestrator.client;
+    let body = json!({ "description": "  A shop for \"tea\" \u{1F375}\n", "provider": "claude" });
+    let response = client.post("/api/jobs", &body).await;
+    assert_eq!(response.status(), StatusCode::CREATED);
+    let location = response.headers()["location"].to_str().unwrap().to_owned();
+    let job: Value = response.json().await.unwrap();
+    let id = job["id"].as_str().unwrap();
+    assert_eq!(location, format!("/api/jobs/{id}"));
+    let created_at = job["created_at"].as_str().unwrap();
+    assert!(
+        created_at.ends_with('Z') && created_at.len() == 24,
+        "{created_at}"
+    );
+    let expected = json!({
+        "id": id,
+        "description": "A shop for \"tea\" \u{1F375}",
+        "provider": "claude",
+        "state": "queued",
+        "reason": null,
+        "launcher": "process",
+        "task": null,
+        "created_at": created_at,
+        "started_at": null,
+        "finished_at": null,
+        "last_sequence": 1,
+        "artifact": null,
+    });
+    assert_eq!(job, expected);
+    assert_eq!(client.job(id).await, expected);
+    assert_eq!(client.job(&id.to_uppercase()).await, expected);
+
+    let default = client.submit("another").await;
+    assert_eq!(client.job(&default).await["provider"], "template");
+}
+
+async fn refused_submissions(database: TestDatabase) {
+    let orchestrator = without_worker(database).await;
+    let client = &orchestrator.client;
+    let long = "x".repeat(4001);
+    for (body, part) in [
+        (json!({}), "description"),
+        (json!({ "description": " \n\t " }), "description is empty"),
+        (json!({ "description": long }), "4001 characters"),
+        (json!({ "description": "a\0b" }), "NUL"),
+        (json!({ "description": 7 }), "invalid type"),
+        (
+            json!({ "description": "x", "provider": "no such!" }),
+            "provider",
+        ),
+        (
+            json!({ "description": "x", "prompt": "y" }),
+            "unknown field",
+        ),
+        (json!([]), "Failed"),
+    ] {
+        let response = client.post("/api/jobs", &body).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{body}");
+        let error: Value = response.json().await.unwrap();
+        assert_eq!(error["error"]["code"], "invalid_request");
+        let message = error["error"]["message"].as_str().unwrap();
+        assert!(message.contains(part), "{body}: {message}");
+    }
+    let longest = "é".repeat(4000);
+    client.submit(&longest).await;
+
+    let request = client.http.post(format!("{}/api/jobs", client.base));
+    for (kind, body, status, code) in [
+        ("application/json", "{".to_owned(), 400, "invalid_request"),
+        ("text/plain", "{}".to_owned(), 415, "unsupported_media_type"),
+        (
+            "application/json",
+            " ".repeat(70_000),
+            413,
+            "payload_too_large",
+        ),
+    ] {
+        let response = request
+            .try_clone()
+            .unwrap()
+            .header("content-type", kind)
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status().as_u16(), status);
+        let error: Value = response.json().await.unwrap();
+        assert_eq!(error["error"]["code"], code);
+    }
+    let jobs: Value = client.get("/api/jobs").await.json().await.unwrap();
+    assert_eq!(jobs["jobs"].as_array().unwrap().len(), 1);
+}
+
+async fn list_in_pages(database: TestDatabase) {
+    let orchestrator = without_worker(database).await;
+    let client = &orchestrator.client;
+    let mut ids = Vec::new();
+    for number in 0..5 {
+        ids.push(client.submit(&format!("job {number}")).await);
+    }
+    ids.reverse();
+    let page = async |query: &str| -> Vec<String> {
+        let response = client.get(&format!("/api/jobs{query}")).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        let list: Value = response.json().await.unwrap();
+        let jobs = list["jobs"].as_array().unwrap().iter();
+        jobs.map(|job| job["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(page("").await, ids);
+    assert_eq!(page("?limit=2").await, ids[..2]);
+    assert_eq!(
+        page(&format!("?limit=2&before={}", ids[1])).await,
+        ids[2..4]
+    );
+    assert_eq!(page(&format!("?before={}", ids[4])).await, [""; 0]);
+    for query in ["?limit=0", "?limit=201", "?limit=x", "?before=x"] {
+        let response = client.get(&format!("/api/jobs{query}")).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{query}");
+        let error: Value = response.json().await.unwrap();
+        assert_eq!(error["error"]["code"], "invalid_request");
+    }
+}
+
+async fn cancel_before_the_start(database: TestDatabase) {
+    let orchestrator = without_worker(database).await;
+    let client = &orchestrator.client;
+    let id = client.submit("never starts").await;
+    let job = client.cancel(&id).await;
+    assert_eq!(job["state"], "cancelled");
+    assert_eq!(job["reason"], "cancelled before it started");
+    assert!(job["finished_at"].is_string());
+    assert_eq!(client.cancel(&id).await, job);
+    let events = client.events(&id, 0).await;
+    assert_eq!(outline(&events), ["state queued", "state cancelled"]);
+    assert_eq!(
+        events[1].data,
+        json!({
+            "job_id": id,
+            "sequence": 2,
+            "time": job["finished_at"],
+            "type": "state",
+            "body": { "state": "cancelled", "reason": "cancelled before it started" },
+        })
+    );
+}
+
+async fn unknown_jobs_and_paths(database: TestDatabase) {
+    let orchestrator = without_worker(database).await;
+    let client = &orchestrator.client;
+    let unknown = "0192f0c1-2345-7000-8000-000000000000";
+    for path in [
+        format!("/api/jobs/{unknown}"),
+        format!("/api/jobs/{unknown}/events"),
+        format!("/api/jobs/{unknown}/artifact"),
+        "/api/jobs/not-an-id".to_owned(),
+        "/api/jobs/%FF".to_owned(),
+        "/api/nothing".to_owned(),
+        "/api".to_owned(),
+        "/".to_owned(),
+    ] {
+        let response = client.get(&path).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
+        let error: Value = response.json().await.unwrap();
+        assert_eq!(error["error"]["code"], "not_found", "{path}");
+    }
+    let path = format!("/api/jobs/{unknown}/cancel");
+    let response = client.post(&path, &json!({})).await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    let response = client.get(&path).await;
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+    let error: Value = response.json().await.unwrap();
+    assert_eq!(error["error"]["code"], "method_not_allowed");
+
+    let id = client.submit("no events yet").await;
+    for path in [
+        format!("/api/jobs/{id}/events?after=x"),
+        format!("/api/jobs/{id}/events/ws"),
+    ] {
+        let response = client.get(&path).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{path}");
+    }
+    let response = client.get(&format!("/api/jobs/{id}/artifact")).await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+
+    let document: Value = client.get("/api/openapi.json").await.json().await.unwrap();
+    let expected = serde_json::to_value(app_gen_saas::router::openapi()).unwrap();
+    assert_eq!(document, expected);
+}
+
+async fn a_large_artifact(database: TestDatabase) {
+    // More than one request to the store.
+    let script = "started; seq 1 400000 > \"$folder/app.zip\"; artifact; succeeded";
+    let orchestrator = Orchestrator::start(database, script).await;
+    let client = &orchestrator.client;
+    let id = client.submit("a large result").await;
+    client.ended(&id).await;
+    let response = client.get(&format!("/api/jobs/{id}/artifact")).await;
+    let bytes = response.bytes().await.unwrap();
+    assert!(bytes.len() > 2_500_000);
+    let file = orchestrator.artifacts().join(format!("jobs/{id}/app.zip"));
+    assert!(bytes == std::fs::read(file).unwrap());
+}
+
+async fn artifact(database: TestDatabase) {
+    let orchestrator = Orchestrator::start(database, "started; artifact; succeeded").await;
+    let client = &orchestrator.client;
+    let id = client.submit("a result").await;
+    let job = client.ended(&id).await;
+    assert_eq!(job["state"], "succeeded", "{job}");
+    assert_eq!(job["artifact"]["size_bytes"], 3);
+    let response = client.get(&format!("/api/jobs/{id}/artifact")).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let headers = response.headers();
+    assert_eq!(headers["content-type"], "application/zip");
+    assert_eq!(headers["content-length"], "3");
+    assert_eq!(
+        headers["content-disposition"],
+        format!("attachment; filename=\"app-{id}.zip\"").as_str()
+    );
+    assert_eq!(response.text().await.unwrap(), "zip");
+
+    let file = orchestrator.artifacts().join(format!("jobs/{id}/app.zip"));
+    std::fs::write(&file, "changed").unwrap();
+    let response = client.get(&format!("/api/jobs/{id}/artifact")).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    std::fs::remove_file(&file).unwrap();
+    let response = client.get(&format!("/api/jobs/{id}/artifact")).await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+}

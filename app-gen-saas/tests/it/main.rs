@@ -1,0 +1,19 @@
+//! The orchestrator from outside: one binary, so that it is linked once.
+
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "all of this is tests"
+)]
+
+mod api;
+mod ecs;
+mod endings;
+mod openapi;
+mod real_generator;
+mod sharing;
+mod streams;
+mod support;
+mod surviving;
+mod ui;

@@ -1,0 +1,95 @@
+//! The built binary, driven from outside.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use super::client::Client;
+
+pub struct Binary {
+    child: Child,
+    pub client: Client,
+}
+
+impl Binary {
+    /// Starts the orchestrator with these variables and no others, and waits until it listens.
+    pub async fn start(variables: &[(&str, String)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_app-gen-saas"))
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("PORT", "0")
+            .envs(variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = tokio::time::timeout(Duration::from_secs(60), async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                let entry: serde_json::Value = serde_json::from_str(&line).unwrap();
+                if entry["message"] == "listening" {
+                    return entry["address"].as_str().map(str::to_owned);
+                }
+            }
+            None
+        })
+        .await;
+        let address = address
+            .expect("the orchestrator did not listen in time")
+            .expect("the orchestrator ended instead of listening");
+        // Its log must not fill the pipe.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Self {
+            child,
+            client: Client::new(format!("http://{address}")),
+        }
+    }
+
+    /// kill -9: no chance to tidy up.
+    pub async fn kill(mut self) {
+        self.signal(Signal::KILL);
+        let status = self.child.wait().await.unwrap();
+        assert_eq!(status.signal(), Some(9));
+    }
+
+    /// SIGTERM, and the exit code within the time that is promised.
+    pub async fn terminate(mut self) -> Option<i32> {
+        self.signal(Signal::TERM);
+        tokio::time::timeout(Duration::from_secs(6), self.child.wait())
+            .await
+            .expect("the orchestrator did not stop in time")
+            .unwrap()
+            .code()
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id().unwrap()).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+    }
+}
+
+/// The variables of an orchestrator with the process launcher, all its files in `folder`.
+pub fn process_variables(
+    folder: &Path,
+    database_url: &str,
+    generator: &Path,
+) -> Vec<(&'static str, String)> {
+    vec![
+        ("DATABASE_URL", database_url.to_owned()),
+        (
+            "ARTIFACT_URI",
+            format!("file://{}/artifacts", folder.display()),
+        ),
+        ("GENERATOR_COMMAND", generator.display().to_string()),
+        (
+            "GENERATOR_LOG_DIR",
+            folder.join("logs").display().to_string(),
+        ),
+    ]
+}

@@ -1,0 +1,96 @@
+//! An orchestrator inside the test's process: the same `App`, router and worker as the binary's.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use app_gen_saas::app::App;
+use app_gen_saas::config::{Config, Environment};
+use app_gen_saas::{router, worker};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use super::client::Client;
+use super::database::TestDatabase;
+use super::generator::script;
+
+pub struct Orchestrator {
+    pub app: App,
+    pub client: Client,
+    pub address: std::net::SocketAddr,
+    pub folder: TempDir,
+    tasks: Vec<JoinHandle<()>>,
+    _database: TestDatabase,
+}
+
+/// What may differ between tests.
+#[derive(Default)]
+pub struct Options<'a> {
+    pub generator: &'a str,
+    pub variables: Vec<(&'a str, String)>,
+    pub without_worker: bool,
+    pub stop_grace: Option<Duration>,
+}
+
+impl Orchestrator {
+    /// With a scripted generator.
+    pub async fn start(database: TestDatabase, generator: &str) -> Self {
+        let options = Options {
+            generator,
+            ..Options::default()
+        };
+        Self::with(database, options).await
+    }
+
+    pub async fn with(database: TestDatabase, options: Options<'_>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let generator = script(folder.path(), options.generator);
+        let mut variables = vec![
+            ("PORT", "0".to_owned()),
+            ("PATH", std::env::var("PATH").unwrap()),
+            ("DATABASE_URL", database.url.clone()),
+            (
+                "ARTIFACT_URI",
+                format!("file://{}/artifacts", folder.path().display()),
+            ),
+            ("GENERATOR_COMMAND", generator.display().to_string()),
+            (
+                "GENERATOR_LOG_DIR",
+                folder.path().join("logs").display().to_string(),
+            ),
+        ];
+        variables.extend(options.variables);
+        let mut config =
+            Config::from_environment(&variables.into_iter().collect::<Environment>()).unwrap();
+        config.jobs.lease = Duration::from_secs(2);
+        config.jobs.stop_grace = options.stop_grace.unwrap_or(Duration::from_secs(2));
+        let address = config.server.address;
+        let app = App::new(config).await.unwrap();
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = axum::serve(listener, router::router(app.clone()));
+        let mut tasks = vec![tokio::spawn(async move { server.await.unwrap() })];
+        if !options.without_worker {
+            tasks.push(tokio::spawn(worker::run(app.clone())));
+        }
+        Self {
+            app,
+            client: Client::new(format!("http://{address}")),
+            address,
+            folder,
+            tasks,
+            _database: database,
+        }
+    }
+
+    pub fn artifacts(&self) -> PathBuf {
+        self.folder.path().join("artifacts")
+    }
+}
+
+impl Drop for Orchestrator {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}

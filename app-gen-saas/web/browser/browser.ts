@@ -1,0 +1,141 @@
+/** Debian's chromium, driven by playwright-core, and what the journeys need of the running orchestrator. */
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import type { Health, Job } from "../src/api/types.ts";
+
+/** The orchestrator that serves the built page. */
+export const BASE_URL = (process.env.BASE_URL ?? "http://127.0.0.1:5013").replace(/\/$/, "");
+
+/** A generation may have to wait for a task to start. */
+export const JOB_TIMEOUT_MS = 120_000;
+const STEP_TIMEOUT_MS = 15_000;
+
+export function launchBrowser(): Promise<Browser> {
+  const root = process.getuid?.() === 0;
+  const executablePath = process.env.CHROMIUM || "/usr/bin/chromium";
+  assert.ok(existsSync(executablePath), `no browser at ${executablePath}: install chromium, or name another in CHROMIUM`);
+  return chromium.launch({
+    executablePath,
+    headless: true,
+    // Chromium refuses its sandbox to root. The profile is playwright's own temporary folder.
+    chromiumSandbox: !root,
+    args: [
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+}
+
+/** Runs one journey in a profile of its own; an error the page itself throws fails it. */
+export async function withPage(
+  browser: Browser,
+  options: BrowserContextOptions,
+  journey: (page: Page) => Promise<void>,
+): Promise<void> {
+  const context = await browser.newContext({ baseURL: BASE_URL, locale: "en-GB", ...options });
+  context.setDefaultTimeout(STEP_TIMEOUT_MS);
+  const page = await context.newPage();
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(String(error)));
+  try {
+    await journey(page);
+    assert.deepEqual(errors, [], "the page threw");
+  } catch (error) {
+    await takeScreenshot(page, "failure");
+    throw error;
+  } finally {
+    await context.close();
+  }
+}
+
+/** Kept in the folder SCREENSHOTS names; none without it. */
+export async function takeScreenshot(page: Page, name: string): Promise<void> {
+  const folder = process.env.SCREENSHOTS;
+  if (folder) await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
+}
+
+/** Refuses to test something else that happens to listen there. */
+export async function assertOrchestrator(): Promise<void> {
+  const health = await fetchJson<Health>("/health").catch((error: unknown) => {
+    throw new Error(`no orchestrator answers at ${BASE_URL}; start one and name it in BASE_URL`, { cause: error });
+  });
+  assert.equal(health.service, "orchestrator", `something else answers at ${BASE_URL}`);
+}
+
+export async function submitDescription(page: Page, description: string): Promise<void> {
+  await page.goto("/");
+  await page.getByLabel("Describe your app").fill(description);
+  await page.getByRole("button", { name: "Generate app" }).click();
+  await page.waitForURL(/#\/jobs\//);
+}
+
+export function jobIdOf(page: Page): string {
+  return decodeURIComponent(new URL(page.url()).hash.replace("#/jobs/", ""));
+}
+
+export async function fetchJson<T>(path: string, init?: RequestInit): Promise<T> {
+  const response = await fetch(`${BASE_URL}${path}`, { ...init, signal: AbortSignal.timeout(STEP_TIMEOUT_MS) });
+  assert.ok(response.ok, `${init?.method ?? "GET"} ${path} answered ${response.status}: ${await response.clone().text()}`);
+  return (await response.json()) as T;
+}
+
+export function createJob(description: string, provider?: string): Promise<Job> {
+  return fetchJson<Job>("/api/jobs", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ description, provider }),
+  });
+}
+
+/** The whole event stream of a finished job: the server closes it after the last event. */
+export async function fetchEventStream(jobId: string): Promise<{ sequence: number; type: string; frame: string }[]> {
+  const response = await fetch(`${BASE_URL}/api/jobs/${jobId}/events?after=0`, {
+    signal: AbortSignal.timeout(JOB_TIMEOUT_MS),
+  });
+  assert.equal(response.status, 200);
+  const frames = (await response.text()).split("\n\n").filter((frame) => /^data:/m.test(frame));
+  return frames.map((frame) => {
+    const data = JSON.parse(/^data: ?(.*)$/m.exec(frame)?.[1] ?? "") as { sequence: number; type: string };
+    return { sequence: data.sequence, type: data.type, frame };
+  });
+}
+
+const axePath = createRequire(import.meta.url).resolve("axe-core");
+
+interface AxeResults {
+  violations: { id: string; impact: string | null; help: string; nodes: { html: string; failureSummary?: string }[] }[];
+}
+
+/** WCAG 2.2 A and AA as far as a machine can tell; what is serious or worse is an error. */
+export async function assertAccessible(page: Page, what: string): Promise<void> {
+  await page.addScriptTag({ path: axePath });
+  const results = await page.evaluate(async () => {
+    const axe = (globalThis as unknown as { axe: { run(root: Document, options: object): Promise<AxeResults> } }).axe;
+    return axe.run(document, {
+      runOnly: { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] },
+    });
+  });
+  const serious = results.violations
+    .filter((violation) => violation.impact === "serious" || violation.impact === "critical")
+    .map(({ id, help, nodes }) => ({ id, help, nodes: nodes.map((node) => [node.html, node.failureSummary]) }));
+  assert.deepEqual(serious, [], `${what} is not accessible`);
+}
+
+/** Scrolling sideways is what makes a page unusable on a phone. */
+export async function assertNoSidewaysScroll(page: Page, what: string): Promise<void> {
+  const sizes = await page.evaluate(() => ({
+    content: document.documentElement.scrollWidth,
+    window: document.documentElement.clientWidth,
+  }));
+  assert.ok(sizes.content <= sizes.window, `${what} is ${sizes.content} px wide in a window of ${sizes.window} px`);
+  const spilling = await page
+    .locator(".outcome, .outcome-main, .log, .log-body, .composer-box, .job-entry")
+    .evaluateAll((cards) => cards.filter((card) => card.scrollWidth > card.clientWidth).map((card) => card.className));
+  assert.deepEqual(spilling, [], `something sticks out of its card in ${what}`);
+}

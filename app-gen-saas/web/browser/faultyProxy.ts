@@ -1,0 +1,61 @@
+/** A proxy before the orchestrator whose event streams break on demand, as a network's would. */
+import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { BASE_URL } from "./browser.ts";
+
+/** What happens to the next stream: cut off after so many events, refused with 503, or nothing. */
+export type Fault = { cutAfter: number } | "refuse";
+
+export interface FaultyProxy {
+  url: string;
+  /** One for each event stream the page opened: where it asked to go on. */
+  streams: { after: string | null; lastEventId: string | undefined }[];
+  close: () => Promise<void>;
+}
+
+export async function startFaultyProxy(faults: Fault[]): Promise<FaultyProxy> {
+  const streams: FaultyProxy["streams"] = [];
+  const server = createServer((incoming, outgoing) => {
+    const url = new URL(incoming.url ?? "/", BASE_URL);
+    if (!url.pathname.endsWith("/events")) return forward(incoming, outgoing, null);
+    streams.push({
+      after: url.searchParams.get("after"),
+      lastEventId: incoming.headers["last-event-id"] as string | undefined,
+    });
+    const fault = faults.shift() ?? null;
+    if (fault === "refuse") return void outgoing.writeHead(503).end();
+    forward(incoming, outgoing, fault && fault.cutAfter);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    streams,
+    close: () => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+function forward(incoming: IncomingMessage, outgoing: ServerResponse, cutAfter: number | null): void {
+  const { host: _, ...headers } = incoming.headers;
+  const upstream = request(new URL(incoming.url ?? "/", BASE_URL), { method: incoming.method, headers }, (answer) => {
+    outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+    if (cutAfter === null) return void answer.pipe(outgoing);
+    let text = "";
+    answer.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+      // Keep-alive comments are frames without data.
+      const frames = text.split("\n\n").slice(0, -1).filter((frame) => /^data:/m.test(frame));
+      if (frames.length < cutAfter) return;
+      answer.destroy();
+      const kept = frames.slice(0, cutAfter).map((frame) => `${frame}\n\n`);
+      // Ends the connection, not the answer: the events so far arrive, then the stream is broken.
+      outgoing.write(kept.join(""), () => outgoing.socket?.end());
+    });
+  });
+  upstream.on("error", () => outgoing.destroy());
+  outgoing.on("close", () => upstream.destroy());
+  incoming.pipe(upstream);
+}

@@ -1,0 +1,86 @@
+import { useEffect } from "react";
+import type { Job, JobState } from "../api/types.ts";
+import type { JobLog } from "../log/jobLog.ts";
+import { LogView } from "../log/LogView.tsx";
+import { Steps } from "../log/Steps.tsx";
+import { Time } from "../shared/Time.tsx";
+import { duration } from "../shared/time.ts";
+import { useNow } from "../shared/useNow.ts";
+import { useJobStream } from "../stream/useJobStream.ts";
+import { CancelButton } from "./CancelButton.tsx";
+import { isTerminal, titleOf, wordsOf } from "./jobState.ts";
+import { Outcome } from "./Outcome.tsx";
+import { StateBadge } from "./StateBadge.tsx";
+import type { Jobs } from "./useJobs.ts";
+
+export function FollowedJobPage({ job, jobs }: { job: Job; jobs: Jobs }) {
+  const over = isTerminal(job.state);
+  const now = useNow(over ? 30_000 : 1000);
+  const { log, connection, retry } = useJobStream(job.id, over ? job.last_sequence : null);
+  useStreamedState(job.id, log, jobs);
+  useDocumentTitle(`${wordsOf(job.state).label}: ${titleOf(job.description)}`);
+
+  const title = titleOf(job.description);
+  return (
+    <article className="job" aria-labelledby="job-title">
+      <header className="job-head">
+        <div className="job-heading">
+          <h1 id="job-title">{title}</h1>
+          {title !== job.description.trim() && (
+            <details className="job-description">
+              <summary>Whole description</summary>
+              <p>{job.description}</p>
+            </details>
+          )}
+          <div className="job-meta">
+            <span role="status" className="job-state">
+              <StateBadge state={job.state} />
+              {!over && <span className="job-sentence">{wordsOf(job.state).sentence}</span>}
+            </span>
+            <span>
+              Submitted <Time time={job.created_at} now={now} />
+            </span>
+            <Elapsed job={job} now={now} />
+            <span>Provider: {job.provider}</span>
+          </div>
+        </div>
+        {!over && <CancelButton cancel={() => jobs.cancel(job.id)} />}
+      </header>
+      {over && <Outcome job={job} log={log} />}
+      <div className="job-work">
+        <Steps steps={log.steps} over={over} />
+        <LogView log={log} connection={connection} retry={retry} />
+      </div>
+    </article>
+  );
+}
+
+function Elapsed({ job, now }: { job: Job; now: number }) {
+  if (!job.started_at) return null;
+  const end = job.finished_at ? Date.parse(job.finished_at) : isTerminal(job.state) ? null : now;
+  if (end === null) return null;
+  const words = duration(end - Date.parse(job.started_at));
+  return <span className="job-elapsed">{job.finished_at ? `Took ${words}` : `${words} so far`}</span>;
+}
+
+/** Tells the list what the stream said, then fetches what only the job itself holds (artifact, times). */
+function useStreamedState(jobId: string, log: JobLog, jobs: Jobs): void {
+  const { dispatch, refresh } = jobs;
+  const { state, stateReason, lastSequence } = log;
+  useEffect(() => {
+    if (!state) return;
+    dispatch({ type: "streamed", jobId, state: state as JobState, reason: stateReason, sequence: lastSequence });
+    // A failure here is the list's to report: its next poll brings the same job.
+    refresh(jobId).catch(() => undefined);
+    // Without lastSequence, which every line moves: only a new state is a reason to fetch.
+  }, [dispatch, refresh, jobId, state, stateReason]);
+}
+
+function useDocumentTitle(title: string): void {
+  useEffect(() => {
+    document.title = `${title} · App-Gen`;
+    return () => {
+      document.title = "App-Gen";
+    };
+  }, [title]);
+}

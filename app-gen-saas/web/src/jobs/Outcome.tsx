@@ -1,0 +1,92 @@
+import { artifactHref } from "../api/client.ts";
+import type { Job } from "../api/types.ts";
+import { homeHref } from "../app/route.ts";
+import type { JobLog } from "../log/jobLog.ts";
+import { CopyButton } from "../shared/CopyButton.tsx";
+import { Icon } from "../shared/Icon.tsx";
+import { byteSize } from "../shared/time.ts";
+import { saveDraft } from "./draft.ts";
+import { wordsOf } from "./jobState.ts";
+
+/** What a finished job came to: the download, or why there is none and what to do next. */
+export function Outcome({ job, log }: { job: Job; log: JobLog }) {
+  return job.state === "succeeded" ? <Success job={job} log={log} /> : <Failure job={job} log={log} />;
+}
+
+/** The server names the file after the job, so that two downloads can be told apart. */
+function runCommands(job: Job): string[] {
+  return [`unzip app-${job.id}.zip -d app`, "cd app", "npm ci", "npm run build", "npm start"];
+}
+
+function Success({ job, log }: { job: Job; log: JobLog }) {
+  return (
+    <section className="outcome outcome-done" aria-labelledby="outcome-title">
+      <div className="outcome-main">
+        <h2 id="outcome-title">
+          <Icon name="check" />
+          {wordsOf(job.state).sentence}
+        </h2>
+        {log.summary && <p>{log.summary}</p>}
+        {job.provider === "template" && (
+          <p className="outcome-note">
+            This is the built-in template: your words are on its page, its features are the same for every app.
+          </p>
+        )}
+        {job.artifact ? (
+          <p className="outcome-actions">
+            <a className="button button-primary" href={artifactHref(job.id)} download={job.artifact.name}>
+              <Icon name="download" />
+              Download {job.artifact.name}
+            </a>
+            <span className="outcome-size" title={`SHA-256 ${job.artifact.sha256}`}>
+              {byteSize(job.artifact.size_bytes)}
+            </span>
+          </p>
+        ) : (
+          <p className="outcome-note">There is nothing to download.</p>
+        )}
+      </div>
+      {job.artifact && (
+        <div className="outcome-run">
+          <div className="outcome-run-head">
+            <h3>Run it</h3>
+            <CopyButton label="Copy" text={() => runCommands(job).join("\n")} />
+          </div>
+          <div className="commands" role="group" aria-label="Commands that run the app">
+            {runCommands(job).map((command) => (
+              <code key={command}>{command}</code>
+            ))}
+          </div>
+          <p className="outcome-note">Then open http://127.0.0.1:3000</p>
+        </div>
+      )}
+    </section>
+  );
+}
+
+function Failure({ job, log }: { job: Job; log: JobLog }) {
+  const cancelled = job.state === "cancelled";
+  const reason = job.reason ?? log.stateReason ?? log.failure?.reason ?? null;
+  return (
+    <section className={`outcome ${cancelled ? "outcome-quiet" : "outcome-bad"}`} aria-labelledby="outcome-title">
+      <div className="outcome-main">
+        <h2 id="outcome-title">
+          <Icon name={cancelled ? "stop" : "alert"} />
+          {wordsOf(job.state).sentence}
+        </h2>
+        {reason ? (
+          <p className="outcome-reason">{reason}</p>
+        ) : (
+          !cancelled && <p className="outcome-note">No reason was recorded; the log below is all there is.</p>
+        )}
+        {log.failure?.hint && <p className="outcome-hint">{log.failure.hint}</p>}
+        <p className="outcome-actions">
+          <a className="button" href={homeHref} onClick={() => saveDraft(job.description)}>
+            <Icon name="again" />
+            Use this description again
+          </a>
+        </p>
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,20 @@
+import type { Job } from "../api/types.ts";
+
+/** A job for tests; name only what the test is about. */
+export function aJob(parts: Partial<Job> = {}): Job {
+  return {
+    id: "0193-job",
+    description: "A recipe box with tags",
+    provider: "template",
+    state: "queued",
+    reason: null,
+    launcher: "process",
+    task: null,
+    created_at: "2026-11-21T12:00:00.000Z",
+    started_at: null,
+    finished_at: null,
+    last_sequence: 0,
+    artifact: null,
+    ...parts,
+  };
+}

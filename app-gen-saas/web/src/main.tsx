@@ -1,0 +1,20 @@
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { App } from "./app/App.tsx";
+import "./styles/base.css";
+import "./styles/layout.css";
+import "./styles/controls.css";
+import "./jobs/composer.css";
+import "./jobs/job-list.css";
+import "./jobs/job.css";
+import "./jobs/outcome.css";
+import "./log/log.css";
+
+const root = document.getElementById("root");
+if (!root) throw new Error("index.html has no #root");
+
+createRoot(root).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);

@@ -1,0 +1,22 @@
+/** The page's few icons, drawn with the text's colour. They are decoration: the words beside them say it. */
+const PATHS = {
+  plus: "M8 3v10M3 8h10",
+  check: "m3.5 8.5 3 3 6-7",
+  cross: "m4 4 8 8M12 4l-8 8",
+  alert: "M8 4.5v4.5M8 11.6v.1",
+  download: "M8 2.5v7.5m0 0 3-3m-3 3-3-3M3 13.2h10",
+  back: "M9.5 3.5 5 8l4.5 4.5",
+  down: "M8 3v9.5m0 0 3.5-3.5M8 12.5 4.5 9",
+  copy: "M6 5.5h6.5V13H6zM3.5 10.5V3h6.5",
+  stop: "M4.5 4.5h7v7h-7z",
+  again: "M12.5 8a4.5 4.5 0 1 1-1.4-3.2M12.7 2.6v2.9H9.8",
+  arrow: "M3 8h9.5m0 0L9 4.5M12.5 8 9 11.5",
+} as const;
+
+export function Icon({ name }: { name: keyof typeof PATHS }) {
+  return (
+    <svg className="icon" viewBox="0 0 16 16" aria-hidden="true" focusable="false">
+      <path d={PATHS[name]} />
+    </svg>
+  );
+}

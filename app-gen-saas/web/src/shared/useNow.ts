@@ -1,0 +1,13 @@
+import { useEffect, useState } from "react";
+
+/** The current time, renewed every `intervalMs`; null stands still (nothing on the page is ageing). */
+export function useNow(intervalMs: number | null): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    if (intervalMs === null) return;
+    setNow(Date.now());
+    const timer = setInterval(() => setNow(Date.now()), intervalMs);
+    return () => clearInterval(timer);
+  }, [intervalMs]);
+  return now;
+}

@@ -1,0 +1,130 @@
+/** Follows one job's events until its last one, through lost connections, without losing or repeating any. */
+import { eventsHref } from "../api/client.ts";
+import { isTerminal } from "../jobs/jobState.ts";
+import { type Connection, FIRST_CONNECTION, nextConnection, type Signal } from "./connection.ts";
+import { EVENT_TYPES, type JobEvent, parseEvent } from "./event.ts";
+
+export interface JobStreamOptions {
+  jobId: string;
+  /** The last event already held. */
+  after: number;
+  onEvents: (events: JobEvent[]) => void;
+  onConnection: (connection: Connection) => void;
+  /** The job's last sequence once it is over, else null: tells a finished stream from a broken one. */
+  finalSequence: () => number | null;
+}
+
+export interface JobStream {
+  /** Tries now instead of after the pause. */
+  retry: () => void;
+  close: () => void;
+}
+
+/** A replay arrives as hundreds of events at once; they are handed on in one go. */
+const FLUSH_MS = 40;
+
+/**
+ * A working generator sends a heartbeat every 10 s. Silence this long means a connection that
+ * died unnoticed (a laptop that slept, a proxy that forgot us) or never came about, which no
+ * error event reports.
+ */
+export const SILENCE_MS = 45_000;
+
+export function openJobStream(options: JobStreamOptions): JobStream {
+  let connection = FIRST_CONNECTION;
+  let source: EventSource | null = null;
+  let lastSequence = options.after;
+  let pending: JobEvent[] = [];
+  let flushTimer: ReturnType<typeof setTimeout> | undefined;
+  let retryTimer: ReturnType<typeof setTimeout> | undefined;
+  let silenceTimer: ReturnType<typeof setTimeout> | undefined;
+
+  function signal(input: Signal): void {
+    const next = nextConnection(connection, input);
+    if (next === connection) return;
+    connection = next;
+    clearTimeout(retryTimer);
+    switch (next.phase) {
+      case "connecting":
+        connect();
+        break;
+      case "waiting":
+        disconnect();
+        retryTimer = setTimeout(() => signal({ type: "retry" }), next.retryAt - Date.now());
+        break;
+      case "offline":
+        disconnect();
+        break;
+      case "ended":
+        disconnect();
+        flush();
+        break;
+    }
+    options.onConnection(next);
+  }
+
+  function connect(): void {
+    disconnect();
+    const opened = new EventSource(eventsHref(options.jobId, lastSequence));
+    source = opened;
+    expectSound();
+    opened.onopen = () => signal({ type: "opened" });
+    opened.onerror = () => {
+      const final = options.finalSequence();
+      if (final !== null && lastSequence >= final) return signal({ type: "ended" });
+      if (!navigator.onLine) return signal({ type: "offline" });
+      const closed = opened.readyState === EventSource.CLOSED;
+      signal({ type: "dropped", closed, now: Date.now(), jitter: Math.random() });
+    };
+    for (const type of EVENT_TYPES) opened.addEventListener(type, receive);
+    opened.onmessage = receive;
+  }
+
+  function disconnect(): void {
+    clearTimeout(silenceTimer);
+    source?.close();
+    source = null;
+  }
+
+  function expectSound(): void {
+    clearTimeout(silenceTimer);
+    silenceTimer = setTimeout(() => signal({ type: "retry" }), SILENCE_MS);
+  }
+
+  function receive(message: MessageEvent<string>): void {
+    const event = parseEvent(message.data);
+    if (!event) return;
+    expectSound();
+    if (event.sequence <= lastSequence) return;
+    lastSequence = event.sequence;
+    pending.push(event);
+    flushTimer ??= setTimeout(flush, FLUSH_MS);
+    if (event.type === "state" && isTerminal(event.body.state)) signal({ type: "ended" });
+  }
+
+  function flush(): void {
+    clearTimeout(flushTimer);
+    flushTimer = undefined;
+    if (pending.length === 0) return;
+    const events = pending;
+    pending = [];
+    options.onEvents(events);
+  }
+
+  const onOffline = () => signal({ type: "offline" });
+  const onOnline = () => signal({ type: "online" });
+  window.addEventListener("offline", onOffline);
+  window.addEventListener("online", onOnline);
+  connect();
+
+  return {
+    retry: () => signal({ type: "retry" }),
+    close: () => {
+      window.removeEventListener("offline", onOffline);
+      window.removeEventListener("online", onOnline);
+      clearTimeout(retryTimer);
+      disconnect();
+      flush();
+    },
+  };
+}
