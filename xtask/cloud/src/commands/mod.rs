@@ -1,0 +1,63 @@
+//! The commands, one file each.
+
+mod bootstrap;
+mod ecr;
+mod identity;
+mod logs;
+mod rights;
+mod run_task;
+mod s3;
+mod secrets;
+mod tasks;
+mod validate;
+
+use crate::config::Cloud;
+use crate::report::Outcome;
+
+/// What can be asked of the cloud.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Account and principal of the credentials
+    Identity,
+    /// Image repositories
+    #[command(subcommand)]
+    Ecr(ecr::Command),
+    /// What `cargo xtask validate` needs in the cloud
+    #[command(subcommand)]
+    Validate(validate::Command),
+    /// Run one task and wait for its end
+    RunTask(run_task::Args),
+    /// Tasks of a cluster, running and lately stopped
+    Tasks(tasks::Args),
+    /// The last lines of a log stream
+    Logs(logs::Args),
+    /// The JSON secrets of platform.toml
+    #[command(subcommand)]
+    Secrets(secrets::Command),
+    /// Objects
+    #[command(subcommand)]
+    S3(s3::Command),
+    /// Which of the rights that the commands need the principal has
+    Rights(rights::Args),
+    /// State and version of the CDK bootstrap stack
+    Bootstrap(bootstrap::Args),
+}
+
+/// Carries the command out.
+///
+/// # Errors
+/// Whatever keeps the command from its end.
+pub(crate) async fn run(command: Command, cloud: &Cloud) -> anyhow::Result<Outcome> {
+    match command {
+        Command::Identity => identity::run(cloud),
+        Command::Ecr(command) => ecr::run(command, cloud).await,
+        Command::Validate(command) => validate::run(command, cloud).await,
+        Command::RunTask(args) => run_task::run(args, cloud).await,
+        Command::Tasks(args) => tasks::run(args, cloud).await,
+        Command::Logs(args) => logs::run(args, cloud).await,
+        Command::Secrets(command) => secrets::run(command, cloud).await,
+        Command::S3(command) => s3::run(command, cloud).await,
+        Command::Rights(args) => rights::run(args, cloud).await,
+        Command::Bootstrap(args) => bootstrap::run(args, cloud).await,
+    }
+}

@@ -1,0 +1,156 @@
+//! `rights`: asks IAM which of the rights that the commands need the principal has.
+
+use super::bootstrap::{DEFAULT_QUALIFIER, DEFAULT_STACK};
+use crate::config::Cloud;
+use crate::iam::Iam;
+use crate::report::Outcome;
+use crate::rights::{On, RIGHTS, Right};
+use crate::validate::Names;
+use serde::Serialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// Which of the needed rights the principal has
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// User or role to ask about [default: the caller]
+    #[arg(long, value_name = "ARN")]
+    principal: Option<String>,
+    /// Only the rights of this command, for instance `validate`
+    #[arg(long = "for", value_name = "COMMAND")]
+    command: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    command: &'static str,
+    action: &'static str,
+    resource: String,
+    allowed: bool,
+}
+
+/// # Errors
+/// IAM cannot be asked. A missing right is an answer, not an error.
+pub(crate) async fn run(args: Args, cloud: &Cloud) -> anyhow::Result<Outcome> {
+    let iam = Iam::new(cloud.sdk());
+    let principal = match args.principal {
+        Some(principal) => principal,
+        None => iam.principal_of(&cloud.identity.arn).await?,
+    };
+    let wanted = RIGHTS.iter().filter(|right| {
+        args.command
+            .as_deref()
+            .is_none_or(|command| command == right.command)
+    });
+    let mut groups: BTreeMap<(String, bool), Vec<&Right>> = BTreeMap::new();
+    for right in wanted {
+        for resource in resources(right.on, cloud, &principal) {
+            groups
+                .entry((resource, right.by_cluster))
+                .or_default()
+                .push(right);
+        }
+    }
+    let cluster = cluster_arn(cloud);
+    let mut rows = Vec::new();
+    for ((resource, by_cluster), rights) in groups {
+        // IAM does not simulate the account's root, whom no policy of the account limits.
+        let decisions = if is_root(&principal) {
+            None
+        } else {
+            let actions: Vec<&str> = rights.iter().map(|right| right.action).collect();
+            // Conditions that good policies put on PassRole and on what happens in a cluster.
+            let mut context = vec![("iam:PassedToService", "ecs-tasks.amazonaws.com".to_owned())];
+            context.extend(by_cluster.then(|| ("ecs:cluster", cluster.clone())));
+            Some(
+                iam.simulate(&principal, &actions, &resource, &context)
+                    .await?,
+            )
+        };
+        for right in rights {
+            let allowed = decisions.as_ref().is_none_or(|decisions| {
+                decisions
+                    .iter()
+                    .any(|decision| decision.action == right.action && decision.allowed)
+            });
+            rows.push(Row {
+                command: right.command,
+                action: right.action,
+                resource: resource.clone(),
+                allowed,
+            });
+        }
+    }
+    rows.sort_by(|a, b| {
+        (a.command, a.action, &a.resource).cmp(&(b.command, b.action, &b.resource))
+    });
+    let missing = rows.iter().filter(|row| !row.allowed).count();
+    Outcome::success(json!({ "principal": principal, "missing": missing, "rights": rows }))
+}
+
+fn is_root(principal: &str) -> bool {
+    principal.ends_with(":root")
+}
+
+fn cluster_arn(cloud: &Cloud) -> String {
+    format!(
+        "arn:aws:ecs:{}:{}:cluster/{}",
+        cloud.region(),
+        cloud.identity.account,
+        Names::new(cloud).cluster
+    )
+}
+
+fn resources(on: On, cloud: &Cloud, principal: &str) -> Vec<String> {
+    let names = Names::new(cloud);
+    let place = format!("{}:{}", cloud.region(), cloud.identity.account);
+    let account = &cloud.identity.account;
+    match on {
+        On::Everything => vec!["*".to_owned()],
+        On::Principal => vec![principal.to_owned()],
+        On::ValidateBucket => vec![format!("arn:aws:s3:::{}", names.bucket)],
+        On::ValidateBucketObjects => vec![format!("arn:aws:s3:::{}/*", names.bucket)],
+        On::ValidateCluster => vec![cluster_arn(cloud)],
+        On::ValidateDefinition => vec![format!(
+            "arn:aws:ecs:{place}:task-definition/{}:*",
+            names.family
+        )],
+        On::ValidateTasks => vec![format!("arn:aws:ecs:{place}:task/{}/*", names.cluster)],
+        On::ValidateLogGroup => vec![format!(
+            "arn:aws:logs:{place}:log-group:{}:*",
+            names.log_group
+        )],
+        On::ValidateRoles => [names.task_role, names.execution_role]
+            .map(|role| format!("arn:aws:iam::{account}:role/{role}"))
+            .to_vec(),
+        On::Repositories => cloud
+            .platform
+            .images
+            .values()
+            .map(|image| format!("arn:aws:ecr:{place}:repository/{}", image.repository))
+            .collect(),
+        // Secrets Manager adds six characters of its own to a name.
+        On::Secrets => cloud
+            .platform
+            .secrets
+            .values()
+            .map(|secret| {
+                format!(
+                    "arn:aws:secretsmanager:{place}:secret:{}-??????",
+                    secret.name
+                )
+            })
+            .collect(),
+        On::CdkRoles => ["deploy", "file-publishing", "image-publishing", "lookup"]
+            .map(|role| {
+                format!(
+                    "arn:aws:iam::{account}:role/cdk-{DEFAULT_QUALIFIER}-{role}-role-{account}-{}",
+                    cloud.region()
+                )
+            })
+            .to_vec(),
+        On::CdkBootstrapStack => vec![format!(
+            "arn:aws:cloudformation:{place}:stack/{DEFAULT_STACK}/*"
+        )],
+    }
+}

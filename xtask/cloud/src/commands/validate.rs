@@ -1,0 +1,291 @@
+//! `validate ensure` makes what a generator task needs, `validate stop` ends the tasks and
+//! leaves their logs and results, `validate remove` takes all of it away.
+//!
+//! Each may be repeated: a second `ensure` changes nothing, a second `remove` finds nothing.
+
+use super::run_task::NetworkArgs;
+use crate::config::{Cloud, LOCAL};
+use crate::ecs::{Ecs, LOG_STREAM_PREFIX, TaskDefinition, TaskId};
+use crate::error::{CloudError, Kind};
+use crate::iam::Iam;
+use crate::logs::Logs;
+use crate::report::{self, Outcome};
+use crate::s3::S3;
+use crate::secrets::{Secrets, Stored};
+use crate::validate::Names;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long one task may take to stop: ECS kills it after 30 s.
+const STOP_BOUND: Duration = Duration::from_secs(90);
+
+/// What `cargo xtask validate` needs in the cloud
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Create cluster, bucket, log group, roles and task definition where they are missing
+    Ensure {
+        /// Generator image by digest
+        #[arg(long, value_name = "REPOSITORY@DIGEST")]
+        generator_image: String,
+        #[command(flatten)]
+        network: NetworkArgs,
+    },
+    /// Stop the tasks
+    Stop,
+    /// Stop the tasks and remove all of it
+    Remove,
+}
+
+/// # Errors
+/// A call fails, or a secret that the generator needs is missing.
+pub(crate) async fn run(command: Command, cloud: &Cloud) -> anyhow::Result<Outcome> {
+    match command {
+        Command::Ensure {
+            generator_image,
+            network,
+        } => ensure(&generator_image, network, cloud).await,
+        Command::Stop => stop(cloud).await,
+        Command::Remove => remove(cloud).await,
+    }
+}
+
+async fn ensure(image: &str, network: NetworkArgs, cloud: &Cloud) -> anyhow::Result<Outcome> {
+    check_digest(image)?;
+    let network = network.resolve(cloud)?;
+    let names = Names::new(cloud);
+    let tags = cloud.tags();
+    let task = cloud.platform.generator();
+    let Some(size) = task.size.get(&cloud.environment) else {
+        return Err(CloudError::new(
+            Kind::Manifest,
+            format!(
+                "{}: tasks.generator.size has no entry for `{}`",
+                app_gen_infra::MANIFEST_PATH,
+                cloud.environment
+            ),
+        )
+        .into());
+    };
+    let secrets = task_secrets(cloud).await?;
+    report::step(&format!("bucket {}", names.bucket));
+    S3::new(cloud.sdk(), cloud.is_local())
+        .ensure_bucket(&names.bucket, cloud.region(), &tags)
+        .await?;
+    report::step(&format!("log group {}", names.log_group));
+    Logs::new(cloud.sdk())
+        .ensure_group(&names.log_group, retention_days(cloud), &tags)
+        .await?;
+    report::step(&format!(
+        "roles {} and {}",
+        names.task_role, names.execution_role
+    ));
+    let iam = Iam::new(cloud.sdk());
+    let task_role_arn = iam
+        .ensure_task_role(&names.task_role, &names.task_rights(), &tags)
+        .await?;
+    let execution_role_arn = iam
+        .ensure_task_role(
+            &names.execution_role,
+            &names.execution_rights(cloud, secrets.arn.as_deref()),
+            &tags,
+        )
+        .await?;
+    report::step(&format!("cluster {}", names.cluster));
+    let ecs = Ecs::new(cloud.sdk());
+    ecs.ensure_cluster(&names.cluster, &tags).await?;
+    let mut environment = task.environment.clone();
+    environment.extend(cloud.task_environment());
+    let definition = TaskDefinition {
+        family: names.family.clone(),
+        container: task.container.clone(),
+        image: image.to_owned(),
+        cpu_units: size.cpu_units,
+        memory_mib: size.memory_mib,
+        environment,
+        secrets: secrets.variables,
+        log_group: names.log_group.clone(),
+        region: cloud.region().to_owned(),
+        task_role_arn,
+        execution_role_arn,
+    };
+    let task_definition = ecs.ensure_definition(&definition, &tags).await?;
+    report::step(&format!("task definition {task_definition}"));
+    Outcome::success(json!({
+        "cluster": names.cluster,
+        "bucket": names.bucket,
+        "task_definition": task_definition,
+        "container": task.container,
+        "log_group": names.log_group,
+        "log_stream_prefix": LOG_STREAM_PREFIX,
+        "subnets": network.subnets,
+        "security_groups": network.security_groups,
+    }))
+}
+
+/// A tag may move between the check and the task's start.
+fn check_digest(image: &str) -> Result<(), CloudError> {
+    let digest = image.split_once("@sha256:").map(|(_, digest)| digest);
+    let valid = digest.is_some_and(|digest| {
+        digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
+    });
+    if valid {
+        return Ok(());
+    }
+    Err(CloudError::new(
+        Kind::Usage,
+        format!("image `{image}` is not given by digest"),
+    )
+    .hint("write it as repository@sha256:…; cargo xtask build --json names it"))
+}
+
+fn retention_days(cloud: &Cloud) -> u32 {
+    cloud
+        .platform
+        .environments
+        .get(&cloud.environment)
+        .or_else(|| cloud.platform.environments.get(LOCAL))
+        .map_or(7, |environment| environment.log_retention_days)
+}
+
+#[derive(Default)]
+struct TaskSecrets {
+    /// ARN of the secret, where any of its keys is needed.
+    arn: Option<String>,
+    /// Variable → `ARN:key::`, as task definitions name it.
+    variables: BTreeMap<String, String>,
+}
+
+/// The keys that the generator needs in this mode, none with the `template` provider.
+async fn task_secrets(cloud: &Cloud) -> Result<TaskSecrets, CloudError> {
+    let platform = &cloud.platform;
+    let Some(id) = platform.generator().secret.as_ref().map(|id| id.get_ref()) else {
+        return Ok(TaskSecrets::default());
+    };
+    let keys = platform.required_secret_keys(id, &cloud.environment);
+    let (Some(secret), false) = (platform.secrets.get(id), keys.is_empty()) else {
+        return Ok(TaskSecrets::default());
+    };
+    let stored = Secrets::new(cloud.sdk()).read(&secret.name).await?;
+    let missing = |key: &str| {
+        CloudError::new(
+            Kind::SecretMissing,
+            format!("secret {} has no key {key}", secret.name),
+        )
+        .hint(format!(
+            "cargo xtask secrets set --env {} {id} {key}",
+            cloud.environment
+        ))
+    };
+    let Stored::Present { arn, values } = stored else {
+        return Err(missing(keys.first().copied().unwrap_or_default()));
+    };
+    let mut variables = BTreeMap::new();
+    for key in keys {
+        if !values.has(key) {
+            return Err(missing(key));
+        }
+        variables.insert(key.to_owned(), format!("{arn}:{key}::"));
+    }
+    Ok(TaskSecrets {
+        arn: Some(arn),
+        variables,
+    })
+}
+
+async fn stop(cloud: &Cloud) -> anyhow::Result<Outcome> {
+    let names = Names::new(cloud);
+    let ecs = Ecs::new(cloud.sdk());
+    let mut stopped = Vec::new();
+    if ecs.has_cluster(&names.cluster).await? {
+        stopped = stop_tasks(&ecs, &names.cluster).await?;
+    }
+    Outcome::success(json!({ "stopped": stopped }))
+}
+
+async fn remove(cloud: &Cloud) -> anyhow::Result<Outcome> {
+    let names = Names::new(cloud);
+    let ecs = Ecs::new(cloud.sdk());
+    let iam = Iam::new(cloud.sdk());
+    let mut removed: Vec<String> = Vec::new();
+    let has_cluster = ecs.has_cluster(&names.cluster).await?;
+    if has_cluster {
+        for task in stop_tasks(&ecs, &names.cluster).await? {
+            removed.push(format!("task/{task}"));
+        }
+    }
+    for definition in ecs.remove_definitions(&names.family).await? {
+        removed.push(format!("task-definition/{definition}"));
+    }
+    let s3 = S3::new(cloud.sdk(), cloud.is_local());
+    if s3.delete_bucket(&names.bucket).await? {
+        removed.push(format!("bucket/{}", names.bucket));
+    }
+    if Logs::new(cloud.sdk())
+        .delete_group(&names.log_group)
+        .await?
+    {
+        removed.push(format!("log-group/{}", names.log_group));
+    }
+    for role in [&names.task_role, &names.execution_role] {
+        if iam.delete_role(role).await? {
+            removed.push(format!("role/{role}"));
+        }
+    }
+    if has_cluster {
+        ecs.delete_cluster(&names.cluster).await?;
+        removed.push(format!("cluster/{}", names.cluster));
+    }
+    Outcome::success(json!({ "removed": removed }))
+}
+
+/// Stops what runs in the cluster and waits for its end; returns the tasks' short names.
+async fn stop_tasks(ecs: &Ecs, cluster: &str) -> anyhow::Result<Vec<String>> {
+    let ids = ecs.list_tasks(cluster).await?;
+    let mut stopped = Vec::new();
+    for state in ecs.describe_tasks(cluster, &ids).await? {
+        if state.is_stopped() {
+            continue;
+        }
+        let task = TaskId(state.arn);
+        report::step(&format!("stopping task {}", task.short()));
+        ecs.stop_task(cluster, &task, "xtask: validate is over")
+            .await?;
+        if ecs
+            .wait_stopped(cluster, &task, STOP_BOUND)
+            .await?
+            .is_none()
+        {
+            return Err(CloudError::new(
+                Kind::Service,
+                format!(
+                    "task {} still runs {} s after it was stopped",
+                    task.short(),
+                    STOP_BOUND.as_secs()
+                ),
+            )
+            .into());
+        }
+        stopped.push(task.short().to_owned());
+    }
+    Ok(stopped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_taken_by_digest_only() {
+        let digest = "0".repeat(64);
+        assert_eq!(
+            check_digest(&format!("localhost:5000/generator@sha256:{digest}")),
+            Ok(())
+        );
+        for wrong in ["localhost:5000/generator:latest", "generator@sha256:12"] {
+            let error = check_digest(wrong).expect_err(wrong);
+            assert_eq!(error.kind, Kind::Usage);
+            assert!(error.hint.is_some());
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Which cloud is spoken to, as whom, and how long a call may take.
+//!
+//! The local cloud gets a configuration made here from nothing, so that no
+//! profile or variable of the user can lead a local command to AWS. AWS
+//! environments take the SDK's default chain, and nothing is asked of them
+//! before the account is known to be the one that `platform.toml` names.
+
+use crate::error::{CloudError, Kind};
+use crate::sts::{self, Identity};
+use app_gen_infra::{Environment, MANIFEST_PATH, Platform};
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sts::config::Credentials;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The environment that runs on this machine.
+pub(crate) const LOCAL: &str = "local";
+
+/// Names the local cloud's address where `--endpoint` does not.
+pub(crate) const ENDPOINT_VARIABLE: &str = "APP_GEN_CLOUD_ENDPOINT";
+
+/// Key id and secret of the local cloud, which checks neither; fake at first sight.
+const LOCAL_KEY: &str = "local";
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(12);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the command line says about the cloud.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct CloudArgs {
+    /// Environment of platform.toml
+    #[arg(
+        long = "env",
+        value_name = "ENVIRONMENT",
+        default_value = LOCAL,
+        global = true
+    )]
+    pub(crate) environment: String,
+
+    /// Address of the local cloud [default: $APP_GEN_CLOUD_ENDPOINT, else loopback and platform.toml's port]
+    #[arg(long, value_name = "URL", global = true)]
+    pub(crate) endpoint: Option<String>,
+
+    /// platform.toml of the checkout [default: app-gen-infra/platform.toml here or in the nearest folder above]
+    #[arg(long, value_name = "PATH", global = true)]
+    pub(crate) manifest: Option<PathBuf>,
+}
+
+/// One environment, reached and recognised.
+#[derive(Debug)]
+pub(crate) struct Cloud {
+    pub(crate) environment: String,
+    pub(crate) platform: Platform,
+    pub(crate) identity: Identity,
+    /// Address of the local cloud; absent for AWS.
+    pub(crate) endpoint: Option<String>,
+    sdk: SdkConfig,
+}
+
+impl Cloud {
+    /// Reads the manifest, builds the configuration and checks the account.
+    ///
+    /// # Errors
+    /// The manifest is invalid or lacks the environment, the cloud does not
+    /// answer, or the account is another than the manifest's.
+    pub(crate) async fn open(args: &CloudArgs) -> Result<Self, CloudError> {
+        let platform = load_platform(args.manifest.as_deref())?;
+        let environment = find_environment(&platform, &args.environment)?;
+        let expected = environment
+            .account
+            .as_ref()
+            .map(|account| account.get_ref().clone());
+        let endpoint = endpoint(args, &platform)?;
+        let region = Region::new(platform.region.clone());
+        let sdk = match &endpoint {
+            Some(endpoint) => local_config(endpoint, region),
+            None => aws_config(region).await,
+        };
+        let identity = sts::Sts::new(&sdk).identity().await?;
+        check_account(&args.environment, expected.as_deref(), &identity)?;
+        Ok(Self {
+            environment: args.environment.clone(),
+            platform,
+            identity,
+            endpoint,
+            sdk,
+        })
+    }
+
+    pub(crate) fn sdk(&self) -> &SdkConfig {
+        &self.sdk
+    }
+
+    pub(crate) fn is_local(&self) -> bool {
+        self.endpoint.is_some()
+    }
+
+    pub(crate) fn region(&self) -> &str {
+        &self.platform.region
+    }
+
+    /// What a task needs in its environment beyond its definition's own.
+    ///
+    /// The local cloud offers tasks credentials at an address that the Rust SDK
+    /// refuses (plain HTTP, neither loopback nor link-local) and names no
+    /// region, so they are given both. On AWS the task role does it.
+    pub(crate) fn task_environment(&self) -> Vec<(String, String)> {
+        if !self.is_local() {
+            return Vec::new();
+        }
+        [
+            ("AWS_ACCESS_KEY_ID", LOCAL_KEY),
+            ("AWS_REGION", self.region()),
+            ("AWS_SECRET_ACCESS_KEY", LOCAL_KEY),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+    }
+
+    /// Tags of everything that this tool creates.
+    pub(crate) fn tags(&self) -> Vec<(String, String)> {
+        [
+            ("project", self.platform.project.as_str()),
+            ("environment", &self.environment),
+            ("managed-by", "xtask"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+    }
+}
+
+fn load_platform(manifest: Option<&Path>) -> Result<Platform, CloudError> {
+    let root = match manifest {
+        Some(manifest) => root_of(manifest)?,
+        None => find_root()?,
+    };
+    Platform::load(&root).map_err(|error| CloudError::new(Kind::Manifest, error.to_string()))
+}
+
+/// The checkout that the manifest belongs to; paths in it are relative to that.
+fn root_of(manifest: &Path) -> Result<PathBuf, CloudError> {
+    let named = |why: String| {
+        CloudError::new(
+            Kind::Usage,
+            format!("manifest {}: {why}", manifest.display()),
+        )
+    };
+    let path = std::path::absolute(manifest).map_err(|error| named(error.to_string()))?;
+    if !path.ends_with(MANIFEST_PATH) {
+        return Err(named(format!("its path does not end with {MANIFEST_PATH}")));
+    }
+    let depth = Path::new(MANIFEST_PATH).components().count();
+    path.ancestors()
+        .nth(depth)
+        .map(Path::to_path_buf)
+        .ok_or_else(|| named("it lies in no folder".to_owned()))
+}
+
+fn find_root() -> Result<PathBuf, CloudError> {
+    let here = std::env::current_dir().map_err(|error| {
+        CloudError::new(
+            Kind::Usage,
+            format!("current folder cannot be read: {error}"),
+        )
+    })?;
+    here.ancestors()
+        .find(|folder| folder.join(MANIFEST_PATH).is_file())
+        .map(PathBuf::from)
+        .ok_or_else(|| {
+            CloudError::new(
+                Kind::Usage,
+                format!("no {MANIFEST_PATH} in {} or above it", here.display()),
+            )
+            .hint("run it inside the checkout, or name the file with --manifest")
+        })
+}
+
+fn find_environment<'a>(platform: &'a Platform, name: &str) -> Result<&'a Environment, CloudError> {
+    platform.environments.get(name).ok_or_else(|| {
+        let known: Vec<&str> = platform.environments.keys().map(String::as_str).collect();
+        CloudError::new(
+            Kind::Usage,
+            format!("environment `{name}` is not in {}", MANIFEST_PATH),
+        )
+        .hint(format!("choose one of: {}", known.join(", ")))
+    })
+}
+
+fn endpoint(args: &CloudArgs, platform: &Platform) -> Result<Option<String>, CloudError> {
+    if args.environment != LOCAL {
+        return match &args.endpoint {
+            Some(_) => Err(CloudError::new(
+                Kind::Usage,
+                format!(
+                    "--endpoint is for the local cloud and `{}` is not it",
+                    args.environment
+                ),
+            )),
+            None => Ok(None),
+        };
+    }
+    let endpoint = args
+        .endpoint
+        .clone()
+        .or_else(|| {
+            std::env::var(ENDPOINT_VARIABLE)
+                .ok()
+                .filter(|value| !value.is_empty())
+        })
+        .unwrap_or_else(|| format!("http://127.0.0.1:{}", platform.local.cloud_port.get_ref()));
+    if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
+        return Err(CloudError::new(
+            Kind::Usage,
+            format!("endpoint `{endpoint}` is no http URL"),
+        ));
+    }
+    Ok(Some(endpoint.trim_end_matches('/').to_owned()))
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(ATTEMPT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build()
+}
+
+/// Fake static credentials and one address; nothing is read from the environment.
+pub(crate) fn local_config(endpoint: &str, region: Region) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(region)
+        .endpoint_url(endpoint)
+        .credentials_provider(aws_sdk_sts::config::SharedCredentialsProvider::new(
+            Credentials::new(LOCAL_KEY, LOCAL_KEY, None, None, "local cloud"),
+        ))
+        .timeout_config(timeouts())
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(2)
+                .with_initial_backoff(Duration::from_millis(100)),
+        )
+        .build()
+}
+
+async fn aws_config(region: Region) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(region)
+        .timeout_config(timeouts())
+        .retry_config(RetryConfig::standard().with_max_attempts(3));
+    if let Ok(name) = AppName::new("xtask-cloud") {
+        loader = loader.app_name(name);
+    }
+    loader.load().await
+}
+
+fn check_account(
+    environment: &str,
+    expected: Option<&str>,
+    identity: &Identity,
+) -> Result<(), CloudError> {
+    match expected {
+        None if environment == LOCAL => Ok(()),
+        Some(expected) if expected == identity.account => Ok(()),
+        None => Err(CloudError::new(
+            Kind::Manifest,
+            format!("{}: environment `{environment}` names no account", MANIFEST_PATH),
+        )),
+        Some(expected) => Err(CloudError::new(
+            Kind::Prerequisite,
+            format!(
+                "the credentials are those of account {} ({}), but environment `{environment}` is account {expected}",
+                identity.account, identity.arn
+            ),
+        )
+        .hint(format!(
+            "set AWS_PROFILE to a profile of account {expected}, or correct environments.{environment}.account in {}",
+            MANIFEST_PATH
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(account: &str) -> Identity {
+        Identity {
+            account: account.to_owned(),
+            arn: format!("arn:aws:iam::{account}:user/somebody"),
+        }
+    }
+
+    #[test]
+    fn another_account_is_refused_with_a_hint() {
+        let error = check_account("dev", Some("111111111111"), &identity("222222222222"))
+            .expect_err("another account");
+        assert_eq!(error.kind.exit_code(), 3);
+        assert!(
+            error.message.contains("222222222222") && error.message.contains("111111111111"),
+            "{}",
+            error.message
+        );
+        let hint = error.hint.expect("a hint");
+        assert!(
+            hint.contains("AWS_PROFILE") && hint.contains("environments.dev.account"),
+            "{hint}"
+        );
+    }
+
+    #[test]
+    fn the_manifests_account_and_the_local_cloud_are_accepted() {
+        assert_eq!(
+            check_account("dev", Some("111111111111"), &identity("111111111111")),
+            Ok(())
+        );
+        assert_eq!(
+            check_account(LOCAL, None, &identity("000000000000")),
+            Ok(())
+        );
+        assert!(check_account("dev", None, &identity("111111111111")).is_err());
+    }
+}

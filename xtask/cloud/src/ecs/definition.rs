@@ -1,0 +1,268 @@
+//! Task definitions of one container on Fargate.
+
+use super::{Ecs, TaskId, sdk_tags};
+use crate::error::{CloudError, Kind};
+use aws_sdk_ecs::types::{
+    Compatibility, ContainerDefinition, CpuArchitecture, KeyValuePair, LogConfiguration, LogDriver,
+    NetworkMode, OsFamily, RuntimePlatform, Secret, TaskDefinitionStatus,
+};
+use std::collections::BTreeMap;
+
+/// First part of the log stream's name `prefix/container/task id`.
+pub(crate) const LOG_STREAM_PREFIX: &str = "ecs";
+
+/// What a task runs; equal definitions are registered once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TaskDefinition {
+    pub(crate) family: String,
+    pub(crate) container: String,
+    /// Image reference by digest.
+    pub(crate) image: String,
+    /// 1024 are one vCPU.
+    pub(crate) cpu_units: u32,
+    pub(crate) memory_mib: u32,
+    pub(crate) environment: BTreeMap<String, String>,
+    /// Variables taken from secrets at the start: name → `secret ARN:key::`.
+    pub(crate) secrets: BTreeMap<String, String>,
+    pub(crate) log_group: String,
+    pub(crate) region: String,
+    pub(crate) task_role_arn: String,
+    pub(crate) execution_role_arn: String,
+}
+
+/// A container of a registered definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Container {
+    pub(crate) name: String,
+    pub(crate) log_group: Option<String>,
+    log_stream_prefix: Option<String>,
+}
+
+impl Container {
+    /// The stream that `task` writes to; `None` where its name cannot be known beforehand.
+    pub(crate) fn log_stream(&self, task: &TaskId) -> Option<String> {
+        let prefix = self.log_stream_prefix.as_ref()?;
+        Some(format!("{prefix}/{}/{}", self.name, task.short()))
+    }
+}
+
+impl Ecs {
+    /// Registers the definition unless the newest of its family says the same;
+    /// returns `family:revision`.
+    ///
+    /// # Errors
+    /// A call fails.
+    pub(crate) async fn ensure_definition(
+        &self,
+        definition: &TaskDefinition,
+        tags: &[(String, String)],
+    ) -> Result<String, CloudError> {
+        if let Some((revision, newest)) = self.newest_definition(&definition.family).await?
+            && newest == *definition
+        {
+            return Ok(format!("{}:{revision}", definition.family));
+        }
+        let action = format!("ecs RegisterTaskDefinition {}", definition.family);
+        let container = container_of(definition)
+            .map_err(|error| CloudError::new(Kind::Service, format!("{action}: {error}")))?;
+        let reply = self
+            .client
+            .register_task_definition()
+            .family(&definition.family)
+            .requires_compatibilities(Compatibility::Fargate)
+            .network_mode(NetworkMode::Awsvpc)
+            .runtime_platform(
+                RuntimePlatform::builder()
+                    .cpu_architecture(CpuArchitecture::X8664)
+                    .operating_system_family(OsFamily::Linux)
+                    .build(),
+            )
+            .cpu(definition.cpu_units.to_string())
+            .memory(definition.memory_mib.to_string())
+            .task_role_arn(&definition.task_role_arn)
+            .execution_role_arn(&definition.execution_role_arn)
+            .container_definitions(container)
+            .set_tags(Some(sdk_tags(tags)))
+            .send()
+            .await
+            .map_err(|error| CloudError::from_sdk(&action, error))?;
+        reply
+            .task_definition()
+            .map(|registered| format!("{}:{}", definition.family, registered.revision()))
+            .ok_or_else(|| {
+                CloudError::new(
+                    Kind::Service,
+                    format!("{action}: the reply holds no definition"),
+                )
+            })
+    }
+
+    async fn newest_definition(
+        &self,
+        family: &str,
+    ) -> Result<Option<(i32, TaskDefinition)>, CloudError> {
+        let described = self.describe(family).await;
+        match described {
+            Ok(found) => Ok((found.status() == Some(&TaskDefinitionStatus::Active))
+                .then(|| Some((found.revision(), as_ours(&found)?)))
+                .flatten()),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The container of `family` or `family:revision` that is called `wanted`, else the first.
+    ///
+    /// # Errors
+    /// There is no such definition or container ([`Kind::NotFound`]), or the call fails.
+    pub(crate) async fn container(
+        &self,
+        definition: &str,
+        wanted: Option<&str>,
+    ) -> Result<Container, CloudError> {
+        let found = self.describe(definition).await?;
+        let container = found
+            .container_definitions()
+            .iter()
+            .find(|container| wanted.is_none() || container.name() == wanted)
+            .ok_or_else(|| {
+                CloudError::new(
+                    Kind::NotFound,
+                    format!(
+                        "task definition {definition} has no container `{}`",
+                        wanted.unwrap_or("at all")
+                    ),
+                )
+            })?;
+        let option = |name: &str| {
+            let options = container.log_configuration()?.options()?;
+            options.get(name).cloned()
+        };
+        Ok(Container {
+            name: container.name().unwrap_or_default().to_owned(),
+            log_group: option("awslogs-group"),
+            log_stream_prefix: option("awslogs-stream-prefix"),
+        })
+    }
+
+    async fn describe(&self, name: &str) -> Result<aws_sdk_ecs::types::TaskDefinition, CloudError> {
+        let action = format!("ecs DescribeTaskDefinition {name}");
+        self.client
+            .describe_task_definition()
+            .task_definition(name)
+            .send()
+            .await
+            .map_err(|error| CloudError::from_sdk(&action, error))?
+            .task_definition
+            .ok_or_else(|| {
+                CloudError::new(
+                    Kind::Service,
+                    format!("{action}: the reply holds no definition"),
+                )
+            })
+    }
+
+    /// Deregisters every revision of the family; returns their names.
+    ///
+    /// # Errors
+    /// A call fails.
+    pub(crate) async fn remove_definitions(&self, family: &str) -> Result<Vec<String>, CloudError> {
+        let mut removed = Vec::new();
+        let mut token = None;
+        loop {
+            let page = self
+                .client
+                .list_task_definitions()
+                .family_prefix(family)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|error| {
+                    CloudError::from_sdk(&format!("ecs ListTaskDefinitions {family}"), error)
+                })?;
+            for arn in page.task_definition_arns() {
+                let name = arn.rsplit('/').next().unwrap_or(arn);
+                // The filter is by prefix; other families may share it.
+                if name.split(':').next() != Some(family) {
+                    continue;
+                }
+                self.client
+                    .deregister_task_definition()
+                    .task_definition(name)
+                    .send()
+                    .await
+                    .map_err(|error| {
+                        CloudError::from_sdk(&format!("ecs DeregisterTaskDefinition {name}"), error)
+                    })?;
+                removed.push(name.to_owned());
+            }
+            token = page.next_token().map(str::to_owned);
+            if token.is_none() {
+                return Ok(removed);
+            }
+        }
+    }
+}
+
+fn container_of(
+    definition: &TaskDefinition,
+) -> Result<ContainerDefinition, aws_sdk_ecs::error::BuildError> {
+    let environment = definition
+        .environment
+        .iter()
+        .map(|(name, value)| KeyValuePair::builder().name(name).value(value).build())
+        .collect();
+    let logs = LogConfiguration::builder()
+        .log_driver(LogDriver::Awslogs)
+        .options("awslogs-group", &definition.log_group)
+        .options("awslogs-region", &definition.region)
+        .options("awslogs-stream-prefix", LOG_STREAM_PREFIX)
+        .build()?;
+    let mut secrets = Vec::with_capacity(definition.secrets.len());
+    for (name, from) in &definition.secrets {
+        secrets.push(Secret::builder().name(name).value_from(from).build()?);
+    }
+    Ok(ContainerDefinition::builder()
+        .name(&definition.container)
+        .image(&definition.image)
+        .essential(true)
+        .set_environment(Some(environment))
+        .set_secrets(Some(secrets))
+        .log_configuration(logs)
+        .build())
+}
+
+/// `None` where the definition holds something that ours never do, so that it is not taken for one.
+fn as_ours(found: &aws_sdk_ecs::types::TaskDefinition) -> Option<TaskDefinition> {
+    let [container] = found.container_definitions() else {
+        return None;
+    };
+    if !container.command().is_empty() {
+        return None;
+    }
+    let options = container.log_configuration()?.options()?;
+    if options.get("awslogs-stream-prefix").map(String::as_str) != Some(LOG_STREAM_PREFIX) {
+        return None;
+    }
+    Some(TaskDefinition {
+        family: found.family()?.to_owned(),
+        container: container.name()?.to_owned(),
+        image: container.image()?.to_owned(),
+        cpu_units: found.cpu()?.parse().ok()?,
+        memory_mib: found.memory()?.parse().ok()?,
+        environment: container
+            .environment()
+            .iter()
+            .filter_map(|pair| Some((pair.name()?.to_owned(), pair.value()?.to_owned())))
+            .collect(),
+        secrets: container
+            .secrets()
+            .iter()
+            .map(|secret| (secret.name().to_owned(), secret.value_from().to_owned()))
+            .collect(),
+        log_group: options.get("awslogs-group")?.clone(),
+        region: options.get("awslogs-region")?.clone(),
+        task_role_arn: found.task_role_arn()?.to_owned(),
+        execution_role_arn: found.execution_role_arn()?.to_owned(),
+    })
+}

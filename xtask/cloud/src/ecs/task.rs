@@ -1,0 +1,311 @@
+//! Tasks: start one, follow it to its end, stop it, list them.
+
+use super::{Ecs, refuse_failures};
+use crate::error::{CloudError, Kind};
+use aws_sdk_ecs::primitives::{DateTime, DateTimeFormat};
+use aws_sdk_ecs::types::{
+    AssignPublicIp, AwsVpcConfiguration, ContainerOverride, DesiredStatus, KeyValuePair,
+    LaunchType, NetworkConfiguration, Task, TaskOverride,
+};
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// How often a task that is followed is asked for.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+
+/// A new task may be unknown to DescribeTasks for a while (boto3#842).
+const UNKNOWN_GRACE: Duration = Duration::from_secs(30);
+
+/// DescribeTasks takes this many at once.
+const DESCRIBE_LIMIT: usize = 100;
+
+/// The ARN of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct TaskId(pub(crate) String);
+
+impl TaskId {
+    /// The last part of the ARN, as log stream names have it.
+    pub(crate) fn short(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+}
+
+/// Where a task's network interface lies; the local cloud needs none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Network {
+    pub(crate) subnets: Vec<String>,
+    pub(crate) security_groups: Vec<String>,
+}
+
+/// One run of a task definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TaskSpec {
+    pub(crate) cluster: String,
+    /// `family` or `family:revision`.
+    pub(crate) definition: String,
+    pub(crate) container: String,
+    /// Added to the definition's own; ECS takes 8 KiB of overrides in all.
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) network: Network,
+    /// At most 36 characters.
+    pub(crate) started_by: String,
+}
+
+/// A task as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct TaskState {
+    pub(crate) arn: String,
+    /// `family:revision`.
+    pub(crate) task_definition: String,
+    /// As ECS writes it: `PROVISIONING` … `RUNNING` … `STOPPED`.
+    pub(crate) status: String,
+    /// Of the first container. Absent while it runs, and where it never started.
+    pub(crate) exit_code: Option<i32>,
+    /// Why the task stopped.
+    pub(crate) reason: Option<String>,
+    /// Why its first container stopped, where ECS says it.
+    pub(crate) container_reason: Option<String>,
+    pub(crate) container: Option<String>,
+    pub(crate) image: Option<String>,
+    pub(crate) image_digest: Option<String>,
+    /// RFC 3339, UTC.
+    pub(crate) started_at: Option<String>,
+    /// RFC 3339, UTC.
+    pub(crate) stopped_at: Option<String>,
+}
+
+impl TaskState {
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.status == "STOPPED"
+    }
+
+    /// What went wrong with a stopped task; a missing exit code is a failure too.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let reasons: Vec<&str> = [self.reason.as_deref(), self.container_reason.as_deref()]
+            .into_iter()
+            .flatten()
+            .collect();
+        let reasons = if reasons.is_empty() {
+            "no reason given".to_owned()
+        } else {
+            reasons.join("; ")
+        };
+        match self.exit_code {
+            Some(0) => None,
+            Some(code) => Some(format!("exit code {code}: {reasons}")),
+            None => Some(format!("no exit code: {reasons}")),
+        }
+    }
+}
+
+impl Ecs {
+    /// Starts one task on Fargate.
+    ///
+    /// # Errors
+    /// The call fails, or its 200 holds failures or no task.
+    pub(crate) async fn run_task(&self, spec: &TaskSpec) -> Result<TaskId, CloudError> {
+        let action = format!("ecs RunTask {}", spec.definition);
+        let environment = spec
+            .environment
+            .iter()
+            .map(|(name, value)| KeyValuePair::builder().name(name).value(value).build())
+            .collect();
+        let overrides = TaskOverride::builder()
+            .container_overrides(
+                ContainerOverride::builder()
+                    .name(&spec.container)
+                    .set_environment(Some(environment))
+                    .build(),
+            )
+            .build();
+        let reply = self
+            .client
+            .run_task()
+            .cluster(&spec.cluster)
+            .task_definition(&spec.definition)
+            .launch_type(LaunchType::Fargate)
+            .count(1)
+            .started_by(&spec.started_by)
+            .overrides(overrides)
+            .set_network_configuration(network_configuration(&action, &spec.network)?)
+            .send()
+            .await
+            .map_err(|error| CloudError::from_sdk(&action, error))?;
+        refuse_failures(&action, reply.failures().iter())?;
+        reply
+            .tasks()
+            .first()
+            .and_then(|task| task.task_arn())
+            .map(|arn| TaskId(arn.to_owned()))
+            .ok_or_else(|| {
+                CloudError::new(Kind::Service, format!("{action}: the reply holds no task"))
+            })
+    }
+
+    /// Follows the task until it is stopped. `None`: it was not after `bound`.
+    ///
+    /// # Errors
+    /// A call fails, or the task stays unknown.
+    pub(crate) async fn wait_stopped(
+        &self,
+        cluster: &str,
+        task: &TaskId,
+        bound: Duration,
+    ) -> Result<Option<TaskState>, CloudError> {
+        let begin = Instant::now();
+        loop {
+            let states = self
+                .describe_tasks(cluster, std::slice::from_ref(task))
+                .await?;
+            match states.into_iter().next() {
+                Some(state) if state.is_stopped() => return Ok(Some(state)),
+                Some(_) => {}
+                None if begin.elapsed() < UNKNOWN_GRACE => {}
+                None => {
+                    return Err(CloudError::new(
+                        Kind::NotFound,
+                        format!("ecs DescribeTasks {cluster}: no task {}", task.short()),
+                    ));
+                }
+            }
+            if begin.elapsed() >= bound {
+                return Ok(None);
+            }
+            tokio::time::sleep(POLL_INTERVAL.min(bound)).await;
+        }
+    }
+
+    /// The tasks that ECS knows of those given.
+    ///
+    /// # Errors
+    /// A call fails, or its 200 holds failures.
+    pub(crate) async fn describe_tasks(
+        &self,
+        cluster: &str,
+        tasks: &[TaskId],
+    ) -> Result<Vec<TaskState>, CloudError> {
+        let mut states = Vec::with_capacity(tasks.len());
+        for chunk in tasks.chunks(DESCRIBE_LIMIT) {
+            let action = format!("ecs DescribeTasks {cluster}");
+            let reply = self
+                .client
+                .describe_tasks()
+                .cluster(cluster)
+                .set_tasks(Some(chunk.iter().map(|task| task.0.clone()).collect()))
+                .send()
+                .await
+                .map_err(|error| CloudError::from_sdk(&action, error))?;
+            // An unknown task is left out: it is too new, or forgotten since it was listed.
+            let known = reply
+                .failures()
+                .iter()
+                .filter(|failure| failure.reason() != Some("MISSING"));
+            refuse_failures(&action, known)?;
+            states.extend(reply.tasks().iter().map(state_of));
+        }
+        Ok(states)
+    }
+
+    /// Tasks of the cluster that run or stopped lately (ECS forgets them after about an hour).
+    ///
+    /// # Errors
+    /// A call fails, or there is no such cluster ([`Kind::NotFound`]).
+    pub(crate) async fn list_tasks(&self, cluster: &str) -> Result<Vec<TaskId>, CloudError> {
+        let mut tasks = Vec::new();
+        for status in [DesiredStatus::Running, DesiredStatus::Stopped] {
+            let mut token = None;
+            loop {
+                let page = self
+                    .client
+                    .list_tasks()
+                    .cluster(cluster)
+                    .desired_status(status.clone())
+                    .set_next_token(token)
+                    .send()
+                    .await
+                    .map_err(|error| {
+                        CloudError::from_sdk(&format!("ecs ListTasks {cluster}"), error)
+                    })?;
+                tasks.extend(page.task_arns().iter().map(|arn| TaskId(arn.clone())));
+                token = page.next_token().map(str::to_owned);
+                if token.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(tasks)
+    }
+
+    /// Asks the task to stop; one that is stopped stays so.
+    ///
+    /// # Errors
+    /// The call fails.
+    pub(crate) async fn stop_task(
+        &self,
+        cluster: &str,
+        task: &TaskId,
+        reason: &str,
+    ) -> Result<(), CloudError> {
+        self.client
+            .stop_task()
+            .cluster(cluster)
+            .task(&task.0)
+            .reason(reason)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| CloudError::from_sdk(&format!("ecs StopTask {}", task.short()), error))
+    }
+}
+
+fn network_configuration(
+    action: &str,
+    network: &Network,
+) -> Result<Option<NetworkConfiguration>, CloudError> {
+    if network.subnets.is_empty() {
+        return Ok(None);
+    }
+    let configuration = AwsVpcConfiguration::builder()
+        .set_subnets(Some(network.subnets.clone()))
+        .set_security_groups(Some(network.security_groups.clone()))
+        // Public subnets and no NAT: without an address there is no way to the registry.
+        .assign_public_ip(AssignPublicIp::Enabled)
+        .build()
+        .map_err(|error| CloudError::new(Kind::Service, format!("{action}: {error}")))?;
+    Ok(Some(
+        NetworkConfiguration::builder()
+            .awsvpc_configuration(configuration)
+            .build(),
+    ))
+}
+
+fn state_of(task: &Task) -> TaskState {
+    let container = task.containers().first();
+    let text = |value: Option<&str>| value.filter(|text| !text.is_empty()).map(str::to_owned);
+    let definition = task.task_definition_arn().unwrap_or_default();
+    TaskState {
+        arn: task.task_arn().unwrap_or_default().to_owned(),
+        task_definition: definition
+            .rsplit('/')
+            .next()
+            .unwrap_or(definition)
+            .to_owned(),
+        status: task.last_status().unwrap_or("UNKNOWN").to_owned(),
+        exit_code: container.and_then(|container| container.exit_code()),
+        reason: text(task.stopped_reason()),
+        container_reason: text(container.and_then(|container| container.reason())),
+        container: text(container.and_then(|container| container.name())),
+        image: text(container.and_then(|container| container.image())),
+        image_digest: text(container.and_then(|container| container.image_digest())),
+        started_at: task.started_at().and_then(rfc3339),
+        stopped_at: task.stopped_at().and_then(rfc3339),
+    }
+}
+
+fn rfc3339(time: &DateTime) -> Option<String> {
+    time.fmt(DateTimeFormat::DateTime).ok()
+}
+
+#[cfg(test)]
+mod tests;

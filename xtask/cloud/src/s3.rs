@@ -1,0 +1,241 @@
+//! Buckets and objects.
+
+use crate::error::{CloudError, Kind};
+use aws_config::SdkConfig;
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, CreateBucketConfiguration, Delete, ObjectIdentifier, Tag, Tagging,
+};
+use std::path::Path;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+
+/// The operation's own time ends with the headers; this one bounds the body.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// `s3://bucket/key`, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ObjectUri {
+    pub(crate) bucket: String,
+    pub(crate) key: String,
+}
+
+impl std::str::FromStr for ObjectUri {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.strip_prefix("s3://")
+            .and_then(|rest| rest.split_once('/'))
+            .filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
+            .map(|(bucket, key)| Self {
+                bucket: bucket.to_owned(),
+                key: key.to_owned(),
+            })
+            .ok_or_else(|| format!("`{text}` is not s3://BUCKET/KEY"))
+    }
+}
+
+/// Simple Storage Service.
+#[derive(Debug)]
+pub(crate) struct S3 {
+    client: aws_sdk_s3::Client,
+}
+
+impl S3 {
+    /// `local`: the bucket goes into the path, because no name resolves to `bucket.127.0.0.1`.
+    pub(crate) fn new(sdk: &SdkConfig, local: bool) -> Self {
+        let config = aws_sdk_s3::config::Builder::from(sdk)
+            .force_path_style(local)
+            .build();
+        Self {
+            client: aws_sdk_s3::Client::from_conf(config),
+        }
+    }
+
+    /// Creates the bucket where this account has none of that name.
+    ///
+    /// # Errors
+    /// A call fails; somebody else's bucket of that name is such a failure.
+    pub(crate) async fn ensure_bucket(
+        &self,
+        name: &str,
+        region: &str,
+        tags: &[(String, String)],
+    ) -> Result<(), CloudError> {
+        let action = format!("s3 CreateBucket {name}");
+        // us-east-1 is the default and refused as a constraint.
+        let configuration = (region != "us-east-1").then(|| {
+            CreateBucketConfiguration::builder()
+                .location_constraint(BucketLocationConstraint::from(region))
+                .build()
+        });
+        let created = self
+            .client
+            .create_bucket()
+            .bucket(name)
+            .set_create_bucket_configuration(configuration)
+            .send()
+            .await;
+        if let Err(error) = created {
+            let error = CloudError::from_sdk(&action, error);
+            if error.kind != Kind::Exists {
+                return Err(error);
+            }
+        }
+        let mut tagging = Tagging::builder();
+        for (key, value) in tags {
+            let tag = Tag::builder().key(key).value(value).build();
+            tagging = tagging.tag_set(tag.map_err(|error| malformed(&action, &error))?);
+        }
+        let tagging = tagging
+            .build()
+            .map_err(|error| malformed(&action, &error))?;
+        self.client
+            .put_bucket_tagging()
+            .bucket(name)
+            .tagging(tagging)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| CloudError::from_sdk(&format!("s3 PutBucketTagging {name}"), error))
+    }
+
+    /// Deletes the bucket with all that is in it; returns whether there was one.
+    ///
+    /// # Errors
+    /// A call fails, or an object cannot be deleted.
+    pub(crate) async fn delete_bucket(&self, name: &str) -> Result<bool, CloudError> {
+        loop {
+            let page = self.client.list_objects_v2().bucket(name).send().await;
+            let page = match page {
+                Ok(page) => page,
+                Err(error) => {
+                    let error = CloudError::from_sdk(&format!("s3 ListObjectsV2 {name}"), error);
+                    return if error.kind == Kind::NotFound {
+                        Ok(false)
+                    } else {
+                        Err(error)
+                    };
+                }
+            };
+            let keys: Vec<&str> = page.contents().iter().filter_map(|o| o.key()).collect();
+            if keys.is_empty() {
+                break;
+            }
+            self.delete_objects(name, &keys).await?;
+        }
+        match self.client.delete_bucket().bucket(name).send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match CloudError::from_sdk(&format!("s3 DeleteBucket {name}"), error) {
+                error if error.kind == Kind::NotFound => Ok(false),
+                error => Err(error),
+            },
+        }
+    }
+
+    async fn delete_objects(&self, bucket: &str, keys: &[&str]) -> Result<(), CloudError> {
+        let action = format!("s3 DeleteObjects {bucket}");
+        let mut delete = Delete::builder().quiet(true);
+        for key in keys {
+            let object = ObjectIdentifier::builder().key(*key).build();
+            delete = delete.objects(object.map_err(|error| malformed(&action, &error))?);
+        }
+        let delete = delete.build().map_err(|error| malformed(&action, &error))?;
+        let reply = self
+            .client
+            .delete_objects()
+            .bucket(bucket)
+            .delete(delete)
+            .send()
+            .await
+            .map_err(|error| CloudError::from_sdk(&action, error))?;
+        match reply.errors().first() {
+            None => Ok(()),
+            // Without this the loop above would list the same object for ever.
+            Some(error) => Err(CloudError::new(
+                Kind::Service,
+                format!(
+                    "{action}: {}: {}",
+                    error.key().unwrap_or("unnamed object"),
+                    error.message().or(error.code()).unwrap_or("no reason")
+                ),
+            )),
+        }
+    }
+
+    /// Writes the object to `path`, whole or not at all; returns its size in bytes.
+    ///
+    /// # Errors
+    /// There is no such object, the file cannot be written, or the time is up.
+    pub(crate) async fn download(&self, uri: &ObjectUri, path: &Path) -> Result<u64, CloudError> {
+        let action = format!("s3 GetObject s3://{}/{}", uri.bucket, uri.key);
+        let object = self
+            .client
+            .get_object()
+            .bucket(&uri.bucket)
+            .key(&uri.key)
+            .send()
+            .await
+            .map_err(|error| CloudError::from_sdk(&action, error))?;
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        let part = Path::new(&part);
+        let written =
+            match tokio::time::timeout(DOWNLOAD_TIMEOUT, write_body(object.body, part)).await {
+                Ok(written) => written.map_err(|cause| (Kind::Service, cause)),
+                Err(_) => Err((
+                    Kind::Unreachable,
+                    format!("not finished after {} s", DOWNLOAD_TIMEOUT.as_secs()),
+                )),
+            };
+        let renamed = match written {
+            Ok(size_bytes) => tokio::fs::rename(part, path)
+                .await
+                .map(|()| size_bytes)
+                .map_err(|error| (Kind::Service, format!("{}: {error}", path.display()))),
+            Err(error) => Err(error),
+        };
+        if renamed.is_err() {
+            // It may not exist; the first error is the one to report.
+            let _ = tokio::fs::remove_file(part).await;
+        }
+        renamed.map_err(|(kind, cause)| CloudError::new(kind, format!("{action}: {cause}")))
+    }
+}
+
+fn malformed(action: &str, error: &dyn std::error::Error) -> CloudError {
+    CloudError::new(Kind::Service, format!("{action}: {error}"))
+}
+
+async fn write_body(
+    mut body: aws_sdk_s3::primitives::ByteStream,
+    path: &Path,
+) -> Result<u64, String> {
+    let in_file = |error: std::io::Error| format!("{}: {error}", path.display());
+    let mut file = tokio::fs::File::create(path).await.map_err(in_file)?;
+    let mut size_bytes = 0;
+    while let Some(chunk) = body.try_next().await.map_err(|error| error.to_string())? {
+        file.write_all(&chunk).await.map_err(in_file)?;
+        size_bytes += chunk.len() as u64;
+    }
+    file.flush().await.map_err(in_file)?;
+    Ok(size_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn object_uris() {
+        assert_eq!(
+            "s3://bucket/jobs/1/app.zip".parse(),
+            Ok(ObjectUri {
+                bucket: "bucket".to_owned(),
+                key: "jobs/1/app.zip".to_owned()
+            })
+        );
+        for wrong in ["bucket/key", "s3://bucket", "s3://bucket/", "s3:///key"] {
+            assert!(wrong.parse::<ObjectUri>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The built binary, driven from outside against the local cloud.
+//!
+//! The tests need it, an engine, and a registry on loopback, and fail without
+//! them: `cargo xtask test` starts all three.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the rule is for xtask; these tests drive its child from outside"
+)]
+
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod resources;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod tasks;

@@ -1,0 +1,208 @@
+//! Identity, secrets, repositories, and the parts that `validate` needs.
+
+use crate::support::images::Pushed;
+use crate::support::{Ensured, Space, tool};
+use serde_json::{Value, json};
+
+#[test]
+fn identity_ignores_the_callers_aws_settings() {
+    let space = Space::new("identity");
+    assert_eq!(
+        space.ok(&["identity"]),
+        json!({ "account": "000000000000", "arn": "arn:aws:iam::000000000000:root" })
+    );
+}
+
+#[test]
+fn secrets_are_set_listed_read_and_removed() {
+    let space = Space::new("secrets");
+    let key =
+        |key: &str, present: bool| json!({ "key": key, "present": present, "required": false });
+    let listed = |exists: bool, present: [bool; 3]| {
+        json!({
+            "id": "generator", "name": format!("{}/generator", space.name), "exists": exists,
+            "keys": [
+                key("CLAUDE_CODE_OAUTH_TOKEN", present[0]),
+                key("GITHUB_BOT_TOKEN", present[1]),
+                key("OPENAI_API_KEY", present[2]),
+            ]
+        })
+    };
+    assert_eq!(
+        space.ok(&["secrets", "list"])["secrets"][0],
+        listed(false, [false; 3])
+    );
+    let missing = space.call(&["secrets", "read", "generator"]);
+    assert_eq!(missing.exit_code, Some(9), "{}", missing.stdout);
+
+    // A value that JSON, shells and line ends would spoil.
+    let value = "a\"b\\c $HOME\n\u{e9}";
+    for (key, value) in [
+        ("OPENAI_API_KEY", "first"),
+        ("GITHUB_BOT_TOKEN", "kept"),
+        ("OPENAI_API_KEY", value),
+    ] {
+        let set = space.call_with_stdin(
+            &["secrets", "set", "generator", key],
+            format!("{value}\n").as_bytes(),
+        );
+        assert_eq!(set.exit_code, Some(0), "{}", set.stdout);
+        assert!(
+            !set.stdout.contains(value) && !set.stderr.contains(value),
+            "the value is shown: {} {}",
+            set.stdout,
+            set.stderr
+        );
+    }
+    let list = space.call(&["secrets", "list"]);
+    assert_eq!(list.json["secrets"][0], listed(true, [false, true, true]));
+    assert!(!list.stdout.contains("kept"), "{}", list.stdout);
+    assert_eq!(
+        space.ok(&["secrets", "read", "generator"]),
+        json!({ "GITHUB_BOT_TOKEN": "kept", "OPENAI_API_KEY": value })
+    );
+
+    assert_eq!(
+        space.ok(&["secrets", "remove", "generator", "GITHUB_BOT_TOKEN"])["removed"],
+        json!(true)
+    );
+    assert_eq!(
+        space.ok(&["secrets", "read", "generator"]),
+        json!({ "OPENAI_API_KEY": value })
+    );
+    for removed in [true, false] {
+        assert_eq!(
+            space.ok(&["secrets", "remove", "generator"])["removed"],
+            json!(removed)
+        );
+    }
+    assert_eq!(
+        space.ok(&["secrets", "list"])["secrets"][0],
+        listed(false, [false; 3])
+    );
+}
+
+#[test]
+fn a_tag_moves_and_the_digest_stays() {
+    let space = Space::new("ecr");
+    let repository = format!("{}/generator", space.name);
+    let config = space.path("docker");
+    let docker = |arguments: &[&str], stdin: &str| {
+        tool("docker", arguments, &[("DOCKER_CONFIG", &config)], stdin)
+    };
+    let login = space.ok(&["ecr", "login", "--repository", &repository]);
+    assert_eq!(
+        login,
+        space.ok(&["ecr", "login", "--repository", &repository]),
+        "the second login finds the repository"
+    );
+    let registry = login["registry"].as_str().expect("registry");
+    docker(
+        &[
+            "login",
+            "--username",
+            login["username"].as_str().expect("username"),
+            "--password-stdin",
+            registry,
+        ],
+        login["password"].as_str().expect("password"),
+    );
+    let context = space.path("context");
+    std::fs::create_dir(&context).expect("folder");
+    std::fs::write(
+        context.join("Dockerfile"),
+        "FROM scratch\nCOPY Dockerfile /\n",
+    )
+    .expect("Dockerfile");
+    let image = Pushed::new(&space, registry, &repository, &context);
+
+    let tag = |digest: &str| {
+        space.call(&[
+            "ecr",
+            "tag",
+            "--repository",
+            &repository,
+            "--digest",
+            digest,
+            "--tag",
+            "dev",
+        ])
+    };
+    let moved = tag(&image.digest);
+    assert_eq!(moved.exit_code, Some(0), "{}", moved.stdout);
+    assert_eq!(moved.json["digest"], json!(image.digest));
+    // The registry itself says which image the new tag names.
+    let raw = docker(
+        &[
+            "buildx",
+            "imagetools",
+            "inspect",
+            "--format",
+            "{{json .Manifest}}",
+            &format!("{registry}/{repository}:dev"),
+        ],
+        "",
+    );
+    let manifest: Value = serde_json::from_str(&raw).expect("JSON");
+    assert_eq!(manifest["digest"], json!(image.digest));
+
+    let missing = tag(&format!("sha256:{}", "0".repeat(64)));
+    assert_eq!(missing.exit_code, Some(8));
+    let message = missing.json["error"]["message"].as_str().expect("message");
+    assert!(message.contains("ImageNotFound"), "{message}");
+}
+
+#[test]
+fn validate_parts_are_made_once_and_removed_once() {
+    let space = Space::new("parts");
+    let image = format!("generator@sha256:{}", "1".repeat(64));
+    let other = format!("generator@sha256:{}", "2".repeat(64));
+    let ensured = Ensured::new(&space, &image);
+    let family = format!("validate-{}", space.name);
+    assert_eq!(
+        ensured.parts,
+        json!({
+            "cluster": format!("validate-{}-cluster", space.name),
+            "bucket": format!("validate-{}-000000000000-us-east-1", space.name),
+            "task_definition": format!("{family}:1"),
+            "container": space.name,
+            "log_group": format!("/validate/ecs/{}", space.name),
+            "log_stream_prefix": "ecs",
+            "subnets": [],
+            "security_groups": [],
+        })
+    );
+    let again = space.ok(&["validate", "ensure", "--generator-image", &image]);
+    assert_eq!(again, ensured.parts, "the second time changes nothing");
+    let changed = space.ok(&["validate", "ensure", "--generator-image", &other]);
+    assert_eq!(changed["task_definition"], json!(format!("{family}:2")));
+
+    // What the role of the task may do is what IAM says it may do.
+    let principal = format!(
+        "arn:aws:iam::000000000000:role/validate-{}-task-role",
+        space.name
+    );
+    let rights = space.ok(&["rights", "--principal", &principal, "--for", "validate"]);
+    let allowed: Vec<&str> = rights["rights"]
+        .as_array()
+        .expect("rights")
+        .iter()
+        .filter(|right| right["allowed"] == json!(true))
+        .map(|right| right["action"].as_str().expect("action"))
+        .collect();
+    assert_eq!(allowed, ["s3:GetObject", "s3:PutObject"]);
+
+    assert_eq!(
+        space.ok(&["validate", "remove"]),
+        json!({ "removed": [
+            format!("task-definition/{family}:1"),
+            format!("task-definition/{family}:2"),
+            format!("bucket/validate-{}-000000000000-us-east-1", space.name),
+            format!("log-group//validate/ecs/{}", space.name),
+            format!("role/validate-{}-task-role", space.name),
+            format!("role/validate-{}-execution-role", space.name),
+            format!("cluster/validate-{}-cluster", space.name),
+        ] })
+    );
+    assert_eq!(space.ok(&["validate", "remove"]), json!({ "removed": [] }));
+}

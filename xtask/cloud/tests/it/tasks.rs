@@ -1,0 +1,224 @@
+//! Real containers as tasks: how they end, how they are stopped, what they leave.
+
+use crate::support::images::Pushed;
+use crate::support::{self, Ensured, Space, answer, local, tool};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Says what it was given, waits, and ends as it was told.
+const PROBE: &str = r#"FROM debian:bookworm-slim
+ENTRYPOINT ["/bin/sh", "-c", "echo region=$AWS_REGION key=$AWS_ACCESS_KEY_ID word=$WORD; trap 'exit 143' TERM; sleep ${SLEEP:-0} & wait; exit ${EXIT:-0}"]
+"#;
+
+fn probe_image(space: &Space) -> Pushed {
+    let context = space.path("probe");
+    std::fs::create_dir(&context).expect("folder");
+    std::fs::write(context.join("Dockerfile"), PROBE).expect("Dockerfile");
+    Pushed::new(
+        space,
+        &local().registry(),
+        "xtask-cloud-test/probe",
+        &context,
+    )
+}
+
+#[test]
+fn tasks_report_exit_code_reason_and_log() {
+    let space = Space::new("tasks");
+    let image = probe_image(&space);
+    let ensured = Ensured::new(&space, &image.by_digest);
+
+    let done = space.ok(&ensured.run_task(&["--set", "WORD=a=b"]));
+    assert_eq!(done["task"]["status"], json!("STOPPED"));
+    assert_eq!(done["task"]["exit_code"], json!(0));
+    assert_eq!(done["task"]["image"], json!(image.by_digest));
+    assert_eq!(
+        done["log"]["lines"][0]["message"],
+        json!("region=us-east-1 key=local word=a=b")
+    );
+    let logs = space.ok(&[
+        "logs",
+        "--group",
+        ensured.part("log_group"),
+        "--stream",
+        done["log"]["stream"].as_str().expect("stream"),
+    ]);
+    assert_eq!(logs["lines"], done["log"]["lines"]);
+
+    let failed = space.call(&ensured.run_task(&["--set", "EXIT=3"]));
+    assert_eq!(failed.exit_code, Some(1));
+    assert_eq!(failed.json["task"]["exit_code"], json!(3));
+    let message = failed.json["error"]["message"].as_str().expect("message");
+    assert!(
+        message.ends_with("failed: exit code 3: Essential container exited"),
+        "{message}"
+    );
+
+    let tasks = space.ok(&["tasks", "--cluster", ensured.part("cluster")]);
+    let mut codes: Vec<i64> = tasks["tasks"]
+        .as_array()
+        .expect("tasks")
+        .iter()
+        .map(|task| task["exit_code"].as_i64().expect("exit code"))
+        .collect();
+    codes.sort_unstable();
+    assert_eq!(codes, [0, 3]);
+}
+
+#[test]
+fn a_task_that_takes_too_long_or_is_interrupted_is_stopped() {
+    let space = Space::new("stopped");
+    let image = probe_image(&space);
+    let ensured = Ensured::new(&space, &image.by_digest);
+
+    let late = space.call(&ensured.run_task(&["--set", "SLEEP=600", "--timeout-secs", "2"]));
+    assert_eq!(late.exit_code, Some(1));
+    let message = late.json["error"]["message"].as_str().expect("message");
+    assert!(
+        message.ends_with("not finished after 2 s; it was stopped"),
+        "{message}"
+    );
+
+    let child = space
+        .command(&ensured.run_task(&["--set", "SLEEP=600"]))
+        .spawn()
+        .expect("started");
+    wait_for(&space, &ensured, "RUNNING");
+    let pid = child.id().to_string();
+    tool("kill", &["-INT", &pid], &[], "");
+    let interrupted = answer(&child.wait_with_output().expect("ended"));
+    assert_eq!(interrupted.exit_code, Some(130), "{}", interrupted.stdout);
+    let tasks = space.ok(&["tasks", "--cluster", ensured.part("cluster")]);
+    for task in tasks["tasks"].as_array().expect("tasks") {
+        assert_eq!(task["status"], json!("STOPPED"), "{task}");
+    }
+
+    // A task left behind by somebody else is stopped by `remove`.
+    let mut orphan = space
+        .command(&ensured.run_task(&["--set", "SLEEP=600"]))
+        .spawn()
+        .expect("started");
+    wait_for(&space, &ensured, "RUNNING");
+    orphan.kill().expect("killed");
+    orphan.wait().expect("ended");
+    let removed = space.ok(&["validate", "remove"]);
+    let first = removed["removed"][0].as_str().expect("a name");
+    assert!(first.starts_with("task/"), "{removed}");
+}
+
+fn wait_for(space: &Space, ensured: &Ensured<'_>, status: &str) {
+    let begin = Instant::now();
+    loop {
+        let tasks = space.ok(&["tasks", "--cluster", ensured.part("cluster")]);
+        let tasks = tasks["tasks"].as_array().expect("tasks");
+        if tasks.iter().any(|task| task["status"] == json!(status)) {
+            return;
+        }
+        assert!(
+            begin.elapsed() < Duration::from_secs(30),
+            "no task is {status}: {tasks:?}"
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn an_image_that_does_not_exist_is_a_failure_with_its_reason() {
+    let space = Space::new("pull");
+    let image = format!("{}/missing@sha256:{}", local().registry(), "3".repeat(64));
+    let ensured = Ensured::new(&space, &image);
+    let failed = space.call(&ensured.run_task(&[]));
+    assert_eq!(failed.exit_code, Some(1));
+    assert_eq!(failed.json["task"]["exit_code"], Value::Null);
+    let message = failed.json["error"]["message"].as_str().expect("message");
+    assert!(
+        message.contains("no exit code: ResourceInitializationError"),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_generator_runs_as_a_task_and_its_artifact_arrives() {
+    let space = Space::new("generator");
+    let target = Path::new(env!("CARGO_BIN_EXE_xtask-cloud"))
+        .parent()
+        .expect("folder of the binary");
+    tool(
+        env!("CARGO"),
+        &[
+            "build",
+            "--quiet",
+            "--package",
+            "app-gen",
+            "--manifest-path",
+            support::checkout()
+                .join("Cargo.toml")
+                .to_str()
+                .expect("UTF-8"),
+            "--target-dir",
+            target
+                .parent()
+                .expect("target folder")
+                .to_str()
+                .expect("UTF-8"),
+        ],
+        &[],
+        "",
+    );
+    let context = space.path("image");
+    std::fs::create_dir_all(context.join("bin")).expect("folder");
+    std::fs::copy(target.join("app-gen"), context.join("bin/app-gen")).expect("binary");
+    std::fs::copy(
+        support::checkout().join("app-gen/Dockerfile"),
+        context.join("Dockerfile"),
+    )
+    .expect("Dockerfile");
+    let image = Pushed::new(
+        &space,
+        &local().registry(),
+        "xtask-cloud-test/generator",
+        &context,
+    );
+    let ensured = Ensured::new(&space, &image.by_digest);
+    let job = format!("s3://{}/jobs/one", ensured.part("bucket"));
+    let done = space.ok(&ensured.run_task(&[
+        "--set",
+        "REQUEST_ID=one",
+        "--set",
+        "APP_DESCRIPTION=a list of books",
+        "--set",
+        &format!("ARTIFACT_URI={job}"),
+    ]));
+    let last = done["log"]["lines"]
+        .as_array()
+        .and_then(|lines| lines.last())
+        .and_then(|line| line["message"].as_str())
+        .expect("a last line");
+    let event: Value = serde_json::from_str(last).expect("an event");
+    assert_eq!(event["type"], json!("succeeded"), "{last}");
+
+    let zip = space.path("app.zip");
+    let got = space.ok(&[
+        "s3",
+        "get",
+        "--uri",
+        &format!("{job}/app.zip"),
+        "--to",
+        zip.to_str().expect("UTF-8"),
+    ]);
+    let bytes = std::fs::read(&zip).expect("zip");
+    assert_eq!(got["size_bytes"], json!(bytes.len()));
+    assert!(bytes.starts_with(b"PK\x03\x04"), "no zip");
+
+    let missing = space.call(&[
+        "s3",
+        "get",
+        "--uri",
+        &format!("{job}/none"),
+        "--to",
+        space.path("none").to_str().expect("UTF-8"),
+    ]);
+    assert_eq!(missing.exit_code, Some(8), "{}", missing.stdout);
+    assert!(!space.path("none").exists() && !space.path("none.part").exists());
+}

@@ -1,0 +1,109 @@
+//! `cargo xtask build [IMAGE…]`: bring images into the registry.
+
+use crate::engine::build::{self, Outcome, State};
+use crate::engine::context::Context;
+use crate::engine::report::table;
+use crate::engine::target;
+use serde::Serialize;
+
+/// How many changed inputs a summary names before it counts the rest.
+const REASONS_SHOWN: usize = 1;
+/// Where a changed file stands in the inputs; its path says enough.
+const OF_FILES: [&str; 3] = ["rust: sources: ", "npm: sources: ", "context: "];
+
+/// Arguments of `build`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Images of platform.toml; all where none is named
+    images: Vec<String>,
+    /// Where to push: the environment's registry, or ECR (also the local cloud's)
+    #[arg(long, value_enum, default_value = "environment")]
+    registry: target::Registry,
+    /// Also move this tag to each image; its digest stays
+    #[arg(long, value_parser = parse_tag)]
+    tag: Option<String>,
+}
+
+/// What registries take for a tag.
+fn parse_tag(text: &str) -> Result<String, &'static str> {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let starts_well = text.bytes().next().is_some_and(is_word);
+    let goes_on_well = text
+        .bytes()
+        .all(|byte| is_word(byte) || byte == b'.' || byte == b'-');
+    if starts_well && goes_on_well && text.len() <= 128 {
+        Ok(text.to_owned())
+    } else {
+        Err(
+            "a tag has 1 to 128 letters, digits, `_`, `.`, `-`, and begins with none of the last two",
+        )
+    }
+}
+
+/// The result of `build --json`.
+#[derive(Debug, Serialize)]
+pub struct Built {
+    /// One per image.
+    pub images: Vec<Outcome>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// An image cannot be built or pushed.
+pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+    let names = build::select(context, &args.images)?;
+    let registry = target::registry(context, args.registry, &names)?;
+    let images = build::all(context, &names, &registry)?;
+    if let Some(tag) = &args.tag {
+        target::move_tag(context, &registry, &images, tag)?;
+    }
+    let text = summary(&images);
+    context.report.result(&Built { images }, &text)
+}
+
+/// The table that ends `build` and `validate`.
+#[must_use]
+pub fn summary(images: &[Outcome]) -> String {
+    let rows: Vec<Vec<String>> = images
+        .iter()
+        .map(|image| {
+            vec![
+                image.image.clone(),
+                image.key[..12].to_owned(),
+                match image.state {
+                    State::Built => "built".to_owned(),
+                    State::Present => "present".to_owned(),
+                },
+                why(image),
+                format!("{:.1}", image.seconds),
+            ]
+        })
+        .collect();
+    table(&["image", "key", "state", "why", "seconds"], &rows)
+}
+
+fn why(image: &Outcome) -> String {
+    if image.why.is_empty() {
+        return match image.state {
+            State::Present => "inputs unchanged".to_owned(),
+            State::Built => "the registry did not have it".to_owned(),
+        };
+    }
+    let mut text = image
+        .why
+        .iter()
+        .take(REASONS_SHOWN)
+        .map(|reason| {
+            OF_FILES
+                .iter()
+                .find_map(|prefix| reason.strip_prefix(prefix))
+                .unwrap_or(reason)
+        })
+        .collect::<Vec<_>>()
+        .join("; ");
+    if image.why.len() > REASONS_SHOWN {
+        text.push_str(&format!("; and {} more", image.why.len() - REASONS_SHOWN));
+    }
+    text
+}

@@ -1,0 +1,115 @@
+//! `cargo xtask cleanup`: remove what the commands left, and nothing else.
+
+use crate::engine::cmd::Cmd;
+use crate::engine::context::Context;
+use crate::engine::lock;
+use crate::engine::paths;
+use crate::engine::prebuild;
+use crate::local::{self, compose, marked, secrets};
+use rustix::process::Pid;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a running `dev` or `validate` has to end by itself.
+const HOLDER_GRACE: Duration = Duration::from_secs(30);
+
+/// Arguments of `cleanup`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Also the images and caches of this checkout
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Cleaned {
+    removed: Vec<String>,
+    skipped: Vec<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Something of ours is there and cannot be removed.
+pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+    let mut cleaned = Cleaned::default();
+    if lock::end_holder(&context.records().join("dev.lock"), HOLDER_GRACE)? {
+        cleaned.removed.push("running `dev`".to_owned());
+    }
+    let validate = paths::state()?.join("locks/validate");
+    let of_another = lock::holder(&validate)?.filter(|&pid| !works_in(pid, &context.root));
+    if of_another.is_none() && lock::end_holder(&validate, HOLDER_GRACE)? {
+        cleaned.removed.push("running `validate`".to_owned());
+    }
+    let processes = marked::end(&context.root) + prebuild::end_leftovers(context);
+    if processes > 0 {
+        cleaned.removed.push(format!("{processes} processes"));
+    }
+    for file in secrets::sweep(context)? {
+        cleaned.removed.push(format!("secrets file {file}"));
+    }
+    if let Some(pid) = of_another {
+        // Checkouts share the compose project and the cloud.
+        cleaned.skipped.push(format!(
+            "containers and tasks: a validate of another checkout runs, process {pid}"
+        ));
+    } else if local::engine::answers() {
+        for container in compose::containers(context)? {
+            cleaned.removed.push(format!("container {container}"));
+        }
+        compose::down(context)?;
+        cleaned
+            .removed
+            .extend(local::cloud::remove_validation(context)?);
+    } else {
+        cleaned
+            .skipped
+            .push("containers: the Docker Engine does not answer".to_owned());
+    }
+    if args.all {
+        remove_images_and_caches(context, &mut cleaned)?;
+    }
+    let mut text = match cleaned.removed.len() {
+        0 => "nothing to clean up".to_owned(),
+        _ => format!("removed\n  {}", cleaned.removed.join("\n  ")),
+    };
+    if !cleaned.skipped.is_empty() {
+        text.push_str(&format!("\nskipped\n  {}", cleaned.skipped.join("\n  ")));
+    }
+    context.report.result(&cleaned, &text)
+}
+
+/// Whether a process runs in this checkout.
+fn works_in(pid: Pid, root: &Path) -> bool {
+    std::fs::read_link(format!("/proc/{pid}/cwd"))
+        .is_ok_and(|folder| paths::checkout_root(&folder).is_ok_and(|other| other == root))
+}
+
+fn remove_images_and_caches(context: &Context, cleaned: &mut Cleaned) -> anyhow::Result<()> {
+    if local::engine::answers() {
+        let registry = context.platform.local.registry();
+        for image in context.platform.images.values() {
+            let name = format!("{registry}/{}", image.repository);
+            let listing = Cmd::new("docker")
+                .args(["image", "ls", "--no-trunc", "--quiet", &name])
+                .read()?;
+            for id in listing.lines() {
+                Cmd::new("docker")
+                    .args(["image", "rm", "--force", id])
+                    .read()?;
+                cleaned.removed.push(format!("image {name} {id}"));
+            }
+        }
+    }
+    for name in [
+        "prebuilt", "cargo", "npm", "keys", "closures", "validate", "dev",
+    ] {
+        let folder: PathBuf = context.records().join(name);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
+            cleaned.removed.push(folder.display().to_string());
+        }
+    }
+    Ok(())
+}

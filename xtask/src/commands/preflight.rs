@@ -1,0 +1,278 @@
+//! `cargo xtask preflight`: everything the commands need, what was found of it,
+//! and how to fix the rest. Changes nothing.
+
+use crate::engine::cloud;
+use crate::engine::context::Context;
+use crate::engine::error::{Code, Failure, Rendered};
+use crate::engine::report::table;
+use crate::local::{FOR_TEST, Part};
+use serde::{Deserialize, Serialize};
+
+/// How many missing rights a row names before it counts the rest.
+const RIGHTS_SHOWN: usize = 3;
+
+/// One line of the table.
+#[derive(Debug, Serialize)]
+struct Row {
+    part: String,
+    ok: bool,
+    found: String,
+    needed: String,
+    fix: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Checked<'a> {
+    ok: bool,
+    environment: &'a str,
+    parts: &'a [Row],
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Something is missing; the table has been printed by then.
+pub fn run(context: &Context) -> anyhow::Result<()> {
+    let mut rows: Vec<Row> = FOR_TEST.iter().map(|&part| local(context, part)).collect();
+    if !context.is_local() {
+        rows.extend(remote(context)?);
+    }
+    let checked = Checked {
+        ok: rows.iter().all(|row| row.ok),
+        environment: &context.environment,
+        parts: &rows,
+    };
+    context.report.result(&checked, &text(&rows))?;
+    let Some(first) = rows.iter().find(|row| !row.ok) else {
+        return Ok(());
+    };
+    if context.report.json() {
+        // The one JSON object has been printed; an error would print a second one.
+        std::process::exit(i32::from(Code::Prerequisite as u8));
+    }
+    let missing: Vec<&str> = rows
+        .iter()
+        .filter(|row| !row.ok)
+        .map(|row| row.part.as_str())
+        .collect();
+    let failure = Failure::new(
+        Code::Prerequisite,
+        format!("not as needed: {}", missing.join(", ")),
+    );
+    Err(match &first.fix {
+        Some(fix) => failure.hint(fix),
+        None => failure,
+    }
+    .into())
+}
+
+fn local(context: &Context, part: Part) -> Row {
+    let finding = part.probe(context, true);
+    Row {
+        part: part.name().to_owned(),
+        ok: finding.is_ok(),
+        fix: (!finding.is_ok()).then(|| part.fix(&finding)),
+        found: finding.found,
+        needed: part.needed(context),
+    }
+}
+
+#[derive(Deserialize)]
+struct Identity {
+    account: String,
+    arn: String,
+}
+
+#[derive(Deserialize)]
+struct Login {
+    registry: String,
+}
+
+#[derive(Deserialize)]
+struct Bootstrap {
+    stack: String,
+    bootstrapped: bool,
+    version: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct Rights {
+    rights: Vec<Right>,
+}
+
+#[derive(Deserialize)]
+struct Right {
+    action: String,
+    resource: String,
+    allowed: bool,
+}
+
+/// What an AWS environment needs. Where the identity is wrong, nothing else is asked: the
+/// answers would be another account's.
+fn remote(context: &Context) -> anyhow::Result<Vec<Row>> {
+    let expected = context.platform.environments[&context.environment]
+        .account
+        .as_ref()
+        .map_or_else(|| "none".to_owned(), |account| account.get_ref().clone());
+    let identity = match cloud::call(context, ["identity"]).read::<Identity>() {
+        Ok(identity) => identity,
+        Err(error) => {
+            let mut rows = vec![failed(
+                "identity",
+                format!("credentials of account {expected}"),
+                error,
+            )?];
+            rows.extend(
+                ["account", "registry login", "cdk bootstrap", "rights"].map(|part| {
+                    row(
+                        part,
+                        false,
+                        "not asked without an identity".to_owned(),
+                        String::new(),
+                        None,
+                    )
+                }),
+            );
+            return Ok(rows);
+        }
+    };
+    let mut rows = vec![
+        row(
+            "identity",
+            true,
+            identity.arn,
+            "credentials that AWS accepts".to_owned(),
+            None,
+        ),
+        row(
+            "account",
+            identity.account == expected,
+            identity.account,
+            expected,
+            Some("use the credentials of the account that the manifest names".to_owned()),
+        ),
+    ];
+    let needed = "a token for docker login".to_owned();
+    rows.push(
+        match cloud::call(context, ["ecr", "login"]).read::<Login>() {
+            Ok(login) => row("registry login", true, login.registry, needed, None),
+            Err(error) => failed("registry login", needed, error)?,
+        },
+    );
+    let needed = "a CDK bootstrap stack".to_owned();
+    rows.push(
+        match cloud::call(context, ["bootstrap"]).read::<Bootstrap>() {
+            Ok(answer) => row(
+                "cdk bootstrap",
+                answer.bootstrapped,
+                match answer.version {
+                    Some(version) => format!("{} version {version}", answer.stack),
+                    None => format!("no stack {}", answer.stack),
+                },
+                needed,
+                Some("npx cdk bootstrap".to_owned()),
+            ),
+            Err(error) => failed("cdk bootstrap", needed, error)?,
+        },
+    );
+    let needed = "all that the commands use".to_owned();
+    rows.push(match cloud::call(context, ["rights"]).read::<Rights>() {
+        Ok(answer) => rights(&answer.rights, needed),
+        Err(error) => failed("rights", needed, error)?,
+    });
+    Ok(rows)
+}
+
+fn rights(rights: &[Right], needed: String) -> Row {
+    let missing: Vec<String> = rights
+        .iter()
+        .filter(|right| !right.allowed)
+        .map(|right| format!("{} on {}", right.action, right.resource))
+        .collect();
+    let found = match missing.len() {
+        0 => format!("all {}", rights.len()),
+        count if count <= RIGHTS_SHOWN => format!("not allowed: {}", missing.join(", ")),
+        count => format!(
+            "not allowed: {} and {} more",
+            missing[..RIGHTS_SHOWN].join(", "),
+            count - RIGHTS_SHOWN
+        ),
+    };
+    row(
+        "rights",
+        missing.is_empty(),
+        found,
+        needed,
+        Some("add the actions to the policy of this identity".to_owned()),
+    )
+}
+
+fn row(part: &str, ok: bool, found: String, needed: String, fix: Option<String>) -> Row {
+    Row {
+        part: part.to_owned(),
+        ok,
+        found,
+        needed,
+        fix: fix.filter(|_| !ok),
+    }
+}
+
+/// The row of a question that could not be answered.
+fn failed(part: &str, needed: String, error: anyhow::Error) -> anyhow::Result<Row> {
+    let rendered = Rendered::new(&error);
+    if rendered.exit_code == Code::Interrupted as u8 {
+        return Err(error);
+    }
+    Ok(Row {
+        part: part.to_owned(),
+        ok: false,
+        found: rendered.message,
+        needed,
+        fix: rendered.hint,
+    })
+}
+
+fn text(rows: &[Row]) -> String {
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            vec![
+                row.part.clone(),
+                if row.ok { "ok" } else { "missing" }.to_owned(),
+                row.found.clone(),
+                row.needed.clone(),
+                row.fix.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    table(&["part", "", "found", "needed", "fix"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn right(action: &str, allowed: bool) -> Right {
+        Right {
+            action: action.to_owned(),
+            resource: "*".to_owned(),
+            allowed,
+        }
+    }
+
+    #[test]
+    fn missing_rights_are_named_and_the_rest_counted() {
+        let all = rights(&[right("ecs:RunTask", true)], String::new());
+        assert!(all.ok && all.fix.is_none());
+        assert_eq!(all.found, "all 1");
+        let some: Vec<Right> = (0..5)
+            .map(|number| right(&format!("a:{number}"), false))
+            .collect();
+        let row = rights(&some, String::new());
+        assert!(!row.ok && row.fix.is_some());
+        assert_eq!(
+            row.found,
+            "not allowed: a:0 on *, a:1 on *, a:2 on * and 2 more"
+        );
+    }
+}

@@ -1,0 +1,226 @@
+//! `cargo xtask secrets list|set|materialize`: values never pass through an
+//! argument, a log or `--json`.
+
+use crate::engine::cloud;
+use crate::engine::cmd::Cmd;
+use crate::engine::context::Context;
+use crate::engine::error::{Code, Failure};
+use crate::engine::interrupt;
+use crate::engine::report::table;
+use crate::local::{self, secrets};
+use serde::{Deserialize, Serialize};
+use std::io::{IsTerminal as _, Read as _};
+use std::time::Duration;
+
+/// Larger values do not fit a secret (64 KiB) anyway.
+const VALUE_LIMIT_BYTES: u64 = 64 * 1024;
+/// A command given to `materialize` may run as long as a working day.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(12 * 3600);
+
+/// Arguments of `secrets`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Show which keys exist and which are required, never their values
+    List,
+    /// Set a key; its value is read from standard input
+    Set {
+        /// Secret of platform.toml, like `orchestrator`
+        secret: String,
+        /// Key of that secret
+        key: String,
+    },
+    /// Give a command the required keys as environment, or hold them in a file until Ctrl-C
+    Materialize {
+        /// Secret of platform.toml, like `orchestrator`
+        secret: String,
+        /// The command, after `--`
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Listing {
+    secrets: Vec<SecretState>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SecretState {
+    name: String,
+    exists: bool,
+    keys: Vec<KeyState>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct KeyState {
+    key: String,
+    present: bool,
+    #[serde(default)]
+    required: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The cloud does not answer, a name is unknown, or the command fails.
+pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+    match &args.action {
+        Action::List => list(context),
+        Action::Set { secret, key } => set(context, secret, key),
+        Action::Materialize { secret, command } => materialize(context, secret, command),
+    }
+}
+
+fn require_cloud(context: &Context) -> anyhow::Result<()> {
+    if context.is_local() {
+        local::cloud::require(context)?;
+    }
+    Ok(())
+}
+
+fn check_name(context: &Context, secret: &str, key: Option<&str>) -> anyhow::Result<()> {
+    let Some(known) = context.platform.secrets.get(secret) else {
+        let names: Vec<&str> = context
+            .platform
+            .secrets
+            .keys()
+            .map(String::as_str)
+            .collect();
+        return Err(Failure::new(
+            Code::Usage,
+            format!("no secret `{secret}` in {}", app_gen_infra::MANIFEST_PATH),
+        )
+        .hint(format!("secrets: {}", names.join(", ")))
+        .into());
+    };
+    if let Some(key) = key
+        && !known.keys.contains_key(key)
+    {
+        let names: Vec<&str> = known.keys.keys().map(String::as_str).collect();
+        return Err(Failure::new(
+            Code::Usage,
+            format!(
+                "no key `{key}` in secret `{secret}` of {}",
+                app_gen_infra::MANIFEST_PATH
+            ),
+        )
+        .hint(format!("keys: {}", names.join(", ")))
+        .into());
+    }
+    Ok(())
+}
+
+fn list(context: &Context) -> anyhow::Result<()> {
+    require_cloud(context)?;
+    let mut listing: Listing = cloud::call(context, ["secrets", "list"]).read()?;
+    for secret in &mut listing.secrets {
+        let consumer = context
+            .platform
+            .secrets
+            .iter()
+            .find(|(_, known)| known.name == secret.name);
+        if let Some((consumer, _)) = consumer {
+            let required = context
+                .platform
+                .required_secret_keys(consumer, &context.environment);
+            for key in &mut secret.keys {
+                key.required = required.contains(&key.key.as_str());
+            }
+        }
+    }
+    let yes_no = |value: bool| if value { "yes" } else { "no" }.to_owned();
+    let rows: Vec<Vec<String>> = listing
+        .secrets
+        .iter()
+        .flat_map(|secret| {
+            secret.keys.iter().map(|key| {
+                vec![
+                    secret.name.clone(),
+                    key.key.clone(),
+                    yes_no(key.present),
+                    yes_no(key.required),
+                ]
+            })
+        })
+        .collect();
+    let text = table(&["secret", "key", "present", "required"], &rows);
+    context.report.result(&listing, &text)
+}
+
+fn set(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
+    check_name(context, secret, Some(key))?;
+    if std::io::stdin().is_terminal() {
+        context
+            .report
+            .step(&format!("type the value of {key}, then Ctrl-D"));
+    }
+    let mut value = Vec::new();
+    std::io::stdin()
+        .lock()
+        .take(VALUE_LIMIT_BYTES + 1)
+        .read_to_end(&mut value)?;
+    if value.last() == Some(&b'\n') {
+        value.pop();
+    }
+    if value.is_empty() || value.len() as u64 > VALUE_LIMIT_BYTES {
+        return Err(Failure::new(
+            Code::Usage,
+            format!("the value of {key} is empty or larger than {VALUE_LIMIT_BYTES} bytes"),
+        )
+        .hint(format!(
+            "cargo xtask secrets set {secret} {key} < FILE_WITH_THE_VALUE"
+        ))
+        .into());
+    }
+    require_cloud(context)?;
+    let _: serde_json::Value = cloud::call(context, ["secrets", "set", secret, key])
+        .stdin(value)
+        .read()?;
+    let name = &context.platform.secrets[secret].name;
+    context.report.result(
+        &serde_json::json!({ "secret": name, "key": key, "set": true }),
+        &format!(
+            "{key} of {name} is set in environment {}",
+            context.environment
+        ),
+    )
+}
+
+fn materialize(context: &Context, secret: &str, command: &[String]) -> anyhow::Result<()> {
+    check_name(context, secret, None)?;
+    if let [program, arguments @ ..] = command {
+        let mut cmd = Cmd::new(program).args(arguments).timeout(COMMAND_TIMEOUT);
+        for (key, value) in secrets::values(context, secret)? {
+            cmd = cmd.env(key, value);
+        }
+        let status = cmd.pass_through()?;
+        anyhow::ensure!(status.success(), "`{program}` ended with {status}");
+        return Ok(());
+    }
+    let Some(file) = secrets::materialize_for(context, secret)? else {
+        return context.report.result(
+            &serde_json::json!({ "file": null }),
+            &format!(
+                "nothing to materialize: environment {} needs no key of `{secret}`",
+                context.environment
+            ),
+        );
+    };
+    let path = file.path().display().to_string();
+    context
+        .report
+        .result(&serde_json::json!({ "file": path }), &path)?;
+    context
+        .report
+        .step("the file is removed when this command ends; Ctrl-C ends it");
+    while !interrupt::requested() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! `cargo xtask test`: everything that proves the product, fast parts first.
+
+use crate::engine::build;
+use crate::engine::cmd::Cmd;
+use crate::engine::context::Context;
+use crate::engine::error::{Code, Failure, FailureContext as _};
+use crate::engine::prebuild;
+use crate::engine::report::table;
+use crate::local::{self, marked, orchestrator};
+use anyhow::Context as _;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// CI has 90 minutes; a step that takes a third of that hangs.
+const STEP_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+/// Packages that are compiled together elsewhere too. One run over the whole
+/// workspace would unify their features and compile most dependencies twice.
+const PACKAGE_GROUPS: [&[&str]; 3] = [
+    &["app-gen-contract", "app-gen", "app-gen-saas"],
+    &["xtask-cloud"],
+    &["app-gen-infra", "xtask"],
+];
+
+/// Arguments of `test`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only these steps
+    #[arg(value_enum)]
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+enum Step {
+    /// rustfmt
+    Format,
+    /// clippy, warnings are errors
+    Lint,
+    /// Unit tests and types of the page
+    Web,
+    /// `validate`, from the built images to a user's application
+    Validate,
+    /// Unit and integration tests of all crates, against the local services
+    Rust,
+    /// The page in a browser, against a running orchestrator
+    Browser,
+}
+
+/// Fast ones first; `validate` before the tests of the commands, which then find
+/// images instead of building them.
+const ALL: [Step; 6] = [
+    Step::Format,
+    Step::Lint,
+    Step::Web,
+    Step::Validate,
+    Step::Rust,
+    Step::Browser,
+];
+
+#[derive(Debug, Serialize)]
+struct StepResult {
+    step: Step,
+    seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Tested {
+    steps: Vec<StepResult>,
+    seconds: f64,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The first step that fails.
+pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+    let steps: Vec<Step> = ALL
+        .into_iter()
+        .filter(|step| args.steps.is_empty() || args.steps.contains(step))
+        .collect();
+    local::require(context, local::FOR_TEST)?;
+    let mut results = Vec::new();
+    for step in steps {
+        let name = format!("{step:?}").to_lowercase();
+        context.report.step(&format!("test: {name}"));
+        let started = Instant::now();
+        run_step(step, context).failure(|| {
+            Failure::new(Code::Failed, format!("test step {name} failed"))
+                .hint(format!("cargo xtask test {name}"))
+        })?;
+        results.push(StepResult {
+            step,
+            seconds: started.elapsed().as_secs_f64(),
+        });
+    }
+    let rows: Vec<Vec<String>> = results
+        .iter()
+        .map(|result| {
+            vec![
+                format!("{:?}", result.step).to_lowercase(),
+                "passed".to_owned(),
+                format!("{:.0}", result.seconds),
+            ]
+        })
+        .collect();
+    let text = format!(
+        "{}\n{} passed, 0 failed",
+        table(&["step", "result", "seconds"], &rows),
+        results.len()
+    );
+    let tested = Tested {
+        steps: results,
+        seconds: context.report.elapsed_secs(),
+    };
+    context.report.result(&tested, &text)
+}
+
+fn run_step(step: Step, context: &Context) -> anyhow::Result<()> {
+    let cargo = |arguments: &[&str]| {
+        Cmd::new("cargo")
+            .args(arguments)
+            .folder(&context.root)
+            .timeout(STEP_TIMEOUT)
+    };
+    let report = &context.report;
+    match step {
+        Step::Format => cargo(&["fmt", "--all", "--check"]).run(report, "fmt"),
+        Step::Lint => cargo(&[
+            "clippy",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ])
+        .run(report, "clippy"),
+        Step::Rust => PACKAGE_GROUPS.iter().try_for_each(|group| {
+            let packages = group.iter().flat_map(|package| ["--package", package]);
+            cargo(&["test", "--locked"])
+                .args(packages)
+                .run(report, "rust")
+        }),
+        Step::Web => {
+            npm(context, &["run", "typecheck"])?.run(report, "types")?;
+            npm(context, &["test"])?.run(report, "web")
+        }
+        Step::Browser => browser(context),
+        // Through cargo: compiling the tests may replace the binary that runs now.
+        Step::Validate => cargo(&["xtask", "validate", "--force"]).run(report, "validate"),
+    }
+}
+
+fn npm(context: &Context, arguments: &[&str]) -> anyhow::Result<Cmd> {
+    let web = context.root.join("app-gen-saas/web");
+    let node_modules = local::npm::ensure(context, &web)?;
+    Ok(Cmd::new("npm")
+        .args(arguments)
+        .folder(&web)
+        .env("PATH", local::npm::path_with_pinned_node(&node_modules))
+        .timeout(STEP_TIMEOUT))
+}
+
+/// The page as it is packed into the image.
+fn page(context: &Context) -> anyhow::Result<PathBuf> {
+    let image = context.platform.orchestrator().image.get_ref();
+    let key = build::key_of(context, image)?;
+    let npm = context.platform.images[image]
+        .npm
+        .as_ref()
+        .zip(key.inputs.npm.as_ref());
+    let (npm, inputs) = npm.with_context(|| format!("image {image} has no page"))?;
+    prebuild::npm(context, image, npm.folder.get_ref(), inputs)
+}
+
+/// The browser's journeys, against an orchestrator of this checkout with the built page.
+fn browser(context: &Context) -> anyhow::Result<()> {
+    let report = &context.report;
+    orchestrator::compile(context)?;
+    let page = page(context)?;
+    let folder = context.records().join("browser");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    let _mark = marked::EndOnDrop(context.root.clone());
+    // Free now; whoever takes it meanwhile makes the orchestrator's start fail.
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let mut environment = orchestrator::environment(context, &folder, port, BTreeMap::new())?;
+    environment.insert("UI_DIR".to_owned(), page.display().to_string());
+    let _api = orchestrator::start(context, &environment)?;
+    npm(context, &["run", "test:browser"])?
+        .env("BASE_URL", format!("http://127.0.0.1:{port}"))
+        .run(report, "browser")
+}

