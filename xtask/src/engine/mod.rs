@@ -13,6 +13,7 @@ pub mod credentials;
 pub mod dockerfile;
 pub mod entry;
 pub mod error;
+pub mod identity;
 pub mod ignore;
 pub mod interrupt;
 pub mod key;

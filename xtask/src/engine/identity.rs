@@ -1,0 +1,108 @@
+//! What tells one state of a file from another without reading it, and the clock
+//! that file systems stamp files with.
+
+use rustix::fs::Stat;
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// A point in time as file systems keep it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Timestamp {
+    /// Seconds since 1970.
+    pub secs: i64,
+    /// Nanoseconds on top.
+    pub nanos: u32,
+}
+
+impl Timestamp {
+    /// The kernel's coarse clock, from which it takes the times of files: whatever is
+    /// changed after this call is stamped with this time or a later one.
+    #[must_use]
+    pub fn now() -> Self {
+        let now = clock_gettime(ClockId::RealtimeCoarse);
+        Self::new(now.tv_sec, now.tv_nsec)
+    }
+
+    fn new(secs: i64, nanos: i64) -> Self {
+        Self {
+            secs,
+            nanos: u32::try_from(nanos).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// One state of one file. A change of content changes it, unless both happen within
+/// one tick of the clock: `changed` cannot be set by anyone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Identity {
+    /// Device of the file system.
+    pub device: u64,
+    /// File within it.
+    pub inode: u64,
+    /// Length.
+    pub size_bytes: u64,
+    /// Kind and permissions.
+    pub mode: u32,
+    /// Last change of content, as told by its writer.
+    pub modified: Timestamp,
+    /// Last change of content or attributes, as told by the kernel.
+    pub changed: Timestamp,
+}
+
+impl Identity {
+    /// Of what the path leads to, links followed.
+    ///
+    /// # Errors
+    /// There is nothing, or we may not look.
+    pub fn of(path: &Path) -> std::io::Result<Self> {
+        Ok(rustix::fs::stat(path)?.into())
+    }
+}
+
+impl From<Stat> for Identity {
+    fn from(stat: Stat) -> Self {
+        Self {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            size_bytes: u64::try_from(stat.st_size).unwrap_or(0),
+            mode: stat.st_mode,
+            modified: Timestamp::new(
+                stat.st_mtime,
+                i64::try_from(stat.st_mtime_nsec).unwrap_or(0),
+            ),
+            changed: Timestamp::new(
+                stat.st_ctime,
+                i64::try_from(stat.st_ctime_nsec).unwrap_or(0),
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edit_that_restores_size_and_time_is_another_state() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "one").unwrap();
+        let before = Identity::of(&path).unwrap();
+        // One tick of the coarse clock, at most 10 ms on any kernel.
+        while Timestamp::now() <= before.changed {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        std::fs::write(&path, "two").unwrap();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        let time = std::time::UNIX_EPOCH
+            + std::time::Duration::new(before.modified.secs.unsigned_abs(), before.modified.nanos);
+        file.set_modified(time).unwrap();
+        let after = Identity::of(&path).unwrap();
+        assert_eq!(
+            (after.size_bytes, after.modified),
+            (before.size_bytes, before.modified)
+        );
+        assert!(after.changed > before.changed);
+    }
+}
