@@ -1,7 +1,8 @@
 //! What a person sees while a command works (standard error) and what it
 //! returns (standard output: a table, or one JSON object with `--json`).
 
-use std::io::{IsTerminal as _, Write as _};
+use anyhow::Context as _;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Instant;
 
 /// Progress and results of one command. Cheap to clone.
@@ -28,7 +29,7 @@ impl Report {
     /// A report that starts its clock now.
     #[must_use]
     pub fn new(json: bool, verbosity: Verbosity) -> Self {
-        let colour = std::io::stderr().is_terminal()
+        let colour = io::stderr().is_terminal()
             && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         Self {
             json,
@@ -93,22 +94,30 @@ impl Report {
     /// Ends the command: the JSON value with `--json`, else the text.
     ///
     /// # Errors
-    /// Standard output is closed.
+    /// Standard output cannot be written to. One that nobody reads any more
+    /// (`| head`) is no failure: its reader has what it wanted.
     pub fn result(&self, value: &impl serde::Serialize, text: &str) -> anyhow::Result<()> {
-        let mut stdout = std::io::stdout().lock();
+        self.write_result(value, text)
+            .or_else(|error| match error.kind() {
+                io::ErrorKind::BrokenPipe => Ok(()),
+                _ => Err(error).context("failed to write to standard output"),
+            })
+    }
+
+    fn write_result(&self, value: &impl serde::Serialize, text: &str) -> io::Result<()> {
+        let mut stdout = io::BufWriter::new(io::stdout().lock());
         if self.json {
             serde_json::to_writer(&mut stdout, value)?;
             writeln!(stdout)?;
         } else {
             writeln!(stdout, "{}", text.trim_end())?;
         }
-        stdout.flush()?;
-        Ok(())
+        stdout.flush()
     }
 
     fn write(&self, text: &str) {
         // A closed standard error must not end the command.
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
+        let _ = writeln!(io::stderr().lock(), "{text}");
     }
 }
 
