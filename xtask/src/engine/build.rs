@@ -7,7 +7,7 @@ use super::error::{Code, Failure};
 use super::key::{self, Key};
 use super::lock::Lock;
 use super::registry::Repository;
-use super::{buildx, paths, prebuild};
+use super::{buildx, explain, key_store, paths, prebuild};
 use crate::local;
 use app_gen_infra::Image;
 use serde::Serialize;
@@ -105,12 +105,12 @@ fn one(context: &Context, name: &str, registry: &str) -> anyhow::Result<Outcome>
     let repository = Repository::new(registry, &image.repository);
     let mut key = key_of(context, name)?;
     let finish = |key: &Key, digest: String, state: State| -> anyhow::Result<Outcome> {
-        let why = match (key::last_inputs(&context.records(), name), state) {
-            (Some(before), _) => key::explain(&before, &key.inputs),
+        let why = match (key_store::last_inputs(&context.records(), name), state) {
+            (Some(before), _) => explain::explain(&before, &key.inputs),
             (None, State::Built) => vec!["not built here before".to_owned()],
             (None, State::Present) => Vec::new(),
         };
-        key::remember(&context.records(), name, key)?;
+        key_store::remember(&context.records(), name, key)?;
         Ok(Outcome {
             image: name.to_owned(),
             key: key.hex.clone(),
@@ -141,7 +141,7 @@ fn one(context: &Context, name: &str, registry: &str) -> anyhow::Result<Outcome>
         let tar = assemble(context, name, image, &key);
         let now = key_of(context, name)?;
         if now.hex != key.hex {
-            let changes = key::explain(&key.inputs, &now.inputs).join(", ");
+            let changes = explain::explain(&key.inputs, &now.inputs).join(", ");
             context
                 .report
                 .step(&format!("{name}: starts over, because {changes}"));

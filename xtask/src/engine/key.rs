@@ -1,77 +1,17 @@
 //! The key of an image: a digest of everything that can change its bytes, and
-//! of nothing else. The inputs are kept beside the result, so that any two keys
-//! can be compared by name.
+//! of nothing else. `inputs` is the form that is hashed, `key_store` keeps it and
+//! `explain` compares two by name.
 
 use super::dockerfile;
-use super::entry::{self, Entries, digest_bytes};
+use super::entry::{self, digest_bytes};
 use super::error::{Code, Failure, FailureContext as _};
 use super::ignore::Rules;
-use super::{base, closure, records, toolchain};
+use super::inputs::{FORM, Inputs, NpmInputs, RustInputs};
+use super::{base, closure, toolchain};
 use anyhow::Context as _;
 use app_gen_infra::{Image, NpmPrebuild, Platform, RustPrebuild};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// Version of the form below. A change of form is a change of every key.
-pub const FORM: u32 = 1;
-
-/// All inputs of one image, in canonical order. Its JSON is what is hashed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Inputs {
-    /// [`FORM`].
-    pub form: u32,
-    /// As Docker writes it.
-    pub platform: String,
-    /// Stage, where it is not the last.
-    pub target: Option<String>,
-    /// Build arguments.
-    pub args: BTreeMap<String, String>,
-    /// SHA-256 of the Dockerfile.
-    pub dockerfile: String,
-    /// SHA-256 of the ignore file, where there is one.
-    pub ignore_file: Option<String>,
-    /// Base images by reference, with the digest each stands for now.
-    pub bases: BTreeMap<String, String>,
-    /// What of the context folder the ignore file leaves in.
-    pub context: Entries,
-    /// What the binary is compiled from.
-    pub rust: Option<RustInputs>,
-    /// What the page is built from.
-    pub npm: Option<NpmInputs>,
-}
-
-/// What a binary is compiled from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RustInputs {
-    /// Package, binary, profile and target.
-    pub build: [String; 4],
-    /// Path in the context.
-    pub to: String,
-    /// Path packages: name to folder.
-    pub members: BTreeMap<String, String>,
-    /// Files of the path packages.
-    pub sources: Entries,
-    /// Packages with their features.
-    pub features: BTreeMap<String, String>,
-    /// Registry packages with their checksums.
-    pub checksums: BTreeMap<String, String>,
-    /// The parts of the workspace's manifest that reach every member.
-    pub workspace: BTreeMap<String, String>,
-    /// Compilers, linker, libc, cargo configuration.
-    pub environment: BTreeMap<String, String>,
-}
-
-/// What a page is built from. The lock names the Node that builds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NpmInputs {
-    /// What the build writes, relative to the folder.
-    pub output: String,
-    /// Path in the context.
-    pub to: String,
-    /// Files of the folder less what its `.dockerignore` leaves out.
-    pub sources: Entries,
-}
 
 /// An image's key with all that it follows from.
 #[derive(Debug, Clone)]
@@ -97,26 +37,6 @@ impl Key {
     #[must_use]
     pub fn short(&self) -> &str {
         &self.hex[..12]
-    }
-}
-
-impl RustInputs {
-    /// Names the bytes of the binary.
-    ///
-    /// # Errors
-    /// None that can happen: the value serialises.
-    pub fn digest(&self) -> anyhow::Result<String> {
-        Ok(digest_bytes(&serde_json::to_vec(self)?))
-    }
-}
-
-impl NpmInputs {
-    /// Names the bytes of the page.
-    ///
-    /// # Errors
-    /// None that can happen: the value serialises.
-    pub fn digest(&self) -> anyhow::Result<String> {
-        Ok(digest_bytes(&serde_json::to_vec(self)?))
     }
 }
 
@@ -260,79 +180,4 @@ fn npm_inputs(root: &Path, npm: &NpmPrebuild) -> anyhow::Result<NpmInputs> {
         to: npm.to.clone(),
         sources: entry::read_tree(&folder, &rules)?,
     })
-}
-
-/// Keeps the inputs of a key, for later comparison.
-///
-/// # Errors
-/// The record cannot be written.
-pub fn remember(records: &Path, image: &str, key: &Key) -> anyhow::Result<()> {
-    let folder = records.join("keys").join(image);
-    let bytes = serde_json::to_vec(&key.inputs)?;
-    records::write_atomically(&folder.join(format!("{}.json", key.hex)), &bytes)?;
-    records::write_atomically(&folder.join("latest"), key.hex.as_bytes())
-}
-
-/// The inputs that this checkout last built or found, if it did.
-#[must_use]
-pub fn last_inputs(records: &Path, image: &str) -> Option<Inputs> {
-    let folder = records.join("keys").join(image);
-    let hex = std::fs::read_to_string(folder.join("latest")).ok()?;
-    serde_json::from_slice(&std::fs::read(folder.join(format!("{hex}.json"))).ok()?).ok()
-}
-
-/// What differs between two sets of inputs, one line per difference.
-#[must_use]
-pub fn explain(before: &Inputs, after: &Inputs) -> Vec<String> {
-    let (Ok(before), Ok(after)) = (serde_json::to_value(before), serde_json::to_value(after))
-    else {
-        return Vec::new();
-    };
-    let mut differences = Vec::new();
-    compare("", &before, &after, &mut differences);
-    differences
-}
-
-fn compare(
-    path: &str,
-    before: &serde_json::Value,
-    after: &serde_json::Value,
-    differences: &mut Vec<String>,
-) {
-    use serde_json::Value::{Null, Object};
-    match (before, after) {
-        _ if before == after => {}
-        // An entry of a tree is one thing to a person, not three fields.
-        (Object(left), Object(right))
-            if !left.contains_key("kind") && !right.contains_key("kind") =>
-        {
-            let names: std::collections::BTreeSet<&String> =
-                left.keys().chain(right.keys()).collect();
-            for name in names {
-                let inner = if path.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{path}: {name}")
-                };
-                compare(
-                    &inner,
-                    left.get(name).unwrap_or(&Null),
-                    right.get(name).unwrap_or(&Null),
-                    differences,
-                );
-            }
-        }
-        (Null, _) => differences.push(format!("{path} added")),
-        (_, Null) => differences.push(format!("{path} removed")),
-        (left, right) => {
-            let same_content =
-                left.get("digest").is_some() && left.get("digest") == right.get("digest");
-            let what = if same_content {
-                "mode changed"
-            } else {
-                "changed"
-            };
-            differences.push(format!("{path} {what}"));
-        }
-    }
 }

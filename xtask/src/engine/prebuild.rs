@@ -7,7 +7,7 @@ use super::cmd::Cmd;
 use super::context::Context;
 use super::entry::{self, Entries, Entry, digest_bytes};
 use super::error::{Code, DISK_FULL, Failure, FailureContext as _};
-use super::key::{NpmInputs, RustInputs};
+use super::inputs::{NpmInputs, RustInputs};
 use super::lock::Lock;
 use super::records::write_atomically;
 use super::toolchain::{PASSED_ENVIRONMENT, PROFILE, TARGET, rust_flags};
