@@ -4,9 +4,9 @@
 
 use super::dockerfile;
 use super::entry::{self, Entries, digest_bytes};
-use super::error::{Code, Failure, FailureContext as _};
 use super::ignore::Rules;
-use super::{base, closure, records, toolchain};
+use super::pins::Pins;
+use super::{base, buildx, closure, records, toolchain};
 use anyhow::Context as _;
 use app_gen_infra::{Image, NpmPrebuild, Platform, RustPrebuild};
 use serde::{Deserialize, Serialize};
@@ -134,28 +134,29 @@ pub fn compute(
     let dockerfile_path = root.join(image.dockerfile.get_ref());
     let dockerfile = std::fs::read(&dockerfile_path)
         .with_context(|| format!("failed to read {}", dockerfile_path.display()))?;
-    let text = std::str::from_utf8(&dockerfile)
-        .with_context(|| format!("{} is not UTF-8", dockerfile_path.display()))?;
 
     let context = root.join(image.context.get_ref());
     let ignore_path = ignore_file(&context, &dockerfile_path);
     let (rules, ignore_digest) = read_rules(ignore_path.as_deref())?;
 
-    let references = dockerfile::external_images(text, &image.args)
-        .with_context(|| format!("in {}", dockerfile_path.display()))?;
-    let mut bases = BTreeMap::new();
-    let mut base_sources = BTreeMap::new();
-    for reference in references {
-        let (digest, source) = base::resolve(&reference).failure(|| {
-            Failure::new(
-                Code::Prerequisite,
-                format!("base image {reference} is neither in a registry nor in the engine"),
-            )
-            .hint("cargo xtask setup")
-        })?;
-        bases.insert(reference.clone(), digest);
-        base_sources.insert(reference, source);
-    }
+    let references = dockerfile::external_images(
+        image.dockerfile.get_ref(),
+        &dockerfile,
+        &dockerfile::Wanted {
+            arguments: &buildx::build_arguments(&image.args, buildx::KEY_PLACEHOLDER),
+            target: image.target.as_deref(),
+            platform: &platform.platform,
+        },
+    )?;
+    let resolved = base::resolve_all(&references, &Pins::load(root)?)?;
+    let base_sources = resolved
+        .iter()
+        .map(|(reference, base)| (reference.clone(), base.source))
+        .collect();
+    let bases = resolved
+        .into_iter()
+        .map(|(reference, base)| (reference, base.digest))
+        .collect();
 
     let inputs = Inputs {
         form: FORM,
