@@ -64,6 +64,24 @@ pub struct NpmInputs {
     pub sources: Entries,
 }
 
+impl Inputs {
+    /// The bytes that are hashed and kept.
+    ///
+    /// # Errors
+    /// None that can happen: the value serialises.
+    pub fn bytes(&self) -> anyhow::Result<Vec<u8>> {
+        Ok(serde_json::to_vec(self)?)
+    }
+
+    /// The key.
+    ///
+    /// # Errors
+    /// None that can happen: the value serialises.
+    pub fn digest(&self) -> anyhow::Result<String> {
+        Ok(digest_bytes(&self.bytes()?))
+    }
+}
+
 impl RustInputs {
     /// Names the bytes of the binary.
     ///

@@ -2,16 +2,36 @@
 //! of nothing else. `inputs` is the form that is hashed, `key_store` keeps it and
 //! `explain` compares two by name.
 
-use super::dockerfile;
-use super::entry::{self, digest_bytes};
+use super::base::{self, Base};
+use super::entry::{Entries, digest_bytes};
 use super::error::{Code, Failure, FailureContext as _};
-use super::ignore::Rules;
+use super::ignore_file::{IgnoreFile, read_tree};
 use super::inputs::{FORM, Inputs, NpmInputs, RustInputs};
-use super::{base, closure, toolchain};
+use super::pins::Pins;
+use super::{buildx, closure, dockerfile, toolchain};
 use anyhow::Context as _;
 use app_gen_infra::{Image, NpmPrebuild, Platform, RustPrebuild};
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
+
+/// What Docker calls a Dockerfile that nobody named.
+pub const DOCKERFILE_NAME: &str = "Dockerfile";
+
+/// A build as it is asked of Docker: of an image of ours, or of any folder.
+#[derive(Debug, Clone)]
+pub struct DockerBuild {
+    /// The folder whose files are given to the build.
+    pub context: PathBuf,
+    /// Inside the context or anywhere else.
+    pub dockerfile: PathBuf,
+    /// Stage, where it is not the last.
+    pub target: Option<String>,
+    /// Build arguments.
+    pub arguments: BTreeMap<String, String>,
+    /// As Docker writes it.
+    pub platform: String,
+}
 
 /// An image's key with all that it follows from.
 #[derive(Debug, Clone)]
@@ -24,20 +44,31 @@ pub struct Key {
     pub base_sources: BTreeMap<String, base::Source>,
     /// The Dockerfile's own bytes, as hashed.
     pub dockerfile: Vec<u8>,
+    /// Where the ignore file lies, if there is one.
+    pub ignore_file: Option<PathBuf>,
 }
 
 impl Key {
     /// The tag under which the image is found: `key-…`.
     #[must_use]
     pub fn tag(&self) -> String {
-        format!("key-{}", self.hex)
+        format!("{TAG_PREFIX}{}", self.hex)
     }
 
     /// The first characters, enough for people.
     #[must_use]
     pub fn short(&self) -> &str {
-        &self.hex[..12]
+        short(&self.hex)
     }
+}
+
+/// What a key's tag begins with.
+pub const TAG_PREFIX: &str = "key-";
+
+/// The first characters of a key, enough for people.
+#[must_use]
+pub fn short(hex: &str) -> &str {
+    hex.get(..12).unwrap_or(hex)
 }
 
 /// Computes the key of an image of the manifest.
@@ -51,77 +82,137 @@ pub fn compute(
     platform: &Platform,
     image: &Image,
 ) -> anyhow::Result<Key> {
-    let dockerfile_path = root.join(image.dockerfile.get_ref());
-    let dockerfile = std::fs::read(&dockerfile_path)
-        .with_context(|| format!("failed to read {}", dockerfile_path.display()))?;
-    let text = std::str::from_utf8(&dockerfile)
-        .with_context(|| format!("{} is not UTF-8", dockerfile_path.display()))?;
+    let build = DockerBuild {
+        context: root.join(image.context.get_ref()),
+        dockerfile: root.join(image.dockerfile.get_ref()),
+        target: image.target.clone(),
+        arguments: image.args.clone(),
+        platform: platform.platform.clone(),
+    };
+    let arguments = buildx::build_arguments(&image.args, buildx::KEY_PLACEHOLDER);
+    let docker = DockerInputs::read(
+        &build,
+        image.dockerfile.get_ref(),
+        &arguments,
+        &Pins::load(root)?,
+    )?;
+    let rust = image
+        .rust
+        .as_ref()
+        .map(|rust| rust_inputs(root, records, rust))
+        .transpose()?;
+    let npm = image
+        .npm
+        .as_ref()
+        .map(|npm| npm_inputs(root, npm))
+        .transpose()?;
+    docker.into_key(build, rust, npm)
+}
 
-    let context = root.join(image.context.get_ref());
-    let ignore_path = ignore_file(&context, &dockerfile_path);
-    let (rules, ignore_digest) = read_rules(ignore_path.as_deref())?;
+/// Computes the key of any build, in the form of our own.
+///
+/// # Errors
+/// As [`compute`], and what the build names does not exist.
+pub fn of_build(build: &DockerBuild) -> anyhow::Result<Key> {
+    let context = &build.context;
+    let refusal = |what: &str| {
+        Failure::new(Code::Usage, format!("context {} {what}", context.display()))
+            .hint("name the folder that is given to the build")
+    };
+    let metadata = std::fs::metadata(context).failure(|| refusal("cannot be read"))?;
+    if !metadata.is_dir() {
+        return Err(refusal("is not a folder").into());
+    }
+    let name = build.dockerfile.display().to_string();
+    DockerInputs::read(build, &name, &build.arguments, &Pins::default())?
+        .into_key(build.clone(), None, None)
+}
 
-    let references = dockerfile::external_images(text, &image.args)
-        .with_context(|| format!("in {}", dockerfile_path.display()))?;
-    let mut bases = BTreeMap::new();
-    let mut base_sources = BTreeMap::new();
-    for reference in references {
-        let (digest, source) = base::resolve(&reference).failure(|| {
-            Failure::new(
-                Code::Prerequisite,
-                format!("base image {reference} is neither in a registry nor in the engine"),
-            )
-            .hint("cargo xtask setup")
+/// The part of a key's inputs that Docker itself works from.
+struct DockerInputs {
+    dockerfile: Vec<u8>,
+    ignore_file: Option<IgnoreFile>,
+    bases: BTreeMap<String, Base>,
+    context: Entries,
+}
+
+impl DockerInputs {
+    /// `name` is how errors name the Dockerfile; `arguments` are the build's own and
+    /// what every build is given besides.
+    fn read(
+        build: &DockerBuild,
+        name: &str,
+        arguments: &BTreeMap<String, String>,
+        pins: &Pins,
+    ) -> anyhow::Result<Self> {
+        let dockerfile = read_dockerfile(&build.dockerfile).failure(|| {
+            Failure::new(Code::Usage, format!("failed to read Dockerfile {name}"))
+                .hint("name it with --file")
         })?;
-        bases.insert(reference.clone(), digest);
-        base_sources.insert(reference, source);
+        let ignore_file = IgnoreFile::of_build(&build.context, &build.dockerfile)?;
+        let wanted = dockerfile::Wanted {
+            arguments,
+            target: build.target.as_deref(),
+            platform: &build.platform,
+        };
+        let references = dockerfile::external_images(name, &dockerfile, &wanted)?;
+        Ok(Self {
+            bases: base::resolve_all(&references, pins)?,
+            context: read_tree(&build.context, ignore_file.as_ref())?,
+            dockerfile,
+            ignore_file,
+        })
     }
 
-    let inputs = Inputs {
-        form: FORM,
-        platform: platform.platform.clone(),
-        target: image.target.clone(),
-        args: image.args.clone(),
-        dockerfile: digest_bytes(&dockerfile),
-        ignore_file: ignore_digest,
-        bases,
-        context: entry::read_tree(&context, &rules)?,
-        rust: image
-            .rust
-            .as_ref()
-            .map(|rust| rust_inputs(root, records, rust))
-            .transpose()?,
-        npm: image
-            .npm
-            .as_ref()
-            .map(|npm| npm_inputs(root, npm))
-            .transpose()?,
-    };
-    Ok(Key {
-        hex: digest_bytes(&serde_json::to_vec(&inputs)?),
-        inputs,
-        base_sources,
-        dockerfile,
-    })
+    fn into_key(
+        self,
+        build: DockerBuild,
+        rust: Option<RustInputs>,
+        npm: Option<NpmInputs>,
+    ) -> anyhow::Result<Key> {
+        let base_sources = self
+            .bases
+            .iter()
+            .map(|(reference, base)| (reference.clone(), base.source))
+            .collect();
+        let bases = self
+            .bases
+            .into_iter()
+            .map(|(reference, base)| (reference, base.digest))
+            .collect();
+        let inputs = Inputs {
+            form: FORM,
+            platform: build.platform,
+            target: build.target,
+            args: build.arguments,
+            dockerfile: digest_bytes(&self.dockerfile),
+            ignore_file: self.ignore_file.as_ref().map(|file| file.digest.clone()),
+            bases,
+            context: self.context,
+            rust,
+            npm,
+        };
+        Ok(Key {
+            hex: inputs.digest()?,
+            inputs,
+            base_sources,
+            dockerfile: self.dockerfile,
+            ignore_file: self.ignore_file.map(|file| file.path),
+        })
+    }
 }
 
-/// `<Dockerfile>.dockerignore` beside the Dockerfile, else `.dockerignore` of the context.
-fn ignore_file(context: &Path, dockerfile: &Path) -> Option<PathBuf> {
-    let mut own = dockerfile.as_os_str().to_owned();
-    own.push(".dockerignore");
-    [PathBuf::from(own), context.join(".dockerignore")]
-        .into_iter()
-        .find(|path| path.is_file())
-}
-
-fn read_rules(path: Option<&Path>) -> anyhow::Result<(Rules, Option<String>)> {
-    let Some(path) = path else {
-        return Ok((Rules::default(), None));
-    };
-    let bytes =
-        std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
-    let rules = Rules::parse(&bytes).with_context(|| format!("in {}", path.display()))?;
-    Ok((rules, Some(digest_bytes(&bytes))))
+/// BuildKit takes `dockerfile` where there is no `Dockerfile`.
+fn read_dockerfile(path: &Path) -> io::Result<Vec<u8>> {
+    match std::fs::read(path) {
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound
+                && path.file_name().is_some_and(|name| name == DOCKERFILE_NAME) =>
+        {
+            std::fs::read(path.with_file_name(DOCKERFILE_NAME.to_lowercase())).map_err(|_| error)
+        }
+        result => result,
+    }
 }
 
 fn rust_inputs(root: &Path, records: &Path, rust: &RustPrebuild) -> anyhow::Result<RustInputs> {
@@ -174,10 +265,10 @@ fn workspace_tables(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
 
 fn npm_inputs(root: &Path, npm: &NpmPrebuild) -> anyhow::Result<NpmInputs> {
     let folder = root.join(npm.folder.get_ref());
-    let (rules, _) = read_rules(Some(&folder.join(".dockerignore")))?;
+    let ignore_file = IgnoreFile::read(&folder.join(".dockerignore"))?;
     Ok(NpmInputs {
         output: npm.output.clone(),
         to: npm.to.clone(),
-        sources: entry::read_tree(&folder, &rules)?,
+        sources: read_tree(&folder, ignore_file.as_ref())?,
     })
 }
