@@ -1,6 +1,6 @@
 //! From a manifest's image to a digest in the registry: ask, and only then work.
 
-use super::archive::{self, Archive, DOCKERFILE_PATH};
+use super::archive::{Archive, DOCKERFILE_PATH};
 use super::context::Context;
 use super::entry::Mode;
 use super::error::{Code, Failure};
@@ -183,11 +183,12 @@ fn assemble(context: &Context, name: &str, image: &Image, key: &Key) -> anyhow::
     );
     if let Some(rust) = &key.inputs.rust {
         let binary = prebuild::rust(context, name, rust)?;
-        archive.add_bytes(&rust.to, Mode::Executable, archive::read(&binary)?);
+        let bytes = prebuild::read_hashed(&binary.path, &binary.digest)?;
+        archive.add_bytes(&rust.to, Mode::Executable, bytes);
     }
     if let (Some(inputs), Some(npm)) = (&key.inputs.npm, &image.npm) {
-        let output = prebuild::npm(context, name, npm.folder.get_ref(), inputs)?;
-        archive.add_folder(&output, &inputs.to)?;
+        let page = prebuild::npm(context, name, npm.folder.get_ref(), inputs)?;
+        archive.add_entries(&page.folder, &inputs.to, &page.entries);
     }
     archive.finish()
 }

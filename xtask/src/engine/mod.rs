@@ -1,6 +1,7 @@
 //! Mechanism without a command line: keys, builds, registries, processes, reports.
 
 pub mod archive;
+pub mod audit;
 pub mod base;
 pub mod build;
 pub mod buildx;
@@ -13,6 +14,7 @@ pub mod credentials;
 pub mod dockerfile;
 pub mod entry;
 pub mod error;
+pub mod freshness;
 pub mod identity;
 pub mod ignore;
 pub mod interrupt;
@@ -20,9 +22,11 @@ pub mod key;
 pub mod lock;
 pub mod paths;
 pub mod prebuild;
+mod probe;
 pub mod records;
 pub mod registry;
 pub mod report;
 pub mod smoke;
 pub mod target;
 pub mod toolchain;
+pub mod workspace;
