@@ -166,4 +166,3 @@ pub fn summary(differences: &[Difference], shown: usize) -> String {
     }
     words.join("; ")
 }
-

@@ -29,8 +29,18 @@ struct Differences(Vec<Difference>);
 
 impl Differences {
     fn docker(&mut self, image: &Image, before: &Inputs, after: &Inputs) {
-        self.value(Kind::Platform, None, Some(&before.platform), Some(&after.platform));
-        self.value(Kind::Target, None, before.target.as_ref(), after.target.as_ref());
+        self.value(
+            Kind::Platform,
+            None,
+            Some(&before.platform),
+            Some(&after.platform),
+        );
+        self.value(
+            Kind::Target,
+            None,
+            before.target.as_ref(),
+            after.target.as_ref(),
+        );
         self.map(Kind::Argument, &before.args, &after.args);
         self.map(Kind::Base, &before.bases, &after.bases);
         self.value(
@@ -66,15 +76,24 @@ impl Differences {
         {
             self.value(Kind::Prebuild, Some(name), Some(left), Some(right));
         }
-        self.value(Kind::Prebuild, Some("to"), Some(&before.to), Some(&after.to));
-        each(&before.environment, &after.environment, |name, left, right| {
-            let kind = if name.starts_with("cargo config") {
-                Kind::Environment
-            } else {
-                Kind::Toolchain
-            };
-            self.value(kind, Some(name), left, right);
-        });
+        self.value(
+            Kind::Prebuild,
+            Some("to"),
+            Some(&before.to),
+            Some(&after.to),
+        );
+        each(
+            &before.environment,
+            &after.environment,
+            |name, left, right| {
+                let kind = if name.starts_with("cargo config") {
+                    Kind::Environment
+                } else {
+                    Kind::Toolchain
+                };
+                self.value(kind, Some(name), left, right);
+            },
+        );
         self.map(Kind::Workspace, &before.workspace, &after.workspace);
         self.map(Kind::Member, &before.members, &after.members);
         self.packages(before, after);
@@ -98,11 +117,21 @@ impl Differences {
             Some(&before.output),
             Some(&after.output),
         );
-        self.value(Kind::Prebuild, Some("to"), Some(&before.to), Some(&after.to));
+        self.value(
+            Kind::Prebuild,
+            Some("to"),
+            Some(&before.to),
+            Some(&after.to),
+        );
         self.entries(folder, &before.sources, &after.sources);
     }
 
-    fn map(&mut self, kind: Kind, before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) {
+    fn map(
+        &mut self,
+        kind: Kind,
+        before: &BTreeMap<String, String>,
+        after: &BTreeMap<String, String>,
+    ) {
         each(before, after, |name, left, right| {
             self.value(kind, Some(name), left, right);
         });
@@ -133,7 +162,12 @@ impl Differences {
 
     /// `folder` is where the entries were read, relative to the checkout.
     fn entries(&mut self, folder: &str, before: &Entries, after: &Entries) {
-        let folder = escape(folder.trim_start_matches("./").trim_end_matches('/').as_bytes());
+        let folder = escape(
+            folder
+                .trim_start_matches("./")
+                .trim_end_matches('/')
+                .as_bytes(),
+        );
         each(before, after, |path, left, right| {
             let path = match folder.as_str() {
                 "" | "." => path.to_owned(),
@@ -225,10 +259,16 @@ impl Differences {
                 }
                 (gone, come) => {
                     // Path packages are told of by their folders.
-                    for version in gone.iter().filter(|&it| left[it.as_str()].checksum.is_some()) {
+                    for version in gone
+                        .iter()
+                        .filter(|&it| left[it.as_str()].checksum.is_some())
+                    {
                         self.value(Kind::Lock, Some(name), Some(version), None);
                     }
-                    for version in come.iter().filter(|&it| right[it.as_str()].checksum.is_some()) {
+                    for version in come
+                        .iter()
+                        .filter(|&it| right[it.as_str()].checksum.is_some())
+                    {
                         self.value(Kind::Lock, Some(name), None, Some(version));
                     }
                 }
@@ -312,4 +352,3 @@ fn each<V: PartialEq>(
         }
     }
 }
-

@@ -42,8 +42,7 @@ impl IgnoreFile {
         }
         let bytes =
             std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
-        let rules =
-            Rules::parse(&bytes).map_err(|error| refusal(path, &bytes, &error))?;
+        let rules = Rules::parse(&bytes).map_err(|error| refusal(path, &bytes, &error))?;
         Ok(Some(Self {
             path: path.to_owned(),
             digest: digest_bytes(&bytes),

@@ -8,8 +8,7 @@ use super::error::{Code, Failure, FailureContext as _};
 use super::ignore_file::{IgnoreFile, read_tree};
 use super::inputs::{FORM, Inputs, NpmInputs, RustInputs};
 use super::pins::Pins;
-use super::{buildx, closure, dockerfile, toolchain};
-use anyhow::Context as _;
+use super::{buildx, closure, dockerfile, toolchain, workspace};
 use app_gen_infra::{Image, NpmPrebuild, Platform, RustPrebuild};
 use std::collections::BTreeMap;
 use std::io;
@@ -124,8 +123,11 @@ pub fn of_build(build: &DockerBuild) -> anyhow::Result<Key> {
         return Err(refusal("is not a folder").into());
     }
     let name = build.dockerfile.display().to_string();
-    DockerInputs::read(build, &name, &build.arguments, &Pins::default())?
-        .into_key(build.clone(), None, None)
+    DockerInputs::read(build, &name, &build.arguments, &Pins::default())?.into_key(
+        build.clone(),
+        None,
+        None,
+    )
 }
 
 /// The part of a key's inputs that Docker itself works from.
@@ -226,41 +228,12 @@ fn rust_inputs(root: &Path, records: &Path, rust: &RustPrebuild) -> anyhow::Resu
         ],
         to: rust.to.clone(),
         sources: closure::sources(root, &closure)?,
+        workspace: workspace::tables(root, &closure)?,
         members: closure.members,
         features: closure.features,
         checksums: closure.checksums,
-        workspace: workspace_tables(root)?,
-        environment: toolchain::fingerprint(root)?,
+        environment: toolchain::fingerprint(root, records)?,
     })
-}
-
-/// What every member inherits and no resolution shows: profiles, patches,
-/// package fields. Dependencies are in the closure.
-fn workspace_tables(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
-    let path = root.join("Cargo.toml");
-    let table: toml::Table = std::fs::read_to_string(&path)
-        .with_context(|| format!("failed to read {}", path.display()))?
-        .parse()
-        .with_context(|| format!("failed to parse {}", path.display()))?;
-    let workspace = table.get("workspace").and_then(toml::Value::as_table);
-    let profile = table
-        .get("profile")
-        .and_then(|profiles| profiles.get(toolchain::PROFILE));
-    let parts = [
-        ("profile", profile),
-        ("patch", table.get("patch")),
-        ("package", workspace.and_then(|table| table.get("package"))),
-        (
-            "resolver",
-            workspace.and_then(|table| table.get("resolver")),
-        ),
-    ];
-    Ok(parts
-        .into_iter()
-        .filter_map(|(name, value)| {
-            Some((name.to_owned(), digest_bytes(value?.to_string().as_bytes())))
-        })
-        .collect())
 }
 
 fn npm_inputs(root: &Path, npm: &NpmPrebuild) -> anyhow::Result<NpmInputs> {

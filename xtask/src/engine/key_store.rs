@@ -2,7 +2,7 @@
 //!
 //! One file for each key, named by it; `latest` names the last one.
 
-use super::difference::Difference;
+use super::difference::{self, Difference};
 use super::entry::digest_bytes;
 use super::error::{Code, Failure};
 use super::explain;
@@ -11,7 +11,7 @@ use super::key::{Key, TAG_PREFIX, short};
 use super::records::write_atomically;
 use anyhow::Context as _;
 use app_gen_infra::Image;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -72,6 +72,30 @@ impl Kept {
     }
 }
 
+/// Why a key is not the one before.
+#[derive(Debug, Clone, Serialize)]
+pub struct Reasons {
+    /// The key that this checkout last built or found, if it did.
+    pub before: Option<String>,
+    /// What differs from it.
+    pub why: Vec<Difference>,
+}
+
+impl Reasons {
+    /// In a line that names the first `shown` differences; `unchanged` is what it says
+    /// where there are none.
+    #[must_use]
+    pub fn summary(&self, shown: usize, unchanged: &str) -> String {
+        if !self.why.is_empty() {
+            difference::summary(&self.why, shown)
+        } else if self.before.is_none() {
+            "not built here before".to_owned()
+        } else {
+            unchanged.to_owned()
+        }
+    }
+}
+
 /// The keys of one image.
 #[derive(Debug, Clone)]
 pub struct KeyStore {
@@ -110,6 +134,26 @@ impl KeyStore {
     pub fn latest(&self) -> Option<String> {
         let hex = fs::read_to_string(self.folder.join("latest")).ok()?;
         self.path(&hex).is_file().then_some(hex)
+    }
+
+    /// What differs from the key that this checkout last built or found. One whose
+    /// record is damaged is as good as none.
+    #[must_use]
+    pub fn reasons(&self, image: &Image, key: &Key) -> Reasons {
+        let known = self.latest().and_then(|hex| {
+            // The usual case, in which inputs of some megabytes need not be read.
+            let why = if hex == key.hex {
+                Vec::new()
+            } else {
+                self.read(&hex).ok()?.differences(image, &key.inputs)
+            };
+            Some((hex, why))
+        });
+        let (before, why) = known.unzip();
+        Reasons {
+            before,
+            why: why.unwrap_or_default(),
+        }
     }
 
     /// The kept key that is wanted.
@@ -152,11 +196,8 @@ impl KeyStore {
         let bytes =
             fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
         let damaged = || {
-            Failure::new(
-                Code::Failed,
-                format!("{} is damaged", path.display()),
-            )
-            .hint(format!("rm {}", path.display()))
+            Failure::new(Code::Failed, format!("{} is damaged", path.display()))
+                .hint(format!("rm {}", path.display()))
         };
         // What does not hash to its name is not what was hashed.
         if digest_bytes(&bytes) != hex {
@@ -176,7 +217,11 @@ impl KeyStore {
         if keys.is_empty() {
             return failure.hint(format!("cargo xtask build {}", self.image));
         }
-        let mut listed: Vec<&str> = keys.iter().take(LISTED_KEYS).map(|hex| short(hex)).collect();
+        let mut listed: Vec<&str> = keys
+            .iter()
+            .take(LISTED_KEYS)
+            .map(|hex| short(hex))
+            .collect();
         if keys.len() > LISTED_KEYS {
             listed.push("…");
         }

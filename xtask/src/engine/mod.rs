@@ -1,6 +1,7 @@
 //! Mechanism without a command line: keys, builds, registries, processes, reports.
 
 pub mod archive;
+pub mod audit;
 pub mod base;
 pub mod build;
 pub mod buildx;
@@ -15,6 +16,7 @@ pub mod dockerfile;
 pub mod entry;
 pub mod error;
 pub mod explain;
+pub mod freshness;
 pub mod identity;
 pub mod ignore;
 pub mod ignore_file;
@@ -25,7 +27,9 @@ pub mod key_store;
 pub mod lock;
 pub mod paths;
 pub mod pins;
+pub mod plan;
 pub mod prebuild;
+mod probe;
 pub mod records;
 pub mod reference;
 pub mod registry;
@@ -33,3 +37,4 @@ pub mod report;
 pub mod smoke;
 pub mod target;
 pub mod toolchain;
+pub mod workspace;
