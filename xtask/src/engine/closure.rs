@@ -123,12 +123,12 @@ fn basis(root: &Path, closure: &Closure) -> anyhow::Result<Basis> {
     Ok(basis)
 }
 
-/// One line per package and set of features: `FEATURES<tab>NAME vVERSION …`.
+/// One line per package and set of features: `[FEATURES] NAME vVERSION …`.
 fn ask_cargo(root: &Path, package: &str) -> anyhow::Result<String> {
     Cmd::new("cargo")
         .args(["tree", "--locked", "--package", package])
         .args(["--target", TARGET, "--edges", "normal,build"])
-        .args(["--prefix", "none", "--format", "{f}\t{p}"])
+        .args(["--prefix", "none", "--format", "[{f}] {p}"])
         .folder(root)
         .only_env(PASSED_ENVIRONMENT)
         .env("CARGO_TERM_COLOR", "never")
@@ -151,7 +151,10 @@ fn parse(root: &Path, listing: &str, lock: &str) -> anyhow::Result<Closure> {
     let mut features: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for line in listing.lines() {
         let unexpected = || format!("unexpected line from `cargo tree`: {line}");
-        let (set, described) = line.split_once('\t').with_context(unexpected)?;
+        let (set, described) = line
+            .strip_prefix('[')
+            .and_then(|line| line.split_once("] "))
+            .with_context(unexpected)?;
         // `name v1.0.0`, `(proc-macro)`, the source in parentheses, and `(*)` for what was
         // listed before with the same features.
         let described = described.strip_suffix(" (*)").unwrap_or(described);
