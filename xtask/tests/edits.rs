@@ -12,6 +12,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
+use xtask::engine::context::Context;
+use xtask::engine::entry;
+use xtask::engine::ignore::Rules;
+use xtask::engine::key::NpmInputs;
+use xtask::engine::prebuild;
+use xtask::engine::report::{Report, Verbosity};
 
 const EDITS: usize = 14;
 
@@ -325,5 +331,49 @@ fn what_is_kept_is_not_believed_damaged() {
         // As it was, it is packed again; otherwise made again.
         assert_eq!(ran.stderr.contains("compile server"), number > 0, "{ran:?}");
         assert_eq!(fs::read(&binary).unwrap(), whole);
+    }
+}
+
+#[test]
+fn a_kept_page_is_not_believed_damaged() {
+    let checkout = Checkout::new();
+    let lock = "{\"name\":\"page\",\"lockfileVersion\":3,\"packages\":{\"\":{\"name\":\"page\"}}}";
+    checkout.write("page/package-lock.json", lock);
+    let builds = checkout.path("builds");
+    let script = format!(
+        "mkdir -p dist/deep && cp text dist/deep && echo >> {}",
+        builds.display()
+    );
+    let package = serde_json::json!({ "name": "page", "scripts": { "build": script } });
+    checkout.write("page/package.json", &package.to_string());
+    checkout.write("page/text", "a page");
+    let rules = Rules::parse(b"node_modules\ndist\n").unwrap();
+    let inputs = NpmInputs {
+        output: "dist".to_owned(),
+        to: "web".to_owned(),
+        sources: entry::read_tree(&checkout.path("page"), &rules).unwrap(),
+    };
+    let report = Report::new(false, Verbosity::Quiet);
+    let context = Context::at(checkout.root().to_owned(), "local", true, report).unwrap();
+    let page = || prebuild::npm(&context, "app", "page", &inputs).unwrap();
+    let first = page();
+    page();
+    let count = || fs::read(&builds).unwrap().len();
+    assert_eq!(count(), 1, "built once");
+    let text = first.folder.join("deep/text");
+    let record = first.folder.parent().unwrap().with_extension("json");
+    let damages: [&dyn Fn(); 5] = [
+        &|| fs::write(&text, "a Page").unwrap(),
+        &|| fs::remove_file(&text).unwrap(),
+        &|| fs::write(first.folder.join("added"), "").unwrap(),
+        &|| fs::set_permissions(&text, fs::Permissions::from_mode(0o755)).unwrap(),
+        &|| fs::write(&record, "{}").unwrap(),
+    ];
+    for (number, damage) in damages.iter().enumerate() {
+        damage();
+        let again = page();
+        assert_eq!(again.entries, first.entries);
+        assert_eq!(fs::read(&text).unwrap(), b"a page");
+        assert_eq!(count(), number + 2, "damage {number}");
     }
 }
