@@ -61,13 +61,21 @@ impl Compile<'_> {
     /// # Errors
     /// It does, or what cargo wrote about it cannot be read.
     pub fn audit(&self) -> anyhow::Result<()> {
-        self.audit_files()?;
-        self.audit_environment()
+        let infos = self.member_infos()?;
+        self.audit_files(&infos)?;
+        self.audit_environment(&infos)
     }
 
-    fn audit_files(&self) -> anyhow::Result<()> {
+    fn audit_files(&self, infos: &[RustcInfo]) -> anyhow::Result<()> {
         let auditor = Auditor::new(self)?;
         let mut files = self.files_read()?;
+        // Cargo resolves links that lead into the package; rustc says how it got there.
+        files.extend(
+            infos
+                .iter()
+                .flat_map(|info| &info.sources)
+                .map(|source| self.root.join(source)),
+        );
         // Read by cargo, which does not say so.
         files.extend(
             self.members
@@ -128,9 +136,9 @@ impl Compile<'_> {
 
     /// Refuses the environment of this machine, and the place of the checkout where
     /// it is found in the binary.
-    fn audit_environment(&self) -> anyhow::Result<()> {
+    fn audit_environment(&self, infos: &[RustcInfo]) -> anyhow::Result<()> {
         let mut places = BTreeMap::new();
-        for info in self.member_infos()? {
+        for info in infos {
             for (name, value) in &info.environment {
                 let differs = || PASSED_ENVIRONMENT.iter().chain(&OTHER_ENVIRONMENT);
                 if differs().any(|other| other == name) {

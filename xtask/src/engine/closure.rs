@@ -123,12 +123,12 @@ fn basis(root: &Path, closure: &Closure) -> anyhow::Result<Basis> {
     Ok(basis)
 }
 
-/// One line per package and set of features: `FEATURES<tab>NAME vVERSION …`.
+/// One line per package and set of features: `[FEATURES] NAME vVERSION …`.
 fn ask_cargo(root: &Path, package: &str) -> anyhow::Result<String> {
     Cmd::new("cargo")
         .args(["tree", "--locked", "--package", package])
         .args(["--target", TARGET, "--edges", "normal,build"])
-        .args(["--prefix", "none", "--format", "{f}\t{p}"])
+        .args(["--prefix", "none", "--format", "[{f}] {p}"])
         .folder(root)
         .only_env(PASSED_ENVIRONMENT)
         .env("CARGO_TERM_COLOR", "never")
@@ -151,7 +151,10 @@ fn parse(root: &Path, listing: &str, lock: &str) -> anyhow::Result<Closure> {
     let mut features: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for line in listing.lines() {
         let unexpected = || format!("unexpected line from `cargo tree`: {line}");
-        let (set, described) = line.split_once('\t').with_context(unexpected)?;
+        let (set, described) = line
+            .strip_prefix('[')
+            .and_then(|line| line.split_once("] "))
+            .with_context(unexpected)?;
         // `name v1.0.0`, `(proc-macro)`, the source in parentheses, and `(*)` for what was
         // listed before with the same features.
         let described = described.strip_suffix(" (*)").unwrap_or(described);
@@ -259,4 +262,103 @@ fn collect(
         entries.insert(escape(relative.as_os_str().as_bytes()), entry);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LISTING: &str = "\
+[default] app v1.0.0 (/root/check (out)/app)
+[] macros v1.0.0 (proc-macro) (/root/check (out)/macros)
+[default,std] serde v1.0.1
+[] serde v1.0.1
+[std] serde v1.0.1 (*)
+[] serde v2.0.0 (registry `other`)
+[] fetched v0.3.0 (https://example.invalid/fetched?rev=39421ae#39421ae5)
+[] derive v1.0.0 (proc-macro)
+[default] app v1.0.0 (/root/check (out)/app) (*)";
+
+    const LOCK: &str = r#"
+        [[package]]
+        name = "app"
+        version = "1.0.0"
+        [[package]]
+        name = "macros"
+        version = "1.0.0"
+        [[package]]
+        name = "serde"
+        version = "1.0.1"
+        source = "registry+https://example.invalid/index"
+        checksum = "aa"
+        [[package]]
+        name = "serde"
+        version = "2.0.0"
+        source = "registry+https://example.invalid/other"
+        checksum = "bb"
+        [[package]]
+        name = "fetched"
+        version = "0.3.0"
+        source = "git+https://example.invalid/fetched?rev=39421ae#39421ae5fa3a"
+        [[package]]
+        name = "derive"
+        version = "1.0.0"
+        source = "registry+https://example.invalid/index"
+        checksum = "dd"
+        [[package]]
+        name = "not-reached"
+        version = "1.0.0"
+        source = "registry+https://example.invalid/index"
+        checksum = "ee"
+    "#;
+
+    #[test]
+    fn a_closure_is_what_cargo_lists_and_the_lock_pins() {
+        let root = Path::new("/root/check (out)");
+        let closure = parse(root, LISTING, LOCK).unwrap();
+        insta::assert_json_snapshot!(closure, @r#"
+        {
+          "members": {
+            "app": "app",
+            "macros": "macros"
+          },
+          "features": {
+            "app 1.0.0": "default",
+            "derive 1.0.0": "",
+            "fetched 0.3.0": "",
+            "macros 1.0.0": "",
+            "serde 1.0.1": " | default,std | std",
+            "serde 2.0.0": ""
+          },
+          "checksums": {
+            "derive 1.0.0": "dd",
+            "fetched 0.3.0": "git+https://example.invalid/fetched?rev=39421ae#39421ae5fa3a",
+            "serde 1.0.1": "aa",
+            "serde 2.0.0": "bb"
+          }
+        }
+        "#);
+        // An entry that is not reached changes nothing, one that is does.
+        let outside = LOCK.replace("ee", "ff");
+        assert_eq!(parse(root, LISTING, &outside).unwrap(), closure);
+        for (from, to) in [("aa", "ab"), ("dd", "de"), ("39421ae5fa3a", "39421ae5fa3b")] {
+            let inside = LOCK.replace(from, to);
+            assert_ne!(parse(root, LISTING, &inside).unwrap(), closure);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_an_error() {
+        let root = Path::new("/root");
+        for listing in [
+            "app v1.0.0",
+            "[] app",
+            "[] app 1.0.0",
+            "[",
+            "[] unknown v1.0.0",
+        ] {
+            assert!(parse(root, listing, LOCK).is_err(), "{listing}");
+        }
+        assert!(parse(root, "[] serde v1.0.1", "package = 1").is_err());
+    }
 }
