@@ -51,6 +51,8 @@ enum Command {
     Preflight,
     /// Bring images into the registry; those whose inputs are unchanged are skipped
     Build(commands::build::Args),
+    /// List the base images, what each stands for, and whether it is pinned
+    Bases(commands::bases::Args),
     /// Build, start the platform in containers, and use it as a user would
     Validate(commands::validate::Args),
     /// Run API and page on this machine, reloading on every edit
@@ -100,6 +102,7 @@ fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
         Command::Setup => commands::setup::run(&context),
         Command::Preflight => commands::preflight::run(&context),
         Command::Build(args) => commands::build::run(&args, &context),
+        Command::Bases(args) => commands::bases::run(&args, &context),
         Command::Validate(args) => commands::validate::run(&args, &context),
         Command::Dev => commands::dev::run(&context),
         Command::Secrets(args) => commands::secrets::run(&args, &context),

@@ -10,7 +10,7 @@ use super::{base, buildx, closure, records, toolchain};
 use anyhow::Context as _;
 use app_gen_infra::{Image, NpmPrebuild, Platform, RustPrebuild};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Version of the form below. A change of form is a change of every key.
@@ -139,15 +139,7 @@ pub fn compute(
     let ignore_path = ignore_file(&context, &dockerfile_path);
     let (rules, ignore_digest) = read_rules(ignore_path.as_deref())?;
 
-    let references = dockerfile::external_images(
-        image.dockerfile.get_ref(),
-        &dockerfile,
-        &dockerfile::Wanted {
-            arguments: &buildx::build_arguments(&image.args, buildx::KEY_PLACEHOLDER),
-            target: image.target.as_deref(),
-            platform: &platform.platform,
-        },
-    )?;
+    let references = base_references(&dockerfile, platform, image)?;
     let resolved = base::resolve_all(&references, &Pins::load(root)?)?;
     let base_sources = resolved
         .iter()
@@ -184,6 +176,26 @@ pub fn compute(
         base_sources,
         dockerfile,
     })
+}
+
+/// The images that the Dockerfile of an image of the manifest builds upon.
+///
+/// # Errors
+/// As [`dockerfile::external_images`].
+pub fn base_references(
+    dockerfile: &[u8],
+    platform: &Platform,
+    image: &Image,
+) -> anyhow::Result<BTreeSet<String>> {
+    dockerfile::external_images(
+        image.dockerfile.get_ref(),
+        dockerfile,
+        &dockerfile::Wanted {
+            arguments: &buildx::build_arguments(&image.args, buildx::KEY_PLACEHOLDER),
+            target: image.target.as_deref(),
+            platform: &platform.platform,
+        },
+    )
 }
 
 /// `<Dockerfile>.dockerignore` beside the Dockerfile, else `.dockerignore` of the context.
@@ -307,8 +319,7 @@ fn compare(
         (Object(left), Object(right))
             if !left.contains_key("kind") && !right.contains_key("kind") =>
         {
-            let names: std::collections::BTreeSet<&String> =
-                left.keys().chain(right.keys()).collect();
+            let names: BTreeSet<&String> = left.keys().chain(right.keys()).collect();
             for name in names {
                 let inner = if path.is_empty() {
                     name.clone()
