@@ -57,6 +57,8 @@ enum Command {
     Why(commands::why::Args),
     /// List all inputs of a key: of an image, or of any Docker context
     Inputs(commands::inputs::Args),
+    /// List the base images, what each stands for, and whether it is pinned
+    Bases(commands::bases::Args),
     /// Build, start the platform in containers, and use it as a user would
     Validate(commands::validate::Args),
     /// Run API and page on this machine, reloading on every edit
@@ -114,6 +116,7 @@ fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
         Command::Plan(args) => commands::plan::run(&args, &context),
         Command::Why(args) => commands::why::run(&args, &context),
         Command::Inputs(args) => commands::inputs::run(&args, &context),
+        Command::Bases(args) => commands::bases::run(&args, &context),
         Command::Validate(args) => commands::validate::run(&args, &context),
         Command::Dev => commands::dev::run(&context),
         Command::Secrets(args) => commands::secrets::run(&args, &context),

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod bases;
 pub mod build;
 pub mod cleanup;
 pub mod cloud;

@@ -24,6 +24,17 @@ pub struct Base {
     pub source: Source,
 }
 
+impl Base {
+    /// A digest and who said so.
+    #[must_use]
+    pub fn new(digest: &str, source: Source) -> Self {
+        Self {
+            digest: digest.to_owned(),
+            source,
+        }
+    }
+}
+
 /// Who named the digest of a base image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -73,28 +84,37 @@ pub fn resolve_all<'a>(
 pub fn resolve(reference: &str, pins: &Pins) -> anyhow::Result<Base> {
     let parsed = Reference::parse(reference).failure(|| malformed(reference))?;
     if let Some(digest) = parsed.digest() {
-        return Ok(base(digest, Source::Reference));
+        return Ok(Base::new(digest, Source::Reference));
     }
     if let Some(digest) = pins.digest(&parsed) {
-        return Ok(base(digest, Source::Pinned));
+        return Ok(Base::new(digest, Source::Pinned));
     }
-    let registry = match in_registry(&parsed) {
-        Ok(digest) => return Ok(base(&digest, Source::Registry)),
-        Err(error) => error,
-    };
-    // It did not fail: it was told to stop.
+    match in_registry(&parsed) {
+        Ok(digest) => Ok(Base::new(&digest, Source::Registry)),
+        Err(error) => instead_of_registry(&parsed, &error),
+    }
+}
+
+/// The engine's own image, where no registry answers for the reason given.
+///
+/// # Errors
+/// The engine does not have it either; both reasons are named.
+pub fn instead_of_registry(
+    reference: &Reference,
+    registry: &anyhow::Error,
+) -> anyhow::Result<Base> {
+    // The registry did not fail: we were told to stop.
     interrupt::check()?;
-    let engine = match in_engine(&parsed) {
-        Ok(digest) => return Ok(base(&digest, Source::Engine)),
-        Err(error) => error,
-    };
-    Err(anyhow::anyhow!("{registry:#}; {engine:#}")).failure(|| {
-        Failure::new(
-            Code::Prerequisite,
-            format!("base image {reference} is neither in a registry nor in the engine"),
-        )
-        .hint(format!("docker pull {parsed}"))
-    })
+    match in_engine(reference) {
+        Ok(digest) => Ok(Base::new(&digest, Source::Engine)),
+        Err(engine) => Err(anyhow::anyhow!("{registry:#}; {engine:#}")).failure(|| {
+            Failure::new(
+                Code::Prerequisite,
+                format!("base image {reference} is neither in a registry nor in the engine"),
+            )
+            .hint(format!("docker pull {reference}"))
+        }),
+    }
 }
 
 /// The digest that the registry has for the tag.
@@ -158,13 +178,6 @@ pub fn side_by_side<'a, T: Send>(
             })
             .collect()
     })
-}
-
-fn base(digest: &str, source: Source) -> Base {
-    Base {
-        digest: digest.to_owned(),
-        source,
-    }
 }
 
 fn malformed(reference: &str) -> Failure {

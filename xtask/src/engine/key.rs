@@ -10,7 +10,7 @@ use super::inputs::{FORM, Inputs, NpmInputs, RustInputs};
 use super::pins::Pins;
 use super::{buildx, closure, dockerfile, toolchain, workspace};
 use app_gen_infra::{Image, NpmPrebuild, Platform, RustPrebuild};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -88,13 +88,9 @@ pub fn compute(
         arguments: image.args.clone(),
         platform: platform.platform.clone(),
     };
-    let arguments = buildx::build_arguments(&image.args, buildx::KEY_PLACEHOLDER);
-    let docker = DockerInputs::read(
-        &build,
-        image.dockerfile.get_ref(),
-        &arguments,
-        &Pins::load(root)?,
-    )?;
+    let docker = DockerInputs::read(&build, &Pins::load(root)?, |dockerfile| {
+        base_references(dockerfile, platform, image)
+    })?;
     let rust = image
         .rust
         .as_ref()
@@ -106,6 +102,26 @@ pub fn compute(
         .map(|npm| npm_inputs(root, npm))
         .transpose()?;
     docker.into_key(build, rust, npm)
+}
+
+/// The images that the Dockerfile of an image of the manifest builds upon.
+///
+/// # Errors
+/// As [`dockerfile::external_images`].
+pub fn base_references(
+    dockerfile: &[u8],
+    platform: &Platform,
+    image: &Image,
+) -> anyhow::Result<BTreeSet<String>> {
+    dockerfile::external_images(
+        image.dockerfile.get_ref(),
+        dockerfile,
+        &dockerfile::Wanted {
+            arguments: &buildx::build_arguments(&image.args, buildx::KEY_PLACEHOLDER),
+            target: image.target.as_deref(),
+            platform: &platform.platform,
+        },
+    )
 }
 
 /// Computes the key of any build, in the form of our own.
@@ -122,12 +138,18 @@ pub fn of_build(build: &DockerBuild) -> anyhow::Result<Key> {
     if !metadata.is_dir() {
         return Err(refusal("is not a folder").into());
     }
-    let name = build.dockerfile.display().to_string();
-    DockerInputs::read(build, &name, &build.arguments, &Pins::default())?.into_key(
-        build.clone(),
-        None,
-        None,
-    )
+    let docker = DockerInputs::read(build, &Pins::default(), |dockerfile| {
+        dockerfile::external_images(
+            &build.dockerfile.display().to_string(),
+            dockerfile,
+            &dockerfile::Wanted {
+                arguments: &build.arguments,
+                target: build.target.as_deref(),
+                platform: &build.platform,
+            },
+        )
+    })?;
+    docker.into_key(build.clone(), None, None)
 }
 
 /// The part of a key's inputs that Docker itself works from.
@@ -139,27 +161,20 @@ struct DockerInputs {
 }
 
 impl DockerInputs {
-    /// `name` is how errors name the Dockerfile; `arguments` are the build's own and
-    /// what every build is given besides.
+    /// `references` finds the base images that the bytes of the Dockerfile name.
     fn read(
         build: &DockerBuild,
-        name: &str,
-        arguments: &BTreeMap<String, String>,
         pins: &Pins,
+        references: impl FnOnce(&[u8]) -> anyhow::Result<BTreeSet<String>>,
     ) -> anyhow::Result<Self> {
         let dockerfile = read_dockerfile(&build.dockerfile).failure(|| {
+            let name = build.dockerfile.display();
             Failure::new(Code::Usage, format!("failed to read Dockerfile {name}"))
                 .hint("name it with --file")
         })?;
         let ignore_file = IgnoreFile::of_build(&build.context, &build.dockerfile)?;
-        let wanted = dockerfile::Wanted {
-            arguments,
-            target: build.target.as_deref(),
-            platform: &build.platform,
-        };
-        let references = dockerfile::external_images(name, &dockerfile, &wanted)?;
         Ok(Self {
-            bases: base::resolve_all(&references, pins)?,
+            bases: base::resolve_all(&references(&dockerfile)?, pins)?,
             context: read_tree(&build.context, ignore_file.as_ref())?,
             dockerfile,
             ignore_file,

@@ -78,21 +78,27 @@ impl Pins {
         self.0.insert(reference, digest)
     }
 
-    /// Lets go of a reference.
-    pub fn remove(&mut self, reference: &Reference) {
-        self.0.remove(reference);
+    /// Lets go of a reference. Returns the digest before.
+    pub fn remove(&mut self, reference: &Reference) -> Option<String> {
+        self.0.remove(reference)
     }
 
-    /// Writes the file of the checkout at `root`, in order of reference.
+    /// Writes the file of the checkout at `root`, in order of reference; without a pin there is
+    /// none.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// It cannot be written or removed.
     pub fn save(&self, root: &Path) -> anyhow::Result<()> {
+        let path = root.join(PINS_PATH);
+        if self.0.is_empty() {
+            return std::fs::remove_file(&path)
+                .with_context(|| format!("failed to remove {}", path.display()));
+        }
         let mut text = HEADING.to_owned();
         for (reference, digest) in &self.0 {
             let _ = writeln!(text, "\"{reference}\" = \"{digest}\"");
         }
-        write_atomically(&root.join(PINS_PATH), text.as_bytes())
+        write_atomically(&path, text.as_bytes())
     }
 
     /// All of them, by reference.
