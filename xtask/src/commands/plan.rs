@@ -34,7 +34,11 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let registry = target::asked(context, args.registry)?;
     let images = plan::all(context, &names, &registry)?;
     let rows: Vec<Vec<String>> = images.iter().map(row).collect();
-    let text = table(&["image", "key", "state", "steps", "why"], &rows);
+    let mut text = table(&["image", "key", "state", "why"], &rows);
+    for plan in images.iter().filter(|plan| !plan.steps.is_empty()) {
+        let steps: Vec<String> = plan.steps.iter().map(Step::to_string).collect();
+        text.push_str(&format!("{}: {}\n", plan.image, steps.join(", ")));
+    }
     context.report.result(&Planned { images }, &text)
 }
 
@@ -43,12 +47,10 @@ fn row(plan: &Plan) -> Vec<String> {
         State::Present => ("present", "inputs unchanged"),
         State::Build => ("build", "the registry does not have it"),
     };
-    let steps: Vec<String> = plan.steps.iter().map(Step::to_string).collect();
     vec![
         plan.image.clone(),
         short(&plan.key).to_owned(),
         state.to_owned(),
-        steps.join(", "),
         plan.reasons.summary(REASONS_SHOWN, unchanged),
     ]
 }

@@ -29,31 +29,27 @@ struct Differences(Vec<Difference>);
 
 impl Differences {
     fn docker(&mut self, image: &Image, before: &Inputs, after: &Inputs) {
-        self.value(
-            Kind::Platform,
-            None,
-            Some(&before.platform),
-            Some(&after.platform),
-        );
+        let dockerfile = Some(image.dockerfile.get_ref().as_str());
+        self.both(Kind::Platform, None, &before.platform, &after.platform);
         self.value(
             Kind::Target,
             None,
-            before.target.as_ref(),
-            after.target.as_ref(),
+            before.target.as_deref(),
+            after.target.as_deref(),
         );
         self.map(Kind::Argument, &before.args, &after.args);
         self.map(Kind::Base, &before.bases, &after.bases);
-        self.value(
+        self.both(
             Kind::Dockerfile,
-            Some(image.dockerfile.get_ref()),
-            Some(&before.dockerfile),
-            Some(&after.dockerfile),
+            dockerfile,
+            &before.dockerfile,
+            &after.dockerfile,
         );
         self.value(
             Kind::IgnoreFile,
             None,
-            before.ignore_file.as_ref(),
-            after.ignore_file.as_ref(),
+            before.ignore_file.as_deref(),
+            after.ignore_file.as_deref(),
         );
         self.entries(image.context.get_ref(), &before.context, &after.context);
     }
@@ -61,68 +57,61 @@ impl Differences {
     fn rust(&mut self, before: Option<&RustInputs>, after: Option<&RustInputs>) {
         let (Some(before), Some(after)) = (before, after) else {
             // All that it brings or takes along goes without saying.
-            let package = |inputs: &RustInputs| inputs.build[0].clone();
+            let package = |inputs: Option<&'_ RustInputs>| inputs.map(|it| it.build[0].clone());
+            let (before, after) = (package(before), package(after));
             self.value(
                 Kind::Prebuild,
                 Some("rust"),
-                before.map(package).as_ref(),
-                after.map(package).as_ref(),
+                before.as_deref(),
+                after.as_deref(),
             );
             return;
         };
-        for (name, (left, right)) in ["package", "binary", "profile", "target"]
-            .iter()
-            .zip(before.build.iter().zip(&after.build))
-        {
-            self.value(Kind::Prebuild, Some(name), Some(left), Some(right));
+        let names = ["package", "binary", "profile", "target"];
+        for (name, (left, right)) in names.iter().zip(before.build.iter().zip(&after.build)) {
+            self.both(Kind::Prebuild, Some(&format!("rust.{name}")), left, right);
         }
-        self.value(
-            Kind::Prebuild,
-            Some("to"),
-            Some(&before.to),
-            Some(&after.to),
-        );
-        each(
-            &before.environment,
-            &after.environment,
-            |name, left, right| {
-                let kind = if name.starts_with("cargo config") {
-                    Kind::Environment
-                } else {
-                    Kind::Toolchain
-                };
-                self.value(kind, Some(name), left, right);
-            },
-        );
+        self.both(Kind::Prebuild, Some("rust.to"), &before.to, &after.to);
+        let (old, new) = (&before.environment, &after.environment);
+        each(old, new, |name, left, right| {
+            let kind = if name.starts_with("cargo config") {
+                Kind::Environment
+            } else {
+                Kind::Toolchain
+            };
+            self.value(
+                kind,
+                Some(name),
+                left.map(String::as_str),
+                right.map(String::as_str),
+            );
+        });
         self.map(Kind::Workspace, &before.workspace, &after.workspace);
         self.map(Kind::Member, &before.members, &after.members);
         self.packages(before, after);
         self.entries("", &before.sources, &after.sources);
     }
 
+    /// `folder` is the page's, relative to the checkout.
     fn npm(&mut self, folder: &str, before: Option<&NpmInputs>, after: Option<&NpmInputs>) {
         let (Some(before), Some(after)) = (before, after) else {
-            let output = |inputs: &NpmInputs| inputs.output.clone();
+            let output = |inputs: Option<&NpmInputs>| inputs.map(|it| it.output.clone());
+            let (before, after) = (output(before), output(after));
             self.value(
                 Kind::Prebuild,
                 Some("npm"),
-                before.map(output).as_ref(),
-                after.map(output).as_ref(),
+                before.as_deref(),
+                after.as_deref(),
             );
             return;
         };
-        self.value(
+        self.both(
             Kind::Prebuild,
-            Some("output"),
-            Some(&before.output),
-            Some(&after.output),
+            Some("npm.output"),
+            &before.output,
+            &after.output,
         );
-        self.value(
-            Kind::Prebuild,
-            Some("to"),
-            Some(&before.to),
-            Some(&after.to),
-        );
+        self.both(Kind::Prebuild, Some("npm.to"), &before.to, &after.to);
         self.entries(folder, &before.sources, &after.sources);
     }
 
@@ -133,18 +122,18 @@ impl Differences {
         after: &BTreeMap<String, String>,
     ) {
         each(before, after, |name, left, right| {
+            let (left, right) = (left.map(String::as_str), right.map(String::as_str));
             self.value(kind, Some(name), left, right);
         });
     }
 
+    /// Notes a value that differs, of what is there before and after.
+    fn both(&mut self, kind: Kind, name: Option<&str>, before: &str, after: &str) {
+        self.value(kind, name, Some(before), Some(after));
+    }
+
     /// Notes a value that differs.
-    fn value(
-        &mut self,
-        kind: Kind,
-        name: Option<&str>,
-        before: Option<&String>,
-        after: Option<&String>,
-    ) {
+    fn value(&mut self, kind: Kind, name: Option<&str>, before: Option<&str>, after: Option<&str>) {
         let change = match (before, after) {
             (left, right) if left == right => return,
             (None, _) => Change::Added,
@@ -155,8 +144,8 @@ impl Differences {
             kind,
             name: name.map(str::to_owned),
             change,
-            before: before.cloned(),
-            after: after.cloned(),
+            before: before.map(str::to_owned),
+            after: after.map(str::to_owned),
         });
     }
 
@@ -187,22 +176,13 @@ impl Differences {
                     digest: digest_after,
                 }),
             ) => {
-                let mode_name = |mode: &Mode| format!("{:o}", mode.bits());
-                self.value(
-                    Kind::File,
-                    Some(path),
-                    Some(&digest.to_string()),
-                    Some(&digest_after.to_string()),
-                );
-                self.value(
-                    Kind::Mode,
-                    Some(path),
-                    Some(&mode_name(mode)),
-                    Some(&mode_name(mode_after)),
-                );
+                let (digest, digest_after) = (digest.to_string(), digest_after.to_string());
+                self.both(Kind::File, Some(path), &digest, &digest_after);
+                let octal = |mode: &Mode| format!("{:o}", mode.bits());
+                self.both(Kind::Mode, Some(path), &octal(mode), &octal(mode_after));
             }
             (Some(Symlink { target }), Some(Symlink { target: after })) => {
-                self.value(Kind::Symlink, Some(path), Some(target), Some(after));
+                self.both(Kind::Symlink, Some(path), target, after);
             }
             (Some(Directory), Some(Directory)) => {}
             // One kind took the place of another, or of nothing.
@@ -253,22 +233,15 @@ impl Differences {
             };
             match (only(left, right).as_slice(), only(right, left).as_slice()) {
                 ([gone], [come]) => {
-                    self.value(Kind::Lock, Some(name), Some(gone), Some(come));
+                    self.both(Kind::Lock, Some(name), gone, come);
                     let label = format!("{name} {come}");
                     self.features(&label, left[gone.as_str()], right[come.as_str()]);
                 }
                 (gone, come) => {
-                    // Path packages are told of by their folders.
-                    for version in gone
-                        .iter()
-                        .filter(|&it| left[it.as_str()].checksum.is_some())
-                    {
+                    for version in gone {
                         self.value(Kind::Lock, Some(name), Some(version), None);
                     }
-                    for version in come
-                        .iter()
-                        .filter(|&it| right[it.as_str()].checksum.is_some())
-                    {
+                    for version in come {
                         self.value(Kind::Lock, Some(name), None, Some(version));
                     }
                 }
@@ -285,28 +258,42 @@ impl Differences {
     }
 
     fn features(&mut self, package: &str, before: Package<'_>, after: Package<'_>) {
-        let (before, after) = (before.features(), after.features());
-        for feature in before.symmetric_difference(&after) {
-            let feature = (*feature).to_owned();
-            let (before, after) = match before.contains(feature.as_str()) {
-                true => (Some(&feature), None),
-                false => (None, Some(&feature)),
+        let (old, new) = (before.features(), after.features());
+        for feature in old.symmetric_difference(&new) {
+            let (before, after) = if old.contains(feature) {
+                (Some(*feature), None)
+            } else {
+                (None, Some(*feature))
             };
             self.value(Kind::Feature, Some(package), before, after);
+        }
+        // Compiled more than once, it may have them for another of these times.
+        if old == new {
+            self.value(
+                Kind::Feature,
+                Some(package),
+                before.features,
+                after.features,
+            );
         }
     }
 }
 
+/// One version of a package.
 #[derive(Clone, Copy, Default)]
 struct Package<'a> {
-    checksum: Option<&'a String>,
-    features: &'a str,
+    /// None of a path package.
+    checksum: Option<&'a str>,
+    /// As the inputs have them: sets of features, one for each time it is compiled.
+    features: Option<&'a str>,
 }
 
 impl<'a> Package<'a> {
     fn features(self) -> BTreeSet<&'a str> {
         self.features
-            .split(',')
+            .unwrap_or_default()
+            .split([',', '|'])
+            .map(str::trim)
             .filter(|feature| !feature.is_empty())
             .collect()
     }
@@ -317,11 +304,16 @@ type Versions<'a> = BTreeMap<&'a str, Package<'a>>;
 /// The packages of a closure by name and version.
 fn packages(inputs: &RustInputs) -> BTreeMap<&str, Versions<'_>> {
     let mut packages: BTreeMap<&str, Versions<'_>> = BTreeMap::new();
-    for (label, features) in &inputs.features {
+    let labels: BTreeSet<&String> = inputs
+        .features
+        .keys()
+        .chain(inputs.checksums.keys())
+        .collect();
+    for label in labels {
         let (name, version) = label.split_once(' ').unwrap_or((label, ""));
         let package = Package {
-            checksum: inputs.checksums.get(label),
-            features,
+            checksum: inputs.checksums.get(label).map(String::as_str),
+            features: inputs.features.get(label).map(String::as_str),
         };
         packages.entry(name).or_default().insert(version, package);
     }
@@ -352,3 +344,6 @@ fn each<V: PartialEq>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
