@@ -51,6 +51,14 @@ enum Command {
     Preflight,
     /// Bring images into the registry; those whose inputs are unchanged are skipped
     Build(commands::build::Args),
+    /// Show what `build` would do, and why, without doing it
+    Plan(commands::plan::Args),
+    /// Name the inputs that differ between two keys of an image
+    Why(commands::why::Args),
+    /// List all inputs of a key: of an image, or of any Docker context
+    Inputs(commands::inputs::Args),
+    /// List the base images, what each stands for, and whether it is pinned
+    Bases(commands::bases::Args),
     /// Build, start the platform in containers, and use it as a user would
     Validate(commands::validate::Args),
     /// Run API and page on this machine, reloading on every edit
@@ -86,6 +94,11 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
     interrupt::install()?;
+    if let Command::Inputs(args) = &cli.command
+        && let Some(build) = args.docker_build()
+    {
+        return commands::inputs::run_docker(&build, &report);
+    }
     let context = Context::load(&cli.global.env, cli.global.yes, report)?;
     // Secrets of a killed holder do not wait for a command that needs secrets; `cleanup`
     // does it itself, to say so.
@@ -100,6 +113,10 @@ fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
         Command::Setup => commands::setup::run(&context),
         Command::Preflight => commands::preflight::run(&context),
         Command::Build(args) => commands::build::run(&args, &context),
+        Command::Plan(args) => commands::plan::run(&args, &context),
+        Command::Why(args) => commands::why::run(&args, &context),
+        Command::Inputs(args) => commands::inputs::run(&args, &context),
+        Command::Bases(args) => commands::bases::run(&args, &context),
         Command::Validate(args) => commands::validate::run(&args, &context),
         Command::Dev => commands::dev::run(&context),
         Command::Secrets(args) => commands::secrets::run(&args, &context),

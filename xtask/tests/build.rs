@@ -6,6 +6,8 @@ mod common;
 
 use common::Checkout;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 const PRESENT: [&str; 2] = ["present", "present"];
@@ -126,15 +128,119 @@ fn the_same_key_gives_the_same_digest_elsewhere() {
             file,
             SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000),
         );
-        use std::os::unix::fs::PermissionsExt as _;
         fs::set_permissions(second.path(file), fs::Permissions::from_mode(0o600)).unwrap();
     }
-    let there = second.build();
-    assert_eq!(there["app"]["state"], "built");
-    for image in ["app", "generator"] {
-        assert_eq!(here[image]["key"], there[image]["key"], "{image}");
-        assert_eq!(here[image]["digest"], there[image]["digest"], "{image}");
+    // Another user's umask, names, places and language. Not another user's number: the
+    // toolchain of this one may be unreadable to it.
+    let home = tempfile::tempdir().unwrap();
+    let real = |name: &str, below_home: &str| {
+        std::env::var_os(name).unwrap_or_else(|| {
+            let home = PathBuf::from(std::env::var_os("HOME").unwrap());
+            home.join(below_home).into_os_string()
+        })
+    };
+    let output = second
+        .command_under(
+            &["sh", "-c", "umask 077; exec \"$@\"", "sh"],
+            &["build", "--json"],
+        )
+        .env("RUSTUP_HOME", real("RUSTUP_HOME", ".rustup"))
+        .env("XDG_STATE_HOME", real("XDG_STATE_HOME", ".local/state"))
+        .env("HOME", home.path())
+        .env("CARGO_HOME", home.path().join("another cargo"))
+        .env("TMPDIR", home.path())
+        .env("USER", "somebody")
+        .env("LANG", "de_DE.UTF-8")
+        .env("TZ", "Asia/Tokyo")
+        .env("RUSTFLAGS", "-Copt-level=0")
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "true")
+        .output()
+        .unwrap();
+    let there = common::ran(&output).expect_success().json();
+    for (number, image) in ["app", "generator"].into_iter().enumerate() {
+        let there = &there["images"][number];
+        assert_eq!(there["state"], "built", "{image}");
+        assert_eq!(here[image]["key"], there["key"], "{image}");
+        assert_eq!(here[image]["digest"], there["digest"], "{image}");
     }
+    // The umask took effect.
+    let records = fs::metadata(second.path("target/xtask")).unwrap();
+    assert_eq!(records.permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn settings_of_the_compile_reach_the_image() {
+    let checkout = Checkout::new();
+    checkout.write(
+        "server/src/main.rs",
+        "fn main() { println!(\"{} {} {:?}\", cfg!(debug_assertions), cfg!(feature = \"loud\"), option_env!(\"SET\")); }\n",
+    );
+    let manifest = fs::read_to_string(checkout.path("server/Cargo.toml")).unwrap();
+    checkout.write(
+        "server/Cargo.toml",
+        &format!("{manifest}[features]\nloud = []\n"),
+    );
+    let expect = |printed: &str, why: &str| {
+        let ran = checkout.run(&["build", "app", "--json"]).expect_success();
+        let built = ran.json()["images"][0].clone();
+        assert_eq!(built["state"], "built", "{why}");
+        let reference = built["reference"].as_str().unwrap();
+        assert_eq!(checkout.run_image(reference), printed, "{why}");
+        assert!(built["why"].to_string().contains(why), "{built}");
+    };
+    expect("false false None", "not built here before");
+    checkout.replace("Cargo.toml", "strip", "debug-assertions = true\nstrip");
+    expect("true false None", "workspace: profile");
+    checkout.replace(
+        "server/Cargo.toml",
+        "loud = []",
+        "loud = []\ndefault = [\"loud\"]",
+    );
+    expect("true true None", "features: server 1.0.0");
+    // Through a file that cargo's configuration includes.
+    checkout.write(".cargo/config.toml", "include = [\"more.toml\"]\n");
+    checkout.write(".cargo/more.toml", "[env]\nSET = \"one\"\n");
+    expect("true true Some(\"one\")", "cargo config 0 up, include 0");
+    checkout.write(
+        ".cargo/more.toml",
+        "[env]\nSET = \"two\"\n[build]\njobs = 1\n",
+    );
+    expect("true true Some(\"two\")", "cargo config 0 up, include 0");
+    checkout.replace(".cargo/more.toml", "jobs = 1", "jobs = 2");
+    assert_eq!(checkout.build()["app"]["state"], "present");
+}
+
+#[test]
+fn another_compiler_on_the_path_is_another_key() {
+    let checkout = Checkout::new();
+    let build = |env: &[(&str, &str)]| {
+        let ran = checkout
+            .run_with(&["build", "app", "--json"], env)
+            .expect_success();
+        ran.json()["images"][0].clone()
+    };
+    let first = build(&[]);
+    let real = std::env::var("PATH").unwrap();
+    let first_on_path = checkout.path("programs");
+    checkout.write(
+        "programs/cc",
+        "#!/bin/sh\nif [ \"$1\" = --version ]; then cat ../version 2>/dev/null || cat version; exit; fi\n\
+         PATH=${PATH#*:}\nexec cc \"$@\"\n",
+    );
+    checkout.write("version", "cc one\n");
+    fs::set_permissions(first_on_path.join("cc"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{real}", first_on_path.display());
+    let with_script = || build(&[("PATH", &path)]);
+    let second = with_script();
+    assert_ne!(first["key"], second["key"]);
+    assert!(
+        second["why"].to_string().contains("environment: cc"),
+        "{second}"
+    );
+    // The script is the same file as before, and says something else.
+    checkout.write("version", "cc two\n");
+    assert_ne!(with_script()["key"], second["key"]);
+    assert_eq!(build(&[])["key"], first["key"]);
 }
 
 fn touch(checkout: &Checkout, file: &str, time: SystemTime) {

@@ -13,6 +13,7 @@ fn every_command_explains_itself() {
         "setup",
         "preflight",
         "build",
+        "bases",
         "validate",
         "dev",
         "secrets",

@@ -2,14 +2,13 @@
 
 use crate::engine::build::{self, Outcome, State};
 use crate::engine::context::Context;
+use crate::engine::key::short;
 use crate::engine::report::table;
 use crate::engine::target;
 use serde::Serialize;
 
-/// How many changed inputs a summary names before it counts the rest.
-const REASONS_SHOWN: usize = 1;
-/// Where a changed file stands in the inputs; its path says enough.
-const OF_FILES: [&str; 3] = ["rust: sources: ", "npm: sources: ", "context: "];
+/// How many changed inputs a table names before it counts the rest.
+pub(super) const REASONS_SHOWN: usize = 1;
 
 /// Arguments of `build`.
 #[derive(Debug, clap::Args)]
@@ -70,7 +69,7 @@ pub fn summary(images: &[Outcome]) -> String {
         .map(|image| {
             vec![
                 image.image.clone(),
-                image.key[..12].to_owned(),
+                short(&image.key).to_owned(),
                 match image.state {
                     State::Built => "built".to_owned(),
                     State::Present => "present".to_owned(),
@@ -84,26 +83,11 @@ pub fn summary(images: &[Outcome]) -> String {
 }
 
 fn why(image: &Outcome) -> String {
-    if image.why.is_empty() {
-        return match image.state {
-            State::Present => "inputs unchanged".to_owned(),
-            State::Built => "the registry did not have it".to_owned(),
-        };
-    }
-    let mut text = image
-        .why
-        .iter()
-        .take(REASONS_SHOWN)
-        .map(|reason| {
-            OF_FILES
-                .iter()
-                .find_map(|prefix| reason.strip_prefix(prefix))
-                .unwrap_or(reason)
-        })
-        .collect::<Vec<_>>()
-        .join("; ");
-    if image.why.len() > REASONS_SHOWN {
-        text.push_str(&format!("; and {} more", image.why.len() - REASONS_SHOWN));
-    }
-    text
+    image.reasons.summary(
+        REASONS_SHOWN,
+        match image.state {
+            State::Present => "inputs unchanged",
+            State::Built => "the registry did not have it",
+        },
+    )
 }

@@ -174,7 +174,8 @@ fn page(context: &Context) -> anyhow::Result<PathBuf> {
         .as_ref()
         .zip(key.inputs.npm.as_ref());
     let (npm, inputs) = npm.with_context(|| format!("image {image} has no page"))?;
-    prebuild::npm(context, image, npm.folder.get_ref(), inputs)
+    let page = prebuild::npm(context, image, npm.folder.get_ref(), inputs)?;
+    Ok(page.folder)
 }
 
 /// The browser's journeys, against an orchestrator of this checkout with the built page.

@@ -1,13 +1,16 @@
 //! From a manifest's image to a digest in the registry: ask, and only then work.
 
-use super::archive::{self, Archive, DOCKERFILE_PATH};
+use super::archive::{Archive, DOCKERFILE_PATH};
+use super::base::side_by_side;
 use super::context::Context;
+use super::difference;
 use super::entry::Mode;
 use super::error::{Code, Failure};
 use super::key::{self, Key};
+use super::key_store::{KeyStore, Reasons};
 use super::lock::Lock;
 use super::registry::Repository;
-use super::{buildx, paths, prebuild};
+use super::{buildx, explain, paths, prebuild};
 use crate::local;
 use app_gen_infra::Image;
 use serde::Serialize;
@@ -15,6 +18,8 @@ use std::time::Instant;
 
 /// Sources may be edited while they compile; this often the build starts over.
 const ATTEMPTS: usize = 3;
+/// How many inputs are named that changed while they were built.
+const REASONS_SHOWN: usize = 3;
 
 /// What became of one image.
 #[derive(Debug, Clone, Serialize)]
@@ -29,8 +34,9 @@ pub struct Outcome {
     pub digest: String,
     /// `built` or `present`.
     pub state: State,
-    /// Which inputs changed since the last key this checkout knows of.
-    pub why: Vec<String>,
+    /// What brought it to this key.
+    #[serde(flatten)]
+    pub reasons: Reasons,
     /// How long it took.
     pub seconds: f64,
 }
@@ -45,26 +51,26 @@ pub enum State {
     Built,
 }
 
+/// What is known of an image before anything is done.
+#[derive(Debug)]
+pub struct Standing {
+    /// Its key.
+    pub key: Key,
+    /// Where it belongs.
+    pub repository: Repository,
+    /// What the registry has under the key.
+    pub digest: Option<String>,
+}
+
 /// Brings the images into the registry, side by side.
 ///
 /// # Errors
 /// The first failure in the order of `names`; the others are still awaited.
 pub fn all(context: &Context, names: &[String], registry: &str) -> anyhow::Result<Vec<Outcome>> {
-    let outcomes: Vec<anyhow::Result<Outcome>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = names
-            .iter()
-            .map(|name| scope.spawn(|| one(context, name, registry)))
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| {
-                thread
-                    .join()
-                    .unwrap_or_else(|_| Err(anyhow::anyhow!("a build panicked")))
-            })
-            .collect()
-    });
-    outcomes.into_iter().collect()
+    side_by_side(names, |name| one(context, name, registry))
+        .into_iter()
+        .map(|(_, outcome)| outcome)
+        .collect()
 }
 
 /// The images to work on: those named, or all of the manifest.
@@ -99,29 +105,43 @@ pub fn key_of(context: &Context, name: &str) -> anyhow::Result<Key> {
     key::compute(&context.root, &context.records(), &context.platform, image)
 }
 
+/// Computes the key of an image and asks for it: one HEAD.
+///
+/// # Errors
+/// As [`key::compute`], or the registry does not answer.
+pub fn look(context: &Context, name: &str, registry: &str) -> anyhow::Result<Standing> {
+    let key = key_of(context, name)?;
+    let repository = Repository::new(registry, &context.platform.images[name].repository);
+    Ok(Standing {
+        digest: repository.digest_of(&key.tag())?,
+        key,
+        repository,
+    })
+}
+
 fn one(context: &Context, name: &str, registry: &str) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let image = &context.platform.images[name];
-    let repository = Repository::new(registry, &image.repository);
-    let mut key = key_of(context, name)?;
+    let Standing {
+        mut key,
+        repository,
+        digest,
+    } = look(context, name, registry)?;
     let finish = |key: &Key, digest: String, state: State| -> anyhow::Result<Outcome> {
-        let why = match (key::last_inputs(&context.records(), name), state) {
-            (Some(before), _) => key::explain(&before, &key.inputs),
-            (None, State::Built) => vec!["not built here before".to_owned()],
-            (None, State::Present) => Vec::new(),
-        };
-        key::remember(&context.records(), name, key)?;
+        let store = KeyStore::new(&context.records(), name);
+        let reasons = store.reasons(image, key);
+        store.remember(key)?;
         Ok(Outcome {
             image: name.to_owned(),
             key: key.hex.clone(),
             reference: repository.pinned(&digest),
             digest,
             state,
-            why,
+            reasons,
             seconds: started.elapsed().as_secs_f64(),
         })
     };
-    if let Some(digest) = repository.digest_of(&key.tag())? {
+    if let Some(digest) = digest {
         return finish(&key, digest, State::Present);
     }
     local::require(context, local::FOR_BUILD)?;
@@ -141,7 +161,8 @@ fn one(context: &Context, name: &str, registry: &str) -> anyhow::Result<Outcome>
         let tar = assemble(context, name, image, &key);
         let now = key_of(context, name)?;
         if now.hex != key.hex {
-            let changes = key::explain(&key.inputs, &now.inputs).join(", ");
+            let changes = explain::differences(image, &key.inputs, &now.inputs);
+            let changes = difference::summary(&changes, REASONS_SHOWN);
             context
                 .report
                 .step(&format!("{name}: starts over, because {changes}"));
@@ -183,11 +204,12 @@ fn assemble(context: &Context, name: &str, image: &Image, key: &Key) -> anyhow::
     );
     if let Some(rust) = &key.inputs.rust {
         let binary = prebuild::rust(context, name, rust)?;
-        archive.add_bytes(&rust.to, Mode::Executable, archive::read(&binary)?);
+        let bytes = prebuild::read_hashed(&binary.path, &binary.digest)?;
+        archive.add_bytes(&rust.to, Mode::Executable, bytes);
     }
     if let (Some(inputs), Some(npm)) = (&key.inputs.npm, &image.npm) {
-        let output = prebuild::npm(context, name, npm.folder.get_ref(), inputs)?;
-        archive.add_folder(&output, &inputs.to)?;
+        let page = prebuild::npm(context, name, npm.folder.get_ref(), inputs)?;
+        archive.add_entries(&page.folder, &inputs.to, &page.entries);
     }
     archive.finish()
 }

@@ -1,15 +1,19 @@
 //! `docker buildx build`, from a tar to a pushed manifest.
 
 use super::archive::DOCKERFILE_PATH;
+use super::base::Source;
 use super::cmd::Cmd;
+use super::dockerfile::stage_names;
 use super::error::{Code, Failure, FailureContext as _};
 use super::interrupt;
 use super::key::Key;
+use super::reference::Reference;
 use super::registry::Repository;
 use super::report::Report;
 use crate::local::engine;
 use anyhow::Context as _;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,15 +21,30 @@ use std::time::Duration;
 pub const KEY_LABEL: &str = "app-gen.key";
 /// Build argument through which the image tells its key at run time.
 const KEY_ARGUMENT: &str = "IMAGE_KEY";
+/// Stands for the key while it is computed. No image can have it in its name, so that none can
+/// be named by the key that it is a part of.
+pub const KEY_PLACEHOLDER: &str = "{IMAGE_KEY}";
 const TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
-/// Arguments of the build, without the final `-` that stands for the tar.
+/// All build arguments: the manifest's, and those of every build.
+#[must_use]
+pub fn build_arguments(args: &BTreeMap<String, String>, key: &str) -> BTreeMap<String, String> {
+    let mut arguments = args.clone();
+    arguments.insert(KEY_ARGUMENT.to_owned(), key.to_owned());
+    // BuildKit takes every time in the image from here.
+    arguments.insert("SOURCE_DATE_EPOCH".to_owned(), "0".to_owned());
+    arguments
+}
+
+/// Arguments of the build, without the final `-` that stands for the tar. `bases` are those
+/// that are given by digest.
 #[must_use]
 pub fn arguments(
     key: &Key,
     repository: &Repository,
     metadata_file: &Path,
     with_cache: bool,
+    bases: &[&String],
 ) -> Vec<String> {
     let inputs = &key.inputs;
     let mut arguments: Vec<String> = [
@@ -47,12 +66,17 @@ pub fn arguments(
     if let Some(target) = &inputs.target {
         add("--target", target.clone());
     }
-    for (name, value) in &inputs.args {
+    for (name, value) in build_arguments(&inputs.args, &key.hex) {
         add("--build-arg", format!("{name}={value}"));
     }
-    add("--build-arg", format!("{KEY_ARGUMENT}={}", key.hex));
-    // BuildKit takes every time in the image from here.
-    add("--build-arg", "SOURCE_DATE_EPOCH=0".to_owned());
+    // What was resolved is what is built, wherever the tag points by then.
+    for reference in bases {
+        let digest = &inputs.bases[*reference];
+        add(
+            "--build-context",
+            format!("{reference}=docker-image://{reference}@{digest}"),
+        );
+    }
     add("--label", format!("{KEY_LABEL}={}", key.hex));
     add("--tag", repository.tagged(&key.tag()));
     add("--metadata-file", metadata_file.display().to_string());
@@ -87,6 +111,13 @@ pub fn build(
         #[serde(rename = "containerimage.digest")]
         digest: String,
     }
+    let bases: Vec<&String> = key
+        .inputs
+        .bases
+        .keys()
+        .filter(|reference| key.base_sources[*reference] != Source::Reference)
+        .collect();
+    refuse_stages_named_as(&bases, &key.dockerfile)?;
     std::fs::create_dir_all(records)
         .with_context(|| format!("failed to create {}", records.display()))?;
     let metadata_file = records.join(format!("buildx-{}.json", key.short()));
@@ -97,6 +128,7 @@ pub fn build(
             repository,
             &metadata_file,
             engine::info()?.containerd_image_store,
+            &bases,
         ))
         .arg("-")
         .stdin(tar)
@@ -122,6 +154,25 @@ pub fn build(
     )?;
     let _ = std::fs::remove_file(&metadata_file);
     Ok(metadata.digest)
+}
+
+/// BuildKit looks up stages among the bases given by digest too, and would take the base for
+/// the stage.
+fn refuse_stages_named_as(bases: &[&String], dockerfile: &[u8]) -> anyhow::Result<()> {
+    let stages = stage_names(dockerfile);
+    for base in bases {
+        let name = Reference::parse(base)?.to_string();
+        let name = name.strip_suffix(":latest").unwrap_or(&name);
+        if stages.contains(name) {
+            return Err(Failure::new(
+                Code::Build,
+                format!("a stage and a base image are both named `{name}`"),
+            )
+            .hint("give the stage another name in the Dockerfile")
+            .into());
+        }
+    }
+    Ok(())
 }
 
 /// Checks what was pushed: its platform, and that it carries the key.

@@ -46,18 +46,14 @@ pub fn authorization(agent: &Agent, registry: &str, challenge: &str) -> anyhow::
         let basic = basic.with_context(|| format!("no credentials for {registry}"))?;
         return Ok(format!("Basic {basic}"));
     };
-    let parameters: BTreeMap<&str, &str> = parameters
-        .split(',')
-        .filter_map(|part| part.trim().split_once('='))
-        .map(|(name, value)| (name, value.trim_matches('"')))
-        .collect();
+    let parameters = parameters_of(parameters);
     let realm = parameters
         .get("realm")
         .with_context(|| format!("{registry} asks for a token and names no realm"))?;
-    let mut request = agent.get(*realm);
+    let mut request = agent.get(realm);
     for name in ["service", "scope"] {
         if let Some(value) = parameters.get(name) {
-            request = request.query(name, *value);
+            request = request.query(name, value);
         }
     }
     if let Some(basic) = basic {
@@ -71,13 +67,37 @@ pub fn authorization(agent: &Agent, registry: &str, challenge: &str) -> anyhow::
         "{realm} answered {}",
         response.status()
     );
+    /// Docker Hub gives the token under both names.
     #[derive(Deserialize)]
-    struct Token {
-        #[serde(alias = "access_token")]
-        token: String,
+    struct Answer {
+        token: Option<String>,
+        access_token: Option<String>,
     }
-    let token: Token = response.body_mut().read_json()?;
-    Ok(format!("Bearer {}", token.token))
+    let answer: Answer = response
+        .body_mut()
+        .read_json()
+        .with_context(|| format!("{realm} answered no JSON"))?;
+    let token = answer
+        .token
+        .or(answer.access_token)
+        .with_context(|| format!("{realm} answered no token"))?;
+    Ok(format!("Bearer {token}"))
+}
+
+/// `name="value"` pairs with commas between them and, in quotes, also within them.
+fn parameters_of(challenge: &str) -> BTreeMap<String, String> {
+    let mut parameters = BTreeMap::new();
+    let mut rest = challenge;
+    while let Some((name, after)) = rest.split_once('=') {
+        let (value, after) = match after.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
+            None => after.split_at(after.find(',').unwrap_or(after.len())),
+        };
+        let name = name.trim().to_ascii_lowercase();
+        parameters.insert(name, value.trim().to_owned());
+        rest = after.trim_start().trim_start_matches(',');
+    }
+    parameters
 }
 
 /// `user:password` in base64, where the engine has credentials for the registry.
@@ -96,14 +116,15 @@ fn basic(registry: &str) -> anyhow::Result<Option<String>> {
             return Err(error).with_context(|| format!("failed to read {}", path.display()));
         }
     };
+    let server = server(registry);
     let helper = config
         .cred_helpers
-        .get(registry)
+        .get(server)
         .or(config.creds_store.as_ref());
     if let Some(helper) = helper {
         let output = Cmd::new(format!("docker-credential-{helper}"))
             .arg("get")
-            .stdin(registry)
+            .stdin(server)
             .timeout(Duration::from_secs(15))
             .output()?;
         if output.status.success() {
@@ -116,8 +137,52 @@ fn basic(registry: &str) -> anyhow::Result<Option<String>> {
     }
     Ok(config
         .auths
-        .get(registry)
-        .or_else(|| config.auths.get(&format!("https://{registry}")))
+        .get(server)
+        .or_else(|| config.auths.get(&format!("https://{server}")))
         .and_then(|auth| auth.auth.clone())
         .filter(|auth| !auth.is_empty()))
+}
+
+/// Under which name the engine keeps the credentials of a registry.
+fn server(registry: &str) -> &str {
+    match registry {
+        "registry-1.docker.io" => "https://index.docker.io/v1/",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parameters_of;
+
+    #[test]
+    fn challenges_of_real_registries() {
+        let read = |challenge| {
+            let parameters = parameters_of(challenge);
+            ["realm", "service", "scope"]
+                .map(|name| parameters.get(name).cloned().unwrap_or_default())
+        };
+        assert_eq!(
+            read(
+                "realm=\"https://auth.docker.io/token\",service=\"registry.docker.io\",\
+                 scope=\"repository:library/debian:pull,push\""
+            ),
+            [
+                "https://auth.docker.io/token",
+                "registry.docker.io",
+                "repository:library/debian:pull,push"
+            ]
+        );
+        assert_eq!(
+            read(
+                "realm=\"https://public.ecr.aws/token/\", service=\"public.ecr.aws\", scope=\"aws\""
+            ),
+            ["https://public.ecr.aws/token/", "public.ecr.aws", "aws"]
+        );
+        assert_eq!(
+            read("Realm=https://a/b?c=d,error=\"invalid_token\""),
+            ["https://a/b?c=d", "", ""]
+        );
+        assert_eq!(read("realm=\"https://a"), ["https://a", "", ""]);
+    }
 }

@@ -8,7 +8,11 @@ use super::error::Failure;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::time::Duration;
+
+/// How long a signal may go unseen.
+const POLL: Duration = Duration::from_millis(20);
 
 static SIGNALS_SEEN: AtomicUsize = AtomicUsize::new(0);
 /// Process groups of our children, and whether the first signal spares them.
@@ -62,7 +66,7 @@ pub fn check() -> Result<(), Failure> {
 ///
 /// # Errors
 /// [`Failure::interrupted`].
-pub fn sleep(duration: std::time::Duration) -> Result<(), Failure> {
+pub fn sleep(duration: Duration) -> Result<(), Failure> {
     let end = std::time::Instant::now() + duration;
     loop {
         check()?;
@@ -70,7 +74,28 @@ pub fn sleep(duration: std::time::Duration) -> Result<(), Failure> {
         if left.is_zero() {
             return Ok(());
         }
-        std::thread::sleep(left.min(std::time::Duration::from_millis(20)));
+        std::thread::sleep(left.min(POLL));
+    }
+}
+
+/// Runs `work`, which cannot be stopped but ends by itself, on a thread of its own, and stops
+/// waiting for it once a signal comes.
+///
+/// # Errors
+/// [`Failure::interrupted`]; or the thread cannot be started, or panicked.
+pub fn abandon<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<T> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::Builder::new().spawn(move || {
+        // Nobody listens once a signal has come.
+        let _ = sender.send(work());
+    })?;
+    loop {
+        check()?;
+        match receiver.recv_timeout(POLL) {
+            Ok(result) => return Ok(result),
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => anyhow::bail!("a thread panicked"),
+        }
     }
 }
 

@@ -1,76 +1,35 @@
 //! The key of an image: a digest of everything that can change its bytes, and
-//! of nothing else. The inputs are kept beside the result, so that any two keys
-//! can be compared by name.
+//! of nothing else. `inputs` is the form that is hashed, `key_store` keeps it and
+//! `explain` compares two by name.
 
-use super::dockerfile;
-use super::entry::{self, Entries, digest_bytes};
+use super::base::{self, Base};
+use super::entry::{Entries, digest_bytes};
 use super::error::{Code, Failure, FailureContext as _};
-use super::ignore::Rules;
-use super::{base, closure, records, toolchain};
-use anyhow::Context as _;
+use super::ignore_file::{IgnoreFile, read_tree};
+use super::inputs::{FORM, Inputs, NpmInputs, RustInputs};
+use super::pins::Pins;
+use super::{buildx, closure, dockerfile, toolchain, workspace};
 use app_gen_infra::{Image, NpmPrebuild, Platform, RustPrebuild};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 
-/// Version of the form below. A change of form is a change of every key.
-pub const FORM: u32 = 1;
+/// What Docker calls a Dockerfile that nobody named.
+pub const DOCKERFILE_NAME: &str = "Dockerfile";
 
-/// All inputs of one image, in canonical order. Its JSON is what is hashed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Inputs {
-    /// [`FORM`].
-    pub form: u32,
-    /// As Docker writes it.
-    pub platform: String,
+/// A build as it is asked of Docker: of an image of ours, or of any folder.
+#[derive(Debug, Clone)]
+pub struct DockerBuild {
+    /// The folder whose files are given to the build.
+    pub context: PathBuf,
+    /// Inside the context or anywhere else.
+    pub dockerfile: PathBuf,
     /// Stage, where it is not the last.
     pub target: Option<String>,
     /// Build arguments.
-    pub args: BTreeMap<String, String>,
-    /// SHA-256 of the Dockerfile.
-    pub dockerfile: String,
-    /// SHA-256 of the ignore file, where there is one.
-    pub ignore_file: Option<String>,
-    /// Base images by reference, with the digest each stands for now.
-    pub bases: BTreeMap<String, String>,
-    /// What of the context folder the ignore file leaves in.
-    pub context: Entries,
-    /// What the binary is compiled from.
-    pub rust: Option<RustInputs>,
-    /// What the page is built from.
-    pub npm: Option<NpmInputs>,
-}
-
-/// What a binary is compiled from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RustInputs {
-    /// Package, binary, profile and target.
-    pub build: [String; 4],
-    /// Path in the context.
-    pub to: String,
-    /// Path packages: name to folder.
-    pub members: BTreeMap<String, String>,
-    /// Files of the path packages.
-    pub sources: Entries,
-    /// Packages with their features.
-    pub features: BTreeMap<String, String>,
-    /// Registry packages with their checksums.
-    pub checksums: BTreeMap<String, String>,
-    /// The parts of the workspace's manifest that reach every member.
-    pub workspace: BTreeMap<String, String>,
-    /// Compilers, linker, libc, cargo configuration.
-    pub environment: BTreeMap<String, String>,
-}
-
-/// What a page is built from. The lock names the Node that builds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NpmInputs {
-    /// What the build writes, relative to the folder.
-    pub output: String,
-    /// Path in the context.
-    pub to: String,
-    /// Files of the folder less what its `.dockerignore` leaves out.
-    pub sources: Entries,
+    pub arguments: BTreeMap<String, String>,
+    /// As Docker writes it.
+    pub platform: String,
 }
 
 /// An image's key with all that it follows from.
@@ -84,40 +43,31 @@ pub struct Key {
     pub base_sources: BTreeMap<String, base::Source>,
     /// The Dockerfile's own bytes, as hashed.
     pub dockerfile: Vec<u8>,
+    /// Where the ignore file lies, if there is one.
+    pub ignore_file: Option<PathBuf>,
 }
 
 impl Key {
     /// The tag under which the image is found: `key-…`.
     #[must_use]
     pub fn tag(&self) -> String {
-        format!("key-{}", self.hex)
+        format!("{TAG_PREFIX}{}", self.hex)
     }
 
     /// The first characters, enough for people.
     #[must_use]
     pub fn short(&self) -> &str {
-        &self.hex[..12]
+        short(&self.hex)
     }
 }
 
-impl RustInputs {
-    /// Names the bytes of the binary.
-    ///
-    /// # Errors
-    /// None that can happen: the value serialises.
-    pub fn digest(&self) -> anyhow::Result<String> {
-        Ok(digest_bytes(&serde_json::to_vec(self)?))
-    }
-}
+/// What a key's tag begins with.
+pub const TAG_PREFIX: &str = "key-";
 
-impl NpmInputs {
-    /// Names the bytes of the page.
-    ///
-    /// # Errors
-    /// None that can happen: the value serialises.
-    pub fn digest(&self) -> anyhow::Result<String> {
-        Ok(digest_bytes(&serde_json::to_vec(self)?))
-    }
+/// The first characters of a key, enough for people.
+#[must_use]
+pub fn short(hex: &str) -> &str {
+    hex.get(..12).unwrap_or(hex)
 }
 
 /// Computes the key of an image of the manifest.
@@ -131,77 +81,155 @@ pub fn compute(
     platform: &Platform,
     image: &Image,
 ) -> anyhow::Result<Key> {
-    let dockerfile_path = root.join(image.dockerfile.get_ref());
-    let dockerfile = std::fs::read(&dockerfile_path)
-        .with_context(|| format!("failed to read {}", dockerfile_path.display()))?;
-    let text = std::str::from_utf8(&dockerfile)
-        .with_context(|| format!("{} is not UTF-8", dockerfile_path.display()))?;
+    let build = DockerBuild {
+        context: root.join(image.context.get_ref()),
+        dockerfile: root.join(image.dockerfile.get_ref()),
+        target: image.target.clone(),
+        arguments: image.args.clone(),
+        platform: platform.platform.clone(),
+    };
+    let docker = DockerInputs::read(&build, &Pins::load(root)?, |dockerfile| {
+        base_references(dockerfile, platform, image)
+    })?;
+    let rust = image
+        .rust
+        .as_ref()
+        .map(|rust| rust_inputs(root, records, rust))
+        .transpose()?;
+    let npm = image
+        .npm
+        .as_ref()
+        .map(|npm| npm_inputs(root, npm))
+        .transpose()?;
+    docker.into_key(build, rust, npm)
+}
 
-    let context = root.join(image.context.get_ref());
-    let ignore_path = ignore_file(&context, &dockerfile_path);
-    let (rules, ignore_digest) = read_rules(ignore_path.as_deref())?;
+/// The images that the Dockerfile of an image of the manifest builds upon.
+///
+/// # Errors
+/// As [`dockerfile::external_images`].
+pub fn base_references(
+    dockerfile: &[u8],
+    platform: &Platform,
+    image: &Image,
+) -> anyhow::Result<BTreeSet<String>> {
+    dockerfile::external_images(
+        image.dockerfile.get_ref(),
+        dockerfile,
+        &dockerfile::Wanted {
+            arguments: &buildx::build_arguments(&image.args, buildx::KEY_PLACEHOLDER),
+            target: image.target.as_deref(),
+            platform: &platform.platform,
+        },
+    )
+}
 
-    let references = dockerfile::external_images(text, &image.args)
-        .with_context(|| format!("in {}", dockerfile_path.display()))?;
-    let mut bases = BTreeMap::new();
-    let mut base_sources = BTreeMap::new();
-    for reference in references {
-        let (digest, source) = base::resolve(&reference).failure(|| {
-            Failure::new(
-                Code::Prerequisite,
-                format!("base image {reference} is neither in a registry nor in the engine"),
-            )
-            .hint("cargo xtask setup")
+/// Computes the key of any build, in the form of our own.
+///
+/// # Errors
+/// As [`compute`], and what the build names does not exist.
+pub fn of_build(build: &DockerBuild) -> anyhow::Result<Key> {
+    let context = &build.context;
+    let refusal = |what: &str| {
+        Failure::new(Code::Usage, format!("context {} {what}", context.display()))
+            .hint("name the folder that is given to the build")
+    };
+    let metadata = std::fs::metadata(context).failure(|| refusal("cannot be read"))?;
+    if !metadata.is_dir() {
+        return Err(refusal("is not a folder").into());
+    }
+    let docker = DockerInputs::read(build, &Pins::default(), |dockerfile| {
+        dockerfile::external_images(
+            &build.dockerfile.display().to_string(),
+            dockerfile,
+            &dockerfile::Wanted {
+                arguments: &build.arguments,
+                target: build.target.as_deref(),
+                platform: &build.platform,
+            },
+        )
+    })?;
+    docker.into_key(build.clone(), None, None)
+}
+
+/// The part of a key's inputs that Docker itself works from.
+struct DockerInputs {
+    dockerfile: Vec<u8>,
+    ignore_file: Option<IgnoreFile>,
+    bases: BTreeMap<String, Base>,
+    context: Entries,
+}
+
+impl DockerInputs {
+    /// `references` finds the base images that the bytes of the Dockerfile name.
+    fn read(
+        build: &DockerBuild,
+        pins: &Pins,
+        references: impl FnOnce(&[u8]) -> anyhow::Result<BTreeSet<String>>,
+    ) -> anyhow::Result<Self> {
+        let dockerfile = read_dockerfile(&build.dockerfile).failure(|| {
+            let name = build.dockerfile.display();
+            Failure::new(Code::Usage, format!("failed to read Dockerfile {name}"))
+                .hint("name it with --file")
         })?;
-        bases.insert(reference.clone(), digest);
-        base_sources.insert(reference, source);
+        let ignore_file = IgnoreFile::of_build(&build.context, &build.dockerfile)?;
+        Ok(Self {
+            bases: base::resolve_all(&references(&dockerfile)?, pins)?,
+            context: read_tree(&build.context, ignore_file.as_ref())?,
+            dockerfile,
+            ignore_file,
+        })
     }
 
-    let inputs = Inputs {
-        form: FORM,
-        platform: platform.platform.clone(),
-        target: image.target.clone(),
-        args: image.args.clone(),
-        dockerfile: digest_bytes(&dockerfile),
-        ignore_file: ignore_digest,
-        bases,
-        context: entry::read_tree(&context, &rules)?,
-        rust: image
-            .rust
-            .as_ref()
-            .map(|rust| rust_inputs(root, records, rust))
-            .transpose()?,
-        npm: image
-            .npm
-            .as_ref()
-            .map(|npm| npm_inputs(root, npm))
-            .transpose()?,
-    };
-    Ok(Key {
-        hex: digest_bytes(&serde_json::to_vec(&inputs)?),
-        inputs,
-        base_sources,
-        dockerfile,
-    })
+    fn into_key(
+        self,
+        build: DockerBuild,
+        rust: Option<RustInputs>,
+        npm: Option<NpmInputs>,
+    ) -> anyhow::Result<Key> {
+        let base_sources = self
+            .bases
+            .iter()
+            .map(|(reference, base)| (reference.clone(), base.source))
+            .collect();
+        let bases = self
+            .bases
+            .into_iter()
+            .map(|(reference, base)| (reference, base.digest))
+            .collect();
+        let inputs = Inputs {
+            form: FORM,
+            platform: build.platform,
+            target: build.target,
+            args: build.arguments,
+            dockerfile: digest_bytes(&self.dockerfile),
+            ignore_file: self.ignore_file.as_ref().map(|file| file.digest.clone()),
+            bases,
+            context: self.context,
+            rust,
+            npm,
+        };
+        Ok(Key {
+            hex: inputs.digest()?,
+            inputs,
+            base_sources,
+            dockerfile: self.dockerfile,
+            ignore_file: self.ignore_file.map(|file| file.path),
+        })
+    }
 }
 
-/// `<Dockerfile>.dockerignore` beside the Dockerfile, else `.dockerignore` of the context.
-fn ignore_file(context: &Path, dockerfile: &Path) -> Option<PathBuf> {
-    let mut own = dockerfile.as_os_str().to_owned();
-    own.push(".dockerignore");
-    [PathBuf::from(own), context.join(".dockerignore")]
-        .into_iter()
-        .find(|path| path.is_file())
-}
-
-fn read_rules(path: Option<&Path>) -> anyhow::Result<(Rules, Option<String>)> {
-    let Some(path) = path else {
-        return Ok((Rules::default(), None));
-    };
-    let bytes =
-        std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
-    let rules = Rules::parse(&bytes).with_context(|| format!("in {}", path.display()))?;
-    Ok((rules, Some(digest_bytes(&bytes))))
+/// BuildKit takes `dockerfile` where there is no `Dockerfile`.
+fn read_dockerfile(path: &Path) -> io::Result<Vec<u8>> {
+    match std::fs::read(path) {
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound
+                && path.file_name().is_some_and(|name| name == DOCKERFILE_NAME) =>
+        {
+            std::fs::read(path.with_file_name(DOCKERFILE_NAME.to_lowercase())).map_err(|_| error)
+        }
+        result => result,
+    }
 }
 
 fn rust_inputs(root: &Path, records: &Path, rust: &RustPrebuild) -> anyhow::Result<RustInputs> {
@@ -215,124 +243,20 @@ fn rust_inputs(root: &Path, records: &Path, rust: &RustPrebuild) -> anyhow::Resu
         ],
         to: rust.to.clone(),
         sources: closure::sources(root, &closure)?,
+        workspace: workspace::tables(root, &closure)?,
         members: closure.members,
         features: closure.features,
         checksums: closure.checksums,
-        workspace: workspace_tables(root)?,
-        environment: toolchain::fingerprint(root)?,
+        environment: toolchain::fingerprint(root, records)?,
     })
-}
-
-/// What every member inherits and no resolution shows: profiles, patches,
-/// package fields. Dependencies are in the closure.
-fn workspace_tables(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
-    let path = root.join("Cargo.toml");
-    let table: toml::Table = std::fs::read_to_string(&path)
-        .with_context(|| format!("failed to read {}", path.display()))?
-        .parse()
-        .with_context(|| format!("failed to parse {}", path.display()))?;
-    let workspace = table.get("workspace").and_then(toml::Value::as_table);
-    let profile = table
-        .get("profile")
-        .and_then(|profiles| profiles.get(toolchain::PROFILE));
-    let parts = [
-        ("profile", profile),
-        ("patch", table.get("patch")),
-        ("package", workspace.and_then(|table| table.get("package"))),
-        (
-            "resolver",
-            workspace.and_then(|table| table.get("resolver")),
-        ),
-    ];
-    Ok(parts
-        .into_iter()
-        .filter_map(|(name, value)| {
-            Some((name.to_owned(), digest_bytes(value?.to_string().as_bytes())))
-        })
-        .collect())
 }
 
 fn npm_inputs(root: &Path, npm: &NpmPrebuild) -> anyhow::Result<NpmInputs> {
     let folder = root.join(npm.folder.get_ref());
-    let (rules, _) = read_rules(Some(&folder.join(".dockerignore")))?;
+    let ignore_file = IgnoreFile::read(&folder.join(".dockerignore"))?;
     Ok(NpmInputs {
         output: npm.output.clone(),
         to: npm.to.clone(),
-        sources: entry::read_tree(&folder, &rules)?,
+        sources: read_tree(&folder, ignore_file.as_ref())?,
     })
-}
-
-/// Keeps the inputs of a key, for later comparison.
-///
-/// # Errors
-/// The record cannot be written.
-pub fn remember(records: &Path, image: &str, key: &Key) -> anyhow::Result<()> {
-    let folder = records.join("keys").join(image);
-    let bytes = serde_json::to_vec(&key.inputs)?;
-    records::write_atomically(&folder.join(format!("{}.json", key.hex)), &bytes)?;
-    records::write_atomically(&folder.join("latest"), key.hex.as_bytes())
-}
-
-/// The inputs that this checkout last built or found, if it did.
-#[must_use]
-pub fn last_inputs(records: &Path, image: &str) -> Option<Inputs> {
-    let folder = records.join("keys").join(image);
-    let hex = std::fs::read_to_string(folder.join("latest")).ok()?;
-    serde_json::from_slice(&std::fs::read(folder.join(format!("{hex}.json"))).ok()?).ok()
-}
-
-/// What differs between two sets of inputs, one line per difference.
-#[must_use]
-pub fn explain(before: &Inputs, after: &Inputs) -> Vec<String> {
-    let (Ok(before), Ok(after)) = (serde_json::to_value(before), serde_json::to_value(after))
-    else {
-        return Vec::new();
-    };
-    let mut differences = Vec::new();
-    compare("", &before, &after, &mut differences);
-    differences
-}
-
-fn compare(
-    path: &str,
-    before: &serde_json::Value,
-    after: &serde_json::Value,
-    differences: &mut Vec<String>,
-) {
-    use serde_json::Value::{Null, Object};
-    match (before, after) {
-        _ if before == after => {}
-        // An entry of a tree is one thing to a person, not three fields.
-        (Object(left), Object(right))
-            if !left.contains_key("kind") && !right.contains_key("kind") =>
-        {
-            let names: std::collections::BTreeSet<&String> =
-                left.keys().chain(right.keys()).collect();
-            for name in names {
-                let inner = if path.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{path}: {name}")
-                };
-                compare(
-                    &inner,
-                    left.get(name).unwrap_or(&Null),
-                    right.get(name).unwrap_or(&Null),
-                    differences,
-                );
-            }
-        }
-        (Null, _) => differences.push(format!("{path} added")),
-        (_, Null) => differences.push(format!("{path} removed")),
-        (left, right) => {
-            let same_content =
-                left.get("digest").is_some() && left.get("digest") == right.get("digest");
-            let what = if same_content {
-                "mode changed"
-            } else {
-                "changed"
-            };
-            differences.push(format!("{path} {what}"));
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! Mechanism without a command line: keys, builds, registries, processes, reports.
 
 pub mod archive;
+pub mod audit;
 pub mod base;
 pub mod build;
 pub mod buildx;
@@ -10,19 +11,30 @@ pub mod cloud;
 pub mod cmd;
 pub mod context;
 pub mod credentials;
+pub mod difference;
 pub mod dockerfile;
 pub mod entry;
 pub mod error;
+pub mod explain;
+pub mod freshness;
 pub mod identity;
 pub mod ignore;
+pub mod ignore_file;
+pub mod inputs;
 pub mod interrupt;
 pub mod key;
+pub mod key_store;
 pub mod lock;
 pub mod paths;
+pub mod pins;
+pub mod plan;
 pub mod prebuild;
+mod probe;
 pub mod records;
+pub mod reference;
 pub mod registry;
 pub mod report;
 pub mod smoke;
 pub mod target;
 pub mod toolchain;
+pub mod workspace;

@@ -3,17 +3,19 @@
 //! Results are kept under the digest of their inputs. A page does not compile
 //! Rust again, nor the other way round.
 
+use super::audit::Compile;
 use super::cmd::Cmd;
 use super::context::Context;
-use super::entry::{self, Entries, Entry, digest_bytes};
+use super::entry::{self, Entries, Entry, digest_bytes, digest_file};
 use super::error::{Code, DISK_FULL, Failure, FailureContext as _};
-use super::key::{NpmInputs, RustInputs};
+use super::freshness::Freshness;
+use super::ignore::Rules;
+use super::inputs::{NpmInputs, RustInputs};
 use super::lock::Lock;
-use super::records::write_atomically;
+use super::records::{read_checked, write_atomically, write_checked};
 use super::toolchain::{PASSED_ENVIRONMENT, PROFILE, TARGET, rust_flags};
 use crate::local::marked;
 use anyhow::Context as _;
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -79,63 +81,108 @@ pub fn end_leftovers(context: &Context) -> usize {
         .sum()
 }
 
+/// A binary that was compiled here, with the digest of its bytes.
+#[derive(Debug)]
+pub struct Binary {
+    /// Where it is kept.
+    pub path: PathBuf,
+    /// SHA-256.
+    pub digest: String,
+}
+
+impl Binary {
+    /// The one kept for the same inputs, if there is one. A file that was cut short or
+    /// damaged is none.
+    ///
+    /// # Errors
+    /// None that can happen: the inputs serialise.
+    pub fn kept(context: &Context, inputs: &RustInputs) -> anyhow::Result<Option<Self>> {
+        let path = Self::path(context, inputs)?;
+        Ok(read_checked(&Self::record(&path))
+            .filter(|digest: &String| digest_file(&path).is_ok_and(|found| found == *digest))
+            .map(|digest| Self { path, digest }))
+    }
+
+    fn path(context: &Context, inputs: &RustInputs) -> anyhow::Result<PathBuf> {
+        let [_, binary, ..] = &inputs.build;
+        let folder = context.records().join("prebuilt/rust");
+        Ok(folder.join(inputs.digest()?).join(binary))
+    }
+
+    /// Beside the folder of the binary.
+    fn record(path: &Path) -> PathBuf {
+        path.parent().unwrap_or(path).with_extension("json")
+    }
+}
+
 /// Compiles the binary, or takes the one kept for the same inputs.
 ///
 /// # Errors
-/// It does not compile, or needs a newer libc than the base image has.
-pub fn rust(context: &Context, label: &str, inputs: &RustInputs) -> anyhow::Result<PathBuf> {
+/// It does not compile, is compiled from something that its key does not hold, or
+/// needs a newer libc than the base image has.
+pub fn rust(context: &Context, label: &str, inputs: &RustInputs) -> anyhow::Result<Binary> {
     let [package, binary, ..] = &inputs.build;
-    let records = context.records();
-    let kept = records
-        .join("prebuilt/rust")
-        .join(&inputs.digest()?[..16])
-        .join(binary);
-    if kept.is_file() {
+    if let Some(kept) = Binary::kept(context, inputs)? {
         // The base image may be another one than when it was compiled.
-        check_libc(context, &kept)?;
+        check_libc(context, &kept.path)?;
         return Ok(kept);
     }
-    // Nobody but this function writes to this target folder: what is in it was
-    // built from what `members.json` says, whatever the sources' times are.
     let target = Tool::Cargo.folder(context);
+    let built = target.join(TARGET).join(PROFILE).join(binary);
     let _tool = Tool::Cargo.claim(context, label)?;
-    let built_from = target.join("members.json");
-    force_stale(context, label, inputs, &target, &built_from)?;
-    context.report.step(&format!("{label}: compile {package}"));
+    Freshness::new(&context.root, &target, &built, inputs)?.compile(
+        |what| context.report.step(&format!("{label}: {what}")),
+        || {
+            context.report.step(&format!("{label}: compile {package}"));
+            cargo_build(context, label, inputs, &target)
+        },
+    )?;
+    Compile {
+        root: &context.root,
+        target: &target,
+        package,
+        binary: &built,
+        members: &inputs.members,
+        sources: &inputs.sources,
+    }
+    .audit()?;
+    check_libc(context, &built)?;
+    let bytes = fs::read(&built).with_context(|| format!("failed to read {}", built.display()))?;
+    let digest = digest_bytes(&bytes);
+    let path = Binary::path(context, inputs)?;
+    write_atomically(&path, &bytes)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    write_checked(&Binary::record(&path), &digest)?;
+    Ok(Binary { path, digest })
+}
+
+fn cargo_build(
+    context: &Context,
+    label: &str,
+    inputs: &RustInputs,
+    target: &Path,
+) -> anyhow::Result<()> {
+    let [package, binary, ..] = &inputs.build;
     Cmd::new("cargo")
-        .args([
-            "build",
-            "--locked",
-            "--profile",
-            PROFILE,
-            "--target",
-            TARGET,
-        ])
+        .args(["build", "--locked", "--profile", PROFILE])
+        .args(["--target", TARGET])
         .args(["--package", package, "--bin", binary])
         .arg("--target-dir")
-        .arg(&target)
+        .arg(target)
         .folder(&context.root)
         .only_env(PASSED_ENVIRONMENT)
         .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(&context.root))
         .env("CARGO_TERM_COLOR", "never")
+        // Nothing lies there: the audit wants paths as the compiler saw them.
+        .env("CARGO_BUILD_DEP_INFO_BASEDIR", target.join("no-basedir"))
         .env(marked::VARIABLE, Tool::Cargo.mark(context))
         .timeout(CARGO_TIMEOUT)
         .run(&context.report, label)
-        .map_err(|error| suspect_disk(error, &target))
+        .map_err(|error| suspect_disk(error, target))
         .failure(|| {
             Failure::new(Code::Build, format!("failed to compile {package}"))
                 .hint(format!("cargo build --package {package}"))
-        })?;
-    let mut members = read_members(&built_from);
-    members.extend(member_digests(inputs)?);
-    write_atomically(&built_from, &serde_json::to_vec(&members)?)?;
-
-    let built = target.join(TARGET).join(PROFILE).join(binary);
-    check_libc(context, &built)?;
-    let bytes = fs::read(&built).with_context(|| format!("failed to read {}", built.display()))?;
-    write_atomically(&kept, &bytes)?;
-    fs::set_permissions(&kept, fs::Permissions::from_mode(0o755))?;
-    Ok(kept)
+        })
 }
 
 /// A full disk makes a linker die of SIGBUS and ask for a bug report: say what it is.
@@ -152,81 +199,6 @@ fn suspect_disk(error: anyhow::Error, folder: &Path) -> anyhow::Error {
         free_bytes / 1024,
         folder.display()
     ))
-}
-
-/// Cargo's freshness is by modification time and keeps a stale binary for an
-/// edit that kept its time; what differs from what was last built is cleaned.
-fn force_stale(
-    context: &Context,
-    label: &str,
-    inputs: &RustInputs,
-    target: &Path,
-    built_from: &Path,
-) -> anyhow::Result<()> {
-    if !target.join(TARGET).is_dir() {
-        return Ok(());
-    }
-    let mut before = read_members(built_from);
-    let now = member_digests(inputs)?;
-    let stale: Vec<String> = now
-        .iter()
-        .filter(|(member, digest)| before.get(*member) != Some(digest))
-        .map(|(member, _)| member.clone())
-        .collect();
-    if stale.is_empty() {
-        return Ok(());
-    }
-    // Said before it is done: a build that is cut short must not look like a good one.
-    before.retain(|member, _| !stale.contains(member));
-    write_atomically(built_from, &serde_json::to_vec(&before)?)?;
-    let mut clean = Cmd::new("cargo")
-        .args(["clean", "--quiet", "--profile", PROFILE, "--target", TARGET])
-        .arg("--target-dir")
-        .arg(target)
-        .folder(&context.root)
-        .only_env(PASSED_ENVIRONMENT);
-    for member in &stale {
-        clean = clean.args(["--package", member]);
-    }
-    context
-        .report
-        .debug(&format!("{label}: rebuild {}", stale.join(", ")));
-    clean.read().map(|_| ())
-}
-
-fn read_members(path: &Path) -> BTreeMap<String, String> {
-    fs::read(path)
-        .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .unwrap_or_default()
-}
-
-/// Digest of each member's sources, by package name.
-fn member_digests(inputs: &RustInputs) -> anyhow::Result<BTreeMap<String, String>> {
-    let mut by_member: BTreeMap<&str, Entries> = BTreeMap::new();
-    for (path, entry) in &inputs.sources {
-        // The innermost folder that is a member's.
-        let owner = inputs
-            .members
-            .iter()
-            .filter(|(_, folder)| Path::new(path).starts_with(folder.as_str()))
-            .max_by_key(|(_, folder)| folder.len());
-        if let Some((name, _)) = owner {
-            by_member
-                .entry(name)
-                .or_default()
-                .insert(path.clone(), entry.clone());
-        }
-    }
-    by_member
-        .into_iter()
-        .map(|(name, entries)| {
-            Ok((
-                name.to_owned(),
-                digest_bytes(&serde_json::to_vec(&entries)?),
-            ))
-        })
-        .collect()
 }
 
 /// A binary linked against a newer libc than the base image's does not start there.
@@ -260,6 +232,38 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
+/// A page that was built here, with all that it consists of.
+#[derive(Debug)]
+pub struct Page {
+    /// Where it is kept.
+    pub folder: PathBuf,
+    /// Its files.
+    pub entries: Entries,
+}
+
+impl Page {
+    /// The one kept for the same inputs, if there is one. A folder that lacks a file or
+    /// holds a damaged one is none.
+    ///
+    /// # Errors
+    /// None that can happen: the inputs serialise.
+    pub fn kept(context: &Context, inputs: &NpmInputs) -> anyhow::Result<Option<Self>> {
+        let kept = Self::path(context, inputs)?;
+        let folder = kept.join(&inputs.output);
+        Ok(read_checked::<Entries>(&kept.with_extension("json"))
+            .filter(|entries| {
+                entry::read_tree(&folder, &Rules::default()).is_ok_and(|found| found == *entries)
+            })
+            .map(|entries| Self { folder, entries }))
+    }
+
+    /// Where the folder that it was built in is kept.
+    fn path(context: &Context, inputs: &NpmInputs) -> anyhow::Result<PathBuf> {
+        let folder = context.records().join("prebuilt/npm");
+        Ok(folder.join(inputs.digest()?))
+    }
+}
+
 /// Builds the page, or takes the one kept for the same inputs.
 ///
 /// It is built in a copy that holds exactly the hashed files.
@@ -271,16 +275,12 @@ pub fn npm(
     label: &str,
     folder: &str,
     inputs: &NpmInputs,
-) -> anyhow::Result<PathBuf> {
-    let source = context.root.join(folder);
-    let kept = context
-        .records()
-        .join("prebuilt/npm")
-        .join(&inputs.digest()?[..16]);
-    let output = kept.join(&inputs.output);
-    if output.is_dir() {
-        return Ok(output);
+) -> anyhow::Result<Page> {
+    if let Some(kept) = Page::kept(context, inputs)? {
+        return Ok(kept);
     }
+    let source = context.root.join(folder);
+    let kept = Page::path(context, inputs)?;
     let _tool = Tool::Npm.claim(context, label)?;
     let node_modules = crate::local::npm::ensure(context, &source)?;
     let stage = kept.with_extension("partial");
@@ -316,7 +316,10 @@ pub fn npm(
         fs::remove_dir_all(&kept)?;
     }
     fs::rename(&stage, &kept)?;
-    Ok(output)
+    let folder = kept.join(&inputs.output);
+    let entries = entry::read_tree(&folder, &Rules::default())?;
+    write_checked(&kept.with_extension("json"), &entries)?;
+    Ok(Page { folder, entries })
 }
 
 fn copy_entries(from: &Path, to: &Path, entries: &Entries) -> anyhow::Result<()> {

@@ -3,11 +3,14 @@
 
 use super::entry::digest_bytes;
 use super::error::{Code, Failure, FailureContext as _};
+use super::{credentials, interrupt};
 use anyhow::Context as _;
 use oci_spec::image::{ImageConfiguration, ImageManifest};
+use std::net::IpAddr;
 use std::time::Duration;
-use ureq::http::{Response, StatusCode};
-use ureq::{Agent, Body};
+use ureq::Agent;
+use ureq::http::header::AUTHORIZATION;
+use ureq::http::{HeaderMap, Method, Request, StatusCode};
 
 /// Media types a tag of ours may have.
 const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, \
@@ -16,6 +19,9 @@ const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json";
 /// Registries refuse larger manifests (ECR: 4 MiB).
 const MANIFEST_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
+const CONNECT_BOUND: Duration = Duration::from_secs(3);
+/// A registry under full load takes its time; one that takes longer hangs.
+const BOUND: Duration = Duration::from_secs(30);
 
 /// One repository of one registry.
 #[derive(Debug, Clone)]
@@ -45,13 +51,33 @@ impl Manifest {
     }
 }
 
+/// What a registry answered.
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<String> {
+        Some(self.headers.get(name)?.to_str().ok()?.to_owned())
+    }
+}
+
 impl Repository {
     /// A repository; loopback registries are spoken to in plain HTTP, as the engine does.
     #[must_use]
     pub fn new(registry: &str, name: &str) -> Self {
+        Self::bounded(registry, name, BOUND)
+    }
+
+    /// A repository of which each question, credentials included, is given up after `bound`.
+    #[must_use]
+    pub fn bounded(registry: &str, name: &str, bound: Duration) -> Self {
         let config = Agent::config_builder()
-            .timeout_connect(Some(Duration::from_secs(3)))
-            .timeout_global(Some(Duration::from_secs(30)))
+            .timeout_connect(Some(CONNECT_BOUND.min(bound)))
+            .timeout_global(Some(bound))
             .http_status_as_error(false)
             .user_agent("app-gen-xtask")
             .build();
@@ -85,23 +111,14 @@ impl Repository {
     /// The registry does not answer, or refuses.
     pub fn digest_of(&self, tag: &str) -> anyhow::Result<Option<String>> {
         let url = self.url(&format!("manifests/{tag}"));
-        let response = self.send(&url, |agent, authorization| {
-            let mut request = agent.head(&url).header("accept", ACCEPT);
-            if let Some(value) = authorization {
-                request = request.header("authorization", value);
-            }
-            request.call()
-        })?;
-        match response.status() {
+        let answer = self.ask(Method::HEAD, &url, ("accept", ACCEPT), None)?;
+        match answer.status {
             StatusCode::NOT_FOUND => Ok(None),
-            StatusCode::OK => {
-                let digest = header(&response, "docker-content-digest");
-                match digest {
-                    Some(digest) => Ok(Some(digest)),
-                    // The header is optional in the protocol; the bytes are not.
-                    None => Ok(Some(self.manifest(tag)?.digest())),
-                }
-            }
+            StatusCode::OK => match answer.header("docker-content-digest") {
+                Some(digest) => Ok(Some(digest)),
+                // The header is optional in the protocol; the bytes are not.
+                None => Ok(Some(self.manifest(tag)?.digest())),
+            },
             status => Err(self.refused("HEAD", &url, status)),
         }
     }
@@ -111,11 +128,11 @@ impl Repository {
     /// # Errors
     /// It is missing, or the registry does not answer.
     pub fn manifest(&self, reference: &str) -> anyhow::Result<Manifest> {
-        let url = self.url(&format!("manifests/{reference}"));
-        let mut response = self.get(&url)?;
-        let media_type = header(&response, "content-type").unwrap_or_default();
-        let bytes = read(&mut response, &url)?;
-        Ok(Manifest { bytes, media_type })
+        let answer = self.get(&self.url(&format!("manifests/{reference}")))?;
+        Ok(Manifest {
+            media_type: answer.header("content-type").unwrap_or_default(),
+            bytes: answer.body,
+        })
     }
 
     /// The configuration of an image given by tag or digest.
@@ -131,9 +148,8 @@ impl Repository {
                 manifest.media_type
             )
         })?;
-        let url = self.url(&format!("blobs/{}", parsed.config().digest()));
-        let mut response = self.get(&url)?;
-        serde_json::from_slice(&read(&mut response, &url)?)
+        let answer = self.get(&self.url(&format!("blobs/{}", parsed.config().digest())))?;
+        serde_json::from_slice(&answer.body)
             .with_context(|| format!("configuration of {}", self.tagged(reference)))
     }
 
@@ -143,15 +159,10 @@ impl Repository {
     /// The registry refuses, or answers with another digest.
     pub fn put(&self, tag: &str, manifest: &Manifest) -> anyhow::Result<()> {
         let url = self.url(&format!("manifests/{tag}"));
-        let response = self.send(&url, |agent, authorization| {
-            let mut request = agent.put(&url).header("content-type", &manifest.media_type);
-            if let Some(value) = authorization {
-                request = request.header("authorization", value);
-            }
-            request.send(&manifest.bytes[..])
-        })?;
-        if !response.status().is_success() {
-            return Err(self.refused("PUT", &url, response.status()));
+        let media_type = ("content-type", manifest.media_type.as_str());
+        let answer = self.ask(Method::PUT, &url, media_type, Some(&manifest.bytes))?;
+        if !answer.status.is_success() {
+            return Err(self.refused("PUT", &url, answer.status));
         }
         let now = self.digest_of(tag)?;
         anyhow::ensure!(
@@ -171,47 +182,86 @@ impl Repository {
         )
     }
 
-    fn get(&self, url: &str) -> anyhow::Result<Response<Body>> {
-        let response = self.send(url, |agent, authorization| {
-            let mut request = agent.get(url).header("accept", ACCEPT);
-            if let Some(value) = authorization {
-                request = request.header("authorization", value);
-            }
-            request.call()
-        })?;
-        if response.status().is_success() {
-            Ok(response)
+    fn get(&self, url: &str) -> anyhow::Result<Answer> {
+        let answer = self.ask(Method::GET, url, ("accept", ACCEPT), None)?;
+        if answer.status.is_success() {
+            Ok(answer)
         } else {
-            Err(self.refused("GET", url, response.status()))
+            Err(self.refused("GET", url, answer.status))
         }
     }
 
-    /// Sends without credentials first; a challenge is answered once.
+    /// Asks without credentials first; a challenge is answered once.
+    fn ask(
+        &self,
+        method: Method,
+        url: &str,
+        header: (&'static str, &str),
+        body: Option<&[u8]>,
+    ) -> anyhow::Result<Answer> {
+        let request = Request::builder()
+            .method(method)
+            .uri(url)
+            .header(header.0, header.1)
+            .body(body.map(<[u8]>::to_vec))
+            .failure(|| {
+                Failure::new(
+                    Code::Usage,
+                    format!("{}/{} is no repository", self.registry, self.name),
+                )
+            })?;
+        let repository = self.clone();
+        // On a thread of its own, so that a signal need not wait for the answer.
+        interrupt::abandon(move || {
+            let answer = repository.send(&request, None)?;
+            if answer.status != StatusCode::UNAUTHORIZED {
+                return Ok(answer);
+            }
+            let challenge = answer.header("www-authenticate").unwrap_or_default();
+            let authorization =
+                credentials::authorization(&repository.agent, &repository.registry, &challenge)
+                    .with_context(|| format!("{} asks for credentials", request.uri()))?;
+            repository.send(&request, Some(&authorization))
+        })?
+    }
+
     fn send(
         &self,
-        url: &str,
-        request: impl Fn(&Agent, Option<&str>) -> Result<Response<Body>, ureq::Error>,
-    ) -> anyhow::Result<Response<Body>> {
-        let unreachable = || {
-            Failure::new(
-                Code::Service,
-                format!("registry {} does not answer", self.registry),
-            )
-            .hint(if is_loopback(&self.registry) {
-                "cargo xtask setup"
-            } else {
-                "cargo xtask preflight"
-            })
-        };
-        let response = request(&self.agent, None).failure(unreachable)?;
-        if response.status() != StatusCode::UNAUTHORIZED {
-            return Ok(response);
+        request: &Request<Option<Vec<u8>>>,
+        authorization: Option<&str>,
+    ) -> anyhow::Result<Answer> {
+        let (mut parts, body) = request.clone().into_parts();
+        if let Some(value) = authorization {
+            parts.headers.insert(AUTHORIZATION, value.parse()?);
         }
-        let challenge = header(&response, "www-authenticate").unwrap_or_default();
-        let authorization =
-            super::credentials::authorization(&self.agent, &self.registry, &challenge)
-                .with_context(|| format!("{url} asks for credentials"))?;
-        request(&self.agent, Some(&authorization)).failure(unreachable)
+        let url = parts.uri.clone();
+        let response = match body {
+            Some(bytes) => self.agent.run(Request::from_parts(parts, bytes)),
+            None => self.agent.run(Request::from_parts(parts, ())),
+        };
+        let (parts, mut body) = response
+            .failure(|| {
+                Failure::new(
+                    Code::Service,
+                    format!("registry {} does not answer", self.registry),
+                )
+                .hint(if is_loopback(&self.registry) {
+                    "cargo xtask setup"
+                } else {
+                    "cargo xtask preflight"
+                })
+            })?
+            .into_parts();
+        let body = body
+            .with_config()
+            .limit(MANIFEST_LIMIT_BYTES)
+            .read_to_vec()
+            .with_context(|| format!("failed to read {url}"))?;
+        Ok(Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        })
     }
 
     fn refused(&self, verb: &str, url: &str, status: StatusCode) -> anyhow::Error {
@@ -228,24 +278,60 @@ impl Repository {
 
 /// Whether the engine treats the registry as one on this machine.
 fn is_loopback(registry: &str) -> bool {
-    let host = registry.rsplit_once(':').map_or(registry, |(host, _)| host);
-    host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.")
+    let host = match registry.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => host,
+        _ => registry,
+    };
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || address
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
-fn header(response: &Response<Body>, name: &str) -> Option<String> {
-    response
-        .headers()
-        .get(name)?
-        .to_str()
-        .ok()
-        .map(str::to_owned)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
 
-fn read(response: &mut Response<Body>, url: &str) -> anyhow::Result<Vec<u8>> {
-    response
-        .body_mut()
-        .with_config()
-        .limit(MANIFEST_LIMIT_BYTES)
-        .read_to_vec()
-        .with_context(|| format!("failed to read {url}"))
+    #[test]
+    fn a_registry_that_never_answers_is_given_up() {
+        // The system accepts for a listener that does not.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let registry = listener.local_addr().unwrap().to_string();
+        let started = Instant::now();
+        let error = Repository::bounded(&registry, "a", Duration::from_millis(200))
+            .digest_of("latest")
+            .unwrap_err();
+        assert!(started.elapsed() < Duration::from_secs(5));
+        assert_eq!(
+            error.to_string(),
+            format!("registry {registry} does not answer")
+        );
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_said_to_be_none() {
+        let error = Repository::new("loc alhost", "a")
+            .digest_of("latest")
+            .unwrap_err();
+        assert_eq!(error.to_string(), "loc alhost/a is no repository");
+    }
+
+    #[test]
+    fn loopback_in_all_its_forms() {
+        for (registry, expected) in [
+            ("localhost", true),
+            ("localhost:5000", true),
+            ("a.localhost:1", true),
+            ("127.0.0.1:5000", true),
+            ("[::1]:5000", true),
+            ("[::1]", true),
+            ("127.example.com", false),
+            ("ghcr.io", false),
+        ] {
+            assert_eq!(is_loopback(registry), expected, "{registry}");
+        }
+    }
 }

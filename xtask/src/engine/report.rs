@@ -2,7 +2,8 @@
 //! returns (standard output: a table, or one JSON object with `--json`).
 
 use anyhow::Context as _;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::borrow::Cow;
+use std::io::{self, IsTerminal as _, Write};
 use std::time::Instant;
 
 /// Progress and results of one command. Cheap to clone.
@@ -94,30 +95,51 @@ impl Report {
     /// Ends the command: the JSON value with `--json`, else the text.
     ///
     /// # Errors
-    /// Standard output cannot be written to. One that nobody reads any more
-    /// (`| head`) is no failure: its reader has what it wanted.
+    /// Standard output cannot be written to.
     pub fn result(&self, value: &impl serde::Serialize, text: &str) -> anyhow::Result<()> {
-        self.write_result(value, text)
-            .or_else(|error| match error.kind() {
-                io::ErrorKind::BrokenPipe => Ok(()),
-                _ => Err(error).context("failed to write to standard output"),
-            })
+        self.stream(value, |stdout| writeln!(stdout, "{}", text.trim_end()))
     }
 
-    fn write_result(&self, value: &impl serde::Serialize, text: &str) -> io::Result<()> {
+    /// As [`Report::result`], for a text too long to be held.
+    ///
+    /// # Errors
+    /// Standard output cannot be written to. A reader that has seen enough is no error.
+    pub fn stream(
+        &self,
+        value: &impl serde::Serialize,
+        text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
         let mut stdout = io::BufWriter::new(io::stdout().lock());
-        if self.json {
-            serde_json::to_writer(&mut stdout, value)?;
-            writeln!(stdout)?;
+        let written = if self.json {
+            serde_json::to_writer(&mut stdout, value)
+                .map_err(io::Error::from)
+                .and_then(|()| writeln!(stdout))
         } else {
-            writeln!(stdout, "{}", text.trim_end())?;
+            text(&mut stdout)
+        };
+        match written.and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result.context("failed to write to standard output"),
         }
-        stdout.flush()
     }
 
     fn write(&self, text: &str) {
         // A closed standard error must not end the command.
         let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+}
+
+/// Text without control characters, which would act on a terminal or break a line.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if text.chars().any(char::is_control) {
+        let escaped = text.chars().map(|character| match character.is_control() {
+            true => character.escape_default().to_string(),
+            false => character.to_string(),
+        });
+        Cow::Owned(escaped.collect())
+    } else {
+        Cow::Borrowed(text)
     }
 }
 

@@ -32,12 +32,27 @@ struct Login {
 /// # Errors
 /// The registry cannot be reached or refuses us.
 pub fn registry(context: &Context, wanted: Registry, images: &[String]) -> anyhow::Result<String> {
-    if wanted == Registry::Environment && context.is_local() {
-        crate::local::registry::require(context)?;
-        return Ok(context.platform.local.registry());
-    }
     if context.is_local() {
-        crate::local::cloud::require(context)?;
+        match wanted {
+            Registry::Environment => crate::local::registry::require(context)?,
+            Registry::Ecr => crate::local::cloud::require(context)?,
+        }
+    }
+    address(context, wanted, images)
+}
+
+/// The registry's address where nothing is to be pushed: nothing is started and no
+/// repository made. For ECR the engine is logged in, because a question needs that too.
+///
+/// # Errors
+/// ECR cannot be reached or refuses us.
+pub fn asked(context: &Context, wanted: Registry) -> anyhow::Result<String> {
+    address(context, wanted, &[])
+}
+
+fn address(context: &Context, wanted: Registry, images: &[String]) -> anyhow::Result<String> {
+    if wanted == Registry::Environment && context.is_local() {
+        return Ok(context.platform.local.registry());
     }
     let mut arguments = vec!["ecr".to_owned(), "login".to_owned()];
     for image in images {

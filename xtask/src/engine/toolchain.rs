@@ -1,11 +1,12 @@
 //! The environment that images' Rust is compiled in: fixed, and part of the key.
 
-use super::cmd::Cmd;
 use super::entry::digest_bytes;
+use super::probe::{self, Probe, Surroundings};
+use anyhow::Context as _;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use toml::{Table, Value};
 
 /// The target of every image.
 pub const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -37,121 +38,190 @@ pub const PASSED_ENVIRONMENT: &[&str] = &[
 /// Tables of cargo's configuration that can change what is compiled.
 const RELEVANT_CONFIG: [&str; 6] = ["build", "env", "patch", "profile", "target", "unstable"];
 
-/// Versions of all that turns sources into a binary. Asked once per process: no
-/// command outlives a change of the compiler.
+/// Settings of `[build]` that cannot, and differ from machine to machine.
+const IRRELEVANT_BUILD_CONFIG: [&str; 4] = ["build-dir", "dep-info-basedir", "jobs", "target-dir"];
+
+/// Versions of all that turns sources into a binary.
 ///
 /// # Errors
-/// A compiler is missing.
-pub fn fingerprint(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
-    static KNOWN: Mutex<Option<BTreeMap<String, String>>> = Mutex::new(None);
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(fingerprint) = &*known {
-        return Ok(fingerprint.clone());
-    }
-    let fingerprint = probe(root)?;
-    *known = Some(fingerprint.clone());
-    Ok(fingerprint)
-}
-
-fn probe(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
-    let probes: [(&str, &[&str]); 4] = [
-        ("rustc", &["rustc", "-vV"]),
-        ("cc", &["cc", "--version"]),
-        ("ld", &["ld", "--version"]),
-        ("libc", &["getconf", "GNU_LIBC_VERSION"]),
+/// A compiler is missing, or a configuration of cargo is malformed.
+pub fn fingerprint(root: &Path, records: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    // The images are keyed side by side; the second finds the answers of the first.
+    static ASKING: Mutex<()> = Mutex::new(());
+    let _asking = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
+    let probe = |name: &str, program: &str, arguments| Probe {
+        name: name.to_owned(),
+        program: program.into(),
+        arguments,
+    };
+    let mut probes = vec![
+        probe("rustc", "rustc", &["-vV"]),
+        probe("cargo", "cargo", &["-V"]),
+        probe("cc", "cc", &["--version"]),
+        probe("ld", "ld", &["--version"]),
+        probe("libc", "getconf", &["GNU_LIBC_VERSION"]),
     ];
-    // Side by side: each costs some 20 ms of process start.
-    let answers: Vec<anyhow::Result<String>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = probes
-            .iter()
-            .map(|(_, line)| {
-                scope.spawn(|| {
-                    Cmd::new(line[0])
-                        .args(&line[1..])
-                        .folder(root)
-                        .only_env(PASSED_ENVIRONMENT)
-                        .timeout(Duration::from_secs(20))
-                        .read()
-                })
-            })
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| {
-                thread
-                    .join()
-                    .unwrap_or_else(|_| Err(anyhow::anyhow!("a probe panicked")))
-            })
-            .collect()
-    });
     let mut fingerprint = BTreeMap::new();
-    for ((name, _), answer) in probes.iter().zip(answers) {
-        let answer = answer?;
-        let text = if *name == "rustc" {
+    for (name, path) in config_files(root)? {
+        let Some(table) = read_config(&path)? else {
+            continue;
+        };
+        probes.extend(configured_programs(&name, &path, &table));
+        let relevant = relevant_config(table);
+        if !relevant.is_empty() {
+            fingerprint.insert(name, digest_bytes(relevant.to_string().as_bytes()));
+        }
+    }
+    for (name, answer) in probe::ask(
+        &Surroundings::of_process(root),
+        &records.join("toolchain.json"),
+        &probes,
+    )? {
+        let text = if name == "rustc" {
             answer.replace('\n', "; ")
         } else {
             answer.lines().next().unwrap_or_default().to_owned()
         };
-        // A key must never be computed from an answer that got lost.
-        anyhow::ensure!(!text.is_empty(), "{name} does not tell its version");
-        fingerprint.insert((*name).to_owned(), text);
-    }
-    for (name, digest) in cargo_config(root)? {
-        fingerprint.insert(name, digest);
+        fingerprint.insert(name, text);
     }
     Ok(fingerprint)
 }
 
-/// Digests of the relevant part of each cargo configuration that applies.
-fn cargo_config(root: &Path) -> anyhow::Result<Vec<(String, String)>> {
-    let mut files: Vec<(String, PathBuf)> = root
+/// The version of cargo, of the fingerprint.
+///
+/// # Errors
+/// As [`fingerprint`].
+pub fn cargo_version(root: &Path, records: &Path) -> anyhow::Result<String> {
+    Ok(fingerprint(root, records)?
+        .remove("cargo")
+        .unwrap_or_default())
+}
+
+/// Where cargo looks for its configuration, present or not, and what those include:
+/// name (the same on every machine) and path.
+///
+/// # Errors
+/// A configuration is malformed.
+pub fn config_files(root: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
+    let mut folders: Vec<(String, PathBuf)> = root
         .ancestors()
         .enumerate()
-        .map(|(depth, folder)| {
-            (
-                format!("cargo config {depth} up"),
-                folder.join(".cargo/config.toml"),
-            )
-        })
+        .map(|(depth, folder)| (format!("cargo config {depth} up"), folder.join(".cargo")))
         .collect();
-    let home = std::env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
-    if let Some(home) = home {
-        files.push((
-            "cargo config of the user".to_owned(),
-            home.join("config.toml"),
-        ));
-    }
-    let mut digests = Vec::new();
-    for (name, path) in files {
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => anyhow::bail!("failed to read {}: {error}", path.display()),
-        };
-        let table: toml::Table = text
-            .parse()
-            .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
-        let relevant: toml::Table = table
-            .into_iter()
-            .filter(|(key, _)| RELEVANT_CONFIG.contains(&key.as_str()))
-            .collect();
-        if !relevant.is_empty() {
-            digests.push((name, digest_bytes(relevant.to_string().as_bytes())));
+    folders.extend(cargo_home().map(|home| ("cargo config of the user".to_owned(), home)));
+    let mut files = Vec::new();
+    for (name, folder) in folders {
+        // Without an ending as cargo once had it, and still prefers it.
+        let legacy = (format!("{name}, legacy"), folder.join("config"));
+        for (name, path) in [(name, folder.join("config.toml")), legacy] {
+            add_with_includes(name, path, &mut files)?;
         }
     }
-    Ok(digests)
+    Ok(files)
+}
+
+fn add_with_includes(
+    name: String,
+    path: PathBuf,
+    files: &mut Vec<(String, PathBuf)>,
+) -> anyhow::Result<()> {
+    if files.iter().any(|(_, known)| *known == path) {
+        return Ok(());
+    }
+    let table = read_config(&path)?.unwrap_or_default();
+    files.push((name.clone(), path.clone()));
+    let includes = match table.get("include") {
+        Some(Value::Array(includes)) => includes.as_slice(),
+        Some(include) => std::slice::from_ref(include),
+        None => return Ok(()),
+    };
+    for (number, include) in includes.iter().enumerate() {
+        let included = include.get("path").unwrap_or(include).as_str();
+        let included = included.with_context(|| format!("`include` of {}", path.display()))?;
+        // Relative to the file that includes it.
+        add_with_includes(
+            format!("{name}, include {number}"),
+            path.with_file_name(included),
+            files,
+        )?;
+    }
+    Ok(())
+}
+
+/// A configuration, where there is one.
+fn read_config(path: &Path) -> anyhow::Result<Option<Table>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => {
+            let table = text.parse();
+            Ok(Some(table.with_context(|| {
+                format!("failed to parse {}", path.display())
+            })?))
+        }
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("failed to read {}", path.display())),
+    }
+}
+
+/// Whether reading failed because there is no such file.
+#[must_use]
+pub fn is_absent(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    [NotFound, NotADirectory].contains(&error.kind())
+}
+
+fn relevant_config(mut config: Table) -> Table {
+    config.retain(|key, _| RELEVANT_CONFIG.contains(&key));
+    if let Some(build) = config.get_mut("build").and_then(Value::as_table_mut) {
+        build.retain(|key, _| !IRRELEVANT_BUILD_CONFIG.contains(&key));
+        if build.is_empty() {
+            config.remove("build");
+        }
+    }
+    config
+}
+
+/// The compiler, wrappers and linkers that a configuration names, to be asked for
+/// their versions as those of the search path are.
+fn configured_programs(name: &str, path: &Path, config: &Table) -> Vec<Probe> {
+    let build = ["rustc", "rustc-wrapper", "rustc-workspace-wrapper"]
+        .into_iter()
+        .filter_map(|key| Some((key.to_owned(), config.get("build")?.get(key)?)));
+    let linkers = config
+        .get("target")
+        .and_then(Value::as_table)
+        .into_iter()
+        .flatten()
+        .filter_map(|(target, table)| Some((format!("linker of {target}"), table.get("linker")?)));
+    build
+        .chain(linkers)
+        .filter_map(|(what, program)| {
+            let program = program.as_str().filter(|program| !program.is_empty())?;
+            Some(Probe {
+                name: format!("{name}: {what}"),
+                // A path is relative to the folder that holds `.cargo`.
+                program: match path.parent().and_then(Path::parent) {
+                    Some(folder) if program.contains('/') => folder.join(program),
+                    _ => program.into(),
+                },
+                arguments: &["--version"],
+            })
+        })
+        .collect()
+}
+
+/// Where cargo keeps registries and the user's configuration.
+#[must_use]
+pub fn cargo_home() -> Option<PathBuf> {
+    std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")))
 }
 
 /// The compiler flags of images: paths of the machine are mapped away, so that
 /// the same sources give the same bytes in every checkout.
 #[must_use]
 pub fn rust_flags(root: &Path) -> String {
-    let cargo_home = std::env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")))
-        .unwrap_or_default();
+    let cargo_home = cargo_home().unwrap_or_default();
     // Separated as CARGO_ENCODED_RUSTFLAGS wants it: paths may hold spaces.
     format!(
         "--remap-path-prefix={}=/source\x1f--remap-path-prefix={}=/cargo",

@@ -9,6 +9,8 @@ use crate::engine::context::Context;
 use crate::engine::entry::digest_bytes;
 use crate::engine::error::{Code, Failure};
 use crate::engine::paths;
+use crate::engine::pins::Pins;
+use crate::engine::reference::Reference;
 use anyhow::Context as _;
 use std::path::Path;
 use std::time::Duration;
@@ -41,21 +43,32 @@ pub(super) fn probe_base(context: &Context) -> Finding {
 /// Pulls the base image where a registry can be reached, else makes it with debootstrap.
 pub(super) fn ensure_base(context: &Context) -> anyhow::Result<()> {
     let image = &context.platform.base_image;
+    // A pin is what builds use, wherever the tag points by now.
+    let pins = Pins::load(&context.root)?;
+    let wanted = match pins.digest(&Reference::parse(image)?) {
+        Some(digest) => format!("{image}@{digest}"),
+        None => image.clone(),
+    };
     context
         .report
-        .step(&format!("look for {image} in its registry"));
+        .step(&format!("look for {wanted} in its registry"));
     let reachable = Cmd::new("docker")
-        .args(["buildx", "imagetools", "inspect", image])
+        .args(["buildx", "imagetools", "inspect", &wanted])
         .timeout(REACH_BOUND)
         .output()
         .is_ok_and(|answer| answer.status.success());
     crate::engine::interrupt::check()?;
     if reachable {
-        context.report.step(&format!("pull {image}"));
-        return Cmd::new("docker")
-            .args(["pull", "--platform", &context.platform.platform, image])
+        context.report.step(&format!("pull {wanted}"));
+        Cmd::new("docker")
+            .args(["pull", "--platform", &context.platform.platform, &wanted])
             .timeout(PULL_BOUND)
-            .run(&context.report, "docker");
+            .run(&context.report, "docker")?;
+        // By digest it comes without its tag.
+        if wanted != *image {
+            Cmd::new("docker").args(["tag", &wanted, image]).read()?;
+        }
+        return Ok(());
     }
     let suite = debian_suite(image).ok_or_else(|| {
         Failure::new(

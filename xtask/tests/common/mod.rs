@@ -238,9 +238,15 @@ impl Checkout {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        self.command_under(&[], arguments)
+    }
+
+    /// The same, started by another command that is given ours as its last arguments.
+    pub(crate) fn command_under(&self, starter: &[&str], arguments: &[&str]) -> Command {
+        let line = [starter, &[env!("CARGO_BIN_EXE_xtask")], arguments].concat();
+        let mut command = Command::new(line[0]);
         command
-            .args(arguments)
+            .args(&line[1..])
             .current_dir(self.root())
             // The test's own cargo must not decide what this one sees.
             .env_remove("CARGO_TARGET_DIR")

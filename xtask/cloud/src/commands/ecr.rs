@@ -10,8 +10,8 @@ use crate::report::{self, Outcome};
 pub(crate) enum Command {
     /// Credentials for `docker login`; repositories are created in the local cloud and must exist on AWS
     Login {
-        /// A repository that is going to be used; may be given again
-        #[arg(long = "repository", value_name = "REPOSITORY", required = true)]
+        /// A repository that is going to be pushed to; may be given again
+        #[arg(long = "repository", value_name = "REPOSITORY")]
         repositories: Vec<String>,
     },
     /// Put a tag on an image by its exact manifest bytes, so that the digest stays

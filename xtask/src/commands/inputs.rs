@@ -1,0 +1,344 @@
+//! `cargo xtask inputs IMAGE` and `inputs --context DIR`: all that a key follows from,
+//! of an image of ours or of any Docker build.
+
+use crate::engine::base::Source;
+use crate::engine::build;
+use crate::engine::context::Context;
+use crate::engine::entry::{Entries, Entry, escape};
+use crate::engine::error::{Code, Failure};
+use crate::engine::inputs::{Inputs, NpmInputs, RustInputs};
+use crate::engine::key::{self, DOCKERFILE_NAME, DockerBuild, Key};
+use crate::engine::report::{Report, printable};
+use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+/// How much of a digest the text shows.
+const DIGEST_CHARACTERS: usize = 12;
+
+/// Arguments of `inputs`.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["image", "context"]))]
+pub struct Args {
+    /// Image of platform.toml
+    image: Option<String>,
+    /// Folder of any Docker build instead; needs no checkout
+    #[arg(long, value_name = "DIR")]
+    context: Option<PathBuf>,
+    #[command(flatten)]
+    docker: DockerArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct DockerArgs {
+    /// Its Dockerfile, relative to the current folder; DIR/Dockerfile where not given
+    #[arg(long, value_name = "DOCKERFILE", requires = "context")]
+    file: Option<PathBuf>,
+    /// Stage to build; the last one where not given
+    #[arg(long, value_name = "STAGE", requires = "context")]
+    target: Option<String>,
+    /// Build argument; may be given again
+    #[arg(long = "build-arg", value_name = "NAME=VALUE", requires = "context", value_parser = parse_argument)]
+    build_args: Vec<(String, String)>,
+    /// Platform to build for; this machine's where not given
+    #[arg(long, value_name = "PLATFORM", requires = "context")]
+    platform: Option<String>,
+}
+
+fn parse_argument(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("a build argument is NAME=VALUE"),
+    }
+}
+
+impl Args {
+    /// The build of a folder, which needs no checkout, if that is what is asked for.
+    #[must_use]
+    pub fn docker_build(&self) -> Option<DockerBuild> {
+        let context = self.context.clone()?;
+        Some(DockerBuild {
+            dockerfile: match &self.docker.file {
+                Some(file) => file.clone(),
+                None => context.join(DOCKERFILE_NAME),
+            },
+            context,
+            target: self.docker.target.clone(),
+            arguments: self.docker.build_args.iter().cloned().collect(),
+            platform: match &self.docker.platform {
+                Some(platform) => platform.clone(),
+                None => own_platform(),
+            },
+        })
+    }
+}
+
+/// This machine's platform as Docker writes it.
+fn own_platform() -> String {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    format!("linux/{architecture}")
+}
+
+/// Prints the inputs of an image of the manifest.
+///
+/// # Errors
+/// As [`key::compute`].
+pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+    let name = args.image.as_ref().ok_or_else(|| {
+        Failure::new(Code::Usage, "no image is named").hint("cargo xtask inputs --help")
+    })?;
+    build::select(context, std::slice::from_ref(name))?;
+    let image = &context.platform.images[name];
+    let key = build::key_of(context, name)?;
+    let ignore_file = key.ignore_file.as_deref();
+    let listing = Listing::new(
+        &key,
+        Path::new(image.context.get_ref()),
+        Path::new(image.dockerfile.get_ref()),
+        ignore_file.map(|path| path.strip_prefix(&context.root).unwrap_or(path)),
+    );
+    print(&listing, &context.report)
+}
+
+/// Prints the inputs of any Docker build.
+///
+/// # Errors
+/// As [`key::of_build`].
+pub fn run_docker(build: &DockerBuild, report: &Report) -> anyhow::Result<()> {
+    let key = key::of_build(build)?;
+    let listing = Listing::new(
+        &key,
+        &build.context,
+        &build.dockerfile,
+        key.ignore_file.as_deref(),
+    );
+    print(&listing, report)
+}
+
+/// The result of `inputs --json`, documented in AGENTS.md. It changes only with `form`.
+#[derive(Serialize)]
+struct Listing<'a> {
+    form: u32,
+    key: &'a str,
+    context: String,
+    dockerfile: HashedFile<'a>,
+    ignore_file: Option<HashedFile<'a>>,
+    platform: &'a str,
+    target: Option<&'a str>,
+    arguments: &'a BTreeMap<String, String>,
+    bases: Vec<NamedBase<'a>>,
+    #[serde(serialize_with = "rows")]
+    entries: &'a Entries,
+    rust: Option<Rust<'a>>,
+    npm: Option<Npm<'a>>,
+}
+
+#[derive(Serialize)]
+struct HashedFile<'a> {
+    path: String,
+    digest: &'a str,
+}
+
+#[derive(Serialize)]
+struct NamedBase<'a> {
+    reference: &'a str,
+    digest: &'a str,
+    source: Source,
+}
+
+#[derive(Serialize)]
+struct Rust<'a> {
+    package: &'a str,
+    binary: &'a str,
+    profile: &'a str,
+    target: &'a str,
+    to: &'a str,
+    members: &'a BTreeMap<String, String>,
+    features: &'a BTreeMap<String, String>,
+    checksums: &'a BTreeMap<String, String>,
+    workspace: &'a BTreeMap<String, String>,
+    environment: &'a BTreeMap<String, String>,
+    #[serde(serialize_with = "rows")]
+    entries: &'a Entries,
+}
+
+#[derive(Serialize)]
+struct Npm<'a> {
+    output: &'a str,
+    to: &'a str,
+    #[serde(serialize_with = "rows")]
+    entries: &'a Entries,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    path: &'a str,
+    #[serde(flatten)]
+    entry: &'a Entry,
+}
+
+/// Entries one by one, in their order; a large tree is written as it is walked.
+fn rows<S: Serializer>(entries: &Entries, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(entries.iter().map(|(path, entry)| Row { path, entry }))
+}
+
+impl<'a> Listing<'a> {
+    fn new(key: &'a Key, context: &Path, dockerfile: &Path, ignore_file: Option<&Path>) -> Self {
+        let Inputs {
+            form,
+            platform,
+            target,
+            args,
+            dockerfile: dockerfile_digest,
+            ignore_file: ignore_digest,
+            bases,
+            context: entries,
+            rust,
+            npm,
+        } = &key.inputs;
+        let name = |path: &Path| escape(path.as_os_str().as_bytes());
+        Self {
+            form: *form,
+            key: &key.hex,
+            context: name(context),
+            dockerfile: HashedFile {
+                path: name(dockerfile),
+                digest: dockerfile_digest,
+            },
+            ignore_file: ignore_file
+                .zip(ignore_digest.as_deref())
+                .map(|(path, digest)| HashedFile {
+                    path: name(path),
+                    digest,
+                }),
+            platform,
+            target: target.as_deref(),
+            arguments: args,
+            bases: bases
+                .iter()
+                .map(|(reference, digest)| NamedBase {
+                    reference,
+                    digest,
+                    source: key.base_sources[reference],
+                })
+                .collect(),
+            entries,
+            rust: rust.as_ref().map(Rust::new),
+            npm: npm.as_ref().map(Npm::new),
+        }
+    }
+}
+
+impl<'a> Rust<'a> {
+    fn new(inputs: &'a RustInputs) -> Self {
+        let [package, binary, profile, target] = &inputs.build;
+        Self {
+            package,
+            binary,
+            profile,
+            target,
+            to: &inputs.to,
+            members: &inputs.members,
+            features: &inputs.features,
+            checksums: &inputs.checksums,
+            workspace: &inputs.workspace,
+            environment: &inputs.environment,
+            entries: &inputs.sources,
+        }
+    }
+}
+
+impl<'a> Npm<'a> {
+    fn new(inputs: &'a NpmInputs) -> Self {
+        Self {
+            output: &inputs.output,
+            to: &inputs.to,
+            entries: &inputs.sources,
+        }
+    }
+}
+
+fn print(listing: &Listing<'_>, report: &Report) -> anyhow::Result<()> {
+    report.stream(listing, |output| write(listing, output))
+}
+
+/// The text, line by line: a tree of 57,000 files is no table to be laid out.
+fn write(listing: &Listing<'_>, output: &mut dyn Write) -> io::Result<()> {
+    write_entries(
+        output,
+        &format!("context {}", listing.context),
+        listing.entries,
+    )?;
+    if let Some(rust) = &listing.rust {
+        write_entries(
+            output,
+            &format!("sources of package {}", rust.package),
+            rust.entries,
+        )?;
+        for (name, version) in rust.environment {
+            writeln!(output, "{name}: {}", printable(version))?;
+        }
+        writeln!(output, "packages: {}", rust.features.len())?;
+    }
+    if let Some(npm) = &listing.npm {
+        write_entries(
+            output,
+            &format!("sources of the page in {}", npm.to),
+            npm.entries,
+        )?;
+    }
+    for base in &listing.bases {
+        let (reference, digest) = (base.reference, base.digest);
+        writeln!(
+            output,
+            "base {reference}: {digest} ({})",
+            base.source.name()
+        )?;
+    }
+    for (name, value) in listing.arguments {
+        writeln!(output, "argument {name}: {}", printable(value))?;
+    }
+    if let Some(target) = listing.target {
+        writeln!(output, "target stage: {target}")?;
+    }
+    writeln!(output, "platform: {}", listing.platform)?;
+    for (what, file) in [
+        ("Dockerfile", Some(&listing.dockerfile)),
+        ("ignore file", listing.ignore_file.as_ref()),
+    ] {
+        if let Some(HashedFile { path, digest }) = file {
+            writeln!(output, "{what} {}: {}", printable(path), shortened(digest))?;
+        }
+    }
+    writeln!(output, "key: {}", listing.key)
+}
+
+fn write_entries(output: &mut dyn Write, title: &str, entries: &Entries) -> io::Result<()> {
+    writeln!(output, "{}", printable(title))?;
+    for (path, entry) in entries {
+        let path = printable(path);
+        match entry {
+            Entry::File { mode, digest } => {
+                let digest = digest.to_string();
+                let digest = shortened(&digest);
+                writeln!(output, "  file       {:o}  {digest}  {path}", mode.bits())?;
+            }
+            Entry::Directory => writeln!(output, "  directory                     {path}")?,
+            Entry::Symlink { target } => {
+                let target = printable(target);
+                writeln!(output, "  symlink                       {path} → {target}")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn shortened(digest: &str) -> &str {
+    digest.get(..DIGEST_CHARACTERS).unwrap_or(digest)
+}

@@ -1,0 +1,98 @@
+//! The arguments that BuildKit gives every Dockerfile: platforms and the stage.
+
+use std::collections::BTreeMap;
+
+/// A platform as BuildKit normalises it.
+#[derive(Debug, PartialEq, Eq)]
+struct Platform {
+    system: String,
+    architecture: String,
+    variant: String,
+}
+
+impl Platform {
+    /// `os/architecture[/variant]`, the names that other tools use included.
+    fn parse(text: &str) -> Self {
+        let text = text.to_ascii_lowercase();
+        let mut parts = text.split('/');
+        let mut part = || parts.next().unwrap_or_default().to_owned();
+        let (system, architecture, variant) = (part(), part(), part());
+        let (architecture, variant) = match (architecture.as_str(), variant.as_str()) {
+            ("amd64" | "x86_64" | "x86-64", "" | "v1") => ("amd64", String::new()),
+            ("amd64" | "x86_64" | "x86-64", _) => ("amd64", variant),
+            ("arm64" | "aarch64", "" | "8" | "v8") => ("arm64", String::new()),
+            ("arm64" | "aarch64", _) => ("arm64", variant),
+            ("arm", "" | "7") | ("armhf", _) => ("arm", "v7".to_owned()),
+            ("armel", _) => ("arm", "v6".to_owned()),
+            ("arm", "5" | "6" | "8") => ("arm", format!("v{variant}")),
+            ("i386", _) => ("386", String::new()),
+            (other, _) => (other, variant),
+        };
+        Self {
+            system: match system.as_str() {
+                "macos" => "darwin".to_owned(),
+                _ => system,
+            },
+            architecture: architecture.to_owned(),
+            variant,
+        }
+    }
+
+    /// That of the engine, which is on this machine.
+    fn of_this_machine() -> Self {
+        Self::parse(&format!("linux/{}", std::env::consts::ARCH))
+    }
+}
+
+/// Arguments that need no `ARG`, with the values for this build.
+pub(super) fn arguments(wanted: &str, stage: Option<&str>) -> BTreeMap<String, String> {
+    let mut arguments = BTreeMap::new();
+    for (side, platform) in [
+        ("BUILD", Platform::of_this_machine()),
+        ("TARGET", Platform::parse(wanted)),
+    ] {
+        let mut whole = format!("{}/{}", platform.system, platform.architecture);
+        if !platform.variant.is_empty() {
+            whole.push('/');
+            whole.push_str(&platform.variant);
+        }
+        for (name, value) in [
+            ("PLATFORM", whole),
+            ("OS", platform.system),
+            ("OSVERSION", String::new()),
+            ("ARCH", platform.architecture),
+            ("VARIANT", platform.variant),
+        ] {
+            arguments.insert(format!("{side}{name}"), value);
+        }
+    }
+    let stage = stage.filter(|name| !name.is_empty()).unwrap_or("default");
+    arguments.insert("TARGETSTAGE".to_owned(), stage.to_owned());
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn platforms_are_normalised() {
+        for (text, expected) in [
+            ("linux/amd64", ["linux", "amd64", ""]),
+            ("Linux/x86_64", ["linux", "amd64", ""]),
+            ("linux/amd64/v2", ["linux", "amd64", "v2"]),
+            ("linux/arm64/v8", ["linux", "arm64", ""]),
+            ("linux/aarch64", ["linux", "arm64", ""]),
+            ("linux/arm", ["linux", "arm", "v7"]),
+            ("linux/arm/v6", ["linux", "arm", "v6"]),
+            ("linux/riscv64", ["linux", "riscv64", ""]),
+        ] {
+            let platform = Platform::parse(text);
+            assert_eq!(
+                [platform.system, platform.architecture, platform.variant],
+                expected.map(str::to_owned),
+                "{text}"
+            );
+        }
+    }
+}

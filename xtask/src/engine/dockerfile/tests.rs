@@ -1,0 +1,174 @@
+use super::*;
+
+const NOTHING: Wanted<'_> = Wanted {
+    arguments: &BTreeMap::new(),
+    target: None,
+    platform: "linux/arm64/v8",
+};
+
+fn read(text: &str) -> Result<String, String> {
+    read_bytes(text.as_bytes(), &NOTHING)
+}
+
+fn read_bytes(bytes: &[u8], wanted: &Wanted<'_>) -> Result<String, String> {
+    let images = external_images("D", bytes, wanted).map_err(|error| error.to_string())?;
+    Ok(images.into_iter().collect::<Vec<_>>().join(" "))
+}
+
+#[test]
+fn arguments_of_the_build_win_where_an_arg_names_them() {
+    let arguments = BTreeMap::from(
+        [("V", "9"), ("NEVER", "x"), ("TARGETARCH", "own")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+    );
+    let wanted = Wanted {
+        arguments: &arguments,
+        target: Some("A"),
+        ..NOTHING
+    };
+    for (text, expected) in [
+        ("ARG V=1\nFROM a:$V AS a", "a:9"),
+        ("ARG V\nFROM a:$V AS a", "a:9"),
+        ("FROM a:${V:-2}${NEVER} AS a", "a:2"),
+        ("ARG W=w-$V V X=$V\nFROM a:$W-$X AS a", "a:w--9"),
+        ("FROM a:$TARGETARCH-$TARGETSTAGE AS a", "a:own-A"),
+    ] {
+        assert_eq!(
+            read_bytes(text.as_bytes(), &wanted).as_deref(),
+            Ok(expected),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn builtin_arguments_follow_the_wanted_platform() {
+    for (text, expected) in [
+        (
+            "FROM a-$TARGETOS-$TARGETARCH$TARGETVARIANT",
+            "a-linux-arm64",
+        ),
+        (
+            "FROM a/$TARGETPLATFORM:$TARGETSTAGE",
+            "a/linux/arm64:default",
+        ),
+        ("FROM a:$TARGETSTAGE AS Last", "a:last"),
+        ("FROM a-$BUILDOS", "a-linux"),
+        ("ARG TARGETARCH\nFROM a-$TARGETARCH", "a-arm64"),
+        ("ARG TARGETARCH=x\nFROM a-$TARGETARCH", "a-x"),
+    ] {
+        assert_eq!(read(text).as_deref(), Ok(expected), "{text}");
+    }
+}
+
+#[test]
+fn the_frontend_of_a_syntax_directive_is_an_image() {
+    for (text, expected) in [
+        (
+            "# syntax=docker/dockerfile:1\nFROM a",
+            "a docker/dockerfile:1",
+        ),
+        ("#Syntax = f:1 option=x  \r\nFROM a", "a f:1"),
+        ("\u{feff}# syntax=f\nFROM a", "a f"),
+        ("#!/usr/bin/env x\n# syntax=f\nFROM a", "a f"),
+        ("# escape=`\n# syntax=f\nFROM a`\nb", "ab f"),
+        ("# a comment\n# syntax=f\nFROM a", "a"),
+        ("# unknown=x\n# syntax=f\nFROM a", "a"),
+        ("\n# syntax=f\nFROM a", "a"),
+        ("FROM a\n# syntax=f", "a"),
+    ] {
+        assert_eq!(read(text).as_deref(), Ok(expected), "{text}");
+    }
+    let arguments = BTreeMap::from([("BUILDKIT_SYNTAX".to_owned(), "g:2 x".to_owned())]);
+    let wanted = Wanted {
+        arguments: &arguments,
+        ..NOTHING
+    };
+    let text = b"# syntax=f\nFROM a";
+    assert_eq!(read_bytes(text, &wanted).as_deref(), Ok("a g:2"));
+}
+
+#[test]
+fn errors_name_file_line_and_instruction() {
+    for (text, expected) in [
+        ("", "D: Dockerfile: it has no instructions"),
+        (
+            "# only a comment\n",
+            "D: Dockerfile: it has no instructions",
+        ),
+        ("ARG A=1\n", "D: Dockerfile: it has no FROM"),
+        ("\n\nFORM a", "D:3: FORM: there is no such instruction"),
+        ("RUN x", "D:1: RUN: only ARG may stand before"),
+        ("FROM $A", "D:1: FROM: the base name `$A` is blank"),
+        (
+            "FROM a:$A",
+            "D:1: FROM: `a:` names no image: its tag is malformed; no value for A",
+        ),
+        ("FROM a b", "D:1: FROM: it takes `IMAGE` or"),
+        ("FROM a AS 1a", "D:1: FROM: `1a` is no name for a stage"),
+        (
+            "FROM a\nRUN <<E\nx",
+            "D:2: RUN: the here-document `E` has no end",
+        ),
+        (
+            "FROM a\nCOPY --from=1 x y",
+            "D:2: COPY: there is no stage 1",
+        ),
+        (
+            "FROM a\n\nCOPY \\\n# c\n --from=0 x y",
+            "D:3: COPY: stages take from each other",
+        ),
+        ("FROM a\nADD --from=b x y", "D:2: ADD: it has no --from"),
+        ("# escape=x\nFROM a", "D:1: escape: `x` is neither"),
+        (
+            "# escape=`\n# escape=`\nFROM a",
+            "D:2: escape: the directive is there twice",
+        ),
+        ("ARG A='\nFROM a", "D:1: ARG: in `A='`"),
+    ] {
+        let error = read(text).expect_err(text);
+        // `ARG A='` quotes its value only.
+        let expected = expected.replace("in `A='`", "in `'`");
+        assert!(error.starts_with(&expected), "{text}: {error}");
+    }
+    let wanted = Wanted {
+        target: Some("no"),
+        ..NOTHING
+    };
+    let error = read_bytes(b"FROM a AS b", &wanted).unwrap_err();
+    assert_eq!(error, "D: Dockerfile: it has no stage `no` to build");
+}
+
+#[test]
+fn bytes_that_are_no_text_do_not_matter_elsewhere() {
+    let read = |bytes: &[u8]| read_bytes(bytes, &NOTHING);
+    assert_eq!(read(b"FROM a # \xff").ok(), None);
+    assert_eq!(read(b"# \xff\nFROM a\nLABEL x=\xfe\n").as_deref(), Ok("a"));
+    assert!(read(b"FROM a\nRUN <<\xff\n\xfe\n").is_err());
+    assert!(read(b"FROM a\xff").is_err());
+}
+
+#[test]
+fn a_line_is_as_long_as_buildkit_reads() {
+    let text = |length: usize| format!("FROM a\n#{}\n", "x".repeat(length - 2));
+    assert!(read(&text(64 * 1024)).is_ok());
+    assert!(read(&text(64 * 1024 + 1)).is_err());
+}
+
+#[test]
+fn names_of_stages() {
+    let names = stage_names(b"ARG A\nFROM a AS One\nFROM b\nFROM c as two\n");
+    assert_eq!(names.into_iter().collect::<Vec<_>>(), ["one", "two"]);
+}
+
+#[test]
+fn many_stages_need_no_deep_stack() {
+    let mut text = "FROM a AS s0\n".to_owned();
+    for stage in 1..20_000 {
+        text.push_str(&format!(
+            "FROM scratch AS s{stage}\nCOPY --from=s{} x y\n",
+            stage - 1
+        ));
+    }
+    assert_eq!(read(&text).as_deref(), Ok("a"));
+}

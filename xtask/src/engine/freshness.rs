@@ -1,0 +1,200 @@
+//! Closes off cargo's own idea of what is fresh, which goes by modification time: it
+//! keeps a stale binary for an edit that kept its time, and what was edited during a
+//! compile and edited back is compiled in either state.
+//!
+//! Nobody else writes to the target folder. It records from which state of its sources
+//! each member was last compiled; members in another state are cleaned first, and a
+//! compile during which a source was written is done again.
+
+use super::audit;
+use super::cmd::Cmd;
+use super::entry::{Entries, digest_bytes, read_entry, unescape};
+use super::error::{Code, Failure};
+use super::identity::{Identity, Timestamp};
+use super::inputs::RustInputs;
+use super::records::{read_checked, write_checked};
+use super::toolchain::{PASSED_ENVIRONMENT, PROFILE, TARGET};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Sources may be written while they compile; this often the compile is done again.
+const ATTEMPTS: usize = 3;
+
+/// Digest of the sources by member.
+type Members = BTreeMap<String, String>;
+
+/// The members of one binary, and the folder that they are compiled in.
+#[derive(Debug)]
+pub struct Freshness<'a> {
+    root: &'a Path,
+    target: &'a Path,
+    binary: &'a Path,
+    inputs: &'a RustInputs,
+    members: Members,
+}
+
+impl<'a> Freshness<'a> {
+    /// The caller holds the lock of the target folder.
+    ///
+    /// # Errors
+    /// None that can happen: the sources serialise.
+    pub fn new(
+        root: &'a Path,
+        target: &'a Path,
+        binary: &'a Path,
+        inputs: &'a RustInputs,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            root,
+            target,
+            binary,
+            inputs,
+            members: member_digests(inputs)?,
+        })
+    }
+
+    /// Compiles until what is in the target folder comes from the sources as they are.
+    ///
+    /// # Errors
+    /// The compile fails, or the sources are written during each of some attempts.
+    pub fn compile(
+        &self,
+        say: impl Fn(&str),
+        compile: impl Fn() -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut written = String::new();
+        for _ in 0..ATTEMPTS {
+            let mut fresh = self.clean_stale()?;
+            // Said before it is done: a compile that is cut short, during which sources were
+            // edited and edited back, must not look like a good one.
+            let mut others = fresh.clone();
+            others.retain(|name, _| !self.members.contains_key(name));
+            self.record(&others)?;
+            let started = Timestamp::now();
+            let outcome = compile();
+            let Some(path) = self.written_since(started) else {
+                if outcome.is_ok() {
+                    fresh.extend(self.members.clone());
+                }
+                self.record(&fresh)?;
+                return outcome;
+            };
+            outcome?;
+            self.expect_unchanged(&path)?;
+            say(&format!(
+                "compiles again, because {path} was written meanwhile"
+            ));
+            written = path;
+        }
+        Err(Failure::new(
+            Code::Build,
+            format!("{written} was written during each of {ATTEMPTS} compiles"),
+        )
+        .hint("stop editing for the length of one build; a build script must write to OUT_DIR only")
+        .into())
+    }
+
+    /// Cleans the members whose sources differ from what they were last compiled from.
+    /// Returns those that remain, with members of other binaries.
+    fn clean_stale(&self) -> anyhow::Result<Members> {
+        let mut fresh: Members = read_checked(&self.record_path()).unwrap_or_default();
+        let stale: Vec<&String> = self
+            .members
+            .iter()
+            .filter(|(name, digest)| fresh.get(*name) != Some(digest))
+            .map(|(name, _)| name)
+            .collect();
+        fresh.retain(|name, _| !stale.contains(&name));
+        let compiled_before = [TARGET, PROFILE]
+            .iter()
+            .any(|folder| self.target.join(folder).is_dir());
+        if stale.is_empty() || !compiled_before {
+            return Ok(fresh);
+        }
+        // First, so that no clean that is cut short looks like a good compile.
+        self.record(&fresh)?;
+        let folders: Vec<&String> = stale
+            .iter()
+            .filter_map(|name| self.inputs.members.get(*name))
+            .collect();
+        audit::forget(self.root, self.target, self.binary, &folders)?;
+        Cmd::new("cargo")
+            .args(["clean", "--quiet", "--profile", PROFILE, "--target", TARGET])
+            .arg("--target-dir")
+            .arg(self.target)
+            .args(stale.iter().flat_map(|name| ["--package", name.as_str()]))
+            .folder(self.root)
+            .only_env(PASSED_ENVIRONMENT)
+            .read()?;
+        Ok(fresh)
+    }
+
+    /// A source that was written or removed since, [`escape`](super::entry::escape)d,
+    /// whatever it holds now.
+    fn written_since(&self, started: Timestamp) -> Option<String> {
+        let shared = ["Cargo.toml", "Cargo.lock"].map(str::to_owned);
+        self.inputs
+            .sources
+            .keys()
+            .chain(&shared)
+            .find(|path| {
+                let stat = rustix::fs::lstat(self.root.join(unescape(path)));
+                !stat.is_ok_and(|stat| Identity::from(stat).changed < started)
+            })
+            .cloned()
+    }
+
+    fn expect_unchanged(&self, path: &str) -> anyhow::Result<()> {
+        let now = read_entry(&self.root.join(unescape(path))).ok();
+        if self
+            .inputs
+            .sources
+            .get(path)
+            .is_none_or(|entry| now.as_ref() == Some(entry))
+        {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Code::Build,
+            format!("{path} changed while it was being compiled"),
+        )
+        .hint("run the command again")
+        .into())
+    }
+
+    fn record_path(&self) -> PathBuf {
+        self.target.join("members.json")
+    }
+
+    fn record(&self, members: &Members) -> anyhow::Result<()> {
+        write_checked(&self.record_path(), members)
+    }
+}
+
+/// Digest of each member's sources, by package name.
+fn member_digests(inputs: &RustInputs) -> anyhow::Result<Members> {
+    let mut by_member: BTreeMap<&str, Entries> = BTreeMap::new();
+    for (path, entry) in &inputs.sources {
+        // The innermost folder that is a member's.
+        let owner = inputs
+            .members
+            .iter()
+            .filter(|(_, folder)| Path::new(path).starts_with(folder.as_str()))
+            .max_by_key(|(_, folder)| folder.len());
+        if let Some((name, _)) = owner {
+            by_member
+                .entry(name)
+                .or_default()
+                .insert(path.clone(), entry.clone());
+        }
+    }
+    by_member
+        .into_iter()
+        .map(|(name, entries)| {
+            Ok((
+                name.to_owned(),
+                digest_bytes(&serde_json::to_vec(&entries)?),
+            ))
+        })
+        .collect()
+}
