@@ -6,7 +6,7 @@ use super::dockerfile;
 use super::entry::{self, Entries, digest_bytes};
 use super::error::{Code, Failure, FailureContext as _};
 use super::ignore::Rules;
-use super::{base, closure, records, toolchain, workspace};
+use super::{base, closure, records, toolchain};
 use anyhow::Context as _;
 use app_gen_infra::{Image, NpmPrebuild, Platform, RustPrebuild};
 use serde::{Deserialize, Serialize};
@@ -205,7 +205,9 @@ fn read_rules(path: Option<&Path>) -> anyhow::Result<(Rules, Option<String>)> {
 }
 
 fn rust_inputs(root: &Path, records: &Path, rust: &RustPrebuild) -> anyhow::Result<RustInputs> {
-    let closure = closure::resolve(root, records, &rust.package)?;
+    let environment = toolchain::fingerprint(root, records)?;
+    let cargo = environment.get("cargo").map_or("", String::as_str);
+    let closure = closure::resolve(root, records, cargo, &rust.package)?;
     Ok(RustInputs {
         build: [
             rust.package.clone(),
@@ -215,11 +217,11 @@ fn rust_inputs(root: &Path, records: &Path, rust: &RustPrebuild) -> anyhow::Resu
         ],
         to: rust.to.clone(),
         sources: closure::sources(root, &closure)?,
-        workspace: workspace::tables(root, &closure)?,
         members: closure.members,
         features: closure.features,
         checksums: closure.checksums,
-        environment: toolchain::fingerprint(root, records)?,
+        workspace: closure.workspace,
+        environment,
     })
 }
 
