@@ -125,6 +125,7 @@ impl<'a> Freshness<'a> {
             .args(stale.iter().flat_map(|name| ["--package", name.as_str()]))
             .folder(self.root)
             .only_env(PASSED_ENVIRONMENT)
+            .env("CARGO_BUILD_BUILD_DIR", self.target)
             .read()?;
         Ok(fresh)
     }
