@@ -11,6 +11,7 @@ use super::{buildx, paths, prebuild};
 use crate::local;
 use app_gen_infra::Image;
 use serde::Serialize;
+use std::fs::File;
 use std::time::Instant;
 
 /// Sources may be edited while they compile; this often the build starts over.
@@ -173,7 +174,7 @@ fn one(context: &Context, name: &str, registry: &str) -> anyhow::Result<Outcome>
 }
 
 /// Prebuilds what is needed and packs the context.
-fn assemble(context: &Context, name: &str, image: &Image, key: &Key) -> anyhow::Result<Vec<u8>> {
+fn assemble(context: &Context, name: &str, image: &Image, key: &Key) -> anyhow::Result<File> {
     let mut archive = Archive::default();
     archive.add_bytes(DOCKERFILE_PATH, Mode::Plain, key.dockerfile.clone());
     archive.add_entries(
@@ -189,5 +190,5 @@ fn assemble(context: &Context, name: &str, image: &Image, key: &Key) -> anyhow::
         let output = prebuild::npm(context, name, npm.folder.get_ref(), inputs)?;
         archive.add_folder(&output, &inputs.to)?;
     }
-    archive.finish()
+    archive.finish(&context.records())
 }

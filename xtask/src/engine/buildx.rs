@@ -10,6 +10,7 @@ use super::report::Report;
 use crate::local::engine;
 use anyhow::Context as _;
 use serde::Deserialize;
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
@@ -79,7 +80,7 @@ pub fn build(
     label: &str,
     key: &Key,
     repository: &Repository,
-    tar: Vec<u8>,
+    tar: File,
     records: &Path,
 ) -> anyhow::Result<String> {
     #[derive(Deserialize)]
@@ -99,7 +100,7 @@ pub fn build(
             engine::info()?.containerd_image_store,
         ))
         .arg("-")
-        .stdin(tar)
+        .stdin_file(tar)
         .timeout(TIMEOUT)
         .run(report, label)
         // Where the registry has gone, that is why, whatever the builder makes of it.

@@ -6,12 +6,16 @@
 //! follows from: the lock, every manifest and the relevant configuration.
 
 use super::cmd::Cmd;
-use super::entry::{Entries, Entry, digest_bytes, digest_file, escape, read_entry};
+use super::content::digest_file;
+use super::entry::{Entries, Entry, digest_bytes, escape};
+use super::stat_cache::StatCache;
 use super::toolchain::{PASSED_ENVIRONMENT, TARGET};
+use super::tree::{self, Filter, Item, Verdict};
 use anyhow::Context as _;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -174,14 +178,40 @@ fn ask_cargo(root: &Path, package: &str) -> anyhow::Result<Closure> {
 ///
 /// # Errors
 /// Something cannot be read.
-pub fn sources(root: &Path, closure: &Closure) -> anyhow::Result<Entries> {
+pub fn sources(root: &Path, closure: &Closure, cache: &StatCache) -> anyhow::Result<Entries> {
     let mut entries = Entries::new();
-    for folder in closure.members.values() {
-        let folder = root.join(folder);
-        let excludes = excludes(&folder)?;
-        collect(root, &folder, &excludes, &mut entries)?;
+    for member in closure.members.values() {
+        let folder = root.join(member);
+        let files = tree::read(&folder, &PackageFiles(excludes(&folder)?), cache)?;
+        let prefix = escape(member.as_bytes());
+        entries.extend(
+            files
+                .into_iter()
+                .filter(|(_, entry)| *entry != Entry::Directory)
+                .map(|(path, entry)| match prefix.as_str() {
+                    "" => (path, entry),
+                    prefix => (format!("{prefix}/{path}"), entry),
+                }),
+        );
     }
     Ok(entries)
+}
+
+/// The files of a package: cargo's `exclude` has gitignore semantics.
+struct PackageFiles(Gitignore);
+
+impl Filter for PackageFiles {
+    type State = ();
+
+    fn decide(&self, item: &Item<'_>, (): &()) -> anyhow::Result<Verdict<()>> {
+        let path = Path::new(OsStr::from_bytes(item.path));
+        let is_excluded = self.0.matched(path, item.is_directory).is_ignore();
+        // A nested package is a closure member of its own, or none of our business.
+        if is_excluded || (item.is_directory && item.has_file("Cargo.toml")) {
+            return Ok(Verdict::Skip);
+        }
+        Ok(Verdict::Keep(()))
+    }
 }
 
 fn excludes(folder: &Path) -> anyhow::Result<Gitignore> {
@@ -199,39 +229,11 @@ fn excludes(folder: &Path) -> anyhow::Result<Gitignore> {
         .with_context(|| format!("failed to read {}", path.display()))?;
     let manifest: Manifest =
         toml::from_str(&text).with_context(|| format!("failed to parse {}", path.display()))?;
-    let mut builder = GitignoreBuilder::new(folder);
+    let mut builder = GitignoreBuilder::new("");
     for pattern in &manifest.package.exclude {
         builder
             .add_line(None, pattern)
             .with_context(|| format!("package.exclude of {}", path.display()))?;
     }
     Ok(builder.build()?)
-}
-
-fn collect(
-    root: &Path,
-    folder: &Path,
-    excludes: &Gitignore,
-    entries: &mut Entries,
-) -> anyhow::Result<()> {
-    let listing = std::fs::read_dir(folder)
-        .with_context(|| format!("failed to list {}", folder.display()))?;
-    for item in listing {
-        let path = item?.path();
-        let is_folder = path.is_dir() && !path.is_symlink();
-        if excludes.matched(&path, is_folder).is_ignore() {
-            continue;
-        }
-        if is_folder {
-            // A nested package is a closure member of its own, or none of our business.
-            if !path.join("Cargo.toml").is_file() {
-                collect(root, &path, excludes, entries)?;
-            }
-            continue;
-        }
-        let relative = path.strip_prefix(root).unwrap_or(&path);
-        let entry: Entry = read_entry(&path)?;
-        entries.insert(escape(relative.as_os_str().as_bytes()), entry);
-    }
-    Ok(())
 }

@@ -3,10 +3,12 @@
 //! can be compared by name.
 
 use super::dockerfile;
-use super::entry::{self, Entries, digest_bytes};
+use super::content::digest_json;
+use super::entry::{Entries, digest_bytes};
 use super::error::{Code, Failure, FailureContext as _};
 use super::ignore::Rules;
-use super::{base, closure, records, toolchain};
+use super::stat_cache::StatCache;
+use super::{base, closure, records, toolchain, tree};
 use anyhow::Context as _;
 use app_gen_infra::{Image, NpmPrebuild, Platform, RustPrebuild};
 use serde::{Deserialize, Serialize};
@@ -106,7 +108,7 @@ impl RustInputs {
     /// # Errors
     /// None that can happen: the value serialises.
     pub fn digest(&self) -> anyhow::Result<String> {
-        Ok(digest_bytes(&serde_json::to_vec(self)?))
+        Ok(digest_json(self)?.to_string())
     }
 }
 
@@ -116,7 +118,7 @@ impl NpmInputs {
     /// # Errors
     /// None that can happen: the value serialises.
     pub fn digest(&self) -> anyhow::Result<String> {
-        Ok(digest_bytes(&serde_json::to_vec(self)?))
+        Ok(digest_json(self)?.to_string())
     }
 }
 
@@ -131,6 +133,7 @@ pub fn compute(
     platform: &Platform,
     image: &Image,
 ) -> anyhow::Result<Key> {
+    let cache = StatCache::open(records, &image.repository);
     let dockerfile_path = root.join(image.dockerfile.get_ref());
     let dockerfile = std::fs::read(&dockerfile_path)
         .with_context(|| format!("failed to read {}", dockerfile_path.display()))?;
@@ -165,20 +168,22 @@ pub fn compute(
         dockerfile: digest_bytes(&dockerfile),
         ignore_file: ignore_digest,
         bases,
-        context: entry::read_tree(&context, &rules)?,
+        context: tree::read(&context, &rules, &cache)?,
         rust: image
             .rust
             .as_ref()
-            .map(|rust| rust_inputs(root, records, rust))
+            .map(|rust| rust_inputs(root, records, rust, &cache))
             .transpose()?,
         npm: image
             .npm
             .as_ref()
-            .map(|npm| npm_inputs(root, npm))
+            .map(|npm| npm_inputs(root, npm, &cache))
             .transpose()?,
     };
+    // Where it cannot be written, the next key takes longer; this one is right.
+    let _ = cache.save();
     Ok(Key {
-        hex: digest_bytes(&serde_json::to_vec(&inputs)?),
+        hex: digest_json(&inputs)?.to_string(),
         inputs,
         base_sources,
         dockerfile,
@@ -204,7 +209,7 @@ fn read_rules(path: Option<&Path>) -> anyhow::Result<(Rules, Option<String>)> {
     Ok((rules, Some(digest_bytes(&bytes))))
 }
 
-fn rust_inputs(root: &Path, records: &Path, rust: &RustPrebuild) -> anyhow::Result<RustInputs> {
+fn rust_inputs(root: &Path, records: &Path, rust: &RustPrebuild, cache: &StatCache) -> anyhow::Result<RustInputs> {
     let closure = closure::resolve(root, records, &rust.package)?;
     Ok(RustInputs {
         build: [
@@ -214,7 +219,7 @@ fn rust_inputs(root: &Path, records: &Path, rust: &RustPrebuild) -> anyhow::Resu
             toolchain::TARGET.to_owned(),
         ],
         to: rust.to.clone(),
-        sources: closure::sources(root, &closure)?,
+        sources: closure::sources(root, &closure, cache)?,
         members: closure.members,
         features: closure.features,
         checksums: closure.checksums,
@@ -252,13 +257,13 @@ fn workspace_tables(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
         .collect())
 }
 
-fn npm_inputs(root: &Path, npm: &NpmPrebuild) -> anyhow::Result<NpmInputs> {
+fn npm_inputs(root: &Path, npm: &NpmPrebuild, cache: &StatCache) -> anyhow::Result<NpmInputs> {
     let folder = root.join(npm.folder.get_ref());
     let (rules, _) = read_rules(Some(&folder.join(".dockerignore")))?;
     Ok(NpmInputs {
         output: npm.output.clone(),
         to: npm.to.clone(),
-        sources: entry::read_tree(&folder, &rules)?,
+        sources: tree::read(&folder, &rules, cache)?,
     })
 }
 

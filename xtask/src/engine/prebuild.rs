@@ -4,8 +4,9 @@
 //! Rust again, nor the other way round.
 
 use super::cmd::Cmd;
+use super::content::{Hashed, digest_json};
 use super::context::Context;
-use super::entry::{self, Entries, Entry, digest_bytes};
+use super::entry::{self, Entries, Entry};
 use super::error::{Code, DISK_FULL, Failure, FailureContext as _};
 use super::key::{NpmInputs, RustInputs};
 use super::lock::Lock;
@@ -220,12 +221,7 @@ fn member_digests(inputs: &RustInputs) -> anyhow::Result<BTreeMap<String, String
     }
     by_member
         .into_iter()
-        .map(|(name, entries)| {
-            Ok((
-                name.to_owned(),
-                digest_bytes(&serde_json::to_vec(&entries)?),
-            ))
-        })
+        .map(|(name, entries)| Ok((name.to_owned(), digest_json(&entries)?.to_string())))
         .collect()
 }
 
@@ -332,28 +328,9 @@ fn copy_entries(from: &Path, to: &Path, entries: &Entries) -> anyhow::Result<()>
                 if let Some(parent) = target.parent() {
                     fs::create_dir_all(parent)?;
                 }
-                let bytes = read_hashed(&from.join(&name), digest)?;
-                fs::write(&target, bytes)?;
-                fs::set_permissions(&target, fs::Permissions::from_mode(mode.bits()))?;
+                Hashed::open(&from.join(&name), *digest)?.copy_to(&target, mode.bits())?;
             }
         }
     }
     Ok(())
-}
-
-/// The bytes of a file, which must still be those that were hashed.
-///
-/// # Errors
-/// They are not, or the file cannot be read.
-pub fn read_hashed(path: &Path, digest: &str) -> anyhow::Result<Vec<u8>> {
-    let bytes = fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
-    if digest_bytes(&bytes) != digest {
-        return Err(Failure::new(
-            Code::Build,
-            format!("{} changed while it was being built", path.display()),
-        )
-        .hint("run the command again")
-        .into());
-    }
-    Ok(bytes)
 }
