@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use xtask::engine::closure::{self, Closure};
 use xtask::engine::cmd::Cmd;
 use xtask::engine::error::Rendered;
+use xtask::engine::stat_cache::StatCache;
 use xtask::engine::workspace;
 
 /// A workspace in a folder of its own.
@@ -236,7 +237,7 @@ fn inherited_dependencies_count_by_name_and_excludes_are_followed() {
     }
     workspace.lock();
     let closure = workspace.resolve("app").unwrap();
-    let sources = closure::sources(&workspace.root(), &closure).unwrap();
+    let sources = closure::sources(&workspace.root(), &closure, &StatCache::none()).unwrap();
     let names: Vec<&str> = sources.keys().map(String::as_str).collect();
     let expected = [
         "app/Cargo.toml",

@@ -13,11 +13,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use xtask::engine::context::Context;
-use xtask::engine::entry;
 use xtask::engine::ignore::Rules;
 use xtask::engine::inputs::NpmInputs;
 use xtask::engine::prebuild;
 use xtask::engine::report::{Report, Verbosity};
+use xtask::engine::stat_cache::StatCache;
+use xtask::engine::tree;
 
 const EDITS: usize = 14;
 
@@ -360,7 +361,7 @@ fn a_kept_page_is_not_believed_damaged() {
     let inputs = NpmInputs {
         output: "dist".to_owned(),
         to: "web".to_owned(),
-        sources: entry::read_tree(&checkout.path("page"), &rules).unwrap(),
+        sources: tree::read(&checkout.path("page"), &rules, &StatCache::none()).unwrap(),
     };
     let report = Report::new(false, Verbosity::Quiet);
     let context = Context::at(checkout.root().to_owned(), "local", true, report).unwrap();

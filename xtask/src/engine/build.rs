@@ -14,6 +14,7 @@ use super::{buildx, explain, paths, prebuild};
 use crate::local;
 use app_gen_infra::Image;
 use serde::Serialize;
+use std::fs::File;
 use std::time::Instant;
 
 /// Sources may be edited while they compile; this often the build starts over.
@@ -194,7 +195,7 @@ fn one(context: &Context, name: &str, registry: &str) -> anyhow::Result<Outcome>
 }
 
 /// Prebuilds what is needed and packs the context.
-fn assemble(context: &Context, name: &str, image: &Image, key: &Key) -> anyhow::Result<Vec<u8>> {
+fn assemble(context: &Context, name: &str, image: &Image, key: &Key) -> anyhow::Result<File> {
     let mut archive = Archive::default();
     archive.add_bytes(DOCKERFILE_PATH, Mode::Plain, key.dockerfile.clone());
     archive.add_entries(
@@ -204,12 +205,11 @@ fn assemble(context: &Context, name: &str, image: &Image, key: &Key) -> anyhow::
     );
     if let Some(rust) = &key.inputs.rust {
         let binary = prebuild::rust(context, name, rust)?;
-        let bytes = prebuild::read_hashed(&binary.path, &binary.digest)?;
-        archive.add_bytes(&rust.to, Mode::Executable, bytes);
+        archive.add_file(&rust.to, Mode::Executable, binary.digest, binary.path);
     }
     if let (Some(inputs), Some(npm)) = (&key.inputs.npm, &image.npm) {
         let page = prebuild::npm(context, name, npm.folder.get_ref(), inputs)?;
         archive.add_entries(&page.folder, &inputs.to, &page.entries);
     }
-    archive.finish()
+    archive.finish(&context.records())
 }

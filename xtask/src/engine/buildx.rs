@@ -14,6 +14,7 @@ use crate::local::engine;
 use anyhow::Context as _;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
@@ -103,7 +104,7 @@ pub fn build(
     label: &str,
     key: &Key,
     repository: &Repository,
-    tar: Vec<u8>,
+    tar: File,
     records: &Path,
 ) -> anyhow::Result<String> {
     #[derive(Deserialize)]
@@ -131,7 +132,7 @@ pub fn build(
             &bases,
         ))
         .arg("-")
-        .stdin(tar)
+        .stdin_file(tar)
         .timeout(TIMEOUT)
         .run(report, label)
         // Where the registry has gone, that is why, whatever the builder makes of it.

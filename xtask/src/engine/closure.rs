@@ -8,16 +8,19 @@
 //! none of it: what it adds to the lock is seen there.
 
 use super::cmd::Cmd;
-use super::entry::{Entries, Entry, digest_bytes, escape, read_entry, unescape};
+use super::entry::{Entries, Entry, digest_bytes, escape, unescape};
 use super::error::{Code, Failure, FailureContext as _};
 use super::identity::{Identity, Timestamp};
 use super::records::{read_checked, write_checked};
+use super::stat_cache::StatCache;
 use super::toolchain::{self, PASSED_ENVIRONMENT, TARGET};
+use super::tree::{self, Filter, Item, Verdict};
 use super::workspace;
 use anyhow::Context as _;
 use ignore::gitignore::Gitignore;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -225,46 +228,43 @@ fn pinned(lock: &Lock, name: &str, version: &str) -> String {
 ///
 /// # Errors
 /// Something cannot be read.
-pub fn sources(root: &Path, closure: &Closure) -> anyhow::Result<Entries> {
+pub fn sources(root: &Path, closure: &Closure, cache: &StatCache) -> anyhow::Result<Entries> {
     let mut entries = Entries::new();
-    for folder in closure.members.values() {
-        let manifest = Path::new(folder).join("Cargo.toml");
-        let folder = root.join(folder);
+    for member in closure.members.values() {
+        let folder = root.join(member);
         let excludes = workspace::excludes(root, &folder)?;
-        collect(root, &folder, &excludes, &mut entries)?;
-        // Read in any case, whatever is excluded.
-        let entry = read_entry(&root.join(&manifest))?;
-        entries.insert(escape(manifest.as_os_str().as_bytes()), entry);
+        let files = tree::read(&folder, &PackageFiles(excludes), cache)?;
+        let prefix = escape(member.as_bytes());
+        entries.extend(
+            files
+                .into_iter()
+                .filter(|(_, entry)| *entry != Entry::Directory)
+                .map(|(path, entry)| match prefix.as_str() {
+                    "" => (path, entry),
+                    prefix => (format!("{prefix}/{path}"), entry),
+                }),
+        );
     }
     Ok(entries)
 }
 
-fn collect(
-    root: &Path,
-    folder: &Path,
-    excludes: &Gitignore,
-    entries: &mut Entries,
-) -> anyhow::Result<()> {
-    let listing = std::fs::read_dir(folder)
-        .with_context(|| format!("failed to list {}", folder.display()))?;
-    for item in listing {
-        let path = item?.path();
-        let is_folder = path.is_dir() && !path.is_symlink();
-        if excludes.matched(&path, is_folder).is_ignore() {
-            continue;
+/// The files of a package: cargo's `exclude` has gitignore semantics.
+struct PackageFiles(Gitignore);
+
+impl Filter for PackageFiles {
+    type State = ();
+
+    fn decide(&self, item: &Item<'_>, (): &()) -> anyhow::Result<Verdict<()>> {
+        let path = Path::new(OsStr::from_bytes(item.path));
+        // The manifest is read in any case, whatever is excluded.
+        let is_excluded =
+            item.path != b"Cargo.toml" && self.0.matched(path, item.is_directory).is_ignore();
+        // A nested package is a closure member of its own, or none of our business.
+        if is_excluded || (item.is_directory && item.has_file("Cargo.toml")) {
+            return Ok(Verdict::Skip);
         }
-        if is_folder {
-            // A nested package is a closure member of its own, or none of our business.
-            if !path.join("Cargo.toml").is_file() {
-                collect(root, &path, excludes, entries)?;
-            }
-            continue;
-        }
-        let relative = path.strip_prefix(root).unwrap_or(&path);
-        let entry: Entry = read_entry(&path)?;
-        entries.insert(escape(relative.as_os_str().as_bytes()), entry);
+        Ok(Verdict::Keep(()))
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::interrupt::{self, Group};
 use super::report::Report;
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -32,10 +33,18 @@ pub struct Cmd {
     folder: Option<PathBuf>,
     env: Vec<(OsString, Option<OsString>)>,
     only_env: Option<Vec<&'static str>>,
-    stdin: Option<Vec<u8>>,
+    stdin: Input,
     timeout: Duration,
     survives_interrupt: bool,
     inherits_output: bool,
+}
+
+/// What a child reads.
+#[derive(Debug)]
+enum Input {
+    Nothing,
+    Bytes(Vec<u8>),
+    File(File),
 }
 
 /// What a finished child left.
@@ -66,7 +75,7 @@ impl Cmd {
             folder: None,
             env: Vec::new(),
             only_env: None,
-            stdin: None,
+            stdin: Input::Nothing,
             timeout: Duration::from_secs(60),
             survives_interrupt: false,
             inherits_output: false,
@@ -127,7 +136,14 @@ impl Cmd {
     /// Gives these bytes as standard input.
     #[must_use]
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.stdin = Some(bytes.into());
+        self.stdin = Input::Bytes(bytes.into());
+        self
+    }
+
+    /// Gives the file, from where it stands, as standard input.
+    #[must_use]
+    pub fn stdin_file(mut self, file: File) -> Self {
+        self.stdin = Input::File(file);
         self
     }
 
@@ -277,10 +293,10 @@ impl Cmd {
         let mut command = std::process::Command::new(&self.program);
         command
             .args(self.args.iter().map(|(arg, _)| arg))
-            .stdin(if self.stdin.is_some() {
-                Stdio::piped()
-            } else {
-                Stdio::null()
+            .stdin(match &self.stdin {
+                Input::Nothing => Stdio::null(),
+                Input::Bytes(_) => Stdio::piped(),
+                Input::File(file) => file.try_clone()?.into(),
             })
             .process_group(0);
         if self.inherits_output {
@@ -334,7 +350,8 @@ impl Cmd {
         let line = self.display();
         let (child, group) = self.start()?;
         let mut running = Running::new(child, group);
-        if let (Some(mut pipe), Some(bytes)) = (running.child.stdin.take(), self.stdin.take()) {
+        let input = std::mem::replace(&mut self.stdin, Input::Nothing);
+        if let (Some(mut pipe), Input::Bytes(bytes)) = (running.child.stdin.take(), input) {
             // A child that ends early closes the pipe; its exit code tells why.
             std::thread::spawn(move || {
                 let _ = pipe.write_all(&bytes);

@@ -1,17 +1,11 @@
-//! Files, directories and links as the key sees them, and reading them from disk.
+//! Files, directories and links as the key sees them. [`super::tree`] reads them from disk.
 
-use super::error::{Code, Failure};
-use super::ignore::{Matches, Rules};
-use anyhow::Context as _;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
-use std::io::Read as _;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::fmt;
+use std::os::unix::ffi::OsStringExt as _;
 
 /// One file, directory or symbolic link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +15,8 @@ pub enum Entry {
     File {
         /// `755` where the owner may execute it, else `644`.
         mode: Mode,
-        /// SHA-256 of its content, hexadecimal.
-        digest: String,
+        /// Names its content.
+        digest: Digest,
     },
     /// A directory.
     Directory,
@@ -45,6 +39,16 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// What is left of the mode that the operating system tells.
+    #[must_use]
+    pub fn of(bits: u32) -> Self {
+        if bits & 0o100 == 0 {
+            Self::Plain
+        } else {
+            Self::Executable
+        }
+    }
+
     /// As a number.
     #[must_use]
     pub fn bits(self) -> u32 {
@@ -55,12 +59,98 @@ impl Mode {
     }
 }
 
+/// SHA-256 of something; text and JSON show it as 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// Of the bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// From the 32 bytes themselves.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes themselves.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16)?).ok();
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        if pairs.len() != 32 || !rest.is_empty() {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            *byte = digit(*high)? << 4 | digit(*low)?;
+        }
+        Some(Self(bytes))
+    }
+
+    /// Hands the digits over without allocating: a tree has tens of thousands.
+    fn with_text<T>(self, use_text: impl FnOnce(&str) -> T) -> T {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0; 64];
+        for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(self.0) {
+            *pair = [
+                DIGITS[usize::from(byte >> 4)],
+                DIGITS[usize::from(byte & 15)],
+            ];
+        }
+        use_text(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.with_text(|text| formatter.write_str(text))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.with_text(|text| serializer.serialize_str(text))
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| {
+            serde::de::Error::invalid_value(
+                serde::de::Unexpected::Str(&text),
+                &"64 hexadecimal digits",
+            )
+        })
+    }
+}
+
 /// Entries by [`escape`]d relative path.
 pub type Entries = BTreeMap<String, Entry>;
 
 /// Paths as text without loss: a backslash becomes `\\`, a byte that is not UTF-8 `\xNN`.
 #[must_use]
 pub fn escape(path: &[u8]) -> String {
+    // Nearly all paths.
+    if !path.contains(&b'\\')
+        && let Ok(text) = std::str::from_utf8(path)
+    {
+        return text.to_owned();
+    }
     let mut text = String::with_capacity(path.len());
     for chunk in path.utf8_chunks() {
         for character in chunk.valid().chars() {
@@ -103,134 +193,16 @@ pub fn unescape(text: &str) -> OsString {
     OsString::from_vec(path)
 }
 
-/// Lower-case hexadecimal.
-#[must_use]
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// SHA-256 of the bytes, hexadecimal.
 #[must_use]
 pub fn digest_bytes(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
-}
-
-/// SHA-256 of a file's content, hexadecimal.
-///
-/// # Errors
-/// It cannot be read.
-pub fn digest_file(path: &Path) -> anyhow::Result<String> {
-    let read = || -> std::io::Result<String> {
-        let mut file = fs::File::open(path)?;
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            match file.read(&mut buffer)? {
-                0 => return Ok(hexadecimal(&hasher.finalize())),
-                count => hasher.update(&buffer[..count]),
-            }
-        }
-    };
-    read().with_context(|| format!("failed to read {}", path.display()))
-}
-
-/// One entry, links not followed.
-///
-/// # Errors
-/// It cannot be read, or is neither file, directory nor link.
-pub fn read_entry(path: &Path) -> anyhow::Result<Entry> {
-    let metadata = fs::symlink_metadata(path)
-        .with_context(|| format!("failed to look at {}", path.display()))?;
-    let kind = metadata.file_type();
-    if kind.is_file() {
-        let executable = metadata.permissions().mode() & 0o100 != 0;
-        Ok(Entry::File {
-            mode: if executable {
-                Mode::Executable
-            } else {
-                Mode::Plain
-            },
-            digest: digest_file(path)?,
-        })
-    } else if kind.is_dir() {
-        Ok(Entry::Directory)
-    } else if kind.is_symlink() {
-        let target =
-            fs::read_link(path).with_context(|| format!("failed to read {}", path.display()))?;
-        Ok(Entry::Symlink {
-            target: escape(target.as_os_str().as_bytes()),
-        })
-    } else {
-        Err(Failure::new(
-            Code::Build,
-            format!(
-                "{} is neither a file, a directory nor a link",
-                path.display()
-            ),
-        )
-        .hint("remove it, or name it in .dockerignore or in `package.exclude`")
-        .into())
-    }
-}
-
-/// All of a folder that the rules leave in. A directory that is ignored is kept
-/// only where something below it is.
-///
-/// # Errors
-/// Something cannot be read.
-pub fn read_tree(root: &Path, rules: &Rules) -> anyhow::Result<Entries> {
-    let mut entries = Entries::new();
-    walk(
-        root,
-        &mut Vec::new(),
-        rules,
-        &Matches::default(),
-        &mut entries,
-    )?;
-    Ok(entries)
-}
-
-fn walk(
-    folder: &Path,
-    prefix: &mut Vec<u8>,
-    rules: &Rules,
-    parent: &Matches,
-    entries: &mut Entries,
-) -> anyhow::Result<()> {
-    let listing =
-        fs::read_dir(folder).with_context(|| format!("failed to list {}", folder.display()))?;
-    for item in listing {
-        let item = item.with_context(|| format!("failed to list {}", folder.display()))?;
-        let length_before = prefix.len();
-        if !prefix.is_empty() {
-            prefix.push(b'/');
-        }
-        prefix.extend_from_slice(item.file_name().as_bytes());
-        let matches = rules.matches(prefix, parent);
-        let path = item.path();
-        if item.file_type()?.is_dir() {
-            let count_before = entries.len();
-            if !matches.ignored || rules.has_exceptions() {
-                walk(&path, prefix, rules, &matches, entries)?;
-            }
-            if !matches.ignored || entries.len() > count_before {
-                entries.insert(escape(prefix), Entry::Directory);
-            }
-        } else if !matches.ignored {
-            entries.insert(escape(prefix), read_entry(&path)?);
-        }
-        prefix.truncate(length_before);
-    }
-    Ok(())
+    Digest::of(bytes).to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::ffi::OsStrExt as _;
 
     #[test]
     fn paths_survive_escaping() {
@@ -245,55 +217,16 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_has_modes_links_and_empty_directories() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
-        fs::create_dir_all(root.join("empty")).unwrap();
-        fs::create_dir_all(root.join("hidden/kept")).unwrap();
-        fs::write(root.join("hidden/kept/file"), "x").unwrap();
-        fs::write(root.join("hidden/other"), "x").unwrap();
-        fs::write(root.join("run"), "x").unwrap();
-        fs::set_permissions(root.join("run"), fs::Permissions::from_mode(0o775)).unwrap();
-        std::os::unix::fs::symlink("run", root.join("link")).unwrap();
-        let rules = Rules::parse(b"hidden\n!hidden/kept\n").unwrap();
-        insta::assert_json_snapshot!(read_tree(root, &rules).unwrap(), @r#"
-        {
-          "empty": {
-            "kind": "directory"
-          },
-          "hidden": {
-            "kind": "directory"
-          },
-          "hidden/kept": {
-            "kind": "directory"
-          },
-          "hidden/kept/file": {
-            "kind": "file",
-            "mode": "644",
-            "digest": "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
-          },
-          "link": {
-            "kind": "symlink",
-            "target": "run"
-          },
-          "run": {
-            "kind": "file",
-            "mode": "755",
-            "digest": "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
-          }
+    fn digests_survive_json() {
+        let digest = Digest::of(b"abc");
+        let text = serde_json::to_string(&digest).unwrap();
+        assert_eq!(
+            text,
+            "\"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\""
+        );
+        assert_eq!(serde_json::from_str::<Digest>(&text).unwrap(), digest);
+        for wrong in [&text[..64], "\"\"", &text.replace('b', "g")] {
+            assert!(serde_json::from_str::<Digest>(wrong).is_err(), "{wrong}");
         }
-        "#);
-    }
-
-    #[test]
-    fn an_unreadable_entry_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        rustix::fs::mkfifoat(
-            rustix::fs::CWD,
-            folder.path().join("pipe"),
-            rustix::fs::Mode::RUSR,
-        )
-        .unwrap();
-        assert!(read_tree(folder.path(), &Rules::default()).is_err());
     }
 }

@@ -87,6 +87,13 @@ impl Failure {
         self
     }
 
+    /// Adds what it follows from.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<anyhow::Error>) -> Self {
+        self.cause = Some(Arc::new(cause.into()));
+        self
+    }
+
     /// The failure of a command that was told to stop.
     #[must_use]
     pub fn interrupted() -> Self {
@@ -118,12 +125,7 @@ pub trait FailureContext<T> {
 impl<T, E: Into<anyhow::Error>> FailureContext<T> for Result<T, E> {
     fn failure(self, failure: impl FnOnce() -> Failure) -> anyhow::Result<T> {
         // Not anyhow's `context`: that hides the type from a walk along the chain.
-        self.map_err(|error| {
-            anyhow::Error::new(Failure {
-                cause: Some(Arc::new(error.into())),
-                ..failure()
-            })
-        })
+        self.map_err(|error| anyhow::Error::new(failure().because(error)))
     }
 }
 

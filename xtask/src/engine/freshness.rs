@@ -8,7 +8,8 @@
 
 use super::audit;
 use super::cmd::Cmd;
-use super::entry::{Entries, digest_bytes, read_entry, unescape};
+use super::content;
+use super::entry::{Entries, digest_bytes, unescape};
 use super::error::{Code, Failure};
 use super::identity::{Identity, Timestamp};
 use super::inputs::RustInputs;
@@ -146,13 +147,9 @@ impl<'a> Freshness<'a> {
     }
 
     fn expect_unchanged(&self, path: &str) -> anyhow::Result<()> {
-        let now = read_entry(&self.root.join(unescape(path))).ok();
-        if self
-            .inputs
-            .sources
-            .get(path)
-            .is_none_or(|entry| now.as_ref() == Some(entry))
-        {
+        let place = self.root.join(unescape(path));
+        let hashed = self.inputs.sources.get(path);
+        if hashed.is_none_or(|entry| content::is_still(&place, entry)) {
             return Ok(());
         }
         Err(Failure::new(

@@ -5,6 +5,7 @@ use rustix::fs::Stat;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::time::Duration;
 
 /// A point in time as file systems keep it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -22,6 +23,15 @@ impl Timestamp {
     pub fn now() -> Self {
         let now = clock_gettime(ClockId::RealtimeCoarse);
         Self::new(now.tv_sec, now.tv_nsec)
+    }
+
+    /// How far apart the two are, whichever comes first.
+    #[must_use]
+    pub fn distance(self, other: Self) -> Duration {
+        let (late, early) = (self.max(other), self.min(other));
+        let secs = Duration::from_secs(late.secs.abs_diff(early.secs));
+        secs.saturating_add(Duration::from_nanos(late.nanos.into()))
+            .saturating_sub(Duration::from_nanos(early.nanos.into()))
     }
 
     fn new(secs: i64, nanos: i64) -> Self {
@@ -84,6 +94,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn distances_borrow_across_seconds() {
+        let (early, late) = (Timestamp::new(-1, 999_999_999), Timestamp::new(1, 1));
+        assert_eq!(early.distance(late), Duration::new(1, 2));
+        assert_eq!(late.distance(early), Duration::new(1, 2));
+        assert_eq!(late.distance(late), Duration::ZERO);
+    }
+
+    #[test]
     fn an_edit_that_restores_size_and_time_is_another_state() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
@@ -91,12 +109,12 @@ mod tests {
         let before = Identity::of(&path).unwrap();
         // One tick of the coarse clock, at most 10 ms on any kernel.
         while Timestamp::now() <= before.changed {
-            std::thread::sleep(std::time::Duration::from_millis(1));
+            std::thread::sleep(Duration::from_millis(1));
         }
         std::fs::write(&path, "two").unwrap();
         let file = std::fs::File::options().write(true).open(&path).unwrap();
         let time = std::time::UNIX_EPOCH
-            + std::time::Duration::new(before.modified.secs.unsigned_abs(), before.modified.nanos);
+            + Duration::new(before.modified.secs.unsigned_abs(), before.modified.nanos);
         file.set_modified(time).unwrap();
         let after = Identity::of(&path).unwrap();
         assert_eq!(

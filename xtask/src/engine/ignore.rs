@@ -72,8 +72,10 @@ impl Rules {
 
     /// Whether `path` (relative, `/`-separated) is ignored, given the result of
     /// its parent directory (default for the top level).
-    #[must_use]
-    pub fn matches(&self, path: &[u8], parent: &Matches) -> Matches {
+    ///
+    /// # Errors
+    /// None yet: a malformed pattern is found when it is parsed.
+    pub fn matches(&self, path: &[u8], parent: &Matches) -> Result<Matches, PatternError> {
         let mut result = Matches {
             ignored: false,
             by_pattern: vec![false; self.patterns.len()],
@@ -89,12 +91,12 @@ impl Rules {
                 result.ignored = !pattern.is_exception;
             }
         }
-        result
+        Ok(result)
     }
 
-    /// Whether something below an ignored directory may still be wanted.
+    /// Whether something below an ignored directory may still be kept.
     #[must_use]
-    pub fn has_exceptions(&self) -> bool {
+    pub fn may_keep_below(&self, _directory: &[u8]) -> bool {
         self.patterns.iter().any(|pattern| pattern.is_exception)
     }
 }
@@ -293,7 +295,7 @@ mod tests {
             .map(|path| {
                 let mut matches = Matches::default();
                 for (end, _) in path.match_indices('/').chain([(path.len(), "")]) {
-                    matches = rules.matches(&path.as_bytes()[..end], &matches);
+                    matches = rules.matches(&path.as_bytes()[..end], &matches).unwrap();
                 }
                 matches.ignored
             })

@@ -1,8 +1,10 @@
 //! Which ignore file a context has, and reading the context by it.
 
-use super::entry::{self, Entries, digest_bytes};
+use super::entry::{Entries, digest_bytes};
 use super::error::{Code, Failure};
 use super::ignore::{PatternError, Rules};
+use super::stat_cache::StatCache;
+use super::tree;
 use anyhow::Context as _;
 use std::path::{Path, PathBuf};
 
@@ -56,11 +58,15 @@ impl IgnoreFile {
 ///
 /// # Errors
 /// Something cannot be read, or a pattern is one that Docker refuses when it tries it.
-pub fn read_tree(folder: &Path, ignore_file: Option<&IgnoreFile>) -> anyhow::Result<Entries> {
+pub fn read_tree(
+    folder: &Path,
+    ignore_file: Option<&IgnoreFile>,
+    cache: &StatCache,
+) -> anyhow::Result<Entries> {
     let Some(file) = ignore_file else {
-        return entry::read_tree(folder, &Rules::default());
+        return tree::read(folder, &Rules::default(), cache);
     };
-    entry::read_tree(folder, &file.rules).map_err(|error| {
+    tree::read(folder, &file.rules, cache).map_err(|error| {
         let pattern = error.chain().find_map(|cause| cause.downcast_ref());
         match pattern {
             Some(pattern) => refusal(&file.path, &file.bytes, pattern).into(),

@@ -1,6 +1,7 @@
 //! The inputs of an image, in the one form that is hashed, kept and compared.
 
-use super::entry::{Entries, digest_bytes};
+use super::content::digest_json;
+use super::entry::Entries;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -78,7 +79,7 @@ impl Inputs {
     /// # Errors
     /// None that can happen: the value serialises.
     pub fn digest(&self) -> anyhow::Result<String> {
-        Ok(digest_bytes(&self.bytes()?))
+        Ok(digest_json(self)?.to_string())
     }
 }
 
@@ -88,7 +89,7 @@ impl RustInputs {
     /// # Errors
     /// None that can happen: the value serialises.
     pub fn digest(&self) -> anyhow::Result<String> {
-        Ok(digest_bytes(&serde_json::to_vec(self)?))
+        Ok(digest_json(self)?.to_string())
     }
 }
 
@@ -98,6 +99,6 @@ impl NpmInputs {
     /// # Errors
     /// None that can happen: the value serialises.
     pub fn digest(&self) -> anyhow::Result<String> {
-        Ok(digest_bytes(&serde_json::to_vec(self)?))
+        Ok(digest_json(self)?.to_string())
     }
 }

@@ -8,7 +8,8 @@ use super::error::{Code, Failure, FailureContext as _};
 use super::ignore_file::{IgnoreFile, read_tree};
 use super::inputs::{FORM, Inputs, NpmInputs, RustInputs};
 use super::pins::Pins;
-use super::{buildx, closure, dockerfile, toolchain};
+use super::stat_cache::StatCache;
+use super::{buildx, closure, dockerfile, paths, toolchain};
 use app_gen_infra::{Image, NpmPrebuild, Platform, RustPrebuild};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -88,19 +89,22 @@ pub fn compute(
         arguments: image.args.clone(),
         platform: platform.platform.clone(),
     };
-    let docker = DockerInputs::read(&build, &Pins::load(root)?, |dockerfile| {
+    let cache = StatCache::open(records, &image.repository);
+    let docker = DockerInputs::read(&build, &Pins::load(root)?, &cache, |dockerfile| {
         base_references(dockerfile, platform, image)
     })?;
     let rust = image
         .rust
         .as_ref()
-        .map(|rust| rust_inputs(root, records, rust))
+        .map(|rust| rust_inputs(root, records, rust, &cache))
         .transpose()?;
     let npm = image
         .npm
         .as_ref()
-        .map(|npm| npm_inputs(root, npm))
+        .map(|npm| npm_inputs(root, npm, &cache))
         .transpose()?;
+    // Where it cannot be written, the next key takes longer; this one is right.
+    let _ = cache.save();
     docker.into_key(build, rust, npm)
 }
 
@@ -138,7 +142,13 @@ pub fn of_build(build: &DockerBuild) -> anyhow::Result<Key> {
     if !metadata.is_dir() {
         return Err(refusal("is not a folder").into());
     }
-    let docker = DockerInputs::read(build, &Pins::default(), |dockerfile| {
+    let absolute = std::fs::canonicalize(context).failure(|| refusal("cannot be read"))?;
+    // Any folder, so not among a checkout's records.
+    let cache = paths::state().map_or_else(
+        |_| StatCache::none(),
+        |state| StatCache::open(&state, &absolute.to_string_lossy()),
+    );
+    let docker = DockerInputs::read(build, &Pins::default(), &cache, |dockerfile| {
         dockerfile::external_images(
             &build.dockerfile.display().to_string(),
             dockerfile,
@@ -149,6 +159,7 @@ pub fn of_build(build: &DockerBuild) -> anyhow::Result<Key> {
             },
         )
     })?;
+    let _ = cache.save();
     docker.into_key(build.clone(), None, None)
 }
 
@@ -165,6 +176,7 @@ impl DockerInputs {
     fn read(
         build: &DockerBuild,
         pins: &Pins,
+        cache: &StatCache,
         references: impl FnOnce(&[u8]) -> anyhow::Result<BTreeSet<String>>,
     ) -> anyhow::Result<Self> {
         let dockerfile = read_dockerfile(&build.dockerfile).failure(|| {
@@ -175,7 +187,7 @@ impl DockerInputs {
         let ignore_file = IgnoreFile::of_build(&build.context, &build.dockerfile)?;
         Ok(Self {
             bases: base::resolve_all(&references(&dockerfile)?, pins)?,
-            context: read_tree(&build.context, ignore_file.as_ref())?,
+            context: read_tree(&build.context, ignore_file.as_ref(), cache)?,
             dockerfile,
             ignore_file,
         })
@@ -232,7 +244,12 @@ fn read_dockerfile(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-fn rust_inputs(root: &Path, records: &Path, rust: &RustPrebuild) -> anyhow::Result<RustInputs> {
+fn rust_inputs(
+    root: &Path,
+    records: &Path,
+    rust: &RustPrebuild,
+    cache: &StatCache,
+) -> anyhow::Result<RustInputs> {
     let environment = toolchain::fingerprint(root, records)?;
     let cargo = environment.get("cargo").map_or("", String::as_str);
     let closure = closure::resolve(root, records, cargo, &rust.package)?;
@@ -244,7 +261,7 @@ fn rust_inputs(root: &Path, records: &Path, rust: &RustPrebuild) -> anyhow::Resu
             toolchain::TARGET.to_owned(),
         ],
         to: rust.to.clone(),
-        sources: closure::sources(root, &closure)?,
+        sources: closure::sources(root, &closure, cache)?,
         members: closure.members,
         features: closure.features,
         checksums: closure.checksums,
@@ -253,12 +270,12 @@ fn rust_inputs(root: &Path, records: &Path, rust: &RustPrebuild) -> anyhow::Resu
     })
 }
 
-fn npm_inputs(root: &Path, npm: &NpmPrebuild) -> anyhow::Result<NpmInputs> {
+fn npm_inputs(root: &Path, npm: &NpmPrebuild, cache: &StatCache) -> anyhow::Result<NpmInputs> {
     let folder = root.join(npm.folder.get_ref());
     let ignore_file = IgnoreFile::read(&folder.join(".dockerignore"))?;
     Ok(NpmInputs {
         output: npm.output.clone(),
         to: npm.to.clone(),
-        sources: read_tree(&folder, ignore_file.as_ref())?,
+        sources: read_tree(&folder, ignore_file.as_ref(), cache)?,
     })
 }

@@ -5,15 +5,18 @@
 
 use super::audit::Compile;
 use super::cmd::Cmd;
+use super::content::{Hashed, digest_file};
 use super::context::Context;
-use super::entry::{self, Entries, Entry, digest_bytes, digest_file};
+use super::entry::{self, Digest, Entries, Entry};
 use super::error::{Code, DISK_FULL, Failure, FailureContext as _};
 use super::freshness::Freshness;
 use super::ignore::Rules;
 use super::inputs::{NpmInputs, RustInputs};
 use super::lock::Lock;
 use super::records::{read_checked, write_atomically, write_checked};
+use super::stat_cache::StatCache;
 use super::toolchain::{PASSED_ENVIRONMENT, PROFILE, TARGET, rust_flags};
+use super::tree;
 use crate::local::marked;
 use anyhow::Context as _;
 use std::fs;
@@ -87,7 +90,7 @@ pub struct Binary {
     /// Where it is kept.
     pub path: PathBuf,
     /// SHA-256.
-    pub digest: String,
+    pub digest: Digest,
 }
 
 impl Binary {
@@ -99,7 +102,7 @@ impl Binary {
     pub fn kept(context: &Context, inputs: &RustInputs) -> anyhow::Result<Option<Self>> {
         let path = Self::path(context, inputs)?;
         Ok(read_checked(&Self::record(&path))
-            .filter(|digest: &String| digest_file(&path).is_ok_and(|found| found == *digest))
+            .filter(|digest: &Digest| digest_file(&path).is_ok_and(|found| found == *digest))
             .map(|digest| Self { path, digest }))
     }
 
@@ -148,7 +151,7 @@ pub fn rust(context: &Context, label: &str, inputs: &RustInputs) -> anyhow::Resu
     .audit()?;
     check_libc(context, &built)?;
     let bytes = fs::read(&built).with_context(|| format!("failed to read {}", built.display()))?;
-    let digest = digest_bytes(&bytes);
+    let digest = Digest::of(&bytes);
     let path = Binary::path(context, inputs)?;
     write_atomically(&path, &bytes)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
@@ -254,7 +257,8 @@ impl Page {
         let folder = kept.join(&inputs.output);
         Ok(read_checked::<Entries>(&kept.with_extension("json"))
             .filter(|entries| {
-                entry::read_tree(&folder, &Rules::default()).is_ok_and(|found| found == *entries)
+                tree::read(&folder, &Rules::default(), &StatCache::none())
+                    .is_ok_and(|found| found == *entries)
             })
             .map(|entries| Self { folder, entries }))
     }
@@ -319,7 +323,7 @@ pub fn npm(
     }
     fs::rename(&stage, &kept)?;
     let folder = kept.join(&inputs.output);
-    let entries = entry::read_tree(&folder, &Rules::default())?;
+    let entries = tree::read(&folder, &Rules::default(), &StatCache::none())?;
     write_checked(&kept.with_extension("json"), &entries)?;
     Ok(Page { folder, entries })
 }
@@ -337,28 +341,9 @@ fn copy_entries(from: &Path, to: &Path, entries: &Entries) -> anyhow::Result<()>
                 if let Some(parent) = target.parent() {
                     fs::create_dir_all(parent)?;
                 }
-                let bytes = read_hashed(&from.join(&name), digest)?;
-                fs::write(&target, bytes)?;
-                fs::set_permissions(&target, fs::Permissions::from_mode(mode.bits()))?;
+                Hashed::open(&from.join(&name), *digest)?.copy_to(&target, mode.bits())?;
             }
         }
     }
     Ok(())
-}
-
-/// The bytes of a file, which must still be those that were hashed.
-///
-/// # Errors
-/// They are not, or the file cannot be read.
-pub fn read_hashed(path: &Path, digest: &str) -> anyhow::Result<Vec<u8>> {
-    let bytes = fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
-    if digest_bytes(&bytes) != digest {
-        return Err(Failure::new(
-            Code::Build,
-            format!("{} changed while it was being built", path.display()),
-        )
-        .hint("run the command again")
-        .into());
-    }
-    Ok(bytes)
 }
