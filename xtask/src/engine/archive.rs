@@ -156,6 +156,9 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::ignore::Rules;
+    use crate::engine::stat_cache::StatCache;
+    use crate::engine::tree;
     use std::io::Read as _;
 
     fn pack(folder: &Path, entries: &Entries) -> anyhow::Result<Vec<u8>> {
