@@ -58,7 +58,7 @@ def contexts(platform, folder):
         to.parent.mkdir(parents=True)
         shutil.copy2(binary, to)
         if "npm" in image:
-            pages = [path for path in (prebuilt / "npm").iterdir() if path.suffix != ".partial"]
+            pages = [path for path in (prebuilt / "npm").iterdir() if not path.suffix]
             page = max(pages, key=lambda path: path.stat().st_mtime)
             shutil.copytree(page / image["npm"]["output"], context / image["npm"]["to"])
         shutil.copy2(ROOT / image["dockerfile"], context / "Dockerfile")

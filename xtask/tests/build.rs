@@ -207,7 +207,9 @@ fn settings_of_the_compile_reach_the_image() {
     );
     expect("true true Some(\"two\")", "cargo config 0 up, include 0");
     checkout.replace(".cargo/more.toml", "jobs = 1", "jobs = 2");
-    assert_eq!(checkout.build()["app"]["state"], "present");
+    assert_eq!(checkout.build_states()[0], "present");
+    // Nobody else may write to where we compile.
+    assert!(!checkout.path("elsewhere").exists());
 }
 
 #[test]

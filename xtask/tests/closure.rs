@@ -57,7 +57,7 @@ impl Workspace {
     }
 
     fn resolve(&self, package: &str) -> anyhow::Result<Closure> {
-        closure::resolve(&self.root(), &self.records(), package)
+        closure::resolve(&self.root(), &self.records(), "cargo 1", package)
     }
 
     fn refusal(&self, package: &str) -> Rendered {
@@ -120,6 +120,7 @@ fn every_edge_and_every_set_of_features_counts() {
             ("on-unix 1.0.0", ""),
         ]),
         checksums: BTreeMap::new(),
+        workspace: workspace::tables(&workspace.root(), &closure).unwrap(),
     };
     assert_eq!(closure, expected);
 }

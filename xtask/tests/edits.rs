@@ -165,29 +165,40 @@ fn images_print_what_the_sources_say() {
     let mut edited = Edited::new(&mut numbers);
     edited.check("nothing");
     let mut states = vec![edited.words.clone()];
+    // Each part has its turn, in an order of its own each time.
+    let mut turns = ["app", "generator"].map(|image| {
+        let parts = PARTS.iter().filter(|(of, _)| *of == image);
+        let mut parts: Vec<&str> = parts.map(|(_, path)| *path).collect();
+        for last in (1..parts.len()).rev() {
+            parts.swap(last, numbers.below(last + 1));
+        }
+        parts.into_iter().cycle()
+    });
     let long = Duration::from_secs(86_400);
     for round in 0..EDITS {
-        let (_, path) = PARTS[numbers.below(PARTS.len())];
-        let before = edited.time(path);
         let kind = round % 7;
         let what = match kind {
-            0..3 => {
-                edited.words.insert(path, numbers.word());
-                let (name, time) = [
-                    ("kept", before),
-                    ("older", before - long),
-                    ("future", SystemTime::now() + long),
-                ][kind]
-                    .clone();
-                edited.write(path, time);
-                format!("{path} with {name} time")
-            }
-            3 => {
-                edited.words.insert(path, numbers.word());
-                edited.checkout.write("beside", &edited.text(path));
-                set_time(&edited.checkout, "beside", before);
-                fs::rename(edited.checkout.path("beside"), edited.checkout.path(path)).unwrap();
-                format!("a rename over {path}")
+            0..4 => {
+                // One part of each image.
+                let paths = turns.each_mut().map(|turn| turn.next().unwrap());
+                for path in paths {
+                    let before = edited.time(path);
+                    edited.words.insert(path, numbers.word());
+                    match kind {
+                        0 => edited.write(path, before),
+                        1 => edited.write(path, before - long),
+                        2 => edited.write(path, SystemTime::now() + long),
+                        _ => {
+                            edited.checkout.write("beside", &edited.text(path));
+                            set_time(&edited.checkout, "beside", before);
+                            let [from, to] =
+                                ["beside", path].map(|name| edited.checkout.path(name));
+                            fs::rename(from, to).unwrap();
+                        }
+                    }
+                }
+                let how = ["time kept", "an older time", "a future time", "a rename"][kind];
+                format!("{paths:?} with {how}")
             }
             4 => {
                 let pair = [
@@ -204,20 +215,18 @@ fn images_print_what_the_sources_say() {
                 format!("{pair:?} swapped")
             }
             5 => {
-                // A module becomes a folder with the same path in the language.
+                // A module in a folder becomes a file; the next edit takes that back.
                 let [file, folder] = ["shared/src/deep.rs", "shared/src/deep/mod.rs"];
                 edited.words.insert(folder, numbers.word());
-                let from = edited.checkout.path(if round > 7 { file } else { folder });
-                let to = if round > 7 { folder } else { file };
-                let _ = fs::remove_file(from);
-                edited.checkout.write(to, &edited.text(folder));
-                set_time(&edited.checkout, to, before - long);
-                format!("a module that is {to} now")
+                fs::remove_file(edited.checkout.path(folder)).unwrap();
+                edited.checkout.write(file, &edited.text(folder));
+                set_time(&edited.checkout, file, SystemTime::now() - long);
+                format!("{folder} became {file}")
             }
             _ => {
                 let state = &states[numbers.below(states.len())];
                 edited.words.clone_from(state);
-                let _ = fs::remove_file(edited.checkout.path("shared/src/deep.rs"));
+                fs::remove_file(edited.checkout.path("shared/src/deep.rs")).unwrap();
                 for (_, path) in PARTS {
                     edited.write(path, SystemTime::now() - 2 * long);
                 }

@@ -103,7 +103,14 @@ fn remove_images_and_caches(context: &Context, cleaned: &mut Cleaned) -> anyhow:
         }
     }
     for name in [
-        "prebuilt", "cargo", "npm", "keys", "closures", "validate", "dev",
+        "prebuilt",
+        "cargo",
+        "npm",
+        "keys",
+        "closures",
+        "toolchain",
+        "validate",
+        "dev",
     ] {
         let folder: PathBuf = context.records().join(name);
         if folder.exists() {

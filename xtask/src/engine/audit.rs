@@ -7,7 +7,7 @@
 //! build script or macro that reads a file and does not say so.
 
 use super::entry::{Entries, Entry, escape};
-use super::error::{Code, Failure};
+use super::error::{Code, Failure, FailureContext as _};
 use super::toolchain::{self, PASSED_ENVIRONMENT};
 use super::workspace;
 use crate::local::marked;
@@ -118,19 +118,25 @@ impl Compile<'_> {
     /// What cargo's dep-info of the binary lists.
     fn files_read(&self) -> anyhow::Result<Vec<PathBuf>> {
         let path = self.binary.with_extension("d");
-        let text = fs::read_to_string(&path).with_context(|| {
-            format!(
-                "cargo did not say what it read: failed to read {}",
-                path.display()
+        let unknown = || {
+            Failure::new(
+                Code::Build,
+                format!(
+                    "cargo does not say in {} what {} is compiled from",
+                    path.display(),
+                    self.package
+                ),
             )
-        })?;
+            .hint(format!("rm -r {}", self.target.display()))
+        };
+        let text = fs::read_to_string(&path).failure(unknown)?;
         let target = format!("{}:", escape_make(&self.binary.to_string_lossy()));
-        let list = text
+        let files = text
             .lines()
             .find_map(|line| line.strip_prefix(target.as_str()))
-            .with_context(|| format!("{} does not name the binary", path.display()))?;
-        let files = split_make(list);
-        anyhow::ensure!(!files.is_empty(), "{} lists no files", path.display());
+            .map(split_make)
+            .filter(|files| !files.is_empty())
+            .ok_or_else(unknown)?;
         Ok(files.into_iter().map(|file| self.root.join(file)).collect())
     }
 
@@ -150,7 +156,7 @@ impl Compile<'_> {
                         .hint("read it when the program runs")
                         .into());
                 }
-                // An optimised comparison may not hold the value as it is; a path does.
+                // Most uses only name a file to take in; it must not be found in the binary.
                 if Path::new(value).starts_with(self.root) {
                     places.insert(value.clone(), (name.clone(), info.sources[0].clone()));
                 }
@@ -424,4 +430,60 @@ fn follow(from: &Path, path: &Path, links: &mut Vec<PathBuf>) -> anyhow::Result<
         }
     }
     Ok(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_a_rule_may_hold_spaces() {
+        assert_eq!(
+            split_make(" /a/with\\ space.txt  b:c /d\\e /f\\ \\ g"),
+            ["/a/with space.txt", "b:c", "/d\\e", "/f  g"]
+        );
+        assert_eq!(split_make(" "), Vec::<String>::new());
+        let path = "/a b/ c";
+        assert_eq!(split_make(&escape_make(path)), [path]);
+    }
+
+    #[test]
+    fn the_compiler_says_what_it_read_and_what_it_was_told() {
+        let info = RustcInfo::parse(
+            "/t/deps/lib.rmeta: one/src/lib.rs one/a\\ b.txt\n\none/src/lib.rs:\none/a\\ b.txt:\n\n\
+             # env-dep:HOME=/home/x=y\n# env-dep:UNSET\n",
+        );
+        assert_eq!(info.sources, ["one/src/lib.rs", "one/a b.txt"]);
+        let owned = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            info.environment,
+            [owned("HOME", "/home/x=y"), owned("UNSET", "")]
+        );
+        let root = Path::new("/checkout");
+        let is_of = |folder: &str| info.is_of(root, [&folder.to_owned()]);
+        assert!(is_of("one") && is_of(""));
+        assert!(!is_of("on") && !is_of("other"));
+    }
+
+    #[test]
+    fn links_are_followed_one_by_one_and_not_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(folder.path()).unwrap();
+        fs::create_dir_all(root.join("real/deep")).unwrap();
+        let link = |target: &str, name: &str| {
+            std::os::unix::fs::symlink(target, root.join(name)).unwrap();
+        };
+        link("real", "first");
+        link("first/deep", "second");
+        link("round", "round");
+        let follow = |path: &str| {
+            let mut links = Vec::new();
+            follow(&root, Path::new(path), &mut links).map(|place| (place, links))
+        };
+        // Up from where a link leads, not from where it lies.
+        let (place, links) = follow("./second/../missing.txt").unwrap();
+        assert_eq!(place, root.join("real/missing.txt"));
+        assert_eq!(links, [root.join("second"), root.join("first")]);
+        assert!(follow("round/file").is_err());
+    }
 }

@@ -33,6 +33,8 @@ pub struct Closure {
     /// Other packages, `name version` to the checksum of the lock; those of git to
     /// the source with its revision.
     pub checksums: BTreeMap<String, String>,
+    /// What the workspace's manifest says of them, as [`workspace::tables`].
+    pub workspace: BTreeMap<String, String>,
 }
 
 /// A closure, and what it follows from.
@@ -61,13 +63,13 @@ struct LockPackage {
 }
 
 /// Resolves the closure of a package, from the cache in `records` where it holds.
+/// `cargo` is the version of cargo.
 ///
 /// # Errors
 /// The lock is missing or out of date, cargo refuses the workspace, or a path
 /// package lies outside the checkout.
-pub fn resolve(root: &Path, records: &Path, package: &str) -> anyhow::Result<Closure> {
+pub fn resolve(root: &Path, records: &Path, cargo: &str, package: &str) -> anyhow::Result<Closure> {
     let cache = records.join("closures").join(format!("{package}.json"));
-    let cargo = toolchain::cargo_version(root, records)?;
     if let Some(known) = read_checked::<Known>(&cache)
         && known.cargo == cargo
         && known.basis == basis(root, &known.closure)?
@@ -79,9 +81,10 @@ pub fn resolve(root: &Path, records: &Path, package: &str) -> anyhow::Result<Clo
     let lock = root.join("Cargo.lock");
     let lock = std::fs::read_to_string(&lock)
         .with_context(|| format!("failed to read {}", lock.display()))?;
-    let closure = parse(&std::fs::canonicalize(root)?, &listing, &lock)?;
+    let mut closure = parse(&std::fs::canonicalize(root)?, &listing, &lock)?;
+    closure.workspace = workspace::tables(root, &closure)?;
     let known = Known {
-        cargo,
+        cargo: cargo.to_owned(),
         basis: basis(root, &closure)?,
         closure,
     };
@@ -335,7 +338,8 @@ mod tests {
             "fetched 0.3.0": "git+https://example.invalid/fetched?rev=39421ae#39421ae5fa3a",
             "serde 1.0.1": "aa",
             "serde 2.0.0": "bb"
-          }
+          },
+          "workspace": {}
         }
         "#);
         // An entry that is not reached changes nothing, one that is does.

@@ -10,18 +10,25 @@ use super::audit;
 use super::cmd::Cmd;
 use super::entry::{Entries, digest_bytes, read_entry, unescape};
 use super::error::{Code, Failure};
-use super::identity::{Identity, Timestamp};
+use super::identity::Identity;
 use super::inputs::RustInputs;
 use super::records::{read_checked, write_checked};
 use super::toolchain::{PASSED_ENVIRONMENT, PROFILE, TARGET};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Sources may be written while they compile; this often the compile is done again.
 const ATTEMPTS: usize = 3;
 
+/// Longer than a tick of the clock that stamps files, on any kernel: whatever is written
+/// after it differs from what was looked at before it.
+const TICK: Duration = Duration::from_millis(20);
+
 /// Digest of the sources by member.
 type Members = BTreeMap<String, String>;
+/// By [`escape`](super::entry::escape)d path.
+type Identities = BTreeMap<String, Option<Identity>>;
 
 /// The members of one binary, and the folder that they are compiled in.
 #[derive(Debug)]
@@ -70,9 +77,10 @@ impl<'a> Freshness<'a> {
             let mut others = fresh.clone();
             others.retain(|name, _| !self.members.contains_key(name));
             self.record(&others)?;
-            let started = Timestamp::now();
+            let before = self.identities();
+            std::thread::sleep(TICK);
             let outcome = compile();
-            let Some(path) = self.written_since(started) else {
+            let Some(path) = written_between(&before, &self.identities()) else {
                 if outcome.is_ok() {
                     fresh.extend(self.members.clone());
                 }
@@ -125,23 +133,22 @@ impl<'a> Freshness<'a> {
             .args(stale.iter().flat_map(|name| ["--package", name.as_str()]))
             .folder(self.root)
             .only_env(PASSED_ENVIRONMENT)
+            .env("CARGO_BUILD_BUILD_DIR", self.target)
             .read()?;
         Ok(fresh)
     }
 
-    /// A source that was written or removed since, [`escape`](super::entry::escape)d,
-    /// whatever it holds now.
-    fn written_since(&self, started: Timestamp) -> Option<String> {
+    /// Of the sources and of what all members share, links not followed.
+    fn identities(&self) -> Identities {
         let shared = ["Cargo.toml", "Cargo.lock"].map(str::to_owned);
-        self.inputs
-            .sources
-            .keys()
-            .chain(&shared)
-            .find(|path| {
-                let stat = rustix::fs::lstat(self.root.join(unescape(path)));
-                !stat.is_ok_and(|stat| Identity::from(stat).changed < started)
+        let sources = self.inputs.sources.keys().cloned();
+        sources
+            .chain(shared)
+            .map(|path| {
+                let stat = rustix::fs::lstat(self.root.join(unescape(&path)));
+                (path, stat.ok().map(Identity::from))
             })
-            .cloned()
+            .collect()
     }
 
     fn expect_unchanged(&self, path: &str) -> anyhow::Result<()> {
@@ -169,6 +176,14 @@ impl<'a> Freshness<'a> {
     fn record(&self, members: &Members) -> anyhow::Result<()> {
         write_checked(&self.record_path(), members)
     }
+}
+
+/// A source that was written or removed, whatever it holds now.
+fn written_between(before: &Identities, after: &Identities) -> Option<String> {
+    let mut paths = before.keys();
+    paths
+        .find(|path| before[*path].is_none() || before[*path] != after[*path])
+        .cloned()
 }
 
 /// Digest of each member's sources, by package name.

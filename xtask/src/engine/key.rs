@@ -8,7 +8,7 @@ use super::error::{Code, Failure, FailureContext as _};
 use super::ignore_file::{IgnoreFile, read_tree};
 use super::inputs::{FORM, Inputs, NpmInputs, RustInputs};
 use super::pins::Pins;
-use super::{buildx, closure, dockerfile, toolchain, workspace};
+use super::{buildx, closure, dockerfile, toolchain};
 use app_gen_infra::{Image, NpmPrebuild, Platform, RustPrebuild};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -233,7 +233,9 @@ fn read_dockerfile(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn rust_inputs(root: &Path, records: &Path, rust: &RustPrebuild) -> anyhow::Result<RustInputs> {
-    let closure = closure::resolve(root, records, &rust.package)?;
+    let environment = toolchain::fingerprint(root, records)?;
+    let cargo = environment.get("cargo").map_or("", String::as_str);
+    let closure = closure::resolve(root, records, cargo, &rust.package)?;
     Ok(RustInputs {
         build: [
             rust.package.clone(),
@@ -243,11 +245,11 @@ fn rust_inputs(root: &Path, records: &Path, rust: &RustPrebuild) -> anyhow::Resu
         ],
         to: rust.to.clone(),
         sources: closure::sources(root, &closure)?,
-        workspace: workspace::tables(root, &closure)?,
         members: closure.members,
         features: closure.features,
         checksums: closure.checksums,
-        environment: toolchain::fingerprint(root, records)?,
+        workspace: closure.workspace,
+        environment,
     })
 }
 

@@ -173,6 +173,8 @@ fn cargo_build(
         .only_env(PASSED_ENVIRONMENT)
         .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(&context.root))
         .env("CARGO_TERM_COLOR", "never")
+        // A configuration must not move it out of the folder that is only ours.
+        .env("CARGO_BUILD_BUILD_DIR", target)
         // Nothing lies there: the audit wants paths as the compiler saw them.
         .env("CARGO_BUILD_DEP_INFO_BASEDIR", target.join("no-basedir"))
         .env(marked::VARIABLE, Tool::Cargo.mark(context))

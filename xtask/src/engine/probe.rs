@@ -18,6 +18,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// How binutils call their linkers, after a prefix for the target.
+const LINKERS: [&str; 3] = ["ld", "ld.bfd", "ld.gold"];
+
 /// A question to a program.
 #[derive(Debug, Clone)]
 pub(super) struct Probe {
@@ -169,11 +172,7 @@ fn basis(surroundings: &Surroundings, probe: &Probe) -> Option<Basis> {
         files.extend(toolchain_files(folder.parent()?)?);
     } else if name == "getconf" {
         files.push(own_libc()?);
-    } else if !name.contains("gcc")
-        && !["ld", "ld.bfd", "ld.gold"]
-            .iter()
-            .any(|ending| name.ends_with(ending))
-    {
+    } else if !name.contains("gcc") && !LINKERS.iter().any(|ending| name.ends_with(ending)) {
         return None;
     }
     Some(Basis {
@@ -191,8 +190,9 @@ fn basis(surroundings: &Surroundings, probe: &Probe) -> Option<Basis> {
 
 /// Where a program lies, links resolved: the first of the search path that may be run.
 fn find(surroundings: &Surroundings, program: &Path) -> Option<PathBuf> {
-    let may_run =
-        |path: &PathBuf| Identity::of(path).is_ok_and(|file| file.mode & 0o170_111 > 0o100_000);
+    let may_run = |path: &PathBuf| {
+        path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+    };
     let found = if program.components().count() > 1 {
         Some(surroundings.root.join(program)).filter(may_run)
     } else {

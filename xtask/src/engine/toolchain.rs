@@ -74,7 +74,7 @@ pub fn fingerprint(root: &Path, records: &Path) -> anyhow::Result<BTreeMap<Strin
     }
     for (name, answer) in probe::ask(
         &Surroundings::of_process(root),
-        &records.join("toolchain.json"),
+        &records.join("toolchain/versions.json"),
         &probes,
     )? {
         let text = if name == "rustc" {
@@ -85,16 +85,6 @@ pub fn fingerprint(root: &Path, records: &Path) -> anyhow::Result<BTreeMap<Strin
         fingerprint.insert(name, text);
     }
     Ok(fingerprint)
-}
-
-/// The version of cargo, of the fingerprint.
-///
-/// # Errors
-/// As [`fingerprint`].
-pub fn cargo_version(root: &Path, records: &Path) -> anyhow::Result<String> {
-    Ok(fingerprint(root, records)?
-        .remove("cargo")
-        .unwrap_or_default())
 }
 
 /// Where cargo looks for its configuration, present or not, and what those include:
