@@ -218,8 +218,8 @@ fn a_stage_with_the_name_of_its_base_is_refused() {
 fn malformed_files_are_named_by_line() {
     let checkout = Checkout::new();
     checkout.write("server/Dockerfile", "FROM scratch\n\nCOPY --from=3 /x /y\n");
-    for command in ["bases", "build"] {
-        let error = checkout.run(&[command, "--json"]).json()["error"].clone();
+    for arguments in [&["bases", "--json"][..], &["build", "app", "--json"]] {
+        let error = checkout.run(arguments).json()["error"].clone();
         assert_eq!(
             error["message"],
             "server/Dockerfile:3: COPY: there is no stage 3"
@@ -259,7 +259,8 @@ impl Guarded {
                 let mut authorization = String::new();
                 for line in BufReader::new(&stream).lines().map_while(Result::ok) {
                     if request.is_empty() {
-                        request = line.trim_end_matches(" HTTP/1.1").to_owned();
+                        request = line.replace(" HTTP/1.1", "");
+                        request = request.replace("%3A", ":").replace("%2F", "/");
                     } else if let Some((_, value)) = line
                         .split_once(": ")
                         .filter(|(name, _)| name.eq_ignore_ascii_case("authorization"))
@@ -301,18 +302,18 @@ fn tokens_are_fetched_as_docker_hub_and_ecr_public_want_it() {
     let digest = format!("sha256:{}", "5".repeat(64));
     let checkout = Checkout::new();
     let login = tempfile::tempdir().unwrap();
-    for (challenge, token, anonymous) in [
+    for (challenge, token, question) in [
         (
             "Bearer realm=\"http://127.0.0.1:PORT/token\",service=\"registry.docker.io\",\
              scope=\"repository:library/debian:pull\"",
             "{\"token\":\"let-me-in\",\"access_token\":\"let-me-in\",\"expires_in\":300,\
              \"issued_at\":\"2026-11-21T00:00:00Z\"}",
-            "GET /token?service=registry.docker.io&scope=repository%3Alibrary%2Fdebian%3Apull ",
+            "GET /token?service=registry.docker.io&scope=repository:library/debian:pull",
         ),
         (
             "Bearer realm=\"http://127.0.0.1:PORT/token/\",service=\"public.ecr.aws\",scope=\"aws\"",
             "{\"token\":\"let-me-in\"}",
-            "GET /token/?service=public.ecr.aws&scope=aws ",
+            "GET /token/?service=public.ecr.aws&scope=aws",
         ),
     ] {
         let guarded = Guarded::start(challenge, token, digest.clone());
@@ -338,16 +339,11 @@ fn tokens_are_fetched_as_docker_hub_and_ecr_public_want_it() {
                 (&json!(digest), &json!("registry"))
             );
             let head = "HEAD /v2/library/debian/manifests/12 ";
-            let seen = std::mem::take(&mut *guarded.seen.lock().unwrap());
-            let seen: Vec<String> = seen.iter().map(|line| line.replace("%2F", "/")).collect();
-            let anonymous = anonymous.replace("%2F", "/");
             assert_eq!(
-                seen.iter()
-                    .map(|line| line.replace("%3A", ":"))
-                    .collect::<Vec<_>>(),
+                std::mem::take(&mut *guarded.seen.lock().unwrap()),
                 [
                     head.to_owned(),
-                    format!("{}{credentials}", anonymous.replace("%3A", ":")),
+                    format!("{question} {credentials}"),
                     format!("{head}Bearer let-me-in")
                 ]
             );

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use xtask::engine::context::Context;
 use xtask::engine::entry;
 use xtask::engine::ignore::Rules;
-use xtask::engine::key::NpmInputs;
+use xtask::engine::inputs::NpmInputs;
 use xtask::engine::prebuild;
 use xtask::engine::report::{Report, Verbosity};
 

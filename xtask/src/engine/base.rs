@@ -5,7 +5,7 @@ use super::interrupt;
 use super::pins::Pins;
 use super::reference::{Reference, is_digest};
 use super::registry::Repository;
-use crate::local::engine_api;
+use crate::local::engine_api::{self, ApiError};
 use anyhow::{Context as _, ensure};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -108,11 +108,18 @@ pub fn instead_of_registry(
     match in_engine(reference) {
         Ok(digest) => Ok(Base::new(&digest, Source::Engine)),
         Err(engine) => Err(anyhow::anyhow!("{registry:#}; {engine:#}")).failure(|| {
+            let hint = match engine.downcast_ref::<ApiError>() {
+                Some(_) => "cargo xtask setup".to_owned(),
+                None => format!(
+                    "docker pull {reference}; where it cannot be pulled, cargo xtask setup \
+                     makes the base image of the manifest"
+                ),
+            };
             Failure::new(
                 Code::Prerequisite,
                 format!("base image {reference} is neither in a registry nor in the engine"),
             )
-            .hint(format!("docker pull {reference}"))
+            .hint(hint)
         }),
     }
 }

@@ -199,7 +199,11 @@ impl Directives {
 fn directive(line: &str) -> Option<(String, String)> {
     let (name, value) = line.strip_prefix('#')?.split_once('=')?;
     let name = name.trim().to_ascii_lowercase();
-    let value = value.trim();
+    let value = match value.trim() {
+        // Blanks alone are a value too, if a wrong one.
+        "" if !value.is_empty() => " ",
+        trimmed => trimmed,
+    };
     (DIRECTIVES.contains(&name.as_str()) && !value.is_empty()).then(|| (name, value.to_owned()))
 }
 

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod lines;
+mod pattern;
 mod platform;
 mod sources;
 mod stages;

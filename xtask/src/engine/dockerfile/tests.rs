@@ -120,6 +120,7 @@ fn errors_name_file_line_and_instruction() {
         ),
         ("FROM a\nADD --from=b x y", "D:2: ADD: it has no --from"),
         ("# escape=x\nFROM a", "D:1: escape: `x` is neither"),
+        ("# escape=  \nFROM a", "D:1: escape: ` ` is neither"),
         (
             "# escape=`\n# escape=`\nFROM a",
             "D:2: escape: the directive is there twice",

@@ -2,12 +2,12 @@
 //!
 //! It is a shell's grammar in parts only: what is left out here is left out there.
 
-use regex::Regex;
+use super::pattern;
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// Why a word cannot be read, in a form that follows "in `WORD`: ".
+/// Why a word cannot be read, as it follows "in `WORD`: ".
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WordError {
     /// A quote or brace is not closed.
@@ -312,7 +312,7 @@ impl<'a> Scanner<'a> {
                 };
                 WordError::Required(name, message)
             }),
-            _ => trim(&given.unwrap_or_default(), &word, operator),
+            _ => pattern::trim(&given.unwrap_or_default(), &word, operator),
         }
     }
 
@@ -328,14 +328,7 @@ impl<'a> Scanner<'a> {
                 String::new()
             });
         };
-        let expression = expression(&pattern, true, false)?;
-        Ok(if all {
-            expression.replace_all(&value, replacement).into_owned()
-        } else {
-            expression
-                .replacen(&value, 1, regex::NoExpand(&replacement))
-                .into_owned()
-        })
+        pattern::replace(&value, &pattern, &replacement, all)
     }
 
     fn value(&mut self, name: &str) -> Option<String> {
@@ -367,59 +360,6 @@ impl<'a> Scanner<'a> {
         }
         name
     }
-}
-
-/// `#`, `##`, `%` and `%%`.
-fn trim(value: &str, pattern: &str, operator: char) -> Result<String, WordError> {
-    let (pattern, greedy) = match pattern.strip_prefix(operator) {
-        Some(pattern) => (pattern, true),
-        None => (pattern, false),
-    };
-    if operator == '#' {
-        let expression = expression(pattern, greedy, true)?;
-        return Ok(expression.replace(value, "").into_owned());
-    }
-    // The shortest match at the end is the leftmost one of everything reversed.
-    let reversed: String = value.chars().rev().collect();
-    let expression = expression(&reversed_pattern(pattern), greedy, true)?;
-    let left = expression.replace(&reversed, "");
-    Ok(left.chars().rev().collect())
-}
-
-/// The pattern backwards, an escape still before what it escapes.
-fn reversed_pattern(pattern: &str) -> String {
-    let mut pieces: Vec<String> = Vec::new();
-    let mut characters = pattern.chars();
-    while let Some(character) = characters.next() {
-        let mut piece = character.to_string();
-        if character == '\\' {
-            piece.extend(characters.next());
-        }
-        pieces.push(piece);
-    }
-    pieces.into_iter().rev().collect()
-}
-
-/// A shell pattern (`*`, `?`, escapes) as an expression.
-fn expression(pattern: &str, greedy: bool, anchored: bool) -> Result<Regex, WordError> {
-    let wrong = || WordError::Pattern(pattern.to_owned());
-    let mut text = if anchored { "^" } else { "" }.to_owned();
-    let mut characters = pattern.chars().peekable();
-    while let Some(character) = characters.next() {
-        match character {
-            '*' if greedy => text.push_str(".*"),
-            '*' => text.push_str(".*?"),
-            '?' => text.push('.'),
-            // Escaped for the sake of `${…}`, not for the pattern's.
-            '\\' if matches!(characters.peek(), Some('}' | '/')) => {}
-            '\\' => match characters.next() {
-                Some(escaped @ ('*' | '?' | '\\')) => text.extend(['\\', escaped]),
-                _ => return Err(wrong()),
-            },
-            literal => text.push_str(&regex::escape(literal.encode_utf8(&mut [0; 4]))),
-        }
-    }
-    Regex::new(&text).map_err(|_| wrong())
 }
 
 #[cfg(test)]
