@@ -3,9 +3,20 @@
  * no template for AWS is touched by it.
  */
 
-import { Annotations, type App, Aspects, CfnCondition, CfnResource, Fn, type IAspect, Stack } from "aws-cdk-lib";
+import {
+  Annotations,
+  type App,
+  Aspects,
+  CfnCondition,
+  CfnResource,
+  Fn,
+  type IAspect,
+  Stack,
+  Validations,
+} from "aws-cdk-lib";
 import { CfnAlarm } from "aws-cdk-lib/aws-cloudwatch";
-import { CfnTaskDefinition } from "aws-cdk-lib/aws-ecs";
+import { CfnTaskDefinition, Secret as InjectedSecret, TaskDefinition } from "aws-cdk-lib/aws-ecs";
+import { type ISecret, Secret } from "aws-cdk-lib/aws-secretsmanager";
 import type { IConstruct } from "constructs";
 import { LOCAL } from "./platform.ts";
 import type { Target } from "./target.ts";
@@ -25,6 +36,7 @@ export function adaptToLocalCloud(app: App, target: Target): void {
   if (target.name === LOCAL) {
     Aspects.of(app).add(new LeaveOut());
     Aspects.of(app).add(new CompleteTasks(target));
+    Aspects.of(app).add(new SpellSecrets());
   }
 }
 
@@ -55,18 +67,22 @@ function whatIsLost(resource: CfnResource): string | undefined {
 function neverIn(stack: Stack): CfnCondition {
   const id = "LocalCloudLacksIt";
   const existing = stack.node.tryFindChild(id);
-  return existing instanceof CfnCondition
-    ? existing
-    : new CfnCondition(stack, id, { expression: Fn.conditionEquals("present", "absent") });
+  if (existing instanceof CfnCondition) {
+    return existing;
+  }
+  Validations.of(stack).acknowledge({
+    id: "CloudFormation-Validate::W8003",
+    reason: "a condition that never holds is how a resource is left out",
+  });
+  return new CfnCondition(stack, id, { expression: Fn.conditionEquals("present", "absent") });
 }
 
 /**
  * Gives tasks what AWS would give them.
  *
  * Credentials and region: the local cloud offers tasks credentials at an address that
- * the Rust SDK refuses, and names no region. Secrets: its CloudFormation hands the
- * entries of a container's `Secrets` on as they are written, and its ECS reads them in
- * the letter case of the API.
+ * the Rust SDK refuses, and names no region. A database: nobody is asked for one here,
+ * so `deploy` starts one and stores its address where a user's would be.
  */
 class CompleteTasks implements IAspect {
   readonly #target: Target;
@@ -76,51 +92,48 @@ class CompleteTasks implements IAspect {
   }
 
   visit(node: IConstruct): void {
+    if (node instanceof TaskDefinition) {
+      const container = node.defaultContainer;
+      // Credentials that are no secret at first sight.
+      container?.addEnvironment("AWS_ACCESS_KEY_ID", LOCAL);
+      container?.addEnvironment("AWS_SECRET_ACCESS_KEY", LOCAL);
+      container?.addEnvironment("AWS_REGION", this.#target.region);
+      if (container?.containerName === this.#target.platform.orchestrator.container) {
+        container.addSecret(DATABASE_URL, InjectedSecret.fromSecretsManager(this.databaseSecret(node), DATABASE_URL));
+      }
+    }
+  }
+
+  private databaseSecret(scope: TaskDefinition): ISecret {
+    const { orchestrator, secrets } = this.#target.platform;
+    const secret = orchestrator.secret === undefined ? undefined : secrets[orchestrator.secret];
+    if (secret === undefined) {
+      throw new Error("platform.toml: `services.orchestrator.secret` is missing: it holds the address of the database");
+    }
+    return Secret.fromSecretNameV2(scope, "DatabaseSecret", secret.name);
+  }
+}
+
+/**
+ * Writes the entries of `Secrets` in the letter case of the API: CloudFormation of the
+ * local cloud hands them on to its ECS as they are, which then finds none.
+ */
+class SpellSecrets implements IAspect {
+  visit(node: IConstruct): void {
     if (!(node instanceof CfnTaskDefinition)) {
       return;
     }
-    const containers: Container[] = Stack.of(node).resolve(node.containerDefinitions);
-    containers.forEach((container, index) => {
-      const at = `ContainerDefinitions.${index}`;
-      const environment = (container.environment ?? []).map(({ name, value }) => ({ Name: name, Value: value }));
-      node.addPropertyOverride(`${at}.Environment`, [...environment, ...this.environment()]);
-      const secrets = [...(container.secrets ?? []), ...this.extraSecrets(container.name)];
-      if (secrets.length > 0) {
-        node.addPropertyOverride(`${at}.Secrets`, secrets);
+    const containers: { secrets?: object[] }[] = Stack.of(node).resolve(node.containerDefinitions);
+    containers.forEach(({ secrets }, index) => {
+      if (secrets !== undefined) {
+        node.addPropertyOverride(`ContainerDefinitions.${index}.Secrets`, secrets);
       }
     });
-  }
-
-  /** Credentials that are no secret at first sight. */
-  private environment(): { Name: string; Value: string }[] {
-    return [
-      { Name: "AWS_ACCESS_KEY_ID", Value: LOCAL },
-      { Name: "AWS_SECRET_ACCESS_KEY", Value: LOCAL },
-      { Name: "AWS_REGION", Value: this.#target.region },
-    ];
-  }
-
-  /** Nobody is asked for a database here: `deploy` starts one and stores its address like a user's. */
-  private extraSecrets(container: string): SecretEntry[] {
-    const { orchestrator, secrets } = this.#target.platform;
-    const secret = orchestrator.secret === undefined ? undefined : secrets[orchestrator.secret];
-    if (container !== orchestrator.container || secret === undefined) {
-      return [];
+    for (const rule of ["F3002", "F3003"]) {
+      Validations.of(node).acknowledge({
+        id: `CloudFormation-Validate::${rule}`,
+        reason: "the local cloud reads the entries of `Secrets` in the letter case of the API",
+      });
     }
-    const { account, region } = this.#target;
-    const arn = `arn:aws:secretsmanager:${region}:${account}:secret:${secret.name}`;
-    return [{ name: DATABASE_URL, valueFrom: `${arn}:${DATABASE_URL}::` }];
   }
-}
-
-/** A container definition as CDK resolves it, as far as it matters here. */
-interface Container {
-  readonly name: string;
-  readonly environment?: readonly { readonly name: string; readonly value: string }[];
-  readonly secrets?: readonly SecretEntry[];
-}
-
-interface SecretEntry {
-  readonly name: string;
-  readonly valueFrom: string;
 }

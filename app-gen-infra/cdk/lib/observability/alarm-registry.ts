@@ -1,6 +1,6 @@
 /** The one way to make an alarm: with a severity, a place in the runbook, and somebody who is told. */
 
-import { type Alarm, type CreateAlarmOptions, type MathExpression, type Metric } from "aws-cdk-lib/aws-cloudwatch";
+import { Alarm, type CreateAlarmOptions, type IAlarm, type MathExpression, type Metric } from "aws-cdk-lib/aws-cloudwatch";
 import { SnsAction } from "aws-cdk-lib/aws-cloudwatch-actions";
 import type { ITopic } from "aws-cdk-lib/aws-sns";
 import type { Construct } from "constructs";
@@ -21,7 +21,8 @@ export interface AlarmSpec extends Omit<CreateAlarmOptions, "alarmName" | "alarm
 
 /** Makes alarms and remembers them for the dashboard. */
 export class AlarmRegistry {
-  readonly alarms: Alarm[] = [];
+  /** What was made, by name alone: the dashboard shows an alarm also while there is none. */
+  readonly alarms: IAlarm[] = [];
   readonly #scope: Construct;
   readonly #prefix: string;
   readonly #topic: ITopic;
@@ -35,14 +36,15 @@ export class AlarmRegistry {
   /** Adds an alarm. `id` in kebab case is its name and the anchor of its section in the runbook. */
   add(id: string, spec: AlarmSpec): void {
     const { severity, summary, metric, ...options } = spec;
+    const alarmName = `${this.#prefix}-${id}`;
     const alarm = metric.createAlarm(this.#scope, id, {
       ...options,
-      alarmName: `${this.#prefix}-${id}`,
+      alarmName,
       alarmDescription: `[${severity}] ${summary} Runbook: ${RUNBOOK}#${id}`,
     });
     const action = new SnsAction(this.#topic);
     alarm.addAlarmAction(action);
     alarm.addOkAction(action);
-    this.alarms.push(alarm);
+    this.alarms.push(Alarm.fromAlarmName(this.#scope, `${id}-by-name`, alarmName));
   }
 }

@@ -51,7 +51,6 @@ export class ServiceMetrics {
     this.runningTasks = ecsMetric(target, "CPUUtilization", {
       ...MINUTE,
       statistic: Stats.SAMPLE_COUNT,
-      label: "Running tasks",
     });
   }
 }
@@ -73,7 +72,7 @@ function hostMetric({ loadBalancer, targetGroup }: Entrance, metricName: string,
 function ecsMetric(
   target: Target,
   metricName: string,
-  options: { period: Duration; statistic: string; label?: string },
+  options: { period: Duration; statistic: string },
 ): Metric {
   return new Metric({
     namespace: "AWS/ECS",
