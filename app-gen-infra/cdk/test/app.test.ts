@@ -50,17 +50,40 @@ test("stacks are named by concern and environment, and protected ones cannot be 
   }
 });
 
-test("nothing costs what was not meant to: no NAT, no functions, no keys, no metrics by container", () => {
+test("nothing costs what was not meant to: no NAT gateway, no function, no key", () => {
   const meant = new Set([
-    "AWS::Budgets::Budget", "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::EC2::InternetGateway",
-    "AWS::EC2::Route", "AWS::EC2::RouteTable", "AWS::EC2::SecurityGroup", "AWS::EC2::SecurityGroupEgress",
-    "AWS::EC2::SecurityGroupIngress", "AWS::EC2::Subnet", "AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::VPC",
-    "AWS::EC2::VPCEndpoint", "AWS::EC2::VPCGatewayAttachment", "AWS::ECR::Repository", "AWS::ECS::Cluster",
-    "AWS::ECS::ClusterCapacityProviderAssociations", "AWS::ECS::Service", "AWS::ECS::TaskDefinition",
-    "AWS::ElasticLoadBalancingV2::Listener", "AWS::ElasticLoadBalancingV2::LoadBalancer",
-    "AWS::ElasticLoadBalancingV2::TargetGroup", "AWS::Events::Rule", "AWS::IAM::Role", "AWS::Logs::LogGroup",
-    "AWS::Logs::MetricFilter", "AWS::Logs::ResourcePolicy", "AWS::S3::Bucket", "AWS::S3::BucketPolicy",
-    "AWS::SNS::Subscription", "AWS::SNS::Topic", "AWS::SNS::TopicPolicy",
+    "AWS::Budgets::Budget",
+    "AWS::CloudWatch::Alarm",
+    "AWS::CloudWatch::Dashboard",
+    "AWS::EC2::InternetGateway",
+    "AWS::EC2::Route",
+    "AWS::EC2::RouteTable",
+    "AWS::EC2::SecurityGroup",
+    "AWS::EC2::SecurityGroupEgress",
+    "AWS::EC2::SecurityGroupIngress",
+    "AWS::EC2::Subnet",
+    "AWS::EC2::SubnetRouteTableAssociation",
+    "AWS::EC2::VPC",
+    "AWS::EC2::VPCEndpoint",
+    "AWS::EC2::VPCGatewayAttachment",
+    "AWS::ECR::Repository",
+    "AWS::ECS::Cluster",
+    "AWS::ECS::ClusterCapacityProviderAssociations",
+    "AWS::ECS::Service",
+    "AWS::ECS::TaskDefinition",
+    "AWS::ElasticLoadBalancingV2::Listener",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer",
+    "AWS::ElasticLoadBalancingV2::TargetGroup",
+    "AWS::Events::Rule",
+    "AWS::IAM::Role",
+    "AWS::Logs::LogGroup",
+    "AWS::Logs::MetricFilter",
+    "AWS::Logs::ResourcePolicy",
+    "AWS::S3::Bucket",
+    "AWS::S3::BucketPolicy",
+    "AWS::SNS::Subscription",
+    "AWS::SNS::Topic",
+    "AWS::SNS::TopicPolicy",
   ]);
   for (const [id, resource] of resources(app("prod"))) {
     assert.ok(meant.has(resource.Type), `${id} is a ${resource.Type}`);
@@ -68,20 +91,26 @@ test("nothing costs what was not meant to: no NAT, no functions, no keys, no met
 });
 
 test("what can be tagged is tagged, once for each key", () => {
-  const tagged = new Set(["AWS::EC2::VPC", "AWS::ECR::Repository", "AWS::ECS::Service", "AWS::S3::Bucket",
-    "AWS::ECS::TaskDefinition", "AWS::IAM::Role", "AWS::Logs::LogGroup", "AWS::SNS::Topic", "AWS::CloudWatch::Alarm",
-    "AWS::ElasticLoadBalancingV2::LoadBalancer"]);
+  const tagged = new Set([
+    "AWS::CloudWatch::Alarm",
+    "AWS::EC2::VPC",
+    "AWS::ECR::Repository",
+    "AWS::ECS::Service",
+    "AWS::ECS::TaskDefinition",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer",
+    "AWS::IAM::Role",
+    "AWS::Logs::LogGroup",
+    "AWS::S3::Bucket",
+    "AWS::SNS::Topic",
+  ]);
   for (const [id, { Type, Properties }] of resources(app("dev"))) {
     if (!tagged.has(Type)) {
       continue;
     }
     const tags = (Properties["Tags"] ?? []) as { Key: string; Value: string }[];
     const ours = tags.filter(({ Key }) => Key !== "Name").map(({ Key, Value }) => `${Key}=${Value}`);
-    assert.deepEqual(
-      ours,
-      ["environment=dev", "managed-by=cdk", "owner=app-gen", "project=app-gen-saas", "ttl=none"],
-      id,
-    );
+    const expected = ["environment=dev", "managed-by=cdk", "owner=app-gen", "project=app-gen-saas", "ttl=none"];
+    assert.deepEqual(ours, expected, id);
   }
 });
 

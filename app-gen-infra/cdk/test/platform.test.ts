@@ -26,13 +26,14 @@ test("the committed manifest is read whole", () => {
 });
 
 test("a fault names its key", () => {
+  const generatorName = '[secrets.generator]\nname = "app-gen-saas/generator"';
   for (const [from, to, message] of [
-    ['owner = "app-gen"\n', "", "platform.toml: `owner` must be a string and is missing"],
-    ["port = 5013", 'port = "5013"', "platform.toml: `services.orchestrator.port` must be a number and is something else"],
-    ["protected = true", "protected = 1", "platform.toml: `environments.prod.protected` must be true or false and is something else"],
-    ['[secrets.generator]\nname = "app-gen-saas/generator"', "[secrets.generator]", "platform.toml: `secrets.generator.name` must be a string and is missing"],
+    ['owner = "app-gen"\n', "", "`owner` must be a string and is missing"],
+    ["port = 5013", 'port = "5013"', "`services.orchestrator.port` must be a number and is something else"],
+    ["protected = true", "protected = 1", "`environments.prod.protected` must be true or false and is something else"],
+    [generatorName, "[secrets.generator]", "`secrets.generator.name` must be a string and is missing"],
   ] as const) {
-    assert.throws(() => changed(from, to), { message });
+    assert.throws(() => changed(from, to), { message: `platform.toml: ${message}` });
   }
 });
 

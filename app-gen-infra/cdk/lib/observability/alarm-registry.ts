@@ -1,6 +1,12 @@
 /** The one way to make an alarm: with a severity, a place in the runbook, and somebody who is told. */
 
-import { Alarm, type CreateAlarmOptions, type IAlarm, type MathExpression, type Metric } from "aws-cdk-lib/aws-cloudwatch";
+import {
+  Alarm,
+  type CreateAlarmOptions,
+  type IAlarm,
+  type MathExpression,
+  type Metric,
+} from "aws-cdk-lib/aws-cloudwatch";
 import { SnsAction } from "aws-cdk-lib/aws-cloudwatch-actions";
 import type { ITopic } from "aws-cdk-lib/aws-sns";
 import type { Construct } from "constructs";

@@ -33,8 +33,9 @@ function ingress(of: Template, description: string): unknown {
   return group["Properties"]["SecurityGroupIngress"];
 }
 
-const HTTP = { CidrIp: "0.0.0.0/0", FromPort: 80, ToPort: 80, IpProtocol: "tcp", Description: "HTTP from the internet" };
-const HTTPS = { ...HTTP, FromPort: 443, ToPort: 443, Description: "HTTPS from the internet" };
+const ANYONE = { CidrIp: "0.0.0.0/0", IpProtocol: "tcp" };
+const HTTP = { ...ANYONE, FromPort: 80, ToPort: 80, Description: "HTTP from the internet" };
+const HTTPS = { ...ANYONE, FromPort: 443, ToPort: 443, Description: "HTTPS from the internet" };
 
 test("the internet reaches the load balancer, which alone reaches the orchestrator's port", () => {
   assert.deepEqual(ingress(network, "Load balancer"), [HTTP]);
