@@ -20,6 +20,8 @@ export interface Target {
 /** Physical names. Others (commands, people, the IAM policies here) find things by them. */
 export interface Names {
   readonly cluster: string;
+  /** The orchestrator's ECS service. */
+  readonly service: string;
   /** Load balancer, at most 32 characters. */
   readonly loadBalancer: string;
   readonly artifactBucket: string;
@@ -92,6 +94,7 @@ function namesFor(platform: Platform, name: string, account: string): Names {
   const { project } = platform;
   return {
     cluster: `${project}-cluster${suffix}`,
+    service: platform.orchestrator.family + suffix,
     loadBalancer: project + suffix,
     // Bucket names are unique over all accounts.
     artifactBucket: `${project}-generated-apps-${account}${suffix}`,

@@ -77,7 +77,7 @@ function ecsMetric(
   return new Metric({
     namespace: "AWS/ECS",
     metricName,
-    dimensionsMap: { ClusterName: target.names.cluster, ServiceName: target.names.orchestrator.family },
+    dimensionsMap: { ClusterName: target.names.cluster, ServiceName: target.names.service },
     ...options,
   });
 }

@@ -11,7 +11,7 @@ import {
   PropagatedTagSource,
 } from "aws-cdk-lib/aws-ecs";
 import type { Construct } from "constructs";
-import { type ImageReference, imageReference } from "../images.ts";
+import { imageReference } from "../images.ts";
 import type { NetworkStack } from "../network/network-stack.ts";
 import { ConcernStack } from "../stack.ts";
 import type { Target } from "../target.ts";
@@ -31,8 +31,6 @@ export interface ServiceStackProps {
 /** Cluster, service and task definitions. */
 export class ServiceStack extends ConcernStack {
   readonly entrance: Entrance;
-  /** Name of the orchestrator's ECS service. */
-  readonly serviceName: string;
   readonly #vpc: IVpc;
   readonly #generatorSecurityGroup: ISecurityGroup;
 
@@ -40,7 +38,6 @@ export class ServiceStack extends ConcernStack {
     super(scope, "Service", "cluster, orchestrator, generator", target);
     this.#vpc = network.vpc;
     this.#generatorSecurityGroup = network.generatorSecurityGroup;
-    this.serviceName = target.names.orchestrator.family;
     const cluster = this.createCluster();
     this.entrance = new Entrance(this, "Entrance", {
       target,
@@ -52,7 +49,7 @@ export class ServiceStack extends ConcernStack {
     this.createService(cluster, orchestrator, network);
     new CfnOutput(this, "Url", { value: this.entrance.url, description: "Where users go" });
     new CfnOutput(this, "ClusterName", { value: cluster.clusterName });
-    new CfnOutput(this, "ServiceName", { value: this.serviceName });
+    new CfnOutput(this, "ServiceName", { value: target.names.service });
     new CfnOutput(this, "LoadBalancerName", { value: target.names.loadBalancer });
     new CfnOutput(this, "OrchestratorTaskDefinitionArn", { value: orchestrator.taskDefinitionArn });
     new CfnOutput(this, "GeneratorTaskDefinitionArn", { value: generator.taskDefinitionArn });
@@ -123,7 +120,7 @@ export class ServiceStack extends ConcernStack {
 
   private createService(cluster: Cluster, definition: FargateTaskDefinition, network: NetworkStack): void {
     const service = new FargateService(this, "Service", {
-      serviceName: this.serviceName,
+      serviceName: this.target.names.service,
       cluster,
       taskDefinition: definition,
       desiredCount: 1,
@@ -149,7 +146,7 @@ export class ServiceStack extends ConcernStack {
 
   /** The image by digest; without one this stack cannot be deployed, and the others can. */
   private image(name: string): string {
-    const found: ImageReference = imageReference(this.node, this.target, name);
+    const found = imageReference(this.node, this.target, name);
     if ("reference" in found) {
       return found.reference;
     }
