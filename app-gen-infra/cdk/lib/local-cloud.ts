@@ -1,6 +1,6 @@
 /**
- * What the local cloud lacks, all of it. Nothing outside this file knows of it, and
- * no template for AWS is touched by it.
+ * What the local cloud lacks, all of it. Nothing outside this file makes up for it,
+ * and no template for AWS is touched by it.
  */
 
 import {
@@ -33,7 +33,7 @@ const DATABASE_URL = "DATABASE_URL";
 
 /** Adapts the app where it is for the local cloud, and says what it leaves out. */
 export function adaptToLocalCloud(app: App, target: Target): void {
-  if (target.name === LOCAL) {
+  if (target.isLocal) {
     Aspects.of(app).add(new LeaveOut());
     Aspects.of(app).add(new CompleteTasks(target));
     Aspects.of(app).add(new SpellSecrets());
