@@ -1,7 +1,8 @@
 //! What the types cannot say: references, ports, paths.
 
-use crate::{ManifestError, Platform, Size};
+use crate::{Environment, ManifestError, Platform, Size};
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::{Component, Path};
 use toml::Spanned;
 
@@ -190,24 +191,90 @@ impl Checker<'_> {
 
     fn environments(&self) -> Result<(), ManifestError> {
         for (name, environment) in &self.platform.environments {
-            match &environment.account {
-                None if name != "local" => {
-                    return Err(self.missing(
-                        &format!("environments.{name}.account"),
-                        "is missing: only the local cloud has no AWS account",
-                    ));
+            let key = |key: &str| format!("environments.{name}.{key}");
+            if name != "local" {
+                for (present, missing) in [
+                    (environment.account.is_some(), "account"),
+                    (
+                        environment.budget_usd_per_month.is_some(),
+                        "budget_usd_per_month",
+                    ),
+                    (environment.alarm_email.is_some(), "alarm_email"),
+                ] {
+                    if !present {
+                        return Err(self.missing(
+                            &key(missing),
+                            "is missing: every environment on AWS needs one",
+                        ));
+                    }
                 }
-                Some(account)
-                    if account.get_ref().len() != 12
-                        || !account.get_ref().bytes().all(|byte| byte.is_ascii_digit()) =>
-                {
-                    return self.fail(account, "an AWS account id has 12 digits".to_owned());
-                }
-                _ => {}
+            }
+            if !RETENTION_DAYS.contains(&environment.log_retention_days) {
+                return Err(self.missing(
+                    &key("log_retention_days"),
+                    &format!(
+                        "is {}; CloudWatch Logs takes one of {RETENTION_DAYS:?}",
+                        environment.log_retention_days
+                    ),
+                ));
+            }
+            self.environment(environment)?;
+        }
+        Ok(())
+    }
+
+    fn environment(&self, environment: &Environment) -> Result<(), ManifestError> {
+        if let Some(account) = &environment.account
+            && (account.get_ref().len() != 12
+                || !account.get_ref().bytes().all(|byte| byte.is_ascii_digit()))
+        {
+            return self.fail(account, "an AWS account id has 12 digits".to_owned());
+        }
+        if !is_vpc_cidr(environment.vpc_cidr.get_ref()) {
+            return self.fail(
+                &environment.vpc_cidr,
+                "must be an IPv4 block of a VPC, /16 to /24, for instance 10.10.0.0/16".to_owned(),
+            );
+        }
+        if let Some(budget) = &environment.budget_usd_per_month
+            && *budget.get_ref() == 0
+        {
+            return self.fail(budget, "must not be 0".to_owned());
+        }
+        if let Some(email) = &environment.alarm_email
+            && !email.get_ref().contains('@')
+        {
+            return self.fail(email, "is no e-mail address".to_owned());
+        }
+        if let Some(certificate) = &environment.certificate_arn {
+            let account = environment
+                .account
+                .as_ref()
+                .map_or("", |account| account.get_ref().as_str());
+            let start = format!(
+                "arn:aws:acm:{}:{account}:certificate/",
+                self.platform.region
+            );
+            if !certificate.get_ref().starts_with(&start) {
+                return self.fail(certificate, format!("must begin with {start}"));
             }
         }
         Ok(())
     }
+}
+
+/// The retentions that CloudWatch Logs offers, up to a year.
+const RETENTION_DAYS: [u32; 12] = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365];
+
+/// Whether a VPC may have the block and there is room in it for two subnets with a load balancer.
+fn is_vpc_cidr(text: &str) -> bool {
+    let Some((address, bits)) = text.split_once('/') else {
+        return false;
+    };
+    let (Ok(address), Ok(bits)) = (address.parse::<Ipv4Addr>(), bits.parse::<u32>()) else {
+        return false;
+    };
+    (16..=24).contains(&bits) && u32::from(address).trailing_zeros() >= 32 - bits
 }
 
 fn names<V>(map: &BTreeMap<String, V>) -> String {

@@ -10,6 +10,8 @@ use toml::Spanned;
 pub struct Platform {
     /// Tag value and name prefix of everything that belongs to the project.
     pub project: String,
+    /// Tag value: who answers for what belongs to the project.
+    pub owner: String,
     /// AWS region of every environment.
     pub region: String,
     /// Platform of every image, as Docker writes it.
@@ -191,6 +193,17 @@ impl Local {
 pub struct Environment {
     /// The only AWS account it may touch; absent for the local cloud.
     pub account: Option<Spanned<String>>,
-    /// How long logs are kept.
+    /// How long logs are kept; CloudWatch Logs takes only some numbers.
     pub log_retention_days: u32,
+    /// Addresses of its VPC.
+    pub vpc_cidr: Spanned<String>,
+    /// Whether its data outlives its stacks, and nothing may destroy it.
+    #[serde(default)]
+    pub protected: bool,
+    /// What a month may cost; absent for the local cloud.
+    pub budget_usd_per_month: Option<Spanned<u32>>,
+    /// Who is told of alarms and of the budget; absent for the local cloud.
+    pub alarm_email: Option<Spanned<String>>,
+    /// Certificate (ACM) of its load balancer, which speaks plain HTTP without one.
+    pub certificate_arn: Option<Spanned<String>>,
 }

@@ -68,6 +68,19 @@ fn faults_are_named_by_line_and_key() {
         ("health_path = \"/health\"", "health_path = \"health\""),
         ("account = \"000000000001\"", "account = \"1\""),
         ("cloud_port = 4566", "cloud_port = 5000"),
+        ("log_retention_days = 14", "log_retention_days = 8"),
+        ("vpc_cidr = \"10.12.0.0/16\"", "vpc_cidr = \"10.12.0.1/16\""),
+        ("vpc_cidr = \"10.12.0.0/16\"", "vpc_cidr = \"10.0.0.0/8\""),
+        ("budget_usd_per_month = 150\n", ""),
+        ("budget_usd_per_month = 150", "budget_usd_per_month = 0"),
+        (
+            "alarm_email = \"alarms@example.com\"",
+            "alarm_email = \"alarms\"",
+        ),
+        (
+            "protected = true",
+            "certificate_arn = \"arn:aws:acm:eu-west-1:000000000003:certificate/c\"",
+        ),
         (
             "prod = { cpu_units = 1024",
             "production = { cpu_units = 1024",

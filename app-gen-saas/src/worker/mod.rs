@@ -18,6 +18,7 @@ use std::time::Duration;
 use tokio::task::{self, JoinSet};
 
 use crate::app::App;
+use crate::clock::now_millis;
 use crate::database::{Job, Lease};
 
 /// How often the database is asked for work when nothing calls.
@@ -55,7 +56,12 @@ impl Followers {
         if self.jobs.values().any(|followed| *followed == job.id) {
             return;
         }
-        tracing::info!(job_id = job.id, state = %job.state, "following a job");
+        tracing::info!(
+            job_id = job.id,
+            state = %job.state,
+            age_secs = now_millis().saturating_sub(job.created_at) / 1000,
+            "following a job"
+        );
         let job_id = job.id.clone();
         let handle = self
             .tasks

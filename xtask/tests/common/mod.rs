@@ -146,7 +146,7 @@ impl Checkout {
             )
         };
         format!(
-            "project = \"{name}\"\nregion = \"us-east-1\"\nplatform = \"linux/amd64\"\n\
+            "project = \"{name}\"\nowner = \"test\"\nregion = \"us-east-1\"\nplatform = \"linux/amd64\"\n\
              base_image = \"debian:bookworm-slim\"\nbase_libc = \"2.36\"\n\n{}{}\
              [services.orchestrator]\n{}port = 5013\nhealth_path = \"/health\"\n\
              environment = {{ GENERATOR_PROVIDER = \"template\" }}\n\n\
@@ -156,7 +156,7 @@ impl Checkout {
              keys = {{ CLAUDE_CODE_OAUTH_TOKEN = {{ when = {{ GENERATOR_PROVIDER = \"claude\" }} }} }}\n\n\
              [local]\nregistry_port = {}\ncloud_port = 4566\napi_port = 5013\nweb_port = 5173\n\
              validate_port = 5113\ncompose_project = \"{name}\"\n\n\
-             [environments.local]\nlog_retention_days = 7\n",
+             [environments.local]\nlog_retention_days = 7\nvpc_cidr = \"10.10.0.0/16\"\n",
             image("app", "server"),
             image("generator", "tool"),
             consumer("app", "orchestrator"),

@@ -1,0 +1,73 @@
+/** Buckets: job specs and generated applications, and the access logs about them. */
+
+import { Duration, RemovalPolicy, Validations } from "aws-cdk-lib";
+import { PolicyStatement, ServicePrincipal } from "aws-cdk-lib/aws-iam";
+import { BlockPublicAccess, Bucket, BucketEncryption, type BucketProps, ObjectOwnership } from "aws-cdk-lib/aws-s3";
+import type { Construct } from "constructs";
+import { ConcernStack } from "../stack.ts";
+import type { Target } from "../target.ts";
+
+/** Start of the keys of everything that belongs to a job. */
+export const JOBS_PREFIX = "jobs/";
+
+/** Start of the keys of the load balancer's access log. */
+export const LOAD_BALANCER_LOG_PREFIX = "load-balancer";
+
+/** How long a user can download a result. */
+const JOB_DAYS = 30;
+
+/** The buckets. */
+export class DataStack extends ConcernStack {
+  constructor(scope: Construct, target: Target) {
+    super(scope, "Data", "buckets", target);
+    this.createArtifactBucket(this.createAccessLogBucket());
+  }
+
+  private createArtifactBucket(accessLogBucket: Bucket): void {
+    new Bucket(this, "Artifacts", {
+      ...this.closed(),
+      bucketName: this.target.names.artifactBucket,
+      serverAccessLogsBucket: accessLogBucket,
+      serverAccessLogsPrefix: "s3/",
+      lifecycleRules: [
+        { id: "expire-jobs", prefix: JOBS_PREFIX, expiration: Duration.days(JOB_DAYS) },
+        { id: "abort-broken-uploads", abortIncompleteMultipartUploadAfter: Duration.days(1) },
+      ],
+    });
+  }
+
+  private createAccessLogBucket(): Bucket {
+    const bucket = new Bucket(this, "AccessLogs", {
+      ...this.closed(),
+      bucketName: this.target.names.accessLogBucket,
+      lifecycleRules: [{ id: "expire-logs", expiration: Duration.days(this.target.environment.logRetentionDays) }],
+    });
+    bucket.addToResourcePolicy(
+      new PolicyStatement({
+        sid: "LoadBalancerLogs",
+        principals: [new ServicePrincipal("logdelivery.elasticloadbalancing.amazonaws.com")],
+        actions: ["s3:PutObject"],
+        resources: [bucket.arnForObjects(`${LOAD_BALANCER_LOG_PREFIX}/AWSLogs/${this.account}/*`)],
+        conditions: { StringEquals: { "aws:SourceAccount": this.account } },
+      }),
+    );
+    Validations.of(bucket).acknowledge({
+      id: "AwsSolutions-S1",
+      reason: "it holds access logs; a log of their delivery would log itself",
+    });
+    return bucket;
+  }
+
+  /** Encrypted, TLS only, without public access or access lists. */
+  private closed(): BucketProps {
+    return {
+      encryption: BucketEncryption.S3_MANAGED,
+      enforceSSL: true,
+      minimumTLSVersion: 1.2,
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+      // A bucket that is not empty is never deleted: who destroys the environment empties it first.
+      removalPolicy: this.target.environment.protected ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    };
+  }
+}

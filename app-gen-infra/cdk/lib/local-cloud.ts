@@ -1,0 +1,139 @@
+/**
+ * What the local cloud lacks, all of it. Nothing outside this file makes up for it,
+ * and no template for AWS is touched by it.
+ */
+
+import {
+  Annotations,
+  type App,
+  Aspects,
+  CfnCondition,
+  CfnResource,
+  Fn,
+  type IAspect,
+  Stack,
+  Validations,
+} from "aws-cdk-lib";
+import { CfnAlarm } from "aws-cdk-lib/aws-cloudwatch";
+import { CfnTaskDefinition, Secret as InjectedSecret, TaskDefinition } from "aws-cdk-lib/aws-ecs";
+import { type ISecret, Secret } from "aws-cdk-lib/aws-secretsmanager";
+import type { IConstruct } from "constructs";
+import { LOCAL } from "./platform.ts";
+import type { Target } from "./target.ts";
+
+/** Resource types that its CloudFormation does not know, and what is gone with them. */
+const UNKNOWN_TYPES: Readonly<Record<string, string>> = {
+  "AWS::EC2::SecurityGroupIngress": "rules between security groups; it filters no traffic",
+  "AWS::EC2::SecurityGroupEgress": "rules between security groups; it filters no traffic",
+  "AWS::ECS::ClusterCapacityProviderAssociations": "Fargate Spot",
+};
+
+/** The key of the orchestrator's secret that its container needs here too. */
+const DATABASE_URL = "DATABASE_URL";
+
+/** Adapts the app where it is for the local cloud, and says what it leaves out. */
+export function adaptToLocalCloud(app: App, target: Target): void {
+  if (target.isLocal) {
+    Aspects.of(app).add(new LeaveOut());
+    Aspects.of(app).add(new CompleteTasks(target));
+    Aspects.of(app).add(new SpellSecrets());
+  }
+}
+
+/** Puts a condition that never holds on what the local cloud would refuse. */
+class LeaveOut implements IAspect {
+  visit(node: IConstruct): void {
+    if (!(node instanceof CfnResource)) {
+      return;
+    }
+    const lost = whatIsLost(node);
+    if (lost === undefined) {
+      return;
+    }
+    const stack = Stack.of(node);
+    node.cfnOptions.condition = neverIn(stack);
+    Annotations.of(stack).addInfo(`the local cloud has no ${lost}: left out ${node.node.path}`);
+  }
+}
+
+/** What is gone with the resource, where the local cloud lacks it. */
+function whatIsLost(resource: CfnResource): string | undefined {
+  if (resource instanceof CfnAlarm && resource.metrics !== undefined) {
+    return "alarms on metric math";
+  }
+  return UNKNOWN_TYPES[resource.cfnResourceType];
+}
+
+function neverIn(stack: Stack): CfnCondition {
+  const id = "LocalCloudLacksIt";
+  const existing = stack.node.tryFindChild(id);
+  if (existing instanceof CfnCondition) {
+    return existing;
+  }
+  Validations.of(stack).acknowledge({
+    id: "CloudFormation-Validate::W8003",
+    reason: "a condition that never holds is how a resource is left out",
+  });
+  return new CfnCondition(stack, id, { expression: Fn.conditionEquals("present", "absent") });
+}
+
+/**
+ * Gives tasks what AWS would give them.
+ *
+ * Credentials and region: the local cloud offers tasks credentials at an address that
+ * the Rust SDK refuses, and names no region. A database: nobody is asked for one here,
+ * so `deploy` starts one and stores its address where a user's would be.
+ */
+class CompleteTasks implements IAspect {
+  readonly #target: Target;
+
+  constructor(target: Target) {
+    this.#target = target;
+  }
+
+  visit(node: IConstruct): void {
+    if (node instanceof TaskDefinition) {
+      const container = node.defaultContainer;
+      // Credentials that are no secret at first sight.
+      container?.addEnvironment("AWS_ACCESS_KEY_ID", LOCAL);
+      container?.addEnvironment("AWS_SECRET_ACCESS_KEY", LOCAL);
+      container?.addEnvironment("AWS_REGION", this.#target.region);
+      if (container?.containerName === this.#target.platform.orchestrator.container) {
+        container.addSecret(DATABASE_URL, InjectedSecret.fromSecretsManager(this.databaseSecret(node), DATABASE_URL));
+      }
+    }
+  }
+
+  private databaseSecret(scope: TaskDefinition): ISecret {
+    const { orchestrator, secrets } = this.#target.platform;
+    const secret = orchestrator.secret === undefined ? undefined : secrets[orchestrator.secret];
+    if (secret === undefined) {
+      throw new Error("platform.toml: `services.orchestrator.secret` is missing: it holds the address of the database");
+    }
+    return Secret.fromSecretNameV2(scope, "DatabaseSecret", secret.name);
+  }
+}
+
+/**
+ * Writes the entries of `Secrets` in the letter case of the API: CloudFormation of the
+ * local cloud hands them on to its ECS as they are, which then finds none.
+ */
+class SpellSecrets implements IAspect {
+  visit(node: IConstruct): void {
+    if (!(node instanceof CfnTaskDefinition)) {
+      return;
+    }
+    const containers: { secrets?: object[] }[] = Stack.of(node).resolve(node.containerDefinitions);
+    containers.forEach(({ secrets }, index) => {
+      if (secrets !== undefined) {
+        node.addPropertyOverride(`ContainerDefinitions.${index}.Secrets`, secrets);
+      }
+    });
+    for (const rule of ["F3002", "F3003"]) {
+      Validations.of(node).acknowledge({
+        id: `CloudFormation-Validate::${rule}`,
+        reason: "the local cloud reads the entries of `Secrets` in the letter case of the API",
+      });
+    }
+  }
+}

@@ -1,0 +1,232 @@
+/**
+ * What this app uses of `platform.toml`, typed.
+ *
+ * The manifest's authority is its Rust reader, which every `cargo xtask` command
+ * runs first: references, ports, CIDRs and accounts are checked there. Here each
+ * key that is used is only checked for being there and of its type, so that a
+ * manifest the two readers disagree on ends with the key's name and not in a
+ * half-right template.
+ */
+
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { parse } from "smol-toml";
+
+/** The manifest of this checkout. */
+export const MANIFEST_PATH = fileURLToPath(new URL("../../platform.toml", import.meta.url));
+
+/** The environment that runs on this machine. */
+export const LOCAL = "local";
+
+/** What a task may use. */
+export interface Size {
+  /** 1024 are one vCPU. */
+  readonly cpuUnits: number;
+  readonly memoryMib: number;
+}
+
+/** What a service and a task have in common. */
+export interface Consumer {
+  /** Key into {@link Platform.images}. */
+  readonly image: string;
+  /** Task definition family. */
+  readonly family: string;
+  readonly container: string;
+  readonly logGroup: string;
+  /** Name of the task role. */
+  readonly role: string;
+  /** Key into {@link Platform.secrets}. */
+  readonly secret: string | undefined;
+  /** Environment variables that are no secret. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** By environment. */
+  readonly size: Readonly<Record<string, Size>>;
+}
+
+/** The service that is always on. */
+export interface Service extends Consumer {
+  readonly port: number;
+  /** Answers 200 when the service is well. */
+  readonly healthPath: string;
+}
+
+/** One JSON secret in Secrets Manager. */
+export interface Secret {
+  /** Name in Secrets Manager. */
+  readonly name: string;
+  /** When each of its keys is required. */
+  readonly keys: Readonly<Record<string, SecretKey>>;
+}
+
+/** When a key of a secret is required. */
+export interface SecretKey {
+  /** Environments that need it; empty means all. */
+  readonly environments: readonly string[];
+  /** Variables of the orchestrator's environment that must have these values. */
+  readonly when: Readonly<Record<string, string>>;
+}
+
+/** One environment. */
+export interface Environment {
+  /** The only AWS account it may touch; absent for the local cloud. */
+  readonly account: string | undefined;
+  readonly logRetentionDays: number;
+  readonly vpcCidr: string;
+  /** Its data outlives its stacks, and it cannot be destroyed. */
+  readonly protected: boolean;
+  /** What a month may cost; absent for the local cloud. */
+  readonly budgetUsdPerMonth: number | undefined;
+  /** Who is told of alarms and of the budget; absent for the local cloud. */
+  readonly alarmEmail: string | undefined;
+  /** Certificate of the load balancer; without one it speaks plain HTTP. */
+  readonly certificateArn: string | undefined;
+}
+
+/** The part of the manifest that this app uses. */
+export interface Platform {
+  /** Tag value and name prefix of everything that belongs to the project. */
+  readonly project: string;
+  /** Tag value: who answers for it. */
+  readonly owner: string;
+  /** AWS region of every environment. */
+  readonly region: string;
+  /** ECR repository of each image. */
+  readonly images: Readonly<Record<string, { readonly repository: string }>>;
+  readonly orchestrator: Service;
+  readonly generator: Consumer;
+  readonly secrets: Readonly<Record<string, Secret>>;
+  readonly environments: Readonly<Record<string, Environment>>;
+}
+
+/**
+ * Reads the manifest.
+ *
+ * @throws Error naming the key that is missing or of another type.
+ */
+export function loadPlatform(path: string = MANIFEST_PATH): Platform {
+  const table = new Table("", parse(readFileSync(path, "utf8")));
+  return {
+    project: table.string("project"),
+    owner: table.string("owner"),
+    region: table.string("region"),
+    images: table.table("images").map((image) => ({ repository: image.string("repository") })),
+    orchestrator: readService(table.table("services").table("orchestrator")),
+    generator: readConsumer(table.table("tasks").table("generator")),
+    secrets: table.table("secrets").map(readSecret),
+    environments: table.table("environments").map(readEnvironment),
+  };
+}
+
+/** The keys that the secret must hold in an environment, given what is switched on; sorted. */
+export function requiredSecretKeys(platform: Platform, secret: string, environment: string): string[] {
+  const modes = platform.orchestrator.environment;
+  return Object.entries(platform.secrets[secret]?.keys ?? {})
+    .filter(([, key]) => key.environments.length === 0 || key.environments.includes(environment))
+    .filter(([, key]) => Object.entries(key.when).every(([variable, value]) => modes[variable] === value))
+    .map(([name]) => name)
+    .sort();
+}
+
+function readConsumer(table: Table): Consumer {
+  return {
+    image: table.string("image"),
+    family: table.string("family"),
+    container: table.string("container"),
+    logGroup: table.string("log_group"),
+    role: table.string("role"),
+    secret: table.optional("secret", (key) => table.string(key)),
+    environment: table.optional("environment", (key) => table.table(key).strings()) ?? {},
+    size: table.table("size").map((size) => ({
+      cpuUnits: size.number("cpu_units"),
+      memoryMib: size.number("memory_mib"),
+    })),
+  };
+}
+
+function readService(table: Table): Service {
+  return { ...readConsumer(table), port: table.number("port"), healthPath: table.string("health_path") };
+}
+
+function readSecret(table: Table): Secret {
+  return {
+    name: table.string("name"),
+    keys: table.table("keys").map((key) => ({
+      environments: key.optional("environments", (name) => key.stringList(name)) ?? [],
+      when: key.optional("when", (name) => key.table(name).strings()) ?? {},
+    })),
+  };
+}
+
+function readEnvironment(table: Table): Environment {
+  return {
+    account: table.optional("account", (key) => table.string(key)),
+    logRetentionDays: table.number("log_retention_days"),
+    vpcCidr: table.string("vpc_cidr"),
+    protected: table.optional("protected", (key) => table.boolean(key)) ?? false,
+    budgetUsdPerMonth: table.optional("budget_usd_per_month", (key) => table.number(key)),
+    alarmEmail: table.optional("alarm_email", (key) => table.string(key)),
+    certificateArn: table.optional("certificate_arn", (key) => table.string(key)),
+  };
+}
+
+/** A TOML table that knows its own dotted name, for messages. */
+class Table {
+  readonly #name: string;
+  readonly #values: Record<string, unknown>;
+
+  constructor(name: string, values: object) {
+    this.#name = name;
+    this.#values = values as Record<string, unknown>;
+  }
+
+  string(key: string): string {
+    const value = this.#values[key];
+    return typeof value === "string" ? value : this.#fail(key, "a string");
+  }
+
+  number(key: string): number {
+    const value = this.#values[key];
+    return typeof value === "number" ? value : this.#fail(key, "a number");
+  }
+
+  boolean(key: string): boolean {
+    const value = this.#values[key];
+    return typeof value === "boolean" ? value : this.#fail(key, "true or false");
+  }
+
+  stringList(key: string): string[] {
+    const value = this.#values[key];
+    const isList = Array.isArray(value) && value.every((item) => typeof item === "string");
+    return isList ? value : this.#fail(key, "a list of strings");
+  }
+
+  table(key: string): Table {
+    const value = this.#values[key];
+    const isTable = typeof value === "object" && value !== null && !Array.isArray(value);
+    return isTable ? new Table(this.#path(key), value) : this.#fail(key, "a table");
+  }
+
+  /** What `read` makes of the key, where it is there. */
+  optional<T>(key: string, read: (key: string) => T): T | undefined {
+    return this.#values[key] === undefined ? undefined : read(key);
+  }
+
+  /** This table read as a map of tables. */
+  map<T>(read: (table: Table) => T): Record<string, T> {
+    return Object.fromEntries(Object.keys(this.#values).map((key) => [key, read(this.table(key))]));
+  }
+
+  /** This table read as a map of strings. */
+  strings(): Record<string, string> {
+    return Object.fromEntries(Object.keys(this.#values).map((key) => [key, this.string(key)]));
+  }
+
+  #path(key: string): string {
+    return this.#name === "" ? key : `${this.#name}.${key}`;
+  }
+
+  #fail(key: string, expected: string): never {
+    const found = this.#values[key] === undefined ? "is missing" : "is something else";
+    throw new Error(`platform.toml: \`${this.#path(key)}\` must be ${expected} and ${found}`);
+  }
+}

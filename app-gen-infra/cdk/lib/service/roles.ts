@@ -1,0 +1,181 @@
+/**
+ * What the tasks may do: two roles each, the container's own and the one ECS uses
+ * to start it. `test/iam` holds every statement here against the calls that are
+ * really made, in both directions.
+ */
+
+import { Validations } from "aws-cdk-lib";
+import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
+import type { Construct } from "constructs";
+import { JOBS_PREFIX } from "../data/data-stack.ts";
+import { repositoryName } from "../images.ts";
+import { type Consumer, requiredSecretKeys } from "../platform.ts";
+import type { ConsumerNames, Target } from "../target.ts";
+import { Arns } from "../arns.ts";
+
+const TASKS = "ecs-tasks.amazonaws.com";
+
+/** The roles of one task definition. */
+export interface TaskRoles {
+  /** What the container itself may do. */
+  readonly task: Role;
+  /** What ECS does for it: pull, inject secrets, write logs. */
+  readonly execution: Role;
+}
+
+/** The orchestrator: follows its generators, keeps specs and results, starts nothing else. */
+export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
+  const { names, platform } = target;
+  const arns = new Arns(target);
+  const inCluster = { ArnEquals: { "ecs:cluster": arns.cluster() } };
+  const statements = [
+    new PolicyStatement({
+      sid: "StartGenerators",
+      actions: ["ecs:RunTask"],
+      resources: [arns.taskDefinition(names.generator.family)],
+      conditions: inCluster,
+    }),
+    new PolicyStatement({
+      sid: "FollowGenerators",
+      actions: ["ecs:DescribeTasks", "ecs:StopTask"],
+      resources: [arns.tasks()],
+      conditions: inCluster,
+    }),
+    new PolicyStatement({
+      sid: "FindGenerators",
+      actions: ["ecs:ListTasks"],
+      // Without a container instance to list for, the action knows no resource but its condition.
+      resources: ["*"],
+      conditions: inCluster,
+    }),
+    new PolicyStatement({
+      sid: "PassTheGeneratorsRoles",
+      actions: ["iam:PassRole"],
+      resources: [arns.role(names.generator.taskRole), arns.role(names.generator.executionRole)],
+      conditions: { StringEquals: { "iam:PassedToService": TASKS } },
+    }),
+    new PolicyStatement({
+      sid: "ReadEvents",
+      actions: ["logs:GetLogEvents"],
+      resources: [arns.logStreams(names.generator.logGroup)],
+    }),
+    jobObjects(arns),
+    new PolicyStatement({
+      sid: "TellMissingFromForbidden",
+      // Without it S3 answers 403 for an object that is not there, not 404.
+      actions: ["s3:ListBucket"],
+      resources: [arns.artifactBucket()],
+    }),
+  ];
+  const task = createRole(scope, "OrchestratorTaskRole", names.orchestrator.taskRole, target, statements);
+  const reasons: Record<string, string> = {
+    [arns.taskDefinition(names.generator.family)]: "every revision of exactly one family",
+    [arns.tasks()]: "tasks have random ids; all of them are of this cluster",
+    "*": "ListTasks takes no other resource; the condition limits it to this cluster",
+    [arns.logStreams(names.generator.logGroup)]: "one stream for each generator task",
+    [arns.artifacts(JOBS_PREFIX)]: "the orchestrator's own prefix, which holds every job",
+  };
+  acknowledgeWildcards(task, reasons);
+  return {
+    task,
+    execution: createExecutionRole(scope, "Orchestrator", target, platform.orchestrator, names.orchestrator),
+  };
+}
+
+/** The generator: reads its spec and writes its result. */
+export function generatorRoles(scope: Construct, target: Target): TaskRoles {
+  const { names, platform } = target;
+  const arns = new Arns(target);
+  const task = createRole(scope, "GeneratorTaskRole", names.generator.taskRole, target, [jobObjects(arns)]);
+  acknowledgeWildcards(task, {
+    [arns.artifacts(JOBS_PREFIX)]: "a role serves all tasks; which job a task is for, only its spec says",
+  });
+  return { task, execution: createExecutionRole(scope, "Generator", target, platform.generator, names.generator) };
+}
+
+function jobObjects(arns: Arns): PolicyStatement {
+  return new PolicyStatement({
+    sid: "ReadAndWriteJobs",
+    actions: ["s3:GetObject", "s3:PutObject"],
+    resources: [arns.artifacts(JOBS_PREFIX)],
+  });
+}
+
+function createExecutionRole(
+  scope: Construct,
+  id: string,
+  target: Target,
+  consumer: Consumer,
+  names: ConsumerNames,
+): Role {
+  const arns = new Arns(target);
+  const logStreams = arns.logStreams(names.logGroup);
+  const statements = [
+    // A token is of the whole registry: the action takes no resource.
+    new PolicyStatement({ sid: "LogIn", actions: ["ecr:GetAuthorizationToken"], resources: ["*"] }),
+    new PolicyStatement({
+      sid: "Pull",
+      actions: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+      resources: [arns.repository(repositoryName(target, consumer.image))],
+    }),
+    new PolicyStatement({
+      sid: "WriteLog",
+      actions: ["logs:CreateLogStream", "logs:PutLogEvents"],
+      resources: [logStreams],
+    }),
+  ];
+  const reasons: Record<string, string> = {
+    "*": "GetAuthorizationToken takes no other resource",
+    [logStreams]: "a stream for each task, named by its random id",
+  };
+  const secret = injectedSecret(target, consumer);
+  if (secret !== undefined) {
+    statements.push(
+      new PolicyStatement({
+        sid: "InjectSecret",
+        actions: ["secretsmanager:GetSecretValue"],
+        resources: [arns.secret(secret.name)],
+      }),
+    );
+  }
+  const role = createRole(scope, `${id}ExecutionRole`, names.executionRole, target, statements);
+  acknowledgeWildcards(role, reasons);
+  return role;
+}
+
+/** The consumer's secret and the keys of it that this environment needs, where it needs any. */
+export function injectedSecret(target: Target, consumer: Consumer): { name: string; keys: string[] } | undefined {
+  const secret = consumer.secret === undefined ? undefined : target.platform.secrets[consumer.secret];
+  if (consumer.secret === undefined || secret === undefined) {
+    return undefined;
+  }
+  const keys = requiredSecretKeys(target.platform, consumer.secret, target.name);
+  return keys.length === 0 ? undefined : { name: secret.name, keys };
+}
+
+function createRole(
+  scope: Construct,
+  id: string,
+  roleName: string,
+  target: Target,
+  statements: PolicyStatement[],
+): Role {
+  return new Role(scope, id, {
+    roleName,
+    // Only ECS of this account: no other customer's task can make ECS assume it.
+    assumedBy: new ServicePrincipal(TASKS, {
+      conditions: {
+        StringEquals: { "aws:SourceAccount": target.account },
+        ArnLike: { "aws:SourceArn": `arn:aws:ecs:${target.region}:${target.account}:*` },
+      },
+    }),
+    inlinePolicies: { rights: new PolicyDocument({ statements }) },
+  });
+}
+
+/** Why each resource with a wildcard is one. */
+function acknowledgeWildcards(role: Role, reasons: Readonly<Record<string, string>>): void {
+  for (const [resource, reason] of Object.entries(reasons)) {
+    Validations.of(role).acknowledge({ id: `AwsSolutions-IAM5[Resource::${resource}]`, reason });
+  }
+}

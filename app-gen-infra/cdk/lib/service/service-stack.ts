@@ -1,0 +1,156 @@
+/** What runs: the cluster, the orchestrator behind its load balancer, and the generator's task definition. */
+
+import { Annotations, CfnOutput, Duration, Validations } from "aws-cdk-lib";
+import { type ISecurityGroup, type IVpc, SecurityGroup, SubnetType } from "aws-cdk-lib/aws-ec2";
+import {
+  CfnClusterCapacityProviderAssociations,
+  Cluster,
+  ContainerInsights,
+  FargateService,
+  type FargateTaskDefinition,
+  PropagatedTagSource,
+} from "aws-cdk-lib/aws-ecs";
+import type { Construct } from "constructs";
+import { imageReference } from "../images.ts";
+import type { NetworkStack } from "../network/network-stack.ts";
+import { ConcernStack } from "../stack.ts";
+import type { Target } from "../target.ts";
+import { Entrance } from "./load-balancer.ts";
+import { generatorRoles, orchestratorRoles } from "./roles.ts";
+import { createTaskDefinition, LOG_STREAM_PREFIX } from "./task-definitions.ts";
+
+/** The start waits up to 30 s for the database and then migrates it; until here no health check counts. */
+const HEALTH_CHECK_GRACE_SECS = 60;
+
+/** What the service stack stands on. */
+export interface ServiceStackProps {
+  readonly target: Target;
+  readonly network: NetworkStack;
+}
+
+/** Cluster, service and task definitions. */
+export class ServiceStack extends ConcernStack {
+  readonly entrance: Entrance;
+  readonly #vpc: IVpc;
+  readonly #generatorSecurityGroup: ISecurityGroup;
+
+  constructor(scope: Construct, { target, network }: ServiceStackProps) {
+    super(scope, "Service", "cluster, orchestrator, generator", target);
+    this.#vpc = network.vpc;
+    this.#generatorSecurityGroup = network.generatorSecurityGroup;
+    const cluster = this.createCluster();
+    this.entrance = new Entrance(this, "Entrance", {
+      target,
+      vpc: network.vpc,
+      securityGroup: this.sealed("LoadBalancerSecurityGroup", network.loadBalancerSecurityGroup),
+    });
+    const generator = this.createGenerator();
+    const orchestrator = this.createOrchestrator(generator);
+    this.createService(cluster, orchestrator, network);
+    new CfnOutput(this, "Url", { value: this.entrance.url, description: "Where users go" });
+    new CfnOutput(this, "ClusterName", { value: cluster.clusterName });
+    new CfnOutput(this, "ServiceName", { value: target.names.service });
+    new CfnOutput(this, "LoadBalancerName", { value: target.names.loadBalancer });
+    new CfnOutput(this, "OrchestratorTaskDefinitionArn", { value: orchestrator.taskDefinitionArn });
+    new CfnOutput(this, "GeneratorTaskDefinitionArn", { value: generator.taskDefinitionArn });
+  }
+
+  private createCluster(): Cluster {
+    const cluster = new Cluster(this, "Cluster", {
+      clusterName: this.target.names.cluster,
+      vpc: this.#vpc,
+      containerInsightsV2: ContainerInsights.DISABLED,
+    });
+    Validations.of(cluster).acknowledge({
+      id: "AwsSolutions-ECS4",
+      reason:
+        "Container Insights is priced by metric and would cost as much as the orchestrator; " +
+        "what the alarms need is in the free metrics of ECS and the load balancer",
+    });
+    // One task definition runs on both: whoever starts a task chooses.
+    new CfnClusterCapacityProviderAssociations(this, "CapacityProviders", {
+      cluster: cluster.clusterName,
+      capacityProviders: ["FARGATE", "FARGATE_SPOT"],
+      defaultCapacityProviderStrategy: [{ capacityProvider: "FARGATE", weight: 1 }],
+    });
+    return cluster;
+  }
+
+  private createGenerator(): FargateTaskDefinition {
+    const { target } = this;
+    return createTaskDefinition(this, "Generator", {
+      target,
+      consumer: target.platform.generator,
+      names: target.names.generator,
+      roles: generatorRoles(this, target),
+      image: this.image(target.platform.generator.image),
+      writesToDisk: true,
+      // Its log is the stream of events that its user watches: none may be lost.
+      logDelivery: "wait",
+    });
+  }
+
+  private createOrchestrator(generator: FargateTaskDefinition): FargateTaskDefinition {
+    const { target } = this;
+    const { names, platform } = target;
+    return createTaskDefinition(this, "Orchestrator", {
+      target,
+      consumer: platform.orchestrator,
+      names: names.orchestrator,
+      roles: orchestratorRoles(this, target),
+      image: this.image(platform.orchestrator.image),
+      port: platform.orchestrator.port,
+      environment: {
+        PORT: String(platform.orchestrator.port),
+        ARTIFACT_URI: `s3://${names.artifactBucket}`,
+        ECS_CLUSTER: names.cluster,
+        // With its revision: an orchestrator that is rolled back takes its generator with it.
+        GENERATOR_TASK_DEFINITION: generator.taskDefinitionArn,
+        GENERATOR_CONTAINER: platform.generator.container,
+        GENERATOR_LOG_GROUP: names.generator.logGroup,
+        GENERATOR_LOG_STREAM_PREFIX: LOG_STREAM_PREFIX,
+        GENERATOR_SUBNETS: this.#vpc.publicSubnets.map((subnet) => subnet.subnetId).join(","),
+        GENERATOR_SECURITY_GROUPS: this.#generatorSecurityGroup.securityGroupId,
+      },
+      writesToDisk: false,
+      // Its log is for us. It must not stand still because CloudWatch Logs does.
+      logDelivery: "drop",
+    });
+  }
+
+  private createService(cluster: Cluster, definition: FargateTaskDefinition, network: NetworkStack): void {
+    const service = new FargateService(this, "Service", {
+      serviceName: this.target.names.service,
+      cluster,
+      taskDefinition: definition,
+      desiredCount: 1,
+      // The old task serves until the new one is healthy.
+      minHealthyPercent: 100,
+      maxHealthyPercent: 200,
+      circuitBreaker: { enable: true, rollback: true },
+      healthCheckGracePeriod: Duration.seconds(HEALTH_CHECK_GRACE_SECS),
+      // Public subnets without NAT: without an address of its own a task reaches nothing.
+      assignPublicIp: true,
+      vpcSubnets: { subnetType: SubnetType.PUBLIC },
+      securityGroups: [this.sealed("OrchestratorSecurityGroup", network.orchestratorSecurityGroup)],
+      propagateTags: PropagatedTagSource.SERVICE,
+      enableECSManagedTags: true,
+    });
+    service.attachToApplicationTargetGroup(this.entrance.targetGroup);
+  }
+
+  /** The group, closed to rules that CDK adds by itself: all of them stand in the network stack. */
+  private sealed(id: string, group: ISecurityGroup): ISecurityGroup {
+    return SecurityGroup.fromSecurityGroupId(this, id, group.securityGroupId, { mutable: false });
+  }
+
+  /** The image by digest; without one this stack cannot be deployed, and the others can. */
+  private image(name: string): string {
+    const found = imageReference(this.node, this.target, name);
+    if ("reference" in found) {
+      return found.reference;
+    }
+    Annotations.of(this).addError(found.fault);
+    return `${name}-is-not-given`;
+  }
+}

@@ -1,0 +1,30 @@
+/** What all stacks have in common: name, account, tags. */
+
+import { Stack, Tags } from "aws-cdk-lib";
+import type { Construct } from "constructs";
+import type { Target } from "./target.ts";
+
+/** A stack of one concern, `AppGen<Concern>-<environment>`. */
+export abstract class ConcernStack extends Stack {
+  protected readonly target: Target;
+
+  constructor(scope: Construct, concern: string, description: string, target: Target) {
+    super(scope, `AppGen${concern}-${target.name}`, {
+      description: `${target.platform.project} ${target.name}: ${description}`,
+      env: { account: target.account, region: target.region },
+      terminationProtection: target.environment.protected,
+    });
+    this.target = target;
+    const tags = {
+      project: target.platform.project,
+      environment: target.name,
+      owner: target.platform.owner,
+      "managed-by": "cdk",
+      // A stack stays until it is destroyed by name; what may be swept carries a time here.
+      ttl: "none",
+    };
+    for (const [key, value] of Object.entries(tags)) {
+      Tags.of(this).add(key, value);
+    }
+  }
+}

@@ -1,0 +1,110 @@
+/** What one synthesis is for: an environment of the manifest, its account and its names. */
+
+import { type Environment, LOCAL, type Platform, type Size } from "./platform.ts";
+
+/** The account id of the local cloud. */
+const LOCAL_ACCOUNT = "000000000000";
+
+/** What every stack is given. */
+export interface Target {
+  readonly platform: Platform;
+  /** Name of the environment. */
+  readonly name: string;
+  readonly environment: Environment;
+  readonly account: string;
+  readonly region: string;
+  readonly isLocal: boolean;
+  readonly names: Names;
+}
+
+/** Physical names. Others (commands, people, the IAM policies here) find things by them. */
+export interface Names {
+  readonly cluster: string;
+  /** The orchestrator's ECS service. */
+  readonly service: string;
+  /** Load balancer, at most 32 characters. */
+  readonly loadBalancer: string;
+  readonly artifactBucket: string;
+  readonly accessLogBucket: string;
+  readonly orchestrator: ConsumerNames;
+  readonly generator: ConsumerNames;
+  /** Log group of the stop events of tasks that failed; EventBridge writes to `/aws/events/` only. */
+  readonly taskFailureLogGroup: string;
+  /** EventBridge rule that writes there. */
+  readonly taskFailureRule: string;
+  readonly alarmTopic: string;
+  readonly dashboard: string;
+  /** Namespace of the metrics that are made from log lines. */
+  readonly metricNamespace: string;
+}
+
+/** Names of what belongs to one task definition. */
+export interface ConsumerNames {
+  readonly family: string;
+  readonly logGroup: string;
+  /** What the container itself may do. */
+  readonly taskRole: string;
+  /** What ECS does for it: pull, inject secrets, write logs. */
+  readonly executionRole: string;
+}
+
+/**
+ * The target that a name of the manifest stands for.
+ *
+ * @throws Error when the manifest has no such environment.
+ */
+export function targetFor(platform: Platform, name: string): Target {
+  const environment = platform.environments[name];
+  if (environment === undefined) {
+    const known = Object.keys(platform.environments).join(", ");
+    throw new Error(`no environment \`${name}\` in platform.toml; choose one of: ${known} (-c env=NAME)`);
+  }
+  const isLocal = name === LOCAL;
+  const account = environment.account ?? LOCAL_ACCOUNT;
+  return {
+    platform,
+    name,
+    environment,
+    account,
+    region: platform.region,
+    isLocal,
+    names: namesFor(platform, name, account),
+  };
+}
+
+/** The size of a consumer in the target's environment. */
+export function sizeIn(target: Target, sizes: Readonly<Record<string, Size>>): Size {
+  const size = sizes[target.name];
+  if (size === undefined) {
+    throw new Error(`platform.toml: a size for the environment \`${target.name}\` is missing`);
+  }
+  return size;
+}
+
+function namesFor(platform: Platform, name: string, account: string): Names {
+  // Only environments that share an account need to be told apart.
+  const sharing = Object.values(platform.environments).filter((other) => other.account === account);
+  const suffix = sharing.length > 1 ? `-${name}` : "";
+  const consumer = ({ family, logGroup, role }: Platform["generator"]): ConsumerNames => ({
+    family: family + suffix,
+    logGroup: logGroup + suffix,
+    taskRole: role + suffix,
+    executionRole: `${family}-execution-role${suffix}`,
+  });
+  const { project } = platform;
+  return {
+    cluster: `${project}-cluster${suffix}`,
+    service: platform.orchestrator.family + suffix,
+    loadBalancer: project + suffix,
+    // Bucket names are unique over all accounts.
+    artifactBucket: `${project}-generated-apps-${account}${suffix}`,
+    accessLogBucket: `${project}-access-logs-${account}${suffix}`,
+    orchestrator: consumer(platform.orchestrator),
+    generator: consumer(platform.generator),
+    taskFailureLogGroup: `/aws/events/${project}-task-failures${suffix}`,
+    taskFailureRule: `${project}-task-failures${suffix}`,
+    alarmTopic: `${project}-alarms${suffix}`,
+    dashboard: project + suffix,
+    metricNamespace: project + suffix,
+  };
+}

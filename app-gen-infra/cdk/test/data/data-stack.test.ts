@@ -1,0 +1,58 @@
+import { test } from "node:test";
+import { Match } from "aws-cdk-lib/assertions";
+import { template } from "../support.ts";
+
+const data = template("prod", "data");
+
+test("every bucket is encrypted and closed to the public", () => {
+  data.resourceCountIs("AWS::S3::Bucket", 2);
+  data.allResourcesProperties("AWS::S3::Bucket", {
+    BucketEncryption: {
+      ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: "AES256" } }],
+    },
+    PublicAccessBlockConfiguration: {
+      BlockPublicAcls: true,
+      BlockPublicPolicy: true,
+      IgnorePublicAcls: true,
+      RestrictPublicBuckets: true,
+    },
+    OwnershipControls: { Rules: [{ ObjectOwnership: "BucketOwnerEnforced" }] },
+  });
+});
+
+test("every bucket refuses requests without TLS", () => {
+  data.resourceCountIs("AWS::S3::BucketPolicy", 2);
+  data.allResourcesProperties("AWS::S3::BucketPolicy", {
+    PolicyDocument: {
+      Statement: Match.arrayWith([
+        Match.objectLike({
+          Effect: "Deny",
+          Principal: { AWS: "*" },
+          Action: "s3:*",
+          Condition: { Bool: { "aws:SecureTransport": "false" } },
+        }),
+      ]),
+    },
+  });
+});
+
+test("jobs go after 30 days, nothing else does", () => {
+  data.hasResourceProperties("AWS::S3::Bucket", {
+    BucketName: "app-gen-saas-generated-apps-000000000003",
+    LifecycleConfiguration: {
+      Rules: [
+        { Id: "expire-jobs", Prefix: "jobs/", ExpirationInDays: 30, Status: "Enabled" },
+        {
+          Id: "abort-broken-uploads",
+          AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 },
+          Status: "Enabled",
+        },
+      ],
+    },
+  });
+});
+
+test("results outlive the stack where the environment is protected", () => {
+  data.allResources("AWS::S3::Bucket", { DeletionPolicy: "Retain" });
+  template("dev", "data").allResources("AWS::S3::Bucket", { DeletionPolicy: "Delete" });
+});

@@ -1,0 +1,102 @@
+/** The calls that are really made, by the role that makes them, in the account of `dev`. */
+
+import type { Call } from "./evaluate.ts";
+
+const PLACE = "us-east-1:000000000001";
+const CLUSTER = `arn:aws:ecs:${PLACE}:cluster/app-gen-saas-cluster`;
+const IN_CLUSTER = { "ecs:cluster": CLUSTER };
+const TASK = `arn:aws:ecs:${PLACE}:task/app-gen-saas-cluster/3c9040ca206847b790aab2ccea98a6af`;
+const BUCKET = "arn:aws:s3:::app-gen-saas-generated-apps-000000000001";
+const TO_TASKS = { "iam:PassedToService": "ecs-tasks.amazonaws.com" };
+
+function role(name: string): string {
+  return `arn:aws:iam::000000000001:role/${name}`;
+}
+
+function logStream(group: string): string {
+  return `arn:aws:logs:${PLACE}:log-group:${group}:log-stream:ecs/container/3c9040ca206847b790aab2ccea98a6af`;
+}
+
+function repository(name: string): string {
+  return `arn:aws:ecr:${PLACE}:repository/${name}`;
+}
+
+/** What ECS does to start a task and to write its log. */
+function starting(repositoryName: string, logGroup: string): Call[] {
+  return [
+    { action: "ecr:GetAuthorizationToken", resource: "*" },
+    { action: "ecr:BatchCheckLayerAvailability", resource: repository(repositoryName) },
+    { action: "ecr:BatchGetImage", resource: repository(repositoryName) },
+    { action: "ecr:GetDownloadUrlForLayer", resource: repository(repositoryName) },
+    { action: "logs:CreateLogStream", resource: logStream(logGroup) },
+    { action: "logs:PutLogEvents", resource: logStream(logGroup) },
+  ];
+}
+
+/** What must be allowed, and nothing more. */
+export const CALLS: Readonly<Record<string, readonly Call[]>> = {
+  "app-gen-saas-task-role": [
+    // app-gen-saas/src/launcher
+    { action: "ecs:RunTask", resource: `arn:aws:ecs:${PLACE}:task-definition/app-generator:7`, context: IN_CLUSTER },
+    { action: "iam:PassRole", resource: role("app-generator-task-role"), context: TO_TASKS },
+    { action: "iam:PassRole", resource: role("app-generator-execution-role"), context: TO_TASKS },
+    { action: "ecs:ListTasks", resource: "*", context: IN_CLUSTER },
+    { action: "ecs:DescribeTasks", resource: TASK, context: IN_CLUSTER },
+    { action: "ecs:StopTask", resource: TASK, context: IN_CLUSTER },
+    { action: "logs:GetLogEvents", resource: logStream("/ecs/app-generator") },
+    // app-gen-saas/src/artifacts.rs
+    { action: "s3:PutObject", resource: `${BUCKET}/jobs/1/spec.json` },
+    { action: "s3:GetObject", resource: `${BUCKET}/jobs/1/app.zip` },
+    // Asked by S3 itself, before it says that an object is missing.
+    { action: "s3:ListBucket", resource: BUCKET },
+  ],
+  "app-generator-task-role": [
+    // app-gen/src/location.rs
+    { action: "s3:GetObject", resource: `${BUCKET}/jobs/1/spec.json` },
+    { action: "s3:PutObject", resource: `${BUCKET}/jobs/1/app.zip` },
+  ],
+  "app-gen-saas-app-execution-role": [
+    ...starting("app-gen-saas-app", "/ecs/app-gen-saas-app"),
+    {
+      action: "secretsmanager:GetSecretValue",
+      resource: `arn:aws:secretsmanager:${PLACE}:secret:app-gen-saas/orchestrator-a1b2c3`,
+    },
+  ],
+  "app-generator-execution-role": starting("app-gen-saas-generator", "/ecs/app-generator"),
+};
+
+/** What a stolen role would be tried for; no role here may do any of it. */
+export const FORBIDDEN: readonly Call[] = [
+  { action: "ecs:RunTask", resource: `arn:aws:ecs:${PLACE}:task-definition/app-gen-saas-app:1`, context: IN_CLUSTER },
+  {
+    action: "ecs:RunTask",
+    resource: `arn:aws:ecs:${PLACE}:task-definition/app-generator:7`,
+    context: { "ecs:cluster": `arn:aws:ecs:${PLACE}:cluster/other` },
+  },
+  { action: "ecs:RunTask", resource: `arn:aws:ecs:${PLACE}:task-definition/app-generator-2:1`, context: IN_CLUSTER },
+  { action: "ecs:StopTask", resource: `arn:aws:ecs:${PLACE}:task/other/1`, context: { "ecs:cluster": "other" } },
+  { action: "ecs:RegisterTaskDefinition", resource: "*" },
+  { action: "ecs:UpdateService", resource: `arn:aws:ecs:${PLACE}:service/app-gen-saas-cluster/app-gen-saas-app` },
+  { action: "iam:PassRole", resource: role("app-gen-saas-task-role"), context: TO_TASKS },
+  { action: "iam:PassRole", resource: role("cdk-appgen-cfn-exec-role-000000000001-us-east-1"), context: TO_TASKS },
+  {
+    action: "iam:PassRole",
+    resource: role("app-generator-task-role"),
+    context: { "iam:PassedToService": "ec2.amazonaws.com" },
+  },
+  { action: "s3:PutObject", resource: `${BUCKET}/releases/1.json` },
+  { action: "s3:DeleteObject", resource: `${BUCKET}/jobs/1/app.zip` },
+  { action: "s3:GetObject", resource: "arn:aws:s3:::another-bucket/jobs/1" },
+  { action: "logs:GetLogEvents", resource: logStream("/ecs/app-gen-saas-app") },
+  { action: "logs:DeleteLogGroup", resource: `arn:aws:logs:${PLACE}:log-group:/ecs/app-generator` },
+  {
+    action: "secretsmanager:GetSecretValue",
+    resource: `arn:aws:secretsmanager:${PLACE}:secret:app-gen-saas/generator-a1b2c3`,
+  },
+  {
+    action: "secretsmanager:PutSecretValue",
+    resource: `arn:aws:secretsmanager:${PLACE}:secret:app-gen-saas/orchestrator-a1b2c3`,
+  },
+  { action: "ecr:PutImage", resource: repository("app-gen-saas-app") },
+  { action: "sts:AssumeRole", resource: role("cdk-appgen-deploy-role-000000000001-us-east-1") },
+];

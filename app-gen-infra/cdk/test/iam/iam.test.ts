@@ -1,0 +1,140 @@
+/**
+ * The synthesised policies against the calls that are really made: nothing missing,
+ * nothing to spare.
+ */
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { app, AWS_ENVIRONMENTS, resources, ROOT } from "../support.ts";
+import { CALLS, FORBIDDEN } from "./calls.ts";
+import { allows, list, matches, type Statement } from "./evaluate.ts";
+
+/** Actions that take no resource, so that `*` is all a policy can say. */
+const WITHOUT_RESOURCE = ["ecr:GetAuthorizationToken", "ecs:ListTasks"];
+
+/** Statements of each role of an environment, by the role's name. */
+function policies(environment: string): Map<string, Statement[]> {
+  const roles = [...resources(app(environment)).values()].filter(({ Type }) => Type === "AWS::IAM::Role");
+  return new Map(
+    roles.map(({ Properties }) => {
+      assert.equal(Properties["ManagedPolicyArns"], undefined, "rights stand in the role itself");
+      const inline = Properties["Policies"] as { PolicyDocument: { Statement: Statement[] } }[];
+      return [String(Properties["RoleName"]), inline.flatMap(({ PolicyDocument }) => PolicyDocument.Statement)];
+    }),
+  );
+}
+
+const dev = policies("dev");
+
+test("every role that exists is judged, and no policy stands beside them", () => {
+  assert.deepEqual([...dev.keys()].sort(), Object.keys(CALLS).sort());
+  for (const { Type } of resources(app("dev")).values()) {
+    assert.ok(!["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"].includes(Type), Type);
+  }
+});
+
+for (const [role, calls] of Object.entries(CALLS)) {
+  const statements = dev.get(role) ?? [];
+
+  test(`${role}: every call that is made is allowed`, () => {
+    for (const call of calls) {
+      assert.ok(statements.some((statement) => allows(statement, call)), `missing: ${call.action} on ${call.resource}`);
+    }
+  });
+
+  test(`${role}: every right is used by a call that is made`, () => {
+    for (const statement of statements) {
+      for (const action of list(statement.Action)) {
+        for (const resource of list(statement.Resource)) {
+          const right = { ...statement, Action: action, Resource: resource };
+          assert.ok(calls.some((call) => allows(right, call)), `unused: ${action} on ${resource}`);
+        }
+      }
+    }
+  });
+
+  test(`${role}: no wildcard in an action, none for a resource where the action takes one`, () => {
+    for (const statement of statements) {
+      for (const action of list(statement.Action)) {
+        assert.ok(!/[*?]/.test(action), action);
+        assert.ok(!list(statement.Resource).includes("*") || WITHOUT_RESOURCE.includes(action), action);
+      }
+    }
+  });
+
+  test(`${role}: may do nothing that a thief would want`, () => {
+    for (const call of FORBIDDEN.filter((call) => !isMade(role, call.action, call.resource))) {
+      assert.ok(!statements.some((statement) => allows(statement, call)), `${call.action} on ${call.resource}`);
+    }
+  });
+}
+
+/** Whether the role makes this very call, to which a condition alone may object. */
+function isMade(role: string, action: string, resource: string): boolean {
+  return (CALLS[role] ?? []).some((call) => call.action === action && call.resource === resource && !call.context);
+}
+
+test("other environments differ in account, zone and name alone", () => {
+  const normalised = (environment: string, account: string) =>
+    JSON.stringify([...policies(environment)]).replaceAll(account, "ACCOUNT");
+  const [first, ...others] = AWS_ENVIRONMENTS.map((name, index) => normalised(name, `00000000000${index + 1}`));
+  for (const other of others) {
+    assert.equal(other, first);
+  }
+});
+
+test("only ECS of the same account assumes the roles", () => {
+  for (const { Type, Properties } of resources(app("dev")).values()) {
+    if (Type === "AWS::IAM::Role") {
+      assert.deepEqual((Properties["AssumeRolePolicyDocument"] as { Statement: unknown }).Statement, [
+        {
+          Action: "sts:AssumeRole",
+          Condition: {
+            StringEquals: { "aws:SourceAccount": "000000000001" },
+            ArnLike: { "aws:SourceArn": "arn:aws:ecs:us-east-1:000000000001:*" },
+          },
+          Effect: "Allow",
+          Principal: { Service: "ecs-tasks.amazonaws.com" },
+        },
+      ]);
+    }
+  }
+});
+
+/** Text of a file of the checkout, or of all Rust files of a folder. */
+function source(path: string): string {
+  const full = join(ROOT, path);
+  if (path.endsWith(".rs")) {
+    return readFileSync(full, "utf8");
+  }
+  return readdirSync(full).filter((name) => name.endsWith(".rs")).map((name) => source(join(path, name))).join("\n");
+}
+
+/** The distinct first groups of all matches. */
+function found(pattern: RegExp, text: string): string[] {
+  return [...new Set([...text.matchAll(pattern)].map((match) => match[1] ?? ""))].sort();
+}
+
+test("the list of calls is that of the sources", () => {
+  const launcher = found(/\.client\s*\.(\w+)\(\)/g, source("app-gen-saas/src/launcher"));
+  assert.deepEqual(launcher, ["describe_tasks", "get_log_events", "list_tasks", "run_task", "stop_task"]);
+  const spelled = launcher.map((name) => name.replaceAll("_", ""));
+  const listed = (CALLS["app-gen-saas-task-role"] ?? [])
+    .filter(({ action }) => /^(ecs|logs):/.test(action))
+    .map(({ action }) => action.split(":")[1]?.toLowerCase());
+  assert.deepEqual(listed.sort(), spelled.sort());
+  // `put` is PutObject, the others are GetObject; `put` writes in one part only.
+  const store = /\bstore\s*\.(\w+)\(/g;
+  assert.deepEqual(found(store, source("app-gen-saas/src/artifacts.rs")), ["get", "get_opts", "head", "put"]);
+  assert.deepEqual(found(store, source("app-gen/src/location.rs")), ["get", "put"]);
+});
+
+test("patterns are IAM's", () => {
+  assert.ok(matches("arn:aws:s3:::b/jobs/*", "arn:aws:s3:::b/jobs/1/a"));
+  assert.ok(!matches("arn:aws:s3:::b/jobs/*", "arn:aws:s3:::b.jobs/1"));
+  assert.ok(matches("secret:x-??????", "secret:x-a1b2c3"));
+  assert.ok(!matches("secret:x-??????", "secret:x-a1b2c3d"));
+  assert.ok(!matches("a.c", "abc"));
+});

@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Match } from "aws-cdk-lib/assertions";
+import { RUNBOOK } from "../../lib/observability/alarm-registry.ts";
+import { JOB_ENDED, JOB_TAKEN_UP } from "../../lib/observability/log-metrics.ts";
+import { ROOT, template } from "../support.ts";
+
+const dev = template("dev", "observability");
+
+/** Alarms by name, without the prefix. */
+const alarms = new Map<string, { AlarmDescription: string; AlarmActions?: unknown[] }>(
+  Object.values(dev.findResources("AWS::CloudWatch::Alarm")).map((alarm) => [
+    String(alarm["Properties"]["AlarmName"]).replace(/^app-gen-saas-/, ""),
+    alarm["Properties"],
+  ]),
+);
+
+/** The runbook's sections, each with its headings. */
+const sections = new Map(
+  readFileSync(join(ROOT, RUNBOOK), "utf8")
+    .split(/^## /m)
+    .slice(1)
+    .map((section) => [section.split("\n")[0], [...section.matchAll(/^### (.+)$/gm)].map((heading) => heading[1])]),
+);
+
+test("what has to be watched is", () => {
+  assert.deepEqual([...alarms.keys()].sort(), [
+    "job-age",
+    "job-failure-rate",
+    "log-errors",
+    "memory",
+    "running-below-desired",
+    "server-errors",
+    "task-failures",
+    "unhealthy-target",
+  ]);
+});
+
+test("every alarm tells somebody, names its severity, and leads to its section of the runbook", () => {
+  for (const [name, alarm] of alarms) {
+    assert.equal(alarm.AlarmActions?.length, 1, name);
+    assert.match(alarm.AlarmDescription, /^\[(urgent|soon)\] /, name);
+    assert.ok(alarm.AlarmDescription.endsWith(` Runbook: ${RUNBOOK}#${name}`), alarm.AlarmDescription);
+    assert.deepEqual(sections.get(name), ["Description", "Investigation", "Resolution"], `section ${name}`);
+  }
+});
+
+test("the log lines that metrics are made from are in the orchestrator's sources", () => {
+  const folder = join(ROOT, "app-gen-saas/src/worker");
+  const sources = readdirSync(folder).map((name) => readFileSync(join(folder, name), "utf8")).join("\n");
+  const logged = (message: string) => sources.match(new RegExp(`tracing::info!\\([^;]*"${message}"\\s*\\)`))?.[0];
+  assert.match(logged(JOB_ENDED) ?? "", /\bstate = /);
+  const takenUp = logged(JOB_TAKEN_UP) ?? "";
+  assert.match(takenUp, /\bstate = /);
+  assert.match(takenUp, /\bage_secs = /);
+});
+
+test("no task is no data, which is an alarm", () => {
+  dev.hasResourceProperties("AWS::CloudWatch::Alarm", {
+    AlarmName: "app-gen-saas-running-below-desired",
+    Statistic: "SampleCount",
+    Period: 60,
+    Threshold: 1,
+    ComparisonOperator: "LessThanThreshold",
+    TreatMissingData: "breaching",
+  });
+});
+
+test("alarms go out by mail, and only this account's are let in", () => {
+  dev.hasResourceProperties("AWS::SNS::Subscription", { Protocol: "email", Endpoint: "alarms@example.com" });
+  dev.hasResourceProperties("AWS::SNS::TopicPolicy", {
+    PolicyDocument: {
+      Statement: Match.arrayWith([
+        Match.objectLike({
+          Action: "sns:Publish",
+          Principal: { Service: "cloudwatch.amazonaws.com" },
+          Condition: { StringEquals: { "aws:SourceAccount": "000000000001" } },
+        }),
+      ]),
+    },
+  });
+});
+
+test("the budget is the ceiling of platform.toml, told of at 80 %", () => {
+  for (const [environment, amount] of [
+    ["dev", 50],
+    ["prod", 150],
+  ] as const) {
+    template(environment, "observability").hasResourceProperties("AWS::Budgets::Budget", {
+      Budget: { BudgetType: "COST", TimeUnit: "MONTHLY", BudgetLimit: { Amount: amount, Unit: "USD" } },
+      NotificationsWithSubscribers: Match.arrayWith([
+        {
+          Notification: {
+            NotificationType: "ACTUAL",
+            Threshold: 80,
+            ThresholdType: "PERCENTAGE",
+            ComparisonOperator: "GREATER_THAN",
+          },
+          Subscribers: [{ SubscriptionType: "EMAIL", Address: "alarms@example.com" }],
+        },
+      ]),
+    });
+  }
+  template("local", "observability").resourceCountIs("AWS::Budgets::Budget", 0);
+});
+
+test("what ECS says of a failed task is kept", () => {
+  dev.hasResourceProperties("AWS::Events::Rule", {
+    EventPattern: { source: ["aws.ecs"], detail: Match.objectLike({ lastStatus: ["STOPPED"] }) },
+    Targets: [
+      Match.objectLike({
+        Arn: "arn:aws:logs:us-east-1:000000000001:log-group:/aws/events/app-gen-saas-task-failures",
+      }),
+    ],
+  });
+});

@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Match, Template } from "aws-cdk-lib/assertions";
+import { loadPlatform } from "../../lib/platform.ts";
+import { createApp, DIGEST, template } from "../support.ts";
+
+const dev = template("dev", "service");
+
+test("the old task serves until the new one is healthy, and a deployment that fails is rolled back", () => {
+  dev.hasResourceProperties("AWS::ECS::Service", {
+    ServiceName: "app-gen-saas-app",
+    DesiredCount: 1,
+    DeploymentConfiguration: {
+      MinimumHealthyPercent: 100,
+      MaximumPercent: 200,
+      DeploymentCircuitBreaker: { Enable: true, Rollback: true },
+    },
+    HealthCheckGracePeriodSeconds: 60,
+    NetworkConfiguration: { AwsvpcConfiguration: { AssignPublicIp: "ENABLED" } },
+  });
+});
+
+test("the load balancer asks the health path", () => {
+  dev.hasResourceProperties("AWS::ElasticLoadBalancingV2::TargetGroup", {
+    Port: 5013,
+    TargetType: "ip",
+    HealthCheckPath: "/health",
+    Matcher: { HttpCode: "200" },
+    HealthCheckIntervalSeconds: 10,
+    HealthyThresholdCount: 2,
+    UnhealthyThresholdCount: 3,
+  });
+});
+
+test("images are given by digest alone", () => {
+  const given = Object.values(dev.findResources("AWS::ECS::TaskDefinition")).flatMap((definition) =>
+    definition["Properties"]["ContainerDefinitions"].map((container: { Image: string }) => container.Image),
+  );
+  const registry = "000000000001.dkr.ecr.us-east-1.amazonaws.com";
+  assert.deepEqual(given.sort(), [
+    `${registry}/app-gen-saas-app@${DIGEST}`,
+    `${registry}/app-gen-saas-generator@${DIGEST}`,
+  ]);
+});
+
+test("sizes are those of platform.toml", () => {
+  for (const [environment, family, cpu, memory] of [
+    ["dev", "app-gen-saas-app", "256", "512"],
+    ["prod", "app-gen-saas-app", "1024", "2048"],
+    ["dev", "app-generator", "1024", "2048"],
+    ["prod", "app-generator", "4096", "8192"],
+  ] as const) {
+    template(environment, "service").hasResourceProperties("AWS::ECS::TaskDefinition", {
+      Family: family,
+      Cpu: cpu,
+      Memory: memory,
+      RequiresCompatibilities: ["FARGATE"],
+    });
+  }
+});
+
+test("the generator runs on Fargate and on Fargate Spot", () => {
+  dev.hasResourceProperties("AWS::ECS::ClusterCapacityProviderAssociations", {
+    CapacityProviders: ["FARGATE", "FARGATE_SPOT"],
+  });
+});
+
+test("secrets are injected by name and key", () => {
+  dev.hasResourceProperties("AWS::ECS::TaskDefinition", {
+    Family: "app-gen-saas-app",
+    ContainerDefinitions: [
+      Match.objectLike({
+        Secrets: [
+          {
+            Name: "DATABASE_URL",
+            ValueFrom: "arn:aws:secretsmanager:us-east-1:000000000001:secret:app-gen-saas/orchestrator:DATABASE_URL::",
+          },
+        ],
+      }),
+    ],
+  });
+  dev.hasResourceProperties("AWS::ECS::TaskDefinition", {
+    Family: "app-generator",
+    ContainerDefinitions: [Match.objectLike({ Secrets: Match.absent() })],
+  });
+});
+
+test("no event of a generator is dropped, and no slow log holds up the orchestrator", () => {
+  for (const [family, mode] of [
+    ["app-generator", "blocking"],
+    ["app-gen-saas-app", "non-blocking"],
+  ]) {
+    dev.hasResourceProperties("AWS::ECS::TaskDefinition", {
+      Family: family,
+      ContainerDefinitions: [
+        Match.objectLike({
+          LogConfiguration: {
+            LogDriver: "awslogs",
+            Options: Match.objectLike({ "awslogs-group": `/ecs/${family}`, "awslogs-stream-prefix": "ecs", mode }),
+          },
+        }),
+      ],
+    });
+  }
+});
+
+test("without a certificate the load balancer speaks HTTP", () => {
+  dev.resourceCountIs("AWS::ElasticLoadBalancingV2::Listener", 1);
+  dev.hasResourceProperties("AWS::ElasticLoadBalancingV2::Listener", {
+    Port: 80,
+    DefaultActions: [Match.objectLike({ Type: "forward" })],
+  });
+});
+
+test("with one it speaks HTTPS, and HTTP redirects", () => {
+  const committed = loadPlatform();
+  const certificateArn = "arn:aws:acm:us-east-1:000000000001:certificate/c";
+  const environments = { ...committed.environments, dev: { ...committed.environments["dev"]!, certificateArn } };
+  const secured = Template.fromStack(createApp("dev", { platform: { ...committed, environments } }).service);
+  secured.resourceCountIs("AWS::ElasticLoadBalancingV2::Listener", 2);
+  secured.hasResourceProperties("AWS::ElasticLoadBalancingV2::Listener", {
+    Port: 443,
+    Protocol: "HTTPS",
+    Certificates: [{ CertificateArn: certificateArn }],
+    SslPolicy: Match.stringLikeRegexp("TLS13"),
+    DefaultActions: [Match.objectLike({ Type: "forward" })],
+  });
+  secured.hasResourceProperties("AWS::ElasticLoadBalancingV2::Listener", {
+    Port: 80,
+    DefaultActions: [
+      { Type: "redirect", RedirectConfig: { Protocol: "HTTPS", Port: "443", StatusCode: "HTTP_301" } },
+    ],
+  });
+});
+
+test("a protected load balancer cannot be deleted by accident", () => {
+  for (const [environment, value] of [
+    ["prod", "true"],
+    ["dev", "false"],
+  ] as const) {
+    template(environment, "service").hasResourceProperties("AWS::ElasticLoadBalancingV2::LoadBalancer", {
+      Scheme: "internet-facing",
+      LoadBalancerAttributes: Match.arrayWith([{ Key: "deletion_protection.enabled", Value: value }]),
+    });
+  }
+});
