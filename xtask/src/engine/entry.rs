@@ -210,18 +210,24 @@ fn walk(
             prefix.push(b'/');
         }
         prefix.extend_from_slice(item.file_name().as_bytes());
-        let matches = rules.matches(prefix, parent);
+        let matches = rules.matches(prefix, parent)?;
         let path = item.path();
         if item.file_type()?.is_dir() {
             let count_before = entries.len();
-            if !matches.ignored || rules.has_exceptions() {
+            if !matches.ignored || rules.may_keep_below(prefix) {
                 walk(&path, prefix, rules, &matches, entries)?;
             }
             if !matches.ignored || entries.len() > count_before {
                 entries.insert(escape(prefix), Entry::Directory);
             }
         } else if !matches.ignored {
-            entries.insert(escape(prefix), read_entry(&path)?);
+            let mut entry = read_entry(&path)?;
+            if let Entry::File { digest, .. } = &mut entry
+                && matches.emptied
+            {
+                *digest = digest_bytes(b"");
+            }
+            entries.insert(escape(prefix), entry);
         }
         prefix.truncate(length_before);
     }

@@ -5,13 +5,13 @@
 use super::dockerfile;
 use super::entry::{self, Entries, digest_bytes};
 use super::error::{Code, Failure, FailureContext as _};
-use super::ignore::Rules;
+use super::ignore::{IgnoreFile, Rules};
 use super::{base, closure, records, toolchain};
 use anyhow::Context as _;
 use app_gen_infra::{Image, NpmPrebuild, Platform, RustPrebuild};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Version of the form below. A change of form is a change of every key.
 pub const FORM: u32 = 1;
@@ -138,8 +138,8 @@ pub fn compute(
         .with_context(|| format!("{} is not UTF-8", dockerfile_path.display()))?;
 
     let context = root.join(image.context.get_ref());
-    let ignore_path = ignore_file(&context, &dockerfile_path);
-    let (rules, ignore_digest) = read_rules(ignore_path.as_deref())?;
+    let ignore_file = IgnoreFile::of_context(&context, &dockerfile_path)?;
+    let rules = rules_of(ignore_file.as_ref())?;
 
     let references = dockerfile::external_images(text, &image.args)
         .with_context(|| format!("in {}", dockerfile_path.display()))?;
@@ -163,7 +163,7 @@ pub fn compute(
         target: image.target.clone(),
         args: image.args.clone(),
         dockerfile: digest_bytes(&dockerfile),
-        ignore_file: ignore_digest,
+        ignore_file: ignore_file.map(|file| digest_bytes(&file.bytes)),
         bases,
         context: entry::read_tree(&context, &rules)?,
         rust: image
@@ -185,23 +185,8 @@ pub fn compute(
     })
 }
 
-/// `<Dockerfile>.dockerignore` beside the Dockerfile, else `.dockerignore` of the context.
-fn ignore_file(context: &Path, dockerfile: &Path) -> Option<PathBuf> {
-    let mut own = dockerfile.as_os_str().to_owned();
-    own.push(".dockerignore");
-    [PathBuf::from(own), context.join(".dockerignore")]
-        .into_iter()
-        .find(|path| path.is_file())
-}
-
-fn read_rules(path: Option<&Path>) -> anyhow::Result<(Rules, Option<String>)> {
-    let Some(path) = path else {
-        return Ok((Rules::default(), None));
-    };
-    let bytes =
-        std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
-    let rules = Rules::parse(&bytes).with_context(|| format!("in {}", path.display()))?;
-    Ok((rules, Some(digest_bytes(&bytes))))
+fn rules_of(file: Option<&IgnoreFile>) -> anyhow::Result<Rules> {
+    file.map_or(Ok(Rules::default()), IgnoreFile::rules)
 }
 
 fn rust_inputs(root: &Path, records: &Path, rust: &RustPrebuild) -> anyhow::Result<RustInputs> {
@@ -254,7 +239,7 @@ fn workspace_tables(root: &Path) -> anyhow::Result<BTreeMap<String, String>> {
 
 fn npm_inputs(root: &Path, npm: &NpmPrebuild) -> anyhow::Result<NpmInputs> {
     let folder = root.join(npm.folder.get_ref());
-    let (rules, _) = read_rules(Some(&folder.join(".dockerignore")))?;
+    let rules = rules_of(IgnoreFile::of_folder(&folder)?.as_ref())?;
     Ok(NpmInputs {
         output: npm.output.clone(),
         to: npm.to.clone(),
