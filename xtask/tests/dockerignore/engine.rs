@@ -135,34 +135,32 @@ impl<'cases> Workspace<'cases> {
     }
 
     /// Of all cases, ours and the engine's. What we say arrives goes to the builder at
-    /// once, and where that fails, as does what we refuse, one by one.
+    /// once, and what we refuse one by one, as does the rest where that fails.
     pub(crate) fn outcomes(&self) -> Vec<(Outcome, Outcome)> {
         let ours: Vec<Outcome> = (0..self.cases.len())
             .map(|index| self.ours(index))
             .collect();
-        let (together, mut alone): (Vec<usize>, Vec<usize>) =
+        let (together, alone): (Vec<usize>, Vec<usize>) =
             (0..ours.len()).partition(|&index| ours[index].refusal().is_none());
-        let mut engines = vec![None; ours.len()];
-        if self.bake(&together) {
-            for index in together {
-                engines[index] = Some(self.arrived(index));
-            }
-        } else {
-            alone.extend(together);
-        }
-        for some in alone.chunks(4) {
-            std::thread::scope(|scope| {
-                let builds: Vec<_> = some
-                    .iter()
-                    .map(|&index| (index, scope.spawn(move || self.build(index))))
-                    .collect();
-                for (index, build) in builds {
-                    engines[index] = Some(build.join().unwrap());
-                }
-            });
-        }
-        let engines = engines.into_iter().map(Option::unwrap);
+        let mut engines = std::thread::scope(|scope| {
+            let refused = scope.spawn(|| self.build_each(&alone));
+            let mut engines = if self.bake(&together) {
+                let arrived = together.iter().map(|&index| (index, self.arrived(index)));
+                arrived.collect()
+            } else {
+                self.build_each(&together)
+            };
+            engines.extend(refused.join().unwrap());
+            engines
+        });
+        engines.sort_by_key(|&(index, _)| index);
+        let engines = engines.into_iter().map(|(_, outcome)| outcome);
         ours.into_iter().zip(engines).collect()
+    }
+
+    fn build_each(&self, indices: &[usize]) -> Vec<(usize, Outcome)> {
+        let built = |index: &usize| (*index, self.build(*index));
+        indices.iter().map(built).collect()
     }
 
     /// Builds many at once; whether all went well.

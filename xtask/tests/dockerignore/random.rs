@@ -160,8 +160,8 @@ fn context(random: &mut Random) -> BTreeMap<Vec<u8>, Node> {
     for number in 0..3 + random.below(14) {
         let folder = folders[random.below(folders.len())].clone();
         let name = match random.below(1000) {
-            0..25 => random.pick(NAMES_NOT_UTF8),
-            25..150 => random.pick(ODD_NAMES),
+            0..8 => random.pick(NAMES_NOT_UTF8),
+            8..130 => random.pick(ODD_NAMES),
             _ => random.pick(NAMES),
         };
         let path = [folder.as_slice(), b"/", name].concat();
@@ -251,7 +251,7 @@ fn pattern(random: &mut Random, paths: &[Vec<u8>]) -> Vec<u8> {
                 .last_mut()
                 .unwrap()
                 .extend(random.pick(BEHIND).bytes()),
-            5 if random.percent(25) => {
+            5 if random.percent(20) => {
                 let at = random.below(parts[index].len() + 1);
                 parts[index].splice(at..at, random.pick(ANYWHERE).bytes());
             }

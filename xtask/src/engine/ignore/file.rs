@@ -10,7 +10,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 const NAME: &str = ".dockerignore";
-/// Far more than Docker can pass on to its engine.
+/// Docker fails at about 1 MiB of patterns, which is as much as fits into a header
+/// between its client and its engine. Ours need no sending, but memory.
 const LIMIT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// An ignore file as it is on disk.

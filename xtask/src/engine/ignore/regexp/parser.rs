@@ -16,59 +16,44 @@ pub(super) fn parse(text: &str) -> Result<Vec<Vec<Step>>, &'static str> {
     let mut parser = Parser { rest: text };
     let mut alternatives = Vec::new();
     let mut steps = Vec::new();
-    // Go allows no repetition of what is a repetition already.
-    let mut was_repetition = false;
+    let mut is_repetition = false;
     while let Some(character) = parser.next() {
-        let is_repetition = match character {
-            '*' => repeat(&mut steps, 0, None, was_repetition)?,
-            '{' => match parser.bounds()? {
-                Some((least, most)) => repeat(&mut steps, least, most, was_repetition)?,
-                None => {
-                    steps.push(Step::one(Class::One(u32::from('{'))));
-                    false
-                }
-            },
+        let was_repetition = std::mem::take(&mut is_repetition);
+        let bounds = match character {
+            '*' => Some((0, None)),
+            '{' => parser.bounds()?,
+            _ => None,
+        };
+        if let Some((least, most)) = bounds {
+            if was_repetition {
+                return Err("it repeats a repetition");
+            }
+            repeat(&mut steps, least, most)?;
+            is_repetition = true;
+            continue;
+        }
+        match character {
+            '|' => alternatives.push(std::mem::take(&mut steps)),
+            '\\' => parser.escape(&mut steps)?,
             // The only group that is ever written.
             '(' => {
                 parser.rest = parser.rest.strip_prefix(".*/)?").ok_or("it has a group")?;
                 steps.push(Step::Directories);
-                true
+                is_repetition = true;
             }
-            '|' => {
-                alternatives.push(std::mem::take(&mut steps));
-                false
-            }
-            '\\' => {
-                parser.escape(&mut steps)?;
-                false
-            }
-            _ => {
-                steps.push(match character {
-                    '^' => Step::Start,
-                    '$' => Step::End,
-                    '.' => Step::one(Class::NotNewline),
-                    '[' => Step::one(parser.class()?),
-                    literal => Step::one(Class::One(u32::from(literal))),
-                });
-                false
-            }
-        };
-        was_repetition = is_repetition;
+            '[' => steps.push(Step::one(parser.class()?)),
+            '.' => steps.push(Step::one(Class::NotNewline)),
+            '^' => steps.push(Step::Start),
+            '$' => steps.push(Step::End),
+            literal => steps.push(Step::one(Class::One(u32::from(literal)))),
+        }
     }
     alternatives.push(steps);
     Ok(alternatives)
 }
 
-/// Repeats the last step. Always true: that was a repetition.
-fn repeat(
-    steps: &mut [Step],
-    least: u16,
-    most: Option<u16>,
-    was_repetition: bool,
-) -> Result<bool, &'static str> {
-    if was_repetition {
-        return Err("it repeats a repetition");
-    }
+/// Repeats the last step.
+fn repeat(steps: &mut [Step], least: u16, most: Option<u16>) -> Result<(), &'static str> {
     match steps.last_mut().ok_or("it repeats nothing")? {
         Step::Characters {
             least: old_least @ 1,
@@ -78,7 +63,7 @@ fn repeat(
             *old_least = least;
             *old_most = most;
         }
-        // `\Q\E` between the two.
+        // Go allows that only with `\Q\E` between the two.
         Step::Characters { .. } | Step::Directories => {
             return Err("a repetition of a repetition is not supported");
         }
@@ -86,7 +71,7 @@ fn repeat(
         anchor if least == 0 => *anchor = Step::Nothing,
         _ => {}
     }
-    Ok(true)
+    Ok(())
 }
 
 struct Parser<'text> {
