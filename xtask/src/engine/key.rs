@@ -5,11 +5,11 @@
 use super::base::{self, Base};
 use super::entry::{Entries, digest_bytes};
 use super::error::{Code, Failure, FailureContext as _};
-use super::ignore_file::{IgnoreFile, read_tree};
+use super::ignore::{IgnoreFile, PatternError, Rules};
 use super::inputs::{FORM, Inputs, NpmInputs, RustInputs};
 use super::pins::Pins;
 use super::stat_cache::StatCache;
-use super::{buildx, closure, dockerfile, paths, toolchain};
+use super::{buildx, closure, dockerfile, paths, toolchain, tree};
 use app_gen_infra::{Image, NpmPrebuild, Platform, RustPrebuild};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -184,7 +184,7 @@ impl DockerInputs {
             Failure::new(Code::Usage, format!("failed to read Dockerfile {name}"))
                 .hint("name it with --file")
         })?;
-        let ignore_file = IgnoreFile::of_build(&build.context, &build.dockerfile)?;
+        let ignore_file = IgnoreFile::of_context(&build.context, &build.dockerfile)?;
         Ok(Self {
             bases: base::resolve_all(&references(&dockerfile)?, pins)?,
             context: read_tree(&build.context, ignore_file.as_ref(), cache)?,
@@ -215,7 +215,10 @@ impl DockerInputs {
             target: build.target,
             args: build.arguments,
             dockerfile: digest_bytes(&self.dockerfile),
-            ignore_file: self.ignore_file.as_ref().map(|file| file.digest.clone()),
+            ignore_file: self
+                .ignore_file
+                .as_ref()
+                .map(|file| digest_bytes(&file.bytes)),
             bases,
             context: self.context,
             rust,
@@ -229,6 +232,24 @@ impl DockerInputs {
             ignore_file: self.ignore_file.map(|file| file.path),
         })
     }
+}
+
+/// What of a folder its ignore file leaves in.
+fn read_tree(
+    folder: &Path,
+    ignore_file: Option<&IgnoreFile>,
+    cache: &StatCache,
+) -> anyhow::Result<Entries> {
+    let Some(file) = ignore_file else {
+        return tree::read(folder, &Rules::default(), cache);
+    };
+    tree::read(folder, &file.rules()?, cache).map_err(|error| {
+        // Docker refuses some patterns only when it tries them.
+        match error.downcast_ref::<PatternError>() {
+            Some(pattern) => file.refusal(pattern).into(),
+            None => error,
+        }
+    })
 }
 
 /// BuildKit takes `dockerfile` where there is no `Dockerfile`.
@@ -272,7 +293,7 @@ fn rust_inputs(
 
 fn npm_inputs(root: &Path, npm: &NpmPrebuild, cache: &StatCache) -> anyhow::Result<NpmInputs> {
     let folder = root.join(npm.folder.get_ref());
-    let ignore_file = IgnoreFile::read(&folder.join(".dockerignore"))?;
+    let ignore_file = IgnoreFile::of_folder(&folder)?;
     Ok(NpmInputs {
         output: npm.output.clone(),
         to: npm.to.clone(),

@@ -20,7 +20,6 @@ pub mod explain;
 pub mod freshness;
 pub mod identity;
 pub mod ignore;
-pub mod ignore_file;
 pub mod inputs;
 pub mod interrupt;
 pub mod key;

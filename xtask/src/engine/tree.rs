@@ -6,7 +6,7 @@
 //! the whole tree where a name has vanished since it was listed.
 
 use super::content;
-use super::entry::{Entries, Entry, Mode, escape};
+use super::entry::{Digest, Entries, Entry, Mode, escape};
 use super::error::{Code, Failure};
 use super::identity::{Identity, Timestamp};
 use super::ignore::{Matches, Rules};
@@ -82,6 +82,8 @@ pub enum Verdict<S> {
     Keep(S),
     /// This directory is wanted only where something below it is.
     Below(S),
+    /// This file is wanted without its content.
+    Emptied,
     /// Neither it nor what is below.
     Skip,
 }
@@ -92,7 +94,9 @@ impl Filter for Rules {
 
     fn decide(&self, item: &Item<'_>, parent: &Matches) -> anyhow::Result<Verdict<Matches>> {
         let matches = self.matches(item.path, parent)?;
-        Ok(if !matches.ignored {
+        Ok(if matches.emptied && !item.is_directory {
+            Verdict::Emptied
+        } else if !matches.ignored {
             Verdict::Keep(matches)
         } else if item.is_directory && self.may_keep_below(item.path) {
             Verdict::Below(matches)
@@ -175,6 +179,8 @@ struct Found {
     entries: Vec<(String, Entry)>,
     /// Directories that are wanted where something below is.
     conditional: Vec<String>,
+    /// Files whose content is not wanted.
+    emptied: Vec<String>,
 }
 
 /// Everything that the threads share.
@@ -299,6 +305,11 @@ impl<'a, F: Filter> Reader<'a, F> {
             };
             let state = match self.walk.filter.decide(&item, &directory.state) {
                 Ok(Verdict::Keep(_)) if !item.is_directory => {
+                    files.push(name);
+                    continue;
+                }
+                Ok(Verdict::Emptied) => {
+                    self.found.emptied.push(escape(&path));
                     files.push(name);
                     continue;
                 }
@@ -513,12 +524,20 @@ fn no_file(path: &Path, kind: FileType) -> Failure {
 }
 
 fn assemble(found: Vec<Found>) -> Entries {
-    let (entries, conditional): (Vec<_>, Vec<_>) = found
-        .into_iter()
-        .map(|found| (found.entries, found.conditional))
-        .unzip();
-    let mut entries: Entries = entries.into_iter().flatten().collect();
-    for directory in conditional.into_iter().flatten() {
+    let mut entries = Entries::new();
+    let mut conditional = Vec::new();
+    let mut emptied = Vec::new();
+    for found in found {
+        entries.extend(found.entries);
+        conditional.extend(found.conditional);
+        emptied.extend(found.emptied);
+    }
+    for path in emptied {
+        if let Some(Entry::File { digest, .. }) = entries.get_mut(&path) {
+            *digest = Digest::of(b"");
+        }
+    }
+    for directory in conditional {
         let below = format!("{directory}/");
         let first = entries.range(below.clone()..).next();
         if first.is_some_and(|(path, _)| path.starts_with(&below)) {
