@@ -49,9 +49,7 @@ impl Archive {
             let content = match entry {
                 Entry::Directory => Content::Directory,
                 Entry::Symlink { target } => Content::Link(entry::unescape(target)),
-                Entry::File { mode, digest } => {
-                    Content::Hashed(*mode, *digest, folder.join(&name))
-                }
+                Entry::File { mode, digest } => Content::Hashed(*mode, *digest, folder.join(&name)),
             };
             self.members
                 .insert(path.as_os_str().as_bytes().to_vec(), content);

@@ -88,7 +88,9 @@ pub fn digest_json(value: &impl Serialize) -> anyhow::Result<Digest> {
     }
     let mut writer = BufWriter::with_capacity(BUFFER_BYTES, Hashing(Sha256::new()));
     serde_json::to_writer(&mut writer, value)?;
-    let Hashing(hasher) = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+    let Hashing(hasher) = writer
+        .into_inner()
+        .map_err(io::IntoInnerError::into_error)?;
     Ok(Digest::new(hasher.finalize().into()))
 }
 

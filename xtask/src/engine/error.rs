@@ -125,9 +125,7 @@ pub trait FailureContext<T> {
 impl<T, E: Into<anyhow::Error>> FailureContext<T> for Result<T, E> {
     fn failure(self, failure: impl FnOnce() -> Failure) -> anyhow::Result<T> {
         // Not anyhow's `context`: that hides the type from a walk along the chain.
-        self.map_err(|error| {
-            anyhow::Error::new(failure().because(error))
-        })
+        self.map_err(|error| anyhow::Error::new(failure().because(error)))
     }
 }
 

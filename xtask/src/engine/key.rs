@@ -2,8 +2,8 @@
 //! of nothing else. The inputs are kept beside the result, so that any two keys
 //! can be compared by name.
 
-use super::dockerfile;
 use super::content::digest_json;
+use super::dockerfile;
 use super::entry::{Entries, digest_bytes};
 use super::error::{Code, Failure, FailureContext as _};
 use super::ignore::Rules;
@@ -209,7 +209,12 @@ fn read_rules(path: Option<&Path>) -> anyhow::Result<(Rules, Option<String>)> {
     Ok((rules, Some(digest_bytes(&bytes))))
 }
 
-fn rust_inputs(root: &Path, records: &Path, rust: &RustPrebuild, cache: &StatCache) -> anyhow::Result<RustInputs> {
+fn rust_inputs(
+    root: &Path,
+    records: &Path,
+    rust: &RustPrebuild,
+    cache: &StatCache,
+) -> anyhow::Result<RustInputs> {
     let closure = closure::resolve(root, records, &rust.package)?;
     Ok(RustInputs {
         build: [

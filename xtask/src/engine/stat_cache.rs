@@ -173,7 +173,10 @@ impl StatCache {
         let Some((path, conditions)) = self.file else {
             return Ok(false);
         };
-        let mut kept = self.new.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self
+            .new
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         if kept.is_empty() && self.met.iter().all(|met| met.load(Ordering::Relaxed)) {
             return Ok(false);
         }
