@@ -89,6 +89,23 @@ fn ctrl_c_while_the_builder_works() {
 }
 
 #[test]
+fn ctrl_c_while_a_large_file_is_hashed() {
+    let checkout = Checkout::new();
+    let notes = checkout.path("server/notes.txt");
+    // Minutes of zeros.
+    let file = fs::File::options().write(true).open(&notes).unwrap();
+    file.set_len(1 << 40).unwrap();
+    let mut build = Started::new(&checkout, &BUILD, &[]);
+    wait_for("the large file to be opened", || {
+        build.has_open(&notes).then_some(())
+    });
+    build.signal(Signal::INT);
+    assert_stopped(&checkout, &mut build);
+    file.set_len(1).unwrap();
+    assert_eq!(build_and_run(&checkout), "server one");
+}
+
+#[test]
 fn ctrl_c_during_the_push() {
     let proxy = Proxy::to(5000);
     let checkout = Checkout::with_registry_port(proxy.port());

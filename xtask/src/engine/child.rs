@@ -2,8 +2,9 @@
 
 use super::interrupt::Group;
 use super::report::Report;
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read};
-use std::process::{Child, ExitStatus};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -98,6 +99,24 @@ fn show(pipe: impl Read + Send + 'static, report: &Report, label: &str) -> JoinH
             }
         }
     })
+}
+
+/// What a child reads.
+#[derive(Debug)]
+pub(super) enum Input {
+    Nothing,
+    Bytes(Vec<u8>),
+    File(File),
+}
+
+impl Input {
+    pub(super) fn stdio(&self) -> std::io::Result<Stdio> {
+        Ok(match self {
+            Self::Nothing => Stdio::null(),
+            Self::Bytes(_) => Stdio::piped(),
+            Self::File(file) => file.try_clone()?.into(),
+        })
+    }
 }
 
 /// Which of its outputs a child wrote to.

@@ -4,7 +4,7 @@
 //! one, ends with us (its whole group), and is bounded in time. Environment
 //! values and secret arguments are never printed.
 
-use super::child::{GRACE, Stream, forward};
+use super::child::{GRACE, Input, Stream, forward};
 use super::error::{Code, DISK_FULL, Failure};
 use super::interrupt::{self, Group};
 use super::report::Report;
@@ -37,14 +37,6 @@ pub struct Cmd {
     timeout: Duration,
     survives_interrupt: bool,
     inherits_output: bool,
-}
-
-/// What a child reads.
-#[derive(Debug)]
-enum Input {
-    Nothing,
-    Bytes(Vec<u8>),
-    File(File),
 }
 
 /// What a finished child left.
@@ -293,11 +285,7 @@ impl Cmd {
         let mut command = std::process::Command::new(&self.program);
         command
             .args(self.args.iter().map(|(arg, _)| arg))
-            .stdin(match &self.stdin {
-                Input::Nothing => Stdio::null(),
-                Input::Bytes(_) => Stdio::piped(),
-                Input::File(file) => file.try_clone()?.into(),
-            })
+            .stdin(self.stdin.stdio()?)
             .process_group(0);
         if self.inherits_output {
             command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
@@ -446,6 +434,15 @@ mod tests {
     fn hidden_arguments_are_not_displayed() {
         let cmd = Cmd::new("tool").arg("a b").hidden_arg("hunter2");
         assert_eq!(cmd.display(), "tool \"a b\" <hidden>");
+    }
+
+    #[test]
+    fn a_file_is_read_from_where_it_stands() {
+        use std::io::{Seek as _, SeekFrom};
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"head and tail").unwrap();
+        file.seek(SeekFrom::Start(9)).unwrap();
+        assert_eq!(Cmd::new("cat").stdin_file(file).read().unwrap(), "tail");
     }
 
     #[test]

@@ -5,38 +5,28 @@
 //! was there at one time: a file or a listing that changes meanwhile is read again, and
 //! the whole tree where a name has vanished since it was listed.
 
+mod steady;
+
 use super::content;
-use super::entry::{Digest, Entries, Entry, Mode, escape};
+use super::entry::{Digest, Entries, Entry, escape};
 use super::error::{Code, Failure};
-use super::identity::{Identity, Timestamp};
 use super::ignore::{Matches, Rules};
 use super::interrupt;
 use super::stat_cache::StatCache;
 use super::work_queue::WorkQueue;
-use anyhow::Context as _;
-use rustix::fs::{AtFlags, CWD, FileType, Mode as OpenMode, OFlags, RawDir, SeekFrom, Stat};
-use rustix::io::Errno;
-use rustix::path::Arg;
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::fs::{AtFlags, FileType};
 use std::ffi::{CStr, CString, OsStr};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use steady::{Changing, Trouble};
 
-/// How often something that changes under our eyes is tried.
-const ATTEMPTS: usize = 10;
 /// How often a tree is begun anew in which names vanish.
 const TREE_ATTEMPTS: usize = 3;
-/// A file touched less than this ago is waited for: within one tick of the clock (10 ms at
-/// most) a second change would not show, and a `write` is stamped before its bytes arrive.
-const QUIET: Duration = Duration::from_millis(10);
 /// Files of one directory that are one thread's work.
 const FILES_PER_TASK: usize = 128;
-/// As many handles as a tree may need: one for each level that is being read.
-const HANDLES: u64 = 65_536;
 /// Enough for more than a hundred of the longest names.
 const LISTING_BYTES: usize = 32 * 1024;
 
@@ -131,11 +121,6 @@ pub fn read<F: Filter>(root: &Path, filter: &F, cache: &StatCache) -> anyhow::Re
     }
 }
 
-/// The name leads to something else than a moment ago.
-#[derive(Debug, thiserror::Error)]
-#[error("{} changes while it is being read", .0.display())]
-struct Changing(PathBuf);
-
 fn explain(error: anyhow::Error) -> anyhow::Error {
     match error.downcast::<Changing>() {
         Ok(changing) => Failure::new(Code::Build, changing.to_string())
@@ -196,9 +181,7 @@ struct Walk<'a, F: Filter> {
 
 impl<F: Filter> Walk<'_, F> {
     fn read(self) -> anyhow::Result<Entries> {
-        // A link to the root is followed, as Docker does.
-        let handle = open_directory(CWD, self.root, OFlags::empty())
-            .map_err(|errno| refused("open", self.root, errno))?;
+        let handle = steady::open_root(self.root).map_err(|trouble| trouble.at(self.root))?;
         self.queue.push(Task::Root(Directory {
             handle,
             path: Vec::new(),
@@ -230,8 +213,9 @@ impl<F: Filter> Walk<'_, F> {
             )
     }
 
-    fn absolute(&self, path: &[u8]) -> PathBuf {
-        self.root.join(OsStr::from_bytes(path))
+    fn trouble(&self, path: Vec<u8>, trouble: Trouble) {
+        let absolute = self.root.join(OsStr::from_bytes(&path));
+        self.fail(path, trouble.at(&absolute));
     }
 }
 
@@ -270,28 +254,22 @@ impl<'a, F: Filter> Reader<'a, F> {
                 if self.walk.is_moot(&path) {
                     return;
                 }
-                match open_directory(&parent.handle, &name, OFlags::NOFOLLOW) {
-                    Ok(handle) => {
-                        drop(parent);
-                        self.read_directory(Directory {
-                            handle,
-                            path,
-                            state,
-                        });
-                    }
-                    Err(errno) => {
-                        let error = failed("open", self.walk.absolute(&path), errno);
-                        self.walk.fail(path, error);
-                    }
+                match steady::open_directory(&parent.handle, &name) {
+                    Ok(handle) => self.read_directory(Directory {
+                        handle,
+                        path,
+                        state,
+                    }),
+                    Err(trouble) => self.walk.trouble(path, trouble),
                 }
             }
         }
     }
 
     fn read_directory(&mut self, directory: Directory<F::State>) {
-        let names = match self.list(&directory) {
+        let names = match steady::list(&directory.handle, self.listing.spare_capacity_mut()) {
             Ok(names) => names,
-            Err(error) => return self.walk.fail(directory.path, error),
+            Err(trouble) => return self.walk.trouble(directory.path, trouble),
         };
         let directory = Arc::new(directory);
         let mut files = Vec::new();
@@ -343,103 +321,18 @@ impl<'a, F: Filter> Reader<'a, F> {
         self.read_files(&directory, files);
     }
 
-    /// The names of a directory with their kinds, all as of one time.
-    fn list(
-        &mut self,
-        directory: &Directory<F::State>,
-    ) -> anyhow::Result<Vec<(CString, FileType)>> {
-        let handle = &directory.handle;
-        let mut list = || -> Result<Option<Vec<(CString, FileType)>>, Errno> {
-            let before = Identity::from(rustix::fs::fstat(handle)?);
-            if is_fresh(&before) {
-                return Ok(None);
-            }
-            let mut names = Vec::new();
-            rustix::fs::seek(handle, SeekFrom::Start(0))?;
-            let mut entries = RawDir::new(handle, self.listing.spare_capacity_mut());
-            while let Some(entry) = entries.next() {
-                let entry = entry?;
-                let name = entry.file_name();
-                if matches!(name.to_bytes(), b"." | b"..") {
-                    continue;
-                }
-                let kind = match entry.file_type() {
-                    // Some file systems keep it only with the file.
-                    FileType::Unknown => FileType::from_raw_mode(look_at(handle, name)?.st_mode),
-                    kind => kind,
-                };
-                names.push((name.to_owned(), kind));
-            }
-            let after = Identity::from(rustix::fs::fstat(handle)?);
-            Ok((after == before).then_some(names))
-        };
-        for _ in 0..ATTEMPTS {
-            match list() {
-                Ok(Some(names)) => return Ok(names),
-                Ok(None) => interrupt::sleep(QUIET)?,
-                Err(errno) => {
-                    return Err(failed("list", self.walk.absolute(&directory.path), errno));
-                }
-            }
-        }
-        Err(Changing(self.walk.absolute(&directory.path)).into())
-    }
-
     fn read_files(&mut self, directory: &Directory<F::State>, names: Vec<CString>) {
         for name in names {
             let path = directory.path_of(&name);
             if self.walk.is_moot(&path) {
                 continue;
             }
-            match self.read_file(&directory.handle, &name, &path) {
+            let entry = steady::read(&directory.handle, &name, self.walk.cache, &mut self.content);
+            match entry {
                 Ok(entry) => self.found.entries.push((escape(&path), entry)),
-                Err(error) => self.walk.fail(path, error),
+                Err(trouble) => self.walk.trouble(path, trouble),
             }
         }
-    }
-
-    /// Anything that was no directory when it was listed.
-    fn read_file(
-        &mut self,
-        directory: &OwnedFd,
-        name: &CStr,
-        path: &[u8],
-    ) -> anyhow::Result<Entry> {
-        let failed = |errno: Errno| failed("read", self.walk.absolute(path), errno);
-        for _ in 0..ATTEMPTS {
-            let stat = look_at(directory, name).map_err(failed)?;
-            let kind = FileType::from_raw_mode(stat.st_mode);
-            if kind.is_symlink() {
-                let target = rustix::fs::readlinkat(directory, name, Vec::new()).map_err(failed)?;
-                return Ok(Entry::Symlink {
-                    target: escape(target.to_bytes()),
-                });
-            }
-            if kind.is_dir() {
-                break;
-            }
-            if !kind.is_file() {
-                return Err(no_file(&self.walk.absolute(path), kind).into());
-            }
-            let before = Identity::from(stat);
-            let mode = Mode::of(before.mode);
-            if let Some(digest) = self.walk.cache.get(&before) {
-                return Ok(Entry::File { mode, digest });
-            }
-            if is_fresh(&before) {
-                interrupt::sleep(QUIET)?;
-                continue;
-            }
-            let file = with_handles(|| content::open(directory, name)).map_err(failed)?;
-            let digest = content::hash(&file, &mut self.content).with_context(|| {
-                format!("failed to read {}", self.walk.absolute(path).display())
-            })?;
-            if Identity::from(rustix::fs::fstat(&file).map_err(failed)?) == before {
-                self.walk.cache.insert(&before, digest, &file);
-                return Ok(Entry::File { mode, digest });
-            }
-        }
-        Err(Changing(self.walk.absolute(path)).into())
     }
 }
 
@@ -452,75 +345,6 @@ fn join(directory: &[u8], name: &CStr) -> Vec<u8> {
     }
     path.extend_from_slice(name);
     path
-}
-
-/// Whether it was touched so lately that it may be touched again without showing.
-fn is_fresh(identity: &Identity) -> bool {
-    Timestamp::now().distance(identity.changed) < QUIET
-}
-
-fn look_at(directory: impl AsFd, name: &CStr) -> Result<Stat, Errno> {
-    rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
-}
-
-fn open_directory<P: Arg + Copy>(
-    parent: impl AsFd,
-    name: P,
-    flags: OFlags,
-) -> Result<OwnedFd, Errno> {
-    let flags = flags | OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    with_handles(|| rustix::fs::openat(&parent, name, flags, OpenMode::empty()))
-}
-
-/// Where no handle is left, takes as many as this process is allowed and tries again.
-fn with_handles<T>(open: impl Fn() -> Result<T, Errno>) -> Result<T, Errno> {
-    match open() {
-        Err(Errno::MFILE) => {
-            let mut limit = getrlimit(Resource::Nofile);
-            limit.current = Some(limit.maximum.unwrap_or(HANDLES).min(HANDLES));
-            setrlimit(Resource::Nofile, limit)?;
-            open()
-        }
-        other => other,
-    }
-}
-
-/// What the operating system says of something that was there when it was listed.
-fn failed(what: &str, path: PathBuf, errno: Errno) -> anyhow::Error {
-    match errno {
-        // It is of another kind now, or is no more.
-        Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::INVAL | Errno::NXIO => {
-            Changing(path).into()
-        }
-        _ => refused(what, &path, errno),
-    }
-}
-
-fn refused(what: &str, path: &Path, errno: Errno) -> anyhow::Error {
-    let failure = Failure::new(Code::Build, format!("failed to {what} {}", path.display()));
-    let failure = match errno {
-        Errno::MFILE | Errno::NFILE => failure.hint("ulimit -n 65536"),
-        Errno::ACCESS | Errno::PERM => failure.hint("make it readable, or exclude it"),
-        _ => failure,
-    };
-    failure.because(std::io::Error::from(errno)).into()
-}
-
-fn no_file(path: &Path, kind: FileType) -> Failure {
-    let kind = match kind {
-        FileType::Fifo => "a pipe",
-        FileType::Socket => "a socket",
-        FileType::CharacterDevice | FileType::BlockDevice => "a device",
-        _ => "of no known kind",
-    };
-    Failure::new(
-        Code::Build,
-        format!(
-            "{} is {kind}, not a file, directory or link",
-            path.display()
-        ),
-    )
-    .hint("remove it, or name it in .dockerignore or in `package.exclude`")
 }
 
 fn assemble(found: Vec<Found>) -> Entries {

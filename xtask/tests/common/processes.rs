@@ -63,6 +63,16 @@ impl Started {
         Pid::from_child(&self.child)
     }
 
+    /// Whether it has the file open at this moment.
+    pub(crate) fn has_open(&self, path: &Path) -> bool {
+        let handles = fs::read_dir(format!("/proc/{}/fd", self.child.id()));
+        handles.is_ok_and(|mut handles| {
+            handles.any(|handle| {
+                handle.is_ok_and(|it| fs::read_link(it.path()).is_ok_and(|to| to == path))
+            })
+        })
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap();
     }
