@@ -67,7 +67,8 @@ impl IgnoreFile {
 fn read(folder: &Path, name: &Path) -> anyhow::Result<Option<IgnoreFile>> {
     let path = folder.join(name);
     let failed = || format!("failed to read {}", path.display());
-    let root = File::open(folder).with_context(failed)?;
+    let root =
+        File::open(folder).with_context(|| format!("failed to open {}", folder.display()))?;
     let opened = rustix::fs::openat2(
         &root,
         name,
@@ -87,7 +88,8 @@ fn read(folder: &Path, name: &Path) -> anyhow::Result<Option<IgnoreFile>> {
         FileType::RegularFile => {}
         FileType::Directory => return Ok(None),
         _ => {
-            return Err(refused(format!("{} is not a file", path.display())));
+            let message = format!("{} is not a file", path.display());
+            return Err(refused(message, "replace it by a file, or remove it"));
         }
     }
     let mut bytes = Vec::new();
@@ -96,16 +98,12 @@ fn read(folder: &Path, name: &Path) -> anyhow::Result<Option<IgnoreFile>> {
         .with_context(failed)?;
     if bytes.len() as u64 > LIMIT_BYTES {
         let limit_mib = LIMIT_BYTES / 1024 / 1024;
-        return Err(refused(format!(
-            "{} is larger than {limit_mib} MiB",
-            path.display()
-        )));
+        let message = format!("{} is larger than {limit_mib} MiB", path.display());
+        return Err(refused(message, "name directories in it instead of files"));
     }
     Ok(Some(IgnoreFile { path, bytes }))
 }
 
-fn refused(message: String) -> anyhow::Error {
-    Failure::new(Code::Build, message)
-        .hint("see https://docs.docker.com/build/concepts/context/#dockerignore-files")
-        .into()
+fn refused(message: String, hint: &str) -> anyhow::Error {
+    Failure::new(Code::Build, message).hint(hint).into()
 }
