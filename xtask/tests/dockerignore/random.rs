@@ -160,8 +160,8 @@ fn context(random: &mut Random) -> BTreeMap<Vec<u8>, Node> {
     for number in 0..3 + random.below(14) {
         let folder = folders[random.below(folders.len())].clone();
         let name = match random.below(1000) {
-            0..8 => random.pick(NAMES_NOT_UTF8),
-            8..130 => random.pick(ODD_NAMES),
+            0..5 => random.pick(NAMES_NOT_UTF8),
+            5..130 => random.pick(ODD_NAMES),
             _ => random.pick(NAMES),
         };
         let path = [folder.as_slice(), b"/", name].concat();
@@ -211,14 +211,40 @@ fn ignore_file(random: &mut Random, paths: &[Vec<u8>]) -> Vec<u8> {
     if random.percent(5) {
         file.extend("\u{feff}".as_bytes());
     }
-    for _ in 0..random.below(7) {
-        match random.below(20) {
-            0 => file.extend(b"# comment"),
-            1 => file.extend(b"  "),
-            2 => file.extend([b" ", pattern(random, paths).as_slice(), b"\t "].concat()),
-            _ => file.extend(pattern(random, paths)),
+    let mut patterns: Vec<Vec<u8>> = Vec::new();
+    for _ in 0..random.below(8) {
+        match random.below(10) {
+            // Again, perhaps as an exception: the order of patterns matters.
+            0..3 if !patterns.is_empty() => {
+                let mut again = patterns[random.below(patterns.len())].clone();
+                if random.percent(30) && !again.starts_with(b"!") {
+                    again.insert(0, b'!');
+                }
+                patterns.push(again);
+            }
+            // All of a folder but something.
+            3 => {
+                let path = &paths[random.below(paths.len())];
+                let folder = path.split(|&byte| byte == b'/').next().unwrap_or(path);
+                patterns.push(folder.to_vec());
+                patterns.push([b"!", path.as_slice()].concat());
+            }
+            _ => patterns.push(pattern(random, paths)),
         }
-        file.extend_from_slice(if random.percent(10) { b"\r\n" } else { b"\n" });
+    }
+    for pattern in patterns {
+        match random.below(30) {
+            0 => file.extend(b"# comment\n"),
+            1 => file.extend(b"  \n"),
+            2 => file.extend(b" \t"),
+            _ => {}
+        }
+        file.extend(pattern);
+        file.extend_from_slice(match random.below(20) {
+            0..2 => b"\r\n",
+            2 => b" \t\n",
+            _ => b"\n",
+        });
     }
     if random.percent(20) {
         file.pop();
@@ -238,7 +264,7 @@ fn pattern(random: &mut Random, paths: &[Vec<u8>]) -> Vec<u8> {
             *part = escaped(part);
         }
     }
-    for _ in 0..random.below(4) {
+    for _ in 0..random.below(3) {
         let index = random.below(parts.len());
         match random.below(6) {
             0 => parts[index] = random.pick(WILD).into(),
@@ -260,8 +286,8 @@ fn pattern(random: &mut Random, paths: &[Vec<u8>]) -> Vec<u8> {
     }
     let pattern = parts.join(&b'/');
     match random.below(20) {
-        0..7 => [b"!", pattern.as_slice()].concat(),
-        7 => [b"! ", pattern.as_slice()].concat(),
+        0..6 => [b"!", pattern.as_slice()].concat(),
+        6 => [b"! ", pattern.as_slice()].concat(),
         _ => pattern,
     }
 }

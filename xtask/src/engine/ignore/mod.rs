@@ -5,8 +5,9 @@
 //! pattern that matched a directory also holds for what is below it, decided
 //! pattern by pattern ([`Rules::matches`] takes and returns those results).
 //!
-//! [`IgnoreFile`] is which file holds the rules, `lines` how it is read, `pattern`
-//! one pattern of it, `regexp` and `class` what a pattern with wildcards means.
+//! [`IgnoreFile`] is which file holds the rules, `lines` how it is read, `syntax`
+//! what is refused at once, `pattern` one pattern, `regexp` and `class` what one with
+//! wildcards means.
 //! `tests/dockerignore.rs` compares all of it with the real engine.
 
 mod class;
@@ -14,6 +15,7 @@ mod file;
 mod lines;
 mod pattern;
 mod regexp;
+mod syntax;
 
 pub use file::IgnoreFile;
 

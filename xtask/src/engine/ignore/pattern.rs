@@ -3,6 +3,7 @@
 use super::PatternError;
 use super::lines::{Line, clean, trim};
 use super::regexp::Regexp;
+use super::syntax;
 use std::cell::OnceCell;
 
 /// One pattern.
@@ -62,7 +63,7 @@ impl Pattern {
             Some(rest) => (true, rest),
             None => (false, cleaned.as_slice()),
         };
-        check_syntax(text).map_err(|reason| line.error(reason))?;
+        syntax::check(text).map_err(|reason| line.error(reason))?;
         // The way to the client, which matches, is JSON: no other bytes survive it.
         let text: Box<str> = decode(text).collect();
         let matcher = Matcher::of(&text).unwrap_or_else(Matcher::Malformed);
@@ -152,8 +153,10 @@ impl Matcher {
                 '.' | '+' | '(' | ')' | '$' => text.extend(['\\', character]),
                 '\\' => {
                     text.push('\\');
-                    text.extend(characters.next());
-                    kind = Kind::Regexp;
+                    if let Some(escaped) = characters.next() {
+                        text.push(escaped);
+                        kind = Kind::Regexp;
+                    }
                 }
                 '[' | ']' => {
                     text.push(character);
@@ -179,46 +182,4 @@ fn decode(bytes: &[u8]) -> impl Iterator<Item = char> {
         let replaced = chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER);
         chunk.valid().chars().chain(replaced)
     })
-}
-
-/// What Go's `filepath.Match` refuses: Docker asks it before anything is matched.
-fn check_syntax(pattern: &[u8]) -> Result<(), &'static str> {
-    let mut rest = pattern;
-    while let Some((&byte, tail)) = rest.split_first() {
-        rest = match byte {
-            b'\\' => tail.get(1..).ok_or("it ends with a backslash")?,
-            b'[' => after_class(tail)?,
-            _ => tail,
-        };
-    }
-    Ok(())
-}
-
-fn after_class(class: &[u8]) -> Result<&[u8], &'static str> {
-    let mut rest = class.strip_prefix(b"^").unwrap_or(class);
-    loop {
-        rest = after_class_character(rest)?;
-        if let Some(end) = rest.strip_prefix(b"-") {
-            rest = after_class_character(end)?;
-        }
-        if let Some(tail) = rest.strip_prefix(b"]") {
-            return Ok(tail);
-        }
-    }
-}
-
-fn after_class_character(class: &[u8]) -> Result<&[u8], &'static str> {
-    const UNCLOSED: &str = "a character class is not closed";
-    if let [b'-' | b']', ..] = class {
-        return Err("a character class lacks a character before `-` or `]`");
-    }
-    let character = class.strip_prefix(b"\\").unwrap_or(class);
-    let window = &character[..character.len().min(4)];
-    let chunk = window.utf8_chunks().next().ok_or(UNCLOSED)?;
-    let first = chunk
-        .valid()
-        .chars()
-        .next()
-        .ok_or("a character class is not UTF-8")?;
-    Ok(&character[first.len_utf8()..])
 }
