@@ -85,7 +85,7 @@ impl Archive {
             tar.rewind()?;
             Ok(tar)
         };
-        finish().context("failed to pack the context")
+        finish().with_context(|| format!("failed to write the tar in {}", folder.display()))
     }
 }
 
