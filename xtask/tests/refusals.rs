@@ -23,7 +23,7 @@ fn a_faulty_manifest_is_named_by_file_line_and_key() {
         (
             "platform = \"linux/amd64\"",
             "platform = \"linux/amd64\"\nplatfrom = \"x\"",
-            "app-gen-infra/platform.toml:4: `platfrom`: unknown field",
+            "app-gen-infra/platform.toml:5: `platfrom`: unknown field",
         ),
         (
             "web_port = 5173",
