@@ -272,15 +272,15 @@ mod tests {
     use super::*;
 
     const LISTING: &str = "\
-[default] app v1.0.0 (/root/check (out)/app)
-[] macros v1.0.0 (proc-macro) (/root/check (out)/macros)
+[default] app v1.0.0 (/home/check (out)/app)
+[] macros v1.0.0 (proc-macro) (/home/check (out)/macros)
 [default,std] serde v1.0.1
 [] serde v1.0.1
 [std] serde v1.0.1 (*)
 [] serde v2.0.0 (registry `other`)
 [] fetched v0.3.0 (https://example.invalid/fetched?rev=39421ae#39421ae5)
 [] derive v1.0.0 (proc-macro)
-[default] app v1.0.0 (/root/check (out)/app) (*)";
+[default] app v1.0.0 (/home/check (out)/app) (*)";
 
     const LOCK: &str = r#"
         [[package]]
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_closure_is_what_cargo_lists_and_the_lock_pins() {
-        let root = Path::new("/root/check (out)");
+        let root = Path::new("/home/check (out)");
         let closure = parse(root, LISTING, LOCK).unwrap();
         insta::assert_json_snapshot!(closure, @r#"
         {
