@@ -10,13 +10,11 @@ use super::content::digest_file;
 use super::entry::{Entries, Entry, digest_bytes, escape};
 use super::stat_cache::StatCache;
 use super::toolchain::{PASSED_ENVIRONMENT, TARGET};
-use super::tree::{self, Filter, Item, Verdict};
+use super::tree;
 use anyhow::Context as _;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -182,7 +180,7 @@ pub fn sources(root: &Path, closure: &Closure, cache: &StatCache) -> anyhow::Res
     let mut entries = Entries::new();
     for member in closure.members.values() {
         let folder = root.join(member);
-        let files = tree::read(&folder, &PackageFiles(excludes(&folder)?), cache)?;
+        let files = tree::package(&folder, &excludes(&folder)?, cache)?;
         let prefix = escape(member.as_bytes());
         entries.extend(
             files
@@ -195,23 +193,6 @@ pub fn sources(root: &Path, closure: &Closure, cache: &StatCache) -> anyhow::Res
         );
     }
     Ok(entries)
-}
-
-/// The files of a package: cargo's `exclude` has gitignore semantics.
-struct PackageFiles(Gitignore);
-
-impl Filter for PackageFiles {
-    type State = ();
-
-    fn decide(&self, item: &Item<'_>, (): &()) -> anyhow::Result<Verdict<()>> {
-        let path = Path::new(OsStr::from_bytes(item.path));
-        let is_excluded = self.0.matched(path, item.is_directory).is_ignore();
-        // A nested package is a closure member of its own, or none of our business.
-        if is_excluded || (item.is_directory && item.has_file("Cargo.toml")) {
-            return Ok(Verdict::Skip);
-        }
-        Ok(Verdict::Keep(()))
-    }
 }
 
 fn excludes(folder: &Path) -> anyhow::Result<Gitignore> {

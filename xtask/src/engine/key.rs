@@ -168,7 +168,7 @@ pub fn compute(
         dockerfile: digest_bytes(&dockerfile),
         ignore_file: ignore_digest,
         bases,
-        context: tree::read(&context, &rules, &cache)?,
+        context: tree::context(&context, &rules, &cache)?,
         rust: image
             .rust
             .as_ref()
@@ -268,7 +268,7 @@ fn npm_inputs(root: &Path, npm: &NpmPrebuild, cache: &StatCache) -> anyhow::Resu
     Ok(NpmInputs {
         output: npm.output.clone(),
         to: npm.to.clone(),
-        sources: tree::read(&folder, &rules, cache)?,
+        sources: tree::context(&folder, &rules, cache)?,
     })
 }
 

@@ -8,25 +8,19 @@ mod child;
 pub mod closure;
 pub mod cloud;
 pub mod cmd;
-pub mod content;
 pub mod context;
 pub mod credentials;
 pub mod dockerfile;
-pub mod entry;
-pub mod error;
-pub mod identity;
-pub mod ignore;
-pub mod interrupt;
 pub mod key;
 pub mod lock;
 pub mod paths;
 pub mod prebuild;
-pub mod records;
 pub mod registry;
 pub mod report;
 pub mod smoke;
-pub mod stat_cache;
 pub mod target;
 pub mod toolchain;
-pub mod tree;
-mod work_queue;
+
+pub use xtask_tree::{
+    content, entry, error, identity, ignore, interrupt, records, stat_cache, tree,
+};
