@@ -361,7 +361,7 @@ fn a_kept_page_is_not_believed_damaged() {
     let inputs = NpmInputs {
         output: "dist".to_owned(),
         to: "web".to_owned(),
-        sources: tree::read(&checkout.path("page"), &rules, &StatCache::none()).unwrap(),
+        sources: tree::context(&checkout.path("page"), &rules, &StatCache::none()).unwrap(),
     };
     let report = Report::new(false, Verbosity::Quiet);
     let context = Context::at(checkout.root().to_owned(), "local", true, report).unwrap();

@@ -34,7 +34,7 @@ fn conditions() -> Conditions {
 }
 
 fn read(root: &Path, cache: StatCache) -> Entries {
-    let entries = tree::read(root, &Rules::default(), &cache).unwrap();
+    let entries = tree::context(root, &Rules::default(), &cache).unwrap();
     cache.save().unwrap();
     entries
 }
@@ -284,7 +284,7 @@ impl Lie {
 
     fn is_believed(&self, conditions: Conditions) -> bool {
         let root = self.folder.path().join("tree");
-        let entries = tree::read(&root, &Rules::default(), &self.open(conditions)).unwrap();
+        let entries = tree::context(&root, &Rules::default(), &self.open(conditions)).unwrap();
         let Entry::File { digest, .. } = entries["file"] else {
             panic!("{entries:?}");
         };
@@ -331,7 +331,7 @@ fn a_cache_in_doubt_is_dropped_as_a_whole() {
     // And it cannot be written, which hurts nobody but the next key.
     let root = lie.folder.path().join("tree");
     let cache = lie.open(conditions());
-    tree::read(&root, &Rules::default(), &cache).unwrap();
+    tree::context(&root, &Rules::default(), &cache).unwrap();
     assert!(cache.save().is_err());
 }
 
@@ -348,7 +348,7 @@ fn what_changed_lately_is_not_kept_and_what_is_gone_is_forgotten() {
             ..conditions()
         };
         let cache = StatCache::open_at(&path, conditions);
-        tree::read(&root, &Rules::default(), &cache).unwrap();
+        tree::context(&root, &Rules::default(), &cache).unwrap();
         cache.save().unwrap()
     };
     assert!(!save(SETTLING), "younger than two seconds");
@@ -402,7 +402,7 @@ fn an_edit_while_hashing_gives_one_of_the_states_or_an_error() {
         });
         for _ in 0..40 {
             let cache = StatCache::open_at(&path, conditions());
-            match tree::read(&root, &Rules::default(), &cache) {
+            match tree::context(&root, &Rules::default(), &cache) {
                 Ok(entries) => {
                     let Entry::File { digest, .. } = entries["file"] else {
                         panic!("{entries:?}");

@@ -17,7 +17,7 @@ use xtask::engine::stat_cache::StatCache;
 use xtask::engine::tree;
 
 fn read(root: &Path) -> anyhow::Result<Entries> {
-    tree::read(root, &Rules::default(), &StatCache::none())
+    tree::context(root, &Rules::default(), &StatCache::none())
 }
 
 fn file(content: &[u8]) -> Entry {
@@ -116,7 +116,7 @@ fn of_many_things_that_cannot_be_packed_the_first_is_named() {
     drop(socket);
     // What is ignored may be anything.
     let rules = Rules::parse(b"**/pipe\n**/a\nz\n").unwrap();
-    let entries = tree::read(root, &rules, &StatCache::none()).unwrap();
+    let entries = tree::context(root, &rules, &StatCache::none()).unwrap();
     assert_eq!(entries.len(), 40 * 3);
 }
 

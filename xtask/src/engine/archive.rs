@@ -179,7 +179,7 @@ mod tests {
         fs::create_dir_all(&deep).unwrap();
         fs::write(deep.join("file"), vec![7; 300_000]).unwrap();
         std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
-        let read = |folder: &Path| tree::read(folder, &Rules::default(), &StatCache::none());
+        let read = |folder: &Path| tree::context(folder, &Rules::default(), &StatCache::none());
         let entries = read(folder.path()).unwrap();
         let bytes = pack(folder.path(), &entries).unwrap();
         assert_eq!(bytes, pack(folder.path(), &entries).unwrap());
@@ -195,7 +195,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "one").unwrap();
-        let entries = tree::read(folder.path(), &Rules::default(), &StatCache::none()).unwrap();
+        let entries = tree::context(folder.path(), &Rules::default(), &StatCache::none()).unwrap();
         for later in ["two", "longer", "", "o"] {
             fs::write(&path, later).unwrap();
             let error = pack(folder.path(), &entries).unwrap_err();

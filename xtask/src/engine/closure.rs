@@ -14,13 +14,12 @@ use super::identity::{Identity, Timestamp};
 use super::records::{read_checked, write_checked};
 use super::stat_cache::StatCache;
 use super::toolchain::{self, PASSED_ENVIRONMENT, TARGET};
-use super::tree::{self, Filter, Item, Verdict};
+use super::tree;
 use super::workspace;
 use anyhow::Context as _;
-use ignore::gitignore::Gitignore;
+
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -233,7 +232,7 @@ pub fn sources(root: &Path, closure: &Closure, cache: &StatCache) -> anyhow::Res
     for member in closure.members.values() {
         let folder = root.join(member);
         let excludes = workspace::excludes(root, &folder)?;
-        let files = tree::read(&folder, &PackageFiles(excludes), cache)?;
+        let files = tree::package(&folder, &excludes, cache)?;
         let prefix = escape(member.as_bytes());
         entries.extend(
             files
@@ -246,25 +245,6 @@ pub fn sources(root: &Path, closure: &Closure, cache: &StatCache) -> anyhow::Res
         );
     }
     Ok(entries)
-}
-
-/// The files of a package: cargo's `exclude` has gitignore semantics.
-struct PackageFiles(Gitignore);
-
-impl Filter for PackageFiles {
-    type State = ();
-
-    fn decide(&self, item: &Item<'_>, (): &()) -> anyhow::Result<Verdict<()>> {
-        let path = Path::new(OsStr::from_bytes(item.path));
-        // The manifest is read in any case, whatever is excluded.
-        let is_excluded =
-            item.path != b"Cargo.toml" && self.0.matched(path, item.is_directory).is_ignore();
-        // A nested package is a closure member of its own, or none of our business.
-        if is_excluded || (item.is_directory && item.has_file("Cargo.toml")) {
-            return Ok(Verdict::Skip);
-        }
-        Ok(Verdict::Keep(()))
-    }
 }
 
 #[cfg(test)]

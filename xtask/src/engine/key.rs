@@ -241,9 +241,9 @@ fn read_tree(
     cache: &StatCache,
 ) -> anyhow::Result<Entries> {
     let Some(file) = ignore_file else {
-        return tree::read(folder, &Rules::default(), cache);
+        return tree::context(folder, &Rules::default(), cache);
     };
-    tree::read(folder, &file.rules()?, cache).map_err(|error| {
+    tree::context(folder, &file.rules()?, cache).map_err(|error| {
         // Docker refuses some patterns only when it tries them.
         match error.downcast_ref::<PatternError>() {
             Some(pattern) => file.refusal(pattern).into(),

@@ -9,19 +9,13 @@ mod child;
 pub mod closure;
 pub mod cloud;
 pub mod cmd;
-pub mod content;
 pub mod context;
 pub mod credentials;
 pub mod difference;
 pub mod dockerfile;
-pub mod entry;
-pub mod error;
 pub mod explain;
 pub mod freshness;
-pub mod identity;
-pub mod ignore;
 pub mod inputs;
-pub mod interrupt;
 pub mod key;
 pub mod key_store;
 pub mod lock;
@@ -30,14 +24,14 @@ pub mod pins;
 pub mod plan;
 pub mod prebuild;
 mod probe;
-pub mod records;
 pub mod reference;
 pub mod registry;
 pub mod report;
 pub mod smoke;
-pub mod stat_cache;
 pub mod target;
 pub mod toolchain;
-pub mod tree;
-mod work_queue;
 pub mod workspace;
+
+pub use xtask_tree::{
+    content, entry, error, identity, ignore, interrupt, records, stat_cache, tree,
+};

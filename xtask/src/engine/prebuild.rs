@@ -257,7 +257,7 @@ impl Page {
         let folder = kept.join(&inputs.output);
         Ok(read_checked::<Entries>(&kept.with_extension("json"))
             .filter(|entries| {
-                tree::read(&folder, &Rules::default(), &StatCache::none())
+                tree::context(&folder, &Rules::default(), &StatCache::none())
                     .is_ok_and(|found| found == *entries)
             })
             .map(|entries| Self { folder, entries }))
@@ -323,7 +323,7 @@ pub fn npm(
     }
     fs::rename(&stage, &kept)?;
     let folder = kept.join(&inputs.output);
-    let entries = tree::read(&folder, &Rules::default(), &StatCache::none())?;
+    let entries = tree::context(&folder, &Rules::default(), &StatCache::none())?;
     write_checked(&kept.with_extension("json"), &entries)?;
     Ok(Page { folder, entries })
 }

@@ -37,7 +37,7 @@ fn our_walk(context: &Path, dockerfile: &Path) -> anyhow::Result<Tree> {
         Some(file) => file.rules()?,
         None => Rules::default(),
     };
-    let entries = tree::read(context, &rules, &StatCache::none())?;
+    let entries = tree::context(context, &rules, &StatCache::none())?;
     Ok(entries
         .into_iter()
         .map(|(path, entry)| {

@@ -1,10 +1,12 @@
 //! Files, directories and links as the key sees them. [`super::tree`] reads them from disk.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::os::unix::ffi::OsStringExt as _;
 
 /// One file, directory or symbolic link.
@@ -139,8 +141,68 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// Entries by [`escape`]d relative path.
-pub type Entries = BTreeMap<String, Entry>;
+/// Entries by [`escape`]d relative path. Its JSON is that of the map.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Entries(BTreeMap<String, Entry>);
+
+impl Entries {
+    /// Nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Not generic: this is compiled here, optimised.
+    fn json(&self) -> serde_json::Result<Box<RawValue>> {
+        serde_json::value::to_raw_value(&self.0)
+    }
+}
+
+impl Serialize for Entries {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.json()
+            .map_err(serde::ser::Error::custom)?
+            .serialize(serializer)
+    }
+}
+
+impl Deref for Entries {
+    type Target = BTreeMap<String, Entry>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Entries {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl FromIterator<(String, Entry)> for Entries {
+    fn from_iter<I: IntoIterator<Item = (String, Entry)>>(entries: I) -> Self {
+        Self(entries.into_iter().collect())
+    }
+}
+
+impl IntoIterator for Entries {
+    type Item = (String, Entry);
+    type IntoIter = std::collections::btree_map::IntoIter<String, Entry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Entries {
+    type Item = (&'a String, &'a Entry);
+    type IntoIter = std::collections::btree_map::Iter<'a, String, Entry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
 
 /// Paths as text without loss: a backslash becomes `\\`, a byte that is not UTF-8 `\xNN`.
 #[must_use]

@@ -100,11 +100,13 @@ pub fn abandon<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 }
 
 /// A child's process group for as long as the child runs: signals are passed on to it.
-pub(crate) struct Group(i32);
+#[derive(Debug)]
+pub struct Group(i32);
 
 impl Group {
     /// `spared` is for clean-up, which must be able to run after the first signal.
-    pub(crate) fn register(process_id: u32, spared: bool) -> Self {
+    #[must_use]
+    pub fn register(process_id: u32, spared: bool) -> Self {
         let group = i32::try_from(process_id).unwrap_or(i32::MAX);
         lock_groups().insert(group, spared);
         // A signal may have come between the spawn and the line above.
@@ -112,11 +114,13 @@ impl Group {
         Self(group)
     }
 
-    pub(crate) fn terminate(&self) {
+    /// Asks all of it to end.
+    pub fn terminate(&self) {
         signal_group(self.0, Signal::TERM);
     }
 
-    pub(crate) fn kill(&self) {
+    /// Ends all of it.
+    pub fn kill(&self) {
         signal_group(self.0, Signal::KILL);
     }
 }

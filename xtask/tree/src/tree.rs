@@ -14,6 +14,7 @@ use super::ignore::{Matches, Rules};
 use super::interrupt;
 use super::stat_cache::StatCache;
 use super::work_queue::WorkQueue;
+use ::ignore::gitignore::Gitignore;
 use rustix::fs::{AtFlags, FileType};
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -31,34 +32,30 @@ const FILES_PER_TASK: usize = 128;
 const LISTING_BYTES: usize = 32 * 1024;
 
 /// Which part of a tree is wanted.
-pub trait Filter: Sync {
+trait Filter: Sync {
     /// What is known of a directory when its content is decided upon. The root's is the
     /// default.
     type State: Default + Send + Sync;
 
     /// Decides upon one item, given its directory's state.
-    ///
-    /// # Errors
-    /// The filter's own.
     fn decide(&self, item: &Item<'_>, parent: &Self::State)
     -> anyhow::Result<Verdict<Self::State>>;
 }
 
 /// One name of a directory.
 #[derive(Debug)]
-pub struct Item<'a> {
+struct Item<'a> {
     /// Relative to the root of the tree.
-    pub path: &'a [u8],
+    path: &'a [u8],
     /// A link to a directory is none.
-    pub is_directory: bool,
+    is_directory: bool,
     directory: BorrowedFd<'a>,
     name: &'a CStr,
 }
 
 impl Item<'_> {
     /// Whether this directory has a file with this name.
-    #[must_use]
-    pub fn has_file(&self, name: &str) -> bool {
+    fn has_file(&self, name: &str) -> bool {
         let path = [self.name.to_bytes(), name.as_bytes()].join(&b'/');
         rustix::fs::statat(self.directory, path, AtFlags::empty())
             .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file())
@@ -67,7 +64,7 @@ impl Item<'_> {
 
 /// What becomes of an item.
 #[derive(Debug)]
-pub enum Verdict<S> {
+enum Verdict<S> {
     /// It is wanted; of a directory, what is below is decided upon with this state.
     Keep(S),
     /// This directory is wanted only where something below it is.
@@ -96,12 +93,41 @@ impl Filter for Rules {
     }
 }
 
-/// All of a folder that the filter wants. The folder itself is no entry.
+/// The sources of a package: less what it excludes, which the manifest never is, and the
+/// packages within it, which are read for themselves or none of its business.
+impl Filter for Gitignore {
+    type State = ();
+
+    fn decide(&self, item: &Item<'_>, (): &()) -> anyhow::Result<Verdict<()>> {
+        let path = Path::new(OsStr::from_bytes(item.path));
+        let is_excluded =
+            item.path != b"Cargo.toml" && self.matched(path, item.is_directory).is_ignore();
+        if is_excluded || (item.is_directory && item.has_file("Cargo.toml")) {
+            return Ok(Verdict::Skip);
+        }
+        Ok(Verdict::Keep(()))
+    }
+}
+
+/// What Docker takes of a context folder. The folder itself is no entry.
 ///
 /// # Errors
 /// Something cannot be read, is neither file, directory nor link, or does not stay the same
 /// while it is read: of several such things the one with the first path is told.
-pub fn read<F: Filter>(root: &Path, filter: &F, cache: &StatCache) -> anyhow::Result<Entries> {
+pub fn context(root: &Path, rules: &Rules, cache: &StatCache) -> anyhow::Result<Entries> {
+    read(root, rules, cache)
+}
+
+/// The sources of the package in a folder, by path relative to it. Cargo's `exclude` has
+/// gitignore semantics; its root is the empty path.
+///
+/// # Errors
+/// As [`context`].
+pub fn package(root: &Path, excludes: &Gitignore, cache: &StatCache) -> anyhow::Result<Entries> {
+    read(root, excludes, cache)
+}
+
+fn read<F: Filter>(root: &Path, filter: &F, cache: &StatCache) -> anyhow::Result<Entries> {
     let mut attempts = 0..TREE_ATTEMPTS;
     loop {
         attempts.next();

@@ -1,7 +1,7 @@
 //! Which file holds the rules of a context, and reading it.
 
 use super::{PatternError, Rules};
-use crate::engine::error::{Code, Failure};
+use crate::error::{Code, Failure};
 use anyhow::Context as _;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;

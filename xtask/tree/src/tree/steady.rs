@@ -3,12 +3,12 @@
 //! The kernel stamps every change: what has the same stamp after it was read as before
 //! did not change meanwhile.
 
-use crate::engine::content;
-use crate::engine::entry::{Entry, Mode, escape};
-use crate::engine::error::{Code, Failure};
-use crate::engine::identity::{Identity, Timestamp};
-use crate::engine::interrupt;
-use crate::engine::stat_cache::StatCache;
+use crate::content;
+use crate::entry::{Entry, Mode, escape};
+use crate::error::{Code, Failure};
+use crate::identity::{Identity, Timestamp};
+use crate::interrupt;
+use crate::stat_cache::StatCache;
 use rustix::fs::{AtFlags, FileType, Mode as OpenMode, OFlags, RawDir, SeekFrom, Stat};
 use rustix::io::Errno;
 use rustix::path::Arg;
