@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use xtask::engine::closure::{self, Closure};
 use xtask::engine::cmd::Cmd;
 use xtask::engine::error::Rendered;
+use xtask::engine::key::closure::{self, Closure};
+use xtask::engine::key::workspace;
 use xtask::engine::stat_cache::StatCache;
-use xtask::engine::workspace;
 
 /// A workspace in a folder of its own.
 struct Workspace {

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
-use xtask::engine::dockerfile::{Wanted, external_images};
-use xtask::engine::reference::Reference;
+use xtask::engine::base::dockerfile::{Wanted, external_images};
+use xtask::engine::base::reference::Reference;
 
 const PLATFORM: &str = "linux/amd64";
 /// Each stands in the cases as `@a`, `@b` and so on.

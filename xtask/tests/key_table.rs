@@ -13,7 +13,7 @@ use std::path::Path;
 use xtask::engine::build::key_of;
 use xtask::engine::cmd::Cmd;
 use xtask::engine::context::Context;
-use xtask::engine::key_store::KeyStore;
+use xtask::engine::key::store::KeyStore;
 use xtask::engine::report::{Report, Verbosity};
 
 /// A checkout whose two images have all kinds of inputs, and no difference yet.

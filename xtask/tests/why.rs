@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use xtask::engine::build::key_of;
 use xtask::engine::context::Context;
 use xtask::engine::entry::digest_bytes;
-use xtask::engine::key_store::KeyStore;
+use xtask::engine::key::store::KeyStore;
 use xtask::engine::report::{Report, Verbosity};
 
 fn plan(checkout: &Checkout) -> Value {

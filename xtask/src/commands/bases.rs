@@ -1,11 +1,12 @@
 //! `cargo xtask bases [--update]`: the base images, what each stands for, and the pins.
 
+use crate::engine::base::pins::{PINS_PATH, Pins};
+use crate::engine::base::reference::Reference;
 use crate::engine::base::{self, Base, Source};
 use crate::engine::context::Context;
-use crate::engine::pins::{PINS_PATH, Pins};
-use crate::engine::reference::Reference;
+use crate::engine::interrupt;
+use crate::engine::key;
 use crate::engine::report::table;
-use crate::engine::{interrupt, key};
 use anyhow::Context as _;
 use serde::Serialize;
 use std::collections::BTreeMap;

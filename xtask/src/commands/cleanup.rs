@@ -1,10 +1,10 @@
 //! `cargo xtask cleanup`: remove what the commands left, and nothing else.
 
+use crate::engine::build::prebuild;
 use crate::engine::cmd::Cmd;
 use crate::engine::context::Context;
 use crate::engine::lock;
 use crate::engine::paths;
-use crate::engine::prebuild;
 use crate::local::{self, compose, marked, secrets};
 use rustix::process::Pid;
 use serde::Serialize;

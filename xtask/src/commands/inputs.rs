@@ -6,7 +6,7 @@ use crate::engine::build;
 use crate::engine::context::Context;
 use crate::engine::entry::{Entries, Entry, escape};
 use crate::engine::error::{Code, Failure};
-use crate::engine::inputs::{Inputs, NpmInputs, RustInputs};
+use crate::engine::key::inputs::{Inputs, NpmInputs, RustInputs};
 use crate::engine::key::{self, DOCKERFILE_NAME, DockerBuild, Key};
 use crate::engine::report::{Report, printable};
 use serde::{Serialize, Serializer};

@@ -2,9 +2,9 @@
 
 use super::build::REASONS_SHOWN;
 use crate::engine::build;
+use crate::engine::build::plan::{self, Plan, State, Step};
 use crate::engine::context::Context;
 use crate::engine::key::short;
-use crate::engine::plan::{self, Plan, State, Step};
 use crate::engine::report::table;
 use crate::engine::target;
 use serde::Serialize;

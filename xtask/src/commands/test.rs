@@ -1,10 +1,10 @@
 //! `cargo xtask test`: everything that proves the product, fast parts first.
 
 use crate::engine::build;
+use crate::engine::build::prebuild;
 use crate::engine::cmd::Cmd;
 use crate::engine::context::Context;
 use crate::engine::error::{Code, Failure, FailureContext as _};
-use crate::engine::prebuild;
 use crate::engine::report::table;
 use crate::local::{self, marked, orchestrator};
 use anyhow::Context as _;
@@ -22,7 +22,7 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 const PACKAGE_GROUPS: [&[&str]; 3] = [
     &["app-gen-contract", "app-gen", "app-gen-saas"],
     &["xtask-cloud"],
-    &["app-gen-infra", "xtask"],
+    &["app-gen-infra", "xtask-tree", "xtask"],
 ];
 
 /// Arguments of `test`.

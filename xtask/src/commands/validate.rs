@@ -3,13 +3,15 @@
 
 use super::build::summary;
 use crate::engine::build::{self, Outcome};
+use crate::engine::cloud;
 use crate::engine::context::Context;
 use crate::engine::entry::digest_bytes;
 use crate::engine::error::{Code, Failure, FailureContext as _, Rendered};
 use crate::engine::lock::Lock;
+use crate::engine::paths;
 use crate::engine::records::write_atomically;
 use crate::engine::smoke::{Seen, SmokeTest};
-use crate::engine::{cloud, paths, target};
+use crate::engine::target;
 use crate::local::compose::{self, CloudParts, Project};
 use crate::local::{self, secrets};
 use serde::{Deserialize, Serialize};

@@ -2,10 +2,10 @@
 
 use crate::engine::build;
 use crate::engine::context::Context;
-use crate::engine::difference::Difference;
 use crate::engine::error::{Code, Failure};
+use crate::engine::key::difference::Difference;
 use crate::engine::key::short;
-use crate::engine::key_store::{Kept, KeyStore, Wanted};
+use crate::engine::key::store::{Kept, KeyStore, Wanted};
 use serde::Serialize;
 use std::io::{self, Write};
 

@@ -3,10 +3,10 @@
 //! It is a package of its own because the SDK takes minutes to compile and most
 //! commands never need it.
 
-use super::cmd::Cmd;
-use super::context::Context;
-use super::error::{Code, Failure, FailureContext as _};
-use super::paths;
+use crate::engine::cmd::Cmd;
+use crate::engine::context::Context;
+use crate::engine::error::{Code, Failure, FailureContext as _};
+use crate::engine::paths;
 use anyhow::Context as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

@@ -1,8 +1,8 @@
 //! What every command is given.
 
-use super::error::{Code, Failure};
-use super::paths;
-use super::report::Report;
+use crate::engine::error::{Code, Failure};
+use crate::engine::paths;
+use crate::engine::report::Report;
 use app_gen_infra::Platform;
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
 //! File locks between processes of one machine; they end with their holder.
 
-use super::error::{Code, Failure};
-use super::interrupt;
+use crate::engine::error::{Code, Failure};
+use crate::engine::interrupt;
 use anyhow::Context as _;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};

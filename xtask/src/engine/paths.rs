@@ -1,6 +1,6 @@
 //! Where things lie: the checkout, its records, and the state shared by checkouts.
 
-use super::error::{Code, Failure};
+use crate::engine::error::{Code, Failure};
 use std::path::{Path, PathBuf};
 
 /// The root of the checkout that holds `start`: the folder with `platform.toml`.

@@ -1,11 +1,11 @@
 //! The smoke test of a user: describe an application, watch it being made,
 //! download it, build it, start it, see it answer. Against any base URL.
 
-use super::cmd::Cmd;
-use super::context::Context;
-use super::error::{Code, Failure, FailureContext as _};
-use super::interrupt;
-use super::toolchain::PASSED_ENVIRONMENT;
+use crate::engine::cmd::Cmd;
+use crate::engine::context::Context;
+use crate::engine::error::{Code, Failure, FailureContext as _};
+use crate::engine::interrupt;
+use crate::engine::key::toolchain::PASSED_ENVIRONMENT;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead as _, BufReader};
@@ -279,7 +279,7 @@ impl<'a> SmokeTest<'a> {
             .limit(DOWNLOAD_LIMIT_BYTES)
             .read_to_vec()
             .failure(|| failed("the download broke"))?;
-        let digest = super::entry::digest_bytes(&bytes);
+        let digest = crate::engine::entry::digest_bytes(&bytes);
         anyhow::ensure!(
             bytes.len() as u64 == artifact.size_bytes && digest == artifact.sha256,
             failed("the download is not what the job says it is")

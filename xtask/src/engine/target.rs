@@ -1,11 +1,11 @@
 //! Which registry images go to, and logging the engine in to it.
 
-use super::build::Outcome;
-use super::cloud;
-use super::cmd::Cmd;
-use super::context::Context;
-use super::error::{Code, Failure, FailureContext as _};
-use super::registry::Repository;
+use crate::engine::build::Outcome;
+use crate::engine::cloud;
+use crate::engine::cmd::Cmd;
+use crate::engine::context::Context;
+use crate::engine::error::{Code, Failure, FailureContext as _};
+use crate::engine::registry::Repository;
 use serde::Deserialize;
 use std::time::Duration;
 

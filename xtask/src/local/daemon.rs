@@ -5,8 +5,9 @@
 use super::process::{Identity, Reach};
 use super::{marked, net};
 use crate::engine::error::{Code, Failure};
+use crate::engine::interrupt;
+use crate::engine::paths;
 use crate::engine::records::write_atomically;
-use crate::engine::{interrupt, paths};
 use anyhow::Context as _;
 use std::ffi::OsString;
 use std::fs::File;

@@ -4,13 +4,13 @@
 use super::apt_sources::{self, Source};
 use super::packages::{self, remove_folder};
 use super::{Finding, engine_api, tools};
+use crate::engine::base::pins::Pins;
+use crate::engine::base::reference::Reference;
 use crate::engine::cmd::Cmd;
 use crate::engine::context::Context;
 use crate::engine::entry::digest_bytes;
 use crate::engine::error::{Code, Failure};
 use crate::engine::paths;
-use crate::engine::pins::Pins;
-use crate::engine::reference::Reference;
 use anyhow::Context as _;
 use std::path::Path;
 use std::time::Duration;

@@ -26,8 +26,9 @@ pub mod version;
 
 use crate::engine::context::Context;
 use crate::engine::error::{Code, Failure};
+use crate::engine::interrupt;
 use crate::engine::lock::Lock;
-use crate::engine::{interrupt, paths};
+use crate::engine::paths;
 pub use part::{FOR_BUILD, FOR_DEV, FOR_TEST, FOR_VALIDATE, Finding, Part, State};
 use serde::Serialize;
 use std::time::Instant;

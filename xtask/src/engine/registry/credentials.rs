@@ -1,6 +1,6 @@
 //! The engine's own registry credentials: `docker login`'s file and credential helpers.
 
-use super::cmd::Cmd;
+use crate::engine::cmd::Cmd;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -3,20 +3,20 @@
 //! Results are kept under the digest of their inputs. A page does not compile
 //! Rust again, nor the other way round.
 
-use super::audit::Compile;
-use super::cmd::Cmd;
-use super::content::{Hashed, digest_file};
-use super::context::Context;
-use super::entry::{self, Digest, Entries, Entry};
-use super::error::{Code, DISK_FULL, Failure, FailureContext as _};
-use super::freshness::Freshness;
-use super::ignore::Rules;
-use super::inputs::{NpmInputs, RustInputs};
-use super::lock::Lock;
-use super::records::{read_checked, write_atomically, write_checked};
-use super::stat_cache::StatCache;
-use super::toolchain::{PASSED_ENVIRONMENT, PROFILE, TARGET, rust_flags};
-use super::tree;
+use crate::engine::build::audit::Compile;
+use crate::engine::build::freshness::Freshness;
+use crate::engine::cmd::Cmd;
+use crate::engine::content::{Hashed, digest_file};
+use crate::engine::context::Context;
+use crate::engine::entry::{self, Digest, Entries, Entry};
+use crate::engine::error::{Code, DISK_FULL, Failure, FailureContext as _};
+use crate::engine::ignore::Rules;
+use crate::engine::key::inputs::{NpmInputs, RustInputs};
+use crate::engine::key::toolchain::{PASSED_ENVIRONMENT, PROFILE, TARGET, rust_flags};
+use crate::engine::lock::Lock;
+use crate::engine::records::{read_checked, write_atomically, write_checked};
+use crate::engine::stat_cache::StatCache;
+use crate::engine::tree;
 use crate::local::marked;
 use anyhow::Context as _;
 use std::fs;

@@ -6,15 +6,15 @@
 //! each member was last compiled; members in another state are cleaned first, and a
 //! compile during which a source was written is done again.
 
-use super::audit;
-use super::cmd::Cmd;
-use super::content;
-use super::entry::{Entries, digest_bytes, unescape};
-use super::error::{Code, Failure};
-use super::identity::Identity;
-use super::inputs::RustInputs;
-use super::records::{read_checked, write_checked};
-use super::toolchain::{PASSED_ENVIRONMENT, PROFILE, TARGET};
+use crate::engine::build::audit;
+use crate::engine::cmd::Cmd;
+use crate::engine::content;
+use crate::engine::entry::{Entries, digest_bytes, unescape};
+use crate::engine::error::{Code, Failure};
+use crate::engine::identity::Identity;
+use crate::engine::key::inputs::RustInputs;
+use crate::engine::key::toolchain::{PASSED_ENVIRONMENT, PROFILE, TARGET};
+use crate::engine::records::{read_checked, write_checked};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,7 +28,7 @@ const TICK: Duration = Duration::from_millis(20);
 
 /// Digest of the sources by member.
 type Members = BTreeMap<String, String>;
-/// By [`escape`](super::entry::escape)d path.
+/// By [`escape`](crate::engine::entry::escape)d path.
 type Identities = BTreeMap<String, Option<Identity>>;
 
 /// The members of one binary, and the folder that they are compiled in.

@@ -6,10 +6,10 @@
 //! The same for environment that is compiled in. What no tool reports stays unseen: a
 //! build script or macro that reads a file and does not say so.
 
-use super::entry::{Entries, Entry, escape};
-use super::error::{Code, Failure, FailureContext as _};
-use super::toolchain::{self, PASSED_ENVIRONMENT};
-use super::workspace;
+use crate::engine::entry::{Entries, Entry, escape};
+use crate::engine::error::{Code, Failure, FailureContext as _};
+use crate::engine::key::toolchain::{self, PASSED_ENVIRONMENT};
+use crate::engine::key::workspace;
 use crate::local::marked;
 use anyhow::Context as _;
 use std::collections::{BTreeMap, BTreeSet};

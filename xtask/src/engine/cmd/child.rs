@@ -1,7 +1,7 @@
 //! A child that runs: asked to end, killed where it does not, its output handed over.
 
-use super::interrupt::Group;
-use super::report::Report;
+use crate::engine::interrupt::Group;
+use crate::engine::report::Report;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, ExitStatus, Stdio};

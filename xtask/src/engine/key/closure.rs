@@ -7,15 +7,15 @@
 //! packages, and cargo's configuration. A member that the package does not reach is
 //! none of it: what it adds to the lock is seen there.
 
-use super::cmd::Cmd;
-use super::entry::{Entries, Entry, digest_bytes, escape, unescape};
-use super::error::{Code, Failure, FailureContext as _};
-use super::identity::{Identity, Timestamp};
-use super::records::{read_checked, write_checked};
-use super::stat_cache::StatCache;
-use super::toolchain::{self, PASSED_ENVIRONMENT, TARGET};
-use super::tree;
-use super::workspace;
+use crate::engine::cmd::Cmd;
+use crate::engine::entry::{Entries, Entry, digest_bytes, escape, unescape};
+use crate::engine::error::{Code, Failure, FailureContext as _};
+use crate::engine::identity::{Identity, Timestamp};
+use crate::engine::key::toolchain::{self, PASSED_ENVIRONMENT, TARGET};
+use crate::engine::key::workspace;
+use crate::engine::records::{read_checked, write_checked};
+use crate::engine::stat_cache::StatCache;
+use crate::engine::tree;
 use anyhow::Context as _;
 
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! The inputs of an image, in the one form that is hashed, kept and compared.
 
-use super::content::digest_json;
-use super::entry::Entries;
+use crate::engine::content::digest_json;
+use crate::engine::entry::Entries;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! What differs between the inputs of two keys, by name.
 
-use super::difference::{Change, Difference, Kind};
-use super::entry::{Entries, Entry, Mode, escape};
-use super::inputs::{Inputs, NpmInputs, RustInputs};
+use crate::engine::entry::{Entries, Entry, Mode, escape};
+use crate::engine::key::difference::{Change, Difference, Kind};
+use crate::engine::key::inputs::{Inputs, NpmInputs, RustInputs};
 use app_gen_infra::Image;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};

@@ -12,8 +12,8 @@ mod sources;
 mod stages;
 mod word;
 
-use super::error::{Code, Failure};
-use super::reference::Reference;
+use crate::engine::base::reference::Reference;
+use crate::engine::error::{Code, Failure};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a Dockerfile's meaning depends on, besides its text.

@@ -1,15 +1,15 @@
 //! `docker buildx build`, from a tar to a pushed manifest.
 
-use super::archive::DOCKERFILE_PATH;
-use super::base::Source;
-use super::cmd::Cmd;
-use super::dockerfile::stage_names;
-use super::error::{Code, Failure, FailureContext as _};
-use super::interrupt;
-use super::key::Key;
-use super::reference::Reference;
-use super::registry::Repository;
-use super::report::Report;
+use crate::engine::base::Source;
+use crate::engine::base::dockerfile::stage_names;
+use crate::engine::base::reference::Reference;
+use crate::engine::build::archive::DOCKERFILE_PATH;
+use crate::engine::cmd::Cmd;
+use crate::engine::error::{Code, Failure, FailureContext as _};
+use crate::engine::interrupt;
+use crate::engine::key::Key;
+use crate::engine::registry::Repository;
+use crate::engine::report::Report;
 use crate::local::engine;
 use anyhow::Context as _;
 use serde::Deserialize;

@@ -4,10 +4,12 @@
 //! one, ends with us (its whole group), and is bounded in time. Environment
 //! values and secret arguments are never printed.
 
-use super::child::{GRACE, Input, Stream, forward};
-use super::error::{Code, DISK_FULL, Failure};
-use super::interrupt::{self, Group};
-use super::report::Report;
+mod child;
+
+use self::child::{GRACE, Input, Stream, forward};
+use crate::engine::error::{Code, DISK_FULL, Failure};
+use crate::engine::interrupt::{self, Group};
+use crate::engine::report::Report;
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -18,7 +20,7 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-pub use super::child::Running;
+pub use crate::engine::cmd::child::Running;
 
 /// How long what a child wrote may take to arrive once it has ended.
 const STREAM_GRACE: Duration = Duration::from_secs(5);

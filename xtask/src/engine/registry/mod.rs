@@ -1,9 +1,11 @@
 //! A small client of the registry protocol: ask for a manifest, read it, put it
 //! under another tag. Credentials are the engine's own (`docker login`).
 
-use super::entry::digest_bytes;
-use super::error::{Code, Failure, FailureContext as _};
-use super::{credentials, interrupt};
+pub mod credentials;
+
+use crate::engine::entry::digest_bytes;
+use crate::engine::error::{Code, Failure, FailureContext as _};
+use crate::engine::interrupt;
 use anyhow::Context as _;
 use oci_spec::image::{ImageConfiguration, ImageManifest};
 use std::net::IpAddr;

@@ -3,9 +3,9 @@
 //! A pin answers for a registry: builds that have one ask nobody, and a tag that
 //! moves changes nothing until `cargo xtask bases --update` says so.
 
-use super::error::{Code, Failure};
-use super::records::write_atomically;
-use super::reference::{Reference, is_digest};
+use crate::engine::base::reference::{Reference, is_digest};
+use crate::engine::error::{Code, Failure};
+use crate::engine::records::write_atomically;
 use anyhow::Context as _;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

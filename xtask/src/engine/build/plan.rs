@@ -1,10 +1,10 @@
 //! What a build would do, found out without doing any of it.
 
-use super::base::side_by_side;
-use super::build::{self, Standing};
-use super::context::Context;
-use super::key_store::{KeyStore, Reasons};
-use super::prebuild::{Binary, Page};
+use crate::engine::base::side_by_side;
+use crate::engine::build::prebuild::{Binary, Page};
+use crate::engine::build::{self, Standing};
+use crate::engine::context::Context;
+use crate::engine::key::store::{KeyStore, Reasons};
 use serde::Serialize;
 use std::fmt;
 

@@ -3,9 +3,9 @@
 //! BuildKit's own directory sync trusts size and time and has been seen to build
 //! stale bytes; a tar on standard input it has to read.
 
-use super::content::Hashed;
-use super::entry::{self, Digest, Entries, Entry, Mode};
-use super::interrupt;
+use crate::engine::content::Hashed;
+use crate::engine::entry::{self, Digest, Entries, Entry, Mode};
+use crate::engine::interrupt;
 use anyhow::Context as _;
 use std::collections::BTreeMap;
 use std::ffi::OsString;

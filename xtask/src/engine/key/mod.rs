@@ -1,15 +1,27 @@
 //! The key of an image: a digest of everything that can change its bytes, and
-//! of nothing else. `inputs` is the form that is hashed, `key_store` keeps it and
+//! of nothing else. `inputs` is the form that is hashed, `store` keeps it and
 //! `explain` compares two by name.
 
-use super::base::{self, Base};
-use super::entry::{Entries, digest_bytes};
-use super::error::{Code, Failure, FailureContext as _};
-use super::ignore::{IgnoreFile, PatternError, Rules};
-use super::inputs::{FORM, Inputs, NpmInputs, RustInputs};
-use super::pins::Pins;
-use super::stat_cache::StatCache;
-use super::{buildx, closure, dockerfile, paths, toolchain, tree};
+pub mod closure;
+pub mod difference;
+pub mod explain;
+pub mod inputs;
+mod probe;
+pub mod store;
+pub mod toolchain;
+pub mod workspace;
+
+use self::inputs::{FORM, Inputs, NpmInputs, RustInputs};
+use crate::engine::base::dockerfile;
+use crate::engine::base::pins::Pins;
+use crate::engine::base::{self, Base};
+use crate::engine::build::buildx;
+use crate::engine::entry::{Entries, digest_bytes};
+use crate::engine::error::{Code, Failure, FailureContext as _};
+use crate::engine::ignore::{IgnoreFile, PatternError, Rules};
+use crate::engine::paths;
+use crate::engine::stat_cache::StatCache;
+use crate::engine::tree;
 use app_gen_infra::{Image, NpmPrebuild, Platform, RustPrebuild};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

@@ -1,6 +1,6 @@
 //! One input that differs between two keys: typed for `--json`, a line for a person.
 
-use super::report::printable;
+use crate::engine::report::printable;
 use serde::Serialize;
 use std::fmt;
 

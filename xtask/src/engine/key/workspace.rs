@@ -1,8 +1,8 @@
 //! What the manifests of a workspace say that no resolution shows.
 
-use super::closure::Closure;
-use super::entry::digest_bytes;
-use super::toolchain;
+use crate::engine::entry::digest_bytes;
+use crate::engine::key::closure::Closure;
+use crate::engine::key::toolchain;
 use anyhow::Context as _;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::collections::{BTreeMap, BTreeSet};

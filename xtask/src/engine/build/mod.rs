@@ -1,16 +1,24 @@
 //! From a manifest's image to a digest in the registry: ask, and only then work.
 
-use super::archive::{Archive, DOCKERFILE_PATH};
-use super::base::side_by_side;
-use super::context::Context;
-use super::difference;
-use super::entry::Mode;
-use super::error::{Code, Failure};
-use super::key::{self, Key};
-use super::key_store::{KeyStore, Reasons};
-use super::lock::Lock;
-use super::registry::Repository;
-use super::{buildx, explain, paths, prebuild};
+pub mod archive;
+pub mod audit;
+pub mod buildx;
+pub mod freshness;
+pub mod plan;
+pub mod prebuild;
+
+use self::archive::{Archive, DOCKERFILE_PATH};
+use crate::engine::base::side_by_side;
+use crate::engine::context::Context;
+use crate::engine::entry::Mode;
+use crate::engine::error::{Code, Failure};
+use crate::engine::key::difference;
+use crate::engine::key::explain;
+use crate::engine::key::store::{KeyStore, Reasons};
+use crate::engine::key::{self, Key};
+use crate::engine::lock::Lock;
+use crate::engine::paths;
+use crate::engine::registry::Repository;
 use crate::local;
 use app_gen_infra::Image;
 use serde::Serialize;

@@ -1,7 +1,7 @@
 //! The environment that images' Rust is compiled in: fixed, and part of the key.
 
-use super::entry::digest_bytes;
-use super::probe::{self, Probe, Surroundings};
+use crate::engine::entry::digest_bytes;
+use crate::engine::key::probe::{self, Probe, Surroundings};
 use anyhow::Context as _;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,10 +1,14 @@
 //! Which digest a base image stands for now, and who says so.
 
-use super::error::{Code, Failure, FailureContext as _};
-use super::interrupt;
-use super::pins::Pins;
-use super::reference::{Reference, is_digest};
-use super::registry::Repository;
+pub mod dockerfile;
+pub mod pins;
+pub mod reference;
+
+use self::pins::Pins;
+use self::reference::{Reference, is_digest};
+use crate::engine::error::{Code, Failure, FailureContext as _};
+use crate::engine::interrupt;
+use crate::engine::registry::Repository;
 use crate::local::engine_api::{self, ApiError};
 use anyhow::{Context as _, ensure};
 use serde::Serialize;

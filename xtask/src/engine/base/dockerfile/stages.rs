@@ -7,7 +7,7 @@ use super::arguments::Globals;
 use super::lines::{self, File, Instruction};
 use super::sources::{self, Source};
 use super::{Refusal, Wanted};
-use crate::engine::reference::Reference;
+use crate::engine::base::reference::Reference;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The image of nothing.

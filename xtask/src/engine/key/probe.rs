@@ -5,11 +5,11 @@
 //! its files, and for rustup whatever takes part in selecting a toolchain. A program of
 //! which we do not know what that is (a wrapper script, ccache) is asked every time.
 
-use super::cmd::Cmd;
-use super::entry::escape;
-use super::identity::{Identity, Timestamp};
-use super::records::{read_checked, write_checked};
-use super::toolchain::PASSED_ENVIRONMENT;
+use crate::engine::cmd::Cmd;
+use crate::engine::entry::escape;
+use crate::engine::identity::{Identity, Timestamp};
+use crate::engine::key::toolchain::PASSED_ENVIRONMENT;
+use crate::engine::records::{read_checked, write_checked};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ffi::OsString;

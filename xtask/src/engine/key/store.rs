@@ -2,13 +2,13 @@
 //!
 //! One file for each key, named by it; `latest` names the last one.
 
-use super::difference::{self, Difference};
-use super::entry::digest_bytes;
-use super::error::{Code, Failure};
-use super::explain;
-use super::inputs::{FORM, Inputs};
-use super::key::{Key, TAG_PREFIX, short};
-use super::records::write_atomically;
+use crate::engine::entry::digest_bytes;
+use crate::engine::error::{Code, Failure};
+use crate::engine::key::difference::{self, Difference};
+use crate::engine::key::explain;
+use crate::engine::key::inputs::{FORM, Inputs};
+use crate::engine::key::{Key, TAG_PREFIX, short};
+use crate::engine::records::write_atomically;
 use anyhow::Context as _;
 use app_gen_infra::Image;
 use serde::{Deserialize, Serialize};
