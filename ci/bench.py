@@ -39,9 +39,10 @@ BENCH_CACHE_TAG = "bench-cache"
 class Command:
     """One competitor: what it runs, and what must be done before each run."""
 
-    def __init__(self, line, folder=ROOT, before=None, stdin=None):
+    def __init__(self, line, folder=ROOT, before=None, stdin=None, environment=None):
         self.line = [str(part) for part in line]
         self.folder = folder
+        self.environment = {**os.environ, **(environment or {})}
         self.before = before
         self.stdin = stdin
         self.seconds = []
@@ -55,7 +56,8 @@ class Command:
             source = open(self.stdin, "rb") if self.stdin else subprocess.DEVNULL
             started = time.perf_counter()
             process = subprocess.Popen(
-                self.line, cwd=self.folder, stdin=source, stdout=output, stderr=subprocess.STDOUT
+                self.line, cwd=self.folder, env=self.environment,
+                stdin=source, stdout=output, stderr=subprocess.STDOUT,
             )
             _, status, usage = os.wait4(process.pid, 0)
             seconds = time.perf_counter() - started
@@ -154,20 +156,20 @@ def files_of(folder):
     return output_of(["git", "ls-files", "-z"], folder).split("\0")[:-1]
 
 
-def forget_stats():
-    """Makes the next key a cold one."""
-    shutil.rmtree(ROOT / "target/xtask/stat", ignore_errors=True)
-
-
 def bench_tree(title, folder, inputs, dockerfile, rounds, scratch):
     """Our key of one folder beside the others; `inputs` are the arguments of ours."""
     files = files_of(folder)
     listing = scratch / "files"
     listing.write_text("".join(f"{name}\n" for name in files))
     ours = [XTASK, "inputs", *inputs, "--json", "--quiet"]
+    # Digests that are kept between keys; without them a key is a cold one.
+    state = scratch / "state"
+    environment = {"XDG_STATE_HOME": str(state)}
     rows = {
-        "our key, cold": Command(ours, before=forget_stats),
-        "our key, warm": Command(ours),
+        "our key, cold": Command(
+            ours, before=lambda: shutil.rmtree(state, ignore_errors=True), environment=environment
+        ),
+        "our key, warm": Command(ours, environment=environment),
         "git status": Command(["git", "status", "--porcelain"], folder),
         "git hash-object of all files": Command(["git", "hash-object", "--stdin-paths"], folder, stdin=listing),
         "find, which stats each file": Command(["find", ".", "-not", "-path", "./.git/*", "-printf", "%s %T@ %p\\n"], folder),
