@@ -12,8 +12,8 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use xtask::engine::paths;
-use xtask::local::cloud;
 use xtask::local::daemon::Record;
+use xtask::local::{cdk, cloud};
 
 /// A checkout whose services are nobody else's.
 struct Machine {
@@ -36,6 +36,17 @@ impl Machine {
             let file = Path::new("ci/postgres").join(name);
             let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(&file);
             checkout.write(file.to_str().unwrap(), &fs::read_to_string(real).unwrap());
+        }
+        // A CDK app that asks for no packages: nothing to download.
+        for (name, text) in [
+            ("package.json", "{\"name\":\"cdk\"}"),
+            (
+                "package-lock.json",
+                "{\"name\":\"cdk\",\"lockfileVersion\":3,\"packages\":{\"\":{\"name\":\"cdk\"}}}",
+            ),
+            ("requirements.txt", ""),
+        ] {
+            checkout.write(&format!("{}/{name}", cdk::FOLDER), text);
         }
         let state = tempfile::tempdir().unwrap();
         let installed = paths::state().unwrap();
@@ -137,7 +148,11 @@ fn setup_starts_what_is_stopped_and_then_changes_nothing() {
         .iter()
         .map(|change| change["part"].as_str().unwrap())
         .collect();
-    assert_eq!(parts, ["registry", "local cloud"], "{done}");
+    assert_eq!(
+        parts,
+        ["registry", "local cloud", "npm packages", "template linter"],
+        "{done}"
+    );
     assert!(answers(machine.registry_port) && answers(machine.cloud_port));
 
     let again = machine.json(&["setup"]);

@@ -106,6 +106,7 @@ fn remove_images_and_caches(context: &Context, cleaned: &mut Cleaned) -> anyhow:
         "prebuilt",
         "cargo",
         "npm",
+        "venv",
         "keys",
         "closures",
         "toolchain",

@@ -6,7 +6,7 @@ use crate::engine::cmd::Cmd;
 use crate::engine::context::Context;
 use crate::engine::error::{Code, Failure, FailureContext as _};
 use crate::engine::report::table;
-use crate::local::{self, marked, orchestrator};
+use crate::local::{self, cdk, marked, orchestrator};
 use anyhow::Context as _;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -42,6 +42,8 @@ enum Step {
     Lint,
     /// Unit tests and types of the page
     Web,
+    /// Types, rules and rights of the CDK app's templates
+    Infra,
     /// `validate`, from the built images to a user's application
     Validate,
     /// Unit and integration tests of all crates, against the local services
@@ -52,10 +54,11 @@ enum Step {
 
 /// Fast ones first; `validate` before the tests of the commands, which then find
 /// images instead of building them.
-const ALL: [Step; 6] = [
+const ALL: [Step; 7] = [
     Step::Format,
     Step::Lint,
     Step::Web,
+    Step::Infra,
     Step::Validate,
     Step::Rust,
     Step::Browser,
@@ -148,6 +151,16 @@ fn run_step(step: Step, context: &Context) -> anyhow::Result<()> {
         Step::Web => {
             npm(context, &["run", "typecheck"])?.run(report, "types")?;
             npm(context, &["test"])?.run(report, "web")
+        }
+        Step::Infra => {
+            let linter = cdk::linter(context)?;
+            let script = |arguments: &[&str]| {
+                anyhow::Ok(cdk::script(context, arguments)?.timeout(STEP_TIMEOUT))
+            };
+            script(&["run", "typecheck"])?.run(report, "types")?;
+            script(&["test"])?
+                .env("CFN_LINT_VENV", linter)
+                .run(report, "infra")
         }
         Step::Browser => browser(context),
         // Through cargo: compiling the tests may replace the binary that runs now.

@@ -3,6 +3,7 @@
 //! can be looked for and, where possible, installed and started.
 
 pub mod apt_sources;
+pub mod cdk;
 pub mod cloud;
 pub mod compose;
 pub mod daemon;
@@ -22,6 +23,7 @@ pub mod process;
 pub mod registry;
 pub mod secrets;
 pub mod tools;
+mod venv;
 pub mod version;
 
 use crate::engine::context::Context;

@@ -2,7 +2,7 @@
 //! them, so that a lock file never meets the packages of another one.
 
 use super::packages::remove_folder;
-use super::{Finding, tools};
+use super::{Finding, cdk, tools};
 use crate::engine::cmd::Cmd;
 use crate::engine::context::Context;
 use crate::engine::entry::digest_bytes;
@@ -20,15 +20,15 @@ const INSTALL_BOUND: Duration = Duration::from_secs(900);
 const INPUTS: [&str; 2] = ["package-lock.json", "package.json"];
 const MODULES: &str = "node_modules";
 
-/// Installs what the lock file of `web` asks for, unless that was done before, and lets
-/// `web/node_modules` point to it. Returns the real `node_modules`.
+/// Installs what the lock file of `project` asks for, unless that was done before, and lets
+/// its `node_modules` point to it. Returns the real `node_modules`.
 ///
 /// # Errors
 /// There is no lock file, or npm fails; a failed installation leaves nothing behind.
-pub fn ensure(context: &Context, web: &Path) -> anyhow::Result<PathBuf> {
-    let folder = folder(&context.root, web)?;
+pub fn ensure(context: &Context, project: &Path) -> anyhow::Result<PathBuf> {
+    let folder = folder(&context.root, project)?;
     let modules = folder.join(MODULES);
-    if is_linked(web, &folder) {
+    if is_linked(project, &folder) {
         return Ok(modules);
     }
     let _lock = Lock::wait(&folder.with_extension("lock"), |holder| {
@@ -37,9 +37,9 @@ pub fn ensure(context: &Context, web: &Path) -> anyhow::Result<PathBuf> {
             .step(&format!("wait for another npm ci: {holder}"));
     })?;
     if !modules.is_dir() {
-        install(context, web, &folder)?;
+        install(context, project, &folder)?;
     }
-    link(context, web, &folder)?;
+    link(context, project, &folder)?;
     Ok(modules)
 }
 
@@ -60,35 +60,36 @@ pub fn path_with_pinned_node(modules: &Path) -> OsString {
 
 /// Whether they are installed and linked.
 pub(super) fn probe(context: &Context) -> Finding {
-    for image in context.platform.images.values() {
-        let Some(npm) = &image.npm else { continue };
-        let web = context.root.join(npm.folder.get_ref());
-        match folder(&context.root, &web) {
-            Ok(folder) if is_linked(&web, &folder) => {}
-            Ok(_) => {
-                return Finding::missing(format!("not installed for {}", npm.folder.get_ref()));
-            }
+    for (name, project) in projects(context) {
+        match folder(&context.root, &project) {
+            Ok(folder) if is_linked(&project, &folder) => {}
+            Ok(_) => return Finding::missing(format!("not installed for {name}")),
             Err(error) => return Finding::missing(format!("{error:#}")),
         }
     }
-    Finding::ok("installed from the lock file")
+    Finding::ok("installed from the lock files")
 }
 
-/// Installs them for every image that npm builds a part of.
+/// Installs them for everything that has a lock file of npm.
 pub(super) fn ensure_all(context: &Context) -> anyhow::Result<()> {
-    for image in context.platform.images.values() {
-        if let Some(npm) = &image.npm {
-            ensure(context, &context.root.join(npm.folder.get_ref()))?;
-        }
-    }
-    Ok(())
+    projects(context).try_for_each(|(_, project)| ensure(context, &project).map(|_| ()))
+}
+
+/// What npm builds a part of an image from, and the CDK app; relative to the checkout, and whole.
+fn projects(context: &Context) -> impl Iterator<Item = (&str, PathBuf)> {
+    let images = context.platform.images.values();
+    let pages = images.filter_map(|image| image.npm.as_ref().map(|npm| npm.folder.get_ref()));
+    pages
+        .map(String::as_str)
+        .chain([cdk::FOLDER])
+        .map(|name| (name, context.root.join(name)))
 }
 
 /// `target/xtask/npm/<digest>`.
-fn folder(root: &Path, web: &Path) -> anyhow::Result<PathBuf> {
+fn folder(root: &Path, project: &Path) -> anyhow::Result<PathBuf> {
     let mut inputs = Vec::new();
     for name in INPUTS {
-        let path = web.join(name);
+        let path = project.join(name);
         let bytes = std::fs::read(&path).map_err(|error| {
             Failure::new(
                 Code::Build,
@@ -96,7 +97,7 @@ fn folder(root: &Path, web: &Path) -> anyhow::Result<PathBuf> {
             )
             .hint(format!(
                 "npm install --package-lock-only in {}",
-                web.display()
+                project.display()
             ))
         })?;
         inputs.extend_from_slice(&bytes);
@@ -106,13 +107,13 @@ fn folder(root: &Path, web: &Path) -> anyhow::Result<PathBuf> {
         .join(&digest_bytes(&inputs)[..16]))
 }
 
-fn install(context: &Context, web: &Path, folder: &Path) -> anyhow::Result<()> {
+fn install(context: &Context, project: &Path, folder: &Path) -> anyhow::Result<()> {
     let partial = folder.with_extension("partial");
     remove_folder(&partial)?;
     std::fs::create_dir_all(&partial)
         .with_context(|| format!("failed to create {}", partial.display()))?;
     for name in INPUTS.iter().copied().chain([".npmrc"]) {
-        let from = web.join(name);
+        let from = project.join(name);
         if from.is_file() {
             std::fs::copy(&from, partial.join(name))
                 .with_context(|| format!("failed to copy {}", from.display()))?;
@@ -120,7 +121,7 @@ fn install(context: &Context, web: &Path, folder: &Path) -> anyhow::Result<()> {
     }
     context
         .report
-        .step(&format!("npm ci for {}", web.display()));
+        .step(&format!("npm ci for {}", project.display()));
     // No package of the lock file needs its scripts; none that comes later gets to run any.
     let installed = Cmd::new("npm")
         .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
@@ -138,13 +139,14 @@ fn install(context: &Context, web: &Path, folder: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("failed to move {} into place", folder.display()))
 }
 
-fn is_linked(web: &Path, folder: &Path) -> bool {
+fn is_linked(project: &Path, folder: &Path) -> bool {
     let modules = folder.join(MODULES);
-    modules.is_dir() && std::fs::read_link(web.join(MODULES)).is_ok_and(|target| target == modules)
+    modules.is_dir()
+        && std::fs::read_link(project.join(MODULES)).is_ok_and(|target| target == modules)
 }
 
-fn link(context: &Context, web: &Path, folder: &Path) -> anyhow::Result<()> {
-    let place = web.join(MODULES);
+fn link(context: &Context, project: &Path, folder: &Path) -> anyhow::Result<()> {
+    let place = project.join(MODULES);
     if place.symlink_metadata().is_ok_and(|found| found.is_dir()) {
         context.report.step(&format!(
             "replace {}, which npm made, by a link",
@@ -152,7 +154,7 @@ fn link(context: &Context, web: &Path, folder: &Path) -> anyhow::Result<()> {
         ));
         remove_folder(&place)?;
     }
-    let partial = web.join(format!(".{MODULES}-{}", std::process::id()));
+    let partial = project.join(format!(".{MODULES}-{}", std::process::id()));
     let _ = std::fs::remove_file(&partial);
     symlink(folder.join(MODULES), &partial)
         .with_context(|| format!("failed to link {}", place.display()))?;

@@ -3,7 +3,7 @@
 
 use super::tools::{self, Tool};
 use super::version::Version;
-use super::{cloud, engine, images, npm, registry};
+use super::{cdk, cloud, engine, images, npm, registry};
 use crate::engine::context::Context;
 use crate::engine::error::{Code, Failure};
 use serde::Serialize;
@@ -36,14 +36,16 @@ pub enum Part {
     Registry,
     /// The local cloud and its forwarder.
     Cloud,
-    /// What the web page's lock file asks for.
+    /// What the lock files of the page and of the CDK app ask for.
     NpmDependencies,
+    /// What checks the CDK app's templates.
+    TemplateLinter,
     /// A browser for the test of the page.
     Chromium,
 }
 
-// The page's packages are in neither: each command installs them when a lock
-// file asks for others.
+// Packages of npm are in neither: each command installs them when a lock file asks
+// for others.
 
 /// What building an image needs.
 pub const FOR_BUILD: &[Part] = &[
@@ -85,6 +87,7 @@ pub const FOR_TEST: &[Part] = &[
     Part::Registry,
     Part::Cloud,
     Part::NpmDependencies,
+    Part::TemplateLinter,
     Part::Chromium,
 ];
 
@@ -106,6 +109,7 @@ impl Part {
             Self::Registry => "registry",
             Self::Cloud => "local cloud",
             Self::NpmDependencies => "npm packages",
+            Self::TemplateLinter => "template linter",
             Self::Chromium => "chromium",
         }
     }
@@ -125,6 +129,7 @@ impl Part {
             Self::PostgresImage => images::probe_postgres(context),
             Self::Registry => registry::probe(context),
             Self::Cloud => cloud::probe(context),
+            Self::TemplateLinter => cdk::probe_linter(context),
             _ => npm::probe(context),
         }
     }
@@ -147,6 +152,7 @@ impl Part {
                 cloud::VERSION,
                 cloud::endpoint(context)
             ),
+            Self::TemplateLinter => format!("what {} names", cdk::REQUIREMENTS),
             _ => "what package-lock.json names".to_owned(),
         }
     }
@@ -185,6 +191,10 @@ impl Part {
                  its forwarder (socat)",
                 cloud::VERSION
             ),
+            Self::TemplateLinter => format!(
+                "pip install in a virtual environment below {}",
+                context.records().join("venv").display()
+            ),
             _ => format!("npm ci below {}", context.records().join("npm").display()),
         })
     }
@@ -212,6 +222,7 @@ impl Part {
             Self::PostgresImage => images::ensure_postgres(context),
             Self::Registry => registry::start(context),
             Self::Cloud => cloud::up(context).map(|_| ()),
+            Self::TemplateLinter => cdk::linter(context).map(|_| ()),
             _ => npm::ensure_all(context),
         }
     }
