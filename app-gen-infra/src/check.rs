@@ -175,6 +175,7 @@ impl Checker<'_> {
             ("api_port", &local.api_port),
             ("web_port", &local.web_port),
             ("validate_port", &local.validate_port),
+            ("database_port", &local.database_port),
         ] {
             if *port.get_ref() == 0 {
                 return self.fail(port, "must not be 0: others need to know it".to_owned());

@@ -175,6 +175,8 @@ pub struct Local {
     pub web_port: Spanned<u16>,
     /// The orchestrator that `cargo xtask validate` starts.
     pub validate_port: Spanned<u16>,
+    /// PostgreSQL of what is deployed to the local cloud, on the docker bridge.
+    pub database_port: Spanned<u16>,
     /// Compose project of `cargo xtask validate`.
     pub compose_project: String,
 }

@@ -61,6 +61,22 @@ enum Command {
     Bases(commands::bases::Args),
     /// Build, start the platform in containers, and use it as a user would
     Validate(commands::validate::Args),
+    /// Take what `validate` proved to a service that answers users
+    Deploy(commands::deploy::Args),
+    /// Show what a deploy would change, and what was changed behind its back
+    Diff,
+    /// Go back to the release that served before
+    Rollback(commands::rollback::Args),
+    /// List what was deployed when, by whom, and how it ended
+    Releases,
+    /// Put the tags for people on a release's images
+    Promote(commands::promote::Args),
+    /// List the stacks with their outputs
+    Outputs,
+    /// Remove an environment and its data
+    Destroy,
+    /// Take an environment's lock from whoever holds it
+    Unlock,
     /// Run API and page on this machine, reloading on every edit
     Dev,
     /// List, set or materialize secrets
@@ -97,7 +113,7 @@ fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
     if let Command::Inputs(args) = &cli.command
         && let Some(build) = args.docker_build()
     {
-        return commands::inputs::run_docker(&build, &report);
+        return commands::inputs::run_docker(args, &build, &report);
     }
     let context = Context::load(&cli.global.env, cli.global.yes, report)?;
     // Secrets of a killed holder do not wait for a command that needs secrets; `cleanup`
@@ -118,6 +134,14 @@ fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
         Command::Inputs(args) => commands::inputs::run(&args, &context),
         Command::Bases(args) => commands::bases::run(&args, &context),
         Command::Validate(args) => commands::validate::run(&args, &context),
+        Command::Deploy(args) => commands::deploy::run(&args, &context),
+        Command::Diff => commands::diff::run(&context),
+        Command::Rollback(args) => commands::rollback::run(&args, &context),
+        Command::Releases => commands::releases::run(&context),
+        Command::Promote(args) => commands::promote::run(&args, &context),
+        Command::Outputs => commands::outputs::run(&context),
+        Command::Destroy => commands::destroy::run(&context),
+        Command::Unlock => commands::unlock::run(&context),
         Command::Dev => commands::dev::run(&context),
         Command::Secrets(args) => commands::secrets::run(&args, &context),
         Command::Cloud(args) => commands::cloud::run(&args, &context),

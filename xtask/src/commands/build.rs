@@ -55,7 +55,9 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let registry = target::registry(context, args.registry, &names)?;
     let images = build::all(context, &names, &registry)?;
     if let Some(tag) = &args.tag {
-        target::move_tag(context, &registry, &images, tag)?;
+        for image in &images {
+            target::move_tag(context, &image.reference, tag)?;
+        }
     }
     let text = summary(&images);
     context.report.result(&Built { images }, &text)

@@ -27,6 +27,9 @@ pub struct Args {
     /// Folder of any Docker build instead; needs no checkout
     #[arg(long, value_name = "DIR")]
     context: Option<PathBuf>,
+    /// Print the key alone
+    #[arg(long)]
+    key: bool,
     #[command(flatten)]
     docker: DockerArgs,
 }
@@ -96,6 +99,9 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     build::select(context, std::slice::from_ref(name))?;
     let image = &context.platform.images[name];
     let key = build::key_of(context, name)?;
+    if args.key {
+        return print_key(&key, &context.report);
+    }
     let ignore_file = key.ignore_file.as_deref();
     let listing = Listing::new(
         &key,
@@ -110,8 +116,11 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As [`key::of_build`].
-pub fn run_docker(build: &DockerBuild, report: &Report) -> anyhow::Result<()> {
+pub fn run_docker(args: &Args, build: &DockerBuild, report: &Report) -> anyhow::Result<()> {
     let key = key::of_build(build)?;
+    if args.key {
+        return print_key(&key, report);
+    }
     let listing = Listing::new(
         &key,
         &build.context,
@@ -176,16 +185,12 @@ struct Npm<'a> {
     entries: &'a Entries,
 }
 
-#[derive(Serialize)]
-struct Row<'a> {
-    path: &'a str,
-    #[serde(flatten)]
-    entry: &'a Entry,
-}
-
-/// Entries one by one, in their order; a large tree is written as it is walked.
+/// Entries one by one, in their order.
 fn rows<S: Serializer>(entries: &Entries, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(entries.iter().map(|(path, entry)| Row { path, entry }))
+    entries
+        .rows()
+        .map_err(serde::ser::Error::custom)?
+        .serialize(serializer)
 }
 
 impl<'a> Listing<'a> {
@@ -262,6 +267,13 @@ impl<'a> Npm<'a> {
             entries: &inputs.sources,
         }
     }
+}
+
+fn print_key(key: &Key, report: &Report) -> anyhow::Result<()> {
+    report.result(
+        &serde_json::json!({ "form": key.inputs.form, "key": key.hex }),
+        &key.hex,
+    )
 }
 
 fn print(listing: &Listing<'_>, report: &Report) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ use crate::engine::error::{Code, Failure, FailureContext as _, Rendered};
 use crate::engine::lock::Lock;
 use crate::engine::paths;
 use crate::engine::records::write_atomically;
-use crate::engine::smoke::{Seen, SmokeTest};
+use crate::engine::smoke::{self, Seen, SmokeTest};
 use crate::engine::target;
 use crate::local::compose::{self, CloudParts, Project};
 use crate::local::{self, secrets};
@@ -26,7 +26,7 @@ const PROOF: u32 = 1;
 const LOG_TAIL_LINES: usize = 15;
 
 /// Arguments of `validate`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct Args {
     /// Also where the same images were validated before
     #[arg(long)]
@@ -38,7 +38,7 @@ pub struct Args {
 
 /// The result of `validate --json`.
 #[derive(Debug, Serialize)]
-struct Validated {
+pub(super) struct Validated {
     /// `validated`, or `unchanged` where nothing had to be started.
     state: &'static str,
     /// When it was proven.
@@ -46,7 +46,7 @@ struct Validated {
     /// Where it can be seen, with `--keep`.
     url: Option<String>,
     /// One per image.
-    images: Vec<Outcome>,
+    pub(super) images: Vec<Outcome>,
     /// What the smoke test saw; absent where it did not run.
     smoke: Option<Seen>,
     seconds: f64,
@@ -64,6 +64,15 @@ struct Record {
 /// # Errors
 /// The first step that fails, with the last lines of the log that shows why.
 pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+    let (validated, text) = validate(args, context)?;
+    context.report.result(&validated, &text)
+}
+
+/// The whole of it; returns the result and how a person reads it.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn validate(args: &Args, context: &Context) -> anyhow::Result<(Validated, String)> {
     let _lock = Lock::try_take(&paths::state()?.join("locks/validate"), "a validate")?;
     check_secrets(context)?;
     let names = build::select(context, &[])?;
@@ -90,7 +99,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
             smoke: None,
             seconds: context.report.elapsed_secs(),
         };
-        return context.report.result(&result, &text);
+        return Ok((result, text));
     }
 
     local::require(context, local::FOR_VALIDATE)?;
@@ -148,7 +157,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         smoke: Some(seen),
         seconds: context.report.elapsed_secs(),
     };
-    context.report.result(&result, &text)
+    Ok((result, text))
 }
 
 /// What an earlier validate left (`--keep`, `kill -9`) goes: its database is not this one's.
@@ -185,7 +194,7 @@ impl Drop for Tasks<'_> {
 }
 
 /// That what the modes of the manifest need exists, before minutes are spent.
-fn check_secrets(context: &Context) -> anyhow::Result<()> {
+pub(super) fn check_secrets(context: &Context) -> anyhow::Result<()> {
     let platform = &context.platform;
     for secret in [
         &platform.orchestrator().secret,
@@ -253,12 +262,13 @@ fn prove(
     parts: &CloudParts,
 ) -> anyhow::Result<Seen> {
     let folder = context.records().join("validate");
-    let smoke = SmokeTest::new(context, &base_url(context), &folder);
-    let result = smoke
+    let test = SmokeTest::new(context, &base_url(context), &folder);
+    let result = test
         .health(&app.key, || running.orchestrator_runs())
-        .and_then(|()| smoke.generate(|| check_cloud(context)))
+        .and_then(|()| test.generate(|| check_cloud(context)))
         .and_then(|seen| {
-            check_task(context, &seen, images, parts)?;
+            let generator = outcome(images, context.platform.generator().image.get_ref())?;
+            smoke::ran_as_task(context, &seen, &parts.cluster, &generator.reference)?;
             Ok(seen)
         });
     let Err(error) = &result else { return result };
@@ -289,47 +299,6 @@ fn check_cloud(context: &Context) -> anyhow::Result<()> {
             .hint("cargo xtask cloud status names its log; then cargo xtask validate again")
             .into(),
     )
-}
-
-/// What `xtask-cloud tasks` answers.
-#[derive(Deserialize)]
-struct TaskList {
-    tasks: Vec<Task>,
-}
-
-#[derive(Deserialize)]
-struct Task {
-    arn: String,
-    exit_code: Option<i32>,
-    image: Option<String>,
-}
-
-/// That the job really ran as a task of the cloud, from the image just built.
-fn check_task(
-    context: &Context,
-    seen: &Seen,
-    images: &[Outcome],
-    parts: &CloudParts,
-) -> anyhow::Result<()> {
-    let generator = outcome(images, context.platform.generator().image.get_ref())?;
-    let tasks: TaskList = cloud::call(context, ["tasks", "--cluster", &parts.cluster]).read()?;
-    let ran = tasks.tasks.iter().any(|task| {
-        task.arn == seen.task
-            && task.exit_code == Some(0)
-            && task.image.as_deref() == Some(&generator.reference)
-    });
-    if ran {
-        return Ok(());
-    }
-    Err(Failure::new(
-        Code::Smoke,
-        format!(
-            "smoke test failed: the cloud knows no task {} that ran {} and ended with 0",
-            seen.task, generator.reference
-        ),
-    )
-    .hint("cargo xtask cloud status")
-    .into())
 }
 
 fn quote_log(context: &Context, path: &PathBuf) {

@@ -3,16 +3,18 @@
 //! It is a package of its own because the SDK takes minutes to compile and most
 //! commands never need it.
 
-use crate::engine::cmd::Cmd;
+use crate::engine::cmd::{Answering, Cmd};
 use crate::engine::context::Context;
 use crate::engine::error::{Code, Failure, FailureContext as _};
+use crate::engine::interrupt;
 use crate::engine::paths;
 use anyhow::Context as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Names a compiled `xtask-cloud` to use instead of the checkout's own.
 pub const BINARY_VARIABLE: &str = "APP_GEN_XTASK_CLOUD";
@@ -55,7 +57,7 @@ pub fn call<'a, S: Into<String>>(
 }
 
 impl Call<'_> {
-    /// Gives a secret on standard input, never as an argument.
+    /// Gives these bytes on standard input: what is secret, or long.
     #[must_use]
     pub fn stdin(mut self, bytes: Vec<u8>) -> Self {
         self.stdin = Some(bytes);
@@ -82,7 +84,33 @@ impl Call<'_> {
     /// It does not compile, the cloud refuses (its message, hint and exit code
     /// are passed on), or the answer has another form.
     pub fn read<T: DeserializeOwned>(self) -> anyhow::Result<T> {
-        let what = self.arguments.join(" ");
+        let what = self.what();
+        let output = self.command()?.output()?;
+        answer(&what, output.status, &output.stdout, &output.stderr)
+    }
+
+    /// Starts it, shows its progress under `label`, and leaves it running.
+    ///
+    /// # Errors
+    /// It does not compile or start.
+    pub fn start(self, label: &str) -> anyhow::Result<Started> {
+        let (what, report, deadline) = (
+            self.what(),
+            self.context.report.clone(),
+            Instant::now() + self.timeout,
+        );
+        Ok(Started {
+            what,
+            deadline,
+            running: self.command()?.spawn_answering(&report, label)?,
+        })
+    }
+
+    fn what(&self) -> String {
+        self.arguments.join(" ")
+    }
+
+    fn command(self) -> anyhow::Result<Cmd> {
         let binary = compile(self.context, self.survives_interrupt)?;
         let mut cmd = Cmd::new(binary)
             .args(["--env", &self.context.environment])
@@ -103,38 +131,80 @@ impl Call<'_> {
         if self.survives_interrupt {
             cmd = cmd.survives_interrupt();
         }
-        let output = cmd.output()?;
-        if output.status.success() {
-            return serde_json::from_slice(&output.stdout)
-                .with_context(|| format!("xtask-cloud {what} answered in another form"));
-        }
-        let Ok(answer) = serde_json::from_slice::<ErrorAnswer>(&output.stdout) else {
-            let said = String::from_utf8_lossy(&output.stderr);
-            return Err(Failure::new(
+        Ok(cmd)
+    }
+}
+
+/// A call that works while we do; it ends when this is dropped.
+pub struct Started {
+    what: String,
+    deadline: Instant,
+    running: Answering,
+}
+
+impl Started {
+    /// Its answer, or nothing while it runs.
+    ///
+    /// # Errors
+    /// As [`Call::read`], or its time is over.
+    pub fn try_read<T: DeserializeOwned>(&mut self) -> anyhow::Result<Option<T>> {
+        match self.running.try_wait()? {
+            Some((stdout, status)) => answer(&self.what, status, &stdout, &[]).map(Some),
+            None if Instant::now() >= self.deadline => Err(Failure::new(
                 Code::Service,
-                format!(
-                    "xtask-cloud {what} ended with {}: {}",
-                    output.status,
-                    said.trim()
-                ),
+                format!("xtask-cloud {} did not end in time", self.what),
             )
-            .into());
-        };
-        let code = output
-            .status
-            .code()
-            .and_then(Code::from_exit)
-            .unwrap_or(Code::Service);
-        let mut failure = Failure::new(code, answer.error.message);
-        if let Some(hint) = answer.error.hint {
-            failure = failure.hint(hint);
+            .into()),
+            None => Ok(None),
         }
-        let cause = answer.error.causes.join(": ");
-        if cause.is_empty() {
-            Err(failure.into())
-        } else {
-            Err(anyhow::Error::msg(cause)).failure(|| failure)
+    }
+
+    /// Waits for its answer.
+    ///
+    /// # Errors
+    /// As [`Call::read`], its time is over, or we were interrupted.
+    pub fn read<T: DeserializeOwned>(mut self) -> anyhow::Result<T> {
+        loop {
+            if let Some(answer) = self.try_read()? {
+                return Ok(answer);
+            }
+            interrupt::sleep(Duration::from_millis(20))?;
         }
+    }
+}
+
+/// What a call that ended came to.
+fn answer<T: DeserializeOwned>(
+    what: &str,
+    status: ExitStatus,
+    stdout: &[u8],
+    stderr: &[u8],
+) -> anyhow::Result<T> {
+    if status.success() {
+        return serde_json::from_slice(stdout)
+            .with_context(|| format!("xtask-cloud {what} answered in another form"));
+    }
+    let Ok(answer) = serde_json::from_slice::<ErrorAnswer>(stdout) else {
+        let said = String::from_utf8_lossy(stderr);
+        return Err(Failure::new(
+            Code::Service,
+            format!("xtask-cloud {what} ended with {status}: {}", said.trim()),
+        )
+        .into());
+    };
+    let code = status
+        .code()
+        .and_then(Code::from_exit)
+        .unwrap_or(Code::Service);
+    let mut failure = Failure::new(code, answer.error.message);
+    if let Some(hint) = answer.error.hint {
+        failure = failure.hint(hint);
+    }
+    let cause = answer.error.causes.join(": ");
+    if cause.is_empty() {
+        Err(failure.into())
+    } else {
+        Err(anyhow::Error::msg(cause)).failure(|| failure)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::engine::error::{Code, Failure};
 use crate::engine::paths;
 use crate::engine::report::Report;
-use app_gen_infra::Platform;
+use app_gen_infra::{Environment, Platform};
 use std::path::PathBuf;
 
 /// The checkout, its manifest, and how the user wants to be spoken to.
@@ -17,6 +17,8 @@ pub struct Context {
     pub environment: String,
     /// Do not ask.
     pub yes: bool,
+    /// Whether that was said with `--yes`, not concluded from `CI=true`.
+    pub yes_given: bool,
     /// Progress and results.
     pub report: Report,
 }
@@ -54,6 +56,7 @@ impl Context {
             platform,
             environment: environment.to_owned(),
             yes: yes || std::env::var_os("CI").is_some_and(|value| value == "true"),
+            yes_given: yes,
             report,
         })
     }
@@ -62,6 +65,22 @@ impl Context {
     #[must_use]
     pub fn records(&self) -> PathBuf {
         paths::records(&self.root)
+    }
+
+    /// The environment's entry of the manifest.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.platform.environments[&self.environment]
+    }
+
+    /// The same checkout in another environment.
+    ///
+    /// # Errors
+    /// The manifest has none of that name.
+    pub fn in_environment(&self, name: &str) -> anyhow::Result<Self> {
+        let mut other = Self::at(self.root.clone(), name, self.yes_given, self.report.clone())?;
+        other.yes = self.yes;
+        Ok(other)
     }
 
     /// Whether the environment is the one on this machine.

@@ -5,6 +5,8 @@ pub mod build;
 pub mod cloud;
 pub mod cmd;
 pub mod context;
+pub mod cost;
+pub mod deploy;
 pub mod key;
 pub mod lock;
 pub mod paths;

@@ -1,6 +1,7 @@
 //! The smoke test of a user: describe an application, watch it being made,
 //! download it, build it, start it, see it answer. Against any base URL.
 
+use crate::engine::cloud;
 use crate::engine::cmd::Cmd;
 use crate::engine::context::Context;
 use crate::engine::error::{Code, Failure, FailureContext as _};
@@ -369,6 +370,44 @@ impl<'a> SmokeTest<'a> {
             .map_err(anyhow::Error::from)
             .and_then(expect_success)
     }
+}
+
+/// What `xtask-cloud tasks` answers.
+#[derive(Deserialize)]
+struct TaskList {
+    tasks: Vec<Task>,
+}
+
+#[derive(Deserialize)]
+struct Task {
+    arn: String,
+    exit_code: Option<i32>,
+    image: Option<String>,
+}
+
+/// That the job really ran as a task of the cloud, from exactly this image.
+///
+/// # Errors
+/// The cluster knows no such task, or the cloud does not answer.
+pub fn ran_as_task(
+    context: &Context,
+    seen: &Seen,
+    cluster: &str,
+    image: &str,
+) -> anyhow::Result<()> {
+    let tasks: TaskList = cloud::call(context, ["tasks", "--cluster", cluster]).read()?;
+    let ran = tasks.tasks.iter().any(|task| {
+        task.arn == seen.task && task.exit_code == Some(0) && task.image.as_deref() == Some(image)
+    });
+    if ran {
+        return Ok(());
+    }
+    Err(failed(&format!(
+        "the cloud knows no task {} that ran {image} and ended with 0",
+        seen.task
+    ))
+    .hint("cargo xtask cloud status")
+    .into())
 }
 
 fn expect_success<T: serde::de::DeserializeOwned>(

@@ -1,12 +1,14 @@
 //! Which registry images go to, and logging the engine in to it.
 
-use crate::engine::build::Outcome;
 use crate::engine::cloud;
 use crate::engine::cmd::Cmd;
 use crate::engine::context::Context;
 use crate::engine::error::{Code, Failure, FailureContext as _};
 use crate::engine::registry::Repository;
+use anyhow::Context as _;
+use app_gen_infra::Image;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A registry as the command line names it.
@@ -76,23 +78,44 @@ fn address(context: &Context, wanted: Registry, images: &[String]) -> anyhow::Re
     Ok(login.registry)
 }
 
-/// Puts each image's exact manifest under another tag, so that its digest stays.
+/// The image by digest, as a template names it before it is built: right in all but the digest.
+#[must_use]
+pub fn unbuilt(context: &Context) -> BTreeMap<String, String> {
+    let registry = match &context.environment().account {
+        Some(account) => format!(
+            "{}.dkr.ecr.{}.amazonaws.com",
+            account.get_ref(),
+            context.platform.region
+        ),
+        None => context.platform.local.registry(),
+    };
+    let reference = |image: &Image| {
+        let repository = Repository::new(&registry, &image.repository);
+        repository.pinned(&format!("sha256:{}", "0".repeat(64)))
+    };
+    context
+        .platform
+        .images
+        .iter()
+        .map(|(name, image)| (name.clone(), reference(image)))
+        .collect()
+}
+
+/// Puts the exact manifest of an image by digest under a tag too, so that its digest stays.
 ///
 /// # Errors
-/// The registry refuses, or the digest changed.
-pub fn move_tag(
-    context: &Context,
-    registry: &str,
-    images: &[Outcome],
-    tag: &str,
-) -> anyhow::Result<()> {
-    for image in images {
-        let repository =
-            Repository::new(registry, &context.platform.images[&image.image].repository);
-        repository.put(tag, &repository.manifest(&image.digest)?)?;
-        context
-            .report
-            .step(&format!("{}: {tag} is {}", image.image, image.digest));
-    }
+/// The reference is none by digest, or the registry refuses.
+pub fn move_tag(context: &Context, reference: &str, tag: &str) -> anyhow::Result<()> {
+    let (repository, digest) = reference
+        .split_once('/')
+        .and_then(|(registry, rest)| {
+            let (name, digest) = rest.split_once('@')?;
+            Some((Repository::new(registry, name), digest))
+        })
+        .with_context(|| format!("`{reference}` is no image by digest"))?;
+    repository.put(tag, &repository.manifest(digest)?)?;
+    context
+        .report
+        .step(&format!("{} is {digest}", repository.tagged(tag)));
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The variable; its value names the checkout.
+/// The variable; its value names the checkout, or what of it the process belongs to.
 pub const VARIABLE: &str = "APP_GEN_STARTED_BY_CHECKOUT";
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -21,7 +21,11 @@ pub fn value(root: &Path) -> String {
 /// Processes that carry the checkout's mark, less this one.
 #[must_use]
 pub fn find(root: &Path) -> Vec<i32> {
-    let mark = format!("{VARIABLE}={}", value(root)).into_bytes();
+    find_with(&value(root))
+}
+
+fn find_with(value: &str) -> Vec<i32> {
+    let mark = format!("{VARIABLE}={value}").into_bytes();
     let Ok(listing) = std::fs::read_dir("/proc") else {
         return Vec::new();
     };
@@ -37,13 +41,18 @@ pub fn find(root: &Path) -> Vec<i32> {
         .collect()
 }
 
-/// Ends them: asked first, killed after five seconds. Returns how many there were.
+/// Ends the checkout's: asked first, killed after five seconds. Returns how many there were.
 pub fn end(root: &Path) -> usize {
-    let found = find(root);
+    end_with(&value(root))
+}
+
+/// Ends those that carry a mark of this value; as [`end`].
+pub fn end_with(value: &str) -> usize {
+    let found = find_with(value);
     signal(&found, Signal::TERM);
     let deadline = Instant::now() + GRACE;
     loop {
-        let left = find(root);
+        let left = find_with(value);
         if left.is_empty() {
             break;
         }

@@ -7,6 +7,7 @@ pub mod cdk;
 pub mod cloud;
 pub mod compose;
 pub mod daemon;
+pub mod database;
 pub mod engine;
 pub mod engine_api;
 mod forwarder;

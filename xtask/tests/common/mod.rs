@@ -155,7 +155,7 @@ impl Checkout {
              [secrets.generator]\nname = \"{name}/generator\"\n\
              keys = {{ CLAUDE_CODE_OAUTH_TOKEN = {{ when = {{ GENERATOR_PROVIDER = \"claude\" }} }} }}\n\n\
              [local]\nregistry_port = {}\ncloud_port = 4566\napi_port = 5013\nweb_port = 5173\n\
-             validate_port = 5113\ncompose_project = \"{name}\"\n\n\
+             validate_port = 5113\ndatabase_port = 5413\ncompose_project = \"{name}\"\n\n\
              [environments.local]\nlog_retention_days = 7\nvpc_cidr = \"10.10.0.0/16\"\n",
             image("app", "server"),
             image("generator", "tool"),

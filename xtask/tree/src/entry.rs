@@ -1,5 +1,6 @@
 //! Files, directories and links as the key sees them. [`super::tree`] reads them from disk.
 
+use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
@@ -152,9 +153,49 @@ impl Entries {
         Self::default()
     }
 
+    /// The entries as a list of objects, each with its `path`.
+    ///
+    /// # Errors
+    /// None that is known: text and numbers always have a JSON form.
+    pub fn rows(&self) -> serde_json::Result<Box<RawValue>> {
+        serde_json::value::to_raw_value(&Rows(&self.0))
+    }
+
     /// Not generic: this is compiled here, optimised.
     fn json(&self) -> serde_json::Result<Box<RawValue>> {
         serde_json::value::to_raw_value(&self.0)
+    }
+}
+
+struct Rows<'a>(&'a BTreeMap<String, Entry>);
+
+struct Row<'a>(&'a str, &'a Entry);
+
+impl Serialize for Rows<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|(path, entry)| Row(path, entry)))
+    }
+}
+
+/// By hand: `flatten` would take every entry apart and put it together again.
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(path, entry) = self;
+        let mut row = serializer.serialize_map(None)?;
+        row.serialize_entry("path", path)?;
+        match entry {
+            Entry::File { mode, digest } => {
+                row.serialize_entry("kind", "file")?;
+                row.serialize_entry("mode", mode)?;
+                row.serialize_entry("digest", digest)?;
+            }
+            Entry::Directory => row.serialize_entry("kind", "directory")?,
+            Entry::Symlink { target } => {
+                row.serialize_entry("kind", "symlink")?;
+                row.serialize_entry("target", target)?;
+            }
+        }
+        row.end()
     }
 }
 

@@ -35,6 +35,10 @@ pub enum Code {
     Service = 8,
     /// A required secret or one of its keys does not exist.
     Secret = 9,
+    /// What was deployed does not serve.
+    Deploy = 10,
+    /// A guard of the environment refuses: protection, budget, an answer that was no.
+    Refused = 11,
     /// Ctrl-C or SIGTERM.
     Interrupted = 130,
 }
@@ -53,6 +57,8 @@ impl Code {
             Self::Busy,
             Self::Service,
             Self::Secret,
+            Self::Deploy,
+            Self::Refused,
             Self::Interrupted,
         ]
         .into_iter()

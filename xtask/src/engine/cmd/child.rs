@@ -88,6 +88,44 @@ impl Drop for Running {
     }
 }
 
+/// A child that works while we do, shows its progress and answers at its end.
+pub struct Answering {
+    running: Running,
+    answer: mpsc::Receiver<Vec<u8>>,
+}
+
+impl Answering {
+    pub(super) fn new(mut running: Running, report: &Report, label: &str) -> Self {
+        if let Some(pipe) = running.child.stderr.take() {
+            running.readers.push(show(pipe, report, label));
+        }
+        let (sender, answer) = mpsc::channel();
+        if let Some(mut pipe) = running.child.stdout.take() {
+            std::thread::spawn(move || {
+                let mut bytes = Vec::new();
+                // What came before a broken pipe is what there is to say.
+                let _ = pipe.read_to_end(&mut bytes);
+                let _ = sender.send(bytes);
+            });
+        }
+        Self { running, answer }
+    }
+
+    /// Its standard output and how it ended, or nothing while it runs.
+    ///
+    /// # Errors
+    /// The operating system refuses to tell.
+    pub fn try_wait(&mut self) -> std::io::Result<Option<(Vec<u8>, ExitStatus)>> {
+        let Some(status) = self.running.try_wait()? else {
+            return Ok(None);
+        };
+        Ok(Some((
+            self.answer.recv_timeout(GRACE).unwrap_or_default(),
+            status,
+        )))
+    }
+}
+
 fn show(pipe: impl Read + Send + 'static, report: &Report, label: &str) -> JoinHandle<()> {
     let (report, label) = (report.clone(), label.to_owned());
     std::thread::spawn(move || {

@@ -20,7 +20,7 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-pub use crate::engine::cmd::child::Running;
+pub use self::child::{Answering, Running};
 
 /// How long what a child wrote may take to arrive once it has ended.
 const STREAM_GRACE: Duration = Duration::from_secs(5);
@@ -277,6 +277,16 @@ impl Cmd {
         let mut running = Running::new(child, group);
         running.show(report, label);
         Ok(running)
+    }
+
+    /// Starts it with its standard error going to `report` and leaves it running; its
+    /// standard output is its answer.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn spawn_answering(self, report: &Report, label: &str) -> anyhow::Result<Answering> {
+        let (child, group) = self.start()?;
+        Ok(Answering::new(Running::new(child, group), report, label))
     }
 
     fn start(&self) -> anyhow::Result<(Child, Group)> {

@@ -1,0 +1,104 @@
+//! `cargo xtask destroy`: remove an environment, its data included. Secrets and the records
+//! of releases stay.
+
+use crate::engine::cloud;
+use crate::engine::context::Context;
+use crate::engine::deploy::assembly::Assembly;
+use crate::engine::deploy::environment_lock::EnvironmentLock;
+use crate::engine::deploy::{self, guards, rollout, stacks};
+use crate::engine::error::{Code, Failure};
+use crate::engine::target;
+use crate::local::{self, database};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// A bucket may hold many objects.
+const EMPTY_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// The result of `destroy --json`.
+#[derive(Debug, Serialize)]
+struct Destroyed {
+    removed: Vec<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The environment is protected, the answer was no, or the cloud refuses.
+pub fn run(context: &Context) -> anyhow::Result<()> {
+    let name = &context.environment;
+    if context.environment().protected {
+        return Err(Failure::new(
+            Code::Refused,
+            format!("environment {name} is protected: no command destroys it"),
+        )
+        .hint(format!(
+            "set environments.{name}.protected in {} to false and deploy that first",
+            app_gen_infra::MANIFEST_PATH
+        ))
+        .into());
+    }
+    if context.is_local() {
+        local::cloud::require(context)?;
+    }
+    let existing: Vec<String> = stacks::show(context)?
+        .into_iter()
+        .filter(|stack| stack.status.is_some())
+        .map(|stack| stack.name)
+        .collect();
+    guards::confirm(
+        context,
+        &format!(
+            "this removes {} stacks of {name}, with all jobs, images and logs",
+            existing.len()
+        ),
+    )?;
+    let _lock = EnvironmentLock::take(context, "destroy")?;
+    deploy::end_leftovers(context);
+    let mut removed = Vec::new();
+    if !existing.is_empty() {
+        stacks::repair(context)?;
+        let assembly = Assembly::synthesise(
+            context,
+            &target::unbuilt(context),
+            &deploy::folder(context, "destroy"),
+        )?;
+        empty_buckets(context, &assembly, &existing)?;
+        rollout::destroy(context, &assembly, &existing)?;
+        removed.extend(existing);
+    }
+    if context.is_local() {
+        removed.extend(database::remove(false)?);
+    }
+    let text = match removed.len() {
+        0 => format!("nothing of {name} is there"),
+        _ => format!("removed\n  {}", removed.join("\n  ")),
+    };
+    context.report.result(&Destroyed { removed }, &text)
+}
+
+/// CloudFormation deletes no bucket with something in it.
+fn empty_buckets(
+    context: &Context,
+    assembly: &Assembly,
+    existing: &[String],
+) -> anyhow::Result<()> {
+    #[derive(Deserialize)]
+    struct Emptied {
+        deleted: u64,
+    }
+    if !existing.contains(&stacks::name(context, "Data")) {
+        return Ok(());
+    }
+    for bucket in assembly.properties(context, "Data", "AWS::S3::Bucket", "BucketName")? {
+        let emptied: Emptied = cloud::call(context, ["bucket", "empty", &bucket])
+            .timeout(EMPTY_TIMEOUT)
+            .start("bucket")?
+            .read()?;
+        context.report.step(&format!(
+            "emptied bucket {bucket}: {} objects",
+            emptied.deleted
+        ));
+    }
+    Ok(())
+}

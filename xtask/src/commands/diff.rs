@@ -1,0 +1,131 @@
+//! `cargo xtask diff`: what a deploy would change, and what was changed behind its back.
+
+use crate::engine::build;
+use crate::engine::cloud;
+use crate::engine::context::Context;
+use crate::engine::cost;
+use crate::engine::deploy::assembly::Assembly;
+use crate::engine::deploy::{self, rollout, stacks};
+use crate::engine::report::table;
+use crate::engine::target;
+use crate::local;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Drift is looked for resource by resource.
+const DRIFT_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// The result of `diff --json`.
+#[derive(Debug, Serialize)]
+struct Difference {
+    /// Images that a deploy would build first; their digests are not known yet.
+    unbuilt: Vec<String>,
+    /// What `cdk diff` says, stack by stack.
+    changes: String,
+    /// What differs in the cloud from what was deployed.
+    drift: Vec<Drift>,
+    /// What a month would cost, USD.
+    month_usd: f64,
+}
+
+/// The drift of one stack.
+#[derive(Debug, Serialize, Deserialize)]
+struct Drift {
+    name: String,
+    /// `IN_SYNC`, `DRIFTED`, or `UNKNOWN` where the cloud cannot tell.
+    status: String,
+    #[serde(default)]
+    reason: Option<String>,
+    #[serde(default)]
+    resources: Vec<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct Drifts {
+    stacks: Vec<Drift>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The app does not synthesise, or the cloud does not answer.
+pub fn run(context: &Context) -> anyhow::Result<()> {
+    show(context)
+}
+
+/// What `diff` and `deploy --dry-run` do.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn show(context: &Context) -> anyhow::Result<()> {
+    if context.is_local() {
+        local::cloud::require(context)?;
+    }
+    let names = build::select(context, &[])?;
+    let registry = target::asked(context, target::Registry::Environment)?;
+    let mut references = target::unbuilt(context);
+    let mut unbuilt = Vec::new();
+    for name in &names {
+        let standing = build::look(context, name, &registry)?;
+        match standing.digest {
+            Some(digest) => {
+                references.insert(name.clone(), standing.repository.pinned(&digest));
+            }
+            None => unbuilt.push(name.clone()),
+        }
+    }
+    let assembly = Assembly::synthesise(context, &references, &deploy::folder(context, "diff"))?;
+    let month = cost::month(
+        &context.platform,
+        &context.environment,
+        Some(assembly.folder()),
+    )?;
+    let changes = rollout::diff(context, &assembly)?;
+    let existing: Vec<String> = stacks::show(context)?
+        .into_iter()
+        .filter(|stack| stack.status.is_some())
+        .map(|stack| stack.name)
+        .collect();
+    let drift = drift(context, &existing)?;
+    let mut text = changes.trim().to_owned();
+    for image in &unbuilt {
+        text.push_str(&format!(
+            "\nimage {image} would be built first; its digest is not known yet"
+        ));
+    }
+    let rows: Vec<Vec<String>> = drift
+        .iter()
+        .map(|stack| {
+            vec![
+                stack.name.clone(),
+                stack.status.clone(),
+                stack.reason.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        text.push_str(&format!("\n\n{}", table(&["stack", "drift", "why"], &rows)));
+    }
+    text.push_str(&format!("\na month would cost {:.2} USD", month.total_usd));
+    let difference = Difference {
+        unbuilt,
+        changes,
+        drift,
+        month_usd: month.total_usd,
+    };
+    context.report.result(&difference, &text)
+}
+
+fn drift(context: &Context, existing: &[String]) -> anyhow::Result<Vec<Drift>> {
+    if existing.is_empty() {
+        return Ok(Vec::new());
+    }
+    let arguments = ["stack", "drift"]
+        .into_iter()
+        .chain(existing.iter().map(String::as_str));
+    let drifts: Drifts = cloud::call(context, arguments)
+        .timeout(DRIFT_TIMEOUT)
+        .start("stacks")?
+        .read()?;
+    Ok(drifts.stacks)
+}

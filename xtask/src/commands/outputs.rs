@@ -1,0 +1,41 @@
+//! `cargo xtask outputs`: what the stacks put out.
+
+use crate::engine::context::Context;
+use crate::engine::deploy::stacks::{self, Stack};
+use crate::engine::report::table;
+use crate::local;
+use serde::Serialize;
+
+/// The result of `outputs --json`.
+#[derive(Debug, Serialize)]
+struct Listing {
+    stacks: Vec<Stack>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The cloud does not answer.
+pub fn run(context: &Context) -> anyhow::Result<()> {
+    if context.is_local() {
+        local::cloud::require(context)?;
+    }
+    let stacks = stacks::show(context)?;
+    let rows: Vec<Vec<String>> = stacks
+        .iter()
+        .flat_map(|stack| {
+            let status = stack.status.as_deref().unwrap_or("does not exist");
+            let mut outputs = stack.outputs.iter();
+            let first = outputs.next();
+            let row = |stack: &str, status: &str, output: Option<(&String, &String)>| {
+                let (name, value) = output.map_or(("", ""), |(name, value)| (name, value));
+                [stack, status, name, value].map(str::to_owned).to_vec()
+            };
+            std::iter::once(row(&stack.name, status, first))
+                .chain(outputs.map(move |output| row("", "", Some(output))))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let text = table(&["stack", "status", "output", "value"], &rows);
+    context.report.result(&Listing { stacks }, &text)
+}

@@ -1,0 +1,47 @@
+//! `cargo xtask promote`: put the tags for people on a release's images again.
+
+use crate::engine::context::Context;
+use crate::engine::deploy::release;
+use crate::engine::error::{Code, Failure};
+use crate::engine::target;
+use crate::local;
+
+/// Arguments of `promote`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Release whose images it is [default: the one that serves]
+    #[arg(long, value_name = "RELEASE")]
+    release: Option<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// There is no such release that succeeded, or the registry refuses.
+pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+    if context.is_local() {
+        local::cloud::require(context)?;
+    }
+    let releases = release::list(context)?;
+    let chosen = match &args.release {
+        Some(id) => release::before(&releases, Some(id))?,
+        None => release::current(&releases).ok_or_else(|| {
+            Failure::new(
+                Code::Usage,
+                "nothing was deployed, so nothing can be promoted",
+            )
+            .hint("cargo xtask deploy")
+        })?,
+    };
+    // Logs the engine in where that is needed.
+    target::asked(context, target::Registry::Environment)?;
+    super::deploy::promote(context, chosen)?;
+    context.report.result(
+        &serde_json::json!({ "release": chosen.id, "tags": super::deploy::tags(context) }),
+        &format!(
+            "the images of release {} are {}",
+            chosen.id,
+            super::deploy::tags(context).join(" and ")
+        ),
+    )
+}

@@ -1,0 +1,90 @@
+//! `cargo xtask rollback`: back to what served before, from the templates and digests that
+//! were kept with it.
+
+use super::deploy::{fall_back, keep, smoke, summary};
+use crate::engine::context::Context;
+use crate::engine::deploy::assembly::Assembly;
+use crate::engine::deploy::environment_lock::EnvironmentLock;
+use crate::engine::deploy::release::{self, Release};
+use crate::engine::deploy::{self, guards, rollout, stacks};
+use crate::engine::smoke::Seen;
+use crate::local::{self, database};
+use serde::Serialize;
+
+/// Arguments of `rollback`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Release to go back to [default: the one before what serves now]
+    #[arg(long, value_name = "RELEASE")]
+    to: Option<String>,
+}
+
+/// The result of `rollback --json`.
+#[derive(Debug, Serialize)]
+struct RolledBack {
+    release: Release,
+    smoke: Seen,
+    seconds: f64,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// There is no such release, or it does not serve; what served before does again then.
+pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+    guards::said_yes(context, "rollback")?;
+    if context.is_local() {
+        local::require(context, local::FOR_VALIDATE)?;
+    }
+    let lock = EnvironmentLock::take(context, "rollback")?;
+    deploy::end_leftovers(context);
+    let releases = release::list(context)?;
+    let target = release::before(&releases, args.to.as_deref())?;
+    context.report.step(&format!(
+        "go back to release {} of {}",
+        target.id, target.at
+    ));
+    if context.is_local() {
+        database::ensure(context)?;
+    }
+    stacks::repair(context)?;
+
+    let before = target.service.state(context)?;
+    let before = before.map(|state| state.task_definition);
+    let packed = release::assembly(context, target)?;
+    let assembly = Assembly::unpack(&packed, &deploy::folder(context, "assembly"))?;
+    let mut release = Release {
+        id: Release::new_id(&target.content)?,
+        by: lock.holder().owner.clone(),
+        restores: Some(target.position().to_owned()),
+        reason: None,
+        ..target.clone()
+    };
+    let key = deploy::orchestrator_key(context, target)?;
+    let served = rollout::roll_out(context, &assembly, key)
+        .and_then(|serving| Ok((smoke(context, &release, &serving)?, serving)));
+    let (seen, serving) = match served {
+        Ok(served) => served,
+        Err(error) => {
+            let before = before.as_deref();
+            return Err(fall_back(
+                context, release, &assembly, before, &releases, error,
+            ));
+        }
+    };
+    keep(context, &mut release, serving, &assembly)?;
+    let text = format!(
+        "{}\nrelease {} serves again, as release {} ({:.0} s)\n{}",
+        summary(&release),
+        target.id,
+        release.id,
+        release.seconds,
+        release.url.as_deref().unwrap_or_default()
+    );
+    let rolled_back = RolledBack {
+        seconds: release.seconds,
+        release,
+        smoke: seen,
+    };
+    context.report.result(&rolled_back, &text)
+}

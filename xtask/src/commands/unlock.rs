@@ -1,0 +1,36 @@
+//! `cargo xtask unlock`: take the environment's lock from whoever holds it.
+
+use crate::engine::context::Context;
+use crate::engine::deploy::{environment_lock, guards};
+use crate::local;
+
+/// Runs the command.
+///
+/// # Errors
+/// The answer was no, or the cloud does not answer.
+pub fn run(context: &Context) -> anyhow::Result<()> {
+    if context.is_local() {
+        local::cloud::require(context)?;
+    }
+    let Some(holder) = environment_lock::holder(context)? else {
+        return context.report.result(
+            &serde_json::json!({ "released": null }),
+            &format!("environment {} is not locked", context.environment),
+        );
+    };
+    guards::confirm(
+        context,
+        &format!(
+            "`{}` of {} on {} works on {} since {}; without its lock another could change the same stacks",
+            holder.command, holder.owner, holder.host, context.environment, holder.taken_at
+        ),
+    )?;
+    let released = environment_lock::force_release(context)?;
+    context.report.result(
+        &serde_json::json!({ "released": released }),
+        &format!(
+            "environment {} is no longer locked by {}",
+            context.environment, holder.owner
+        ),
+    )
+}

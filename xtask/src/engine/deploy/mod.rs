@@ -1,0 +1,169 @@
+//! From images in a registry to a service that answers, and back.
+//!
+//! `assembly` is what CDK would deploy, `rollout` deploys it and watches, `probe` asks as a
+//! user would, `release` remembers, `environment_lock` keeps others out meanwhile.
+
+pub mod assembly;
+pub mod bootstrap;
+pub mod environment_lock;
+pub mod guards;
+pub mod probe;
+pub mod release;
+pub mod rollout;
+pub mod stacks;
+
+use self::assembly::Assembly;
+use self::release::Release;
+use self::rollout::{Service, Serving};
+use crate::engine::content::digest_json;
+use crate::engine::context::Context;
+use crate::engine::entry::digest_bytes;
+use crate::engine::ignore::Rules;
+use crate::engine::stat_cache::StatCache;
+use crate::engine::tree;
+use crate::local::marked;
+use anyhow::Context as _;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Raised when a deploy does more than before with the same sources.
+const FORM: u32 = 1;
+const CDK_FOLDER: &str = "app-gen-infra/cdk";
+/// What the app's folder holds beside the app.
+const NOT_THE_APP: &[u8] = b"node_modules\ntest\nREADME.md\n";
+
+/// Digest of all that decides what an environment gets: the CDK app, the manifest, the images.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn content(
+    context: &Context,
+    images: &BTreeMap<String, release::Image>,
+) -> anyhow::Result<String> {
+    let manifest = std::fs::read(context.root.join(app_gen_infra::MANIFEST_PATH))?;
+    let cache = StatCache::open(&context.records(), "cdk");
+    let app = tree::context(
+        &context.root.join(CDK_FOLDER),
+        &Rules::parse(NOT_THE_APP)?,
+        &cache,
+    )?;
+    let digest = digest_json(&json!({
+        "form": FORM,
+        "environment": context.environment,
+        "manifest": digest_bytes(&manifest),
+        "app": app,
+        "images": images,
+    }))?;
+    cache.save()?;
+    Ok(digest.to_string())
+}
+
+/// What serves, where that is exactly this content already: the newest release that
+/// succeeded had it, nothing of it was changed since, and it answers.
+///
+/// # Errors
+/// The cloud does not answer.
+pub fn serving_already(
+    context: &Context,
+    content: &str,
+    releases: &[Release],
+) -> anyhow::Result<Option<Release>> {
+    let Some(current) = release::current(releases).filter(|current| current.content == content)
+    else {
+        return Ok(None);
+    };
+    // One that failed after it may have left the stacks anyhow.
+    if releases
+        .first()
+        .is_some_and(|newest| newest.id != current.id)
+    {
+        return Ok(None);
+    }
+    let complete = stacks::show(context)?.iter().all(|stack| {
+        matches!(
+            stack.status.as_deref(),
+            Some("CREATE_COMPLETE" | "UPDATE_COMPLETE")
+        )
+    });
+    let key = orchestrator_key(context, current)?;
+    let service = &current.service;
+    let state = service.state(context)?;
+    let runs = state.is_some_and(|state| {
+        current.task_definition.as_deref() == Some(&state.task_definition)
+            && state.running >= 1
+            && state.running == state.desired
+    });
+    let answers = || -> anyhow::Result<bool> {
+        let (_, base_url) = service.addresses(context)?;
+        Ok(probe::is_served(context, &base_url, key))
+    };
+    Ok((complete && runs && answers()?).then(|| current.clone()))
+}
+
+/// Goes back to a release that served. `before` is the task definition that did: it serves
+/// again at once, and the stacks follow.
+///
+/// # Errors
+/// It does not come back.
+pub fn restore(
+    context: &Context,
+    service: &Service,
+    before: Option<&str>,
+    good: &Release,
+) -> anyhow::Result<Serving> {
+    context
+        .report
+        .step(&format!("go back to release {}", good.id));
+    let now = service.state(context)?.map(|state| state.task_definition);
+    if let (Some(before), Some(now)) = (before, &now)
+        && before != now
+    {
+        service.redefine(context, before)?;
+    }
+    deploy_again(context, good).map(|(serving, _)| serving)
+}
+
+/// Deploys what a release deployed, from the templates that were kept with it.
+///
+/// # Errors
+/// The templates are gone, or it does not come to serve.
+pub fn deploy_again(context: &Context, release: &Release) -> anyhow::Result<(Serving, Assembly)> {
+    let packed = release::assembly(context, release)?;
+    let assembly = Assembly::unpack(&packed, &folder(context, "restored"))?;
+    let key = orchestrator_key(context, release)?;
+    Ok((rollout::roll_out(context, &assembly, key)?, assembly))
+}
+
+/// The key that `/health` reports while the release serves.
+///
+/// # Errors
+/// The release has no image of the orchestrator.
+pub fn orchestrator_key<'a>(context: &Context, release: &'a Release) -> anyhow::Result<&'a str> {
+    let image = context.platform.orchestrator().image.get_ref();
+    release
+        .images
+        .get(image)
+        .map(|image| image.key.as_str())
+        .with_context(|| format!("release {} has no image `{image}`", release.id))
+}
+
+/// Ends what a deploy of the environment left running that was killed.
+pub fn end_leftovers(context: &Context) {
+    let ended = marked::end_with(&rollout::mark(context));
+    if ended > 0 {
+        context.report.step(&format!(
+            "ended {ended} processes of a deploy that was killed"
+        ));
+    }
+}
+
+/// A folder of this environment's deploys in the checkout.
+#[must_use]
+pub fn folder(context: &Context, name: &str) -> PathBuf {
+    context
+        .records()
+        .join("deploy")
+        .join(&context.environment)
+        .join(name)
+}

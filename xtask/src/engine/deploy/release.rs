@@ -1,0 +1,272 @@
+//! What was deployed when, by whom, from what, and how it ended: records in the
+//! environment's state bucket, the newest first.
+
+use super::rollout::Service;
+use crate::engine::cloud;
+use crate::engine::context::Context;
+use crate::engine::error::{Code, Failure};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+/// Records that are looked through; older ones stay in the bucket.
+const LOOKED_THROUGH: &str = "200";
+
+/// How a release ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It served, and the smoke test passed.
+    Succeeded,
+    /// It did not, and what ran before serves again.
+    RolledBack,
+    /// It did not, and there was nothing to go back to, or going back failed too.
+    Failed,
+}
+
+impl Outcome {
+    /// As people read it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::RolledBack => "rolled back",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// An image of a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// `registry/repository@sha256:…`
+    pub reference: String,
+    /// Key of its inputs; `/health` reports the orchestrator's.
+    pub key: String,
+}
+
+/// One deploy, rollback included.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Release {
+    /// Sorts by time: `20261121T165912Z-0a1b2c`.
+    pub id: String,
+    /// When it ended, RFC 3339.
+    pub at: String,
+    /// Who deployed it.
+    pub by: String,
+    /// Git revision of the checkout, with `-dirty` where it had edits; nothing outside git.
+    pub git: Option<String>,
+    /// Digest of all that decides what is deployed: app, manifest, images.
+    pub content: String,
+    /// By name of the manifest.
+    pub images: BTreeMap<String, Image>,
+    /// Where the orchestrator runs.
+    pub service: Service,
+    /// Task definition of the orchestrator; nothing where none ran.
+    pub task_definition: Option<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it did not succeed.
+    pub reason: Option<String>,
+    /// The release that a rollback went back to.
+    pub restores: Option<String>,
+    /// Where users find it.
+    pub url: Option<String>,
+    /// From the lock to the record.
+    pub seconds: f64,
+}
+
+impl Release {
+    /// The id of a release that begins now.
+    ///
+    /// # Errors
+    /// The clock is beyond what a date can say.
+    pub fn new_id(content: &str) -> anyhow::Result<String> {
+        let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+        let now = OffsetDateTime::now_utc().format(format)?;
+        Ok(format!("{now}-{}", &content[..6]))
+    }
+
+    /// Its place in history: a rollback stands where the release stood that it restores.
+    #[must_use]
+    pub fn position(&self) -> &str {
+        self.restores.as_deref().unwrap_or(&self.id)
+    }
+
+    /// Keeps the record and, of a release that serves, what a later rollback to it deploys.
+    ///
+    /// # Errors
+    /// The cloud refuses.
+    pub fn save(&self, context: &Context, assembly: Option<&Value>) -> anyhow::Result<()> {
+        // First: a record never names an assembly that is not there.
+        if let Some(assembly) = assembly {
+            put(context, &assembly_key(&self.id), assembly)?;
+        }
+        put(
+            context,
+            &format!("releases/{}.json", self.id),
+            &serde_json::to_value(self)?,
+        )
+    }
+}
+
+/// All releases, the newest first.
+///
+/// # Errors
+/// The cloud does not answer, or a record is damaged.
+pub fn list(context: &Context) -> anyhow::Result<Vec<Release>> {
+    #[derive(Deserialize)]
+    struct Listing {
+        values: Vec<Release>,
+    }
+    let listing: Listing = cloud::call(
+        context,
+        ["state", "list", "releases/", "--limit", LOOKED_THROUGH],
+    )
+    .read()?;
+    Ok(listing.values)
+}
+
+/// The newest release that succeeded: what runs now.
+#[must_use]
+pub fn current(releases: &[Release]) -> Option<&Release> {
+    releases
+        .iter()
+        .find(|release| release.outcome == Outcome::Succeeded)
+}
+
+/// What a rollback goes back to: the release named, or the newest success that came
+/// before what runs now and was something else.
+///
+/// # Errors
+/// There is none, or the one named did not succeed.
+pub fn before<'a>(releases: &'a [Release], wanted: Option<&str>) -> Result<&'a Release, Failure> {
+    let succeeded = || {
+        releases
+            .iter()
+            .filter(|release| release.outcome == Outcome::Succeeded)
+    };
+    if let Some(wanted) = wanted {
+        return succeeded()
+            .find(|release| release.id == wanted)
+            .ok_or_else(|| {
+                Failure::new(Code::Usage, format!("no release {wanted} that succeeded"))
+                    .hint("cargo xtask releases")
+            });
+    }
+    let current = current(releases).ok_or_else(|| {
+        Failure::new(Code::Usage, "nothing was deployed, so there is no way back")
+            .hint("cargo xtask deploy")
+    })?;
+    succeeded()
+        .find(|release| {
+            release.restores.is_none()
+                && release.id.as_str() < current.position()
+                && release.content != current.content
+        })
+        .ok_or_else(|| {
+            Failure::new(
+                Code::Usage,
+                format!("no other release succeeded before {}", current.position()),
+            )
+            .hint("cargo xtask releases")
+        })
+}
+
+/// The assembly that a release deployed.
+///
+/// # Errors
+/// It is not there, or the cloud does not answer.
+pub fn assembly(context: &Context, release: &Release) -> anyhow::Result<Value> {
+    #[derive(Deserialize)]
+    struct Found {
+        value: Option<Value>,
+    }
+    let found: Found = cloud::call(context, ["state", "get", &assembly_key(&release.id)]).read()?;
+    found.value.ok_or_else(|| {
+        Failure::new(
+            Code::Deploy,
+            format!("the templates of release {} are gone", release.id),
+        )
+        .hint("check out its revision and deploy that: cargo xtask releases names it")
+        .into()
+    })
+}
+
+fn assembly_key(id: &str) -> String {
+    format!("assemblies/{id}.json")
+}
+
+fn put(context: &Context, key: &str, value: &Value) -> anyhow::Result<()> {
+    let _: Value = cloud::call(context, ["state", "put", key])
+        .stdin(serde_json::to_vec(value)?)
+        .survives_interrupt()
+        .read()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn release(id: &str, content: &str, outcome: Outcome, restores: Option<&str>) -> Release {
+        Release {
+            id: id.to_owned(),
+            at: String::new(),
+            by: "somebody".to_owned(),
+            git: None,
+            content: content.to_owned(),
+            images: BTreeMap::new(),
+            service: Service {
+                cluster: String::new(),
+                name: String::new(),
+                load_balancer: String::new(),
+            },
+            task_definition: None,
+            outcome,
+            reason: None,
+            restores: restores.map(str::to_owned),
+            url: None,
+            seconds: 1.0,
+        }
+    }
+
+    fn back(releases: &[Release]) -> Result<String, Failure> {
+        before(releases, None).map(|release| release.id.clone())
+    }
+
+    #[test]
+    fn a_rollback_goes_to_the_success_before_and_never_forward() {
+        use Outcome::{Failed, RolledBack, Succeeded};
+        let first = release("1", "a", Succeeded, None);
+        let broken = release("2", "b", RolledBack, None);
+        let second = release("3", "c", Succeeded, None);
+        let again = release("4", "c", Succeeded, None);
+        let history = [again, second.clone(), broken.clone(), first.clone()];
+        assert_eq!(back(&history).expect("a way back"), "1");
+        let third = release("5", "d", Succeeded, None);
+        let undone = release("6", "c", Succeeded, Some("3"));
+        let history = [undone, third.clone(), second, broken, first];
+        assert_eq!(back(&history).expect("a way back"), "1");
+        // One more step back, and the beginning is reached.
+        let start = release("7", "a", Succeeded, Some("1"));
+        let mut history = history.to_vec();
+        history.insert(0, start);
+        back(&history).expect_err("nothing before the first");
+        back(&[release("8", "x", Failed, None)]).expect_err("nothing ran");
+        back(&[]).expect_err("nothing at all");
+    }
+
+    #[test]
+    fn only_a_success_can_be_named() {
+        let history = [
+            release("2", "b", Outcome::RolledBack, None),
+            release("1", "a", Outcome::Succeeded, None),
+        ];
+        assert_eq!(before(&history, Some("1")).expect("it succeeded").id, "1");
+        before(&history, Some("2")).expect_err("it did not");
+        before(&history, Some("3")).expect_err("there is none");
+    }
+}

@@ -1,0 +1,98 @@
+//! The stacks of an environment: their names, what they are and what they put out.
+
+use crate::engine::cloud;
+use crate::engine::context::Context;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Concerns in the order of their dependencies; one stack each.
+const CONCERNS: [&str; 6] = [
+    "Network",
+    "Registry",
+    "Data",
+    "Logs",
+    "Service",
+    "Observability",
+];
+/// A stack that another deploy works on may take as long as CloudFormation allows it.
+const REPAIR_TIMEOUT: Duration = Duration::from_secs(40 * 60);
+
+/// A stack as the cloud knows it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Stack {
+    /// `AppGenService-dev`.
+    pub name: String,
+    /// As CloudFormation writes it, for instance `CREATE_COMPLETE`; nothing where it does not exist.
+    pub status: Option<String>,
+    /// What its templates put out.
+    #[serde(default)]
+    pub outputs: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Stacks {
+    stacks: Vec<Stack>,
+}
+
+/// Name of the stack of one concern.
+#[must_use]
+pub fn name(context: &Context, concern: &str) -> String {
+    format!("AppGen{concern}-{}", context.environment)
+}
+
+/// Names of all stacks of the environment.
+#[must_use]
+pub fn names(context: &Context) -> Vec<String> {
+    CONCERNS
+        .iter()
+        .map(|concern| name(context, concern))
+        .collect()
+}
+
+/// All stacks of the environment, also those that do not exist.
+///
+/// # Errors
+/// The cloud does not answer.
+pub fn show(context: &Context) -> anyhow::Result<Vec<Stack>> {
+    let stacks: Stacks = ask(context, "show").read()?;
+    Ok(stacks.stacks)
+}
+
+/// Brings stacks that an earlier deploy left half-way to a state that a deploy can start
+/// from, and waits for what still runs.
+///
+/// # Errors
+/// The cloud refuses, or a stack does not come to rest in time.
+pub fn repair(context: &Context) -> anyhow::Result<()> {
+    #[derive(Deserialize)]
+    struct Repaired {
+        repaired: Vec<Change>,
+    }
+    #[derive(Deserialize)]
+    struct Change {
+        name: String,
+        from: String,
+        to: Option<String>,
+    }
+    let done: Repaired = ask(context, "repair")
+        .timeout(REPAIR_TIMEOUT)
+        .start("stacks")?
+        .read()?;
+    for change in done.repaired {
+        context.report.step(&format!(
+            "{}: {}, left by an earlier deploy, is now {}",
+            change.name,
+            change.from,
+            change.to.as_deref().unwrap_or("removed")
+        ));
+    }
+    Ok(())
+}
+
+fn ask<'a>(context: &'a Context, verb: &str) -> cloud::Call<'a> {
+    let arguments = ["stack".to_owned(), verb.to_owned()]
+        .into_iter()
+        .chain(names(context));
+    cloud::call(context, arguments)
+}

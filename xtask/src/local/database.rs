@@ -1,0 +1,141 @@
+//! PostgreSQL for what is deployed to the local cloud: AWS environments name a database of
+//! their own, here nobody is asked for one.
+
+use super::engine;
+use super::images::POSTGRES_IMAGE;
+use crate::engine::cloud;
+use crate::engine::cmd::Cmd;
+use crate::engine::context::Context;
+use crate::engine::error::{Code, Failure, FailureContext as _, Rendered};
+use crate::engine::interrupt;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// The key of the orchestrator's secret that holds the address.
+const KEY: &str = "DATABASE_URL";
+/// Container and volume.
+const NAME: &str = "app-gen-database";
+const DATA: &str = "/var/lib/postgresql/data";
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Makes sure that the orchestrator's secret names a database. Ours is started where it
+/// names none, or ours; another one is left alone.
+///
+/// # Errors
+/// The engine or the cloud refuses, or the database does not answer in time.
+pub fn ensure(context: &Context) -> anyhow::Result<()> {
+    let Some(secret) = &context.platform.orchestrator().secret else {
+        return Ok(());
+    };
+    let secret = secret.get_ref().as_str();
+    let stored: BTreeMap<String, String> =
+        match cloud::call(context, ["secrets", "read", secret]).read() {
+            Err(error) if Rendered::new(&error).exit_code == Code::Secret as u8 => BTreeMap::new(),
+            answer => answer?,
+        };
+    let ours = url(context);
+    match stored.get(KEY) {
+        Some(address) if *address != ours => return Ok(()),
+        Some(_) => start(context)?,
+        None => {
+            start(context)?;
+            let _: serde_json::Value = cloud::call(context, ["secrets", "set", secret, KEY])
+                .stdin(ours.into_bytes())
+                .read()?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the container and, unless they are `kept`, its data. Returns what was removed.
+///
+/// # Errors
+/// The engine refuses.
+pub fn remove(keep_data: bool) -> anyhow::Result<Vec<String>> {
+    let mut removed = Vec::new();
+    if state()?.is_some() {
+        Cmd::new("docker")
+            .args(["rm", "--force", NAME])
+            .survives_interrupt()
+            .read()?;
+        removed.push(format!("container {NAME}"));
+    }
+    let volumes = Cmd::new("docker")
+        .args(["volume", "ls", "--quiet", "--filter"])
+        .arg(format!("name=^{NAME}$"))
+        .survives_interrupt()
+        .read()?;
+    if !keep_data && !volumes.is_empty() {
+        Cmd::new("docker")
+            .args(["volume", "rm", NAME])
+            .survives_interrupt()
+            .read()?;
+        removed.push(format!("volume {NAME}"));
+    }
+    Ok(removed)
+}
+
+/// As tasks reach it, which are containers of their own. It knows no password: it listens
+/// on the docker bridge alone.
+fn url(context: &Context) -> String {
+    format!(
+        "postgres://app@host.docker.internal:{}/app",
+        context.platform.local.database_port.get_ref()
+    )
+}
+
+fn start(context: &Context) -> anyhow::Result<()> {
+    match state()?.as_deref() {
+        Some("running") => return Ok(()),
+        Some(_) => {
+            // Made for an address that may have changed; the data is in the volume.
+            remove(true)?;
+        }
+        None => {}
+    }
+    context.report.step("start PostgreSQL for the local cloud");
+    let port = *context.platform.local.database_port.get_ref();
+    let bridge = engine::bridge_address()?;
+    super::net::require_free(bridge.into(), port, "local.database_port")?;
+    Cmd::new("docker")
+        .args(["run", "--detach", "--name", NAME])
+        .arg(format!("--publish={bridge}:{port}:5432"))
+        .arg(format!("--volume={NAME}:{DATA}"))
+        .arg(POSTGRES_IMAGE)
+        .read()
+        .failure(|| {
+            Failure::new(Code::Service, "failed to start PostgreSQL").hint("cargo xtask setup")
+        })?;
+    let deadline = Instant::now() + READY_TIMEOUT;
+    loop {
+        let ready = Cmd::new("docker")
+            .args(["exec", NAME, "pg_isready", "--quiet"])
+            .args(["--username", "app", "--host", "127.0.0.1"])
+            .output()?;
+        if ready.status.success() {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(Failure::new(
+                Code::Service,
+                format!(
+                    "PostgreSQL did not answer within {} s",
+                    READY_TIMEOUT.as_secs()
+                ),
+            )
+            .hint(format!("docker logs {NAME}"))
+            .into());
+        }
+        interrupt::sleep(Duration::from_millis(100))?;
+    }
+}
+
+/// How the container is, in the engine's word; nothing where there is none.
+fn state() -> anyhow::Result<Option<String>> {
+    let found = Cmd::new("docker")
+        .args(["ps", "--all", "--format", "{{.State}}", "--filter"])
+        .arg(format!("name=^/{NAME}$"))
+        .survives_interrupt()
+        .read()?;
+    Ok(found.lines().next().map(str::to_owned))
+}
