@@ -26,6 +26,10 @@ pub(crate) enum Kind {
     NotFound,
     /// The thing named exists already.
     Exists,
+    /// Somebody else changed the thing in between, or it is not as the call expected.
+    Conflict,
+    /// Somebody else holds the lock.
+    Busy,
     /// The service answered with any other error, or with a failure in a success.
     Service,
     /// A secret or one of its keys does not exist.
@@ -44,7 +48,13 @@ impl Kind {
             Self::Usage => 2,
             Self::Prerequisite | Self::Credentials => 3,
             Self::Manifest => 4,
-            Self::Unreachable | Self::Denied | Self::NotFound | Self::Exists | Self::Service => 8,
+            Self::Busy => 7,
+            Self::Unreachable
+            | Self::Denied
+            | Self::NotFound
+            | Self::Exists
+            | Self::Conflict
+            | Self::Service => 8,
             Self::SecretMissing => 9,
             Self::Interrupted => 130,
         }
@@ -146,7 +156,8 @@ fn kind_of(code: &str, message: &str) -> Kind {
         | "NoSuchEntity"
         | "NoSuchKey"
         | "RepositoryNotFoundException"
-        | "ResourceNotFoundException" => Kind::NotFound,
+        | "ResourceNotFoundException"
+        | "ServiceNotFoundException" => Kind::NotFound,
         "ClientException" if message.contains("Unable to describe task definition") => {
             Kind::NotFound
         }
@@ -158,6 +169,7 @@ fn kind_of(code: &str, message: &str) -> Kind {
         | "RepositoryAlreadyExistsException"
         | "ResourceAlreadyExistsException"
         | "ResourceExistsException" => Kind::Exists,
+        "ConditionalRequestConflict" | "PreconditionFailed" => Kind::Conflict,
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => Kind::Denied,
         "ExpiredToken"
         | "ExpiredTokenException"

@@ -12,11 +12,14 @@ mod ecs;
 mod error;
 mod iam;
 mod logs;
+mod names;
 mod report;
 mod rights;
 mod s3;
 mod secrets;
+mod state;
 mod sts;
+mod time;
 mod validate;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod bootstrap;
+mod bucket;
 mod ecr;
 mod identity;
 mod logs;
@@ -8,6 +9,8 @@ mod rights;
 mod run_task;
 mod s3;
 mod secrets;
+mod stack;
+mod state;
 mod tasks;
 mod validate;
 
@@ -37,6 +40,15 @@ pub(crate) enum Command {
     /// Objects
     #[command(subcommand)]
     S3(s3::Command),
+    /// CloudFormation stacks
+    #[command(subcommand)]
+    Stack(stack::Command),
+    /// Who works on the environment, and what was released to it
+    #[command(subcommand)]
+    State(state::Command),
+    /// Buckets
+    #[command(subcommand)]
+    Bucket(bucket::Command),
     /// Which of the rights that the commands need the principal has
     Rights(rights::Args),
     /// State and version of the CDK bootstrap stack
@@ -57,6 +69,9 @@ pub(crate) async fn run(command: Command, cloud: &Cloud) -> anyhow::Result<Outco
         Command::Logs(args) => logs::run(args, cloud).await,
         Command::Secrets(command) => secrets::run(command, cloud).await,
         Command::S3(command) => s3::run(command, cloud).await,
+        Command::Stack(command) => stack::run(command, cloud).await,
+        Command::State(command) => state::run(command, cloud).await,
+        Command::Bucket(command) => bucket::run(command, cloud).await,
         Command::Rights(args) => rights::run(args, cloud).await,
         Command::Bootstrap(args) => bootstrap::run(args, cloud).await,
     }

@@ -2,7 +2,7 @@
 
 use super::{Ecs, refuse_failures};
 use crate::error::{CloudError, Kind};
-use aws_sdk_ecs::primitives::{DateTime, DateTimeFormat};
+use crate::time::rfc3339;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, ContainerOverride, DesiredStatus, KeyValuePair,
     LaunchType, NetworkConfiguration, Task, TaskOverride,
@@ -301,10 +301,6 @@ fn state_of(task: &Task) -> TaskState {
         started_at: task.started_at().and_then(rfc3339),
         stopped_at: task.stopped_at().and_then(rfc3339),
     }
-}
-
-fn rfc3339(time: &DateTime) -> Option<String> {
-    time.fmt(DateTimeFormat::DateTime).ok()
 }
 
 #[cfg(test)]

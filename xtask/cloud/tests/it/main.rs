@@ -13,6 +13,10 @@ mod refusals;
 #[cfg(test)]
 mod resources;
 #[cfg(test)]
+mod stacks;
+#[cfg(test)]
+mod state;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tasks;

@@ -1,6 +1,7 @@
 //! Drives the built binary against the local cloud, in a name space of its own.
 
 pub(crate) mod images;
+pub(crate) mod sdk;
 
 use serde_json::Value;
 use std::io::Write;

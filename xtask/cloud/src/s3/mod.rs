@@ -1,9 +1,15 @@
-//! Buckets and objects.
+//! Simple Storage Service: buckets here, small objects and versions beside it.
+
+mod object;
+mod versions;
+
+pub(crate) use object::Condition;
 
 use crate::error::{CloudError, Kind};
 use aws_config::SdkConfig;
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, CreateBucketConfiguration, Delete, ObjectIdentifier, Tag, Tagging,
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration,
+    PublicAccessBlockConfiguration, Tag, Tagging, VersioningConfiguration,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -99,29 +105,83 @@ impl S3 {
             .map_err(|error| CloudError::from_sdk(&format!("s3 PutBucketTagging {name}"), error))
     }
 
+    /// Closes the bucket to the public and to plain HTTP where `policy` says so, and keeps
+    /// what is overwritten. Versioning comes last: where it is on, the rest is done.
+    ///
+    /// # Errors
+    /// A call fails.
+    pub(crate) async fn protect_bucket(
+        &self,
+        name: &str,
+        policy: Option<String>,
+    ) -> Result<(), CloudError> {
+        let failed = |call: &str| format!("s3 {call} {name}");
+        self.client
+            .put_public_access_block()
+            .bucket(name)
+            .public_access_block_configuration(
+                PublicAccessBlockConfiguration::builder()
+                    .block_public_acls(true)
+                    .block_public_policy(true)
+                    .ignore_public_acls(true)
+                    .restrict_public_buckets(true)
+                    .build(),
+            )
+            .send()
+            .await
+            .map_err(|error| CloudError::from_sdk(&failed("PutPublicAccessBlock"), error))?;
+        if let Some(policy) = policy {
+            self.client
+                .put_bucket_policy()
+                .bucket(name)
+                .policy(policy)
+                .send()
+                .await
+                .map_err(|error| CloudError::from_sdk(&failed("PutBucketPolicy"), error))?;
+        }
+        self.client
+            .put_bucket_versioning()
+            .bucket(name)
+            .versioning_configuration(
+                VersioningConfiguration::builder()
+                    .status(BucketVersioningStatus::Enabled)
+                    .build(),
+            )
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| CloudError::from_sdk(&failed("PutBucketVersioning"), error))
+    }
+
+    /// Whether there is such a bucket and it keeps what is overwritten.
+    ///
+    /// # Errors
+    /// The call fails.
+    pub(crate) async fn is_versioned(&self, name: &str) -> Result<bool, CloudError> {
+        let reply = self
+            .client
+            .get_bucket_versioning()
+            .bucket(name)
+            .send()
+            .await;
+        match reply {
+            Ok(reply) => Ok(reply.status() == Some(&BucketVersioningStatus::Enabled)),
+            Err(error) => {
+                match CloudError::from_sdk(&format!("s3 GetBucketVersioning {name}"), error) {
+                    error if error.kind == Kind::NotFound => Ok(false),
+                    error => Err(error),
+                }
+            }
+        }
+    }
+
     /// Deletes the bucket with all that is in it; returns whether there was one.
     ///
     /// # Errors
     /// A call fails, or an object cannot be deleted.
     pub(crate) async fn delete_bucket(&self, name: &str) -> Result<bool, CloudError> {
-        loop {
-            let page = self.client.list_objects_v2().bucket(name).send().await;
-            let page = match page {
-                Ok(page) => page,
-                Err(error) => {
-                    let error = CloudError::from_sdk(&format!("s3 ListObjectsV2 {name}"), error);
-                    return if error.kind == Kind::NotFound {
-                        Ok(false)
-                    } else {
-                        Err(error)
-                    };
-                }
-            };
-            let keys: Vec<&str> = page.contents().iter().filter_map(|o| o.key()).collect();
-            if keys.is_empty() {
-                break;
-            }
-            self.delete_objects(name, &keys).await?;
+        if self.empty_bucket(name).await?.is_none() {
+            return Ok(false);
         }
         match self.client.delete_bucket().bucket(name).send().await {
             Ok(_) => Ok(true),
@@ -129,36 +189,6 @@ impl S3 {
                 error if error.kind == Kind::NotFound => Ok(false),
                 error => Err(error),
             },
-        }
-    }
-
-    async fn delete_objects(&self, bucket: &str, keys: &[&str]) -> Result<(), CloudError> {
-        let action = format!("s3 DeleteObjects {bucket}");
-        let mut delete = Delete::builder().quiet(true);
-        for key in keys {
-            let object = ObjectIdentifier::builder().key(*key).build();
-            delete = delete.objects(object.map_err(|error| malformed(&action, &error))?);
-        }
-        let delete = delete.build().map_err(|error| malformed(&action, &error))?;
-        let reply = self
-            .client
-            .delete_objects()
-            .bucket(bucket)
-            .delete(delete)
-            .send()
-            .await
-            .map_err(|error| CloudError::from_sdk(&action, error))?;
-        match reply.errors().first() {
-            None => Ok(()),
-            // Without this the loop above would list the same object for ever.
-            Some(error) => Err(CloudError::new(
-                Kind::Service,
-                format!(
-                    "{action}: {}: {}",
-                    error.key().unwrap_or("unnamed object"),
-                    error.message().or(error.code()).unwrap_or("no reason")
-                ),
-            )),
         }
     }
 

@@ -1,0 +1,140 @@
+//! What was changed behind CloudFormation's back.
+
+use super::{CloudFormation, failed};
+use crate::error::{CloudError, Kind};
+use aws_sdk_cloudformation::types::{
+    StackDriftDetectionStatus, StackResourceDriftStatus as ResourceStatus,
+};
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// How often a detection is asked for.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A resource that is not as the template says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct DriftedResource {
+    pub(crate) logical_id: String,
+    #[serde(rename = "type")]
+    pub(crate) resource_type: String,
+    /// `MODIFIED` or `DELETED`.
+    pub(crate) status: String,
+}
+
+/// How far a stack is from its template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Drift {
+    pub(crate) name: String,
+    /// `IN_SYNC`, `DRIFTED` or `UNKNOWN`.
+    pub(crate) status: String,
+    /// Why the status is unknown.
+    pub(crate) reason: Option<String>,
+    pub(crate) resources: Vec<DriftedResource>,
+}
+
+impl Drift {
+    pub(crate) fn unknown(name: &str, reason: impl Into<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            status: "UNKNOWN".to_owned(),
+            reason: Some(reason.into()),
+            resources: Vec::new(),
+        }
+    }
+}
+
+impl CloudFormation {
+    /// Starts a detection; returns its id.
+    ///
+    /// # Errors
+    /// There is no such stack, it cannot be asked in its state, or the call fails.
+    pub(crate) async fn start_drift_detection(&self, name: &str) -> Result<String, CloudError> {
+        let reply = self
+            .client
+            .detect_stack_drift()
+            .stack_name(name)
+            .send()
+            .await
+            .map_err(|error| failed("DetectStackDrift", name, error))?;
+        Ok(reply
+            .stack_drift_detection_id()
+            .unwrap_or_default()
+            .to_owned())
+    }
+
+    /// Waits for the detection and reads what it found.
+    ///
+    /// # Errors
+    /// A call fails. A detection that fails or takes longer than `bound` is an
+    /// answer: the drift is unknown.
+    pub(crate) async fn drift(
+        &self,
+        name: &str,
+        detection_id: &str,
+        bound: Duration,
+    ) -> Result<Drift, CloudError> {
+        let begin = Instant::now();
+        let found = loop {
+            let found = self
+                .client
+                .describe_stack_drift_detection_status()
+                .stack_drift_detection_id(detection_id)
+                .send()
+                .await
+                .map_err(|error| failed("DescribeStackDriftDetectionStatus", name, error))?;
+            if found.detection_status() != Some(&StackDriftDetectionStatus::DetectionInProgress) {
+                break found;
+            }
+            if begin.elapsed() >= bound {
+                let late = format!("not known after {} s", bound.as_secs());
+                return Ok(Drift::unknown(name, late));
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        };
+        Ok(Drift {
+            name: name.to_owned(),
+            status: found
+                .stack_drift_status()
+                .map_or("UNKNOWN", |status| status.as_str())
+                .to_owned(),
+            reason: found.detection_status_reason().map(str::to_owned),
+            resources: self.drifted_resources(name).await?,
+        })
+    }
+
+    async fn drifted_resources(&self, name: &str) -> Result<Vec<DriftedResource>, CloudError> {
+        let mut resources = Vec::new();
+        let mut token = None;
+        loop {
+            let page = self
+                .client
+                .describe_stack_resource_drifts()
+                .stack_name(name)
+                .stack_resource_drift_status_filters(ResourceStatus::Modified)
+                .stack_resource_drift_status_filters(ResourceStatus::Deleted)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|error| failed("DescribeStackResourceDrifts", name, error))?;
+            resources.extend(page.stack_resource_drifts().iter().map(|drift| {
+                DriftedResource {
+                    logical_id: drift.logical_resource_id().unwrap_or_default().to_owned(),
+                    resource_type: drift.resource_type().unwrap_or_default().to_owned(),
+                    status: drift
+                        .stack_resource_drift_status()
+                        .map_or("UNKNOWN", |status| status.as_str())
+                        .to_owned(),
+                }
+            }));
+            token = page.next_token().map(str::to_owned);
+            if token.is_none() {
+                return Ok(resources);
+            }
+        }
+    }
+}
+
+/// Whether an error of a detection means "cannot be known", and not "cannot be asked".
+pub(crate) fn is_unknowable(error: &CloudError) -> bool {
+    matches!(error.kind, Kind::NotFound | Kind::Service)
+}

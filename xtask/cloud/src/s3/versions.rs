@@ -1,0 +1,86 @@
+//! Emptying a bucket, with every version of every object.
+
+use super::{S3, malformed};
+use crate::error::{CloudError, Kind};
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+
+impl S3 {
+    /// Deletes all objects, their versions and delete markers; returns how many.
+    /// `None`: there is no such bucket. An object without versions has one called `null`.
+    ///
+    /// # Errors
+    /// A call fails, or an object cannot be deleted.
+    pub(crate) async fn empty_bucket(&self, name: &str) -> Result<Option<u64>, CloudError> {
+        let action = format!("s3 ListObjectVersions {name}");
+        let mut deleted = 0;
+        loop {
+            // What is deleted is gone from the next listing, so each is the first page.
+            let page = self.client.list_object_versions().bucket(name).send().await;
+            let page = match page {
+                Ok(page) => page,
+                Err(error) => {
+                    let error = CloudError::from_sdk(&action, error);
+                    return if error.kind == Kind::NotFound {
+                        Ok(None)
+                    } else {
+                        Err(error)
+                    };
+                }
+            };
+            let versions = page.versions().iter().map(|v| (v.key(), v.version_id()));
+            let markers = page
+                .delete_markers()
+                .iter()
+                .map(|m| (m.key(), m.version_id()));
+            let objects = versions
+                .chain(markers)
+                .filter_map(|(key, version)| Some((key?, version)))
+                .map(|(key, version)| {
+                    ObjectIdentifier::builder()
+                        .key(key)
+                        .set_version_id(version.map(str::to_owned))
+                        .build()
+                        .map_err(|error| malformed(&action, &error))
+                })
+                .collect::<Result<Vec<_>, _>>()?;
+            if objects.is_empty() {
+                return Ok(Some(deleted));
+            }
+            deleted += objects.len() as u64;
+            self.delete_objects(name, objects).await?;
+        }
+    }
+
+    async fn delete_objects(
+        &self,
+        bucket: &str,
+        objects: Vec<ObjectIdentifier>,
+    ) -> Result<(), CloudError> {
+        let action = format!("s3 DeleteObjects {bucket}");
+        let delete = Delete::builder()
+            .quiet(true)
+            .set_objects(Some(objects))
+            .build()
+            .map_err(|error| malformed(&action, &error))?;
+        let reply = self
+            .client
+            .delete_objects()
+            .bucket(bucket)
+            .delete(delete)
+            .send()
+            .await
+            .map_err(|error| CloudError::from_sdk(&action, error))?;
+        match reply.errors().first() {
+            None => Ok(()),
+            // Without this the loop above would list the same object for ever.
+            Some(error) => Err(CloudError::new(
+                Kind::Service,
+                format!(
+                    "{action}: {}: {}",
+                    error.key().unwrap_or("unnamed object"),
+                    error.message().or(error.code()).unwrap_or("no reason")
+                ),
+            )),
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The lock of an environment and its records, in the local cloud's S3.
+
+use crate::support::sdk::Sdk;
+use crate::support::{Answer, Space, answer};
+use serde_json::{Value, json};
+
+/// Removes the bucket, also when the test fails.
+struct StateSpace {
+    space: Space,
+    sdk: Sdk,
+}
+
+impl StateSpace {
+    fn new(test: &str) -> Self {
+        Self {
+            space: Space::new(test),
+            sdk: Sdk::new(),
+        }
+    }
+
+    fn bucket(&self) -> String {
+        format!("{}-state-000000000000", self.space.name)
+    }
+
+    fn lock(&self, command: &str, more: &[&str]) -> Answer {
+        self.space
+            .call(&[&["state", "lock", "--command", command], more].concat())
+    }
+
+    fn put(&self, key: &str, value: &Value, more: &[&str]) -> Answer {
+        self.space.call_with_stdin(
+            &[&["state", "put", key], more].concat(),
+            value.to_string().as_bytes(),
+        )
+    }
+}
+
+impl Drop for StateSpace {
+    fn drop(&mut self) {
+        self.space.call(&["bucket", "empty", &self.bucket()]);
+        let _ = self
+            .sdk
+            .run(self.sdk.s3().delete_bucket().bucket(self.bucket()).send());
+    }
+}
+
+fn id(answer: &Answer) -> &str {
+    assert_eq!(answer.exit_code, Some(0), "{}", answer.stdout);
+    answer.json["lock"]["id"].as_str().expect("an id")
+}
+
+fn message(answer: &Answer) -> &str {
+    answer.json["error"]["message"].as_str().expect("a message")
+}
+
+#[test]
+fn a_lock_has_one_holder_and_says_who() {
+    let state = StateSpace::new("lock");
+    let space = &state.space;
+    assert_eq!(space.ok(&["state", "show"]), json!({ "lock": null }));
+    let none = json!({ "released": false, "lock": null });
+    assert_eq!(space.ok(&["state", "unlock", "--force"]), none);
+
+    let first = state.lock("deploy of this", &[]);
+    let held = &first.json["lock"];
+    assert_eq!(space.ok(&["state", "show"]), json!({ "lock": held }));
+
+    let second = state.lock("deploy of that", &[]);
+    assert_eq!(second.exit_code, Some(7), "{}", second.stdout);
+    let text = |name: &str| held[name].as_str().expect(name);
+    assert_eq!(
+        message(&second),
+        format!(
+            "environment local is locked by {} since {}: deploy of this; until {}",
+            text("owner"),
+            text("taken_at"),
+            text("expires_at")
+        )
+    );
+    assert_eq!(
+        second.json["error"]["hint"],
+        json!("cargo xtask unlock --env local")
+    );
+
+    // Another's id releases and renews nothing.
+    assert_eq!(space.ok(&["state", "unlock", "--id", "another"]), none);
+    let renewed = space.call(&["state", "renew", "--id", "another"]);
+    assert_eq!(renewed.exit_code, Some(7), "{}", renewed.stdout);
+    let renewed = space.ok(&["state", "renew", "--id", id(&first), "--ttl-secs", "7200"]);
+    assert!(
+        renewed["lock"]["expires_at"].as_str() > held["expires_at"].as_str(),
+        "{renewed}"
+    );
+
+    let released = json!({ "released": true, "lock": renewed["lock"] });
+    assert_eq!(space.ok(&["state", "unlock", "--id", id(&first)]), released);
+    let gone = space.call(&["state", "renew", "--id", id(&first)]);
+    assert_eq!(gone.exit_code, Some(7), "{}", gone.stdout);
+    id(&state.lock("deploy of that", &[]));
+}
+
+#[test]
+fn an_expired_lock_is_taken_over_and_its_owner_notices() {
+    let state = StateSpace::new("expired");
+    let first = state.lock("a deploy that was killed", &["--ttl-secs", "1"]);
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let second = state.lock("the next deploy", &[]);
+    assert!(
+        second.stderr.contains("taking over the lock of"),
+        "{}",
+        second.stderr
+    );
+    assert_ne!(id(&first), id(&second));
+    let late = state.space.call(&["state", "renew", "--id", id(&first)]);
+    assert_eq!(late.exit_code, Some(7), "{}", late.stdout);
+    assert!(
+        message(&late).contains("the next deploy"),
+        "{}",
+        late.stdout
+    );
+}
+
+#[test]
+fn of_many_at_once_one_gets_the_lock() {
+    let state = StateSpace::new("race");
+    // Free at first, then expired: each is another condition of the write.
+    for round in ["1", "900"] {
+        let children: Vec<_> = (0..6)
+            .map(|_| {
+                state
+                    .space
+                    .command(&["state", "lock", "--command", "race", "--ttl-secs", round])
+                    .spawn()
+                    .expect("started")
+            })
+            .collect();
+        let mut codes: Vec<_> = children
+            .into_iter()
+            .map(|child| answer(&child.wait_with_output().expect("ended")).exit_code)
+            .collect();
+        codes.sort_unstable();
+        assert_eq!(
+            codes,
+            [&[Some(0)][..], &[Some(7); 5]].concat(),
+            "ttl {round}"
+        );
+        if round == "1" {
+            std::thread::sleep(std::time::Duration::from_millis(1100));
+        }
+    }
+}
+
+#[test]
+fn a_damaged_lock_is_believed_by_nobody_and_can_be_removed() {
+    let state = StateSpace::new("damaged");
+    id(&state.lock("deploy", &[]));
+    state
+        .sdk
+        .run(
+            state
+                .sdk
+                .s3()
+                .put_object()
+                .bucket(state.bucket())
+                .key("lock.json")
+                .body(b"{".to_vec().into())
+                .send(),
+        )
+        .expect("written");
+    let refused = state.lock("deploy", &[]);
+    assert_eq!(refused.exit_code, Some(8), "{}", refused.stdout);
+    assert!(message(&refused).contains("lock.json is damaged"));
+    assert_eq!(
+        refused.json["error"]["hint"],
+        json!("cargo xtask unlock --env local")
+    );
+    assert_eq!(
+        state.space.ok(&["state", "unlock", "--force"])["released"],
+        json!(true)
+    );
+    id(&state.lock("deploy", &[]));
+}
+
+#[test]
+fn records_are_written_once_and_listed_newest_first() {
+    let state = StateSpace::new("records");
+    let space = &state.space;
+    assert_eq!(
+        space.ok(&["state", "get", "releases/1"]),
+        json!({ "value": null })
+    );
+    assert_eq!(
+        space.ok(&["state", "list", "releases/"]),
+        json!({ "values": [] })
+    );
+    for number in 1..=3 {
+        let put = state.put(&format!("releases/{number}"), &json!({ "n": number }), &[]);
+        assert_eq!(put.exit_code, Some(0), "{}", put.stdout);
+    }
+    state.put("last", &json!("other"), &[]);
+    id(&state.lock("deploy", &[]));
+
+    // The same again is the retry of a lost answer, something else is a mistake.
+    assert_eq!(
+        state.put("releases/1", &json!({ "n": 1 }), &[]).exit_code,
+        Some(0)
+    );
+    let other = state.put("releases/1", &json!({ "n": 9 }), &[]);
+    assert_eq!(other.exit_code, Some(8), "{}", other.stdout);
+    assert!(message(&other).contains("releases/1"), "{}", other.stdout);
+    let replaced = state.put("releases/1", &json!({ "n": 9 }), &["--replace"]);
+    assert_eq!(replaced.exit_code, Some(0), "{}", replaced.stdout);
+
+    assert_eq!(
+        space.ok(&["state", "get", "releases/1"]),
+        json!({ "value": { "n": 9 } })
+    );
+    assert_eq!(
+        space.ok(&["state", "list", "releases/", "--limit", "2"]),
+        json!({ "values": [{ "n": 3 }, { "n": 2 }] })
+    );
+    // All, and not the lock, which lies beside them: four records.
+    let all = space.ok(&["state", "list", "l"]);
+    assert_eq!(all, json!({ "values": ["other"] }));
+
+    for (stdin, why) in [(&b"{"[..], "EOF"), (&b""[..], "EOF")] {
+        let wrong = space.call_with_stdin(&["state", "put", "x"], stdin);
+        assert_eq!(wrong.exit_code, Some(2), "{}", wrong.stdout);
+        assert!(message(&wrong).contains(why), "{}", wrong.stdout);
+    }
+}
+
+#[test]
+fn the_bucket_keeps_versions_and_is_closed_and_can_be_emptied() {
+    let state = StateSpace::new("bucket");
+    let bucket = state.bucket();
+    assert_eq!(
+        state.space.ok(&["bucket", "empty", &bucket]),
+        json!({ "deleted": 0 })
+    );
+    for body in ["1", "2"] {
+        state.put("record", &json!(body), &["--replace"]);
+    }
+    let locked = state.lock("deploy", &[]);
+    state.space.ok(&["state", "unlock", "--id", id(&locked)]);
+
+    let s3 = state.sdk.s3();
+    let closed = state
+        .sdk
+        .run(s3.get_public_access_block().bucket(&bucket).send())
+        .expect("a configuration")
+        .public_access_block_configuration
+        .expect("a configuration");
+    assert_eq!(closed.restrict_public_buckets(), Some(true));
+    let tags = state
+        .sdk
+        .run(s3.get_bucket_tagging().bucket(&bucket).send())
+        .expect("tags");
+    assert!(
+        tags.tag_set()
+            .iter()
+            .any(|tag| tag.key() == "project" && tag.value() == state.space.name),
+        "{tags:?}"
+    );
+    // Two versions of the record, the lock, and the marker that it was deleted.
+    assert_eq!(
+        state.space.ok(&["bucket", "empty", &bucket]),
+        json!({ "deleted": 4 })
+    );
+    state
+        .sdk
+        .run(s3.delete_bucket().bucket(&bucket).send())
+        .expect("an empty bucket");
+}

@@ -1,0 +1,49 @@
+//! The SDK, for what tests need and the binary has no word for.
+
+use super::endpoint;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
+use std::future::Future;
+
+/// The local cloud, spoken to directly.
+pub(crate) struct Sdk {
+    config: SdkConfig,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Sdk {
+    pub(crate) fn new() -> Self {
+        let credentials = Credentials::new("local", "local", None, None, "tests");
+        Self {
+            config: SdkConfig::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(Region::new("us-east-1"))
+                .endpoint_url(endpoint())
+                .credentials_provider(SharedCredentialsProvider::new(credentials))
+                .build(),
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime"),
+        }
+    }
+
+    pub(crate) fn run<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
+    pub(crate) fn s3(&self) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::config::Builder::from(&self.config)
+            .force_path_style(true)
+            .build();
+        aws_sdk_s3::Client::from_conf(config)
+    }
+
+    pub(crate) fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
+        aws_sdk_cloudwatchlogs::Client::new(&self.config)
+    }
+
+    pub(crate) fn cloudformation(&self) -> aws_sdk_cloudformation::Client {
+        aws_sdk_cloudformation::Client::new(&self.config)
+    }
+}
