@@ -4,6 +4,7 @@ pub mod bases;
 pub mod build;
 pub mod cleanup;
 pub mod cloud;
+pub mod cost;
 pub mod dev;
 pub mod inputs;
 pub mod plan;

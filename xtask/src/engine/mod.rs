@@ -5,6 +5,7 @@ pub mod build;
 pub mod cloud;
 pub mod cmd;
 pub mod context;
+pub mod cost;
 pub mod key;
 pub mod lock;
 pub mod paths;
