@@ -1,6 +1,6 @@
 //! What the types cannot say: references, ports, paths.
 
-use crate::{Environment, ManifestError, Platform, Size};
+use crate::{Environment, HOURS_PER_MONTH, ManifestError, Platform, Size};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Component, Path};
@@ -217,6 +217,13 @@ impl Checker<'_> {
                         "is {}; CloudWatch Logs takes one of {RETENTION_DAYS:?}",
                         environment.log_retention_days
                     ),
+                ));
+            }
+            let hours = environment.usage.orchestrator_hours;
+            if hours > HOURS_PER_MONTH {
+                return Err(self.missing(
+                    &key("usage.orchestrator_hours"),
+                    &format!("is {hours}; a month has {HOURS_PER_MONTH}"),
                 ));
             }
             self.environment(environment)?;

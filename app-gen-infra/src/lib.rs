@@ -6,18 +6,23 @@
 
 mod check;
 mod error;
+mod prices;
 mod schema;
 
 pub use error::ManifestError;
+pub use prices::{PRICES_PATH, Price, Prices};
 pub use schema::{
     Environment, Image, Local, NpmPrebuild, Platform, RustPrebuild, Secret, SecretKey, Service,
-    Size, Task,
+    Size, Task, Usage,
 };
 
 use std::path::Path;
 
 /// Where the manifest lies, relative to the root of the checkout.
 pub const MANIFEST_PATH: &str = "app-gen-infra/platform.toml";
+
+/// Hours of the month that costs are counted for: a twelfth of a year, as AWS counts.
+pub const HOURS_PER_MONTH: u32 = 730;
 
 impl Platform {
     /// Reads and checks the manifest of the checkout at `root`.

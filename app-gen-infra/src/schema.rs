@@ -208,4 +208,38 @@ pub struct Environment {
     pub alarm_email: Option<Spanned<String>>,
     /// Certificate (ACM) of its load balancer, which speaks plain HTTP without one.
     pub certificate_arn: Option<Spanned<String>>,
+    /// What a month of it is foreseen to use.
+    #[serde(default)]
+    pub usage: Usage,
+}
+
+/// What a month of an environment is foreseen to use. What it costs is counted with this.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Usage {
+    /// Hours that the orchestrator runs; all of the month unless it is scaled to zero.
+    pub orchestrator_hours: u32,
+    /// Hours of all generator tasks together.
+    pub generator_hours: u32,
+    /// GB that leave to the internet: pages and results through the load balancer, pushes.
+    pub traffic_gb: u32,
+    /// GB that all logs together grow by.
+    pub log_gb: u32,
+    /// GB of images in ECR.
+    pub image_gb: u32,
+    /// GB of results and access logs in S3.
+    pub artifact_gb: u32,
+}
+
+impl Default for Usage {
+    fn default() -> Self {
+        Self {
+            orchestrator_hours: crate::HOURS_PER_MONTH,
+            generator_hours: 50,
+            traffic_gb: 10,
+            log_gb: 1,
+            image_gb: 5,
+            artifact_gb: 5,
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use app_gen_infra::{MANIFEST_PATH, Platform};
+use app_gen_infra::{MANIFEST_PATH, PRICES_PATH, Platform, Prices};
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
@@ -89,6 +89,9 @@ fn faults_are_named_by_line_and_key() {
             "DATABASE_URL = { environments = [\"dev\"",
             "DATABASE_URL = { environments = [\"moon\"",
         ),
+        ("orchestrator_hours = 730", "orchestrator_hours = 745"),
+        ("generator_hours = 50", "generator_hours = -1"),
+        ("traffic_gb = 5", "trafic_gb = 5"),
         ("region = \"us-east-1\"\n", ""),
         ("[local]", "[local"),
     ];
@@ -97,4 +100,50 @@ fn faults_are_named_by_line_and_key() {
         .map(|(from, to)| format!("{to:?}\n    {}", error(from, to)))
         .collect();
     insta::assert_snapshot!(errors.join("\n"));
+}
+
+#[test]
+fn each_price_has_a_source_and_a_month() {
+    let prices = Prices::committed().unwrap();
+    assert_eq!(prices.region, Platform::load(&root()).unwrap().region);
+    for (name, price) in prices.all() {
+        assert!(price.usd > 0.0, "{name}");
+        assert!(
+            price.source.starts_with("https://aws.amazon.com/"),
+            "{name}"
+        );
+        let month: Vec<&str> = price.as_of.split('-').collect();
+        assert_eq!(
+            month.iter().map(|part| part.len()).collect::<Vec<_>>(),
+            [4, 2],
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn faulty_prices_are_refused_by_name() {
+    let committed = std::fs::read_to_string(root().join(PRICES_PATH)).unwrap();
+    for (from, to, said) in [
+        (
+            "usd = 0.0225",
+            "usd = 0.0",
+            "`load_balancer` is no price: 0",
+        ),
+        (
+            "usd = 0.0225",
+            "usd = nan",
+            "`load_balancer` is no price: NaN",
+        ),
+        ("[load_balancer]", "[balancer]", "unknown field `balancer`"),
+        ("per = \"GB\"\n", "", "missing field `per`"),
+    ] {
+        assert!(committed.contains(from), "{from}");
+        let error = Prices::parse(&committed.replacen(from, to, 1)).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.starts_with(PRICES_PATH) && text.contains(said),
+            "{text}"
+        );
+    }
 }

@@ -83,6 +83,8 @@ enum Command {
     Secrets(commands::secrets::Args),
     /// Manage the local cloud
     Cloud(commands::cloud::Args),
+    /// Price a month of an environment, and compare it with its ceiling
+    Cost(commands::cost::Args),
     /// Remove what the commands left: containers, processes, secret files
     Cleanup(commands::cleanup::Args),
     /// Run everything that proves the product
@@ -145,6 +147,7 @@ fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
         Command::Dev => commands::dev::run(&context),
         Command::Secrets(args) => commands::secrets::run(&args, &context),
         Command::Cloud(args) => commands::cloud::run(&args, &context),
+        Command::Cost(args) => commands::cost::run(&args, &context),
         Command::Cleanup(args) => commands::cleanup::run(&args, &context),
         Command::Test(args) => commands::test::run(&args, &context),
     }

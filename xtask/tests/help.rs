@@ -21,6 +21,7 @@ fn every_command_explains_itself() {
         "dev",
         "secrets",
         "cloud",
+        "cost",
         "cleanup",
         "test",
     ] {

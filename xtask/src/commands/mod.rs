@@ -6,6 +6,7 @@ pub mod cleanup;
 pub mod cloud;
 pub mod deploy;
 pub mod destroy;
+pub mod cost;
 pub mod dev;
 pub mod diff;
 pub mod inputs;

@@ -125,8 +125,6 @@ fn linter_folder(context: &Context) -> anyhow::Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use super::*;
     use crate::engine::report::{Report, Verbosity};
     use std::path::Path;
