@@ -3,12 +3,14 @@
 mod bootstrap;
 mod bucket;
 mod ecr;
+mod follow;
 mod identity;
 mod logs;
 mod rights;
 mod run_task;
 mod s3;
 mod secrets;
+mod service;
 mod stack;
 mod state;
 mod tasks;
@@ -40,6 +42,9 @@ pub(crate) enum Command {
     /// Objects
     #[command(subcommand)]
     S3(s3::Command),
+    /// Services of a cluster
+    #[command(subcommand)]
+    Service(service::Command),
     /// CloudFormation stacks
     #[command(subcommand)]
     Stack(stack::Command),
@@ -69,6 +74,7 @@ pub(crate) async fn run(command: Command, cloud: &Cloud) -> anyhow::Result<Outco
         Command::Logs(args) => logs::run(args, cloud).await,
         Command::Secrets(command) => secrets::run(command, cloud).await,
         Command::S3(command) => s3::run(command, cloud).await,
+        Command::Service(command) => service::run(command, cloud).await,
         Command::Stack(command) => stack::run(command, cloud).await,
         Command::State(command) => state::run(command, cloud).await,
         Command::Bucket(command) => bucket::run(command, cloud).await,

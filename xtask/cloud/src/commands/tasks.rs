@@ -18,7 +18,7 @@ pub(crate) struct Args {
 /// There is no such cluster, or a call fails.
 pub(crate) async fn run(args: Args, cloud: &Cloud) -> anyhow::Result<Outcome> {
     let ecs = Ecs::new(cloud.sdk());
-    let ids = ecs.list_tasks(&args.cluster).await?;
+    let ids = ecs.list_tasks(&args.cluster, None).await?;
     let mut tasks = ecs.describe_tasks(&args.cluster, &ids).await?;
     tasks.sort_by_key(|task| Reverse((!task.is_stopped(), task.started_at.clone())));
     Outcome::success(json!({ "tasks": tasks }))

@@ -241,7 +241,7 @@ async fn remove(cloud: &Cloud) -> anyhow::Result<Outcome> {
 
 /// Stops what runs in the cluster and waits for its end; returns the tasks' short names.
 async fn stop_tasks(ecs: &Ecs, cluster: &str) -> anyhow::Result<Vec<String>> {
-    let ids = ecs.list_tasks(cluster).await?;
+    let ids = ecs.list_tasks(cluster, None).await?;
     let mut stopped = Vec::new();
     for state in ecs.describe_tasks(cluster, &ids).await? {
         if state.is_stopped() {

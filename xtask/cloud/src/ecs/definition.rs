@@ -145,7 +145,10 @@ impl Ecs {
         })
     }
 
-    async fn describe(&self, name: &str) -> Result<aws_sdk_ecs::types::TaskDefinition, CloudError> {
+    pub(super) async fn describe(
+        &self,
+        name: &str,
+    ) -> Result<aws_sdk_ecs::types::TaskDefinition, CloudError> {
         let action = format!("ecs DescribeTaskDefinition {name}");
         self.client
             .describe_task_definition()

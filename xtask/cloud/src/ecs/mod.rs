@@ -1,9 +1,11 @@
-//! Elastic Container Service: clusters here, task definitions and tasks beside it.
+//! Elastic Container Service: clusters here; services, task definitions and tasks beside it.
 
 mod definition;
+mod service;
 mod task;
 
 pub(crate) use definition::{Container, LOG_STREAM_PREFIX, TaskDefinition};
+pub(crate) use service::{Deployment, Service, definition_name};
 pub(crate) use task::{Network, TaskId, TaskSpec, TaskState};
 
 use crate::error::{CloudError, Kind};

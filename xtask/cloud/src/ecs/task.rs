@@ -3,6 +3,7 @@
 use super::{Ecs, refuse_failures};
 use crate::error::{CloudError, Kind};
 use crate::time::rfc3339;
+use aws_sdk_ecs::primitives::DateTime;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, ContainerOverride, DesiredStatus, KeyValuePair,
     LaunchType, NetworkConfiguration, Task, TaskOverride,
@@ -64,11 +65,19 @@ pub(crate) struct TaskState {
     pub(crate) exit_code: Option<i32>,
     /// Why the task stopped.
     pub(crate) reason: Option<String>,
+    /// As ECS writes it, for instance `EssentialContainerExited`.
+    pub(crate) stop_code: Option<String>,
     /// Why its first container stopped, where ECS says it.
     pub(crate) container_reason: Option<String>,
     pub(crate) container: Option<String>,
     pub(crate) image: Option<String>,
     pub(crate) image_digest: Option<String>,
+    /// IPv4, in the task's subnet.
+    pub(crate) address: Option<String>,
+    /// On AWS the deployment of the service that it belongs to.
+    pub(crate) started_by: Option<String>,
+    #[serde(skip)]
+    pub(crate) created_at: Option<DateTime>,
     /// RFC 3339, UTC.
     pub(crate) started_at: Option<String>,
     /// RFC 3339, UTC.
@@ -80,17 +89,22 @@ impl TaskState {
         self.status == "STOPPED"
     }
 
-    /// What went wrong with a stopped task; a missing exit code is a failure too.
-    pub(crate) fn failure(&self) -> Option<String> {
+    /// Why the task and its container stopped, on one line.
+    pub(crate) fn reasons(&self) -> String {
         let reasons: Vec<&str> = [self.reason.as_deref(), self.container_reason.as_deref()]
             .into_iter()
             .flatten()
             .collect();
-        let reasons = if reasons.is_empty() {
+        if reasons.is_empty() {
             "no reason given".to_owned()
         } else {
             reasons.join("; ")
-        };
+        }
+    }
+
+    /// What went wrong with a stopped task; a missing exit code is a failure too.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let reasons = self.reasons();
         match self.exit_code {
             Some(0) => None,
             Some(code) => Some(format!("exit code {code}: {reasons}")),
@@ -207,11 +221,16 @@ impl Ecs {
         Ok(states)
     }
 
-    /// Tasks of the cluster that run or stopped lately (ECS forgets them after about an hour).
+    /// Tasks of the cluster, or of one service in it, that run or stopped lately (ECS
+    /// forgets them after about an hour).
     ///
     /// # Errors
-    /// A call fails, or there is no such cluster ([`Kind::NotFound`]).
-    pub(crate) async fn list_tasks(&self, cluster: &str) -> Result<Vec<TaskId>, CloudError> {
+    /// A call fails, or there is no such cluster or service ([`Kind::NotFound`]).
+    pub(crate) async fn list_tasks(
+        &self,
+        cluster: &str,
+        service: Option<&str>,
+    ) -> Result<Vec<TaskId>, CloudError> {
         let mut tasks = Vec::new();
         for status in [DesiredStatus::Running, DesiredStatus::Stopped] {
             let mut token = None;
@@ -220,6 +239,7 @@ impl Ecs {
                     .client
                     .list_tasks()
                     .cluster(cluster)
+                    .set_service_name(service.map(str::to_owned))
                     .desired_status(status.clone())
                     .set_next_token(token)
                     .send()
@@ -294,13 +314,25 @@ fn state_of(task: &Task) -> TaskState {
         status: task.last_status().unwrap_or("UNKNOWN").to_owned(),
         exit_code: container.and_then(|container| container.exit_code()),
         reason: text(task.stopped_reason()),
+        stop_code: text(task.stop_code().map(|code| code.as_str())),
         container_reason: text(container.and_then(|container| container.reason())),
         container: text(container.and_then(|container| container.name())),
         image: text(container.and_then(|container| container.image())),
         image_digest: text(container.and_then(|container| container.image_digest())),
+        address: text(address(task)),
+        started_by: text(task.started_by()),
+        created_at: task.created_at().copied(),
         started_at: task.started_at().and_then(rfc3339),
         stopped_at: task.stopped_at().and_then(rfc3339),
     }
+}
+
+fn address(task: &Task) -> Option<&str> {
+    task.attachments()
+        .iter()
+        .flat_map(|attachment| attachment.details())
+        .find(|detail| detail.name() == Some("privateIPv4Address"))?
+        .value()
 }
 
 #[cfg(test)]

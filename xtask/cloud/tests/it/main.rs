@@ -13,6 +13,8 @@ mod refusals;
 #[cfg(test)]
 mod resources;
 #[cfg(test)]
+mod services;
+#[cfg(test)]
 mod stacks;
 #[cfg(test)]
 mod state;

@@ -2,6 +2,7 @@
 
 pub(crate) mod images;
 pub(crate) mod sdk;
+pub(crate) mod services;
 
 use serde_json::Value;
 use std::io::Write;

@@ -1,0 +1,196 @@
+//! Services whose deployments are followed, to good ends and to bad ones.
+
+use crate::support::services::{Definition, TestService, verdict};
+use crate::support::tool;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Within this a deployment that cannot work is given up. The local cloud starts a
+/// task in a second and stops one in another.
+const GIVEN_UP: Duration = Duration::from_secs(15);
+
+fn name_of(definition: &str) -> &str {
+    definition.rsplit('/').next().expect("a name")
+}
+
+#[test]
+fn a_deployment_is_followed_to_its_tasks_and_taken_back() {
+    let service = TestService::new("follow");
+    assert_eq!(service.show(), Value::Null);
+    let first = service.probe(&[("WORD", "one")]);
+    let follow = service.follow(&[]);
+    service.create(&first);
+    let (answer, _) = follow.end();
+    assert_eq!(answer.exit_code, Some(0), "{}", answer.stdout);
+    assert_eq!(answer.json["state"], json!("completed"));
+    assert_eq!(answer.json["task_definition"], json!(first));
+    let tasks = answer.json["tasks"].as_array().expect("tasks");
+    assert_eq!(tasks.len(), 1, "{tasks:?}");
+    assert!(tasks[0]["address"].is_string() && tasks[0]["started_at"].is_string());
+    assert!(answer.stderr.contains(" RUNNING"), "{}", answer.stderr);
+
+    let shown = service.show();
+    assert_eq!(
+        json!([
+            shown["desired"],
+            shown["running"],
+            shown["task_definition"],
+            shown["image"],
+            shown["rollout_state"],
+            shown["deployment_id"],
+            shown["deployments"][0]["id"],
+        ]),
+        json!([
+            1,
+            1,
+            first,
+            service.probe.by_digest,
+            "COMPLETED",
+            answer.json["deployment_id"],
+            answer.json["deployment_id"],
+        ])
+    );
+
+    let second = service.probe(&[("WORD", "two")]);
+    let follow = service.follow(&["--not-definition", &first]);
+    service.update(&second);
+    let (answer, _) = follow.end();
+    assert_eq!(
+        answer.json["task_definition"],
+        json!(second),
+        "{}",
+        answer.stdout
+    );
+
+    let follow = service.follow(&["--not-definition", &second]);
+    let back = service
+        .space
+        .ok(&service.arguments("redefine", &["--definition", &first]));
+    let (answer, _) = follow.end();
+    assert_eq!(
+        answer.json["state"],
+        json!("completed"),
+        "{}",
+        answer.stdout
+    );
+    assert_eq!(answer.json["deployment_id"], back["deployment_id"]);
+    assert_eq!(answer.json["task_definition"], json!(first));
+}
+
+#[test]
+fn what_cannot_work_is_given_up_with_its_reason_while_the_old_runs() {
+    let mut service = TestService::new("hopeless");
+    service.set_secret(&json!({ "PRESENT": "1" }));
+    let good = service.probe(&[]);
+    service.create(&good);
+    service.wait_for("running", |now| now["running"] == json!(1));
+    let foreign = service.foreign_image();
+    let missing = format!(
+        "{}@sha256:{}",
+        service.probe.by_digest.split('@').next().expect("a name"),
+        "0".repeat(64)
+    );
+    let definition = |image: &str, environment: &[(&str, &str)], secret_key: Option<&str>| {
+        service.define(&Definition {
+            image,
+            environment,
+            secret_key,
+        })
+    };
+    let probe = &service.probe.by_digest;
+    for (bad, says, log) in [
+        (
+            definition(&missing, &[], None),
+            "the image is not in its registry, or not any more",
+            None,
+        ),
+        (
+            definition(probe, &[("EXIT", "3"), ("WORD", "the end")], None),
+            "the container exited with code 3",
+            Some("this is the end"),
+        ),
+        (
+            definition(&foreign.by_digest, &[], None),
+            "the image is for another platform than the task",
+            Some("exec format error"),
+        ),
+        (
+            definition(probe, &[], Some("ABSENT")),
+            "a secret lacks a key that the task needs",
+            None,
+        ),
+    ] {
+        let follow = service.follow(&["--not-definition", &good]);
+        service.update(&bad);
+        let (answer, took) = follow.end();
+        // The breaker of the local cloud may be faster than we are.
+        let state = &answer.json["state"];
+        assert!(
+            *state == json!("failed") || *state == json!("rolled_back"),
+            "{}",
+            answer.stdout
+        );
+        let message = format!(
+            "service {} cannot run {}: {says}",
+            service.name(),
+            name_of(&bad)
+        );
+        assert_eq!(verdict(&answer), json!([1, state, message]));
+        assert!(
+            answer.json["error"]["hint"].is_string(),
+            "{}",
+            answer.stdout
+        );
+        assert!(took < GIVEN_UP, "{took:?}: {}", answer.stderr);
+        let stopped = answer.json["stopped"].as_array().expect("stopped tasks");
+        match log {
+            Some(line) => assert!(
+                stopped
+                    .iter()
+                    .any(|task| task["log"].to_string().contains(line)),
+                "{stopped:?}"
+            ),
+            None => assert!(!stopped.is_empty(), "{}", answer.stdout),
+        }
+        assert!(answer.stderr.contains(says), "{}", answer.stderr);
+        service.wait_for("back", |now| {
+            now["task_definition"] == json!(good)
+                && now["rollout_state"] == json!("COMPLETED")
+                && now["running"] == json!(1)
+        });
+    }
+}
+
+#[test]
+fn the_first_deployment_of_a_service_has_nothing_to_go_back_to() {
+    let service = TestService::new("firstcrash");
+    let bad = service.probe(&[("EXIT", "4")]);
+    let follow = service.follow(&[]);
+    service.create(&bad);
+    let (answer, took) = follow.end();
+    let message = format!(
+        "service {} cannot run {}: the container exited with code 4",
+        service.name(),
+        name_of(&bad)
+    );
+    assert_eq!(verdict(&answer), json!([1, "failed", message]));
+    assert!(took < GIVEN_UP, "{took:?}");
+}
+
+#[test]
+fn what_does_not_come_or_is_interrupted_ends_the_wait() {
+    let service = TestService::new("nofollow");
+    let (answer, _) = service.follow(&["--appear-secs", "1"]).end();
+    let message = format!("no new deployment of service {} after 1 s", service.name());
+    assert_eq!(verdict(&answer), json!([1, "timeout", message]));
+
+    let follow = service.follow(&[]);
+    tool("kill", &["-TERM", &follow.id()], &[], "");
+    let (answer, _) = follow.end();
+    assert_eq!(answer.exit_code, Some(130), "{}", answer.stdout);
+
+    let missing = service
+        .space
+        .call(&service.arguments("redefine", &["--definition", "none:1"]));
+    assert_eq!(missing.exit_code, Some(8), "{}", missing.stdout);
+}

@@ -1,0 +1,317 @@
+//! A service of one task in the local cloud, removed with its test.
+
+use super::images::Pushed;
+use super::sdk::Sdk;
+use super::{Answer, Space, answer, local};
+use aws_sdk_ecs::types::{
+    AwsVpcConfiguration, Compatibility, ContainerDefinition, DeploymentCircuitBreaker,
+    DeploymentConfiguration, KeyValuePair, LaunchType, LogConfiguration, LogDriver,
+    NetworkConfiguration, NetworkMode, Secret,
+};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+/// Runs until it is stopped, or ends at once as `EXIT` says.
+const PROBE: &str = r#"FROM debian:bookworm-slim
+ENTRYPOINT ["/bin/sh", "-c", "echo this is ${WORD:-nothing}; test -n \"$EXIT\" && exit $EXIT; trap 'exit 0' TERM; sleep 600 & wait"]
+"#;
+
+/// An image whose entry point is a binary for another machine.
+const FOREIGN: &str = "FROM scratch\nCOPY --chmod=755 app /app\nENTRYPOINT [\"/app\"]\n";
+
+/// Cluster, service, log group and images of one test.
+pub(crate) struct TestService {
+    pub(crate) space: Space,
+    pub(crate) sdk: Sdk,
+    pub(crate) probe: Pushed,
+    secret_arn: Option<String>,
+}
+
+/// What a task of the service runs.
+pub(crate) struct Definition<'a> {
+    pub(crate) image: &'a str,
+    pub(crate) environment: &'a [(&'a str, &'a str)],
+    /// Key of the test's secret.
+    pub(crate) secret_key: Option<&'a str>,
+}
+
+impl TestService {
+    pub(crate) fn new(test: &str) -> Self {
+        let space = Space::new(test);
+        let context = space.path("probe");
+        std::fs::create_dir(&context).expect("folder");
+        std::fs::write(context.join("Dockerfile"), PROBE).expect("Dockerfile");
+        let probe = Pushed::new(
+            &space,
+            &local().registry(),
+            "xtask-cloud-test/probe",
+            &context,
+        );
+        let made = Self {
+            space,
+            sdk: Sdk::new(),
+            probe,
+            secret_arn: None,
+        };
+        let (ecs, logs) = (made.sdk.ecs(), made.sdk.logs());
+        made.sdk
+            .run(ecs.create_cluster().cluster_name(made.name()).send())
+            .expect("a cluster");
+        made.sdk
+            .run(logs.create_log_group().log_group_name(made.name()).send())
+            .expect("a log group");
+        made
+    }
+
+    /// Of cluster, service, log group and secret.
+    pub(crate) fn name(&self) -> &str {
+        &self.space.name
+    }
+
+    pub(crate) fn set_secret(&mut self, value: &Value) {
+        let made = self.sdk.run(
+            self.sdk
+                .secrets()
+                .create_secret()
+                .name(self.name())
+                .secret_string(value.to_string())
+                .send(),
+        );
+        self.secret_arn = made.expect("a secret").arn;
+    }
+
+    pub(crate) fn foreign_image(&self) -> Pushed {
+        let context = self.space.path("foreign");
+        std::fs::create_dir(&context).expect("folder");
+        std::fs::write(context.join("Dockerfile"), FOREIGN).expect("Dockerfile");
+        // An ELF header for AArch64 is all that the kernel reads before it refuses.
+        let mut header = vec![0; 64];
+        header[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
+        header[16] = 2;
+        header[18] = 183;
+        std::fs::write(context.join("app"), header).expect("app");
+        Pushed::new(
+            &self.space,
+            &local().registry(),
+            "xtask-cloud-test/foreign",
+            &context,
+        )
+    }
+
+    /// Registers the definition; returns its ARN.
+    pub(crate) fn define(&self, definition: &Definition<'_>) -> String {
+        let logs = LogConfiguration::builder()
+            .log_driver(LogDriver::Awslogs)
+            .options("awslogs-group", self.name())
+            .options("awslogs-region", "us-east-1")
+            .options("awslogs-stream-prefix", "ecs")
+            .build()
+            .expect("log configuration");
+        let mut container = ContainerDefinition::builder()
+            .name("main")
+            .image(definition.image)
+            .essential(true)
+            .log_configuration(logs);
+        for (name, value) in definition.environment {
+            let pair = KeyValuePair::builder().name(*name).value(*value).build();
+            container = container.environment(pair);
+        }
+        if let Some(key) = definition.secret_key {
+            let arn = self.secret_arn.as_deref().expect("a secret");
+            let secret = Secret::builder()
+                .name("SECRET")
+                .value_from(format!("{arn}:{key}::"))
+                .build();
+            container = container.secrets(secret.expect("a secret"));
+        }
+        let registered = self.sdk.run(
+            self.sdk
+                .ecs()
+                .register_task_definition()
+                // The family whose containers the images remove.
+                .family(format!("validate-{}", self.name()))
+                .requires_compatibilities(Compatibility::Fargate)
+                .network_mode(NetworkMode::Awsvpc)
+                .cpu("256")
+                .memory("512")
+                .container_definitions(container.build())
+                .send(),
+        );
+        let registered = registered.expect("registered").task_definition;
+        registered
+            .and_then(|definition| definition.task_definition_arn)
+            .expect("an ARN")
+    }
+
+    pub(crate) fn probe(&self, environment: &[(&str, &str)]) -> String {
+        self.define(&Definition {
+            image: &self.probe.by_digest,
+            environment,
+            secret_key: None,
+        })
+    }
+
+    pub(crate) fn create(&self, definition: &str) {
+        let breaker = DeploymentCircuitBreaker::builder()
+            .enable(true)
+            .rollback(true);
+        let network = AwsVpcConfiguration::builder()
+            .subnets("subnet-test")
+            .build()
+            .expect("a network");
+        self.sdk
+            .run(
+                self.sdk
+                    .ecs()
+                    .create_service()
+                    .cluster(self.name())
+                    .service_name(self.name())
+                    .task_definition(definition)
+                    .desired_count(1)
+                    .launch_type(LaunchType::Fargate)
+                    .deployment_configuration(
+                        DeploymentConfiguration::builder()
+                            .deployment_circuit_breaker(breaker.build())
+                            .maximum_percent(200)
+                            .minimum_healthy_percent(100)
+                            .build(),
+                    )
+                    .network_configuration(
+                        NetworkConfiguration::builder()
+                            .awsvpc_configuration(network)
+                            .build(),
+                    )
+                    .send(),
+            )
+            .expect("a service");
+    }
+
+    pub(crate) fn update(&self, definition: &str) {
+        let request = self.sdk.ecs().update_service();
+        let request = request.cluster(self.name()).service(self.name());
+        self.sdk
+            .run(request.task_definition(definition).send())
+            .expect("updated");
+    }
+
+    /// `service VERB` of this service.
+    pub(crate) fn arguments<'a>(&'a self, verb: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+        let named = [
+            "service",
+            verb,
+            "--cluster",
+            self.name(),
+            "--service",
+            self.name(),
+        ];
+        [&named, more].concat()
+    }
+
+    pub(crate) fn show(&self) -> Value {
+        self.space.ok(&self.arguments("show", &[]))["service"].clone()
+    }
+
+    pub(crate) fn wait_for(&self, what: &str, holds: impl Fn(&Value) -> bool) {
+        let begin = Instant::now();
+        loop {
+            let service = self.show();
+            if holds(&service) {
+                return;
+            }
+            assert!(
+                begin.elapsed() < Duration::from_secs(20),
+                "not {what}: {service}"
+            );
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Starts to follow, and returns when what runs now has been seen.
+    pub(crate) fn follow(&self, more: &[&str]) -> Followed {
+        let mut child = self
+            .space
+            .command(&self.arguments("follow", more))
+            .spawn()
+            .expect("started");
+        let mut stderr = BufReader::new(child.stderr.take().expect("stderr"));
+        let mut said = String::new();
+        stderr.read_line(&mut said).expect("a first line");
+        Followed {
+            child,
+            stderr: Box::new(stderr),
+            said,
+            begin: Instant::now(),
+        }
+    }
+}
+
+impl Drop for TestService {
+    fn drop(&mut self) {
+        // In a failing test some of this does not exist.
+        let Self { space, sdk, .. } = self;
+        let (ecs, name) = (sdk.ecs(), &space.name);
+        sdk.run(async {
+            let _ = ecs
+                .delete_service()
+                .cluster(name)
+                .service(name)
+                .force(true)
+                .send()
+                .await;
+            let listed = ecs
+                .list_task_definitions()
+                .family_prefix(format!("validate-{name}"))
+                .send()
+                .await;
+            for arn in listed
+                .iter()
+                .flat_map(|listed| listed.task_definition_arns())
+            {
+                let request = ecs.deregister_task_definition().task_definition(arn);
+                let _ = request.send().await;
+            }
+            let _ = ecs.delete_cluster().cluster(name).send().await;
+            let _ = sdk
+                .logs()
+                .delete_log_group()
+                .log_group_name(name)
+                .send()
+                .await;
+            let secret = sdk.secrets().delete_secret().secret_id(name);
+            let _ = secret.force_delete_without_recovery(true).send().await;
+        });
+    }
+}
+
+/// A `service follow` that runs.
+pub(crate) struct Followed {
+    child: Child,
+    stderr: Box<dyn Read>,
+    said: String,
+    begin: Instant,
+}
+
+impl Followed {
+    pub(crate) fn id(&self) -> String {
+        self.child.id().to_string()
+    }
+
+    /// Waits for its end; returns how long that took, too.
+    pub(crate) fn end(mut self) -> (Answer, Duration) {
+        let mut rest = String::new();
+        self.stderr.read_to_string(&mut rest).expect("UTF-8");
+        let output = self.child.wait_with_output().expect("ended");
+        let took = self.begin.elapsed();
+        let mut answer = answer(&output);
+        answer.stderr = self.said + &rest;
+        (answer, took)
+    }
+}
+
+/// The state of an answer, and its error's parts.
+pub(crate) fn verdict(answer: &Answer) -> Value {
+    let json = &answer.json;
+    json!([answer.exit_code, json["state"], json["error"]["message"]])
+}
