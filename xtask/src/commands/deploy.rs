@@ -2,7 +2,7 @@
 //! back to what answered before.
 
 use super::validate;
-use crate::engine::build::{self, Outcome};
+use crate::engine::build::{self, Outcome, buildx};
 use crate::engine::context::Context;
 use crate::engine::cost;
 use crate::engine::deploy::assembly::Assembly;
@@ -12,6 +12,7 @@ use crate::engine::deploy::rollout::{self, Service, Serving};
 use crate::engine::deploy::{self, bootstrap, guards, stacks};
 use crate::engine::error::{Code, Failure, FailureContext as _, Rendered};
 use crate::engine::key::short;
+use crate::engine::registry::Repository;
 use crate::engine::report::table;
 use crate::engine::smoke::{self, Seen, SmokeTest};
 use crate::engine::target;
@@ -34,6 +35,19 @@ pub struct Args {
     /// Also where the same content serves already
     #[arg(long)]
     force: bool,
+    /// Deploy this image by its digest instead of building one; then all images must be
+    /// given. What one environment proved goes to the next this way
+    #[arg(long = "image", value_name = "NAME=REFERENCE", value_parser = parse_image)]
+    images: Vec<(String, String)>,
+}
+
+fn parse_image(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((name, reference)) if !name.is_empty() && !reference.is_empty() => {
+            Ok((name.to_owned(), reference.to_owned()))
+        }
+        _ => Err("an image is NAME=REGISTRY/REPOSITORY@sha256:…"),
+    }
 }
 
 /// The result of `deploy --json`.
@@ -61,7 +75,11 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     }
     let lock = EnvironmentLock::take(context, "deploy")?;
     deploy::end_leftovers(context);
-    let images = prove(context)?;
+    let images = if args.images.is_empty() {
+        prove(context)?
+    } else {
+        given(context, &args.images)?
+    };
     let content = deploy::content(context, &images)?;
     let releases = release::list(context)?;
     if !args.force
@@ -183,6 +201,32 @@ fn prove(context: &Context) -> anyhow::Result<BTreeMap<String, Image>> {
         (outcome.image, image)
     };
     Ok(images.into_iter().map(image).collect())
+}
+
+/// Images that were built and proved elsewhere: for the right platform, each with its key.
+fn given(
+    context: &Context,
+    wanted: &[(String, String)],
+) -> anyhow::Result<BTreeMap<String, Image>> {
+    let names: Vec<String> = wanted.iter().map(|(name, _)| name.clone()).collect();
+    build::select(context, &names)?;
+    target::registry(context, target::Registry::Environment, &names)?;
+    let mut images = BTreeMap::new();
+    for (name, reference) in wanted {
+        let (repository, digest) = Repository::of_reference(reference)?;
+        let key = buildx::carried_key(&repository, digest, &context.platform.platform)?;
+        let reference = reference.clone();
+        images.insert(name.clone(), Image { reference, key });
+    }
+    match context.platform.images.keys().find(|&name| !images.contains_key(name)) {
+        None => Ok(images),
+        Some(missing) => Err(Failure::new(
+            Code::Usage,
+            format!("image `{missing}` is not given, but others are"),
+        )
+        .hint(format!("add --image {missing}=REGISTRY/REPOSITORY@sha256:…"))
+        .into()),
+    }
 }
 
 /// The repositories of a new environment, before there is anything to put into them.

@@ -5,7 +5,6 @@ use crate::engine::cmd::Cmd;
 use crate::engine::context::Context;
 use crate::engine::error::{Code, Failure, FailureContext as _};
 use crate::engine::registry::Repository;
-use anyhow::Context as _;
 use app_gen_infra::Image;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -106,13 +105,7 @@ pub fn unbuilt(context: &Context) -> BTreeMap<String, String> {
 /// # Errors
 /// The reference is none by digest, or the registry refuses.
 pub fn move_tag(context: &Context, reference: &str, tag: &str) -> anyhow::Result<()> {
-    let (repository, digest) = reference
-        .split_once('/')
-        .and_then(|(registry, rest)| {
-            let (name, digest) = rest.split_once('@')?;
-            Some((Repository::new(registry, name), digest))
-        })
-        .with_context(|| format!("`{reference}` is no image by digest"))?;
+    let (repository, digest) = Repository::of_reference(reference)?;
     repository.put(tag, &repository.manifest(digest)?)?;
     context
         .report

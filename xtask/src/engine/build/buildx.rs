@@ -176,32 +176,56 @@ fn refuse_stages_named_as(bases: &[&String], dockerfile: &[u8]) -> anyhow::Resul
     Ok(())
 }
 
-/// Checks what was pushed: its platform, and that it carries the key.
+/// Checks what the registry now holds: that it is for the platform and carries the key.
 ///
 /// # Errors
 /// It is for another platform, lacks the key, or cannot be read.
 pub fn verify(key: &Key, repository: &Repository, digest: &str) -> anyhow::Result<()> {
+    let carried = carried_key(repository, digest, &key.inputs.platform)?;
+    if carried == key.hex {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Code::Build,
+        format!(
+            "{} carries another key as label {KEY_LABEL}: {carried}",
+            repository.pinned(digest)
+        ),
+    )
+    .into())
+}
+
+/// The key that an image in a registry carries.
+///
+/// # Errors
+/// It is for another platform, carries none, or cannot be read.
+pub fn carried_key(
+    repository: &Repository,
+    digest: &str,
+    platform: &str,
+) -> anyhow::Result<String> {
     let configuration = repository.configuration(digest)?;
-    let platform = format!("{}/{}", configuration.os(), configuration.architecture());
-    let label = configuration
+    let reference = repository.pinned(digest);
+    let found = format!("{}/{}", configuration.os(), configuration.architecture());
+    if found != platform {
+        return Err(Failure::new(
+            Code::Build,
+            format!("{reference} is for {found}, not {platform}"),
+        )
+        .hint(format!("build it for {platform}: cargo xtask build"))
+        .into());
+    }
+    configuration
         .config()
         .as_ref()
         .and_then(|config| config.labels().as_ref())
-        .and_then(|labels| labels.get(KEY_LABEL).cloned());
-    let reference = repository.pinned(digest);
-    if platform != key.inputs.platform {
-        return Err(Failure::new(
-            Code::Build,
-            format!("{reference} is for {platform}, not {}", key.inputs.platform),
-        )
-        .into());
-    }
-    if label.as_deref() != Some(&key.hex) {
-        return Err(Failure::new(
-            Code::Build,
-            format!("{reference} does not carry its key as label {KEY_LABEL}"),
-        )
-        .into());
-    }
-    Ok(())
+        .and_then(|labels| labels.get(KEY_LABEL).cloned())
+        .ok_or_else(|| {
+            Failure::new(
+                Code::Build,
+                format!("{reference} carries no key as label {KEY_LABEL}"),
+            )
+            .hint("build it with cargo xtask build")
+            .into()
+        })
 }

@@ -32,7 +32,7 @@ impl Assembly {
     ) -> anyhow::Result<Self> {
         clear(folder)?;
         let mut cdk = local::cdk::command(context)?
-            .args(["synth", "--all", "--quiet", "--output"])
+            .args(["synth", "--quiet", "--output"])
             .arg(folder)
             .args(["--context", &format!("env={}", context.environment)]);
         for (name, reference) in images {

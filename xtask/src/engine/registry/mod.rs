@@ -95,6 +95,25 @@ impl Repository {
         }
     }
 
+    /// Takes `registry/name@digest` apart.
+    ///
+    /// # Errors
+    /// It has another form.
+    pub fn of_reference(reference: &str) -> anyhow::Result<(Self, &str)> {
+        reference
+            .split_once('/')
+            .and_then(|(registry, rest)| Some((registry, rest.split_once('@')?)))
+            .map(|(registry, (name, digest))| (Self::new(registry, name), digest))
+            .ok_or_else(|| {
+                Failure::new(
+                    Code::Usage,
+                    format!("`{reference}` is no image by digest"),
+                )
+                .hint("REGISTRY/REPOSITORY@sha256:…, as `cargo xtask releases --json` names it")
+                .into()
+            })
+    }
+
     /// `registry/name:tag`.
     #[must_use]
     pub fn tagged(&self, tag: &str) -> String {
