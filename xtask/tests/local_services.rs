@@ -150,7 +150,7 @@ fn setup_starts_what_is_stopped_and_then_changes_nothing() {
         .collect();
     assert_eq!(
         parts,
-        ["registry", "local cloud", "npm packages", "template linter"],
+        ["registry", "local cloud", "npm packages", "linters"],
         "{done}"
     );
     assert!(answers(machine.registry_port) && answers(machine.cloud_port));

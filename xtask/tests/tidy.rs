@@ -64,6 +64,87 @@ fn ci_runs_the_test_command_of_the_readme() {
     assert!(script.lines().any(|line| line == format!("exec {command}")));
 }
 
+/// The workflows, by name.
+fn workflows() -> Vec<(String, String)> {
+    let folder = root().join(".github/workflows");
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect()
+}
+
+/// The values of all lines `key: value` or `- key: value`.
+fn values<'a>(text: &'a str, key: &'a str) -> Vec<&'a str> {
+    text.lines()
+        .map(|line| line.trim().trim_start_matches("- "))
+        .filter_map(|line| line.strip_prefix(key)?.strip_prefix(':'))
+        .map(str::trim)
+        .collect()
+}
+
+/// What zizmor does not know: that a workflow is a command and nothing clever.
+#[test]
+fn workflows_run_commands_of_ours_within_bounds() {
+    let workflows = workflows();
+    assert_eq!(workflows.len(), 2);
+    for (name, text) in &workflows {
+        for line in values(text, "run") {
+            assert!(line.starts_with("cargo xtask "), "{name}: {line}");
+            assert!(
+                line.contains(" --setup") && line.contains(" --yes"),
+                "{name}: {line}"
+            );
+        }
+        let jobs = values(text, "runs-on").len();
+        assert_eq!(values(text, "timeout-minutes").len(), jobs, "{name}");
+        assert_eq!(values(text, "concurrency").len(), 1, "{name}");
+        for action in values(text, "uses") {
+            let (_, version) = action.split_once('@').unwrap();
+            let (digest, version) = version.split_once(" # v").unwrap();
+            assert_eq!(digest.len(), 40, "{name}: {action}");
+            assert_eq!(version.split('.').count(), 3, "{name}: {action}");
+        }
+    }
+}
+
+#[test]
+fn the_deployment_knows_the_environments_and_is_never_cut_off() {
+    let workflows = workflows();
+    let (_, deploy) = workflows.iter().find(|(name, _)| name == "deploy").unwrap();
+    let manifest = manifest(&root().join("app-gen-infra/platform.toml"));
+    let mut environments: Vec<&str> = manifest["environments"]
+        .as_table()
+        .unwrap()
+        .iter()
+        .filter(|(_, environment)| environment.get("account").is_some())
+        .map(|(name, _)| name.as_str())
+        .collect();
+    environments.sort_unstable();
+    let options = values(deploy, "options")[0];
+    let mut options: Vec<&str> = options.trim_matches(['[', ']']).split(", ").collect();
+    options.sort_unstable();
+    assert_eq!(options, environments);
+    assert_eq!(
+        values(deploy, "aws-region"),
+        [manifest["region"].as_str().unwrap()]
+    );
+    assert_eq!(values(deploy, "cancel-in-progress"), ["false"]);
+    assert_eq!(
+        values(deploy, "group"),
+        ["deploy-${{ inputs.environment || 'dev' }}"]
+    );
+    let rights: Vec<&str> = deploy
+        .lines()
+        .filter(|line| line.contains(": write"))
+        .collect();
+    assert_eq!(rights.len(), 1, "{rights:?}");
+    assert!(rights[0].trim().starts_with("id-token: write"));
+}
+
 #[test]
 fn source_files_stay_readable() {
     // Generated types and the lock files of others are not ours to split.

@@ -42,7 +42,7 @@ enum Step {
     Lint,
     /// Unit tests and types of the page
     Web,
-    /// Types, rules and rights of the CDK app's templates
+    /// Types, rules and rights of the CDK app's templates; the workflows
     Infra,
     /// `validate`, from the built images to a user's application
     Validate,
@@ -152,20 +152,28 @@ fn run_step(step: Step, context: &Context) -> anyhow::Result<()> {
             npm(context, &["run", "typecheck"])?.run(report, "types")?;
             npm(context, &["test"])?.run(report, "web")
         }
-        Step::Infra => {
-            let linter = cdk::linter(context)?;
-            let script = |arguments: &[&str]| {
-                anyhow::Ok(cdk::script(context, arguments)?.timeout(STEP_TIMEOUT))
-            };
-            script(&["run", "typecheck"])?.run(report, "types")?;
-            script(&["test"])?
-                .env("CFN_LINT_VENV", linter)
-                .run(report, "infra")
-        }
+        Step::Infra => infra(context),
         Step::Browser => browser(context),
         // Through cargo: compiling the tests may replace the binary that runs now.
         Step::Validate => cargo(&["xtask", "validate", "--force"]).run(report, "validate"),
     }
+}
+
+fn infra(context: &Context) -> anyhow::Result<()> {
+    let report = &context.report;
+    let linters = cdk::linters(context)?;
+    // Offline it asks nobody whether a version is known for its faults.
+    Cmd::new(linters.join("bin/zizmor"))
+        .args(["--offline", "--no-progress", "--strict-collection"])
+        .args(["--pedantic", ".github/workflows"])
+        .folder(&context.root)
+        .run(report, "zizmor")?;
+    let script =
+        |arguments: &[&str]| anyhow::Ok(cdk::script(context, arguments)?.timeout(STEP_TIMEOUT));
+    script(&["run", "typecheck"])?.run(report, "types")?;
+    script(&["test"])?
+        .env("CFN_LINT_VENV", linters)
+        .run(report, "infra")
 }
 
 fn npm(context: &Context, arguments: &[&str]) -> anyhow::Result<Cmd> {

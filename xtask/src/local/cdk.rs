@@ -1,4 +1,4 @@
-//! The CDK app's tools: its command line and its linter, at the versions that the app pins.
+//! The CDK app's tools: its command line and its linters, at the versions that the app pins.
 
 use super::{Finding, cloud, npm, venv};
 use crate::engine::cmd::Cmd;
@@ -71,12 +71,12 @@ pub fn script(context: &Context, arguments: &[&str]) -> anyhow::Result<Cmd> {
         .env("PATH", npm::path_with_pinned_node(&modules)))
 }
 
-/// The virtual environment of the linter, made where it is missing.
+/// The virtual environment of the linters, made where it is missing.
 ///
 /// # Errors
 /// Python or pip fails; a failed installation leaves nothing that is used.
-pub fn linter(context: &Context) -> anyhow::Result<PathBuf> {
-    let folder = linter_folder(context)?;
+pub fn linters(context: &Context) -> anyhow::Result<PathBuf> {
+    let folder = linters_folder(context)?;
     if venv::python(&folder).is_some() {
         return Ok(folder);
     }
@@ -99,8 +99,8 @@ pub fn linter(context: &Context) -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-pub(super) fn probe_linter(context: &Context) -> Finding {
-    match linter_folder(context) {
+pub(super) fn probe_linters(context: &Context) -> Finding {
+    match linters_folder(context) {
         Ok(folder) if venv::python(&folder).is_some() => Finding::ok("installed"),
         Ok(_) => Finding::missing("not installed"),
         Err(error) => Finding::missing(format!("{error:#}")),
@@ -113,7 +113,7 @@ pub(super) fn folder(context: &Context) -> PathBuf {
 }
 
 /// `target/xtask/venv/<digest>`: another list of packages never meets these.
-fn linter_folder(context: &Context) -> anyhow::Result<PathBuf> {
+fn linters_folder(context: &Context) -> anyhow::Result<PathBuf> {
     let path = context.root.join(REQUIREMENTS);
     let bytes =
         std::fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;

@@ -38,8 +38,8 @@ pub enum Part {
     Cloud,
     /// What the lock files of the page and of the CDK app ask for.
     NpmDependencies,
-    /// What checks the CDK app's templates.
-    TemplateLinter,
+    /// What checks the CDK app's templates and the workflows.
+    Linters,
     /// A browser for the test of the page.
     Chromium,
 }
@@ -87,7 +87,7 @@ pub const FOR_TEST: &[Part] = &[
     Part::Registry,
     Part::Cloud,
     Part::NpmDependencies,
-    Part::TemplateLinter,
+    Part::Linters,
     Part::Chromium,
 ];
 
@@ -109,7 +109,7 @@ impl Part {
             Self::Registry => "registry",
             Self::Cloud => "local cloud",
             Self::NpmDependencies => "npm packages",
-            Self::TemplateLinter => "template linter",
+            Self::Linters => "linters",
             Self::Chromium => "chromium",
         }
     }
@@ -129,7 +129,7 @@ impl Part {
             Self::PostgresImage => images::probe_postgres(context),
             Self::Registry => registry::probe(context),
             Self::Cloud => cloud::probe(context),
-            Self::TemplateLinter => cdk::probe_linter(context),
+            Self::Linters => cdk::probe_linters(context),
             _ => npm::probe(context),
         }
     }
@@ -152,7 +152,7 @@ impl Part {
                 cloud::VERSION,
                 cloud::endpoint(context)
             ),
-            Self::TemplateLinter => format!("what {} names", cdk::REQUIREMENTS),
+            Self::Linters => format!("what {} names", cdk::REQUIREMENTS),
             _ => "what package-lock.json names".to_owned(),
         }
     }
@@ -191,7 +191,7 @@ impl Part {
                  its forwarder (socat)",
                 cloud::VERSION
             ),
-            Self::TemplateLinter => format!(
+            Self::Linters => format!(
                 "pip install in a virtual environment below {}",
                 context.records().join("venv").display()
             ),
@@ -222,7 +222,7 @@ impl Part {
             Self::PostgresImage => images::ensure_postgres(context),
             Self::Registry => registry::start(context),
             Self::Cloud => cloud::up(context).map(|_| ()),
-            Self::TemplateLinter => cdk::linter(context).map(|_| ()),
+            Self::Linters => cdk::linters(context).map(|_| ()),
             _ => npm::ensure_all(context),
         }
     }

@@ -16,7 +16,7 @@ const INSTALL_BOUND: Duration = Duration::from_secs(900);
 /// told to install.
 ///
 /// Scripts in its `bin` name the folder they were made in, which is another one; its Python
-/// does not, so only that may be started.
+/// and whatever is no script do not, so only those may be started.
 ///
 /// # Errors
 /// Python or pip fails, or the disk is full.

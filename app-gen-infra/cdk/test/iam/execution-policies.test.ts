@@ -1,0 +1,169 @@
+/**
+ * What CloudFormation may do in an account (`bootstrap/execution-policies.json`), against
+ * what the handlers of the templates' resource types need: nothing missing, nothing to spare.
+ */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { app, AWS_ENVIRONMENTS, resources, ROOT } from "../support.ts";
+import { allows, type Call, list, type Statement } from "./evaluate.ts";
+import { idleExceptions, type Need, needs, type Place } from "./handlers.ts";
+
+interface Policy {
+  readonly Version: string;
+  readonly Statement: readonly Statement[];
+}
+
+const FILE = join(ROOT, "app-gen-infra/cdk/bootstrap/execution-policies.json");
+
+/** IAM's limit for a managed policy, white space not counted. */
+const LIMIT_CHARACTERS = 6144;
+
+/** Reading what lies in many places, and actions that take no resource. */
+const WITHOUT_RESOURCE =
+  /^(ec2:\w+|\w+:(Describe|List|Get)\w+|ecs:DeregisterTaskDefinition|logs:(Put|Delete)ResourcePolicy|sns:Unsubscribe)$/;
+
+const TO_TASKS = { "iam:PassedToService": "ecs-tasks.amazonaws.com" };
+
+/** The policies in an account and region. */
+function policies({ account, region }: Place): Record<string, Policy> {
+  const text = readFileSync(FILE, "utf8").replaceAll("${ACCOUNT}", account).replaceAll("${REGION}", region);
+  assert.ok(!text.includes("${"), "placeholders are ${ACCOUNT} and ${REGION}");
+  return JSON.parse(text);
+}
+
+function statements(place: Place): Statement[] {
+  return Object.values(policies(place)).flatMap(({ Statement }) => Statement);
+}
+
+function placeOf(environment: string): Place {
+  const { account, region } = app(environment).network;
+  return { account, region };
+}
+
+/** The calls of which one must be allowed. */
+function calls({ action, resources }: Need, { region }: Place): Call[] {
+  const context = { ...TO_TASKS, "aws:RequestedRegion": region };
+  return resources.map((resource) => ({ action, resource, context }));
+}
+
+const dev = placeOf("dev");
+
+test("IAM takes each policy as it is", () => {
+  for (const [name, policy] of Object.entries(policies({ account: "0".repeat(12), region: "ap-southeast-1" }))) {
+    assert.match(name, /^app-gen-saas-[\w-]{1,100}$/);
+    assert.equal(policy.Version, "2012-10-17");
+    const { length } = JSON.stringify(policy);
+    assert.ok(length <= LIMIT_CHARACTERS, `${name} has ${length} characters`);
+  }
+  const sids = statements(dev).map(({ Sid }) => Sid);
+  assert.equal(new Set(sids).size, sids.length);
+});
+
+const venv = process.env["CFN_LINT_VENV"];
+const registry = { skip: venv === undefined && "CFN_LINT_VENV is not set: it holds CloudFormation's registry" };
+
+function needsOf(environment: string): Need[] {
+  return [...resources(app(environment)).values()].flatMap((resource) =>
+    needs(venv!, placeOf(environment), resource),
+  );
+}
+
+test("every right that a handler needs is there, in every environment", registry, () => {
+  for (const environment of AWS_ENVIRONMENTS) {
+    const place = placeOf(environment);
+    const given = statements(place);
+    const missing = needsOf(environment).filter(
+      (need) => !calls(need, place).some((call) => given.some((statement) => allows(statement, call))),
+    );
+    assert.deepEqual(
+      missing.map(({ type, action, resources }) => `${type}: ${action} on ${resources.join(" or ")}`),
+      [],
+      environment,
+    );
+  }
+});
+
+test("every action and every resource of a statement is needed", registry, () => {
+  const needed = needsOf("dev").flatMap((need) => calls(need, dev));
+  const isIdle = (statement: Statement) => !needed.some((call) => allows(statement, call));
+  const idle = statements(dev).flatMap((statement) => [
+    ...list(statement.Action).filter((action) => isIdle({ ...statement, Action: action })),
+    ...list(statement.Resource).filter((resource) => isIdle({ ...statement, Resource: resource })),
+  ]);
+  assert.deepEqual(idle, []);
+});
+
+test("no exception from the registry stands without a cause", registry, () => {
+  const types = [...resources(app("dev")).values()].map(({ Type }) => Type);
+  assert.deepEqual(idleExceptions(venv!, types), []);
+});
+
+test("a type that is new is noticed", registry, () => {
+  assert.throws(() => needs(venv!, dev, { Type: "AWS::SQS::Queue", Properties: {} }), /AWS::SQS::Queue/);
+});
+
+test("the roles of the templates, and no others, may be made and given to tasks", () => {
+  for (const environment of AWS_ENVIRONMENTS) {
+    const place = placeOf(environment);
+    const roles = [...resources(app(environment)).values()].filter(({ Type }) => Type === "AWS::IAM::Role");
+    for (const { Properties } of roles) {
+      const resource = `arn:aws:iam::${place.account}:role/${Properties["RoleName"]}`;
+      assert.ok(isAllowed(place, { action: "iam:PutRolePolicy", resource }), resource);
+      assert.ok(isAllowed(place, { action: "iam:PassRole", resource, context: TO_TASKS }), resource);
+    }
+  }
+});
+
+function isAllowed(place: Place, call: Call): boolean {
+  return statements(place).some((statement) => allows(statement, call));
+}
+
+test("no action has a wildcard, and `*` as resource stays in the region", () => {
+  for (const { Sid, Action, Resource, Condition } of statements(dev)) {
+    for (const action of list(Action)) {
+      assert.match(action, /^[a-z0-9-]+:[A-Za-z]+$/);
+      assert.ok(!list(Resource).includes("*") || WITHOUT_RESOURCE.test(action), `${Sid}: ${action}`);
+    }
+    // The bill is the account's, wherever it is asked for.
+    if (list(Resource).includes("*") && Sid !== "SeeBill") {
+      assert.equal(Condition?.["StringEquals"]?.["aws:RequestedRegion"], dev.region, Sid);
+    }
+  }
+});
+
+test("nothing that a thief of the role would want", () => {
+  const role = (name: string) => `arn:aws:iam::${dev.account}:role/${name}`;
+  const regional = (service: string, resource: string) => `arn:aws:${service}:${dev.region}:${dev.account}:${resource}`;
+  const bucket = (name: string) => `arn:aws:s3:::${name}`;
+  const ofCdk = role(`cdk-appgen-cfn-exec-role-${dev.account}-${dev.region}`);
+  const ofTask = role("app-gen-saas-task-role");
+  const actions: [string, string][] = [
+    ["iam:CreateUser", `arn:aws:iam::${dev.account}:user/thief`],
+    ["iam:CreateRole", role("thief")],
+    ["iam:AttachRolePolicy", ofTask],
+    ["iam:PutRolePolicy", ofCdk],
+    ["iam:PassRole", ofCdk],
+    ["iam:CreateServiceLinkedRole", role("aws-service-role/spot.amazonaws.com/AWSServiceRoleForEC2Spot")],
+    ["sts:AssumeRole", ofTask],
+    ["ec2:RunInstances", "*"],
+    ["ec2:CreateNatGateway", "*"],
+    ["lambda:CreateFunction", "*"],
+    ["ecs:RunTask", regional("ecs", "task-definition/app-generator:1")],
+    ["secretsmanager:GetSecretValue", regional("secretsmanager", "secret:app-gen-saas/orchestrator-a1b2c3")],
+    ["s3:GetObject", bucket(`app-gen-saas-generated-apps-${dev.account}/jobs/1`)],
+    ["s3:PutBucketPolicy", bucket("another-bucket")],
+    ["s3:DeleteBucket", bucket(`app-gen-saas-state-${dev.account}`)],
+    ["ecr:BatchDeleteImage", regional("ecr", "repository/app-gen-saas-app")],
+    ["cloudformation:DescribeStacks", regional("cloudformation", "stack/Other/1")],
+  ];
+  const here = { ...TO_TASKS, "aws:RequestedRegion": dev.region };
+  const wanted: Call[] = [
+    ...actions.map(([action, resource]) => ({ action, resource, context: here })),
+    { action: "ec2:CreateVpc", resource: "*", context: { "aws:RequestedRegion": "eu-west-1" } },
+    { action: "iam:PassRole", resource: ofTask, context: { "iam:PassedToService": "ec2.amazonaws.com" } },
+  ];
+  assert.deepEqual(wanted.filter((call) => isAllowed(dev, call)), []);
+});
