@@ -5,7 +5,7 @@ use app_gen_infra::Platform;
 
 /// What is added to names where environments share an account, and nothing elsewhere.
 /// The local cloud is an account of its own.
-pub(crate) fn suffix(platform: &Platform, environment: &str) -> String {
+fn suffix(platform: &Platform, environment: &str) -> String {
     let account_of = |name: &str| {
         let account = platform.environments.get(name)?.account.as_ref()?;
         Some(account.get_ref().clone())
@@ -23,14 +23,38 @@ pub(crate) fn suffix(platform: &Platform, environment: &str) -> String {
     }
 }
 
-/// Bucket of locks and release records; bucket names are unique over all accounts.
-pub(crate) fn state_bucket(cloud: &Cloud) -> String {
-    format!(
-        "{}-state-{}{}",
-        cloud.platform.project,
-        cloud.identity.account,
-        suffix(&cloud.platform, &cloud.environment)
-    )
+/// Names of what is deployed to one environment, and of what stands beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Deployed {
+    /// Names of all stacks begin and end like this.
+    pub(crate) stack: (&'static str, String),
+    pub(crate) cluster: String,
+    pub(crate) service: String,
+    /// Of the orchestrator and of the generator.
+    pub(crate) log_groups: [String; 2],
+    /// Buckets that the stacks own.
+    pub(crate) buckets: [String; 2],
+    /// Bucket of locks and release records.
+    pub(crate) state_bucket: String,
+}
+
+impl Deployed {
+    pub(crate) fn new(cloud: &Cloud) -> Self {
+        let platform = &cloud.platform;
+        let suffix = suffix(platform, &cloud.environment);
+        let (project, orchestrator) = (&platform.project, platform.orchestrator());
+        // Bucket names are unique over all accounts.
+        let bucket = |part: &str| format!("{project}-{part}-{}{suffix}", cloud.identity.account);
+        Self {
+            stack: ("AppGen", format!("-{}", cloud.environment)),
+            cluster: format!("{project}-cluster{suffix}"),
+            service: format!("{}{suffix}", orchestrator.family),
+            log_groups: [&orchestrator.log_group, &platform.generator().log_group]
+                .map(|group| format!("{group}{suffix}")),
+            buckets: [bucket("generated-apps"), bucket("access-logs")],
+            state_bucket: bucket("state"),
+        }
+    }
 }
 
 #[cfg(test)]

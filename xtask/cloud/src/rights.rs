@@ -16,8 +16,27 @@ pub(crate) enum On {
     Secrets,
     CdkRoles,
     CdkBootstrapStack,
+    /// Managed policies of the role that CloudFormation acts as.
+    CdkPolicies,
+    Stacks,
+    Service,
+    ServiceTasks,
+    ServiceLogGroups,
+    /// Buckets that stacks own.
+    Buckets,
+    BucketObjects,
+    StateBucket,
+    StateBucketObjects,
     /// The principal that is asked about.
     Principal,
+}
+
+/// The cluster that policies may limit an action to, by `ecs:cluster`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum InCluster {
+    Any,
+    Validate,
+    Service,
 }
 
 /// One right: the command that needs it, the action, and what it acts on.
@@ -26,8 +45,7 @@ pub(crate) struct Right {
     pub(crate) command: &'static str,
     pub(crate) action: &'static str,
     pub(crate) on: On,
-    /// Whether policies may limit the action to a cluster by `ecs:cluster`.
-    pub(crate) by_cluster: bool,
+    pub(crate) cluster: InCluster,
 }
 
 const fn right(command: &'static str, action: &'static str, on: On) -> Right {
@@ -35,16 +53,21 @@ const fn right(command: &'static str, action: &'static str, on: On) -> Right {
         command,
         action,
         on,
-        by_cluster: false,
+        cluster: InCluster::Any,
     }
 }
 
-const fn in_cluster(command: &'static str, action: &'static str, on: On) -> Right {
+const fn in_cluster(
+    cluster: InCluster,
+    command: &'static str,
+    action: &'static str,
+    on: On,
+) -> Right {
     Right {
         command,
         action,
         on,
-        by_cluster: true,
+        cluster,
     }
 }
 
@@ -68,10 +91,30 @@ pub(crate) const RIGHTS: &[Right] = &[
         On::ValidateDefinition,
     ),
     right("validate", "ecs:DescribeTaskDefinition", On::Everything),
-    in_cluster("validate", "ecs:RunTask", On::ValidateDefinition),
-    in_cluster("validate", "ecs:DescribeTasks", On::ValidateTasks),
-    in_cluster("validate", "ecs:StopTask", On::ValidateTasks),
-    in_cluster("validate", "ecs:ListTasks", On::Everything),
+    in_cluster(
+        InCluster::Validate,
+        "validate",
+        "ecs:RunTask",
+        On::ValidateDefinition,
+    ),
+    in_cluster(
+        InCluster::Validate,
+        "validate",
+        "ecs:DescribeTasks",
+        On::ValidateTasks,
+    ),
+    in_cluster(
+        InCluster::Validate,
+        "validate",
+        "ecs:StopTask",
+        On::ValidateTasks,
+    ),
+    in_cluster(
+        InCluster::Validate,
+        "validate",
+        "ecs:ListTasks",
+        On::Everything,
+    ),
     right("validate", "logs:CreateLogGroup", On::ValidateLogGroup),
     right("validate", "logs:TagResource", On::ValidateLogGroup),
     right("validate", "logs:PutRetentionPolicy", On::ValidateLogGroup),
@@ -90,7 +133,13 @@ pub(crate) const RIGHTS: &[Right] = &[
     right("cleanup", "ecs:ListTaskDefinitions", On::Everything),
     right("cleanup", "ecs:DeregisterTaskDefinition", On::Everything),
     right("cleanup", "logs:DeleteLogGroup", On::ValidateLogGroup),
+    right("cleanup", "s3:ListBucketVersions", On::ValidateBucket),
     right("cleanup", "s3:DeleteObject", On::ValidateBucketObjects),
+    right(
+        "cleanup",
+        "s3:DeleteObjectVersion",
+        On::ValidateBucketObjects,
+    ),
     right("cleanup", "s3:DeleteBucket", On::ValidateBucket),
     right("cleanup", "iam:DeleteRolePolicy", On::ValidateRoles),
     right("cleanup", "iam:DeleteRole", On::ValidateRoles),
@@ -108,6 +157,76 @@ pub(crate) const RIGHTS: &[Right] = &[
         On::CdkBootstrapStack,
     ),
     right("deploy", "sts:AssumeRole", On::CdkRoles),
+    right("deploy", "iam:GetPolicy", On::CdkPolicies),
+    right("deploy", "iam:GetPolicyVersion", On::CdkPolicies),
+    right("deploy", "iam:CreatePolicy", On::CdkPolicies),
+    right("deploy", "iam:TagPolicy", On::CdkPolicies),
+    right("deploy", "iam:ListPolicyVersions", On::CdkPolicies),
+    right("deploy", "iam:CreatePolicyVersion", On::CdkPolicies),
+    right("deploy", "iam:DeletePolicyVersion", On::CdkPolicies),
+    right("deploy", "cloudformation:DescribeStacks", On::Stacks),
+    right("deploy", "cloudformation:DescribeStackEvents", On::Stacks),
+    right("deploy", "cloudformation:CancelUpdateStack", On::Stacks),
+    right(
+        "deploy",
+        "cloudformation:ContinueUpdateRollback",
+        On::Stacks,
+    ),
+    right("deploy", "cloudformation:DeleteStack", On::Stacks),
+    in_cluster(
+        InCluster::Service,
+        "deploy",
+        "ecs:DescribeServices",
+        On::Service,
+    ),
+    in_cluster(
+        InCluster::Service,
+        "deploy",
+        "ecs:UpdateService",
+        On::Service,
+    ),
+    in_cluster(
+        InCluster::Service,
+        "deploy",
+        "ecs:ListTasks",
+        On::Everything,
+    ),
+    in_cluster(
+        InCluster::Service,
+        "deploy",
+        "ecs:DescribeTasks",
+        On::ServiceTasks,
+    ),
+    right("deploy", "logs:GetLogEvents", On::ServiceLogGroups),
+    right("deploy", "s3:CreateBucket", On::StateBucket),
+    right("deploy", "s3:GetBucketVersioning", On::StateBucket),
+    right("deploy", "s3:PutBucketTagging", On::StateBucket),
+    right("deploy", "s3:PutBucketPublicAccessBlock", On::StateBucket),
+    right("deploy", "s3:PutBucketPolicy", On::StateBucket),
+    right("deploy", "s3:PutBucketVersioning", On::StateBucket),
+    right("deploy", "s3:ListBucket", On::StateBucket),
+    right("deploy", "s3:GetObject", On::StateBucketObjects),
+    right("deploy", "s3:PutObject", On::StateBucketObjects),
+    right("deploy", "s3:DeleteObject", On::StateBucketObjects),
+    right("diff", "cloudformation:DetectStackDrift", On::Stacks),
+    right(
+        "diff",
+        "cloudformation:DetectStackResourceDrift",
+        On::Stacks,
+    ),
+    right(
+        "diff",
+        "cloudformation:DescribeStackDriftDetectionStatus",
+        On::Everything,
+    ),
+    right(
+        "diff",
+        "cloudformation:DescribeStackResourceDrifts",
+        On::Stacks,
+    ),
+    right("destroy", "s3:ListBucketVersions", On::Buckets),
+    right("destroy", "s3:DeleteObject", On::BucketObjects),
+    right("destroy", "s3:DeleteObjectVersion", On::BucketObjects),
 ];
 
 #[cfg(test)]
@@ -119,7 +238,7 @@ mod tests {
     fn no_right_stands_twice() {
         let distinct: BTreeSet<_> = RIGHTS
             .iter()
-            .map(|right| (right.action, right.on))
+            .map(|right| (right.action, right.on, right.cluster))
             .collect();
         assert_eq!(distinct.len(), RIGHTS.len());
     }

@@ -3,7 +3,7 @@
 
 use crate::config::Cloud;
 use crate::error::{CloudError, Kind};
-use crate::names;
+use crate::names::Deployed;
 use crate::report;
 use crate::s3::{Condition, S3};
 use crate::time;
@@ -55,7 +55,7 @@ impl<'a> State<'a> {
         Self {
             cloud,
             s3: S3::new(cloud.sdk(), cloud.is_local()),
-            bucket: names::state_bucket(cloud),
+            bucket: Deployed::new(cloud).state_bucket,
         }
     }
 

@@ -218,13 +218,20 @@ fn given(
         let reference = reference.clone();
         images.insert(name.clone(), Image { reference, key });
     }
-    match context.platform.images.keys().find(|&name| !images.contains_key(name)) {
+    match context
+        .platform
+        .images
+        .keys()
+        .find(|&name| !images.contains_key(name))
+    {
         None => Ok(images),
         Some(missing) => Err(Failure::new(
             Code::Usage,
             format!("image `{missing}` is not given, but others are"),
         )
-        .hint(format!("add --image {missing}=REGISTRY/REPOSITORY@sha256:…"))
+        .hint(format!(
+            "add --image {missing}=REGISTRY/REPOSITORY@sha256:…"
+        ))
         .into()),
     }
 }

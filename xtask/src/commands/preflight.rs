@@ -161,7 +161,7 @@ fn remote(context: &Context) -> anyhow::Result<Vec<Row>> {
     );
     let needed = "a CDK bootstrap stack".to_owned();
     rows.push(
-        match cloud::call(context, ["bootstrap"]).read::<Bootstrap>() {
+        match cloud::call(context, ["bootstrap", "show"]).read::<Bootstrap>() {
             Ok(answer) => row(
                 "cdk bootstrap",
                 answer.bootstrapped,
@@ -170,7 +170,7 @@ fn remote(context: &Context) -> anyhow::Result<Vec<Row>> {
                     None => format!("no stack {}", answer.stack),
                 },
                 needed,
-                Some("npx cdk bootstrap".to_owned()),
+                Some(format!("cargo xtask deploy --env {}", context.environment)),
             ),
             Err(error) => failed("cdk bootstrap", needed, error)?,
         },

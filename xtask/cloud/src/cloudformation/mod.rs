@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 /// How often a stack that changes is asked for.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long a stack may look as if an accepted call had not been made.
+const ACCEPTED_GRACE: Duration = Duration::from_secs(5);
+
 /// A deployed stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stack {
@@ -161,16 +164,18 @@ impl CloudFormation {
         Ok(seen)
     }
 
-    /// Waits until the stack's status is an end, and says on the way what happens.
+    /// Waits until the status of a stack that changes, or is about to, is an end, and
+    /// says on the way what happens.
     ///
     /// # Errors
     /// The stack still changes after `bound`, or a call fails.
     pub(crate) async fn wait(
         &self,
-        stack_id: &str,
+        before: &Stack,
         seen: &mut SeenEvents,
         bound: Duration,
     ) -> Result<Stack, CloudError> {
+        let stack_id = before.id.as_str();
         let begin = Instant::now();
         loop {
             let stack = self.stack(stack_id).await?.ok_or_else(|| {
@@ -182,7 +187,8 @@ impl CloudFormation {
             for event in self.new_events(stack_id, seen).await? {
                 report::step(&event);
             }
-            if !stack.is_changing() {
+            let is_same = stack.status == before.status && begin.elapsed() < ACCEPTED_GRACE;
+            if !stack.is_changing() && !is_same {
                 return Ok(stack);
             }
             if begin.elapsed() >= bound {

@@ -56,8 +56,9 @@ pub(crate) enum Command {
     Bucket(bucket::Command),
     /// Which of the rights that the commands need the principal has
     Rights(rights::Args),
-    /// State and version of the CDK bootstrap stack
-    Bootstrap(bootstrap::Args),
+    /// What CDK needs in the account before it deploys
+    #[command(subcommand)]
+    Bootstrap(bootstrap::Command),
 }
 
 /// Carries the command out.
@@ -79,6 +80,6 @@ pub(crate) async fn run(command: Command, cloud: &Cloud) -> anyhow::Result<Outco
         Command::State(command) => state::run(command, cloud).await,
         Command::Bucket(command) => bucket::run(command, cloud).await,
         Command::Rights(args) => rights::run(args, cloud).await,
-        Command::Bootstrap(args) => bootstrap::run(args, cloud).await,
+        Command::Bootstrap(command) => bootstrap::run(command, cloud).await,
     }
 }

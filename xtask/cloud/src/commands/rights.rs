@@ -3,8 +3,9 @@
 use super::bootstrap::{DEFAULT_QUALIFIER, DEFAULT_STACK};
 use crate::config::Cloud;
 use crate::iam::Iam;
+use crate::names::Deployed;
 use crate::report::Outcome;
-use crate::rights::{On, RIGHTS, Right};
+use crate::rights::{InCluster, On, RIGHTS, Right};
 use crate::validate::Names;
 use serde::Serialize;
 use serde_json::json;
@@ -42,18 +43,17 @@ pub(crate) async fn run(args: Args, cloud: &Cloud) -> anyhow::Result<Outcome> {
             .as_deref()
             .is_none_or(|command| command == right.command)
     });
-    let mut groups: BTreeMap<(String, bool), Vec<&Right>> = BTreeMap::new();
+    let mut groups: BTreeMap<(String, InCluster), Vec<&Right>> = BTreeMap::new();
     for right in wanted {
         for resource in resources(right.on, cloud, &principal) {
             groups
-                .entry((resource, right.by_cluster))
+                .entry((resource, right.cluster))
                 .or_default()
                 .push(right);
         }
     }
-    let cluster = cluster_arn(cloud);
     let mut rows = Vec::new();
-    for ((resource, by_cluster), rights) in groups {
+    for ((resource, cluster), rights) in groups {
         // IAM does not simulate the account's root, whom no policy of the account limits.
         let decisions = if is_root(&principal) {
             None
@@ -61,7 +61,12 @@ pub(crate) async fn run(args: Args, cloud: &Cloud) -> anyhow::Result<Outcome> {
             let actions: Vec<&str> = rights.iter().map(|right| right.action).collect();
             // Conditions that good policies put on PassRole and on what happens in a cluster.
             let mut context = vec![("iam:PassedToService", "ecs-tasks.amazonaws.com".to_owned())];
-            context.extend(by_cluster.then(|| ("ecs:cluster", cluster.clone())));
+            let cluster = match cluster {
+                InCluster::Any => None,
+                InCluster::Validate => Some(Names::new(cloud).cluster),
+                InCluster::Service => Some(Deployed::new(cloud).cluster),
+            };
+            context.extend(cluster.map(|name| ("ecs:cluster", cluster_arn(cloud, &name))));
             Some(
                 iam.simulate(&principal, &actions, &resource, &context)
                     .await?,
@@ -92,17 +97,17 @@ fn is_root(principal: &str) -> bool {
     principal.ends_with(":root")
 }
 
-fn cluster_arn(cloud: &Cloud) -> String {
+fn cluster_arn(cloud: &Cloud, name: &str) -> String {
     format!(
-        "arn:aws:ecs:{}:{}:cluster/{}",
+        "arn:aws:ecs:{}:{}:cluster/{name}",
         cloud.region(),
-        cloud.identity.account,
-        Names::new(cloud).cluster
+        cloud.identity.account
     )
 }
 
 fn resources(on: On, cloud: &Cloud, principal: &str) -> Vec<String> {
     let names = Names::new(cloud);
+    let deployed = Deployed::new(cloud);
     let place = format!("{}:{}", cloud.region(), cloud.identity.account);
     let account = &cloud.identity.account;
     match on {
@@ -110,7 +115,7 @@ fn resources(on: On, cloud: &Cloud, principal: &str) -> Vec<String> {
         On::Principal => vec![principal.to_owned()],
         On::ValidateBucket => vec![format!("arn:aws:s3:::{}", names.bucket)],
         On::ValidateBucketObjects => vec![format!("arn:aws:s3:::{}/*", names.bucket)],
-        On::ValidateCluster => vec![cluster_arn(cloud)],
+        On::ValidateCluster => vec![cluster_arn(cloud, &names.cluster)],
         On::ValidateDefinition => vec![format!(
             "arn:aws:ecs:{place}:task-definition/{}:*",
             names.family
@@ -149,6 +154,35 @@ fn resources(on: On, cloud: &Cloud, principal: &str) -> Vec<String> {
                 )
             })
             .to_vec(),
+        On::CdkPolicies => vec![format!(
+            "arn:aws:iam::{account}:policy/{}-*",
+            cloud.platform.project
+        )],
+        On::Stacks => {
+            let (begin, end) = &deployed.stack;
+            vec![format!(
+                "arn:aws:cloudformation:{place}:stack/{begin}*{end}/*"
+            )]
+        }
+        On::Service => vec![format!(
+            "arn:aws:ecs:{place}:service/{}/{}",
+            deployed.cluster, deployed.service
+        )],
+        On::ServiceTasks => vec![format!("arn:aws:ecs:{place}:task/{}/*", deployed.cluster)],
+        On::ServiceLogGroups => deployed
+            .log_groups
+            .map(|group| format!("arn:aws:logs:{place}:log-group:{group}:*"))
+            .to_vec(),
+        On::Buckets => deployed
+            .buckets
+            .map(|name| format!("arn:aws:s3:::{name}"))
+            .to_vec(),
+        On::BucketObjects => deployed
+            .buckets
+            .map(|name| format!("arn:aws:s3:::{name}/*"))
+            .to_vec(),
+        On::StateBucket => vec![format!("arn:aws:s3:::{}", deployed.state_bucket)],
+        On::StateBucketObjects => vec![format!("arn:aws:s3:::{}/*", deployed.state_bucket)],
         On::CdkBootstrapStack => vec![format!(
             "arn:aws:cloudformation:{place}:stack/{DEFAULT_STACK}/*"
         )],

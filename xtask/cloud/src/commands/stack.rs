@@ -127,7 +127,7 @@ async fn repair(stacks: &CloudFormation, names: &[String]) -> anyhow::Result<Out
                 }
                 Remedy::None => {}
             }
-            stack = stacks.wait(&stack.id, &mut seen, CHANGE_BOUND).await?;
+            stack = stacks.wait(&stack, &mut seen, CHANGE_BOUND).await?;
         }
         if stack.status != from {
             repaired.push(Repaired {
@@ -171,7 +171,7 @@ async fn cancel(stacks: &CloudFormation, name: &str) -> anyhow::Result<Outcome> 
         _ => {}
     }
     if cancelled || stack.is_changing() {
-        stack = stacks.wait(&stack.id, &mut seen, CHANGE_BOUND).await?;
+        stack = stacks.wait(&stack, &mut seen, CHANGE_BOUND).await?;
     }
     Outcome::success(json!({
         "name": name,

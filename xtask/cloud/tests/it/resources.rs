@@ -1,6 +1,7 @@
 //! Identity, secrets, repositories, and the parts that `validate` needs.
 
 use crate::support::images::Pushed;
+use crate::support::sdk::Sdk;
 use crate::support::{Ensured, Space, tool};
 use serde_json::{Value, json};
 
@@ -205,4 +206,67 @@ fn validate_parts_are_made_once_and_removed_once() {
         ] })
     );
     assert_eq!(space.ok(&["validate", "remove"]), json!({ "removed": [] }));
+}
+
+#[test]
+fn policies_say_what_the_file_says_also_after_many_changes() {
+    let space = Space::new("policies");
+    let sdk = Sdk::new();
+    let name = format!("{}-execution", space.name);
+    let file = space.path("policies.json");
+    let path = file.to_str().expect("UTF-8");
+    let arn = format!("arn:aws:iam::000000000000:policy/{name}");
+    let write = |resource: &str| {
+        let policies = json!({ &name: { "Version": "2012-10-17", "Statement": [
+            { "Effect": "Allow", "Action": "s3:GetObject", "Resource": resource }
+        ] } });
+        std::fs::write(&file, policies.to_string()).expect("written");
+    };
+    let versions = || {
+        let listed = sdk.run(sdk.iam().list_policy_versions().policy_arn(&arn).send());
+        let mut versions: Vec<(String, bool)> = listed
+            .expect("versions")
+            .versions()
+            .iter()
+            .map(|version| {
+                let id = version.version_id().expect("an id").to_owned();
+                (id, version.is_default_version())
+            })
+            .collect();
+        versions.sort();
+        versions
+    };
+    // The sixth version takes the place of the first; saying the same again adds none.
+    for number in [1, 2, 3, 4, 5, 6, 6] {
+        write(&format!(
+            "arn:aws:s3:::b-${{ACCOUNT}}-${{REGION}}/{number}%20/*"
+        ));
+        assert_eq!(
+            space.ok(&["bootstrap", "policies", "--file", path]),
+            json!({ "arns": [arn] })
+        );
+    }
+    let expected = [
+        ("v2", false),
+        ("v3", false),
+        ("v4", false),
+        ("v5", false),
+        ("v6", true),
+    ];
+    assert_eq!(
+        versions(),
+        expected.map(|(id, default)| (id.to_owned(), default))
+    );
+
+    std::fs::write(&file, "{").expect("written");
+    let wrong = space.call(&["bootstrap", "policies", "--file", path]);
+    assert_eq!(wrong.exit_code, Some(2), "{}", wrong.stdout);
+    for (id, is_default) in versions() {
+        if !is_default {
+            let request = sdk.iam().delete_policy_version().policy_arn(&arn);
+            sdk.run(request.version_id(id).send()).expect("deleted");
+        }
+    }
+    sdk.run(sdk.iam().delete_policy().policy_arn(&arn).send())
+        .expect("deleted");
 }

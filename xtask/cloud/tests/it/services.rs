@@ -1,6 +1,6 @@
 //! Services whose deployments are followed, to good ends and to bad ones.
 
-use crate::support::services::{Definition, TestService, verdict};
+use crate::support::services::{TestService, verdict};
 use crate::support::tool;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -15,11 +15,26 @@ fn name_of(definition: &str) -> &str {
 
 #[test]
 fn a_deployment_is_followed_to_its_tasks_and_taken_back() {
-    let service = TestService::new("follow");
+    let mut service = TestService::new("follow");
     assert_eq!(service.show(), Value::Null);
-    let first = service.probe(&[("WORD", "one")]);
+    let image = service.push_probe();
+
+    // The first one has nothing to go back to, and no breaker ends it in the local cloud.
+    let bad = service.define(&image, &[("EXIT", "4")], None);
     let follow = service.follow(&[]);
-    service.create(&first);
+    service.create(&bad);
+    let (answer, took) = follow.end();
+    let message = format!(
+        "service {} cannot run {}: the container exited with code 4",
+        service.name(),
+        name_of(&bad)
+    );
+    assert_eq!(verdict(&answer), json!([1, "failed", message]));
+    assert!(took < GIVEN_UP, "{took:?}");
+
+    let first = service.define(&image, &[("WORD", "one")], None);
+    let follow = service.follow(&["--not-definition", &bad]);
+    service.update(&first);
     let (answer, _) = follow.end();
     assert_eq!(answer.exit_code, Some(0), "{}", answer.stdout);
     assert_eq!(answer.json["state"], json!("completed"));
@@ -44,14 +59,14 @@ fn a_deployment_is_followed_to_its_tasks_and_taken_back() {
             1,
             1,
             first,
-            service.probe.by_digest,
+            image,
             "COMPLETED",
             answer.json["deployment_id"],
             answer.json["deployment_id"],
         ])
     );
 
-    let second = service.probe(&[("WORD", "two")]);
+    let second = service.define(&image, &[("WORD", "two")], None);
     let follow = service.follow(&["--not-definition", &first]);
     service.update(&second);
     let (answer, _) = follow.end();
@@ -81,41 +96,34 @@ fn a_deployment_is_followed_to_its_tasks_and_taken_back() {
 fn what_cannot_work_is_given_up_with_its_reason_while_the_old_runs() {
     let mut service = TestService::new("hopeless");
     service.set_secret(&json!({ "PRESENT": "1" }));
-    let good = service.probe(&[]);
+    let image = service.push_probe();
+    let foreign = service.push_foreign();
+    let good = service.define(&image, &[], None);
     service.create(&good);
     service.wait_for("running", |now| now["running"] == json!(1));
-    let foreign = service.foreign_image();
     let missing = format!(
         "{}@sha256:{}",
-        service.probe.by_digest.split('@').next().expect("a name"),
+        image.split('@').next().expect("a name"),
         "0".repeat(64)
     );
-    let definition = |image: &str, environment: &[(&str, &str)], secret_key: Option<&str>| {
-        service.define(&Definition {
-            image,
-            environment,
-            secret_key,
-        })
-    };
-    let probe = &service.probe.by_digest;
     for (bad, says, log) in [
         (
-            definition(&missing, &[], None),
+            service.define(&missing, &[], None),
             "the image is not in its registry, or not any more",
             None,
         ),
         (
-            definition(probe, &[("EXIT", "3"), ("WORD", "the end")], None),
+            service.define(&image, &[("EXIT", "3"), ("WORD", "the end")], None),
             "the container exited with code 3",
             Some("this is the end"),
         ),
         (
-            definition(&foreign.by_digest, &[], None),
+            service.define(&foreign, &[], None),
             "the image is for another platform than the task",
             Some("exec format error"),
         ),
         (
-            definition(probe, &[], Some("ABSENT")),
+            service.define(&image, &[], Some("ABSENT")),
             "a secret lacks a key that the task needs",
             None,
         ),
@@ -159,22 +167,6 @@ fn what_cannot_work_is_given_up_with_its_reason_while_the_old_runs() {
                 && now["running"] == json!(1)
         });
     }
-}
-
-#[test]
-fn the_first_deployment_of_a_service_has_nothing_to_go_back_to() {
-    let service = TestService::new("firstcrash");
-    let bad = service.probe(&[("EXIT", "4")]);
-    let follow = service.follow(&[]);
-    service.create(&bad);
-    let (answer, took) = follow.end();
-    let message = format!(
-        "service {} cannot run {}: the container exited with code 4",
-        service.name(),
-        name_of(&bad)
-    );
-    assert_eq!(verdict(&answer), json!([1, "failed", message]));
-    assert!(took < GIVEN_UP, "{took:?}");
 }
 
 #[test]

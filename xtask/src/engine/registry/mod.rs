@@ -105,12 +105,9 @@ impl Repository {
             .and_then(|(registry, rest)| Some((registry, rest.split_once('@')?)))
             .map(|(registry, (name, digest))| (Self::new(registry, name), digest))
             .ok_or_else(|| {
-                Failure::new(
-                    Code::Usage,
-                    format!("`{reference}` is no image by digest"),
-                )
-                .hint("REGISTRY/REPOSITORY@sha256:…, as `cargo xtask releases --json` names it")
-                .into()
+                Failure::new(Code::Usage, format!("`{reference}` is no image by digest"))
+                    .hint("REGISTRY/REPOSITORY@sha256:…, as `cargo xtask releases --json` names it")
+                    .into()
             })
     }
 

@@ -25,34 +25,18 @@ const FOREIGN: &str = "FROM scratch\nCOPY --chmod=755 app /app\nENTRYPOINT [\"/a
 pub(crate) struct TestService {
     pub(crate) space: Space,
     pub(crate) sdk: Sdk,
-    pub(crate) probe: Pushed,
+    /// Removed after the service: it would start again what is removed with them.
+    images: Vec<Pushed>,
     secret_arn: Option<String>,
-}
-
-/// What a task of the service runs.
-pub(crate) struct Definition<'a> {
-    pub(crate) image: &'a str,
-    pub(crate) environment: &'a [(&'a str, &'a str)],
-    /// Key of the test's secret.
-    pub(crate) secret_key: Option<&'a str>,
 }
 
 impl TestService {
     pub(crate) fn new(test: &str) -> Self {
         let space = Space::new(test);
-        let context = space.path("probe");
-        std::fs::create_dir(&context).expect("folder");
-        std::fs::write(context.join("Dockerfile"), PROBE).expect("Dockerfile");
-        let probe = Pushed::new(
-            &space,
-            &local().registry(),
-            "xtask-cloud-test/probe",
-            &context,
-        );
         let made = Self {
             space,
             sdk: Sdk::new(),
-            probe,
+            images: Vec::new(),
             secret_arn: None,
         };
         let (ecs, logs) = (made.sdk.ecs(), made.sdk.logs());
@@ -82,26 +66,41 @@ impl TestService {
         self.secret_arn = made.expect("a secret").arn;
     }
 
-    pub(crate) fn foreign_image(&self) -> Pushed {
-        let context = self.space.path("foreign");
-        std::fs::create_dir(&context).expect("folder");
-        std::fs::write(context.join("Dockerfile"), FOREIGN).expect("Dockerfile");
+    /// Pushes an image that runs until it is stopped, or ends as `EXIT` says.
+    pub(crate) fn push_probe(&mut self) -> String {
+        self.push("probe", PROBE, None)
+    }
+
+    /// Pushes an image for another machine.
+    pub(crate) fn push_foreign(&mut self) -> String {
         // An ELF header for AArch64 is all that the kernel reads before it refuses.
         let mut header = vec![0; 64];
         header[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
         header[16] = 2;
         header[18] = 183;
-        std::fs::write(context.join("app"), header).expect("app");
-        Pushed::new(
-            &self.space,
-            &local().registry(),
-            "xtask-cloud-test/foreign",
-            &context,
-        )
+        self.push("foreign", FOREIGN, Some(&header))
     }
 
-    /// Registers the definition; returns its ARN.
-    pub(crate) fn define(&self, definition: &Definition<'_>) -> String {
+    fn push(&mut self, name: &str, dockerfile: &str, app: Option<&[u8]>) -> String {
+        let context = self.space.path(name);
+        std::fs::create_dir(&context).expect("folder");
+        std::fs::write(context.join("Dockerfile"), dockerfile).expect("Dockerfile");
+        if let Some(app) = app {
+            std::fs::write(context.join("app"), app).expect("app");
+        }
+        let repository = format!("xtask-cloud-test/{name}");
+        let image = Pushed::new(&self.space, &local().registry(), &repository, &context);
+        self.images.push(image);
+        self.images[self.images.len() - 1].by_digest.clone()
+    }
+
+    /// Registers a definition, with a key of the test's secret; returns its ARN.
+    pub(crate) fn define(
+        &self,
+        image: &str,
+        environment: &[(&str, &str)],
+        secret_key: Option<&str>,
+    ) -> String {
         let logs = LogConfiguration::builder()
             .log_driver(LogDriver::Awslogs)
             .options("awslogs-group", self.name())
@@ -111,14 +110,14 @@ impl TestService {
             .expect("log configuration");
         let mut container = ContainerDefinition::builder()
             .name("main")
-            .image(definition.image)
+            .image(image)
             .essential(true)
             .log_configuration(logs);
-        for (name, value) in definition.environment {
+        for (name, value) in environment {
             let pair = KeyValuePair::builder().name(*name).value(*value).build();
             container = container.environment(pair);
         }
-        if let Some(key) = definition.secret_key {
+        if let Some(key) = secret_key {
             let arn = self.secret_arn.as_deref().expect("a secret");
             let secret = Secret::builder()
                 .name("SECRET")
@@ -143,14 +142,6 @@ impl TestService {
         registered
             .and_then(|definition| definition.task_definition_arn)
             .expect("an ARN")
-    }
-
-    pub(crate) fn probe(&self, environment: &[(&str, &str)]) -> String {
-        self.define(&Definition {
-            image: &self.probe.by_digest,
-            environment,
-            secret_key: None,
-        })
     }
 
     pub(crate) fn create(&self, definition: &str) {

@@ -1,4 +1,7 @@
-//! Roles of tasks, and what a principal may do.
+//! Identity and Access Management: roles of tasks and what a principal may do here,
+//! managed policies beside it.
+
+mod policies;
 
 use crate::error::{CloudError, Kind};
 use aws_config::SdkConfig;
