@@ -8,6 +8,9 @@ import type { Health, Job } from "../src/api/types.ts";
 /** The orchestrator that serves the built page. */
 export const BASE_URL = (process.env.BASE_URL ?? "http://127.0.0.1:5013").replace(/\/$/, "");
 
+/** The same for programs, which cannot resolve every name that a browser knows, or have to ask a path below another. */
+export const API_URL = (process.env.API_URL ?? BASE_URL).replace(/\/$/, "");
+
 /** A generation may have to wait for a task to start. */
 export const JOB_TIMEOUT_MS = 120_000;
 const STEP_TIMEOUT_MS = 15_000;
@@ -63,9 +66,9 @@ export async function takeScreenshot(page: Page, name: string): Promise<void> {
 /** Refuses to test something else that happens to listen there. */
 export async function assertOrchestrator(): Promise<void> {
   const health = await fetchJson<Health>("/health").catch((error: unknown) => {
-    throw new Error(`no orchestrator answers at ${BASE_URL}; start one and name it in BASE_URL`, { cause: error });
+    throw new Error(`no orchestrator answers at ${API_URL}; start one and name it in BASE_URL`, { cause: error });
   });
-  assert.equal(health.service, "orchestrator", `something else answers at ${BASE_URL}`);
+  assert.equal(health.service, "orchestrator", `something else answers at ${API_URL}`);
 }
 
 export async function submitDescription(page: Page, description: string): Promise<void> {
@@ -80,7 +83,7 @@ export function jobIdOf(page: Page): string {
 }
 
 export async function fetchJson<T>(path: string, init?: RequestInit): Promise<T> {
-  const response = await fetch(`${BASE_URL}${path}`, { ...init, signal: AbortSignal.timeout(STEP_TIMEOUT_MS) });
+  const response = await fetch(`${API_URL}${path}`, { ...init, signal: AbortSignal.timeout(STEP_TIMEOUT_MS) });
   assert.ok(response.ok, `${init?.method ?? "GET"} ${path} answered ${response.status}: ${await response.clone().text()}`);
   return (await response.json()) as T;
 }
@@ -95,7 +98,7 @@ export function createJob(description: string, provider?: string): Promise<Job> 
 
 /** The whole event stream of a finished job: the server closes it after the last event. */
 export async function fetchEventStream(jobId: string): Promise<{ sequence: number; type: string; frame: string }[]> {
-  const response = await fetch(`${BASE_URL}/api/jobs/${jobId}/events?after=0`, {
+  const response = await fetch(`${API_URL}/api/jobs/${jobId}/events?after=0`, {
     signal: AbortSignal.timeout(JOB_TIMEOUT_MS),
   });
   assert.equal(response.status, 200);

@@ -1,7 +1,7 @@
 /** A proxy before the orchestrator whose event streams break on demand, as a network's would. */
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { BASE_URL } from "./browser.ts";
+import { API_URL } from "./browser.ts";
 
 /** What happens to the next stream: cut off after so many events, refused with 503, or nothing. */
 export type Fault = { cutAfter: number } | "refuse";
@@ -16,7 +16,7 @@ export interface FaultyProxy {
 export async function startFaultyProxy(faults: Fault[]): Promise<FaultyProxy> {
   const streams: FaultyProxy["streams"] = [];
   const server = createServer((incoming, outgoing) => {
-    const url = new URL(incoming.url ?? "/", BASE_URL);
+    const url = new URL(API_URL + (incoming.url ?? "/"));
     if (!url.pathname.endsWith("/events")) return forward(incoming, outgoing, null);
     streams.push({
       after: url.searchParams.get("after"),
@@ -40,7 +40,7 @@ export async function startFaultyProxy(faults: Fault[]): Promise<FaultyProxy> {
 
 function forward(incoming: IncomingMessage, outgoing: ServerResponse, cutAfter: number | null): void {
   const { host: _, ...headers } = incoming.headers;
-  const upstream = request(new URL(incoming.url ?? "/", BASE_URL), { method: incoming.method, headers }, (answer) => {
+  const upstream = request(new URL(API_URL + (incoming.url ?? "/")), { method: incoming.method, headers }, (answer) => {
     outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
     if (cutAfter === null) return void answer.pipe(outgoing);
     let text = "";
