@@ -116,8 +116,11 @@ fn ours(command: String, ttl: Duration) -> Lock {
     let owner = match (set("GITHUB_ACTOR"), set("GITHUB_RUN_ID")) {
         (Some(actor), Some(run)) => format!("{actor} (run {run})"),
         _ => {
-            let user = set("USER").or_else(|| set("LOGNAME"));
-            format!("{}@{host}", user.as_deref().unwrap_or("somebody"))
+            // Neither is set in some containers.
+            let user = set("USER")
+                .or_else(|| set("LOGNAME"))
+                .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
+            format!("{user}@{host}")
         }
     };
     Lock {

@@ -1,7 +1,7 @@
 //! The lock of an environment and its records, in the local cloud's S3.
 
 use crate::support::sdk::Sdk;
-use crate::support::{Answer, Space, answer};
+use crate::support::{Answer, Space, answer, endpoint};
 use serde_json::{Value, json};
 
 /// Removes the bucket, also when the test fails.
@@ -271,5 +271,49 @@ fn the_bucket_keeps_versions_and_is_closed_and_can_be_emptied() {
     state
         .sdk
         .run(s3.delete_bucket().bucket(&bucket).send())
+        .expect("an empty bucket");
+}
+
+/// The rules of an AWS environment, which the local cloud answers for here.
+#[test]
+fn on_aws_the_bucket_refuses_plain_http_and_a_run_of_actions_is_named() {
+    const ACCOUNT: &str = "000000000001";
+    let space = Space::new("aws");
+    let sdk = Sdk::of_account(ACCOUNT);
+    let bucket = format!("{}-state-{ACCOUNT}", space.name);
+    let dev = |arguments: &[&str]| {
+        let output = space
+            .command(&[&["--env", "dev"], arguments].concat())
+            .env("AWS_ENDPOINT_URL", endpoint())
+            .env("AWS_ACCESS_KEY_ID", ACCOUNT)
+            .env_remove("AWS_PROFILE")
+            .env("GITHUB_ACTOR", "octocat")
+            .env("GITHUB_RUN_ID", "17")
+            .output()
+            .expect("started");
+        answer(&output)
+    };
+    let locked = dev(&["state", "lock", "--command", "deploy"]);
+    assert_eq!(locked.json["lock"]["owner"], json!("octocat (run 17)"));
+    let second = dev(&["state", "lock", "--command", "deploy"]);
+    let host = locked.json["lock"]["host"].as_str().expect("a host");
+    let holder = format!("environment dev is locked by octocat (run 17) on {host} since");
+    assert!(message(&second).starts_with(&holder), "{}", second.stdout);
+
+    let policy = sdk
+        .run(sdk.s3().get_bucket_policy().bucket(&bucket).send())
+        .expect("a policy");
+    let policy: Value = serde_json::from_str(policy.policy().expect("a policy")).expect("JSON");
+    let statement = &policy["Statement"][0];
+    assert_eq!(
+        json!([
+            statement["Effect"],
+            statement["Action"],
+            statement["Condition"]
+        ]),
+        json!(["Deny", "s3:*", { "Bool": { "aws:SecureTransport": "false" } }])
+    );
+    dev(&["bucket", "empty", &bucket]);
+    sdk.run(sdk.s3().delete_bucket().bucket(&bucket).send())
         .expect("an empty bucket");
 }

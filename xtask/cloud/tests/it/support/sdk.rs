@@ -13,7 +13,12 @@ pub(crate) struct Sdk {
 
 impl Sdk {
     pub(crate) fn new() -> Self {
-        let credentials = Credentials::new("local", "local", None, None, "tests");
+        Self::of_account("local")
+    }
+
+    /// The local cloud takes a key id of twelve digits for the account.
+    pub(crate) fn of_account(key_id: &str) -> Self {
+        let credentials = Credentials::new(key_id, "local", None, None, "tests");
         Self {
             config: SdkConfig::builder()
                 .behavior_version(BehaviorVersion::latest())
