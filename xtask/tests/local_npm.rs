@@ -18,6 +18,7 @@ fn context(checkout: &Checkout) -> Context {
         platform: Platform::load(checkout.root()).unwrap(),
         environment: "local".to_owned(),
         yes: true,
+        yes_given: true,
         report: Report::new(false, Verbosity::Quiet),
     }
 }

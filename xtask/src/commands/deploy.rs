@@ -105,7 +105,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     stacks::repair(context)?;
 
     let service = Service::of(context, &assembly)?;
-    let before = service.state(context)?.map(|state| state.task_definition);
+    let before = service.definition(context)?;
     let key = images[context.platform.orchestrator().image.get_ref()]
         .key
         .clone();

@@ -6,6 +6,9 @@ use crate::engine::report::table;
 use crate::local;
 use serde::Serialize;
 
+/// Outputs that CDK makes for other stacks to read.
+const BETWEEN_STACKS: &str = "Publish";
+
 /// The result of `outputs --json`.
 #[derive(Debug, Serialize)]
 struct Listing {
@@ -25,7 +28,11 @@ pub fn run(context: &Context) -> anyhow::Result<()> {
         .iter()
         .flat_map(|stack| {
             let status = stack.status.as_deref().unwrap_or("does not exist");
-            let mut outputs = stack.outputs.iter();
+            // What stacks tell each other is for them alone.
+            let mut outputs = stack
+                .outputs
+                .iter()
+                .filter(|(name, _)| !name.starts_with(BETWEEN_STACKS));
             let first = outputs.next();
             let row = |stack: &str, status: &str, output: Option<(&String, &String)>| {
                 let (name, value) = output.map_or(("", ""), |(name, value)| (name, value));

@@ -49,8 +49,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     }
     stacks::repair(context)?;
 
-    let before = target.service.state(context)?;
-    let before = before.map(|state| state.task_definition);
+    let before = target.service.definition(context)?;
     let packed = release::assembly(context, target)?;
     let assembly = Assembly::unpack(&packed, &deploy::folder(context, "assembly"))?;
     let mut release = Release {

@@ -115,11 +115,13 @@ pub fn restore(
     context
         .report
         .step(&format!("go back to release {}", good.id));
-    let now = service.state(context)?.map(|state| state.task_definition);
+    let now = service.definition(context)?;
     if let (Some(before), Some(now)) = (before, &now)
         && before != now
+        && let Err(error) = service.redefine(context, before)
     {
-        service.redefine(context, before)?;
+        // CloudFormation may have deregistered it already; then its stacks bring it back.
+        context.report.step(&format!("not at once: {error:#}"));
     }
     deploy_again(context, good).map(|(serving, _)| serving)
 }

@@ -24,6 +24,9 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(20 * 60);
 /// From the first task to a stable deployment.
 const STABLE_SECS: &str = "900";
 
+/// What the service's stack last gave the service to run.
+const DEFINITION_OUTPUT: &str = "OrchestratorTaskDefinitionArn";
+
 /// The service that a rollout is about.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Service {
@@ -103,15 +106,7 @@ impl Service {
                 ),
             ));
         }
-        let name = stacks::name(context, "Service");
-        let url = stacks::show(context)?
-            .into_iter()
-            .find(|stack| stack.name == name)
-            .and_then(|mut stack| stack.outputs.remove("Url"))
-            .ok_or_else(|| {
-                Failure::new(Code::Deploy, format!("stack {name} has no output `Url`"))
-                    .hint("cargo xtask diff")
-            })?;
+        let url = stacks::output(context, "Service", "Url")?;
         Ok((url.clone(), url))
     }
 
@@ -124,6 +119,26 @@ impl Service {
             .call_with(context, "redefine", &["--definition", definition])
             .read()?;
         Ok(())
+    }
+
+    /// Its task definition; nothing where the service does not exist.
+    ///
+    /// # Errors
+    /// The cloud does not answer.
+    pub fn definition(&self, context: &Context) -> anyhow::Result<Option<String>> {
+        Ok(self.state(context)?.map(|state| state.task_definition))
+    }
+
+    /// Follows the next deployment of another definition than `before`.
+    fn follow(&self, context: &Context, before: Option<&str>) -> anyhow::Result<cloud::Started> {
+        let appear = FOLLOW_TIMEOUT.as_secs().to_string();
+        let mut more = vec!["--timeout-secs", STABLE_SECS, "--appear-secs", &appear];
+        if let Some(definition) = before {
+            more.extend(["--not-definition", definition]);
+        }
+        self.call_with(context, "follow", &more)
+            .timeout(FOLLOW_TIMEOUT)
+            .start("service")
     }
 
     fn call<'a>(&self, context: &'a Context, verb: &str) -> cloud::Call<'a> {
@@ -149,23 +164,38 @@ impl Service {
 /// Why it does not serve, in plain words. What runs then is for the caller to put right.
 pub fn roll_out(context: &Context, assembly: &Assembly, key: &str) -> anyhow::Result<Serving> {
     let service = Service::of(context, assembly)?;
-    let before = service.state(context)?.map(|state| state.task_definition);
-    let mut follow = vec!["--timeout-secs", STABLE_SECS];
-    if let Some(definition) = &before {
-        follow.extend(["--not-definition", definition]);
+    let before = service.definition(context)?;
+    change_stacks(context, assembly, &service, before.as_deref())?;
+    // ECS may have gone back by itself after an earlier deploy; CloudFormation, which believes
+    // in what it deployed then, sees nothing to change.
+    let wanted = stacks::output(context, "Service", DEFINITION_OUTPUT)?;
+    let now = service.definition(context)?;
+    if now.as_deref() != Some(&wanted) {
+        let following = service.follow(context, now.as_deref())?;
+        service.redefine(context, &wanted)?;
+        following.read::<serde_json::Value>()?;
     }
-    let appear = FOLLOW_TIMEOUT.as_secs().to_string();
-    follow.extend(["--appear-secs", &appear]);
-    let following = service
-        .call_with(context, "follow", &follow)
-        .timeout(FOLLOW_TIMEOUT)
-        .start("service")?;
+    let (url, base_url) = service.addresses(context)?;
+    probe::until_served(context, &base_url, key)?;
+    Ok(Serving {
+        task_definition: wanted,
+        url,
+        base_url,
+    })
+}
 
+/// Lets CDK deploy while our own deployment is followed beside it.
+fn change_stacks(
+    context: &Context,
+    assembly: &Assembly,
+    service: &Service,
+    before: Option<&str>,
+) -> anyhow::Result<()> {
+    let following = service.follow(context, before)?;
     let ended = AtomicBool::new(false);
     let (deployed, followed) = std::thread::scope(|scope| {
-        let watcher =
-            scope.spawn(|| watch(context, &service, before.as_deref(), following, &ended));
-        let deployed = deploy_stacks(context, assembly);
+        let watcher = scope.spawn(|| watch(context, service, before, following, &ended));
+        let deployed = cdk_deploy(context, assembly, &["--all", "--concurrency", "4"]);
         ended.store(true, Ordering::Release);
         let followed = watcher
             .join()
@@ -176,21 +206,7 @@ pub fn roll_out(context: &Context, assembly: &Assembly, key: &str) -> anyhow::Re
     // Its reason first: what CloudFormation says of a service that did not start is that it
     // did not.
     followed?;
-    deployed?;
-    let (url, base_url) = service.addresses(context)?;
-    probe::until_served(context, &base_url, key)?;
-    let state = service.state(context)?.ok_or_else(|| {
-        Failure::new(
-            Code::Deploy,
-            format!("service {} is gone while it was deployed", service.name),
-        )
-        .hint("cargo xtask diff")
-    })?;
-    Ok(Serving {
-        task_definition: state.task_definition,
-        url,
-        base_url,
-    })
+    deployed
 }
 
 /// Follows our deployment to its end. One that cannot end well is cancelled in its stack, so
@@ -216,7 +232,7 @@ fn watch(
             }
         }
         if had_ended && !is_new {
-            let now = service.state(context)?.map(|state| state.task_definition);
+            let now = service.definition(context)?;
             // CDK is done and nothing of the service changed: there is nothing to follow.
             if now.is_none() || now.as_deref() == before {
                 return Ok(());
@@ -244,10 +260,6 @@ fn cancel(context: &Context, why: &anyhow::Error) {
             "failed to cancel the update of {stack}: {error:#}"
         ));
     }
-}
-
-fn deploy_stacks(context: &Context, assembly: &Assembly) -> anyhow::Result<()> {
-    cdk_deploy(context, assembly, &["--all", "--concurrency", "4"])
 }
 
 /// Deploys the stack of one concern, and none that it depends on.

@@ -2,6 +2,7 @@
 
 use crate::engine::cloud;
 use crate::engine::context::Context;
+use crate::engine::error::{Code, Failure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -57,6 +58,26 @@ pub fn names(context: &Context) -> Vec<String> {
 pub fn show(context: &Context) -> anyhow::Result<Vec<Stack>> {
     let stacks: Stacks = ask(context, "show").read()?;
     Ok(stacks.stacks)
+}
+
+/// An output of the stack of one concern.
+///
+/// # Errors
+/// The stack or the output does not exist, or the cloud does not answer.
+pub fn output(context: &Context, concern: &str, name: &str) -> anyhow::Result<String> {
+    let stack = self::name(context, concern);
+    show(context)?
+        .into_iter()
+        .find(|shown| shown.name == stack)
+        .and_then(|mut shown| shown.outputs.remove(name))
+        .ok_or_else(|| {
+            Failure::new(
+                Code::Deploy,
+                format!("stack {stack} has no output `{name}`"),
+            )
+            .hint("cargo xtask diff")
+            .into()
+        })
 }
 
 /// Brings stacks that an earlier deploy left half-way to a state that a deploy can start
