@@ -12,7 +12,8 @@ use crate::engine::paths;
 use crate::engine::records::write_atomically;
 use crate::engine::smoke::{Seen, SmokeTest};
 use crate::engine::target;
-use crate::local::compose::{self, CloudParts, Project};
+use crate::local::compose::{self, CloudParts, CloudPorts, Project};
+use crate::local::recorder::Recorders;
 use crate::local::{self, secrets};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -34,6 +35,10 @@ pub struct Args {
     /// Leave the containers running
     #[arg(long)]
     keep: bool,
+    /// Write down which calls orchestrator and generator make of the cloud, for the test of
+    /// their rights
+    #[arg(long, requires = "force", conflicts_with = "keep")]
+    record_calls: bool,
 }
 
 /// The result of `validate --json`.
@@ -102,7 +107,19 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         context,
         ended: false,
     };
-    let environment = compose::orchestrator_environment(context, &parts);
+    let recorders = args
+        .record_calls
+        .then(|| Recorders::start(context))
+        .transpose()?;
+    let cloud_port = *context.platform.local.cloud_port.get_ref();
+    let ports = recorders.as_ref().map_or(
+        CloudPorts {
+            orchestrator: cloud_port,
+            generator: cloud_port,
+        },
+        Recorders::ports,
+    );
+    let environment = compose::orchestrator_environment(context, &parts, ports);
     let app = outcome(&images, context.platform.orchestrator().image.get_ref())?;
     let project = compose::project(
         context,
@@ -116,6 +133,9 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let running = compose::up(context, &project)?;
     let seen = prove(context, &running, app, &images, &parts)?;
     tasks.ended = true;
+    if let Some(recorders) = &recorders {
+        recorders.save(context)?;
+    }
 
     let at = OffsetDateTime::now_utc()
         .replace_nanosecond(0)?
