@@ -12,7 +12,8 @@ use crate::engine::paths;
 use crate::engine::records::write_atomically;
 use crate::engine::smoke::{self, Seen, SmokeTest};
 use crate::engine::target;
-use crate::local::compose::{self, CloudParts, Project};
+use crate::local::compose::{self, CloudParts, CloudPorts, Project};
+use crate::local::recorder::Recorders;
 use crate::local::{self, secrets};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
@@ -34,6 +35,10 @@ pub struct Args {
     /// Leave the containers running
     #[arg(long)]
     keep: bool,
+    /// Write down which calls orchestrator and generator make of the cloud, for the test of
+    /// their rights
+    #[arg(long, requires = "force", conflicts_with = "keep")]
+    record_calls: bool,
 }
 
 /// The result of `validate --json`.
@@ -111,7 +116,19 @@ pub(super) fn validate(args: &Args, context: &Context) -> anyhow::Result<(Valida
         context,
         ended: false,
     };
-    let environment = compose::orchestrator_environment(context, &parts);
+    let recorders = args
+        .record_calls
+        .then(|| Recorders::start(context))
+        .transpose()?;
+    let cloud_port = *context.platform.local.cloud_port.get_ref();
+    let ports = recorders.as_ref().map_or(
+        CloudPorts {
+            orchestrator: cloud_port,
+            generator: cloud_port,
+        },
+        Recorders::ports,
+    );
+    let environment = compose::orchestrator_environment(context, &parts, ports);
     let app = outcome(&images, context.platform.orchestrator().image.get_ref())?;
     let project = compose::project(
         context,
@@ -125,6 +142,9 @@ pub(super) fn validate(args: &Args, context: &Context) -> anyhow::Result<(Valida
     let running = compose::up(context, &project)?;
     let seen = prove(context, &running, app, &images, &parts)?;
     tasks.ended = true;
+    if let Some(recorders) = &recorders {
+        recorders.save(context)?;
+    }
 
     let at = OffsetDateTime::now_utc()
         .replace_nanosecond(0)?

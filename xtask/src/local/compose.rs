@@ -54,21 +54,34 @@ pub fn local_cloud_environment(region: &str, endpoint: &str) -> BTreeMap<String,
     .collect()
 }
 
+/// Ports of the docker bridge where each part reaches the local cloud.
+#[derive(Debug, Clone, Copy)]
+pub struct CloudPorts {
+    /// For the orchestrator.
+    pub orchestrator: u16,
+    /// For the tasks it starts.
+    pub generator: u16,
+}
+
 /// The environment of the orchestrator when it runs as a container against the
 /// local cloud: the manifest's, and where things are.
 #[must_use]
-pub fn orchestrator_environment(context: &Context, parts: &CloudParts) -> BTreeMap<String, String> {
+pub fn orchestrator_environment(
+    context: &Context,
+    parts: &CloudParts,
+    ports: CloudPorts,
+) -> BTreeMap<String, String> {
     let platform = &context.platform;
-    let endpoint = format!(
-        "http://host.docker.internal:{}",
-        platform.local.cloud_port.get_ref()
-    );
-    let cloud = local_cloud_environment(&platform.region, &endpoint);
+    let endpoint = |port: u16| format!("http://host.docker.internal:{port}");
+    let cloud = |port: u16| local_cloud_environment(&platform.region, &endpoint(port));
     // The local cloud gives tasks no credentials that the SDK accepts, and no region.
     let mut generator = platform.generator().environment.clone();
-    generator.extend(cloud.clone());
+    generator.extend(cloud(ports.generator));
+    // It also gives them its own address in place of this one, and leaves that of S3 alone,
+    // which is all that a generator asks.
+    generator.insert("AWS_ENDPOINT_URL_S3".to_owned(), endpoint(ports.generator));
     let mut environment = platform.orchestrator().environment.clone();
-    environment.extend(cloud);
+    environment.extend(cloud(ports.orchestrator));
     let settings = [
         ("PORT", platform.orchestrator().port.to_string()),
         ("DATABASE_URL", DATABASE_URL.to_owned()),

@@ -21,6 +21,7 @@ pub mod orchestrator;
 pub mod packages;
 pub mod part;
 pub mod process;
+pub mod recorder;
 pub mod registry;
 pub mod secrets;
 pub mod tools;

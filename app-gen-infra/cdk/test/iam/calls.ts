@@ -65,6 +65,14 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
   "app-generator-execution-role": starting("app-gen-saas-generator", "/ecs/app-generator"),
 };
 
+/** Calls of the task roles that no recording can hold, and why. */
+export const NOT_RECORDED: Readonly<Record<string, string>> = {
+  "iam:PassRole": "IAM asks it of itself when a task is started",
+  "s3:ListBucket": "S3 asks it of itself before it says that an object is missing",
+  "ecs:ListTasks": "asked only where the answer to a RunTask was lost",
+  "ecs:StopTask": "asked only where a job is cancelled or runs out of time",
+};
+
 /** What a stolen role would be tried for; no role here may do any of it. */
 export const FORBIDDEN: readonly Call[] = [
   { action: "ecs:RunTask", resource: `arn:aws:ecs:${PLACE}:task-definition/app-gen-saas-app:1`, context: IN_CLUSTER },

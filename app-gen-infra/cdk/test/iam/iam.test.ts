@@ -8,7 +8,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { app, AWS_ENVIRONMENTS, resources, ROOT } from "../support.ts";
-import { CALLS, FORBIDDEN } from "./calls.ts";
+import { CALLS, FORBIDDEN, NOT_RECORDED } from "./calls.ts";
 import { allows, list, matches, type Statement } from "./evaluate.ts";
 
 /** Actions that take no resource, so that `*` is all a policy can say. */
@@ -99,6 +99,39 @@ test("only ECS of the same account assumes the roles", () => {
           Principal: { Service: "ecs-tasks.amazonaws.com" },
         },
       ]);
+    }
+  }
+});
+
+/**
+ * What orchestrator and generator really asked of the local cloud, by role, for one job from
+ * its description to its download: `cargo xtask validate --force --record-calls` writes it.
+ */
+const RECORDED: Record<string, string[]> = JSON.parse(
+  readFileSync(join(ROOT, "app-gen-infra/cdk/test/iam/recorded.json"), "utf8"),
+);
+
+test("every call that was recorded is listed, and allowed", () => {
+  assert.deepEqual(Object.keys(RECORDED).sort(), ["app-gen-saas-task-role", "app-generator-task-role"]);
+  for (const [role, recorded] of Object.entries(RECORDED)) {
+    for (const line of recorded) {
+      const [action, key] = line.split(" ");
+      const listed = (CALLS[role] ?? []).filter((call) => call.action === action);
+      assert.ok(listed.length > 0, `${role}: ${line} is not in calls.ts`);
+      for (const call of key === undefined ? [] : listed) {
+        const resource = `${call.resource.split("/")[0]}/${key}`;
+        const isAllowed = (dev.get(role) ?? []).some((statement) => allows(statement, { ...call, resource }));
+        assert.ok(isAllowed, `${role}: ${line} is not allowed`);
+      }
+    }
+  }
+});
+
+test("every call that is listed was recorded, or cannot be", () => {
+  for (const [role, recorded] of Object.entries(RECORDED)) {
+    const actions = recorded.map((line) => line.split(" ")[0]);
+    for (const { action } of CALLS[role] ?? []) {
+      assert.notEqual(actions.includes(action), action in NOT_RECORDED, `${role}: ${action}`);
     }
   }
 });
