@@ -68,7 +68,7 @@ pub fn run(context: &Context) -> anyhow::Result<()> {
         removed.extend(existing);
     }
     if context.is_local() {
-        removed.extend(database::remove(false)?);
+        removed.extend(database::remove(context, false)?);
     }
     let text = match removed.len() {
         0 => format!("nothing of {name} is there"),

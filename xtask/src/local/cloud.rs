@@ -5,7 +5,7 @@
 use super::daemon::{Daemon, Launch};
 pub use super::ministack::VERSION;
 use super::process::Reach;
-use super::{Finding, engine, forwarder, http, ministack, net, tools};
+use super::{Finding, database, engine, forwarder, http, ministack, net, tools};
 use crate::engine::cloud::call;
 use crate::engine::cmd::Cmd;
 use crate::engine::context::Context;
@@ -242,6 +242,7 @@ pub fn down(context: &Context) -> anyhow::Result<Vec<String>> {
         done.push("forwarder".to_owned());
     }
     done.extend(remove_containers(port)?);
+    done.extend(remove_database(context)?);
     Ok(done)
 }
 
@@ -271,7 +272,17 @@ pub fn reset(context: &Context) -> anyhow::Result<()> {
         .into());
     }
     remove_containers(*context.platform.local.cloud_port.get_ref())?;
+    remove_database(context)?;
     Ok(())
+}
+
+/// The database of what was deployed goes with it: its jobs name results that are gone.
+fn remove_database(context: &Context) -> anyhow::Result<Vec<String>> {
+    if engine::answers() {
+        database::remove(context, false)
+    } else {
+        Ok(Vec::new())
+    }
 }
 
 pub(super) fn probe(context: &Context) -> Finding {

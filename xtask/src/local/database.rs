@@ -13,8 +13,6 @@ use std::time::{Duration, Instant};
 
 /// The key of the orchestrator's secret that holds the address.
 const KEY: &str = "DATABASE_URL";
-/// Container and volume.
-const NAME: &str = "app-gen-database";
 const DATA: &str = "/var/lib/postgresql/data";
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -51,28 +49,37 @@ pub fn ensure(context: &Context) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// The engine refuses.
-pub fn remove(keep_data: bool) -> anyhow::Result<Vec<String>> {
+pub fn remove(context: &Context, keep_data: bool) -> anyhow::Result<Vec<String>> {
+    let name = name(context);
     let mut removed = Vec::new();
-    if state()?.is_some() {
+    if state(&name)?.is_some() {
         Cmd::new("docker")
-            .args(["rm", "--force", NAME])
+            .args(["rm", "--force", &name])
             .survives_interrupt()
             .read()?;
-        removed.push(format!("container {NAME}"));
+        removed.push(format!("container {name}"));
     }
     let volumes = Cmd::new("docker")
         .args(["volume", "ls", "--quiet", "--filter"])
-        .arg(format!("name=^{NAME}$"))
+        .arg(format!("name=^{name}$"))
         .survives_interrupt()
         .read()?;
     if !keep_data && !volumes.is_empty() {
         Cmd::new("docker")
-            .args(["volume", "rm", NAME])
+            .args(["volume", "rm", &name])
             .survives_interrupt()
             .read()?;
-        removed.push(format!("volume {NAME}"));
+        removed.push(format!("volume {name}"));
     }
     Ok(removed)
+}
+
+/// Name of the container and of the volume. Each local cloud has its own.
+fn name(context: &Context) -> String {
+    format!(
+        "app-gen-database-{}",
+        context.platform.local.cloud_port.get_ref()
+    )
 }
 
 /// As tasks reach it, which are containers of their own. It knows no password: it listens
@@ -85,11 +92,12 @@ fn url(context: &Context) -> String {
 }
 
 fn start(context: &Context) -> anyhow::Result<()> {
-    match state()?.as_deref() {
+    let name = name(context);
+    match state(&name)?.as_deref() {
         Some("running") => return Ok(()),
         Some(_) => {
             // Made for an address that may have changed; the data is in the volume.
-            remove(true)?;
+            remove(context, true)?;
         }
         None => {}
     }
@@ -98,9 +106,9 @@ fn start(context: &Context) -> anyhow::Result<()> {
     let bridge = engine::bridge_address()?;
     super::net::require_free(bridge.into(), port, "local.database_port")?;
     Cmd::new("docker")
-        .args(["run", "--detach", "--name", NAME])
+        .args(["run", "--detach", "--name", &name])
         .arg(format!("--publish={bridge}:{port}:5432"))
-        .arg(format!("--volume={NAME}:{DATA}"))
+        .arg(format!("--volume={name}:{DATA}"))
         .arg(POSTGRES_IMAGE)
         .read()
         .failure(|| {
@@ -109,7 +117,7 @@ fn start(context: &Context) -> anyhow::Result<()> {
     let deadline = Instant::now() + READY_TIMEOUT;
     loop {
         let ready = Cmd::new("docker")
-            .args(["exec", NAME, "pg_isready", "--quiet"])
+            .args(["exec", &name, "pg_isready", "--quiet"])
             .args(["--username", "app", "--host", "127.0.0.1"])
             .output()?;
         if ready.status.success() {
@@ -123,7 +131,7 @@ fn start(context: &Context) -> anyhow::Result<()> {
                     READY_TIMEOUT.as_secs()
                 ),
             )
-            .hint(format!("docker logs {NAME}"))
+            .hint(format!("docker logs {name}"))
             .into());
         }
         interrupt::sleep(Duration::from_millis(100))?;
@@ -131,10 +139,10 @@ fn start(context: &Context) -> anyhow::Result<()> {
 }
 
 /// How the container is, in the engine's word; nothing where there is none.
-fn state() -> anyhow::Result<Option<String>> {
+fn state(name: &str) -> anyhow::Result<Option<String>> {
     let found = Cmd::new("docker")
         .args(["ps", "--all", "--format", "{{.State}}", "--filter"])
-        .arg(format!("name=^/{NAME}$"))
+        .arg(format!("name=^/{name}$"))
         .survives_interrupt()
         .read()?;
     Ok(found.lines().next().map(str::to_owned))
