@@ -426,3 +426,32 @@ fn an_edit_while_hashing_gives_one_of_the_states_or_an_error() {
     let entries = read(&root, StatCache::open_at(&path, conditions()));
     assert_eq!(described(&entries), expected(&root));
 }
+
+#[test]
+fn caches_of_contexts_that_are_gone_do_not_pile_up() {
+    let folder = folder();
+    let caches = folder.path().join("stat");
+    let written = |name: &str| {
+        let context = folder.path().join(name);
+        fs::create_dir(&context).unwrap();
+        fs::write(context.join("file"), name).unwrap();
+        while Conditions::here().unwrap().now == Timestamp::now() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        read(
+            &context,
+            StatCache::open_at(&caches.join(name), conditions()),
+        );
+        caches.join(name)
+    };
+    let day = Duration::from_secs(24 * 3600);
+    let [old, recent] = [("old", 31), ("recent", 29)].map(|(name, days)| {
+        let path = written(name);
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_modified(SystemTime::now() - days * day).unwrap();
+        path
+    });
+    let new = written("new");
+    assert!(!old.exists());
+    assert!(recent.exists() && new.exists());
+}

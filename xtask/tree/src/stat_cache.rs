@@ -42,6 +42,10 @@ use std::time::Duration;
 /// How long a file must have been left alone for its digest to be kept.
 pub const SETTLING: Duration = Duration::from_secs(2);
 
+/// A cache that was not written for this long belongs to a context that is gone, or is read
+/// again soon enough.
+const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// Names the layout below; another layout gets another number.
 const MAGIC: &[u8; 16] = b"xtask stat    1\n";
 const HEADER_BYTES: usize = MAGIC.len() + 32 + 12 + 8;
@@ -189,8 +193,25 @@ impl StatCache {
         bytes.extend_from_slice(kept.as_flattened());
         let checksum = Digest::of(&bytes);
         bytes.extend_from_slice(checksum.as_bytes());
+        let is_first = !path.exists();
         records::write_atomically(&path, &bytes)?;
+        if is_first && let Some(folder) = path.parent() {
+            forget_unused(folder);
+        }
         Ok(true)
+    }
+}
+
+/// Removes caches of contexts that nobody has asked for in a long time, as far as possible.
+fn forget_unused(folder: &Path) {
+    let is_unused = |path: &Path| -> std::io::Result<bool> {
+        let modified = path.metadata()?.modified()?;
+        Ok(modified.elapsed().is_ok_and(|age| age > UNUSED))
+    };
+    for item in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if is_unused(&item.path()).unwrap_or(false) {
+            let _ = std::fs::remove_file(item.path());
+        }
     }
 }
 
