@@ -36,6 +36,8 @@ pub(crate) enum Kind {
     SecretMissing,
     /// The service did its part and the thing that ran failed.
     Failed,
+    /// What was deployed does not serve.
+    Deploy,
     /// A signal ended the command.
     Interrupted,
 }
@@ -56,6 +58,7 @@ impl Kind {
             | Self::Conflict
             | Self::Service => 8,
             Self::SecretMissing => 9,
+            Self::Deploy => 10,
             Self::Interrupted => 130,
         }
     }

@@ -3,6 +3,7 @@
 use crate::engine::build::prebuild;
 use crate::engine::cmd::Cmd;
 use crate::engine::context::Context;
+use crate::engine::deploy::environment_lock;
 use crate::engine::lock;
 use crate::engine::paths;
 use crate::local::{self, compose, marked, secrets};
@@ -42,7 +43,9 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     if of_another.is_none() && lock::end_holder(&validate, HOLDER_GRACE)? {
         cleaned.removed.push("running `validate`".to_owned());
     }
-    let processes = marked::end(&context.root) + prebuild::end_leftovers(context);
+    let processes = marked::end(&context.root)
+        + prebuild::end_leftovers(context)
+        + environment_lock::end_leftovers(context)?;
     if processes > 0 {
         cleaned.removed.push(format!("{processes} processes"));
     }

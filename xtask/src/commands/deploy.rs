@@ -8,24 +8,22 @@ use crate::engine::cost;
 use crate::engine::deploy::assembly::Assembly;
 use crate::engine::deploy::environment_lock::EnvironmentLock;
 use crate::engine::deploy::release::{self, Image, Release};
-use crate::engine::deploy::rollout::{self, Service, Serving};
+use crate::engine::deploy::rollout::{self, Service};
+use crate::engine::deploy::serve::serve;
 use crate::engine::deploy::{self, bootstrap, guards, stacks};
-use crate::engine::error::{Code, Failure, FailureContext as _, Rendered};
+use crate::engine::error::{Code, Failure};
 use crate::engine::key::short;
 use crate::engine::registry::Repository;
 use crate::engine::report::table;
-use crate::engine::smoke::{self, Seen, SmokeTest};
+use crate::engine::smoke::Seen;
 use crate::engine::target;
 use crate::local::{self, database};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
-/// The tag of what passed every test of its environment.
-const STABLE_TAG: &str = "stable";
 /// Its repositories take the images, so it is there before all others.
 const REGISTRY: &str = "Registry";
+
 /// Arguments of `deploy`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -74,7 +72,6 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         local::require(context, local::FOR_VALIDATE)?;
     }
     let lock = EnvironmentLock::take(context, "deploy")?;
-    deploy::end_leftovers(context);
     let images = if args.images.is_empty() {
         prove(context)?
     } else {
@@ -104,42 +101,14 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     }
     stacks::repair(context)?;
 
-    let service = Service::of(context, &assembly)?;
-    let before = service.definition(context)?;
-    let key = images[context.platform.orchestrator().image.get_ref()]
-        .key
-        .clone();
-    let mut release = Release {
-        id: Release::new_id(&content)?,
-        at: String::new(),
-        by: lock.holder().owner.clone(),
-        git: guards::revision(context),
+    let release = Release::begin(
+        lock.holder().owner.clone(),
+        guards::revision(context),
         content,
         images,
-        service,
-        task_definition: None,
-        outcome: release::Outcome::Succeeded,
-        reason: None,
-        restores: None,
-        url: None,
-        seconds: 0.0,
-    };
-    let served = rollout::roll_out(context, &assembly, &key)
-        .and_then(|serving| Ok((smoke(context, &release, &serving)?, serving)));
-    let (seen, serving) = match served {
-        Ok(served) => served,
-        Err(error) => {
-            return Err(fall_back(
-                context,
-                release,
-                &assembly,
-                before.as_deref(),
-                &releases,
-                error,
-            ));
-        }
-    };
-    keep(context, &mut release, serving, &assembly)?;
+        Service::of(context, &assembly)?,
+    )?;
+    let (release, seen) = serve(context, release, &assembly, &releases)?;
     let text = format!(
         "{}\ndeployed as release {} in {:.0} s: a user's job ran as {} and its application answered\n{}",
         summary(&release),
@@ -250,116 +219,6 @@ fn references(images: &BTreeMap<String, Image>) -> BTreeMap<String, String> {
         .iter()
         .map(|(name, image)| (name.clone(), image.reference.clone()))
         .collect()
-}
-
-/// Uses what was deployed as a user would, and makes sure that the cloud ran the job.
-pub(super) fn smoke(
-    context: &Context,
-    release: &Release,
-    serving: &Serving,
-) -> anyhow::Result<Seen> {
-    let folder = deploy::folder(context, "smoke");
-    let seen = SmokeTest::new(context, &serving.base_url, &folder).generate(|| Ok(()))?;
-    let generator = &release.images[context.platform.generator().image.get_ref()];
-    smoke::ran_as_task(
-        context,
-        &seen,
-        &release.service.cluster,
-        &generator.reference,
-    )?;
-    Ok(seen)
-}
-
-/// Tags for people: what serves the environment, and what passed all its tests.
-pub(super) fn tags(context: &Context) -> [&str; 2] {
-    [&context.environment, STABLE_TAG]
-}
-
-/// Puts the tags on what a release consists of.
-pub(super) fn promote(context: &Context, release: &Release) -> anyhow::Result<()> {
-    for image in release.images.values() {
-        for tag in tags(context) {
-            target::move_tag(context, &image.reference, tag)?;
-        }
-    }
-    Ok(())
-}
-
-/// Records a release that serves.
-pub(super) fn keep(
-    context: &Context,
-    release: &mut Release,
-    serving: Serving,
-    assembly: &Assembly,
-) -> anyhow::Result<()> {
-    release.task_definition = Some(serving.task_definition);
-    release.url = Some(serving.url);
-    promote(context, release)?;
-    end(context, release)?;
-    release.save(context, Some(&assembly.pack()?))
-}
-
-/// Stamps a release that is over.
-fn end(context: &Context, release: &mut Release) -> anyhow::Result<()> {
-    release.at = OffsetDateTime::now_utc()
-        .replace_nanosecond(0)?
-        .format(&Rfc3339)?;
-    release.seconds = context.report.elapsed_secs();
-    Ok(())
-}
-
-/// Puts right what a release left that does not serve, and records it. Returns the error to
-/// end with: why it does not serve, and what does now.
-pub(super) fn fall_back(
-    context: &Context,
-    mut release: Release,
-    assembly: &Assembly,
-    before: Option<&str>,
-    releases: &[Release],
-    error: anyhow::Error,
-) -> anyhow::Error {
-    let report = &context.report;
-    let why = Rendered::new(&error);
-    if why.exit_code == Code::Interrupted as u8 {
-        report.step("stopped half-way: `cargo xtask deploy` goes on from here");
-        return error;
-    }
-    report.step(&format!(
-        "release {} does not serve: {}",
-        release.id, why.message
-    ));
-    release.outcome = release::Outcome::Failed;
-    release.reason = Some(
-        [why.message]
-            .into_iter()
-            .chain(why.causes)
-            .collect::<Vec<_>>()
-            .join(": "),
-    );
-    let now = match release::current(releases) {
-        Some(good) => match deploy::restore(context, &release.service, before, good) {
-            Ok(serving) => {
-                release.outcome = release::Outcome::RolledBack;
-                release.task_definition = Some(serving.task_definition);
-                format!("release {} serves again", good.id)
-            }
-            Err(also) => format!("going back to release {} failed too: {also:#}", good.id),
-        },
-        // What starts and ends for ever must not go on; what only fails a test may be looked at.
-        None if why.exit_code == Code::Smoke as u8 => "nothing was there to go back to".to_owned(),
-        None => match rollout::remove_service(context, assembly) {
-            Ok(()) => "nothing was there to go back to; the service was removed".to_owned(),
-            Err(also) => format!("removing the service failed too: {also:#}"),
-        },
-    };
-    let recorded = end(context, &mut release).and_then(|()| release.save(context, None));
-    if let Err(also) = recorded {
-        report.step(&format!("failed to record the release: {also:#}"));
-    }
-    Err::<(), _>(error)
-        .failure(|| Failure::new(Code::Deploy, format!("release {}: {now}", release.id)))
-        .err()
-        .unwrap_or_else(|| anyhow::anyhow!("release {}: {now}", release.id))
 }
 
 /// The images of a release, as a table.

@@ -5,11 +5,15 @@ use crate::engine::cloud;
 use crate::engine::context::Context;
 use crate::engine::deploy::assembly::Assembly;
 use crate::engine::deploy::environment_lock::EnvironmentLock;
-use crate::engine::deploy::{self, guards, rollout, stacks};
+use crate::engine::deploy::release::{Outcome, Release};
+use crate::engine::deploy::rollout::{self, Service};
+use crate::engine::deploy::serve::end;
+use crate::engine::deploy::{self, guards, stacks};
 use crate::engine::error::{Code, Failure};
 use crate::engine::target;
 use crate::local::{self, database};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A bucket may hold many objects.
@@ -53,8 +57,7 @@ pub fn run(context: &Context) -> anyhow::Result<()> {
             existing.len()
         ),
     )?;
-    let _lock = EnvironmentLock::take(context, "destroy")?;
-    deploy::end_leftovers(context);
+    let lock = EnvironmentLock::take(context, "destroy")?;
     let mut removed = Vec::new();
     if !existing.is_empty() {
         stacks::repair(context)?;
@@ -63,8 +66,20 @@ pub fn run(context: &Context) -> anyhow::Result<()> {
             &target::unbuilt(context),
             &deploy::folder(context, "destroy"),
         )?;
+        let mut record = Release::begin(
+            lock.holder().owner.clone(),
+            guards::revision(context),
+            deploy::content(context, &BTreeMap::new())?,
+            BTreeMap::new(),
+            Service::of(context, &assembly)?,
+        )?;
+        // Before the first thing goes: nothing goes back from here.
+        end(context, &mut record, Outcome::Destroyed)?;
+        record.save(context, None)?;
         empty_buckets(context, &assembly, &existing)?;
         rollout::destroy(context, &assembly, &existing)?;
+        end(context, &mut record, Outcome::Destroyed)?;
+        record.save(context, None)?;
         removed.extend(existing);
     }
     if context.is_local() {

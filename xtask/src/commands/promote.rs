@@ -1,7 +1,7 @@
 //! `cargo xtask promote`: put the tags for people on a release's images again.
 
 use crate::engine::context::Context;
-use crate::engine::deploy::release;
+use crate::engine::deploy::{release, serve};
 use crate::engine::error::{Code, Failure};
 use crate::engine::target;
 use crate::local;
@@ -35,13 +35,13 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     };
     // Logs the engine in where that is needed.
     target::asked(context, target::Registry::Environment)?;
-    super::deploy::promote(context, chosen)?;
+    serve::promote(context, chosen)?;
     context.report.result(
-        &serde_json::json!({ "release": chosen.id, "tags": super::deploy::tags(context) }),
+        &serde_json::json!({ "release": chosen.id, "tags": serve::tags(context) }),
         &format!(
             "the images of release {} are {}",
             chosen.id,
-            super::deploy::tags(context).join(" and ")
+            serve::tags(context).join(" and ")
         ),
     )
 }

@@ -1,12 +1,13 @@
 //! `cargo xtask rollback`: back to what served before, from the templates and digests that
 //! were kept with it.
 
-use super::deploy::{fall_back, keep, smoke, summary};
+use super::deploy::summary;
 use crate::engine::context::Context;
 use crate::engine::deploy::assembly::Assembly;
 use crate::engine::deploy::environment_lock::EnvironmentLock;
 use crate::engine::deploy::release::{self, Release};
-use crate::engine::deploy::{self, guards, rollout, stacks};
+use crate::engine::deploy::serve::serve;
+use crate::engine::deploy::{self, guards, stacks};
 use crate::engine::smoke::Seen;
 use crate::local::{self, database};
 use serde::Serialize;
@@ -37,7 +38,6 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         local::require(context, local::FOR_VALIDATE)?;
     }
     let lock = EnvironmentLock::take(context, "rollback")?;
-    deploy::end_leftovers(context);
     let releases = release::list(context)?;
     let target = release::before(&releases, args.to.as_deref())?;
     context.report.step(&format!(
@@ -49,29 +49,10 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     }
     stacks::repair(context)?;
 
-    let before = target.service.definition(context)?;
     let packed = release::assembly(context, target)?;
     let assembly = Assembly::unpack(&packed, &deploy::folder(context, "assembly"))?;
-    let mut release = Release {
-        id: Release::new_id(&target.content)?,
-        by: lock.holder().owner.clone(),
-        restores: Some(target.position().to_owned()),
-        reason: None,
-        ..target.clone()
-    };
-    let key = deploy::orchestrator_key(context, target)?;
-    let served = rollout::roll_out(context, &assembly, key)
-        .and_then(|serving| Ok((smoke(context, &release, &serving)?, serving)));
-    let (seen, serving) = match served {
-        Ok(served) => served,
-        Err(error) => {
-            let before = before.as_deref();
-            return Err(fall_back(
-                context, release, &assembly, before, &releases, error,
-            ));
-        }
-    };
-    keep(context, &mut release, serving, &assembly)?;
+    let release = target.back_to(lock.holder().owner.clone())?;
+    let (release, seen) = serve(context, release, &assembly, &releases)?;
     let text = format!(
         "{}\nrelease {} serves again, as release {} ({:.0} s)\n{}",
         summary(&release),

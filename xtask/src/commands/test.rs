@@ -4,6 +4,7 @@ use crate::engine::build;
 use crate::engine::build::prebuild;
 use crate::engine::cmd::Cmd;
 use crate::engine::context::Context;
+use crate::engine::deploy::release;
 use crate::engine::error::{Code, Failure, FailureContext as _};
 use crate::engine::report::table;
 use crate::local::{self, cdk, marked, orchestrator};
@@ -46,20 +47,23 @@ enum Step {
     Infra,
     /// `validate`, from the built images to a user's application
     Validate,
+    /// `deploy` to the local cloud, and the page in a browser through its load balancer
+    Deploy,
     /// Unit and integration tests of all crates, against the local services
     Rust,
     /// The page in a browser, against a running orchestrator
     Browser,
 }
 
-/// Fast ones first; `validate` before the tests of the commands, which then find
+/// Fast ones first; `validate` and `deploy` before the tests of the commands, which then find
 /// images instead of building them.
-const ALL: [Step; 7] = [
+const ALL: [Step; 8] = [
     Step::Format,
     Step::Lint,
     Step::Web,
     Step::Infra,
     Step::Validate,
+    Step::Deploy,
     Step::Rust,
     Step::Browser,
 ];
@@ -156,7 +160,28 @@ fn run_step(step: Step, context: &Context) -> anyhow::Result<()> {
         Step::Browser => browser(context),
         // Through cargo: compiling the tests may replace the binary that runs now.
         Step::Validate => cargo(&["xtask", "validate", "--force"]).run(report, "validate"),
+        Step::Deploy => {
+            cargo(&["xtask", "deploy", "--yes"]).run(report, "deploy")?;
+            deployed(context)
+        }
     }
+}
+
+/// The browser's journeys through the load balancer of what serves the local environment.
+fn deployed(context: &Context) -> anyhow::Result<()> {
+    let local = context.in_environment("local")?;
+    let releases = release::list(&local)?;
+    let current = release::current(&releases).context("nothing serves that was deployed")?;
+    let (page, api) = current.service.addresses(&local)?;
+    journeys(context, &page, &api)
+}
+
+/// What a user does, in a browser: `page` is where the browser goes, `api` where programs do.
+fn journeys(context: &Context, page: &str, api: &str) -> anyhow::Result<()> {
+    npm(context, &["run", "test:browser"])?
+        .env("BASE_URL", page)
+        .env("API_URL", api)
+        .run(&context.report, "browser")
 }
 
 fn infra(context: &Context) -> anyhow::Result<()> {
@@ -201,7 +226,6 @@ fn page(context: &Context) -> anyhow::Result<PathBuf> {
 
 /// The browser's journeys, against an orchestrator of this checkout with the built page.
 fn browser(context: &Context) -> anyhow::Result<()> {
-    let report = &context.report;
     orchestrator::compile(context)?;
     let page = page(context)?;
     let folder = context.records().join("browser");
@@ -214,7 +238,6 @@ fn browser(context: &Context) -> anyhow::Result<()> {
     let mut environment = orchestrator::environment(context, &folder, port, BTreeMap::new())?;
     environment.insert("UI_DIR".to_owned(), page.display().to_string());
     let _api = orchestrator::start(context, &environment)?;
-    npm(context, &["run", "test:browser"])?
-        .env("BASE_URL", format!("http://127.0.0.1:{port}"))
-        .run(report, "browser")
+    let url = format!("http://127.0.0.1:{port}");
+    journeys(context, &url, &url)
 }

@@ -37,7 +37,7 @@ pub enum Code {
     Secret = 9,
     /// What was deployed does not serve.
     Deploy = 10,
-    /// A guard of the environment refuses: protection, budget, an answer that was no.
+    /// A guard of the environment refuses: protection, an answer that was no.
     Refused = 11,
     /// Ctrl-C or SIGTERM.
     Interrupted = 130,

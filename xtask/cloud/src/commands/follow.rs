@@ -234,7 +234,7 @@ impl<'a> Follower<'a> {
         value["stopped"] = json!(self.rollout.stopped());
         Outcome {
             value,
-            exit_code: Kind::Failed.exit_code(),
+            exit_code: Kind::Deploy.exit_code(),
         }
     }
 }

@@ -17,10 +17,13 @@ use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 pub use self::child::{Answering, Running};
+
+/// A variable of every child from the time on when it is set.
+static CHILDREN_CARRY: OnceLock<(&str, String)> = OnceLock::new();
 
 /// How long what a child wrote may take to arrive once it has ended.
 const STREAM_GRACE: Duration = Duration::from_secs(5);
@@ -39,6 +42,12 @@ pub struct Cmd {
     timeout: Duration,
     survives_interrupt: bool,
     inherits_output: bool,
+}
+
+/// From now on every child carries the variable, and what it starts too. Only the first
+/// call has an effect.
+pub fn let_children_carry(name: &'static str, value: String) {
+    CHILDREN_CARRY.get_or_init(|| (name, value));
 }
 
 /// What a finished child left.
@@ -315,6 +324,9 @@ impl Cmd {
                     .filter_map(|name| Some((name, std::env::var_os(name)?))),
             );
         }
+        if let Some((name, value)) = CHILDREN_CARRY.get() {
+            command.env(name, value);
+        }
         for (name, value) in &self.env {
             match value {
                 Some(value) => command.env(name, value),
@@ -439,71 +451,4 @@ fn ended(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hidden_arguments_are_not_displayed() {
-        let cmd = Cmd::new("tool").arg("a b").hidden_arg("hunter2");
-        assert_eq!(cmd.display(), "tool \"a b\" <hidden>");
-    }
-
-    #[test]
-    fn a_file_is_read_from_where_it_stands() {
-        use std::io::{Seek as _, SeekFrom};
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(b"head and tail").unwrap();
-        file.seek(SeekFrom::Start(9)).unwrap();
-        assert_eq!(Cmd::new("cat").stdin_file(file).read().unwrap(), "tail");
-    }
-
-    #[test]
-    fn a_run_is_bounded_and_its_group_ends() {
-        let started = Instant::now();
-        let error = Cmd::new("sh")
-            .args(["-c", "sleep 60 & wait"])
-            .timeout(Duration::from_millis(200))
-            .read()
-            .unwrap_err();
-        assert!(format!("{error:#}").contains("not done after"), "{error:#}");
-        assert!(started.elapsed() < Duration::from_secs(20));
-    }
-
-    #[test]
-    fn an_error_quotes_the_last_lines() {
-        let error = Cmd::new("sh")
-            .args(["-c", "echo why >&2; exit 3"])
-            .read()
-            .unwrap_err();
-        let text = error.to_string();
-        assert!(
-            text.contains("exit status: 3") && text.contains("    why"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn standard_input_reaches_the_child() {
-        assert_eq!(Cmd::new("cat").stdin("hello").read().unwrap(), "hello");
-        assert_eq!(Cmd::new("cat").read().unwrap(), "");
-    }
-
-    #[test]
-    fn late_output_is_not_lost() {
-        // The leader ends at once; what its child writes to the same stream comes later.
-        let output = Cmd::new("sh")
-            .args(["-c", "(sleep 0.3; echo late) & exit 0"])
-            .read()
-            .unwrap();
-        assert_eq!(output, "late");
-    }
-
-    #[test]
-    fn a_child_that_never_falls_silent_is_bounded() {
-        let error = Cmd::new("yes")
-            .timeout(Duration::from_millis(300))
-            .output()
-            .unwrap_err();
-        assert!(format!("{error:#}").contains("not done after"), "{error:#}");
-    }
-}
+mod tests;

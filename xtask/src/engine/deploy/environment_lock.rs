@@ -2,11 +2,15 @@
 //! a lock with owner and expiry in the environment's state bucket.
 
 use crate::engine::cloud;
+use crate::engine::cmd;
 use crate::engine::context::Context;
 use crate::engine::error::{Code, Rendered};
 use crate::engine::lock::Lock;
 use crate::engine::paths;
+use crate::engine::records::write_atomically;
+use crate::local::marked;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -49,39 +53,50 @@ pub struct EnvironmentLock<'a> {
 }
 
 impl<'a> EnvironmentLock<'a> {
-    /// Takes the lock, or says at once who holds it. One whose holder was killed on this
-    /// machine is taken over; any other dead one expires.
+    /// Takes the lock, or says at once who holds it. One of ours whose command was killed is
+    /// taken over, and what that left running is ended; any other dead one expires.
     ///
     /// # Errors
     /// [`Code::Busy`] with the holder, or the cloud does not answer.
     pub fn take(context: &'a Context, command: &str) -> anyhow::Result<Self> {
-        let path = paths::state()?.join(format!("locks/deploy-{}", context.environment));
-        let alive = Lock::try_take(&path, command).ok();
+        let files = Files::of(context)?;
+        let alive = Lock::try_take(&files.alive, command).ok();
         let holder = match lock(context, command) {
             Err(error) if Rendered::new(&error).exit_code == Code::Busy as u8 => {
-                match dead_of_this_machine(context, alive.is_some())? {
-                    Some(dead) => {
-                        context.report.step(&format!(
-                            "take over the lock of `{}`, which was killed: {} since {}",
-                            dead.command, dead.owner, dead.taken_at
-                        ));
-                        release(context, &["--id", &dead.id])?;
-                        lock(context, command)?
-                    }
-                    None => return Err(error),
-                }
+                // While another command of ours lives, the lock is that one's.
+                let killed = match &alive {
+                    Some(_) => holder(context)?.filter(|holder| files.remember(&holder.id)),
+                    None => None,
+                };
+                let Some(killed) = killed else {
+                    return Err(error);
+                };
+                context.report.step(&format!(
+                    "take over the lock of `{}`, which was killed: {} since {}",
+                    killed.command, killed.owner, killed.taken_at
+                ));
+                release(context, &["--id", &killed.id])?;
+                lock(context, command)?
             }
             taken => taken?,
         };
         let (stop, stopped) = mpsc::channel();
-        let renewer = renew(context.clone(), holder.id.clone(), stopped);
-        Ok(Self {
+        let taken = Self {
             context,
-            holder,
             stop,
-            renewer: Some(renewer),
+            renewer: Some(renew(context.clone(), holder.id.clone(), stopped)),
+            holder,
             _alive: alive,
-        })
+        };
+        write_atomically(&files.id, taken.holder.id.as_bytes())?;
+        let ended = marked::end_with(&mark(context));
+        if ended > 0 {
+            context.report.step(&format!(
+                "ended {ended} processes of a command that was killed"
+            ));
+        }
+        cmd::let_children_carry(marked::VARIABLE, mark(context));
+        Ok(taken)
     }
 
     /// Who we are to others.
@@ -104,6 +119,46 @@ impl Drop for EnvironmentLock<'_> {
             ));
         }
     }
+}
+
+/// What this user's commands know of each other on this machine.
+struct Files {
+    /// Locked while a command works on the environment.
+    alive: PathBuf,
+    /// Holds the id of the lock that the last one took.
+    id: PathBuf,
+}
+
+impl Files {
+    fn of(context: &Context) -> anyhow::Result<Self> {
+        let name = format!("locks/deploy-{}", context.environment);
+        let alive = paths::state()?.join(name);
+        let id = alive.with_added_extension("id");
+        Ok(Self { alive, id })
+    }
+
+    /// Whether a command of ours took the lock with this id.
+    fn remember(&self, id: &str) -> bool {
+        std::fs::read_to_string(&self.id).is_ok_and(|remembered| remembered == id)
+    }
+}
+
+/// Marks what the holder starts, so that whoever comes after one that was killed finds it.
+fn mark(context: &Context) -> String {
+    format!("deploy-{}", context.environment)
+}
+
+/// Ends what a command that was killed left running. Returns how many processes there were;
+/// those of a command that works are left alone.
+///
+/// # Errors
+/// The state folder cannot be written.
+pub fn end_leftovers(context: &Context) -> anyhow::Result<usize> {
+    let files = Files::of(context)?;
+    Ok(match Lock::try_take(&files.alive, "cleanup") {
+        Ok(_alone) => marked::end_with(&mark(context)),
+        Err(_) => 0,
+    })
 }
 
 /// Who works on the environment now.
@@ -134,14 +189,6 @@ fn lock(context: &Context, command: &str) -> anyhow::Result<Holder> {
     let arguments = ["state", "lock", "--command", command, "--ttl-secs", &ttl];
     let taken: Taken = cloud::call(context, arguments).read()?;
     Ok(taken.lock)
-}
-
-/// The holder, where it is a command of this machine that no longer runs: `alone` says
-/// that no other command of ours does.
-fn dead_of_this_machine(context: &Context, alone: bool) -> anyhow::Result<Option<Holder>> {
-    let here = rustix::system::uname();
-    let here = here.nodename().to_string_lossy().into_owned();
-    Ok(holder(context)?.filter(|holder| alone && holder.host == here))
 }
 
 fn release(context: &Context, which: &[&str]) -> anyhow::Result<()> {

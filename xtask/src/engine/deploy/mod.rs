@@ -1,7 +1,8 @@
 //! From images in a registry to a service that answers, and back.
 //!
 //! `assembly` is what CDK would deploy, `rollout` deploys it and watches, `probe` asks as a
-//! user would, `release` remembers, `environment_lock` keeps others out meanwhile.
+//! user would, `release` remembers, `serve` does all of it in turn and puts right what fails.
+//! `environment_lock` keeps others out meanwhile.
 
 pub mod assembly;
 pub mod bootstrap;
@@ -10,18 +11,18 @@ pub mod guards;
 pub mod probe;
 pub mod release;
 pub mod rollout;
+pub mod serve;
 pub mod stacks;
 
 use self::assembly::Assembly;
 use self::release::Release;
-use self::rollout::{Service, Serving};
+use self::rollout::Serving;
 use crate::engine::content::digest_json;
 use crate::engine::context::Context;
 use crate::engine::entry::digest_bytes;
 use crate::engine::ignore::Rules;
 use crate::engine::stat_cache::StatCache;
 use crate::engine::tree;
-use crate::local::marked;
 use anyhow::Context as _;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -101,40 +102,15 @@ pub fn serving_already(
     Ok((complete && runs && answers()?).then(|| current.clone()))
 }
 
-/// Goes back to a release that served. `before` is the task definition that did: it serves
-/// again at once, and the stacks follow.
-///
-/// # Errors
-/// It does not come back.
-pub fn restore(
-    context: &Context,
-    service: &Service,
-    before: Option<&str>,
-    good: &Release,
-) -> anyhow::Result<Serving> {
-    context
-        .report
-        .step(&format!("go back to release {}", good.id));
-    let now = service.definition(context)?;
-    if let (Some(before), Some(now)) = (before, &now)
-        && before != now
-        && let Err(error) = service.redefine(context, before)
-    {
-        // CloudFormation may have deregistered it already; then its stacks bring it back.
-        context.report.step(&format!("not at once: {error:#}"));
-    }
-    deploy_again(context, good).map(|(serving, _)| serving)
-}
-
 /// Deploys what a release deployed, from the templates that were kept with it.
 ///
 /// # Errors
 /// The templates are gone, or it does not come to serve.
-pub fn deploy_again(context: &Context, release: &Release) -> anyhow::Result<(Serving, Assembly)> {
+fn deploy_again(context: &Context, release: &Release) -> anyhow::Result<Serving> {
     let packed = release::assembly(context, release)?;
     let assembly = Assembly::unpack(&packed, &folder(context, "restored"))?;
     let key = orchestrator_key(context, release)?;
-    Ok((rollout::roll_out(context, &assembly, key)?, assembly))
+    rollout::roll_out(context, &assembly, key)
 }
 
 /// The key that `/health` reports while the release serves.
@@ -148,16 +124,6 @@ pub fn orchestrator_key<'a>(context: &Context, release: &'a Release) -> anyhow::
         .get(image)
         .map(|image| image.key.as_str())
         .with_context(|| format!("release {} has no image `{image}`", release.id))
-}
-
-/// Ends what a deploy of the environment left running that was killed.
-pub fn end_leftovers(context: &Context) {
-    let ended = marked::end_with(&rollout::mark(context));
-    if ended > 0 {
-        context.report.step(&format!(
-            "ended {ended} processes of a deploy that was killed"
-        ));
-    }
 }
 
 /// A folder of this environment's deploys in the checkout.

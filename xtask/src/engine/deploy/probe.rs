@@ -12,6 +12,9 @@ use ureq::Agent;
 const IN_A_ROW: u32 = 5;
 /// From a stable deployment to its answers: two health checks and a drained predecessor.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// The local load balancer knows no health checks: users wait as long as we do. The
+/// orchestrator needs a second.
+const LOCAL_PATIENCE: Duration = Duration::from_secs(20);
 const TRY_TIMEOUT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -30,7 +33,11 @@ pub fn until_served(context: &Context, base_url: &str, key: &str) -> anyhow::Res
         .report
         .step(&format!("probe {url} until key {} answers", short(key)));
     let agent = agent();
-    let deadline = Instant::now() + PATIENCE;
+    let patience = match context.is_local() {
+        true => LOCAL_PATIENCE,
+        false => PATIENCE,
+    };
+    let deadline = Instant::now() + patience;
     let mut in_a_row = 0;
     loop {
         interrupt::check()?;
@@ -53,7 +60,7 @@ pub fn until_served(context: &Context, base_url: &str, key: &str) -> anyhow::Res
                 format!(
                     "the new tasks run, but {url} did not report their key {} within {} s: {why}",
                     short(key),
-                    PATIENCE.as_secs()
+                    patience.as_secs()
                 ),
             )
             .hint("does the image listen on the port and answer the health path that platform.toml names? its log is named above")

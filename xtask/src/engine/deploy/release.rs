@@ -24,6 +24,10 @@ pub enum Outcome {
     RolledBack,
     /// It did not, and there was nothing to go back to, or going back failed too.
     Failed,
+    /// It began; where no command works on it, it was broken off.
+    Unfinished,
+    /// The environment was removed: what is older can neither serve nor come back.
+    Destroyed,
 }
 
 impl Outcome {
@@ -34,6 +38,8 @@ impl Outcome {
             Self::Succeeded => "succeeded",
             Self::RolledBack => "rolled back",
             Self::Failed => "failed",
+            Self::Unfinished => "unfinished",
+            Self::Destroyed => "destroyed",
         }
     }
 }
@@ -47,12 +53,12 @@ pub struct Image {
     pub key: String,
 }
 
-/// One deploy, rollback included.
+/// One deploy, or rollback, or the end of the environment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Release {
     /// Sorts by time: `20261121T165912Z-0a1b2c`.
     pub id: String,
-    /// When it ended, RFC 3339.
+    /// When it ended, RFC 3339; empty where it did not.
     pub at: String,
     /// Who deployed it.
     pub by: String,
@@ -79,11 +85,57 @@ pub struct Release {
 }
 
 impl Release {
+    /// A release that begins now.
+    ///
+    /// # Errors
+    /// The clock is beyond what a date can say.
+    pub fn begin(
+        by: String,
+        git: Option<String>,
+        content: String,
+        images: BTreeMap<String, Image>,
+        service: Service,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            id: Self::new_id(&content)?,
+            at: String::new(),
+            by,
+            git,
+            content,
+            images,
+            service,
+            task_definition: None,
+            outcome: Outcome::Unfinished,
+            reason: None,
+            restores: None,
+            url: None,
+            seconds: 0.0,
+        })
+    }
+
+    /// Another release of the same content, which goes back to this one.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub fn back_to(&self, by: String) -> anyhow::Result<Self> {
+        let back = Self::begin(
+            by,
+            self.git.clone(),
+            self.content.clone(),
+            self.images.clone(),
+            self.service.clone(),
+        )?;
+        Ok(Self {
+            restores: Some(self.position().to_owned()),
+            ..back
+        })
+    }
+
     /// The id of a release that begins now.
     ///
     /// # Errors
     /// The clock is beyond what a date can say.
-    pub fn new_id(content: &str) -> anyhow::Result<String> {
+    fn new_id(content: &str) -> anyhow::Result<String> {
         let format = format_description!("[year][month][day]T[hour][minute][second]Z");
         let now = OffsetDateTime::now_utc().format(format)?;
         Ok(format!("{now}-{}", &content[..6]))
@@ -95,7 +147,7 @@ impl Release {
         self.restores.as_deref().unwrap_or(&self.id)
     }
 
-    /// Keeps the record and, of a release that serves, what a later rollback to it deploys.
+    /// Keeps the record, in place of an earlier one, and, of a release that serves, what a later rollback to it deploys.
     ///
     /// # Errors
     /// The cloud refuses.
@@ -129,12 +181,18 @@ pub fn list(context: &Context) -> anyhow::Result<Vec<Release>> {
     Ok(listing.values)
 }
 
+/// Those that succeeded since the environment was last destroyed, the newest first.
+fn succeeded(releases: &[Release]) -> impl Iterator<Item = &Release> {
+    releases
+        .iter()
+        .take_while(|release| release.outcome != Outcome::Destroyed)
+        .filter(|release| release.outcome == Outcome::Succeeded)
+}
+
 /// The newest release that succeeded: what runs now.
 #[must_use]
 pub fn current(releases: &[Release]) -> Option<&Release> {
-    releases
-        .iter()
-        .find(|release| release.outcome == Outcome::Succeeded)
+    succeeded(releases).next()
 }
 
 /// What a rollback goes back to: the release named, or the newest success that came
@@ -143,13 +201,8 @@ pub fn current(releases: &[Release]) -> Option<&Release> {
 /// # Errors
 /// There is none, or the one named did not succeed.
 pub fn before<'a>(releases: &'a [Release], wanted: Option<&str>) -> Result<&'a Release, Failure> {
-    let succeeded = || {
-        releases
-            .iter()
-            .filter(|release| release.outcome == Outcome::Succeeded)
-    };
     if let Some(wanted) = wanted {
-        return succeeded()
+        return succeeded(releases)
             .find(|release| release.id == wanted)
             .ok_or_else(|| {
                 Failure::new(Code::Usage, format!("no release {wanted} that succeeded"))
@@ -160,7 +213,7 @@ pub fn before<'a>(releases: &'a [Release], wanted: Option<&str>) -> Result<&'a R
         Failure::new(Code::Usage, "nothing was deployed, so there is no way back")
             .hint("cargo xtask deploy")
     })?;
-    succeeded()
+    succeeded(releases)
         .find(|release| {
             release.restores.is_none()
                 && release.id.as_str() < current.position()
@@ -200,7 +253,7 @@ fn assembly_key(id: &str) -> String {
 }
 
 fn put(context: &Context, key: &str, value: &Value) -> anyhow::Result<()> {
-    let _: Value = cloud::call(context, ["state", "put", key])
+    let _: Value = cloud::call(context, ["state", "put", key, "--replace"])
         .stdin(serde_json::to_vec(value)?)
         .survives_interrupt()
         .read()?;
@@ -262,11 +315,25 @@ mod tests {
     #[test]
     fn only_a_success_can_be_named() {
         let history = [
+            release("3", "c", Outcome::Unfinished, None),
             release("2", "b", Outcome::RolledBack, None),
             release("1", "a", Outcome::Succeeded, None),
         ];
         assert_eq!(before(&history, Some("1")).expect("it succeeded").id, "1");
         before(&history, Some("2")).expect_err("it did not");
-        before(&history, Some("3")).expect_err("there is none");
+        before(&history, Some("3")).expect_err("nor this");
+        before(&history, Some("4")).expect_err("there is none");
+    }
+
+    #[test]
+    fn nothing_goes_back_behind_the_end_of_the_environment() {
+        let second = release("3", "b", Outcome::Succeeded, None);
+        let destroyed = release("2", "", Outcome::Destroyed, None);
+        let first = release("1", "a", Outcome::Succeeded, None);
+        assert!(current(&[destroyed.clone(), first.clone()]).is_none());
+        let history = [second, destroyed, first];
+        assert_eq!(current(&history).expect("it serves").id, "3");
+        back(&history).expect_err("what was before is gone");
+        before(&history, Some("1")).expect_err("this too");
     }
 }

@@ -8,7 +8,7 @@ use crate::engine::cmd::Cmd;
 use crate::engine::context::Context;
 use crate::engine::error::{Code, Failure, FailureContext as _, Rendered};
 use crate::engine::interrupt;
-use crate::local::{self, marked};
+use crate::local;
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -225,7 +225,7 @@ fn watch(
             Ok(Some(_)) => return Ok(()),
             Ok(None) => {}
             Err(error) => {
-                if !had_ended {
+                if !had_ended && !interrupt::requested() {
                     cancel(context, &error);
                 }
                 return Err(error);
@@ -336,14 +336,6 @@ fn cdk_deploy(context: &Context, assembly: &Assembly, which: &[&str]) -> anyhow:
 
 fn cdk(context: &Context, verb: &str, assembly: &Assembly) -> anyhow::Result<Cmd> {
     Ok(local::cdk::command(context)?
-        .env(marked::VARIABLE, mark(context))
         .args([verb, "--app"])
         .arg(assembly.folder()))
-}
-
-/// Marks what a deploy of the environment starts, so that a later one finds what a killed
-/// one left running.
-#[must_use]
-pub fn mark(context: &Context) -> String {
-    format!("deploy-{}", context.environment)
 }
