@@ -9,6 +9,7 @@
 mod common;
 
 use common::{Checkout, Ran, ran};
+use rustix::fs::{CWD, Mode, mkfifoat};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -246,6 +247,31 @@ fn what_docker_refuses_is_refused() {
     let (code, stderr) = folder.refusal(&["--context", "app"]);
     assert_eq!(code, 5);
     assert!(stderr.contains("app/Dockerfile:1"), "{stderr}");
+}
+
+#[test]
+fn a_dockerfile_that_never_ends_is_refused() {
+    let folder = Folder::new();
+    let refusal = |file: &str| {
+        let (code, stderr) = folder.refusal(&["--context", "app", "--file", file]);
+        assert_eq!(code, 2, "{stderr}");
+        stderr
+    };
+    // Nobody will ever open its other end.
+    let pipe = folder.path().join("pipe");
+    mkfifoat(CWD, &pipe, Mode::RUSR).unwrap();
+    for file in ["pipe", "/dev/zero"] {
+        let stderr = refusal(file);
+        assert!(stderr.contains("it is not a file"), "{file}: {stderr}");
+    }
+    folder.write("sparse", "");
+    let sparse = fs::File::options()
+        .write(true)
+        .open(folder.path().join("sparse"))
+        .unwrap();
+    sparse.set_len(10 * 1024 * 1024 * 1024).unwrap();
+    let stderr = refusal("sparse");
+    assert!(stderr.contains("it is larger than 16 MiB"), "{stderr}");
 }
 
 #[test]

@@ -23,12 +23,16 @@ use crate::engine::paths;
 use crate::engine::stat_cache::StatCache;
 use crate::engine::tree;
 use app_gen_infra::{Image, NpmPrebuild, Platform, RustPrebuild};
+use rustix::fs::{Mode, OFlags};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 /// What Docker calls a Dockerfile that nobody named.
 pub const DOCKERFILE_NAME: &str = "Dockerfile";
+/// As much as an ignore file may have, and far more than anybody writes.
+const DOCKERFILE_LIMIT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A build as it is asked of Docker: of an image of ours, or of any folder.
 #[derive(Debug, Clone)]
@@ -266,15 +270,38 @@ fn read_tree(
 
 /// BuildKit takes `dockerfile` where there is no `Dockerfile`.
 fn read_dockerfile(path: &Path) -> io::Result<Vec<u8>> {
-    match std::fs::read(path) {
+    match read_bounded(path) {
         Err(error)
             if error.kind() == io::ErrorKind::NotFound
                 && path.file_name().is_some_and(|name| name == DOCKERFILE_NAME) =>
         {
-            std::fs::read(path.with_file_name(DOCKERFILE_NAME.to_lowercase())).map_err(|_| error)
+            read_bounded(&path.with_file_name(DOCKERFILE_NAME.to_lowercase())).map_err(|_| error)
         }
         result => result,
     }
+}
+
+/// Neither waits for a pipe's other end, which no signal would end, nor fills the memory.
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !kind.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(DOCKERFILE_LIMIT_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > DOCKERFILE_LIMIT_BYTES {
+        let limit_mib = DOCKERFILE_LIMIT_BYTES / 1024 / 1024;
+        return Err(io::Error::other(format!(
+            "it is larger than {limit_mib} MiB"
+        )));
+    }
+    Ok(bytes)
 }
 
 fn rust_inputs(
