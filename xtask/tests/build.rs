@@ -207,12 +207,12 @@ fn settings_of_the_compile_reach_the_image() {
     // Through a file that cargo's configuration includes.
     checkout.write(".cargo/config.toml", "include = [\"more.toml\"]\n");
     checkout.write(".cargo/more.toml", "[env]\nSET = \"one\"\n");
-    expect("true true Some(\"one\")", "cargo config 0 up, include 0");
+    expect("true true Some(\"one\")", ".cargo/config.toml, include 0");
     checkout.write(
         ".cargo/more.toml",
         "[env]\nSET = \"two\"\n[build]\njobs = 1\n",
     );
-    expect("true true Some(\"two\")", "cargo config 0 up, include 0");
+    expect("true true Some(\"two\")", ".cargo/config.toml, include 0");
     checkout.replace(".cargo/more.toml", "jobs = 1", "jobs = 2");
     assert_eq!(checkout.build_states()[0], "present");
     // Nobody else may write to where we compile.

@@ -437,7 +437,7 @@ fn each_input_of_a_prebuild_changes_the_keys_it_can_change_and_is_named() {
     };
     assert_eq!(
         changes(&|at| configure(at, "[build]\nrustflags = [\"-Cdebuginfo=1\"]\n")),
-        both("environment added cargo config 0 up"),
+        both("environment added .cargo/config.toml"),
     );
     assert_eq!(
         changes(&|at| configure(at, "[term]\nverbose = false\n")),

@@ -351,7 +351,7 @@ fn what_changed_lately_is_not_kept_and_what_is_gone_is_forgotten() {
         tree::context(&root, &Rules::default(), &cache).unwrap();
         cache.save().unwrap()
     };
-    assert!(!save(SETTLING), "younger than two seconds");
+    assert!(!save(SETTLING), "younger than a minute");
     assert!(save(Duration::ZERO));
     assert!(!save(Duration::ZERO), "nothing changed: nothing is written");
     let size = fs::metadata(&path).unwrap().len();

@@ -2,6 +2,7 @@
 //! of an image of ours or of any Docker build.
 
 use crate::engine::base::Source;
+use crate::engine::base::dockerfile;
 use crate::engine::build;
 use crate::engine::context::Context;
 use crate::engine::entry::{Entries, Entry, escape};
@@ -46,7 +47,7 @@ struct DockerArgs {
     #[arg(long = "build-arg", value_name = "NAME=VALUE", requires = "context", value_parser = parse_argument)]
     build_args: Vec<(String, String)>,
     /// Platform to build for; this machine's where not given
-    #[arg(long, value_name = "PLATFORM", requires = "context")]
+    #[arg(long, value_name = "PLATFORM", requires = "context", value_parser = parse_platform)]
     platform: Option<String>,
 }
 
@@ -55,6 +56,11 @@ fn parse_argument(text: &str) -> Result<(String, String), &'static str> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("a build argument is NAME=VALUE"),
     }
+}
+
+fn parse_platform(text: &str) -> Result<String, &'static str> {
+    dockerfile::normalised_platform(text)
+        .ok_or("a platform is OS/ARCHITECTURE[/VARIANT], for instance linux/arm64")
 }
 
 impl Args {

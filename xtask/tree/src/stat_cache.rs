@@ -19,10 +19,12 @@
 //! - A cache from the future is dropped: the clock has been set back, and could come to
 //!   the same times again. So is one of another form, length or checksum.
 //!
-//! Known limits, both of writers that work while a key is computed:
-//! - A process that holds a shared writable mapping, and has written to a page of it which
-//!   the kernel has not yet written back (30 s), can write to that page again without
-//!   the file being stamped. A key computed in between remembers the first write.
+//! Known limits, both of writers that work while a key is computed, and both the reason why
+//! [`SETTLING`] is as long as it is:
+//! - A process that writes through a shared mapping stamps the file when it first touches a
+//!   page; writes to that page go unstamped until the kernel has written it back, which it
+//!   does after 30 to 35 s. Only where it has not by then (a disk under heavy load) is a
+//!   later write of that process missed, and stays missed until the file is changed again.
 //! - One `write` call into the middle of a file that takes longer than [`SETTLING`].
 //!
 //! Beyond them: who writes to the block device below the file system, or sets the clock
@@ -40,7 +42,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long a file must have been left alone for its digest to be kept.
-pub const SETTLING: Duration = Duration::from_secs(2);
+pub const SETTLING: Duration = Duration::from_secs(60);
 
 /// A cache that was not written for this long belongs to a context that is gone, or is read
 /// again soon enough.

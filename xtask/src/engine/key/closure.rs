@@ -96,7 +96,8 @@ pub fn resolve(root: &Path, records: &Path, cargo: &str, package: &str) -> anyho
         digest.is_none() || changed().is_ok_and(|changed| changed < asked)
     });
     if settled {
-        write_checked(&cache, &known)?;
+        // Where it cannot be written, cargo is asked again.
+        let _ = write_checked(&cache, &known);
     }
     Ok(known.closure)
 }

@@ -3,6 +3,7 @@
 use crate::engine::entry::{Entries, Entry, Mode, escape};
 use crate::engine::key::difference::{Change, Difference, Kind};
 use crate::engine::key::inputs::{Inputs, NpmInputs, RustInputs};
+use crate::engine::key::toolchain::CONFIGURATION;
 use app_gen_infra::Image;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,7 +75,7 @@ impl Differences {
         self.both(Kind::Prebuild, Some("rust.to"), &before.to, &after.to);
         let (old, new) = (&before.environment, &after.environment);
         each(old, new, |name, left, right| {
-            let kind = if name.starts_with("cargo config") {
+            let kind = if name.starts_with(CONFIGURATION) {
                 Kind::Environment
             } else {
                 Kind::Toolchain

@@ -116,7 +116,8 @@ pub(super) fn ask(
         answers.insert(probe.name.clone(), answer);
     }
     if after != before {
-        write_checked(cache, &after)?;
+        // Where it cannot be written, the tools are asked again.
+        let _ = write_checked(cache, &after);
     }
     Ok(answers)
 }

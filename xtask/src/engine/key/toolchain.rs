@@ -87,6 +87,9 @@ pub fn fingerprint(root: &Path, records: &Path) -> anyhow::Result<BTreeMap<Strin
     Ok(fingerprint)
 }
 
+/// With this the names of cargo's configuration files begin.
+pub const CONFIGURATION: &str = ".cargo/config.toml";
+
 /// Where cargo looks for its configuration, present or not, and what those include:
 /// name (the same on every machine) and path.
 ///
@@ -96,9 +99,15 @@ pub fn config_files(root: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
     let mut folders: Vec<(String, PathBuf)> = root
         .ancestors()
         .enumerate()
-        .map(|(depth, folder)| (format!("cargo config {depth} up"), folder.join(".cargo")))
+        .map(|(depth, folder)| {
+            let name = match depth {
+                0 => CONFIGURATION.to_owned(),
+                _ => format!("{CONFIGURATION}, {depth} folders up"),
+            };
+            (name, folder.join(".cargo"))
+        })
         .collect();
-    folders.extend(cargo_home().map(|home| ("cargo config of the user".to_owned(), home)));
+    folders.extend(cargo_home().map(|home| (format!("{CONFIGURATION} of the user"), home)));
     let mut files = Vec::new();
     for (name, folder) in folders {
         // Without an ending as cargo once had it, and still prefers it.

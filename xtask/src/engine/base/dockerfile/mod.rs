@@ -12,6 +12,7 @@ mod sources;
 mod stages;
 mod word;
 
+pub use self::platform::normalised as normalised_platform;
 use crate::engine::base::reference::Reference;
 use crate::engine::error::{Code, Failure};
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,7 +73,7 @@ fn images(bytes: &[u8], wanted: &Wanted<'_>) -> Result<BTreeSet<String>, Refusal
     if let Some(image) = syntax {
         Reference::parse(&image).map_err(|error| Refusal {
             line: None,
-            instruction: "syntax".to_owned(),
+            instruction: Some("syntax".to_owned()),
             message: error.to_string(),
         })?;
         images.insert(image);
@@ -82,10 +83,11 @@ fn images(bytes: &[u8], wanted: &Wanted<'_>) -> Result<BTreeSet<String>, Refusal
 
 /// What BuildKit would not take.
 #[derive(Debug, thiserror::Error)]
-#[error("{instruction}: {message}")]
+#[error("{}{message}", .instruction.as_ref().map(|name| format!("{name}: ")).unwrap_or_default())]
 struct Refusal {
     line: Option<usize>,
-    instruction: String,
+    /// Nothing where it is about the whole file.
+    instruction: Option<String>,
     message: String,
 }
 
@@ -93,7 +95,7 @@ impl Refusal {
     fn at(line: usize, instruction: &str, message: impl Into<String>) -> Self {
         Self {
             line: Some(line),
-            instruction: instruction.to_owned(),
+            instruction: Some(instruction.to_owned()),
             message: message.into(),
         }
     }
@@ -105,7 +107,7 @@ impl Refusal {
     fn whole(message: impl Into<String>) -> Self {
         Self {
             line: None,
-            instruction: "Dockerfile".to_owned(),
+            instruction: None,
             message: message.into(),
         }
     }

@@ -38,10 +38,36 @@ impl Platform {
         }
     }
 
+    fn whole(&self) -> String {
+        let mut whole = format!("{}/{}", self.system, self.architecture);
+        if !self.variant.is_empty() {
+            whole.push('/');
+            whole.push_str(&self.variant);
+        }
+        whole
+    }
+
     /// That of the engine, which is on this machine.
     fn of_this_machine() -> Self {
         Self::parse(&format!("linux/{}", std::env::consts::ARCH))
     }
+}
+
+/// A platform by the one name that BuildKit has for it; nothing where it is no
+/// `os/architecture[/variant]`.
+#[must_use]
+pub fn normalised(text: &str) -> Option<String> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let plain = |part: &&str| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+    };
+    if !(2..=3).contains(&parts.len()) || !parts.iter().all(plain) {
+        return None;
+    }
+    Some(Platform::parse(text).whole())
 }
 
 /// Arguments that need no `ARG`, with the values for this build.
@@ -51,11 +77,7 @@ pub(super) fn arguments(wanted: &str, stage: Option<&str>) -> BTreeMap<String, S
         ("BUILD", Platform::of_this_machine()),
         ("TARGET", Platform::parse(wanted)),
     ] {
-        let mut whole = format!("{}/{}", platform.system, platform.architecture);
-        if !platform.variant.is_empty() {
-            whole.push('/');
-            whole.push_str(&platform.variant);
-        }
+        let whole = platform.whole();
         for (name, value) in [
             ("PLATFORM", whole),
             ("OS", platform.system),

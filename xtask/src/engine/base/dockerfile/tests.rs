@@ -91,12 +91,9 @@ fn the_frontend_of_a_syntax_directive_is_an_image() {
 #[test]
 fn errors_name_file_line_and_instruction() {
     for (text, expected) in [
-        ("", "D: Dockerfile: it has no instructions"),
-        (
-            "# only a comment\n",
-            "D: Dockerfile: it has no instructions",
-        ),
-        ("ARG A=1\n", "D: Dockerfile: it has no FROM"),
+        ("", "D: it has no instructions"),
+        ("# only a comment\n", "D: it has no instructions"),
+        ("ARG A=1\n", "D: it has no FROM"),
         ("\n\nFORM a", "D:3: FORM: there is no such instruction"),
         ("RUN x", "D:1: RUN: only ARG may stand before"),
         ("FROM $A", "D:1: FROM: the base name `$A` is blank"),
@@ -137,7 +134,7 @@ fn errors_name_file_line_and_instruction() {
         ..NOTHING
     };
     let error = read_bytes(b"FROM a AS b", &wanted).unwrap_err();
-    assert_eq!(error, "D: Dockerfile: it has no stage `no` to build");
+    assert_eq!(error, "D: it has no stage `no` to build");
 }
 
 #[test]
@@ -172,4 +169,22 @@ fn many_stages_need_no_deep_stack() {
         ));
     }
     assert_eq!(read(&text).as_deref(), Ok("a"));
+}
+
+#[test]
+fn a_platform_has_one_name() {
+    for (text, expected) in [
+        ("linux/amd64", Some("linux/amd64")),
+        ("Linux/x86_64", Some("linux/amd64")),
+        ("linux/aarch64", Some("linux/arm64")),
+        ("linux/arm/7", Some("linux/arm/v7")),
+        ("linux/riscv64", Some("linux/riscv64")),
+        ("", None),
+        ("bogus", None),
+        ("linux/", None),
+        ("linux/amd64,linux/arm64", None),
+        ("linux/arm/v7/x", None),
+    ] {
+        assert_eq!(normalised_platform(text).as_deref(), expected, "{text}");
+    }
 }

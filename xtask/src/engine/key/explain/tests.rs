@@ -40,7 +40,7 @@ fn inputs() -> Value {
             "workspace": { "profile": "f".repeat(64) },
             "environment": {
                 "rustc": "rustc 1.94.0 (1); host: x86_64; LLVM version: 22",
-                "cargo config 0 up": "0".repeat(64),
+                ".cargo/config.toml": "0".repeat(64),
             },
         },
         "npm": {
@@ -151,7 +151,7 @@ fn lines_for_people() {
         rust["workspace"]["profile"] = json!(hash('8'));
         rust["environment"] = json!({
             "rustc": "rustc 1.95.0 (2); host: x86_64; LLVM version: 22",
-            "cargo config 0 up": hash('8'),
+            ".cargo/config.toml": hash('8'),
         });
         it["npm"]["sources"] = json!({});
     });
@@ -162,7 +162,7 @@ fn lines_for_people() {
     argument NEW added: a\nb
     base debian:bookworm-slim moved: sha256:cccccccccccc → sha256:888888888888
     toolchain rustc changed: rustc 1.94.0 (1) → rustc 1.95.0 (2)
-    configuration cargo config 0 up changed
+    configuration .cargo/config.toml changed
     workspace profile changed
     prebuild rust.to changed: bin/server → server
     lock entry fnv added: 1.0.7
