@@ -66,12 +66,13 @@ pub fn run(context: &Context) -> anyhow::Result<()> {
             &target::unbuilt(context),
             &deploy::folder(context, "destroy"),
         )?;
+        let service = Service::of(context, &assembly)?;
         let mut record = Release::begin(
             lock.holder().owner.clone(),
             guards::revision(context),
             deploy::content(context, &BTreeMap::new())?,
             BTreeMap::new(),
-            Service::of(context, &assembly)?,
+            service.clone(),
         )?;
         // Before the first thing goes: nothing goes back from here.
         end(context, &mut record, Outcome::Destroyed)?;
@@ -81,6 +82,12 @@ pub fn run(context: &Context) -> anyhow::Result<()> {
         end(context, &mut record, Outcome::Destroyed)?;
         record.save(context, None)?;
         removed.extend(existing);
+        if context.is_local() {
+            removed.extend(local::cloud::remove_containers_of(
+                context,
+                &service.cluster,
+            )?);
+        }
     }
     if context.is_local() {
         removed.extend(database::remove(context, false)?);

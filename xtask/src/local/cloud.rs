@@ -369,14 +369,30 @@ fn reset_url(context: &Context) -> String {
     format!("{}/_ministack/reset", endpoint(context))
 }
 
+/// Removes what is left of the containers of a cluster's tasks: the cloud keeps the last one
+/// that ended.
+///
+/// # Errors
+/// The engine refuses.
+pub fn remove_containers_of(context: &Context, cluster: &str) -> anyhow::Result<Vec<String>> {
+    let region = &context.platform.region;
+    remove_labelled(&format!(
+        "com.amazonaws.ecs.cluster=arn:aws:ecs:{region}:{ACCOUNT}:cluster/{cluster}"
+    ))
+}
+
 /// Removes what is left of our tasks' containers.
 fn remove_containers(port: u16) -> anyhow::Result<Vec<String>> {
+    remove_labelled(&format!("ministack.instance={INSTANCE}:{port}"))
+}
+
+fn remove_labelled(label: &str) -> anyhow::Result<Vec<String>> {
     if tools::on_path("docker").is_none() || super::engine_api::get("/version").is_err() {
         return Ok(Vec::new());
     }
     let names = Cmd::new("docker")
         .args(["ps", "--all", "--format", "{{.Names}}", "--filter"])
-        .arg(format!("label=ministack.instance={INSTANCE}:{port}"))
+        .arg(format!("label={label}"))
         .survives_interrupt()
         .read()?;
     let names: Vec<String> = names.lines().map(str::to_owned).collect();

@@ -81,15 +81,24 @@ pub(crate) struct Started {
     output: Arc<Mutex<Vec<String>>>,
     errors: Arc<Mutex<Vec<String>>>,
     readers: Vec<JoinHandle<()>>,
+    abandoned: bool,
 }
 
 impl Started {
     pub(crate) fn new(arguments: &[&str]) -> Self {
+        Self::at(&root(), arguments, &[])
+    }
+
+    /// In another checkout, with these variables more.
+    pub(crate) fn at(root: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Self {
         // It becomes the program itself, so the process id stays.
         let mut child = Command::new("setsid")
             .arg(env!("CARGO_BIN_EXE_xtask"))
             .args(arguments)
-            .current_dir(root())
+            .current_dir(root)
+            .envs(env.iter().copied())
+            // It would answer questions with yes.
+            .env_remove("CI")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -106,6 +115,7 @@ impl Started {
             output,
             errors,
             readers,
+            abandoned: false,
         }
     }
 
@@ -161,6 +171,13 @@ impl Started {
         self.child.wait().unwrap();
     }
 
+    /// Kills it, and leaves alone what it started: by its process id that is found again.
+    pub(crate) fn abandon(mut self) -> u32 {
+        self.kill();
+        self.abandoned = true;
+        self.pid()
+    }
+
     /// Its end, which must come in time, after that of all its children.
     pub(crate) fn ends_within(mut self, bound: Duration) -> Ran {
         let deadline = Instant::now() + bound;
@@ -209,7 +226,11 @@ impl Drop for Started {
                 std::thread::sleep(Duration::from_millis(10));
             }
         }
-        for (pid, _) in session(self.pid()) {
+        let left = match self.abandoned {
+            true => Vec::new(),
+            false => session(self.pid()),
+        };
+        for (pid, _) in left {
             let _ = kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL);
         }
         let _ = self.child.wait();

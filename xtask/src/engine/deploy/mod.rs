@@ -23,7 +23,6 @@ use crate::engine::entry::digest_bytes;
 use crate::engine::ignore::Rules;
 use crate::engine::stat_cache::StatCache;
 use crate::engine::tree;
-use anyhow::Context as _;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -114,16 +113,9 @@ fn deploy_again(context: &Context, release: &Release) -> anyhow::Result<Serving>
 }
 
 /// The key that `/health` reports while the release serves.
-///
-/// # Errors
-/// The release has no image of the orchestrator.
-pub fn orchestrator_key<'a>(context: &Context, release: &'a Release) -> anyhow::Result<&'a str> {
-    let image = context.platform.orchestrator().image.get_ref();
-    release
-        .images
-        .get(image)
-        .map(|image| image.key.as_str())
-        .with_context(|| format!("release {} has no image `{image}`", release.id))
+fn orchestrator_key<'a>(context: &Context, release: &'a Release) -> anyhow::Result<&'a str> {
+    let image = release.image(context.platform.orchestrator().image.get_ref())?;
+    Ok(&image.key)
 }
 
 /// A folder of this environment's deploys in the checkout.

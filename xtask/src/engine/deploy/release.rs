@@ -5,6 +5,7 @@ use super::rollout::Service;
 use crate::engine::cloud;
 use crate::engine::context::Context;
 use crate::engine::error::{Code, Failure};
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -139,6 +140,16 @@ impl Release {
         let format = format_description!("[year][month][day]T[hour][minute][second]Z");
         let now = OffsetDateTime::now_utc().format(format)?;
         Ok(format!("{now}-{}", &content[..6]))
+    }
+
+    /// Its image of that name in the manifest.
+    ///
+    /// # Errors
+    /// It has none: the manifest named its images otherwise then.
+    pub fn image(&self, name: &str) -> anyhow::Result<&Image> {
+        self.images
+            .get(name)
+            .with_context(|| format!("release {} has no image `{name}`", self.id))
     }
 
     /// Its place in history: a rollback stands where the release stood that it restores.

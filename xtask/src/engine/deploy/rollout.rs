@@ -323,6 +323,8 @@ fn cdk_deploy(context: &Context, assembly: &Assembly, which: &[&str]) -> anyhow:
     cdk(context, "deploy", assembly)?
         .args(which)
         .args(["--require-approval", "never", "--progress", "events"])
+        // Without a change set for each stack: nobody would look at it before it is carried out.
+        .args(["--method", "direct"])
         .timeout(CDK_TIMEOUT)
         .run(&context.report, "cdk")
         .failure(|| {

@@ -48,7 +48,7 @@ pub fn serve(
 fn use_it(context: &Context, release: &Release, serving: &Serving) -> anyhow::Result<Seen> {
     let test = SmokeTest::new(context, &serving.base_url, &folder(context, "smoke"));
     let seen = test.generate(|| Ok(()))?;
-    let generator = &release.images[context.platform.generator().image.get_ref()];
+    let generator = release.image(context.platform.generator().image.get_ref())?;
     let cluster = &release.service.cluster;
     smoke::ran_as_task(context, &seen, cluster, &generator.reference)?;
     Ok(seen)

@@ -1,0 +1,136 @@
+//! The environment `local`, seen from outside: by its API, its load balancer, its containers.
+
+use crate::live::{docker, jobs, platform, root, run};
+use serde_json::Value;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// PostgreSQL of what is deployed here: container and volume.
+pub(crate) const DATABASE: &str = "app-gen-database";
+
+/// The compiled `xtask-cloud`, beside the binary under test.
+pub(crate) fn xtask_cloud() -> String {
+    let binary = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("xtask-cloud");
+    binary.display().to_string()
+}
+
+/// What `xtask-cloud` answers, which must succeed; `stdin` is given to it.
+pub(crate) fn call(arguments: &[&str], stdin: &str) -> Value {
+    let endpoint = format!("http://127.0.0.1:{}", platform().local.cloud_port.get_ref());
+    let mut child = Command::new(xtask_cloud())
+        .args(["--env", "local", "--endpoint", &endpoint, "--manifest"])
+        .arg(root().join(app_gen_infra::MANIFEST_PATH))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    pipe.write_all(stdin.as_bytes()).unwrap();
+    drop(pipe);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The value of a key of the orchestrator's secret, if it has one.
+pub(crate) fn secret(key: &str) -> Option<String> {
+    let listed = run(&["secrets", "list", "--json"]).expect_success();
+    let secrets = listed["secrets"].as_array().unwrap();
+    let present = secrets
+        .iter()
+        .flat_map(|secret| secret["keys"].as_array().unwrap())
+        .any(|found| found["key"] == key && found["present"] == true);
+    present.then(|| {
+        let values = call(&["secrets", "read", "orchestrator"], "");
+        values[key].as_str().unwrap().to_owned()
+    })
+}
+
+/// Sets a key of the orchestrator's secret, or removes it.
+pub(crate) fn set_secret(key: &str, value: Option<&str>) {
+    match value {
+        Some(value) => call(&["secrets", "set", "orchestrator", key], value),
+        None => call(&["secrets", "remove", "orchestrator", key], ""),
+    };
+}
+
+/// Statuses of the stacks that exist.
+pub(crate) fn stacks() -> Vec<Value> {
+    let outputs = run(&["outputs", "--json"]).expect_success();
+    let stacks = outputs["stacks"].as_array().unwrap().iter();
+    stacks
+        .map(|stack| stack["status"].clone())
+        .filter(|status| !status.is_null())
+        .collect()
+}
+
+/// Containers of the environment's tasks and its database, by name.
+pub(crate) fn containers() -> String {
+    let cluster = format!(
+        "arn:aws:ecs:{}:000000000000:cluster/{}-cluster",
+        platform().region,
+        platform().project
+    );
+    let of = |filter: &str| docker(&["ps", "--all", "--format", "{{.Names}}", "--filter", filter]);
+    let tasks = of(&format!("label=com.amazonaws.ecs.cluster={cluster}"));
+    let database = of(&format!("name=^/{DATABASE}$"));
+    [tasks, database].join("\n").trim().to_owned()
+}
+
+/// The load balancer of a release, as programs reach it.
+pub(crate) fn address(release: &Value) -> String {
+    format!(
+        "http://127.0.0.1:{}/_alb/{}",
+        platform().local.cloud_port.get_ref(),
+        release["service"]["load_balancer"].as_str().unwrap()
+    )
+}
+
+/// The key that `/health` reports.
+pub(crate) fn served_key(base: &str) -> String {
+    let health = jobs::get(&format!("{base}/health"));
+    health["image_key"].as_str().unwrap().to_owned()
+}
+
+/// Asks for `/health` again and again, as users would meanwhile.
+pub(crate) struct Users {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Duration>,
+}
+
+impl Users {
+    pub(crate) fn of(base: &str) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (told, url) = (Arc::clone(&stop), format!("{base}/health"));
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .timeout_global(Some(Duration::from_secs(1)))
+            .proxy(None)
+            .build()
+            .into();
+        let thread = std::thread::spawn(move || {
+            let (mut good, mut longest) = (Instant::now(), Duration::ZERO);
+            while !told.load(Ordering::Relaxed) {
+                let answered = agent.get(&url).call().is_ok();
+                longest = longest.max(good.elapsed());
+                if answered {
+                    good = Instant::now();
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            longest
+        });
+        Self { stop, thread }
+    }
+
+    /// The longest time that they were without a good answer.
+    pub(crate) fn longest_wait(self) -> Duration {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}

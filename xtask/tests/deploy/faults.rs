@@ -1,0 +1,186 @@
+//! What cannot serve: refused before anything is touched, or given up in time with the true
+//! reason, and what served before serves again.
+
+use crate::cloud::{self, Users, containers, served_key, xtask_cloud};
+use crate::images::{Made, Workshop};
+use crate::live::{Ran, Started, root, run};
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+/// From the command line to its error, going back included.
+const GIVEN_UP: Duration = Duration::from_secs(150);
+/// A refusal asks a registry and the cloud, and does nothing.
+const REFUSED: Duration = Duration::from_secs(30);
+/// How long users may be without an answer. The local load balancer checks no health and
+/// gives up the old task for a new one that only runs; AWS's does not.
+const OUTAGE: Duration = Duration::from_secs(60);
+
+pub(crate) fn all(workshop: &Workshop, base: &str) {
+    another_platform(workshop, base);
+    let crashes = r#"ENTRYPOINT ["/bin/sh", "-c", "echo cannot start: no luck today; exit 1"]"#;
+    gives_up(
+        "an image that crashes at start",
+        &workshop.make("c4a5", crashes),
+        base,
+        &["exited with code 1"],
+    );
+    gives_up(
+        "an image that never answers",
+        &workshop.make("51de", r#"ENTRYPOINT ["/bin/sleep", "infinity"]"#),
+        base,
+        &["did not report"],
+    );
+    let checkout = checkout_that_needs_secrets();
+    lacking_secret(checkout.path(), base);
+    vanishing_secret(workshop, checkout.path(), base);
+}
+
+/// What serves, and what is recorded and runs.
+fn standing(base: &str) -> (String, Value, String) {
+    let releases = run(&["releases", "--json"]).expect_success();
+    (served_key(base), releases, containers())
+}
+
+fn another_platform(workshop: &Workshop, base: &str) {
+    let foreign = workshop.make_foreign();
+    let before = standing(base);
+    let ran = run(&foreign.deploy());
+    assert!(ran.took < REFUSED, "{ran:#?}");
+    let error = ran.expect_error(5);
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.ends_with("is for linux/arm64, not linux/amd64"),
+        "{message}"
+    );
+    assert_eq!(standing(base), before);
+}
+
+fn gives_up(what: &str, image: &Made, base: &str, reasons: &[&str]) {
+    let before = served_key(base);
+    let users = Users::of(base);
+    let ran = run(&image.deploy());
+    assert_given_up(what, &ran, reasons);
+    let waited = users.longest_wait();
+    println!("{what}: users waited {:.1} s", waited.as_secs_f64());
+    assert!(waited < OUTAGE, "users waited {waited:?}: {ran:#?}");
+    assert_eq!(served_key(base), before, "{ran:#?}");
+}
+
+/// An error with the true reason and a hint, in time and on record.
+fn assert_given_up(what: &str, ran: &Ran, reasons: &[&str]) {
+    println!("{what}: error after {:.1} s", ran.took.as_secs_f64());
+    assert!(ran.took < GIVEN_UP, "{ran:#?}");
+    let error = ran.expect_error(10);
+    let message = error["message"].as_str().unwrap();
+    assert!(message.ends_with("serves again"), "{message}");
+    let causes = error["causes"].to_string();
+    for reason in reasons {
+        assert!(
+            causes.contains(reason),
+            "`{reason}` is not in {causes}: {ran:#?}"
+        );
+    }
+    let releases = run(&["releases", "--json"]).expect_success();
+    let newest = &releases["releases"][0];
+    assert_eq!(newest["outcome"], "rolled_back");
+    let recorded = newest["reason"].as_str().unwrap();
+    assert!(recorded.contains(reasons[0]), "{recorded}");
+    assert_ne!(releases["current"], newest["id"]);
+}
+
+/// Another checkout of the same sources, whose orchestrator needs the keys of Supabase.
+fn checkout_that_needs_secrets() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let cloned = Command::new("git")
+        .args(["clone", "--quiet", "--shared"])
+        .args([&root(), folder.path()])
+        .output()
+        .unwrap();
+    assert!(cloned.status.success(), "{cloned:?}");
+    let path = folder.path().join(app_gen_infra::MANIFEST_PATH);
+    let manifest = fs::read_to_string(&path).unwrap();
+    let (none, supabase) = (r#"AUTH_MODE = "none""#, r#"AUTH_MODE = "supabase""#);
+    assert!(manifest.contains(none));
+    fs::write(&path, manifest.replacen(none, supabase, 1)).unwrap();
+    // Named by what its lock files ask for, which is the same here.
+    fs::create_dir_all(folder.path().join("target/xtask")).unwrap();
+    let packages = root().join("target/xtask/npm");
+    symlink(packages, folder.path().join("target/xtask/npm")).unwrap();
+    folder
+}
+
+fn start_in(checkout: &Path, arguments: &[&str]) -> Started {
+    Started::at(
+        checkout,
+        arguments,
+        &[("APP_GEN_XTASK_CLOUD", &xtask_cloud())],
+    )
+}
+
+fn lacking_secret(checkout: &Path, base: &str) {
+    let before = standing(base);
+    let started = start_in(checkout, &crate::DEPLOY);
+    let ran = started.ends_within(crate::live::RUN);
+    assert!(ran.took < REFUSED, "{ran:#?}");
+    let error = ran.expect_error(9);
+    assert!(
+        error["message"].to_string().contains("SUPABASE_"),
+        "{error}"
+    );
+    assert_eq!(standing(base), before);
+}
+
+/// Keys that exist for as long as this is held; what was there before is put back.
+struct Keys(Vec<(&'static str, Option<String>)>);
+
+impl Keys {
+    fn set() -> Self {
+        let names = [
+            "SUPABASE_URL",
+            "SUPABASE_ANON_KEY",
+            "SUPABASE_SERVICE_ROLE_KEY",
+        ];
+        Self(
+            names
+                .map(|name| {
+                    let before = cloud::secret(name);
+                    let value = format!("https://{}.example.com", crate::CANARY);
+                    cloud::set_secret(name, Some(&value));
+                    (name, before)
+                })
+                .into(),
+        )
+    }
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        for (name, before) in &self.0 {
+            if before.is_some() || cloud::secret(name).is_some() {
+                cloud::set_secret(name, before.as_deref());
+            }
+        }
+    }
+}
+
+/// The key is there when it is looked for, and gone when the task starts.
+fn vanishing_secret(workshop: &Workshop, checkout: &Path, base: &str) {
+    let _keys = Keys::set();
+    let before = served_key(base);
+    let image = workshop.make("5ec4e7", "ENV FITNESS=good");
+    let users = Users::of(base);
+    let mut deploy = start_in(checkout, &image.deploy());
+    deploy.says("cdk |");
+    cloud::set_secret("SUPABASE_ANON_KEY", None);
+    let ran = deploy.ends_within(crate::live::RUN);
+    let what = "a secret that loses a key";
+    assert_given_up(what, &ran, &["lacks a key"]);
+    let waited = users.longest_wait();
+    println!("{what}: users waited {:.1} s", waited.as_secs_f64());
+    assert!(waited < OUTAGE, "users waited {waited:?}: {ran:#?}");
+    assert_eq!(served_key(base), before);
+}

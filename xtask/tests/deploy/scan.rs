@@ -1,0 +1,162 @@
+//! Looks for a secret value where none may be.
+
+use crate::live::docker;
+use std::fs::{self, File};
+use std::io::{BufReader, Read};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often all command lines are read. A process that lives shorter may slip through; what
+/// deploys lives longer.
+const EVERY: Duration = Duration::from_millis(30);
+
+/// Reads the command lines of all processes of the machine, again and again.
+pub(crate) struct CommandLines {
+    stop: Arc<AtomicBool>,
+    found: Arc<Mutex<Vec<String>>>,
+    looks: Arc<Mutex<u64>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl CommandLines {
+    pub(crate) fn watch(secret: &str) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let found = Arc::new(Mutex::new(Vec::new()));
+        let looks = Arc::new(Mutex::new(0));
+        let (secret, told) = (secret.to_owned(), Arc::clone(&stop));
+        let (keep, count) = (Arc::clone(&found), Arc::clone(&looks));
+        let thread = std::thread::spawn(move || {
+            while !told.load(Ordering::Relaxed) {
+                keep.lock().unwrap().extend(command_lines_with(&secret));
+                *count.lock().unwrap() += 1;
+                std::thread::sleep(EVERY);
+            }
+        });
+        Self {
+            stop,
+            found,
+            looks,
+            thread: Some(thread),
+        }
+    }
+
+    /// That none held the secret while this watched.
+    pub(crate) fn assert_none(mut self) {
+        self.end();
+        assert!(*self.looks.lock().unwrap() > 100);
+        let found = self.found.lock().unwrap();
+        assert!(found.is_empty(), "a secret in a command line: {found:?}");
+    }
+
+    fn end(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+impl Drop for CommandLines {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+fn command_lines_with(secret: &str) -> Vec<String> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter_map(|process| fs::read(process.path().join("cmdline")).ok())
+        .map(|bytes| String::from_utf8_lossy(&bytes).replace('\0', " "))
+        .filter(|line| line.contains(secret))
+        .collect()
+}
+
+/// That no file of the folder holds the secret.
+pub(crate) fn assert_none_in_folder(secret: &str, folder: &Path) {
+    let mut files = 0;
+    for item in fs::read_dir(folder).unwrap() {
+        let path = item.unwrap().path();
+        if path.is_file() {
+            files += 1;
+            assert!(
+                !holds(File::open(&path).unwrap(), secret),
+                "{}",
+                path.display()
+            );
+        }
+    }
+    assert!(files > 5, "{} has no templates", folder.display());
+}
+
+/// That no layer and no configuration of an image holds the secret.
+pub(crate) fn assert_none_in_image(secret: &str, reference: &str) {
+    docker(&["pull", "--quiet", reference]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut save = Command::new("docker")
+        .args(["save", reference])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let unpacked = Command::new("tar")
+        .args(["--extract", "--directory"])
+        .arg(folder.path())
+        .stdin(save.stdout.take().unwrap())
+        .status()
+        .unwrap();
+    assert!(unpacked.success() && save.wait().unwrap().success());
+    let blobs = fs::read_dir(folder.path().join("blobs/sha256")).unwrap();
+    let mut read = 0;
+    for blob in blobs {
+        let path = blob.unwrap().path();
+        read += 1;
+        let compressed = fs::read(&path).unwrap().starts_with(&[0x1f, 0x8b]);
+        let found = if compressed {
+            let mut gunzip = Command::new("gzip")
+                .args(["--decompress", "--stdout"])
+                .stdin(File::open(&path).unwrap())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let found = holds(gunzip.stdout.take().unwrap(), secret);
+            gunzip.wait().unwrap();
+            found
+        } else {
+            holds(File::open(&path).unwrap(), secret)
+        };
+        assert!(!found, "{reference}: {}", path.display());
+    }
+    assert!(read >= 3, "{reference} has no layers");
+}
+
+/// Whether a stream holds the text, also across the ends of what is read at once.
+fn holds(stream: impl Read, text: &str) -> bool {
+    let mut stream = BufReader::new(stream);
+    let mut window = Vec::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let count = stream.read(&mut buffer).unwrap();
+        if count == 0 {
+            return false;
+        }
+        window.extend_from_slice(&buffer[..count]);
+        if window
+            .windows(text.len())
+            .any(|bytes| bytes == text.as_bytes())
+        {
+            return true;
+        }
+        let keep = window.len().saturating_sub(text.len() - 1);
+        window.drain(..keep);
+    }
+}
+
+#[test]
+fn a_text_is_found_across_the_ends_of_what_is_read() {
+    let stream = [&[b'x'; (1 << 20) - 3], &b"needle"[..]].concat();
+    assert!(holds(&stream[..], "needle"));
+    assert!(!holds(&stream[..], "noodle"));
+}
