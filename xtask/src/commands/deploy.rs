@@ -33,8 +33,8 @@ pub struct Args {
     /// Also where the same content serves already
     #[arg(long)]
     force: bool,
-    /// Deploy this image by its digest instead of building one; then all images must be
-    /// given. What one environment proved goes to the next this way
+    /// Deploy this image, which the environment's registry has, instead of building one; then
+    /// all images must be given
     #[arg(long = "image", value_name = "NAME=REFERENCE", value_parser = parse_image)]
     images: Vec<(String, String)>,
 }

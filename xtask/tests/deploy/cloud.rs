@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// PostgreSQL of what is deployed here: container and volume.
-pub(crate) const DATABASE: &str = "app-gen-database";
+pub(crate) const DATABASE: &str = "app-gen-database-4566";
 
 /// The compiled `xtask-cloud`, beside the binary under test.
 pub(crate) fn xtask_cloud() -> String {
