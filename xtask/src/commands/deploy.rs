@@ -2,7 +2,7 @@
 //! back to what answered before.
 
 use super::validate;
-use crate::engine::build::{self, Outcome, buildx};
+use crate::engine::build::{self, Outcome};
 use crate::engine::context::Context;
 use crate::engine::cost;
 use crate::engine::deploy::assembly::Assembly;
@@ -13,7 +13,6 @@ use crate::engine::deploy::serve::serve;
 use crate::engine::deploy::{self, bootstrap, guards, stacks};
 use crate::engine::error::{Code, Failure};
 use crate::engine::key::short;
-use crate::engine::registry::Repository;
 use crate::engine::report::table;
 use crate::engine::smoke::Seen;
 use crate::engine::target;
@@ -182,10 +181,7 @@ fn given(
     target::registry(context, target::Registry::Environment, &names)?;
     let mut images = BTreeMap::new();
     for (name, reference) in wanted {
-        let (repository, digest) = Repository::of_reference(reference)?;
-        let key = buildx::carried_key(&repository, digest, &context.platform.platform)?;
-        let reference = reference.clone();
-        images.insert(name.clone(), Image { reference, key });
+        images.insert(name.clone(), Image::find(context, reference)?);
     }
     match context
         .platform

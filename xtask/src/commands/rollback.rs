@@ -5,10 +5,11 @@ use super::deploy::summary;
 use crate::engine::context::Context;
 use crate::engine::deploy::assembly::Assembly;
 use crate::engine::deploy::environment_lock::EnvironmentLock;
-use crate::engine::deploy::release::{self, Release};
+use crate::engine::deploy::release::{self, Image, Release};
 use crate::engine::deploy::serve::serve;
 use crate::engine::deploy::{self, guards, stacks};
 use crate::engine::smoke::Seen;
+use crate::engine::target;
 use crate::local::{self, database};
 use serde::Serialize;
 
@@ -39,24 +40,28 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     }
     let lock = EnvironmentLock::take(context, "rollback")?;
     let releases = release::list(context)?;
-    let target = release::before(&releases, args.to.as_deref())?;
-    context.report.step(&format!(
-        "go back to release {} of {}",
-        target.id, target.at
-    ));
+    let goal = release::before(&releases, args.to.as_deref())?;
+    context
+        .report
+        .step(&format!("go back to release {} of {}", goal.id, goal.at));
+    // Logs the engine in where that is needed.
+    target::asked(context, target::Registry::Environment)?;
+    for image in goal.images.values() {
+        Image::find(context, &image.reference)?;
+    }
     if context.is_local() {
         database::ensure(context)?;
     }
     stacks::repair(context)?;
 
-    let packed = release::assembly(context, target)?;
+    let packed = release::assembly(context, goal)?;
     let assembly = Assembly::unpack(&packed, &deploy::folder(context, "assembly"))?;
-    let release = target.back_to(lock.holder().owner.clone())?;
+    let release = goal.back_to(lock.holder().owner.clone())?;
     let (release, seen) = serve(context, release, &assembly, &releases)?;
     let text = format!(
         "{}\nrelease {} serves again, as release {} ({:.0} s)\n{}",
         summary(&release),
-        target.id,
+        goal.id,
         release.id,
         release.seconds,
         release.url.as_deref().unwrap_or_default()

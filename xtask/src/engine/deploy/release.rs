@@ -2,9 +2,11 @@
 //! environment's state bucket, the newest first.
 
 use super::rollout::Service;
+use crate::engine::build::buildx;
 use crate::engine::cloud;
 use crate::engine::context::Context;
 use crate::engine::error::{Code, Failure};
+use crate::engine::registry::Repository;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -52,6 +54,19 @@ pub struct Image {
     pub reference: String,
     /// Key of its inputs; `/health` reports the orchestrator's.
     pub key: String,
+}
+
+impl Image {
+    /// The image by its reference, once its registry has shown that it can be deployed.
+    ///
+    /// # Errors
+    /// It is not there, is for another platform, or carries no key.
+    pub fn find(context: &Context, reference: &str) -> anyhow::Result<Self> {
+        let (repository, digest) = Repository::of_reference(reference)?;
+        let key = buildx::carried_key(&repository, digest, &context.platform.platform)?;
+        let reference = reference.to_owned();
+        Ok(Self { reference, key })
+    }
 }
 
 /// One deploy, or rollback, or the end of the environment.
