@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use xtask::local::cloud::ACCOUNT;
 
 /// PostgreSQL of what is deployed here: container and volume.
 pub(crate) const DATABASE: &str = "app-gen-database-4566";
@@ -70,10 +71,33 @@ pub(crate) fn stacks() -> Vec<Value> {
         .collect()
 }
 
+/// All releases on record by their ids, the newest first.
+pub(crate) fn releases() -> Vec<String> {
+    let listed = run(&["releases", "--json"]).expect_success();
+    let releases = listed["releases"].as_array().unwrap().iter();
+    releases
+        .map(|release| release["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Takes a release off the record; no command does that.
+pub(crate) fn forget_release(id: &str) {
+    let url = format!(
+        "http://127.0.0.1:{}/{}-state-{ACCOUNT}/releases/{id}.json",
+        platform().local.cloud_port.get_ref(),
+        platform().project
+    );
+    // The local cloud checks no signature, and knows by it which service is meant.
+    let scope = "Credential=local/20260101/us-east-1/s3/aws4_request";
+    let signature = format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=none");
+    let request = ureq::delete(&url).header("authorization", &signature);
+    assert_eq!(request.call().unwrap().status(), 204);
+}
+
 /// Containers of the environment's tasks and its database, by name.
 pub(crate) fn containers() -> String {
     let cluster = format!(
-        "arn:aws:ecs:{}:000000000000:cluster/{}-cluster",
+        "arn:aws:ecs:{}:{ACCOUNT}:cluster/{}-cluster",
         platform().region,
         platform().project
     );

@@ -76,15 +76,18 @@ fn an_environment_from_its_removal_to_a_release_that_lasts() {
     drop(found);
 }
 
-/// The environment is as it was when this is dropped.
+/// The environment is as it was when this is dropped, its history too.
 struct AsFound {
     deployed: bool,
+    releases: Vec<String>,
 }
 
 impl AsFound {
     fn note() -> Self {
-        let deployed = !stacks().is_empty();
-        Self { deployed }
+        Self {
+            deployed: !stacks().is_empty(),
+            releases: cloud::releases(),
+        }
     }
 }
 
@@ -95,6 +98,12 @@ impl Drop for AsFound {
             false => &["destroy", "--yes", "--json"],
         };
         let ran = run(arguments);
+        // What serves now is known by the newest record; images of the others are gone.
+        for release in cloud::releases().iter().skip(usize::from(self.deployed)) {
+            if !self.releases.contains(release) {
+                cloud::forget_release(release);
+            }
+        }
         assert!(ran.code == 0 || std::thread::panicking(), "{ran:#?}");
     }
 }
