@@ -174,6 +174,8 @@ fn kind_of(code: &str, message: &str) -> Kind {
         | "ResourceExistsException" => Kind::Exists,
         "ConditionalRequestConflict" | "PreconditionFailed" => Kind::Conflict,
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => Kind::Denied,
+        // Asked too often: the same as no answer, to be asked again.
+        "Throttling" | "ThrottlingException" | "RequestLimitExceeded" => Kind::Unreachable,
         "ExpiredToken"
         | "ExpiredTokenException"
         | "InvalidClientTokenId"

@@ -150,6 +150,8 @@ fn prove(context: &Context) -> anyhow::Result<BTreeMap<String, Image>> {
         .0
         .images;
     if !context.is_local() {
+        // The registry's stack too may have been left half-way.
+        stacks::repair(context)?;
         let names = build::select(context, &[])?;
         let registry_stack = stacks::name(context, REGISTRY);
         let is_new = stacks::show(context)?
@@ -159,7 +161,20 @@ fn prove(context: &Context) -> anyhow::Result<BTreeMap<String, Image>> {
             create_repositories(context)?;
         }
         let registry = target::registry(context, target::Registry::Environment, &names)?;
+        let proved = images;
         images = build::all(context, &names, &registry)?;
+        if images
+            .iter()
+            .zip(&proved)
+            .any(|(now, then)| now.key != then.key)
+        {
+            return Err(Failure::new(
+                Code::Build,
+                "sources changed after they were validated, so what was built is not proved",
+            )
+            .hint(format!("cargo xtask deploy --env {}", context.environment))
+            .into());
+        }
     }
     let image = |outcome: Outcome| {
         let image = Image {

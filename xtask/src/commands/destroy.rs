@@ -60,7 +60,6 @@ pub fn run(context: &Context) -> anyhow::Result<()> {
     let lock = EnvironmentLock::take(context, "destroy")?;
     let mut removed = Vec::new();
     if !existing.is_empty() {
-        stacks::repair(context)?;
         let assembly = Assembly::synthesise(
             context,
             &target::unbuilt(context),
@@ -77,8 +76,17 @@ pub fn run(context: &Context) -> anyhow::Result<()> {
         // Before the first thing goes: nothing goes back from here.
         end(context, &mut record, Outcome::Destroyed)?;
         record.save(context, None)?;
+        // A stack whose bucket is not empty cannot be repaired either.
         empty_buckets(context, &assembly, &existing)?;
-        rollout::destroy(context, &assembly, &existing)?;
+        stacks::repair(context)?;
+        let (writers, rest): (Vec<String>, Vec<String>) = existing
+            .iter()
+            .cloned()
+            .partition(|stack| rollout::service_stacks(context).contains(stack));
+        rollout::destroy(context, &assembly, &writers)?;
+        // Jobs and access logs came in until now.
+        empty_buckets(context, &assembly, &existing)?;
+        rollout::destroy(context, &assembly, &rest)?;
         end(context, &mut record, Outcome::Destroyed)?;
         record.save(context, None)?;
         removed.extend(existing);

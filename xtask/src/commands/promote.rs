@@ -1,7 +1,7 @@
 //! `cargo xtask promote`: put the tags for people on a release's images again.
 
 use crate::engine::context::Context;
-use crate::engine::deploy::{release, serve};
+use crate::engine::deploy::{guards, release, serve};
 use crate::engine::error::{Code, Failure};
 use crate::engine::target;
 use crate::local;
@@ -19,6 +19,7 @@ pub struct Args {
 /// # Errors
 /// There is no such release that succeeded, or the registry refuses.
 pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+    guards::said_yes(context, "promote")?;
     if context.is_local() {
         local::cloud::require(context)?;
     }

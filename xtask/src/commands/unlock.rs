@@ -9,6 +9,7 @@ use crate::local;
 /// # Errors
 /// The answer was no, or the cloud does not answer.
 pub fn run(context: &Context) -> anyhow::Result<()> {
+    guards::said_yes(context, "unlock")?;
     if context.is_local() {
         local::cloud::require(context)?;
     }
@@ -25,9 +26,9 @@ pub fn run(context: &Context) -> anyhow::Result<()> {
             holder.command, holder.owner, holder.host, context.environment, holder.taken_at
         ),
     )?;
-    let released = environment_lock::force_release(context)?;
+    environment_lock::force_release(context, &holder)?;
     context.report.result(
-        &serde_json::json!({ "released": released }),
+        &serde_json::json!({ "released": holder }),
         &format!(
             "environment {} is no longer locked by {}",
             context.environment, holder.owner

@@ -177,7 +177,8 @@ impl<'a> Follower<'a> {
                 report::step(&format!("task {} {}", id.short(), task.status));
             }
         } else if !self.rollout.knows_stop(&task.arn) {
-            let log = self.log_of(task, &id).await?;
+            // Its reason counts, with its last lines or without.
+            let log = self.log_of(task, &id).await.unwrap_or_default();
             let stopped = Stopped::new(task, log, &self.cloud.environment);
             report::step(&format!(
                 "task {} STOPPED: {} ({})",

@@ -9,6 +9,7 @@ use crate::engine::lock::Lock;
 use crate::engine::paths;
 use crate::engine::records::write_atomically;
 use crate::local::marked;
+use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::mpsc;
@@ -170,14 +171,13 @@ pub fn holder(context: &Context) -> anyhow::Result<Option<Holder>> {
     Ok(held.lock)
 }
 
-/// Takes the lock away from whoever holds it; returns who that was.
+/// Takes the lock away from its holder.
 ///
 /// # Errors
 /// The cloud does not answer.
-pub fn force_release(context: &Context) -> anyhow::Result<Option<Holder>> {
-    let held = holder(context)?;
-    release(context, &["--force"])?;
-    Ok(held)
+pub fn force_release(context: &Context, holder: &Holder) -> anyhow::Result<()> {
+    // By its id: whoever took the lock meanwhile keeps it.
+    release(context, &["--id", &holder.id])
 }
 
 fn lock(context: &Context, command: &str) -> anyhow::Result<Holder> {
@@ -211,6 +211,11 @@ fn renew(context: Context, id: String, stopped: mpsc::Receiver<()>) -> JoinHandl
                     "failed to renew the lock of {}: {error:#}",
                     context.environment
                 ));
+                if Rendered::new(&error).exit_code == Code::Busy as u8 {
+                    // Another works on the environment now: we end as if interrupted.
+                    let _ = kill_process(getpid(), Signal::TERM);
+                    return;
+                }
             }
         }
     })

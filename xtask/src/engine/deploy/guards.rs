@@ -9,7 +9,11 @@ use std::io::{BufRead as _, IsTerminal as _};
 #[must_use]
 pub fn revision(context: &Context) -> Option<String> {
     let head = git(context, &["rev-parse", "HEAD"]).ok()?;
-    let edits = git(context, &["status", "--porcelain"]).ok()?;
+    let edits = git(
+        context,
+        &["status", "--porcelain", "--untracked-files=normal"],
+    )
+    .ok()?;
     let mark = if edits.is_empty() { "" } else { "-dirty" };
     Some(format!("{head}{mark}"))
 }

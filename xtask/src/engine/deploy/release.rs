@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 /// Records that are looked through; older ones stay in the bucket.
-const LOOKED_THROUGH: &str = "200";
+const LOOKED_THROUGH: &str = "50";
 
 /// How a release ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -239,6 +239,13 @@ pub fn before<'a>(releases: &'a [Release], wanted: Option<&str>) -> Result<&'a R
         Failure::new(Code::Usage, "nothing was deployed, so there is no way back")
             .hint("cargo xtask deploy")
     })?;
+    // One that was begun since may serve, or half of it: what it replaced comes before it.
+    let begun = |newest: &Release| {
+        newest.restores.is_none() && matches!(newest.outcome, Outcome::Unfinished | Outcome::Failed)
+    };
+    if releases.first().is_some_and(begun) {
+        return Ok(current);
+    }
     succeeded(releases)
         .find(|release| {
             release.restores.is_none()
@@ -336,6 +343,19 @@ mod tests {
         back(&history).expect_err("nothing before the first");
         back(&[release("8", "x", Failed, None)]).expect_err("nothing ran");
         back(&[]).expect_err("nothing at all");
+    }
+
+    #[test]
+    fn a_rollback_of_what_was_broken_off_goes_to_what_it_replaced() {
+        let good = || release("1", "a", Outcome::Succeeded, None);
+        let better = || release("2", "b", Outcome::Succeeded, None);
+        for outcome in [Outcome::Unfinished, Outcome::Failed] {
+            let history = [release("3", "c", outcome, None), better(), good()];
+            assert_eq!(back(&history).expect("a way back"), "2");
+            // A rollback that was broken off is one still.
+            let history = [release("3", "a", outcome, Some("1")), better(), good()];
+            assert_eq!(back(&history).expect("a way back"), "1");
+        }
     }
 
     #[test]

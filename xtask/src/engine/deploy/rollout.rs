@@ -276,8 +276,13 @@ pub fn deploy_alone(context: &Context, assembly: &Assembly, concern: &str) -> an
 /// # Errors
 /// CloudFormation refuses.
 pub fn remove_service(context: &Context, assembly: &Assembly) -> anyhow::Result<()> {
-    let stacks = ["Observability", "Service"].map(|concern| stacks::name(context, concern));
-    destroy(context, assembly, &stacks)
+    destroy(context, assembly, &service_stacks(context))
+}
+
+/// The stacks of the service and of what stands on it.
+#[must_use]
+pub fn service_stacks(context: &Context) -> [String; 2] {
+    ["Observability", "Service"].map(|concern| stacks::name(context, concern))
 }
 
 /// Destroys stacks.
@@ -285,6 +290,9 @@ pub fn remove_service(context: &Context, assembly: &Assembly) -> anyhow::Result<
 /// # Errors
 /// CloudFormation refuses.
 pub fn destroy(context: &Context, assembly: &Assembly, stacks: &[String]) -> anyhow::Result<()> {
+    if stacks.is_empty() {
+        return Ok(());
+    }
     cdk(context, "destroy", assembly)?
         .args(stacks)
         .args(["--exclusively", "--force"])

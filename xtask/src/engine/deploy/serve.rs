@@ -4,6 +4,7 @@
 use super::assembly::Assembly;
 use super::release::{self, Outcome, Release};
 use super::rollout::{self, Serving};
+use super::stacks;
 use super::{deploy_again, folder, orchestrator_key};
 use crate::engine::context::Context;
 use crate::engine::error::{Code, Failure, Rendered};
@@ -38,9 +39,9 @@ pub fn serve(
     };
     release.task_definition = Some(serving.task_definition);
     release.url = Some(serving.url);
-    promote(context, &release)?;
     end(context, &mut release, Outcome::Succeeded)?;
     release.save(context, Some(&assembly.pack()?))?;
+    promote(context, &release)?;
     Ok((release, seen))
 }
 
@@ -144,5 +145,7 @@ fn restore(context: &Context, good: &Release) -> anyhow::Result<Serving> {
         // CloudFormation may have deregistered it already; then its stacks bring it back.
         report.step(&format!("not at once: {error:#}"));
     }
+    // Also a stack whose own way back failed.
+    stacks::repair(context)?;
     deploy_again(context, good)
 }
