@@ -29,7 +29,7 @@ fn a_deployment_is_followed_to_its_tasks_and_taken_back() {
         service.name(),
         name_of(&bad)
     );
-    assert_eq!(verdict(&answer), json!([1, "failed", message]));
+    assert_eq!(verdict(&answer), json!([10, "failed", message]));
     assert!(took < GIVEN_UP, "{took:?}");
 
     let first = service.define(&image, &[("WORD", "one")], None);
@@ -174,7 +174,7 @@ fn what_does_not_come_or_is_interrupted_ends_the_wait() {
     let service = TestService::new("nofollow");
     let (answer, _) = service.follow(&["--appear-secs", "1"]).end();
     let message = format!("no new deployment of service {} after 1 s", service.name());
-    assert_eq!(verdict(&answer), json!([1, "timeout", message]));
+    assert_eq!(verdict(&answer), json!([10, "timeout", message]));
 
     let follow = service.follow(&[]);
     tool("kill", &["-TERM", &follow.id()], &[], "");
