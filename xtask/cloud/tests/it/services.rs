@@ -143,7 +143,7 @@ fn what_cannot_work_is_given_up_with_its_reason_while_the_old_runs() {
             service.name(),
             name_of(&bad)
         );
-        assert_eq!(verdict(&answer), json!([1, state, message]));
+        assert_eq!(verdict(&answer), json!([10, state, message]));
         assert!(
             answer.json["error"]["hint"].is_string(),
             "{}",
