@@ -1,6 +1,6 @@
 //! The CDK app's tools: its command line and its linters, at the versions that the app pins.
 
-use super::{Finding, cloud, npm, venv};
+use super::{Finding, cloud, compose, npm, venv};
 use crate::engine::cmd::Cmd;
 use crate::engine::context::Context;
 use crate::engine::entry::digest_bytes;
@@ -13,8 +13,6 @@ use std::path::PathBuf;
 pub const FOLDER: &str = "app-gen-infra/cdk";
 
 pub(super) const REQUIREMENTS: &str = "app-gen-infra/cdk/requirements.txt";
-/// Key id and secret of the local cloud, which checks neither; fake at first sight.
-const LOCAL_KEY: &str = "local";
 
 /// The CDK command line, run by the Node that the app pins, in the app's folder; the caller
 /// adds arguments and a bound. Its packages are installed first where they are missing.
@@ -47,13 +45,12 @@ fn only_for_local_cloud(
     context: &Context,
     variables: impl Iterator<Item = OsString>,
 ) -> Cmd {
-    variables
+    let cmd = variables
         .filter(|name| name.to_string_lossy().starts_with("AWS_"))
-        .fold(cmd, Cmd::env_remove)
-        .env("AWS_ENDPOINT_URL", cloud::endpoint(context))
-        .env("AWS_ACCESS_KEY_ID", LOCAL_KEY)
-        .env("AWS_SECRET_ACCESS_KEY", LOCAL_KEY)
-        .env("AWS_REGION", &context.platform.region)
+        .fold(cmd, Cmd::env_remove);
+    compose::local_cloud_environment(&context.platform.region, &cloud::endpoint(context))
+        .into_iter()
+        .fold(cmd, |cmd, (name, value)| cmd.env(name, value))
         // Neither profiles nor endpoints of the user's files.
         .env("AWS_CONFIG_FILE", "/dev/null")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")

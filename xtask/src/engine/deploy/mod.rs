@@ -23,13 +23,13 @@ use crate::engine::entry::digest_bytes;
 use crate::engine::ignore::Rules;
 use crate::engine::stat_cache::StatCache;
 use crate::engine::tree;
+use crate::local::cdk;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Raised when a deploy does more than before with the same sources.
 const FORM: u32 = 1;
-const CDK_FOLDER: &str = "app-gen-infra/cdk";
 /// What the app's folder holds beside the app.
 const NOT_THE_APP: &[u8] = b"node_modules\ntest\nREADME.md\n";
 
@@ -44,7 +44,7 @@ pub fn content(
     let manifest = std::fs::read(context.root.join(app_gen_infra::MANIFEST_PATH))?;
     let cache = StatCache::open(&context.records(), "cdk");
     let app = tree::context(
-        &context.root.join(CDK_FOLDER),
+        &context.root.join(cdk::FOLDER),
         &Rules::parse(NOT_THE_APP)?,
         &cache,
     )?;
