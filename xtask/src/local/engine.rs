@@ -21,13 +21,14 @@ use std::time::Duration;
 
 const AT_LEAST: Version = Version(23, 0, 0);
 const START_BOUND: Duration = Duration::from_secs(60);
-/// What the builder keeps, by filters and size. Its own rules go by size alone: contexts of
-/// tests, which are small and many, then slow every build down. The registry has our cache.
-const CACHE_POLICY: [(&[&str], &str); 3] = [
-    (&["type=source.local", "unused-for=1h"], "16MB"),
-    (&["unused-for=24h"], "256MB"),
-    (&[], "8GB"),
+/// What the builder forgets; the registry has our cache. Its own rules go by size alone, so
+/// that small records, of which tests make many, slow every build down. A rule with a size
+/// removes one record at a time and counts all of them before each, which takes minutes.
+const FORGOTTEN: [&[&str]; 2] = [
+    &["type=source.local", "unused-for=1h"],
+    &["unused-for=24h"],
 ];
+const CACHE_AT_MOST: &str = "8GB";
 /// Packages that need nothing newer than libc 2.34, so that they run on older Debians.
 const SID_PACKAGES: &[&str] = &["docker.io", "docker-cli", "containerd"];
 /// Sid's runc needs libc 2.38; tini is what `docker run --init` starts.
@@ -187,15 +188,18 @@ pub fn start(context: &Context) -> anyhow::Result<()> {
         .step(&format!("start Docker Engine: {}", dockerd.display()));
     let folder = paths::state()?.join("engine");
     let config = folder.join("daemon.json");
+    let rules: Vec<_> = FORGOTTEN
+        .iter()
+        .map(|filter| serde_json::json!({ "filter": filter }))
+        .chain([serde_json::json!({ "maxUsedSpace": CACHE_AT_MOST })])
+        .collect();
     write_atomically(
         &config,
         &serde_json::to_vec_pretty(&serde_json::json!({
             "data-root": folder.join("data"),
             // Without it the `docker` driver cannot export a registry cache.
             "features": { "containerd-snapshotter": true },
-            "builder": { "gc": { "enabled": true, "policy": CACHE_POLICY.map(|(filter, size)| {
-                serde_json::json!({ "filter": filter, "maxUsedSpace": size })
-            }) } },
+            "builder": { "gc": { "enabled": true, "policy": rules } },
         }))?,
     )?;
     let daemon = Daemon::new("engine", Reach::Process)?;

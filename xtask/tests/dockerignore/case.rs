@@ -10,7 +10,11 @@ use xtask::engine::entry;
 
 /// One `COPY`, and one only: the engine's library for patterns crashes, and the
 /// engine with it, when it tries a pattern again that it could not compile.
-pub(crate) const DOCKERFILE: &[u8] = b"FROM scratch\nCOPY . /\n";
+pub(crate) const DOCKERFILE: &[u8] = b"FROM scratch\nCOPY . /xtask-dockerignore/\n";
+
+/// Where the context arrives. By this name the builder's records of these tests are told
+/// from all others.
+pub(crate) const DESTINATION: &str = "xtask-dockerignore";
 
 /// What lies on disk by its path: `context/…` or `outside/…`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -45,7 +45,8 @@ impl Outcome {
 
 /// Cases in fresh folders, which end with it. The builder keeps what it was sent
 /// by the name of the context's folder and trusts size and time, so that every
-/// context has a name that no other ever had.
+/// context has a name that no other ever had. Its records of them are removed: thousands
+/// would slow down every question to the engine.
 pub(crate) struct Workspace<'cases> {
     root: TempDir,
     cases: &'cases [Case],
@@ -87,7 +88,7 @@ impl<'cases> Workspace<'cases> {
     }
 
     fn arrived(&self, index: usize) -> Outcome {
-        let output = self.output(index);
+        let output = self.output(index).join(case::DESTINATION);
         // Where nothing arrives the builder does not even create it.
         let tree = if output.exists() {
             case::read(&output)
@@ -200,6 +201,17 @@ impl<'cases> Workspace<'cases> {
             }
         }
         outcome.is_ok()
+    }
+}
+
+impl Drop for Workspace<'_> {
+    fn drop(&mut self) {
+        let filter = format!("description~={}", case::DESTINATION);
+        let mut command = Command::new("docker");
+        command.args(["buildx", "prune", "--force", "--filter", &filter]);
+        if let Err(why) = run(&mut command) {
+            eprintln!("records of the builder are left: {why}");
+        }
     }
 }
 
