@@ -24,10 +24,7 @@ const START_BOUND: Duration = Duration::from_secs(60);
 /// What the builder forgets; the registry has our cache. Its own rules go by size alone, so
 /// that small records, of which tests make many, slow every build down. A rule with a size
 /// removes one record at a time and counts all of them before each, which takes minutes.
-const FORGOTTEN: [&[&str]; 2] = [
-    &["type=source.local", "unused-for=1h"],
-    &["unused-for=24h"],
-];
+const FORGOTTEN: [&[&str]; 2] = [&["type=source.local", "unused-for=1h"], &["unused-for=24h"]];
 const CACHE_AT_MOST: &str = "8GB";
 /// Packages that need nothing newer than libc 2.34, so that they run on older Debians.
 const SID_PACKAGES: &[&str] = &["docker.io", "docker-cli", "containerd"];
