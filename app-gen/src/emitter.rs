@@ -14,7 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::location::Location;
 
 /// Twelve times within the silence that the orchestrator allows.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
+pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The one writer of the process's output. After a terminal event, or once the output cannot be
 /// written any more, events are dropped.
@@ -116,13 +116,12 @@ impl Emitter {
         *self.closed.borrow()
     }
 
-    /// Emits heartbeats until the returned set is dropped.
-    pub(crate) fn start_heartbeat(self: &Arc<Self>) -> JoinSet<()> {
+    /// Emits a heartbeat after each interval until the returned set is dropped.
+    pub(crate) fn start_heartbeat(self: &Arc<Self>, interval: Duration) -> JoinSet<()> {
         let emitter = Arc::clone(self);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
-            let mut ticks =
-                tokio::time::interval_at(Instant::now() + HEARTBEAT_INTERVAL, HEARTBEAT_INTERVAL);
+            let mut ticks = tokio::time::interval_at(Instant::now() + interval, interval);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
@@ -230,23 +229,32 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_heartbeat_every_ten_seconds_until_the_end() {
+    // The clock runs: with `test-util`, which could stop it, tests would compile another tokio
+    // than the binary, and all that depends on it a second time.
+    #[tokio::test]
+    async fn heartbeats_until_the_end() {
         let (emitter, output) = emitter();
-        let heartbeat = emitter.start_heartbeat();
-        tokio::time::sleep(Duration::from_secs(35)).await;
+        let interval = Duration::from_millis(5);
+        let heartbeat = emitter.start_heartbeat(interval);
+        let three = async {
+            while output.kinds().len() < 3 {
+                tokio::time::sleep(interval).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), three)
+            .await
+            .unwrap();
         drop(heartbeat);
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(interval).await;
+        let beats = output.kinds();
+        tokio::time::sleep(20 * interval).await;
         emitter.emit(succeeded()).await;
         emitter.emit(Body::Heartbeat {}).await;
-        let kinds = output.kinds();
-        let heartbeats = (1..=3).map(|sequence| (sequence, "heartbeat".to_owned()));
-        assert_eq!(
-            kinds,
-            heartbeats
-                .chain([(4, "succeeded".to_owned())])
-                .collect::<Vec<_>>()
-        );
+        let beat = |sequence| (sequence, "heartbeat".to_owned());
+        let count = beats.len() as u64;
+        assert_eq!(beats, (1..=count).map(beat).collect::<Vec<_>>());
+        let last = (count + 1, "succeeded".to_owned());
+        assert_eq!(output.kinds(), [beats, vec![last]].concat());
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use app_gen_contract::{ARTIFACT_NAME, Body, LogLevel, SPEC_NAME, StepState};
 
 use crate::config::{Source, load_spec};
-use crate::emitter::Emitter;
+use crate::emitter::{Emitter, HEARTBEAT_INTERVAL};
 use crate::failure::Failure;
 use crate::location::Location;
 use crate::{package, provider};
@@ -24,7 +24,7 @@ pub(crate) async fn run(source: Source, emitter: Arc<Emitter>) -> Result<String,
             provider: spec.provider.clone(),
         })
         .await;
-    let _heartbeat = emitter.start_heartbeat();
+    let _heartbeat = emitter.start_heartbeat(HEARTBEAT_INTERVAL);
 
     let provider = provider::find(&spec.provider)?;
     let spec_copy = folder.child(SPEC_NAME);
