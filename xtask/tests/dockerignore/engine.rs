@@ -45,8 +45,9 @@ impl Outcome {
 
 /// Cases in fresh folders, which end with it. The builder keeps what it was sent
 /// by the name of the context's folder and trusts size and time, so that every
-/// context has a name that no other ever had. Its records of them are removed: thousands
-/// would slow down every question to the engine.
+/// context has a name that no other ever had. What it keeps of the copies is removed:
+/// thousands of records would slow down every question to the engine. Those of the contexts,
+/// which nothing tells from others', are left to its garbage collection.
 pub(crate) struct Workspace<'cases> {
     root: TempDir,
     cases: &'cases [Case],
