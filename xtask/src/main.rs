@@ -1,11 +1,10 @@
-//! Parses, dispatches, prints the error with its hint, exits. Nothing else.
+//! Parses, dispatches, reports the error, exits. Nothing else.
 
 use clap::{Args, Parser, Subcommand};
-use std::io::Write as _;
 use std::process::ExitCode;
 use xtask::commands;
 use xtask::engine::context::Context;
-use xtask::engine::error::Rendered;
+use xtask::engine::error::{Code, Failure, Rendered};
 use xtask::engine::interrupt;
 use xtask::engine::report::{Report, Verbosity};
 use xtask::local;
@@ -26,7 +25,7 @@ struct Global {
     /// Environment of platform.toml
     #[arg(long, global = true, default_value = "local")]
     env: String,
-    /// Print one JSON object on standard output
+    /// Print one JSON object on standard output, and progress as one a line on standard error
     #[arg(long, global = true)]
     json: bool,
     /// Do not ask
@@ -35,7 +34,7 @@ struct Global {
     /// Install and start what is missing first
     #[arg(long, global = true)]
     setup: bool,
-    /// Show errors only
+    /// Show no progress: only the result, or the error
     #[arg(long, global = true, conflicts_with = "verbose")]
     quiet: bool,
     /// Show every command line
@@ -92,22 +91,45 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misunderstood(&error),
+    };
     let verbosity = match (cli.global.quiet, cli.global.verbose) {
         (true, _) => Verbosity::Quiet,
         (_, true) => Verbosity::Verbose,
         _ => Verbosity::Normal,
     };
-    let json = cli.global.json;
-    let report = Report::new(json, verbosity);
-    match dispatch(cli, report) {
+    let report = Report::new(cli.global.json, verbosity);
+    match dispatch(cli, report.clone()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let rendered = Rendered::new(&error);
-            print(&rendered, json);
-            ExitCode::from(rendered.exit_code)
-        }
+        Err(error) => end(&error, &report),
     }
+}
+
+fn end(error: &anyhow::Error, report: &Report) -> ExitCode {
+    let rendered = Rendered::new(error);
+    report.error(&rendered);
+    ExitCode::from(rendered.exit_code)
+}
+
+/// A command line that is wrong, or asks for help. With `--json` its error is an object too.
+fn misunderstood(error: &clap::Error) -> ExitCode {
+    let wants_json = std::env::args_os()
+        .take_while(|argument| argument != "--")
+        .any(|argument| argument == "--json");
+    if !error.use_stderr() || !wants_json {
+        error.exit();
+    }
+    let text = error.to_string();
+    let (message, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let message = message.trim_start_matches("error: ").trim();
+    let usage = rest
+        .lines()
+        .find_map(|line| line.strip_prefix("Usage: "))
+        .unwrap_or("cargo xtask help");
+    let failure = Failure::new(Code::Usage, message).hint(usage);
+    end(&failure.into(), &Report::new(true, Verbosity::Quiet))
 }
 
 fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
@@ -151,21 +173,6 @@ fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
         Command::Cleanup(args) => commands::cleanup::run(&args, &context),
         Command::Test(args) => commands::test::run(&args, &context),
     }
-}
-
-fn print(rendered: &Rendered, json: bool) {
-    if json {
-        let object = serde_json::json!({ "error": rendered });
-        let _ = writeln!(std::io::stdout().lock(), "{object}");
-    }
-    let mut text = format!("error: {}", rendered.message);
-    for cause in &rendered.causes {
-        text.push_str(&format!("\n  because: {cause}"));
-    }
-    if let Some(hint) = &rendered.hint {
-        text.push_str(&format!("\nhint: {hint}"));
-    }
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 #[cfg(test)]
