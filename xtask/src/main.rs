@@ -1,6 +1,6 @@
 //! Parses, dispatches, reports the error, exits. Nothing else.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use std::process::ExitCode;
 use xtask::commands;
 use xtask::engine::context::Context;
@@ -11,7 +11,12 @@ use xtask::local;
 
 /// Builds, validates and runs App-Gen.
 #[derive(Parser)]
-#[command(name = "xtask", bin_name = "cargo xtask", version)]
+#[command(
+    name = "xtask",
+    bin_name = "cargo xtask",
+    version,
+    disable_help_subcommand = true
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -72,13 +77,15 @@ enum Command {
     Promote(commands::promote::Args),
     /// List the stacks with their outputs
     Outputs,
+    /// Print the address of what serves
+    Open,
     /// Remove an environment and its data
     Destroy,
     /// Take an environment's lock from whoever holds it
     Unlock,
     /// Run API and page on this machine, reloading on every edit
     Dev,
-    /// List, set or materialize secrets
+    /// List, check, set, rotate, remove and use secrets
     Secrets(commands::secrets::Args),
     /// Manage the local cloud
     Cloud(commands::cloud::Args),
@@ -88,6 +95,8 @@ enum Command {
     Cleanup(commands::cleanup::Args),
     /// Run everything that proves the product
     Test(commands::test::Args),
+    /// Explain all commands, or one; with --json to a program
+    Help(commands::help::Args),
 }
 
 fn main() -> ExitCode {
@@ -139,6 +148,10 @@ fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
     {
         return commands::inputs::run_docker(args, &build, &report);
     }
+    // Also where the manifest is wrong, or there is none.
+    if let Command::Help(args) = &cli.command {
+        return commands::help::run(args, Cli::command(), &report);
+    }
     let context = Context::load(&cli.global.env, cli.global.yes, report)?;
     // Secrets of a killed holder do not wait for a command that needs secrets; `cleanup`
     // does it itself, to say so.
@@ -164,6 +177,7 @@ fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
         Command::Releases => commands::releases::run(&context),
         Command::Promote(args) => commands::promote::run(&args, &context),
         Command::Outputs => commands::outputs::run(&context),
+        Command::Open => commands::open::run(&context),
         Command::Destroy => commands::destroy::run(&context),
         Command::Unlock => commands::unlock::run(&context),
         Command::Dev => commands::dev::run(&context),
@@ -172,15 +186,24 @@ fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
         Command::Cost(args) => commands::cost::run(&args, &context),
         Command::Cleanup(args) => commands::cleanup::run(&args, &context),
         Command::Test(args) => commands::test::run(&args, &context),
+        Command::Help(args) => commands::help::run(&args, Cli::command(), &context.report),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use super::*;
 
     #[test]
     fn the_command_line_is_sound() {
-        super::Cli::command().debug_assert();
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_says_of_every_command_what_it_changes() {
+        assert_eq!(
+            commands::help::names(&Cli::command()),
+            commands::help::described()
+        );
     }
 }

@@ -120,10 +120,10 @@ fn announce(context: &Context) -> anyhow::Result<bool> {
 
 fn web_folder(context: &Context) -> anyhow::Result<PathBuf> {
     let image = context.platform.orchestrator().image.get_ref();
-    let npm = context.platform.images[image]
-        .npm
-        .as_ref()
-        .with_context(|| format!("image {image} has no page"))?;
+    let npm = context.platform.images[image].npm.as_ref().ok_or_else(|| {
+        Failure::new(Code::Manifest, format!("image {image} has no page"))
+            .hint(format!("edit {}", app_gen_infra::MANIFEST_PATH))
+    })?;
     Ok(context.root.join(npm.folder.get_ref()))
 }
 

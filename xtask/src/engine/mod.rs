@@ -1,5 +1,6 @@
 //! Mechanism without a command line: keys, builds, registries, processes, reports.
 
+pub mod ask;
 pub mod base;
 pub mod build;
 pub mod cloud;

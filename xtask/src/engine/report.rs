@@ -137,6 +137,12 @@ impl Report {
         }
     }
 
+    /// Asks a person at the terminal, also where the command is quiet; the answer stands behind it.
+    pub(super) fn question(&self, text: &str) {
+        let mut stderr = io::stderr().lock();
+        let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+    }
+
     /// Ends the command with what went wrong, also where it is quiet: on standard error, and
     /// with `--json` as the one object on standard output.
     pub fn error(&self, error: &Rendered) {

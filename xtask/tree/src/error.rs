@@ -44,25 +44,66 @@ pub enum Code {
 }
 
 impl Code {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 12] = [
+        Self::Failed,
+        Self::Usage,
+        Self::Prerequisite,
+        Self::Manifest,
+        Self::Build,
+        Self::Smoke,
+        Self::Busy,
+        Self::Service,
+        Self::Secret,
+        Self::Deploy,
+        Self::Refused,
+        Self::Interrupted,
+    ];
+
     /// The code behind an exit status of a process of ours.
     #[must_use]
     pub fn from_exit(exit: i32) -> Option<Self> {
-        [
-            Self::Failed,
-            Self::Usage,
-            Self::Prerequisite,
-            Self::Manifest,
-            Self::Build,
-            Self::Smoke,
-            Self::Busy,
-            Self::Service,
-            Self::Secret,
-            Self::Deploy,
-            Self::Refused,
-            Self::Interrupted,
-        ]
-        .into_iter()
-        .find(|code| *code as i32 == exit)
+        Self::ALL.into_iter().find(|code| *code as i32 == exit)
+    }
+
+    /// As programs know it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Prerequisite => "prerequisite",
+            Self::Manifest => "manifest",
+            Self::Build => "build",
+            Self::Smoke => "smoke",
+            Self::Busy => "busy",
+            Self::Service => "service",
+            Self::Secret => "secret",
+            Self::Deploy => "deploy",
+            Self::Refused => "refused",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// As people read it; AGENTS.md has the same words.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Failed => "a step failed",
+            Self::Usage => "wrong command line",
+            Self::Prerequisite => "something to install or start",
+            Self::Manifest => "`platform.toml` is wrong",
+            Self::Build => "an image could not be built",
+            Self::Smoke => "the smoke test failed",
+            Self::Busy => "another command holds the lock",
+            Self::Service => "engine, registry or cloud failed, or a port is taken",
+            Self::Secret => "a required secret is missing",
+            Self::Deploy => "what was deployed does not serve",
+            Self::Refused => {
+                "a guard refuses: a protected environment, a question that nobody answered with yes"
+            }
+            Self::Interrupted => "interrupted",
+        }
     }
 }
 
