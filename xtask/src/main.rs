@@ -77,6 +77,12 @@ enum Command {
     Destroy,
     /// Take an environment's lock from whoever holds it
     Unlock,
+    /// Show what runs, how it is, and what failed lately
+    Status(commands::status::Args),
+    /// List running tasks, and lately stopped ones with why
+    Tasks(commands::tasks::Args),
+    /// Stop tasks
+    Stop(commands::stop::Args),
     /// Run API and page on this machine, reloading on every edit
     Dev,
     /// List, set or materialize secrets
@@ -144,6 +150,9 @@ fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
         Command::Outputs => commands::outputs::run(&context),
         Command::Destroy => commands::destroy::run(&context),
         Command::Unlock => commands::unlock::run(&context),
+        Command::Status(args) => commands::status::run(&args, &context),
+        Command::Tasks(args) => commands::tasks::run(&args, &context),
+        Command::Stop(args) => commands::stop::run(&args, &context),
         Command::Dev => commands::dev::run(&context),
         Command::Secrets(args) => commands::secrets::run(&args, &context),
         Command::Cloud(args) => commands::cloud::run(&args, &context),
