@@ -115,8 +115,10 @@ fn text(overview: &Overview) -> String {
 
 fn service_row(serving: &Serving) -> Vec<String> {
     let service = &serving.service;
-    if !service.exists {
-        return vec![service.service.clone(), "not deployed".to_owned()];
+    match service.exists {
+        Some(true) => {}
+        Some(false) => return vec![service.service.clone(), "not deployed".to_owned()],
+        None => return vec![service.service.clone(), "not known".to_owned()],
     }
     let mut health = BTreeMap::<&str, usize>::new();
     for target in &service.targets {

@@ -28,9 +28,8 @@ pub struct Answer {
 pub struct Service {
     /// As the manifest names it.
     pub service: String,
-    /// Whether it is deployed.
-    #[serde(default)]
-    pub exists: bool,
+    /// Whether it is deployed; nothing where that could not be asked.
+    pub exists: Option<bool>,
     /// Tasks that run.
     #[serde(default)]
     pub running: u32,

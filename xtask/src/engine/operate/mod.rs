@@ -5,7 +5,11 @@
 //! makes a line of a log readable, `selection` is what a command line names.
 
 pub mod answers;
+pub mod change;
+pub mod inside;
+pub mod logs;
 pub mod overview;
+pub mod record;
 pub mod selection;
 
 use crate::engine::context::Context;
