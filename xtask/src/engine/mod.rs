@@ -10,6 +10,7 @@ pub mod cost;
 pub mod deploy;
 pub mod key;
 pub mod lock;
+pub mod operate;
 pub mod paths;
 pub mod registry;
 pub mod report;
