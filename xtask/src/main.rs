@@ -77,6 +77,8 @@ enum Command {
     Destroy,
     /// Take an environment's lock from whoever holds it
     Unlock,
+    /// Say what is wrong, by cause, and the next command
+    Doctor(commands::doctor::Args),
     /// Run API and page on this machine, reloading on every edit
     Dev,
     /// List, set or materialize secrets
@@ -144,6 +146,7 @@ fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
         Command::Outputs => commands::outputs::run(&context),
         Command::Destroy => commands::destroy::run(&context),
         Command::Unlock => commands::unlock::run(&context),
+        Command::Doctor(args) => commands::doctor::run(&args, &context),
         Command::Dev => commands::dev::run(&context),
         Command::Secrets(args) => commands::secrets::run(&args, &context),
         Command::Cloud(args) => commands::cloud::run(&args, &context),

@@ -9,6 +9,7 @@ pub mod deploy;
 pub mod destroy;
 pub mod dev;
 pub mod diff;
+pub mod doctor;
 pub mod inputs;
 pub mod outputs;
 pub mod plan;

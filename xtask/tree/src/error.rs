@@ -39,6 +39,8 @@ pub enum Code {
     Deploy = 10,
     /// A guard of the environment refuses: protection, an answer that was no.
     Refused = 11,
+    /// `doctor` found something wrong.
+    Unhealthy = 12,
     /// Ctrl-C or SIGTERM.
     Interrupted = 130,
 }
@@ -59,6 +61,7 @@ impl Code {
             Self::Secret,
             Self::Deploy,
             Self::Refused,
+            Self::Unhealthy,
             Self::Interrupted,
         ]
         .into_iter()
