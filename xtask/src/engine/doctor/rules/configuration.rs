@@ -218,7 +218,7 @@ pub(super) fn image_missing(evidence: &Evidence) -> Vec<Finding> {
 pub(super) fn image_platform(evidence: &Evidence) -> Vec<Finding> {
     let wanted = &evidence.platform.platform;
     images(evidence, |image, found| {
-        let found = found.filter(|found| found != wanted)?;
+        let found = found.filter(|found| *found != wanted)?;
         Some(
             Finding::about(
                 "wrong-platform",
