@@ -73,6 +73,8 @@ impl Code {
 #[derive(Debug, Clone)]
 pub struct Failure {
     code: Code,
+    /// Of a program that ran in our place, where that is what the command ends with.
+    passed_on: Option<u8>,
     message: String,
     hint: Option<String>,
     cause: Option<Arc<anyhow::Error>>,
@@ -83,6 +85,7 @@ impl Failure {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
+            passed_on: None,
             message: message.into(),
             hint: None,
             cause: None,
@@ -93,6 +96,14 @@ impl Failure {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Ends the command with the exit code of the program that it was asked to run; one that
+    /// says nothing went wrong is not passed on.
+    #[must_use]
+    pub fn passing_on(mut self, exit_code: i32) -> Self {
+        self.passed_on = u8::try_from(exit_code).ok().filter(|&code| code != 0);
         self
     }
 
@@ -168,7 +179,9 @@ impl Rendered {
                 exit_code: Code::Interrupted as u8,
             };
         }
-        let code = failures.last().map_or(Code::Failed, |failure| failure.code);
+        let exit_code = failures.last().map_or(Code::Failed as u8, |failure| {
+            failure.passed_on.unwrap_or(failure.code as u8)
+        });
         let disk_is_full = error
             .chain()
             .any(|cause| cause.to_string().contains(DISK_FULL));
@@ -187,7 +200,7 @@ impl Rendered {
             message,
             causes,
             hint,
-            exit_code: code as u8,
+            exit_code,
         }
     }
 }
@@ -227,6 +240,15 @@ mod tests {
         assert_eq!(rendered.message, "interrupted");
         assert_eq!((rendered.causes, rendered.hint), (Vec::new(), None));
         assert_eq!(rendered.exit_code, Code::Interrupted as u8);
+    }
+
+    #[test]
+    fn the_exit_code_of_a_program_is_passed_on_and_never_as_success() {
+        let exit_code = |code| {
+            let failure = Failure::new(Code::Failed, "task failed").passing_on(code);
+            Rendered::new(&failure.into()).exit_code
+        };
+        assert_eq!([2, 137, 0, -1, 256].map(exit_code), [2, 137, 1, 1, 1]);
     }
 
     #[test]
