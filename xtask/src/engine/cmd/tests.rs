@@ -71,7 +71,8 @@ fn a_child_that_never_falls_silent_is_bounded() {
 #[test]
 fn lines_are_handed_over_whole_and_in_order_also_the_last() {
     let mut lines = Vec::new();
-    let script = "for i in 1 2 3; do printf 'a%s' $i; sleep 0.01; echo b; done; echo >&2 no; printf end";
+    let script =
+        "for i in 1 2 3; do printf 'a%s' $i; sleep 0.01; echo b; done; echo >&2 no; printf end";
     let status = Cmd::new("sh")
         .args(["-c", script])
         .lines(&Report::new(false, Verbosity::Quiet), "sh", |line| {

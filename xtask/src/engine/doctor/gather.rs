@@ -10,9 +10,9 @@ use crate::engine::context::Context;
 use crate::engine::deploy::release::{self, Release};
 use crate::engine::error::{Code, Failure};
 use crate::engine::interrupt;
+use crate::engine::paths;
 use crate::engine::registry::Repository;
 use crate::engine::target::{self, Registry};
-use crate::engine::paths;
 use crate::local::{Part, database, engine};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -259,7 +259,10 @@ fn images(
             let release = release?.as_ref()?;
             // Where ECS runs another than the record says, that one counts.
             let running = status.known().and_then(|status| {
-                let service = status.services.iter().find(|found| found.service == *consumer);
+                let service = status
+                    .services
+                    .iter()
+                    .find(|found| found.service == *consumer);
                 service.and_then(|service| service.image.clone())
             });
             let recorded = || Some(release.images.get(image)?.reference.clone());
@@ -300,8 +303,7 @@ fn images(
 /// `os/architecture` of an image by digest; nothing where its registry does not have it.
 fn platform_of(reference: &str) -> anyhow::Result<Option<String>> {
     let (repository, digest) = Repository::of_reference(reference)?;
-    let repository =
-        Repository::bounded(&repository.registry, &repository.name, REGISTRY_BOUND);
+    let repository = Repository::bounded(&repository.registry, &repository.name, REGISTRY_BOUND);
     if repository.digest_of(digest)?.is_none() {
         return Ok(None);
     }
@@ -372,8 +374,11 @@ fn errors(context: &Context) -> anyhow::Result<Vec<LogLine>> {
     cloud::call(context, arguments)
         .timeout(CLOUD_BOUND)
         .stream("log", |value| {
-            if lines.len() < ERRORS_KEPT {
-                lines.push(serde_json::from_value(value)?);
+            // A call that fails says so last, in another form, and is an error below.
+            if lines.len() < ERRORS_KEPT
+                && let Ok(line) = serde_json::from_value(value)
+            {
+                lines.push(line);
             }
             Ok(())
         })?;

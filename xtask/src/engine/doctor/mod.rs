@@ -71,12 +71,7 @@ impl Finding {
     }
 
     /// A finding about a service or a kind of task.
-    fn about(
-        rule: &str,
-        consumer: &str,
-        says: impl Into<String>,
-        next: impl Into<String>,
-    ) -> Self {
+    fn about(rule: &str, consumer: &str, says: impl Into<String>, next: impl Into<String>) -> Self {
         Self {
             scope: Scope::Consumer(consumer.to_owned()),
             ..Self::whole(rule, consumer, says, next)

@@ -33,10 +33,7 @@ pub(super) fn unanswered(evidence: &Evidence) -> Vec<Finding> {
     ask("database", evidence.database.failure());
     ask("log", evidence.errors.failure());
     // A registry that does not run has its own rule.
-    if evidence
-        .part(Part::Registry)
-        .is_none_or(PartFound::is_ok)
-    {
+    if evidence.part(Part::Registry).is_none_or(PartFound::is_ok) {
         for image in &evidence.images {
             ask(&image.reference, image.platform.failure());
         }
@@ -122,9 +119,8 @@ pub(super) fn secrets(evidence: &Evidence) -> Vec<Finding> {
                 Finding::about("secret-key", consumer, says, evidence.command(&set))
             } else {
                 let says = format!("the secret {name} does not exist");
-                Finding::about("secret-missing", consumer, says, evidence.command(&set)).evidence([
-                    format!("it needs {}", missing.join(", ")),
-                ])
+                Finding::about("secret-missing", consumer, says, evidence.command(&set))
+                    .evidence([format!("it needs {}", missing.join(", "))])
             })
         })
         .collect()
@@ -186,9 +182,8 @@ pub(super) fn database(evidence: &Evidence) -> Vec<Finding> {
         (None, "local") => evidence.command("deploy"),
         (None, _) => evidence.command("secrets list"),
     };
-    let state = stopped.map(|container| {
-        format!("container {} is {}", container.name, container.state)
-    });
+    let state =
+        stopped.map(|container| format!("container {} is {}", container.name, container.state));
     vec![
         Finding::about(
             "database-down",

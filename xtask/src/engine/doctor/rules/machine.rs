@@ -73,10 +73,7 @@ pub(super) fn cloud(evidence: &Evidence) -> Vec<Finding> {
 }
 
 fn part(evidence: &Evidence, part: Part, rule: &str, therefore: &str) -> Vec<Finding> {
-    let Some(found) = evidence
-        .part(part)
-        .filter(|found| !found.is_ok())
-    else {
+    let Some(found) = evidence.part(part).filter(|found| !found.is_ok()) else {
         return Vec::new();
     };
     let is = match found.state {
@@ -91,12 +88,7 @@ fn part(evidence: &Evidence, part: Part, rule: &str, therefore: &str) -> Vec<Fin
     };
     let name = part.name();
     vec![
-        Finding::whole(
-            rule,
-            name,
-            format!("the {name} {is}: {therefore}"),
-            next,
-        )
-        .evidence([found.found.clone()]),
+        Finding::whole(rule, name, format!("the {name} {is}: {therefore}"), next)
+            .evidence([found.found.clone()]),
     ]
 }
