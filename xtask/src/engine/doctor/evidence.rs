@@ -236,6 +236,8 @@ pub struct Task {
     /// RFC 3339.
     pub created_at: Option<String>,
     /// RFC 3339.
+    pub started_at: Option<String>,
+    /// RFC 3339.
     pub stopped_at: Option<String>,
     /// What its failure means; nothing where it did not fail.
     pub meaning: Option<Meaning>,
@@ -412,6 +414,14 @@ impl PartFound {
     #[must_use]
     pub fn is_ok(&self) -> bool {
         self.state == State::Ok
+    }
+}
+
+impl Task {
+    /// When it started, or else was made.
+    #[must_use]
+    pub fn begun_at(&self) -> Option<&str> {
+        self.started_at.as_deref().or(self.created_at.as_deref())
     }
 }
 

@@ -1,75 +1,69 @@
-//! Tasks that stopped: which of them still matter, and whether it happens again and again.
+//! Tasks that stopped: which of them still matter, and how much.
 
-use super::super::Finding;
 use super::super::evidence::{Evidence, Meaning, Task};
+use super::super::{Finding, Severity};
 use std::collections::BTreeMap;
 
-/// So many stops of one revision for one reason are no bad luck.
+/// So many stops for one reason are no bad luck.
 const LOOP: usize = 3;
-/// What has not come again for so long, while another task does well, has passed.
-const PASSED_SECS: i64 = 10 * 60;
+/// A deployment that was taken back is news for so long.
+const NEWS_SECS: i64 = 10 * 60;
+/// A task that ran for less has not shown yet that it does better.
+const PROVEN_SECS: i64 = 30;
 const LOG_LINES_SHOWN: usize = 5;
 /// Somebody asked it to stop, which is no fault.
 const ASKED: &str = "stopped";
 
 pub(super) fn stops(evidence: &Evidence) -> Vec<Finding> {
     let platform = &evidence.platform;
-    let services = platform.services.keys().map(|name| (name, true));
-    let kinds = platform.tasks.keys().map(|name| (name, false));
-    services
-        .chain(kinds)
-        .flat_map(|(consumer, is_service)| judge(evidence, consumer, is_service))
+    let consumers = platform.services.keys().chain(platform.tasks.keys());
+    consumers
+        .flat_map(|consumer| judge(evidence, consumer))
         .collect()
 }
 
-fn judge(evidence: &Evidence, consumer: &str, is_service: bool) -> Vec<Finding> {
+fn judge(evidence: &Evidence, consumer: &str) -> Vec<Finding> {
+    let is_service = evidence.platform.services.contains_key(consumer);
+    let focus = evidence.focus.as_ref();
+    let wanted = focus.and_then(|focus| focus.task.as_deref());
     let tasks = evidence.tasks_of(consumer);
-    let wanted = evidence
-        .focus
-        .as_ref()
-        .and_then(|focus| focus.task.as_ref());
-    // What another revision did is history: it was replaced, or taken back.
+    // What an earlier revision did is history.
     let current = match evidence.service(consumer) {
-        Some(service) => service.revision(),
-        None => tasks.first().map_or("", |task| &task.task_definition),
+        Some(service) => number(service.revision()),
+        None => tasks
+            .first()
+            .map_or(0, |task| number(&task.task_definition)),
     };
     let mut reasons: BTreeMap<&str, Vec<(&Task, &Meaning)>> = BTreeMap::new();
     for &task in &tasks {
         let counts = match wanted {
-            Some(wanted) => task.task == *wanted,
-            None => task.task_definition == current,
+            Some(wanted) => task.task == wanted,
+            None => number(&task.task_definition) >= current,
         };
         if let Some(meaning) = task.meaning.as_ref()
             && counts
             && meaning.name != ASKED
         {
-            reasons
-                .entry(&meaning.name)
-                .or_default()
-                .push((task, meaning));
+            let stops = reasons.entry(&meaning.name).or_default();
+            stops.push((task, meaning));
         }
     }
     reasons
         .into_values()
         .filter_map(|stops| {
-            let (newest, meaning) = *stops.first()?;
+            let &(newest, meaning) = stops.first()?;
             let exits = meaning.name.starts_with("exit-");
             // A job's task says by its exit code that the job failed, and in its log why.
             if exits && !is_service && wanted.is_none() {
                 return None;
             }
-            let does_well = tasks.iter().any(|task| {
-                task.created_at > newest.created_at
-                    && task.meaning.is_none()
-                    && (task.status == "RUNNING" || task.exit_code == Some(0))
-            });
-            let again = stops.len() >= LOOP;
-            let age = evidence.seconds_since(newest.stopped_at.as_deref());
-            if does_well && wanted.is_none() && age.is_some_and(|age| age > PASSED_SECS) {
-                return None;
-            }
+            let severity = match wanted {
+                Some(_) => Severity::Broken,
+                None if is_service => of_service(evidence, consumer, &tasks, &stops)?,
+                None => of_job(&tasks, newest)?,
+            };
             let rule = match exits || meaning.name == "unknown" {
-                true if again && is_service => "crash-loop",
+                true if stops.len() >= LOOP && is_service => "crash-loop",
                 _ => &meaning.name,
             };
             let says = match stops.len() {
@@ -77,18 +71,79 @@ fn judge(evidence: &Evidence, consumer: &str, is_service: bool) -> Vec<Finding> 
                 times => format!("{} ({times} times)", meaning.says),
             };
             let finding = Finding::about(rule, consumer, says, next(evidence, newest, meaning))
-                .evidence(lines(newest, age));
-            Some(if does_well && !again {
-                finding.warning()
-            } else {
-                finding
+                .evidence(lines(evidence, newest));
+            Some(Finding {
+                severity,
+                ..finding
             })
         })
         .collect()
 }
 
+/// How bad it is that tasks of a service stopped; nothing where that has passed.
+fn of_service(
+    evidence: &Evidence,
+    consumer: &str,
+    tasks: &[&Task],
+    stops: &[(&Task, &Meaning)],
+) -> Option<Severity> {
+    let (newest, _) = stops.first()?;
+    let service = evidence.service(consumer);
+    let taken_back =
+        service.is_some_and(|service| number(&newest.task_definition) > number(service.revision()));
+    if taken_back && service.is_some_and(|service| service.running >= service.desired) {
+        let age = evidence.seconds_since(newest.stopped_at.as_deref());
+        return age
+            .is_none_or(|age| age < NEWS_SECS)
+            .then_some(Severity::Warning);
+    }
+    let after = tasks
+        .iter()
+        .find(|task| task.status == "RUNNING" && task.created_at > newest.created_at);
+    let Some(after) = after else {
+        return Some(Severity::Broken);
+    };
+    let longest_life = stops
+        .iter()
+        .filter_map(|(task, _)| {
+            let begun = evidence.seconds_since(task.begun_at())?;
+            Some(begun - evidence.seconds_since(task.stopped_at.as_deref())?)
+        })
+        .max()
+        .unwrap_or(0);
+    let age = evidence.seconds_since(after.begun_at()).unwrap_or(0);
+    if age > longest_life.max(PROVEN_SECS) {
+        None
+    } else if stops.len() >= LOOP {
+        Some(Severity::Broken)
+    } else {
+        Some(Severity::Warning)
+    }
+}
+
+/// How bad it is that a job's task stopped; nothing where a later one ended well.
+fn of_job(tasks: &[&Task], newest: &Task) -> Option<Severity> {
+    let mut later = tasks
+        .iter()
+        .filter(|task| task.created_at > newest.created_at)
+        .peekable();
+    if later.peek().is_none() {
+        return Some(Severity::Broken);
+    }
+    later
+        .all(|task| task.exit_code != Some(0))
+        .then_some(Severity::Warning)
+}
+
+/// The revision's number: of two revisions, the larger is the newer.
+fn number(revision: &str) -> u64 {
+    let number = revision.rsplit(':').next();
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
 /// What the newest stop left.
-fn lines(task: &Task, age: Option<i64>) -> Vec<String> {
+fn lines(evidence: &Evidence, task: &Task) -> Vec<String> {
+    let age = evidence.seconds_since(task.stopped_at.as_deref());
     let reasons: Vec<&str> = [task.reason.as_deref(), task.container_reason.as_deref()]
         .into_iter()
         .flatten()

@@ -59,47 +59,56 @@ fn the_hint_of_a_stop_is_the_next_command() {
     );
 }
 
-#[test]
-fn a_loop_is_told_from_a_single_crash_and_from_what_has_passed() {
-    let crashes = |count: usize, then_runs: bool, stopped_at: &str| {
-        examined(|evidence| {
-            if !then_runs {
-                down(evidence);
-            }
-            for number in 0..count {
-                let mut task = stopped("exit-1", Some(1));
-                task.task = format!("3333333{number}");
-                task.stopped_at = Some(stopped_at.to_owned());
-                tasks(evidence).push(task);
-            }
-            if then_runs {
-                let mut task = running("orchestrator", DEFINITION);
-                task.created_at = Some("2026-11-21T11:59:30Z".to_owned());
-                tasks(evidence).push(task);
-            }
-        })
+/// What is found after crashes of which each task lived 20 s, the last ended a minute ago.
+fn after_crashes(count: usize, running_since: Option<&str>) -> Vec<(String, Severity)> {
+    let found = examined(|evidence| {
+        down(evidence);
+        for number in 0..count {
+            let mut task = stopped("exit-1", Some(1));
+            task.task = format!("3333333{number}");
+            task.created_at = Some("2026-11-21T11:58:40Z".to_owned());
+            tasks(evidence).push(task);
+        }
+        if let Some(since) = running_since {
+            let Evidence { status, health, .. } = healthy();
+            (evidence.status, evidence.health) = (status, health);
+            let mut task = running("orchestrator", DEFINITION);
+            task.created_at = Some(since.to_owned());
+            tasks(evidence).push(task);
+        }
+    });
+    found
         .into_iter()
         .map(|finding| (finding.rule, finding.severity))
-        .collect::<Vec<_>>()
-    };
-    let lately = "2026-11-21T11:59:00Z";
-    let once = ("exit-1".to_owned(), Broken);
-    assert_eq!(crashes(1, false, lately), [once]);
-    assert_eq!(crashes(1, true, lately), [("exit-1".to_owned(), Warning)]);
-    let again = [("crash-loop".to_owned(), Broken)];
-    assert_eq!(crashes(3, false, lately), again);
-    assert_eq!(crashes(3, true, lately), again);
-    assert_eq!(crashes(3, true, "2026-11-21T11:40:00Z"), []);
+        .collect()
 }
 
 #[test]
-fn stops_of_a_revision_that_was_taken_back_are_history() {
-    let findings = examined(|evidence| {
-        let mut task = stopped("image-missing", None);
-        task.task_definition = "app-gen-saas-app:8".to_owned();
-        tasks(evidence).push(task);
-    });
-    assert_eq!(findings, []);
+fn a_crash_has_passed_once_a_task_outlives_those_that_crashed() {
+    let is = |rule: &str, severity| vec![(rule.to_owned(), severity)];
+    assert_eq!(after_crashes(1, None), is("exit-1", Broken));
+    assert_eq!(after_crashes(3, None), is("crash-loop", Broken));
+    let just_now = Some("2026-11-21T11:59:35Z");
+    assert_eq!(after_crashes(1, just_now), is("exit-1", Warning));
+    assert_eq!(after_crashes(3, just_now), is("crash-loop", Broken));
+    let a_while = Some("2026-11-21T11:59:20Z");
+    assert_eq!(after_crashes(3, a_while), []);
+}
+
+#[test]
+fn a_revision_that_was_taken_back_is_news_and_an_older_one_is_history() {
+    let stop_of = |revision: u32, stopped_at: &str| {
+        examined(|evidence| {
+            let mut task = stopped("image-missing", None);
+            task.task_definition = format!("app-gen-saas-app:{revision}");
+            task.stopped_at = Some(stopped_at.to_owned());
+            tasks(evidence).push(task);
+        })
+    };
+    let news = stop_of(10, "2026-11-21T11:51:00Z");
+    assert_is(&news[0], "image-missing", Warning, "orchestrator");
+    assert_eq!(stop_of(10, "2026-11-21T11:49:00Z"), []);
+    assert_eq!(stop_of(6, "2026-11-21T11:59:00Z"), []);
 }
 
 #[test]
@@ -119,14 +128,17 @@ fn a_generator_that_failed_its_job_is_no_fault_of_the_platform() {
         Broken,
         "generator",
     );
-    // A later job did well.
-    let passed = only(|evidence| {
-        stop("capacity", None)(evidence);
-        let mut task = running("generator", "app-generator:1");
-        task.created_at = Some(NOW.to_owned());
-        tasks(evidence).push(task);
-    });
-    assert_is(&passed, "capacity", Warning, "generator");
+    let with_a_later = |exit_code| {
+        examined(|evidence| {
+            stop("capacity", None)(evidence);
+            let mut task = running("generator", "app-generator:1");
+            task.created_at = Some(NOW.to_owned());
+            task.exit_code = exit_code;
+            tasks(evidence).push(task);
+        })
+    };
+    assert_is(&with_a_later(None)[0], "capacity", Warning, "generator");
+    assert_eq!(with_a_later(Some(0)), []);
 }
 
 #[test]
