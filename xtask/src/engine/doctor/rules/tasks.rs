@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 
 /// So many stops for one reason are no bad luck.
 const LOOP: usize = 3;
-/// A deployment that was taken back is news for so long.
-const NEWS_SECS: i64 = 10 * 60;
 /// A task that ran for less has not shown yet that it does better.
 const PROVEN_SECS: i64 = 30;
 const LOG_LINES_SHOWN: usize = 5;
@@ -27,18 +25,16 @@ fn judge(evidence: &Evidence, consumer: &str) -> Vec<Finding> {
     let focus = evidence.focus.as_ref();
     let wanted = focus.and_then(|focus| focus.task.as_deref());
     let tasks = evidence.tasks_of(consumer);
-    // What an earlier revision did is history.
+    // What another revision did is history: it was replaced, or taken back.
     let current = match evidence.service(consumer) {
-        Some(service) => number(service.revision()),
-        None => tasks
-            .first()
-            .map_or(0, |task| number(&task.task_definition)),
+        Some(service) => service.revision(),
+        None => tasks.first().map_or("", |task| &task.task_definition),
     };
     let mut reasons: BTreeMap<&str, Vec<(&Task, &Meaning)>> = BTreeMap::new();
     for &task in &tasks {
         let counts = match wanted {
             Some(wanted) => task.task == wanted,
-            None => number(&task.task_definition) >= current,
+            None => task.task_definition == current,
         };
         if let Some(meaning) = task.meaning.as_ref()
             && counts
@@ -59,7 +55,7 @@ fn judge(evidence: &Evidence, consumer: &str) -> Vec<Finding> {
             }
             let severity = match wanted {
                 Some(_) => Severity::Broken,
-                None if is_service => of_service(evidence, consumer, &tasks, &stops)?,
+                None if is_service => of_service(evidence, &tasks, &stops)?,
                 None => of_job(&tasks, newest)?,
             };
             let rule = match exits || meaning.name == "unknown" {
@@ -83,20 +79,10 @@ fn judge(evidence: &Evidence, consumer: &str) -> Vec<Finding> {
 /// How bad it is that tasks of a service stopped; nothing where that has passed.
 fn of_service(
     evidence: &Evidence,
-    consumer: &str,
     tasks: &[&Task],
     stops: &[(&Task, &Meaning)],
 ) -> Option<Severity> {
     let (newest, _) = stops.first()?;
-    let service = evidence.service(consumer);
-    let taken_back =
-        service.is_some_and(|service| number(&newest.task_definition) > number(service.revision()));
-    if taken_back && service.is_some_and(|service| service.running >= service.desired) {
-        let age = evidence.seconds_since(newest.stopped_at.as_deref());
-        return age
-            .is_none_or(|age| age < NEWS_SECS)
-            .then_some(Severity::Warning);
-    }
     let after = tasks
         .iter()
         .find(|task| task.status == "RUNNING" && task.created_at > newest.created_at);
@@ -133,12 +119,6 @@ fn of_job(tasks: &[&Task], newest: &Task) -> Option<Severity> {
     later
         .all(|task| task.exit_code != Some(0))
         .then_some(Severity::Warning)
-}
-
-/// The revision's number: of two revisions, the larger is the newer.
-fn number(revision: &str) -> u64 {
-    let number = revision.rsplit(':').next();
-    number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 /// What the newest stop left.
