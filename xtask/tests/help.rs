@@ -18,6 +18,7 @@ fn every_command_explains_itself() {
         "inputs",
         "bases",
         "validate",
+        "doctor",
         "dev",
         "secrets",
         "cloud",
