@@ -154,8 +154,8 @@ pub struct Partial {
 pub struct Service {
     /// Name in the manifest.
     pub service: String,
-    /// Whether ECS knows it.
-    pub exists: bool,
+    /// Whether ECS knows it; nothing where it could not be asked.
+    pub exists: Option<bool>,
     /// Tasks that run.
     pub running: u32,
     /// Tasks that should run.
@@ -178,7 +178,7 @@ pub struct Service {
 #[derive(Debug, Deserialize)]
 pub struct Event {
     /// RFC 3339.
-    pub at: String,
+    pub at: Option<String>,
     /// In ECS's words.
     pub message: String,
 }
@@ -189,7 +189,7 @@ pub struct Target {
     /// Address.
     pub address: String,
     /// Port.
-    pub port: u16,
+    pub port: Option<u16>,
     /// `healthy`, `unhealthy`, `initial`, `draining`, `unused`, `unknown`.
     pub health: String,
     /// Such as `Target.ResponseCodeMismatch`.
@@ -262,6 +262,9 @@ pub struct Meaning {
 pub struct LogLine {
     /// As it was written.
     pub message: String,
+    /// Who wrote it, where lines of several tasks are read.
+    #[serde(default)]
+    pub task: Option<String>,
 }
 
 /// A secret of the manifest.
@@ -385,7 +388,7 @@ impl Evidence {
         services
             .into_iter()
             .flatten()
-            .filter(|service| service.exists)
+            .filter(|service| service.exists == Some(true))
     }
 
     /// Tasks of a service or kind, the newest first.

@@ -355,8 +355,7 @@ fn focus(evidence: &Evidence, about: &str) -> anyhow::Result<Option<Focus>> {
         .into())
 }
 
-/// What the orchestrator complained of lately. A task that has stopped has said its last word
-/// in its own finding.
+/// What the orchestrator complained of lately.
 fn errors(context: &Context) -> anyhow::Result<Vec<LogLine>> {
     let since = OffsetDateTime::now_utc() - ERRORS_SINCE;
     let since_ms = (since.unix_timestamp_nanos() / 1_000_000).to_string();

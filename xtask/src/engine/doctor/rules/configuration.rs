@@ -2,7 +2,7 @@
 //! a database, images.
 
 use super::super::Finding;
-use super::super::evidence::{Evidence, ImageFound, PartFound, Source};
+use super::super::evidence::{Evidence, ImageFound, PartFound, Service, Source};
 use crate::local::Part;
 
 /// How many missing rights are named.
@@ -130,7 +130,8 @@ pub(super) fn not_deployed(evidence: &Evidence) -> Vec<Finding> {
     let Some(status) = evidence.status.known() else {
         return Vec::new();
     };
-    if status.services.is_empty() || status.services.iter().any(|service| service.exists) {
+    let is_gone = |service: &Service| service.exists == Some(false);
+    if status.services.is_empty() || !status.services.iter().all(is_gone) {
         return Vec::new();
     }
     let environment = &evidence.environment;

@@ -56,13 +56,13 @@ pub const RULES: &[Rule] = &[
     rule(machine::registry, These(&[])),
     rule(machine::engine, Everything),
     rule(machine::cloud, Everything),
+    rule(configuration::not_deployed, Everything),
     rule(configuration::unanswered, These(&[])),
     rule(configuration::rights, These(&[])),
     rule(
         configuration::secrets,
         These(&[GIVES_UP, &["secret-missing", "secret-key", "exit-2"]]),
     ),
-    rule(configuration::not_deployed, Everything),
     rule(configuration::database, These(&[GIVES_UP, NOT_SERVING])),
     rule(
         configuration::image_missing,

@@ -101,7 +101,10 @@ pub(super) fn targets(evidence: &Evidence) -> Vec<Finding> {
                 .map(|target| {
                     let words = [&target.reason, &target.description].into_iter().flatten();
                     let words: Vec<&str> = words.map(String::as_str).collect();
-                    format!("{}:{}: {}", target.address, target.port, words.join(": "))
+                    let port = target
+                        .port
+                        .map_or_else(String::new, |port| format!(":{port}"));
+                    format!("{}{port}: {}", target.address, words.join(": "))
                 })
                 .collect();
             let finding = Finding::about(
@@ -213,7 +216,10 @@ fn running(service: &Service) -> [String; 1] {
 
 fn events(service: &Service) -> impl Iterator<Item = String> {
     let newest = service.events.iter().take(EVENTS_SHOWN);
-    newest.map(|event| format!("{} {}", event.at, event.message))
+    newest.map(|event| match &event.at {
+        Some(at) => format!("{at} {}", event.message),
+        None => event.message.clone(),
+    })
 }
 
 pub(super) fn alarms(evidence: &Evidence) -> Vec<Finding> {
@@ -240,7 +246,21 @@ pub(super) fn alarms(evidence: &Evidence) -> Vec<Finding> {
 
 pub(super) fn log_errors(evidence: &Evidence) -> Vec<Finding> {
     let mut messages: BTreeMap<String, usize> = BTreeMap::new();
+    let stopped: Vec<&str> = evidence
+        .tasks_of(ANSWERS)
+        .into_iter()
+        .filter(|task| task.status == "STOPPED")
+        .map(|task| task.task.as_str())
+        .collect();
     for line in evidence.errors.known().into_iter().flatten() {
+        // A task that stopped is judged by that.
+        if line
+            .task
+            .as_deref()
+            .is_some_and(|task| stopped.contains(&task))
+        {
+            continue;
+        }
         *messages.entry(gist(&line.message)).or_default() += 1;
     }
     let total: usize = messages.values().sum();

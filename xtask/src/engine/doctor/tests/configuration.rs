@@ -78,7 +78,7 @@ fn a_secret_and_a_key_of_it_are_told_apart_and_explain_the_stop() {
 fn an_environment_without_services_was_never_deployed_or_lost_them() {
     let gone = |release: Option<Serving>| {
         only(|evidence| {
-            service(evidence).exists = false;
+            service(evidence).exists = Some(false);
             evidence.release = Source::Known(release);
             evidence.health = replies(404, None);
         })

@@ -185,5 +185,6 @@ fn where_all_is_well_nothing_is_found() {
 fn line(message: &str) -> LogLine {
     LogLine {
         message: message.to_owned(),
+        task: None,
     }
 }

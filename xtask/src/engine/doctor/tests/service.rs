@@ -118,7 +118,13 @@ fn errors_of_the_log_are_counted_by_what_they_say() {
     let finding = only(|evidence| {
         let failed = r#"{"level":"ERROR","timestamp":"T","message":"request failed","error":"no"}"#;
         let other = failed.replace("\"T\"", "\"U\"");
-        evidence.errors = Source::Known(vec![line(failed), line("not JSON"), line(&other)]);
+        let mut last_words = line("stopped with this");
+        last_words.task = Some(stopped("killed", None).task);
+        let mut old = stopped("killed", None);
+        old.task_definition = "app-gen-saas-app:1".to_owned();
+        tasks(evidence).push(old);
+        let lines = vec![line(failed), line("not JSON"), line(&other), last_words];
+        evidence.errors = Source::Known(lines);
     });
     assert_is(&finding, "log-errors", Warning, "orchestrator");
     assert_eq!(finding.evidence, ["2 × request failed: no", "1 × not JSON"]);
