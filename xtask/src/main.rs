@@ -77,6 +77,22 @@ enum Command {
     Destroy,
     /// Take an environment's lock from whoever holds it
     Unlock,
+    /// Show what runs, how it is, and what failed lately
+    Status(commands::status::Args),
+    /// Show what services and tasks said, and say
+    Logs(commands::logs::Args),
+    /// List running tasks, and lately stopped ones with why
+    Tasks(commands::tasks::Args),
+    /// Run one task, show its log, and end with its exit code
+    Run(commands::run::Args),
+    /// Run a command, or a shell, inside a running task
+    Exec(commands::exec::Args),
+    /// Replace the tasks of services by new ones
+    Restart(commands::restart::Args),
+    /// Set how many tasks services run
+    Scale(commands::scale::Args),
+    /// Stop tasks
+    Stop(commands::stop::Args),
     /// Say what is wrong, by cause, and the next command
     Doctor(commands::doctor::Args),
     /// Run API and page on this machine, reloading on every edit
@@ -146,6 +162,14 @@ fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
         Command::Outputs => commands::outputs::run(&context),
         Command::Destroy => commands::destroy::run(&context),
         Command::Unlock => commands::unlock::run(&context),
+        Command::Status(args) => commands::status::run(&args, &context),
+        Command::Logs(args) => commands::logs::run(&args, &context),
+        Command::Tasks(args) => commands::tasks::run(&args, &context),
+        Command::Run(args) => commands::run::run(&args, &context),
+        Command::Exec(args) => commands::exec::run(&args, &context),
+        Command::Restart(args) => commands::restart::run(&args, &context),
+        Command::Scale(args) => commands::scale::run(&args, &context),
+        Command::Stop(args) => commands::stop::run(&args, &context),
         Command::Doctor(args) => commands::doctor::run(&args, &context),
         Command::Dev => commands::dev::run(&context),
         Command::Secrets(args) => commands::secrets::run(&args, &context),

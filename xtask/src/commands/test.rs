@@ -237,7 +237,7 @@ fn browser(context: &Context) -> anyhow::Result<()> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let mut environment = orchestrator::environment(context, &folder, port, BTreeMap::new())?;
     environment.insert("UI_DIR".to_owned(), page.display().to_string());
-    let _api = orchestrator::start(context, &environment)?;
+    let _api = orchestrator::start(context, &environment, folder.join(orchestrator::LOG))?;
     let url = format!("http://127.0.0.1:{port}");
     journeys(context, &url, &url)
 }

@@ -27,6 +27,7 @@ pub struct Call<'a> {
     arguments: Vec<String>,
     stdin: Option<Vec<u8>>,
     timeout: Duration,
+    grace: Option<Duration>,
     survives_interrupt: bool,
 }
 
@@ -53,6 +54,7 @@ pub fn call<'a, S: Into<String>>(
         arguments: arguments.into_iter().map(Into::into).collect(),
         stdin: None,
         timeout: Duration::from_secs(120),
+        grace: None,
         survives_interrupt: false,
     }
 }
@@ -69,6 +71,13 @@ impl Call<'_> {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Gives it so long to put right what it began once it was asked to end.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = Some(grace);
         self
     }
 
@@ -153,6 +162,9 @@ impl Call<'_> {
         cmd = cmd.args(&self.arguments);
         if let Some(bytes) = self.stdin {
             cmd = cmd.stdin(bytes);
+        }
+        if let Some(grace) = self.grace {
+            cmd = cmd.grace(grace);
         }
         if self.survives_interrupt {
             cmd = cmd.survives_interrupt();

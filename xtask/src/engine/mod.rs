@@ -10,6 +10,7 @@ pub mod deploy;
 pub mod doctor;
 pub mod key;
 pub mod lock;
+pub mod operate;
 pub mod paths;
 pub mod registry;
 pub mod report;

@@ -2,7 +2,7 @@
 //! ended where its time is over or we are interrupted.
 
 use super::Cmd;
-use super::child::{GRACE, Input, Running, Stream, forward};
+use super::child::{Input, Running, Stream, forward};
 use crate::engine::error::{Code, Failure};
 use crate::engine::interrupt;
 use std::io::Write as _;
@@ -103,7 +103,7 @@ impl Cmd {
                         running.group.terminate();
                     }
                 }
-                Some(since) if now.duration_since(since) >= GRACE => running.group.kill(),
+                Some(since) if now.duration_since(since) >= self.grace => running.group.kill(),
                 Some(_) => {}
             }
             if !streams_open {

@@ -7,7 +7,7 @@
 mod child;
 mod drive;
 
-use self::child::{Input, Stream};
+use self::child::{GRACE, Input, Stream};
 use crate::engine::error::{Code, DISK_FULL, Failure};
 use crate::engine::interrupt::{self, Group};
 use crate::engine::report::Report;
@@ -39,9 +39,11 @@ pub struct Cmd {
     only_env: Option<Vec<&'static str>>,
     stdin: Input,
     timeout: Duration,
+    grace: Duration,
     survives_interrupt: bool,
     inherits_output: bool,
     holds_terminal: bool,
+    copy: Option<PathBuf>,
 }
 
 /// From now on every child carries the variable, and what it starts too. Only the first
@@ -80,9 +82,11 @@ impl Cmd {
             only_env: None,
             stdin: Input::Nothing,
             timeout: Duration::from_secs(60),
+            grace: GRACE,
             survives_interrupt: false,
             inherits_output: false,
             holds_terminal: false,
+            copy: None,
         }
     }
 
@@ -151,10 +155,24 @@ impl Cmd {
         self
     }
 
+    /// Keeps what [`Cmd::spawn`] shows in a file as well, after what that holds.
+    #[must_use]
+    pub fn copy_to(mut self, path: PathBuf) -> Self {
+        self.copy = Some(path);
+        self
+    }
+
     /// Bounds the run; the group is ended when it is over.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Gives it more than ten seconds to end once it was asked to.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
         self
     }
 
@@ -288,6 +306,17 @@ impl Cmd {
         })
     }
 
+    /// As [`Cmd::lines`], with those of standard error among them.
+    ///
+    /// # Errors
+    /// As [`Cmd::lines`].
+    pub fn all_lines(
+        self,
+        mut on_line: impl FnMut(&[u8]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<ExitStatus> {
+        self.drive_lines(|_, line| on_line(line))
+    }
+
     /// Gives it the terminal, or whatever else our streams are, and returns how it ended. What
     /// is typed, Ctrl-C too, is its own.
     ///
@@ -312,11 +341,15 @@ impl Cmd {
     /// Starts it with both streams going to `report` and leaves it running.
     ///
     /// # Errors
-    /// It cannot be started.
+    /// It cannot be started, or the file for its copy cannot be opened.
     pub fn spawn(self, report: &Report, label: &str) -> anyhow::Result<Running> {
+        let copy = match &self.copy {
+            Some(path) => Some(File::options().append(true).create(true).open(path)?),
+            None => None,
+        };
         let (child, group) = self.start()?;
         let mut running = Running::new(child, group);
-        running.show(report, label);
+        running.show(report, label, copy.as_ref())?;
         Ok(running)
     }
 
