@@ -99,6 +99,8 @@ enum Command {
     Scale(commands::scale::Args),
     /// Stop tasks
     Stop(commands::stop::Args),
+    /// Say what is wrong, by cause, and the next command
+    Doctor(commands::doctor::Args),
     /// Run API and page on this machine, reloading on every edit
     Dev,
     /// List, check, set, rotate, remove and use secrets
@@ -109,6 +111,8 @@ enum Command {
     Cost(commands::cost::Args),
     /// Remove what the commands left: containers, processes, secret files
     Cleanup(commands::cleanup::Args),
+    /// Remove what piles up: task definitions and images that nothing needs
+    Prune(commands::prune::Args),
     /// Run everything that proves the product
     Test(commands::test::Args),
     /// Explain all commands, or one; with --json to a program
@@ -204,11 +208,13 @@ fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
         Command::Restart(args) => commands::restart::run(&args, &context),
         Command::Scale(args) => commands::scale::run(&args, &context),
         Command::Stop(args) => commands::stop::run(&args, &context),
+        Command::Doctor(args) => commands::doctor::run(&args, &context),
         Command::Dev => commands::dev::run(&context),
         Command::Secrets(args) => commands::secrets::run(&args, &context),
         Command::Cloud(args) => commands::cloud::run(&args, &context),
         Command::Cost(args) => commands::cost::run(&args, &context),
         Command::Cleanup(args) => commands::cleanup::run(&args, &context),
+        Command::Prune(args) => commands::prune::run(&args, &context),
         Command::Test(args) => commands::test::run(&args, &context),
         Command::Help(args) => commands::help::run(&args, Cli::command(), &context.report),
     }

@@ -35,13 +35,15 @@ enum Changes {
 enum Answer {
     /// One object, last.
     Object,
+    /// Objects, one a line, as they come.
+    Stream,
     /// It is refused.
     None,
 }
 
 /// What each command changes and answers, by its full name.
 const DESCRIBED: &[(&str, Changes, Answer)] = {
-    use Answer::{None, Object};
+    use Answer::{None, Object, Stream};
     use Changes::{Checkout, Environment, Machine, Nothing};
     &[
         ("bases", Checkout, Object),
@@ -56,15 +58,22 @@ const DESCRIBED: &[(&str, Changes, Answer)] = {
         ("destroy", Environment, Object),
         ("dev", Machine, Object),
         ("diff", Nothing, Object),
+        ("doctor", Nothing, Object),
+        ("exec", Environment, Object),
         ("help", Nothing, Object),
         ("inputs", Nothing, Object),
+        ("logs", Nothing, Stream),
         ("open", Nothing, Object),
         ("outputs", Nothing, Object),
         ("plan", Nothing, Object),
         ("preflight", Nothing, Object),
         ("promote", Environment, Object),
+        ("prune", Environment, Object),
         ("releases", Nothing, Object),
+        ("restart", Environment, Object),
         ("rollback", Environment, Object),
+        ("run", Environment, Stream),
+        ("scale", Environment, Object),
         ("secrets check", Nothing, Object),
         ("secrets get", Nothing, None),
         ("secrets list", Nothing, Object),
@@ -73,6 +82,9 @@ const DESCRIBED: &[(&str, Changes, Answer)] = {
         ("secrets rotate", Environment, Object),
         ("secrets set", Environment, Object),
         ("setup", Machine, Object),
+        ("status", Nothing, Stream),
+        ("stop", Environment, Object),
+        ("tasks", Nothing, Object),
         ("test", Machine, Object),
         ("unlock", Environment, Object),
         ("validate", Machine, Object),

@@ -8,6 +8,7 @@ pub mod cmd;
 pub mod context;
 pub mod cost;
 pub mod deploy;
+pub mod doctor;
 pub mod key;
 pub mod lock;
 pub mod operate;

@@ -39,13 +39,15 @@ pub enum Code {
     Deploy = 10,
     /// A guard of the environment refuses: protection, an answer that was no.
     Refused = 11,
+    /// `doctor` found something wrong.
+    Unhealthy = 12,
     /// Ctrl-C or SIGTERM.
     Interrupted = 130,
 }
 
 impl Code {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Failed,
         Self::Usage,
         Self::Prerequisite,
@@ -57,6 +59,7 @@ impl Code {
         Self::Secret,
         Self::Deploy,
         Self::Refused,
+        Self::Unhealthy,
         Self::Interrupted,
     ];
 
@@ -81,6 +84,7 @@ impl Code {
             Self::Secret => "secret",
             Self::Deploy => "deploy",
             Self::Refused => "refused",
+            Self::Unhealthy => "unhealthy",
             Self::Interrupted => "interrupted",
         }
     }
@@ -102,6 +106,7 @@ impl Code {
             Self::Refused => {
                 "a guard refuses: a protected environment, a question that nobody answered with yes"
             }
+            Self::Unhealthy => "`doctor` found something",
             Self::Interrupted => "interrupted",
         }
     }
