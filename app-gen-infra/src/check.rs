@@ -15,6 +15,7 @@ pub(crate) fn check(platform: &Platform, text: &str, root: &Path) -> Result<(), 
     checker.required_names()?;
     checker.images()?;
     checker.consumers()?;
+    checker.groups()?;
     checker.secrets()?;
     checker.ports()?;
     checker.environments()
@@ -125,6 +126,31 @@ impl Checker<'_> {
         for service in self.platform.services.values() {
             if !service.health_path.get_ref().starts_with('/') {
                 return self.fail(&service.health_path, "must start with `/`".to_owned());
+            }
+            // A deploy waits until it serves.
+            if *service.desired_tasks.get_ref() == 0 {
+                return self.fail(
+                    &service.desired_tasks,
+                    "must not be 0: `cargo xtask scale --to 0` stops a service".to_owned(),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn groups(&self) -> Result<(), ManifestError> {
+        for (group, services) in &self.platform.groups {
+            if services.is_empty() {
+                return Err(self.missing(&format!("groups.{group}"), "names no service"));
+            }
+            for service in services {
+                if !self.platform.services.contains_key(service.get_ref()) {
+                    let known = names(&self.platform.services);
+                    return self.fail(
+                        service,
+                        format!("no service `{}`; known: {known}", service.get_ref()),
+                    );
+                }
             }
         }
         Ok(())

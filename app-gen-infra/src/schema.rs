@@ -26,6 +26,9 @@ pub struct Platform {
     pub services: BTreeMap<String, Service>,
     /// Run-once tasks by name.
     pub tasks: BTreeMap<String, Task>,
+    /// Names of services that are operated together, by group.
+    #[serde(default)]
+    pub groups: BTreeMap<String, Vec<Spanned<String>>>,
     /// Secrets by the name that services and tasks refer to.
     pub secrets: BTreeMap<String, Secret>,
     /// Ports and names on this machine.
@@ -97,6 +100,9 @@ pub struct Service {
     pub port: u16,
     /// Path that answers 200 when the service is well.
     pub health_path: Spanned<String>,
+    /// Tasks that run side by side; what `cargo xtask scale` goes back to.
+    #[serde(default = "one_task")]
+    pub desired_tasks: Spanned<u32>,
     /// Secret by name.
     pub secret: Option<Spanned<String>>,
     /// Environment variables that are no secret.
@@ -104,6 +110,10 @@ pub struct Service {
     pub environment: BTreeMap<String, String>,
     /// Size by environment.
     pub size: BTreeMap<String, Size>,
+}
+
+fn one_task() -> Spanned<u32> {
+    Spanned::new(0..0, 1)
 }
 
 /// A container that runs once per job.

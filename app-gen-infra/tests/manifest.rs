@@ -30,7 +30,15 @@ fn the_committed_manifest_is_sound() {
     let platform = Platform::load(&root()).unwrap();
     assert_eq!(platform.images["app"].repository, "app-gen-saas-app");
     assert_eq!(platform.orchestrator().port, 5013);
+    assert_eq!(*platform.orchestrator().desired_tasks.get_ref(), 1);
     assert_eq!(platform.local.registry(), "localhost:5000");
+}
+
+#[test]
+fn a_service_that_names_no_number_of_tasks_runs_one() {
+    let text = committed().replace("desired_tasks = 1\n", "");
+    let platform = Platform::parse(&text, &root()).unwrap();
+    assert_eq!(*platform.orchestrator().desired_tasks.get_ref(), 1);
 }
 
 #[test]
@@ -67,6 +75,9 @@ fn faults_are_named_by_line_and_key() {
         ("image = \"app\"", "image = \"application\""),
         ("health_path = \"/health\"", "health_path = \"health\""),
         ("account = \"000000000001\"", "account = \"1\""),
+        ("desired_tasks = 1", "desired_tasks = 0"),
+        ("web = [\"orchestrator\"]", "web = [\"orchestra\"]"),
+        ("web = [\"orchestrator\"]", "web = []"),
         ("cloud_port = 4566", "cloud_port = 5000"),
         ("log_retention_days = 14", "log_retention_days = 8"),
         ("vpc_cidr = \"10.12.0.0/16\"", "vpc_cidr = \"10.12.0.1/16\""),

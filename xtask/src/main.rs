@@ -1,18 +1,22 @@
-//! Parses, dispatches, prints the error with its hint, exits. Nothing else.
+//! Parses, dispatches, reports the error, exits. Nothing else.
 
-use clap::{Args, Parser, Subcommand};
-use std::io::Write as _;
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use std::process::ExitCode;
 use xtask::commands;
 use xtask::engine::context::Context;
-use xtask::engine::error::Rendered;
+use xtask::engine::error::{Code, Failure, Rendered};
 use xtask::engine::interrupt;
 use xtask::engine::report::{Report, Verbosity};
 use xtask::local;
 
 /// Builds, validates and runs App-Gen.
 #[derive(Parser)]
-#[command(name = "xtask", bin_name = "cargo xtask", version)]
+#[command(
+    name = "xtask",
+    bin_name = "cargo xtask",
+    version,
+    disable_help_subcommand = true
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -26,7 +30,7 @@ struct Global {
     /// Environment of platform.toml
     #[arg(long, global = true, default_value = "local")]
     env: String,
-    /// Print one JSON object on standard output
+    /// Print one JSON object on standard output, and progress as one a line on standard error
     #[arg(long, global = true)]
     json: bool,
     /// Do not ask
@@ -35,7 +39,7 @@ struct Global {
     /// Install and start what is missing first
     #[arg(long, global = true)]
     setup: bool,
-    /// Show errors only
+    /// Show no progress: only the result, or the error
     #[arg(long, global = true, conflicts_with = "verbose")]
     quiet: bool,
     /// Show every command line
@@ -73,13 +77,33 @@ enum Command {
     Promote(commands::promote::Args),
     /// List the stacks with their outputs
     Outputs,
+    /// Print the address of what serves
+    Open,
     /// Remove an environment and its data
     Destroy,
     /// Take an environment's lock from whoever holds it
     Unlock,
+    /// Show what runs, how it is, and what failed lately
+    Status(commands::status::Args),
+    /// Show what services and tasks said, and say
+    Logs(commands::logs::Args),
+    /// List running tasks, and lately stopped ones with why
+    Tasks(commands::tasks::Args),
+    /// Run one task, show its log, and end with its exit code
+    Run(commands::run::Args),
+    /// Run a command, or a shell, inside a running task
+    Exec(commands::exec::Args),
+    /// Replace the tasks of services by new ones
+    Restart(commands::restart::Args),
+    /// Set how many tasks services run
+    Scale(commands::scale::Args),
+    /// Stop tasks
+    Stop(commands::stop::Args),
+    /// Say what is wrong, by cause, and the next command
+    Doctor(commands::doctor::Args),
     /// Run API and page on this machine, reloading on every edit
     Dev,
-    /// List, set or materialize secrets
+    /// List, check, set, rotate, remove and use secrets
     Secrets(commands::secrets::Args),
     /// Manage the local cloud
     Cloud(commands::cloud::Args),
@@ -87,27 +111,54 @@ enum Command {
     Cost(commands::cost::Args),
     /// Remove what the commands left: containers, processes, secret files
     Cleanup(commands::cleanup::Args),
+    /// Remove what piles up: task definitions and images that nothing needs
+    Prune(commands::prune::Args),
     /// Run everything that proves the product
     Test(commands::test::Args),
+    /// Explain all commands, or one; with --json to a program
+    Help(commands::help::Args),
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misunderstood(&error),
+    };
     let verbosity = match (cli.global.quiet, cli.global.verbose) {
         (true, _) => Verbosity::Quiet,
         (_, true) => Verbosity::Verbose,
         _ => Verbosity::Normal,
     };
-    let json = cli.global.json;
-    let report = Report::new(json, verbosity);
-    match dispatch(cli, report) {
+    let report = Report::new(cli.global.json, verbosity);
+    match dispatch(cli, report.clone()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let rendered = Rendered::new(&error);
-            print(&rendered, json);
-            ExitCode::from(rendered.exit_code)
-        }
+        Err(error) => end(&error, &report),
     }
+}
+
+fn end(error: &anyhow::Error, report: &Report) -> ExitCode {
+    let rendered = Rendered::new(error);
+    report.error(&rendered);
+    ExitCode::from(rendered.exit_code)
+}
+
+/// A command line that is wrong, or asks for help. With `--json` its error is an object too.
+fn misunderstood(error: &clap::Error) -> ExitCode {
+    let wants_json = std::env::args_os()
+        .take_while(|argument| argument != "--")
+        .any(|argument| argument == "--json");
+    if !error.use_stderr() || !wants_json {
+        error.exit();
+    }
+    let text = error.to_string();
+    let (message, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let message = message.trim_start_matches("error: ").trim();
+    let usage = rest
+        .lines()
+        .find_map(|line| line.strip_prefix("Usage: "))
+        .unwrap_or("cargo xtask help");
+    let failure = Failure::new(Code::Usage, message).hint(usage);
+    end(&failure.into(), &Report::new(true, Verbosity::Quiet))
 }
 
 fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
@@ -116,6 +167,10 @@ fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
         && let Some(build) = args.docker_build()
     {
         return commands::inputs::run_docker(args, &build, &report);
+    }
+    // Also where the manifest is wrong, or there is none.
+    if let Command::Help(args) = &cli.command {
+        return commands::help::run(args, Cli::command(), &report);
     }
     let context = Context::load(&cli.global.env, cli.global.yes, report)?;
     // Secrets of a killed holder do not wait for a command that needs secrets; `cleanup`
@@ -142,38 +197,43 @@ fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
         Command::Releases => commands::releases::run(&context),
         Command::Promote(args) => commands::promote::run(&args, &context),
         Command::Outputs => commands::outputs::run(&context),
+        Command::Open => commands::open::run(&context),
         Command::Destroy => commands::destroy::run(&context),
         Command::Unlock => commands::unlock::run(&context),
+        Command::Status(args) => commands::status::run(&args, &context),
+        Command::Logs(args) => commands::logs::run(&args, &context),
+        Command::Tasks(args) => commands::tasks::run(&args, &context),
+        Command::Run(args) => commands::run::run(&args, &context),
+        Command::Exec(args) => commands::exec::run(&args, &context),
+        Command::Restart(args) => commands::restart::run(&args, &context),
+        Command::Scale(args) => commands::scale::run(&args, &context),
+        Command::Stop(args) => commands::stop::run(&args, &context),
+        Command::Doctor(args) => commands::doctor::run(&args, &context),
         Command::Dev => commands::dev::run(&context),
         Command::Secrets(args) => commands::secrets::run(&args, &context),
         Command::Cloud(args) => commands::cloud::run(&args, &context),
         Command::Cost(args) => commands::cost::run(&args, &context),
         Command::Cleanup(args) => commands::cleanup::run(&args, &context),
+        Command::Prune(args) => commands::prune::run(&args, &context),
         Command::Test(args) => commands::test::run(&args, &context),
+        Command::Help(args) => commands::help::run(&args, Cli::command(), &context.report),
     }
-}
-
-fn print(rendered: &Rendered, json: bool) {
-    if json {
-        let object = serde_json::json!({ "error": rendered });
-        let _ = writeln!(std::io::stdout().lock(), "{object}");
-    }
-    let mut text = format!("error: {}", rendered.message);
-    for cause in &rendered.causes {
-        text.push_str(&format!("\n  because: {cause}"));
-    }
-    if let Some(hint) = &rendered.hint {
-        text.push_str(&format!("\nhint: {hint}"));
-    }
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use super::*;
 
     #[test]
     fn the_command_line_is_sound() {
-        super::Cli::command().debug_assert();
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_says_of_every_command_what_it_changes() {
+        assert_eq!(
+            commands::help::names(&Cli::command()),
+            commands::help::described()
+        );
     }
 }

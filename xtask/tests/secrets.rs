@@ -13,7 +13,7 @@ use common::processes::{Started, processes_of, wait_for};
 use common::{Checkout, Ran};
 use rustix::process::Signal;
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -49,24 +49,63 @@ impl Vault {
             checkout,
             value,
         };
-        let mut set = vault
+        vault.set(&vault.value);
+        vault
+    }
+
+    fn set(&self, value: &str) {
+        let set = ["secrets", "set", "generator", KEY, "--verbose"];
+        let ran = self.run_with_value(&set, value).expect_success();
+        self.assert_silent(&ran);
+    }
+
+    /// Runs a command that reads the value from standard input.
+    fn run_with_value(&self, arguments: &[&str], value: &str) -> Ran {
+        let mut running = self
             .checkout
-            .command(&["secrets", "set", "generator", KEY, "--verbose"])
-            .envs(vault.env())
+            .command(arguments)
+            .envs(self.env())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut stdin = set.stdin.take().unwrap();
+        let mut stdin = running.stdin.take().unwrap();
         // The newline is the file's, not the value's.
-        stdin
-            .write_all(format!("{}\n", vault.value).as_bytes())
-            .unwrap();
+        stdin.write_all(format!("{value}\n").as_bytes()).unwrap();
         drop(stdin);
-        let ran = common::ran(&set.wait_with_output().unwrap()).expect_success();
-        vault.assert_silent(&ran);
-        vault
+        common::ran(&running.wait_with_output().unwrap())
+    }
+
+    /// What a person sees of a command about the key, once they have typed the answer.
+    fn on_a_terminal(&self, command: &str, answer: &str) -> String {
+        let line = format!("{} {command} {KEY}", env!("CARGO_BIN_EXE_xtask"));
+        let mut running = std::process::Command::new("script")
+            .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+            .current_dir(self.checkout.root())
+            .envs(self.env())
+            .env_remove("CI")
+            .env_remove("GITHUB_ACTIONS")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The question comes first: what is typed before, the terminal shows by itself.
+        let mut output = running.stdout.take().unwrap();
+        let mut seen = Vec::new();
+        let mut byte = [0];
+        let mut typed = false;
+        let mut stdin = running.stdin.take().unwrap();
+        while output.read(&mut byte).unwrap() == 1 {
+            seen.push(byte[0]);
+            if !typed && (seen.ends_with(b"not shown: ") || seen.ends_with(b"[y/N] ")) {
+                stdin.write_all(answer.as_bytes()).unwrap();
+                typed = true;
+            }
+        }
+        drop(stdin);
+        running.wait().unwrap();
+        String::from_utf8(seen).unwrap()
     }
 
     fn env(&self) -> [(&str, &str); 1] {
@@ -275,6 +314,133 @@ fn the_file_of_a_killed_holder_is_swept_by_the_next_command() {
         assert!(file.exists());
         vault.run(next);
         assert_eq!(vault.files(), Vec::<PathBuf>::new(), "{next:?}");
+    }
+}
+
+#[test]
+fn placeholders_are_found_and_no_value_is_shown() {
+    let vault = Vault::new("check");
+    let checked = |code: i32, state: &str| {
+        for arguments in [
+            &["secrets", "check", "--json"][..],
+            &["secrets", "check", "--verbose"],
+        ] {
+            let ran = vault.run(arguments);
+            assert_eq!(ran.code, code, "{ran:?}");
+            vault.assert_silent(&ran);
+        }
+        let answer = vault.run(&["secrets", "check", "--json"]).json();
+        assert_eq!(answer["ok"], code == 0, "{answer}");
+        let generator = &answer["secrets"][0];
+        assert_eq!(generator["id"], "generator");
+        assert_eq!(generator["keys"][0]["state"], state);
+    };
+    checked(0, "set");
+    for placeholder in ["changeme", "<token>", KEY] {
+        vault.set(placeholder);
+        checked(9, "placeholder");
+    }
+    let ran = vault.run(&["secrets", "check"]);
+    assert!(ran.stdout.contains("placeholder"), "{ran:?}");
+    assert!(
+        ran.stderr.contains(&format!("{KEY} of secret")) && ran.stderr.contains("hint: "),
+        "{ran:?}"
+    );
+
+    let remove = ["secrets", "remove", "generator", KEY, "--json"];
+    // Nobody is there who could mean it.
+    let refused = vault.run(&remove);
+    assert_eq!(refused.code, 11, "{refused:?}");
+    checked(9, "placeholder");
+    let sure = [&remove[..], &["--yes"]].concat();
+    for removed in [true, false] {
+        let answer = vault.run(&sure).expect_success().json();
+        assert_eq!(answer["removed"], removed);
+    }
+    checked(9, "missing");
+}
+
+#[test]
+fn only_who_asks_for_a_value_by_name_gets_it() {
+    let vault = Vault::new("get");
+    let get = ["secrets", "get", "generator", KEY];
+    for more in [&[][..], &["--json"], &["--json", "--yes"]] {
+        let ran = vault.run(&[&get[..], more].concat());
+        assert_eq!(ran.code, 11, "{ran:?}");
+        vault.assert_silent(&ran);
+    }
+    // What CI prints is kept.
+    let mut env = vault.env().to_vec();
+    env.push(("CI", "true"));
+    assert_eq!(vault.checkout.run_with(&get, &env).code, 11);
+    let summary = vault.checkout.path("summary.md").display().to_string();
+    env.extend([
+        ("GITHUB_ACTIONS", "true"),
+        ("GITHUB_STEP_SUMMARY", summary.as_str()),
+    ]);
+    let sure = [&get[..], &["--yes", "--verbose"]].concat();
+    let ran = vault.checkout.run_with(&sure, &env).expect_success();
+    assert_eq!(ran.stdout, format!("{}\n", vault.value));
+    assert!(!ran.stderr.contains(&vault.value[..12]), "{ran:?}");
+    assert!(!vault.checkout.path("summary.md").exists());
+    let ran = vault.run(&["secrets", "get", "generator", "NO_SUCH_KEY", "--yes"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+}
+
+#[test]
+fn a_person_is_asked_and_what_is_typed_is_not_shown() {
+    let vault = Vault::new("typed");
+    let typed = format!("typed-{}", std::process::id());
+    let seen = vault.on_a_terminal("secrets set generator", &format!("{typed}\n"));
+    assert!(seen.contains("not shown: "), "{seen}");
+    assert!(seen.contains("is set in environment local"), "{seen}");
+    assert!(!seen.contains(&typed), "{seen}");
+
+    let get = "secrets get generator";
+    let seen = vault.on_a_terminal(get, "n\n");
+    assert!(
+        seen.contains("[y/N]") && seen.contains("nothing was printed"),
+        "{seen}"
+    );
+    assert!(!seen.contains(&typed), "{seen}");
+    assert!(vault.on_a_terminal(get, "y\n").contains(&typed));
+
+    // With --json a program reads: it is not asked.
+    let seen = vault.on_a_terminal("secrets set --json generator", &format!("{typed}\n"));
+    assert!(seen.contains("\"exit_code\":2"), "{seen}");
+
+    // Where nothing is deployed, a rotation is a set.
+    let rotated = vault.run_with_value(&["secrets", "rotate", "generator", KEY, "--json"], "newer");
+    assert_eq!(
+        rotated.expect_success().json()["restarted"],
+        serde_json::json!([])
+    );
+    assert!(vault.on_a_terminal(get, "y\n").contains("newer"));
+}
+
+/// No command shows a value, in any form of its output.
+#[test]
+fn no_command_shows_a_value() {
+    let vault = Vault::new("silence");
+    let help = vault.run(&["help", "--json"]).json();
+    for command in help["commands"].as_array().unwrap() {
+        let name = command["name"].as_str().unwrap();
+        // What changes more than this checkout has tests of its own; so has what prints values.
+        if command["changes"] != "nothing" || name == "secrets get" {
+            continue;
+        }
+        let mut line: Vec<&str> = name.split(' ').collect();
+        if matches!(name, "why" | "inputs") {
+            line.push("app");
+        }
+        for mode in [
+            &[][..],
+            &["--json"],
+            &["--verbose"],
+            &["--verbose", "--json"],
+        ] {
+            vault.assert_silent(&vault.run(&[&line[..], mode].concat()));
+        }
     }
 }
 

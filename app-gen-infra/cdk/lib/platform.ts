@@ -48,6 +48,8 @@ export interface Service extends Consumer {
   readonly port: number;
   /** Answers 200 when the service is well. */
   readonly healthPath: string;
+  /** Tasks that run side by side. */
+  readonly desiredTasks: number;
 }
 
 /** One JSON secret in Secrets Manager. */
@@ -144,7 +146,12 @@ function readConsumer(table: Table): Consumer {
 }
 
 function readService(table: Table): Service {
-  return { ...readConsumer(table), port: table.number("port"), healthPath: table.string("health_path") };
+  return {
+    ...readConsumer(table),
+    port: table.number("port"),
+    healthPath: table.string("health_path"),
+    desiredTasks: table.optional("desired_tasks", (key) => table.number(key)) ?? 1,
+  };
 }
 
 function readSecret(table: Table): Secret {

@@ -19,6 +19,7 @@ test("the committed manifest is read whole", () => {
   const platform = loadPlatform();
   assert.equal(platform.images["app"]?.repository, "app-gen-saas-app");
   assert.equal(platform.orchestrator.port, 5013);
+  assert.equal(platform.orchestrator.desiredTasks, 1);
   assert.deepEqual(platform.generator.size["prod"], { cpuUnits: 4096, memoryMib: 8192 });
   assert.equal(platform.environments["prod"]?.protected, true);
   assert.equal(platform.environments["dev"]?.protected, false);
@@ -30,11 +31,17 @@ test("a fault names its key", () => {
   for (const [from, to, message] of [
     ['owner = "app-gen"\n', "", "`owner` must be a string and is missing"],
     ["port = 5013", 'port = "5013"', "`services.orchestrator.port` must be a number and is something else"],
+    ["desired_tasks = 1", "desired_tasks = []", "`services.orchestrator.desired_tasks` must be a number and is something else"],
     ["protected = true", "protected = 1", "`environments.prod.protected` must be true or false and is something else"],
     [generatorName, "[secrets.generator]", "`secrets.generator.name` must be a string and is missing"],
   ] as const) {
     assert.throws(() => changed(from, to), { message: `platform.toml: ${message}` });
   }
+});
+
+test("the service runs as many tasks as the manifest says, one where it says nothing", () => {
+  assert.equal(changed("desired_tasks = 1", "desired_tasks = 2").orchestrator.desiredTasks, 2);
+  assert.equal(changed("desired_tasks = 1\n", "").orchestrator.desiredTasks, 1);
 });
 
 test("the keys of a secret follow the environment and the modes, as in the Rust reader", () => {

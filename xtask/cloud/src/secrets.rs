@@ -3,13 +3,27 @@
 //! Values live in [`SecretValues`], which prints its keys only, and no error of
 //! this module quotes the text of a secret.
 
+mod placeholder;
+
 use crate::error::{CloudError, Kind};
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::types::Tag;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// Days in which a secret removed from AWS can be brought back; the shortest time offered.
 const RECOVERY_WINDOW_DAYS: i64 = 7;
+
+/// What can be said of a value without showing it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Meant {
+    /// There is no such key, or it has no value.
+    Missing,
+    /// Somebody left the place for the value: `changeme`, `<token>`.
+    Placeholder,
+    Set,
+}
 
 /// The keys and values of one secret.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -47,6 +61,15 @@ impl SecretValues {
     pub(crate) fn has(&self, key: &str) -> bool {
         !matches!(self.0.get(key), None | Some(Value::Null))
             && self.0.get(key).and_then(Value::as_str) != Some("")
+    }
+
+    /// Whether its value can be meant.
+    pub(crate) fn meant(&self, key: &str) -> Meant {
+        match self.0.get(key) {
+            _ if !self.has(key) => Meant::Missing,
+            Some(Value::String(value)) if placeholder::is(key, value) => Meant::Placeholder,
+            _ => Meant::Set,
+        }
     }
 
     pub(crate) fn set(&mut self, key: &str, value: String) {

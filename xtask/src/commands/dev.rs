@@ -9,6 +9,7 @@ use crate::engine::lock::Lock;
 use crate::local::{self, marked, orchestrator, secrets};
 use anyhow::Context as _;
 use notify::Watcher as _;
+use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -41,9 +42,11 @@ pub fn run(context: &Context) -> anyhow::Result<()> {
     local::require(context, local::FOR_DEV)?;
     let web = web_folder(context)?;
     let node_modules = local::npm::ensure(context, &web)?;
+    let folder = orchestrator::dev_folder(context);
+    let log = folder.join(orchestrator::LOG);
     let mut environment = orchestrator::environment(
         context,
-        &context.records().join("dev"),
+        &folder,
         *ports.api_port.get_ref(),
         secrets::values(context, "generator")?,
     )?;
@@ -53,7 +56,8 @@ pub fn run(context: &Context) -> anyhow::Result<()> {
     let mark = marked::EndOnDrop(context.root.clone());
     let changes = watch(context)?;
     orchestrator::compile(context)?;
-    let mut api = Some(orchestrator::start(context, &environment)?);
+    File::create(&log).with_context(|| format!("failed to create {}", log.display()))?;
+    let mut api = Some(orchestrator::start(context, &environment, log.clone())?);
     let mut page = start_page(context, &web, &node_modules)?;
     let mut announced = false;
     while !interrupt::requested() {
@@ -85,7 +89,7 @@ pub fn run(context: &Context) -> anyhow::Result<()> {
                 Ok(()) => {
                     // The port must be free before the next one binds it.
                     drop(api.take());
-                    api = Some(orchestrator::start(context, &environment)?);
+                    api = Some(orchestrator::start(context, &environment, log.clone())?);
                 }
                 Err(_) if interrupt::requested() => break,
                 Err(error) => context
@@ -120,10 +124,10 @@ fn announce(context: &Context) -> anyhow::Result<bool> {
 
 fn web_folder(context: &Context) -> anyhow::Result<PathBuf> {
     let image = context.platform.orchestrator().image.get_ref();
-    let npm = context.platform.images[image]
-        .npm
-        .as_ref()
-        .with_context(|| format!("image {image} has no page"))?;
+    let npm = context.platform.images[image].npm.as_ref().ok_or_else(|| {
+        Failure::new(Code::Manifest, format!("image {image} has no page"))
+            .hint(format!("edit {}", app_gen_infra::MANIFEST_PATH))
+    })?;
     Ok(context.root.join(npm.folder.get_ref()))
 }
 

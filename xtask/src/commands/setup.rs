@@ -1,13 +1,11 @@
 //! `cargo xtask setup`: install and start what is missing on this machine.
 
+use crate::engine::ask;
 use crate::engine::context::Context;
 use crate::engine::error::{Code, Failure};
-use crate::engine::interrupt;
 use crate::engine::report::table;
 use crate::local::{self, Change, FOR_TEST, FOR_VALIDATE, Finding, Part};
 use serde::Serialize;
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use std::time::Duration;
 
 /// The result of `setup --json`.
 #[derive(Debug, Serialize)]
@@ -111,27 +109,14 @@ fn confirm(context: &Context) -> anyhow::Result<()> {
     if context.yes {
         return Ok(());
     }
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+    let question = "Install and start them? [y/N] ";
+    let Some(answer) = ask::line(&context.report, question)? else {
         return Err(Failure::new(
             Code::Prerequisite,
             "parts are missing, and nobody can be asked whether to install them",
         )
         .hint("cargo xtask setup --yes")
         .into());
-    }
-    write!(std::io::stderr().lock(), "Install and start them? [y/N] ")?;
-    // A read of the terminal cannot be interrupted by us; a thread waits for it instead.
-    let (sender, receiver) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let mut answer = String::new();
-        let _ = std::io::stdin().lock().read_line(&mut answer);
-        let _ = sender.send(answer);
-    });
-    let answer = loop {
-        interrupt::check()?;
-        if let Ok(answer) = receiver.recv_timeout(Duration::from_millis(50)) {
-            break answer;
-        }
     };
     if matches!(answer.trim(), "y" | "Y" | "yes") {
         return Ok(());

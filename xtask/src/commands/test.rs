@@ -131,6 +131,8 @@ fn run_step(step: Step, context: &Context) -> anyhow::Result<()> {
         Cmd::new("cargo")
             .args(arguments)
             .folder(&context.root)
+            // Its lines are ours: groups within our groups would not fold.
+            .env_remove("GITHUB_ACTIONS")
             .timeout(STEP_TIMEOUT)
     };
     let report = &context.report;
@@ -237,7 +239,7 @@ fn browser(context: &Context) -> anyhow::Result<()> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let mut environment = orchestrator::environment(context, &folder, port, BTreeMap::new())?;
     environment.insert("UI_DIR".to_owned(), page.display().to_string());
-    let _api = orchestrator::start(context, &environment)?;
+    let _api = orchestrator::start(context, &environment, folder.join(orchestrator::LOG))?;
     let url = format!("http://127.0.0.1:{port}");
     journeys(context, &url, &url)
 }

@@ -11,9 +11,10 @@ use crate::engine::paths;
 use anyhow::Context as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::path::PathBuf;
 use std::process::ExitStatus;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Names a compiled `xtask-cloud` to use instead of the checkout's own.
@@ -26,6 +27,7 @@ pub struct Call<'a> {
     arguments: Vec<String>,
     stdin: Option<Vec<u8>>,
     timeout: Duration,
+    grace: Option<Duration>,
     survives_interrupt: bool,
 }
 
@@ -52,6 +54,7 @@ pub fn call<'a, S: Into<String>>(
         arguments: arguments.into_iter().map(Into::into).collect(),
         stdin: None,
         timeout: Duration::from_secs(120),
+        grace: None,
         survives_interrupt: false,
     }
 }
@@ -68,6 +71,13 @@ impl Call<'_> {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Gives it so long to put right what it began once it was asked to end.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = Some(grace);
         self
     }
 
@@ -106,6 +116,31 @@ impl Call<'_> {
         })
     }
 
+    /// Runs it and hands over each object that it prints, as it comes. One that fails says so in
+    /// its last object, which is handed over too.
+    ///
+    /// # Errors
+    /// As [`Call::read`]; an error of `on_value` ends the call.
+    pub fn stream(
+        self,
+        label: &str,
+        mut on_value: impl FnMut(Value) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let (what, report) = (self.what(), self.context.report.clone());
+        let mut last = Vec::new();
+        let status = self.command()?.lines(&report, label, |line| {
+            let value = serde_json::from_slice(line)
+                .with_context(|| format!("xtask-cloud {what} answered in another form"))?;
+            last.clear();
+            last.extend_from_slice(line);
+            on_value(value)
+        })?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(failure(&what, status, &last, &[])),
+        }
+    }
+
     fn what(&self) -> String {
         self.arguments.join(" ")
     }
@@ -127,6 +162,9 @@ impl Call<'_> {
         cmd = cmd.args(&self.arguments);
         if let Some(bytes) = self.stdin {
             cmd = cmd.stdin(bytes);
+        }
+        if let Some(grace) = self.grace {
+            cmd = cmd.grace(grace);
         }
         if self.survives_interrupt {
             cmd = cmd.survives_interrupt();
@@ -184,13 +222,18 @@ fn answer<T: DeserializeOwned>(
         return serde_json::from_slice(stdout)
             .with_context(|| format!("xtask-cloud {what} answered in another form"));
     }
+    Err(failure(what, status, stdout, stderr))
+}
+
+/// Why a call failed, in its own words.
+fn failure(what: &str, status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> anyhow::Error {
     let Ok(answer) = serde_json::from_slice::<ErrorAnswer>(stdout) else {
         let said = String::from_utf8_lossy(stderr);
-        return Err(Failure::new(
+        return Failure::new(
             Code::Service,
             format!("xtask-cloud {what} ended with {status}: {}", said.trim()),
         )
-        .into());
+        .into();
     };
     let code = status
         .code()
@@ -202,9 +245,9 @@ fn answer<T: DeserializeOwned>(
     }
     let cause = answer.error.causes.join(": ");
     if cause.is_empty() {
-        Err(failure.into())
+        failure.into()
     } else {
-        Err(anyhow::Error::msg(cause)).failure(|| failure)
+        failure.because(anyhow::Error::msg(cause)).into()
     }
 }
 
@@ -212,9 +255,12 @@ fn answer<T: DeserializeOwned>(
 /// wait for somebody else's cargo.
 fn compile(context: &Context, survives_interrupt: bool) -> anyhow::Result<PathBuf> {
     static COMPILED: OnceLock<PathBuf> = OnceLock::new();
+    static COMPILING: Mutex<()> = Mutex::new(());
     if let Some(binary) = std::env::var_os(BINARY_VARIABLE) {
         return Ok(PathBuf::from(binary));
     }
+    // Calls side by side need one compile.
+    let _compiling = COMPILING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(binary) = COMPILED.get() {
         return Ok(binary.clone());
     }

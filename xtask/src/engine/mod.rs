@@ -1,5 +1,6 @@
 //! Mechanism without a command line: keys, builds, registries, processes, reports.
 
+pub mod ask;
 pub mod base;
 pub mod build;
 pub mod cloud;
@@ -7,8 +8,10 @@ pub mod cmd;
 pub mod context;
 pub mod cost;
 pub mod deploy;
+pub mod doctor;
 pub mod key;
 pub mod lock;
+pub mod operate;
 pub mod paths;
 pub mod registry;
 pub mod report;

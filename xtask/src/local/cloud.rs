@@ -369,6 +369,18 @@ fn reset_url(context: &Context) -> String {
     format!("{}/_ministack/reset", endpoint(context))
 }
 
+/// The container that runs a task; nothing where none does.
+///
+/// # Errors
+/// The engine does not answer.
+pub fn container_of(task_arn: &str) -> anyhow::Result<Option<String>> {
+    let containers = Cmd::new("docker")
+        .args(["ps", "--quiet", "--filter"])
+        .arg(format!("label=com.amazonaws.ecs.task-arn={task_arn}"))
+        .read()?;
+    Ok(containers.lines().next().map(str::to_owned))
+}
+
 /// Removes what is left of the containers of a cluster's tasks: the cloud keeps the last one
 /// that ended.
 ///

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 const UP_TIMEOUT: Duration = Duration::from_secs(180);
 const DOWN_TIMEOUT: Duration = Duration::from_secs(120);
+/// Whoever reads along goes before that.
+const FOLLOW_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Within the project's own network; nothing of it is published.
 const DATABASE_URL: &str = "postgres://app@database:5432/app";
 
@@ -270,6 +272,25 @@ pub fn containers(context: &Context) -> anyhow::Result<Vec<String>> {
         .survives_interrupt()
         .read()?;
     Ok(listing.lines().map(str::to_owned).collect())
+}
+
+/// Hands over the lines of all containers of the project, one container after the other, or
+/// as they come where they are followed. Each says its container and its time first.
+///
+/// # Errors
+/// The engine does not answer, or `on_line` fails.
+pub fn logs(
+    context: &Context,
+    follow: bool,
+    on_line: impl FnMut(&[u8]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut logs = command(context, &file(context)).args(["logs", "--no-color", "--timestamps"]);
+    if follow {
+        logs = logs.arg("--follow").timeout(FOLLOW_TIMEOUT);
+    }
+    let status = logs.all_lines(on_line)?;
+    anyhow::ensure!(status.success(), "docker compose logs ended with {status}");
+    Ok(())
 }
 
 fn file(context: &Context) -> PathBuf {

@@ -2,6 +2,7 @@
 //! their own, here nobody is asked for one.
 
 use super::engine;
+use super::engine_api;
 use super::images::POSTGRES_IMAGE;
 use crate::engine::cloud;
 use crate::engine::cmd::Cmd;
@@ -72,6 +73,17 @@ pub fn remove(context: &Context, keep_data: bool) -> anyhow::Result<Vec<String>>
         removed.push(format!("volume {name}"));
     }
     Ok(removed)
+}
+
+/// Its container by name and how that is, in the engine's word; nothing where there is none.
+///
+/// # Errors
+/// The engine does not answer.
+pub fn container(context: &Context) -> anyhow::Result<Option<(String, String)>> {
+    let name = name(context);
+    let (status, found) = engine_api::get(&format!("/containers/{name}/json"))?;
+    let state = found["State"]["Status"].as_str().unwrap_or("unknown");
+    Ok((status == 200).then(|| (name, state.to_owned())))
 }
 
 /// Name of the container and of the volume. Each local cloud has its own.

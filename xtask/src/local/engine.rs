@@ -19,6 +19,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// Where an engine keeps images and containers unless told otherwise.
+pub const DATA: &str = "/var/lib/docker";
 const AT_LEAST: Version = Version(23, 0, 0);
 const START_BOUND: Duration = Duration::from_secs(60);
 /// What the builder forgets; the registry has our cache. Its own rules go by size alone, so
@@ -42,6 +44,8 @@ pub struct Engine {
     /// Whether images lie in containerd's store; only then can the `docker` driver of buildx
     /// export a registry cache.
     pub containerd_image_store: bool,
+    /// Where it keeps images and containers.
+    pub data: PathBuf,
 }
 
 /// Asks the running engine.
@@ -53,6 +57,7 @@ pub fn info() -> Result<Engine, ApiError> {
     Ok(Engine {
         version: info["ServerVersion"].as_str().unwrap_or("?").to_owned(),
         containerd_image_store: info["DriverStatus"].to_string().contains("io.containerd"),
+        data: info["DockerRootDir"].as_str().unwrap_or(DATA).into(),
     })
 }
 

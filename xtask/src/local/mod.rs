@@ -25,6 +25,7 @@ pub mod recorder;
 pub mod registry;
 pub mod secrets;
 pub mod tools;
+pub mod unused_images;
 mod venv;
 pub mod version;
 

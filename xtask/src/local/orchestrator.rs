@@ -6,11 +6,20 @@ use crate::engine::context::Context;
 use crate::engine::paths::debug_binary;
 use crate::local::marked;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const COMPILE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 const PACKAGES: [&str; 2] = ["app-gen-saas", "app-gen"];
+
+/// What the orchestrator of `dev` said, in its folder.
+pub const LOG: &str = "api.log";
+
+/// Data and logs of `dev` in this checkout.
+#[must_use]
+pub fn dev_folder(context: &Context) -> PathBuf {
+    context.records().join("dev")
+}
 
 /// Compiles the orchestrator and the generator, unoptimised.
 ///
@@ -76,14 +85,18 @@ pub fn environment(
     Ok(environment)
 }
 
-/// Starts the compiled orchestrator.
+/// Starts the compiled orchestrator; what it says is kept in `log` too.
 ///
 /// # Errors
 /// It cannot be started.
-pub fn start(context: &Context, environment: &BTreeMap<String, String>) -> anyhow::Result<Running> {
+pub fn start(
+    context: &Context,
+    environment: &BTreeMap<String, String>,
+    log: PathBuf,
+) -> anyhow::Result<Running> {
     let mut api = Cmd::new(debug_binary(&context.root, "app-gen-saas"));
     for (name, value) in environment {
         api = api.env(name, value);
     }
-    api.spawn(&context.report, "api")
+    api.copy_to(log).spawn(&context.report, "api")
 }

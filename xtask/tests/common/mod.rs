@@ -16,6 +16,7 @@
     reason = "tests drive the built binary from outside"
 )]
 
+pub(crate) mod events;
 pub(crate) mod processes;
 pub(crate) mod registry;
 
@@ -46,6 +47,7 @@ pub(crate) struct Checkout {
 pub(crate) struct Ran {
     pub(crate) code: i32,
     pub(crate) stdout: String,
+    /// As people read it, also of a run with `--json`.
     pub(crate) stderr: String,
 }
 
@@ -248,8 +250,9 @@ impl Checkout {
         command
             .args(&line[1..])
             .current_dir(self.root())
-            // The test's own cargo must not decide what this one sees.
+            // The test's own cargo and workflow must not decide what this one sees and says.
             .env_remove("CARGO_TARGET_DIR")
+            .env_remove("GITHUB_ACTIONS")
             .stdin(Stdio::null());
         command
     }
@@ -332,6 +335,6 @@ pub(crate) fn ran(output: &Output) -> Ran {
     Ran {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        stderr: events::readable(&String::from_utf8_lossy(&output.stderr)),
     }
 }

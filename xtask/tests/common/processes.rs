@@ -1,5 +1,6 @@
 //! A run of `xtask` that a test watches, signals and kills, and what it leaves behind.
 
+use super::events::readable;
 use super::{Checkout, Ran};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs;
@@ -42,7 +43,7 @@ impl Started {
     }
 
     pub(crate) fn stderr(&self) -> String {
-        fs::read_to_string(self.output.with_extension("err")).unwrap()
+        readable(&fs::read_to_string(self.output.with_extension("err")).unwrap())
     }
 
     /// Waits until its standard error holds the text.

@@ -1,5 +1,7 @@
 //! Images made from the deployed one, by digest, in a repository of the test's own.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use crate::common::{REGISTRY, docker, registry};
 use crate::live::platform;
 use serde_json::Value;
@@ -89,6 +91,12 @@ pub(crate) struct Made {
 }
 
 impl Made {
+    /// By digest.
+    pub(crate) fn reference(&self) -> &str {
+        let (_, reference) = self.arguments[1].split_once('=').unwrap();
+        reference
+    }
+
     /// The command line that deploys it.
     pub(crate) fn deploy(&self) -> Vec<&str> {
         let images = self.arguments.iter().map(String::as_str);

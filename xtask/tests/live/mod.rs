@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+#[path = "../common/events.rs"]
+mod events;
 pub(crate) mod generators;
 pub(crate) mod jobs;
 
@@ -124,7 +126,7 @@ impl Started {
     }
 
     fn stderr(&self) -> String {
-        self.errors.lock().unwrap().join("\n")
+        events::readable(&self.errors.lock().unwrap().join("\n"))
     }
 
     /// Waits until standard error has a line with this text.
@@ -132,7 +134,10 @@ impl Started {
         let errors = Arc::clone(&self.errors);
         self.wait_for(text, || {
             let lines = errors.lock().unwrap();
-            lines.iter().any(|line| line.contains(text)).then_some(())
+            lines
+                .iter()
+                .any(|line| events::readable(line).contains(text))
+                .then_some(())
         });
     }
 

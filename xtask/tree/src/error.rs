@@ -39,30 +39,76 @@ pub enum Code {
     Deploy = 10,
     /// A guard of the environment refuses: protection, an answer that was no.
     Refused = 11,
+    /// `doctor` found something wrong.
+    Unhealthy = 12,
     /// Ctrl-C or SIGTERM.
     Interrupted = 130,
 }
 
 impl Code {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 13] = [
+        Self::Failed,
+        Self::Usage,
+        Self::Prerequisite,
+        Self::Manifest,
+        Self::Build,
+        Self::Smoke,
+        Self::Busy,
+        Self::Service,
+        Self::Secret,
+        Self::Deploy,
+        Self::Refused,
+        Self::Unhealthy,
+        Self::Interrupted,
+    ];
+
     /// The code behind an exit status of a process of ours.
     #[must_use]
     pub fn from_exit(exit: i32) -> Option<Self> {
-        [
-            Self::Failed,
-            Self::Usage,
-            Self::Prerequisite,
-            Self::Manifest,
-            Self::Build,
-            Self::Smoke,
-            Self::Busy,
-            Self::Service,
-            Self::Secret,
-            Self::Deploy,
-            Self::Refused,
-            Self::Interrupted,
-        ]
-        .into_iter()
-        .find(|code| *code as i32 == exit)
+        Self::ALL.into_iter().find(|code| *code as i32 == exit)
+    }
+
+    /// As programs know it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Prerequisite => "prerequisite",
+            Self::Manifest => "manifest",
+            Self::Build => "build",
+            Self::Smoke => "smoke",
+            Self::Busy => "busy",
+            Self::Service => "service",
+            Self::Secret => "secret",
+            Self::Deploy => "deploy",
+            Self::Refused => "refused",
+            Self::Unhealthy => "unhealthy",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// As people read it; AGENTS.md has the same words.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Failed => "a step failed",
+            Self::Usage => "wrong command line",
+            Self::Prerequisite => "something to install or start",
+            Self::Manifest => "`platform.toml` is wrong",
+            Self::Build => "an image could not be built",
+            Self::Smoke => "the smoke test failed",
+            Self::Busy => "another command holds the lock",
+            Self::Service => "engine, registry or cloud failed, or a port is taken",
+            Self::Secret => "a required secret is missing",
+            Self::Deploy => "what was deployed does not serve",
+            Self::Refused => {
+                "a guard refuses: a protected environment, a question that nobody answered with yes"
+            }
+            Self::Unhealthy => "`doctor` found something",
+            Self::Interrupted => "interrupted",
+        }
     }
 }
 
@@ -70,6 +116,8 @@ impl Code {
 #[derive(Debug, Clone)]
 pub struct Failure {
     code: Code,
+    /// Of a program that ran in our place, where that is what the command ends with.
+    passed_on: Option<u8>,
     message: String,
     hint: Option<String>,
     cause: Option<Arc<anyhow::Error>>,
@@ -80,6 +128,7 @@ impl Failure {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
+            passed_on: None,
             message: message.into(),
             hint: None,
             cause: None,
@@ -90,6 +139,14 @@ impl Failure {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Ends the command with the exit code of the program that it was asked to run; one that
+    /// says nothing went wrong is not passed on.
+    #[must_use]
+    pub fn passing_on(mut self, exit_code: i32) -> Self {
+        self.passed_on = u8::try_from(exit_code).ok().filter(|&code| code != 0);
         self
     }
 
@@ -165,7 +222,9 @@ impl Rendered {
                 exit_code: Code::Interrupted as u8,
             };
         }
-        let code = failures.last().map_or(Code::Failed, |failure| failure.code);
+        let exit_code = failures.last().map_or(Code::Failed as u8, |failure| {
+            failure.passed_on.unwrap_or(failure.code as u8)
+        });
         let disk_is_full = error
             .chain()
             .any(|cause| cause.to_string().contains(DISK_FULL));
@@ -184,7 +243,7 @@ impl Rendered {
             message,
             causes,
             hint,
-            exit_code: code as u8,
+            exit_code,
         }
     }
 }
@@ -224,6 +283,15 @@ mod tests {
         assert_eq!(rendered.message, "interrupted");
         assert_eq!((rendered.causes, rendered.hint), (Vec::new(), None));
         assert_eq!(rendered.exit_code, Code::Interrupted as u8);
+    }
+
+    #[test]
+    fn the_exit_code_of_a_program_is_passed_on_and_never_as_success() {
+        let exit_code = |code| {
+            let failure = Failure::new(Code::Failed, "task failed").passing_on(code);
+            Rendered::new(&failure.into()).exit_code
+        };
+        assert_eq!([2, 137, 0, -1, 256].map(exit_code), [2, 137, 1, 1, 1]);
     }
 
     #[test]

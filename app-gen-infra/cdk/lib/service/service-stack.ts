@@ -123,7 +123,7 @@ export class ServiceStack extends ConcernStack {
       serviceName: this.target.names.service,
       cluster,
       taskDefinition: definition,
-      desiredCount: 1,
+      desiredCount: this.target.platform.orchestrator.desiredTasks,
       // The old task serves until the new one is healthy.
       minHealthyPercent: 100,
       maxHealthyPercent: 200,

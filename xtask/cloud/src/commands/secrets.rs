@@ -1,4 +1,4 @@
-//! `secrets list|set|read|remove`: the JSON secrets that platform.toml names.
+//! `secrets list|check|set|read|remove`: the JSON secrets that platform.toml names.
 //!
 //! Values come in on stdin and go out on a pipe, never as arguments, to a
 //! terminal, or into a message.
@@ -6,7 +6,7 @@
 use crate::config::Cloud;
 use crate::error::{CloudError, Kind};
 use crate::report::Outcome;
-use crate::secrets::{Secrets, Stored};
+use crate::secrets::{Meant, Secrets, Stored};
 use app_gen_infra::Secret;
 use serde::Serialize;
 use serde_json::json;
@@ -20,6 +20,8 @@ const VALUE_LIMIT_BYTES: u64 = 65_536;
 pub(crate) enum Command {
     /// Which secrets and keys exist; never their values
     List,
+    /// Which keys have a value that can be meant; never their values
+    Check,
     /// Set one key to what stdin holds (less one line end) and keep the others
     Set {
         /// As platform.toml names it: `orchestrator`, or `app-gen-saas/orchestrator`
@@ -53,6 +55,7 @@ pub(crate) async fn run(command: Command, cloud: &Cloud) -> anyhow::Result<Outco
     let secrets = Secrets::new(cloud.sdk());
     match command {
         Command::List => list(&secrets, cloud).await,
+        Command::Check => check(&secrets, cloud).await,
         Command::Set { secret, key } => {
             let found = find(&secret, cloud)?;
             check_key(&secret, found, &key)?;
@@ -98,6 +101,47 @@ async fn list(secrets: &Secrets, cloud: &Cloud) -> anyhow::Result<Outcome> {
         });
     }
     Outcome::success(json!({ "secrets": listed }))
+}
+
+#[derive(Debug, Serialize)]
+struct Checked<'a> {
+    id: &'a str,
+    name: &'a str,
+    exists: bool,
+    keys: Vec<CheckedKey<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct CheckedKey<'a> {
+    key: &'a str,
+    required: bool,
+    state: Meant,
+}
+
+/// The values are judged here: nobody else needs to see them.
+async fn check(secrets: &Secrets, cloud: &Cloud) -> anyhow::Result<Outcome> {
+    let mut checked = Vec::new();
+    for (id, secret) in &cloud.platform.secrets {
+        let values = match secrets.read(&secret.name).await? {
+            Stored::Present { values, .. } => Some(values),
+            Stored::Missing | Stored::Removed => None,
+        };
+        let required = cloud.platform.required_secret_keys(id, &cloud.environment);
+        let keys = secret.keys.keys().map(|key| CheckedKey {
+            key,
+            required: required.contains(&key.as_str()),
+            state: values
+                .as_ref()
+                .map_or(Meant::Missing, |values| values.meant(key)),
+        });
+        checked.push(Checked {
+            id,
+            name: &secret.name,
+            exists: values.is_some(),
+            keys: keys.collect(),
+        });
+    }
+    Outcome::success(json!({ "secrets": checked }))
 }
 
 async fn read(secrets: &Secrets, secret: &Secret, cloud: &Cloud) -> anyhow::Result<Outcome> {

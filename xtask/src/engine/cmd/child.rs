@@ -3,7 +3,7 @@
 use crate::engine::interrupt::Group;
 use crate::engine::report::Report;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -31,14 +31,21 @@ impl Running {
         }
     }
 
-    /// Shows what it writes, line by line under `label`.
-    pub(super) fn show(&mut self, report: &Report, label: &str) {
+    /// Shows what it writes, line by line under `label`, and keeps it in the file too.
+    pub(super) fn show(
+        &mut self,
+        report: &Report,
+        label: &str,
+        copy: Option<&File>,
+    ) -> std::io::Result<()> {
+        let file = || copy.map(File::try_clone).transpose();
         if let Some(pipe) = self.child.stdout.take() {
-            self.readers.push(show(pipe, report, label));
+            self.readers.push(show(pipe, report, label, file()?));
         }
         if let Some(pipe) = self.child.stderr.take() {
-            self.readers.push(show(pipe, report, label));
+            self.readers.push(show(pipe, report, label, file()?));
         }
+        Ok(())
     }
 
     /// How it ended, or nothing while it runs. What it wrote has been shown by then.
@@ -97,7 +104,7 @@ pub struct Answering {
 impl Answering {
     pub(super) fn new(mut running: Running, report: &Report, label: &str) -> Self {
         if let Some(pipe) = running.child.stderr.take() {
-            running.readers.push(show(pipe, report, label));
+            running.readers.push(show(pipe, report, label, None));
         }
         let (sender, answer) = mpsc::channel();
         if let Some(mut pipe) = running.child.stdout.take() {
@@ -126,14 +133,24 @@ impl Answering {
     }
 }
 
-fn show(pipe: impl Read + Send + 'static, report: &Report, label: &str) -> JoinHandle<()> {
+fn show(
+    pipe: impl Read + Send + 'static,
+    report: &Report,
+    label: &str,
+    mut copy: Option<File>,
+) -> JoinHandle<()> {
     let (report, label) = (report.clone(), label.to_owned());
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).split(b'\n') {
-            let Ok(line) = line else { break };
+            let Ok(mut line) = line else { break };
             let text = String::from_utf8_lossy(&line);
             if !text.trim().is_empty() {
                 report.line(&label, text.trim_end());
+            }
+            if let Some(file) = &mut copy {
+                line.push(b'\n');
+                // A full disk must not end what is shown.
+                let _ = file.write_all(&line);
             }
         }
     })

@@ -5,28 +5,27 @@
 //! values and secret arguments are never printed.
 
 mod child;
+mod drive;
 
-use self::child::{GRACE, Input, Stream, forward};
+use self::child::{GRACE, Input, Stream};
 use crate::engine::error::{Code, DISK_FULL, Failure};
 use crate::engine::interrupt::{self, Group};
 use crate::engine::report::Report;
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
-use std::sync::{OnceLock, mpsc};
-use std::time::{Duration, Instant};
+use std::sync::OnceLock;
+use std::time::Duration;
 
 pub use self::child::{Answering, Running};
 
 /// A variable of every child from the time on when it is set.
 static CHILDREN_CARRY: OnceLock<(&str, String)> = OnceLock::new();
 
-/// How long what a child wrote may take to arrive once it has ended.
-const STREAM_GRACE: Duration = Duration::from_secs(5);
 /// How many last lines an error quotes.
 const TAIL_LINES: usize = 20;
 
@@ -40,8 +39,11 @@ pub struct Cmd {
     only_env: Option<Vec<&'static str>>,
     stdin: Input,
     timeout: Duration,
+    grace: Duration,
     survives_interrupt: bool,
     inherits_output: bool,
+    holds_terminal: bool,
+    copy: Option<PathBuf>,
 }
 
 /// From now on every child carries the variable, and what it starts too. Only the first
@@ -80,8 +82,11 @@ impl Cmd {
             only_env: None,
             stdin: Input::Nothing,
             timeout: Duration::from_secs(60),
+            grace: GRACE,
             survives_interrupt: false,
             inherits_output: false,
+            holds_terminal: false,
+            copy: None,
         }
     }
 
@@ -150,10 +155,24 @@ impl Cmd {
         self
     }
 
+    /// Keeps what [`Cmd::spawn`] shows in a file as well, after what that holds.
+    #[must_use]
+    pub fn copy_to(mut self, path: PathBuf) -> Self {
+        self.copy = Some(path);
+        self
+    }
+
     /// Bounds the run; the group is ended when it is over.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Gives it more than ten seconds to end once it was asked to.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
         self
     }
 
@@ -190,8 +209,14 @@ impl Cmd {
         let mut stdout = Vec::new();
         let mut stderr = Vec::new();
         let status = self.drive(|stream, bytes| match stream {
-            Stream::Stdout => stdout.extend_from_slice(&bytes),
-            Stream::Stderr => stderr.extend_from_slice(&bytes),
+            Stream::Stdout => {
+                stdout.extend_from_slice(&bytes);
+                Ok(())
+            }
+            Stream::Stderr => {
+                stderr.extend_from_slice(&bytes);
+                Ok(())
+            }
         })?;
         Ok(Output {
             stdout,
@@ -233,30 +258,19 @@ impl Cmd {
         let line = self.display();
         report.debug(&format!("{label}: {line}"));
         let mut tail = VecDeque::with_capacity(TAIL_LINES);
-        let mut pending: [Vec<u8>; 2] = [Vec::new(), Vec::new()];
         let mut emit = |bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes).trim_end().to_owned();
             if text.is_empty() {
-                return;
+                return Ok(());
             }
             report.line(label, &text);
             if tail.len() == TAIL_LINES {
                 tail.pop_front();
             }
             tail.push_back(text);
+            Ok(())
         };
-        let status = self.drive(|stream, bytes| {
-            let buffer = &mut pending[stream as usize];
-            buffer.extend_from_slice(&bytes);
-            while let Some(end) = buffer.iter().position(|&byte| byte == b'\n') {
-                let rest = buffer.split_off(end + 1);
-                emit(buffer);
-                *buffer = rest;
-            }
-        })?;
-        for buffer in &pending {
-            emit(buffer);
-        }
+        let status = self.drive_lines(|_, line| emit(line))?;
         if status.success() {
             return Ok(());
         }
@@ -268,23 +282,74 @@ impl Cmd {
         Err(ended(&line, status, tail.into_iter()))
     }
 
+    /// Runs it and hands over the lines of its standard output as they come, without their
+    /// end; standard error is shown under `label`. What comes faster than it is taken waits in
+    /// the child, not here.
+    ///
+    /// # Errors
+    /// As [`Cmd::output`]; an error of `on_line` ends the child.
+    pub fn lines(
+        self,
+        report: &Report,
+        label: &str,
+        mut on_line: impl FnMut(&[u8]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<ExitStatus> {
+        self.drive_lines(|stream, line| match stream {
+            Stream::Stdout => on_line(line),
+            Stream::Stderr => {
+                let text = String::from_utf8_lossy(line);
+                if !text.trim().is_empty() {
+                    report.line(label, text.trim_end());
+                }
+                Ok(())
+            }
+        })
+    }
+
+    /// As [`Cmd::lines`], with those of standard error among them.
+    ///
+    /// # Errors
+    /// As [`Cmd::lines`].
+    pub fn all_lines(
+        self,
+        mut on_line: impl FnMut(&[u8]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<ExitStatus> {
+        self.drive_lines(|_, line| on_line(line))
+    }
+
+    /// Gives it the terminal, or whatever else our streams are, and returns how it ended. What
+    /// is typed, Ctrl-C too, is its own.
+    ///
+    /// # Errors
+    /// It cannot be started or takes too long.
+    pub fn with_our_streams(mut self) -> anyhow::Result<ExitStatus> {
+        self.inherits_output = true;
+        self.holds_terminal = true;
+        self.survives_interrupt = true;
+        self.drive(|_, _| Ok(()))
+    }
+
     /// Runs it with our own output streams and returns how it ended.
     ///
     /// # Errors
     /// As [`Cmd::output`].
     pub fn pass_through(mut self) -> anyhow::Result<ExitStatus> {
         self.inherits_output = true;
-        self.drive(|_, _| {})
+        self.drive(|_, _| Ok(()))
     }
 
     /// Starts it with both streams going to `report` and leaves it running.
     ///
     /// # Errors
-    /// It cannot be started.
+    /// It cannot be started, or the file for its copy cannot be opened.
     pub fn spawn(self, report: &Report, label: &str) -> anyhow::Result<Running> {
+        let copy = match &self.copy {
+            Some(path) => Some(File::options().append(true).create(true).open(path)?),
+            None => None,
+        };
         let (child, group) = self.start()?;
         let mut running = Running::new(child, group);
-        running.show(report, label);
+        running.show(report, label, copy.as_ref())?;
         Ok(running)
     }
 
@@ -306,8 +371,14 @@ impl Cmd {
         let mut command = std::process::Command::new(&self.program);
         command
             .args(self.args.iter().map(|(arg, _)| arg))
-            .stdin(self.stdin.stdio()?)
-            .process_group(0);
+            .stdin(match self.holds_terminal {
+                true => Stdio::inherit(),
+                false => self.stdin.stdio()?,
+            });
+        // A group in the background may not read from the terminal.
+        if !self.holds_terminal {
+            command.process_group(0);
+        }
         if self.inherits_output {
             command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
         } else {
@@ -355,82 +426,6 @@ impl Cmd {
         Failure::new(Code::Prerequisite, format!("there is no program {program}"))
             .hint(hint)
             .into()
-    }
-
-    /// Runs the child to its end, handing over what it writes as it comes.
-    fn drive(mut self, mut on_bytes: impl FnMut(Stream, Vec<u8>)) -> anyhow::Result<ExitStatus> {
-        let line = self.display();
-        let (child, group) = self.start()?;
-        let mut running = Running::new(child, group);
-        let input = std::mem::replace(&mut self.stdin, Input::Nothing);
-        if let (Some(mut pipe), Input::Bytes(bytes)) = (running.child.stdin.take(), input) {
-            // A child that ends early closes the pipe; its exit code tells why.
-            std::thread::spawn(move || {
-                let _ = pipe.write_all(&bytes);
-            });
-        }
-        let (sender, receiver) = mpsc::sync_channel(64);
-        forward(running.child.stdout.take(), Stream::Stdout, sender.clone());
-        forward(running.child.stderr.take(), Stream::Stderr, sender);
-
-        let deadline = Instant::now() + self.timeout;
-        let mut asked_to_end: Option<Instant> = None;
-        let mut streams_open = true;
-        let mut pause = Duration::from_millis(1);
-        let mut why_ended = None;
-        let status = loop {
-            if streams_open {
-                match receiver.recv_timeout(Duration::from_millis(20)) {
-                    // And on: a child that never falls silent is bounded too.
-                    Ok((stream, bytes)) => on_bytes(stream, bytes),
-                    Err(mpsc::RecvTimeoutError::Timeout) => {}
-                    Err(mpsc::RecvTimeoutError::Disconnected) => streams_open = false,
-                }
-            }
-            if let Some(status) = running.child.try_wait()? {
-                // Until both streams have ended: under load a reader may lag far behind the
-                // child. Not for ever, because a grandchild may hold a stream open.
-                let deadline = Instant::now() + STREAM_GRACE;
-                while let Ok((stream, bytes)) =
-                    receiver.recv_timeout(deadline.saturating_duration_since(Instant::now()))
-                {
-                    on_bytes(stream, bytes);
-                }
-                break status;
-            }
-            let now = Instant::now();
-            match asked_to_end {
-                None => {
-                    if !self.survives_interrupt && interrupt::requested() {
-                        asked_to_end = Some(now);
-                        why_ended = Some(Failure::interrupted());
-                        running.group.terminate();
-                    } else if now >= deadline {
-                        asked_to_end = Some(now);
-                        why_ended = Some(Failure::new(
-                            Code::Failed,
-                            format!("not done after {} s", self.timeout.as_secs()),
-                        ));
-                        running.group.terminate();
-                    }
-                }
-                Some(since) if now.duration_since(since) >= GRACE => running.group.kill(),
-                Some(_) => {}
-            }
-            if !streams_open {
-                std::thread::sleep(pause);
-                pause = (pause * 2).min(Duration::from_millis(20));
-            }
-        };
-        if interrupt::insisted() || (!self.survives_interrupt && interrupt::requested()) {
-            return Err(Failure::interrupted().into());
-        }
-        match why_ended {
-            Some(failure) => {
-                Err(anyhow::Error::new(failure).context(format!("failed to run {line}")))
-            }
-            None => Ok(status),
-        }
     }
 }
 

@@ -1,4 +1,7 @@
 use super::*;
+use crate::engine::report::Verbosity;
+use std::io::Write as _;
+use std::time::Instant;
 
 #[test]
 fn hidden_arguments_are_not_displayed() {
@@ -63,4 +66,49 @@ fn a_child_that_never_falls_silent_is_bounded() {
         .output()
         .unwrap_err();
     assert!(format!("{error:#}").contains("not done after"), "{error:#}");
+}
+
+#[test]
+fn lines_are_handed_over_whole_and_in_order_also_the_last() {
+    let mut lines = Vec::new();
+    let script =
+        "for i in 1 2 3; do printf 'a%s' $i; sleep 0.01; echo b; done; echo >&2 no; printf end";
+    let status = Cmd::new("sh")
+        .args(["-c", script])
+        .lines(&Report::new(false, Verbosity::Quiet), "sh", |line| {
+            lines.push(String::from_utf8_lossy(line).into_owned());
+            Ok(())
+        })
+        .unwrap();
+    assert!(status.success());
+    assert_eq!(lines, ["a1b", "a2b", "a3b", "end"]);
+}
+
+/// A reader may stand still for longer than what a child that has ended is waited for.
+#[test]
+fn nothing_is_lost_where_lines_are_taken_slowly() {
+    let mut count = 0;
+    Cmd::new("seq")
+        .arg("300000")
+        .lines(&Report::new(false, Verbosity::Quiet), "seq", |_| {
+            if count == 0 {
+                std::thread::sleep(Duration::from_secs(6));
+            }
+            count += 1;
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(count, 300_000);
+}
+
+#[test]
+fn a_line_that_is_refused_ends_the_child() {
+    let started = Instant::now();
+    let refused = Cmd::new("sh")
+        .args(["-c", "while echo more; do :; done"])
+        .lines(&Report::new(false, Verbosity::Quiet), "sh", |_| {
+            anyhow::bail!("enough")
+        });
+    assert_eq!(refused.unwrap_err().to_string(), "enough");
+    assert!(started.elapsed() < Duration::from_secs(5));
 }

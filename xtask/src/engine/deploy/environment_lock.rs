@@ -132,8 +132,7 @@ struct Files {
 
 impl Files {
     fn of(context: &Context) -> anyhow::Result<Self> {
-        let name = format!("locks/deploy-{}", context.environment);
-        let alive = paths::state()?.join(name);
+        let alive = paths::state()?.join("locks").join(mark(context));
         let id = alive.with_added_extension("id");
         Ok(Self { alive, id })
     }
@@ -145,8 +144,16 @@ impl Files {
 }
 
 /// Marks what the holder starts, so that whoever comes after one that was killed finds it.
+/// There is a local cloud for each port: two checkouts may deploy to two of them.
 fn mark(context: &Context) -> String {
-    format!("deploy-{}", context.environment)
+    let environment = &context.environment;
+    match context.is_local() {
+        true => format!(
+            "deploy-{environment}-{}",
+            context.platform.local.cloud_port.get_ref()
+        ),
+        false => format!("deploy-{environment}"),
+    }
 }
 
 /// Ends what a command that was killed left running. Returns how many processes there were;

@@ -1,9 +1,9 @@
 //! What a deploy asks before it does anything.
 
+use crate::engine::ask;
 use crate::engine::cmd::Cmd;
 use crate::engine::context::Context;
 use crate::engine::error::{Code, Failure};
-use std::io::{BufRead as _, IsTerminal as _};
 
 /// The checkout's revision, `-dirty` where it has edits; nothing outside git.
 #[must_use]
@@ -89,18 +89,12 @@ pub fn confirm(context: &Context, loss: &str) -> anyhow::Result<()> {
         Failure::new(Code::Refused, format!("{why}; nothing was done"))
             .hint("add --yes where nobody can be asked")
     };
-    if !std::io::stdin().is_terminal() {
-        return Err(refused(&format!("{loss}, and nobody can be asked")).into());
+    let question = format!("{loss}. Type `{name}` to go on: ");
+    match ask::line(&context.report, &question)? {
+        Some(answer) if answer.trim() == name => Ok(()),
+        Some(_) => Err(refused("the answer was another").into()),
+        None => Err(refused(&format!("{loss}, and nobody can be asked")).into()),
     }
-    context
-        .report
-        .step(&format!("{loss}. Type `{name}` to go on:"));
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    if answer.trim() == name {
-        return Ok(());
-    }
-    Err(refused("the answer was another").into())
 }
 
 fn git(context: &Context, arguments: &[&str]) -> anyhow::Result<String> {

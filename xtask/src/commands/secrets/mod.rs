@@ -1,15 +1,21 @@
-//! `cargo xtask secrets list|set|materialize`: values never pass through an
-//! argument, a log or `--json`.
+//! `cargo xtask secrets`: values never pass through an argument, a log or `--json`; only
+//! `get` shows one, to whoever asks for it by name.
 
+mod check;
+mod rotate;
+
+use crate::engine::ask;
 use crate::engine::cloud;
 use crate::engine::cmd::Cmd;
 use crate::engine::context::Context;
+use crate::engine::deploy::guards;
 use crate::engine::error::{Code, Failure};
 use crate::engine::interrupt;
 use crate::engine::report::table;
 use crate::local::{self, secrets};
 use serde::{Deserialize, Serialize};
-use std::io::{IsTerminal as _, Read as _};
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::time::Duration;
 
 /// Larger values do not fit a secret (64 KiB) anyway.
@@ -28,12 +34,20 @@ pub struct Args {
 enum Action {
     /// Show which keys exist and which are required, never their values
     List,
-    /// Set a key; its value is read from standard input
-    Set {
+    /// See that all that is required is set, and to no placeholder
+    Check,
+    /// Print the value of a key; a person is asked first, a program needs --yes
+    Get(Key),
+    /// Set a key; its value is read from standard input, or typed unseen
+    Set(Key),
+    /// Set a key as `set` does, and restart what runs with it
+    Rotate(Key),
+    /// Remove a key, or a whole secret
+    Remove {
         /// Secret of platform.toml, like `orchestrator`
         secret: String,
-        /// Key of that secret
-        key: String,
+        /// Key of that secret; without it, all of them
+        key: Option<String>,
     },
     /// Give a command the required keys as environment, or hold them in a file until Ctrl-C
     Materialize {
@@ -43,6 +57,14 @@ enum Action {
         #[arg(last = true)]
         command: Vec<String>,
     },
+}
+
+#[derive(Debug, clap::Args)]
+struct Key {
+    /// Secret of platform.toml, like `orchestrator`
+    secret: String,
+    /// Key of that secret
+    key: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -72,7 +94,14 @@ struct KeyState {
 pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     match &args.action {
         Action::List => list(context),
-        Action::Set { secret, key } => set(context, secret, key),
+        Action::Check => check::run(context),
+        Action::Get(Key { secret, key }) => get(context, secret, key),
+        Action::Set(Key { secret, key }) => set(context, secret, key),
+        Action::Rotate(Key { secret, key }) => {
+            check_name(context, secret, Some(key))?;
+            rotate::run(context, secret, key)
+        }
+        Action::Remove { secret, key } => remove(context, secret, key.as_deref()),
         Action::Materialize { secret, command } => materialize(context, secret, command),
     }
 }
@@ -153,21 +182,93 @@ fn list(context: &Context) -> anyhow::Result<()> {
     context.report.result(&listing, &text)
 }
 
+fn get(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
+    check_name(context, secret, Some(key))?;
+    let name = &context.platform.secrets[secret].name;
+    let refused = |why: &str| {
+        let hint = format!(
+            "cargo xtask secrets get {secret} {key} --env {} --yes > FILE",
+            context.environment
+        );
+        Failure::new(Code::Refused, format!("{why}; nothing was printed")).hint(hint)
+    };
+    if context.report.json() {
+        return Err(refused("a secret value is no JSON for a log to keep").into());
+    }
+    // Not `CI=true`: what CI prints is kept and shown.
+    if !context.yes_given {
+        let question = format!(
+            "Print the value of {key} of {name} in environment {}? [y/N] ",
+            context.environment
+        );
+        match ask::line(&context.report, &question)?.as_deref() {
+            Some("y" | "Y" | "yes") => {}
+            Some(_) => return Err(refused("the answer was no").into()),
+            None => return Err(refused("nobody can be asked").into()),
+        }
+    }
+    require_cloud(context)?;
+    let mut stored: BTreeMap<String, String> =
+        cloud::call(context, ["secrets", "read", secret]).read()?;
+    let value = stored.remove(key).ok_or_else(|| {
+        Failure::new(
+            Code::Secret,
+            format!(
+                "secret {name} of environment {} has no key {key}",
+                context.environment
+            ),
+        )
+        .hint(format!(
+            "cargo xtask secrets set {secret} {key} --env {} < FILE_WITH_THE_VALUE",
+            context.environment
+        ))
+    })?;
+    // Past the report, which would copy it to the page of a workflow's run.
+    writeln!(std::io::stdout().lock(), "{value}")?;
+    Ok(())
+}
+
 fn set(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
     check_name(context, secret, Some(key))?;
-    if std::io::stdin().is_terminal() {
-        context
-            .report
-            .step(&format!("type the value of {key}, then Ctrl-D"));
-    }
-    let mut value = Vec::new();
-    std::io::stdin()
-        .lock()
-        .take(VALUE_LIMIT_BYTES + 1)
-        .read_to_end(&mut value)?;
-    if value.last() == Some(&b'\n') {
-        value.pop();
-    }
+    let value = value(context, secret, key)?;
+    require_cloud(context)?;
+    store(context, secret, key, value)?;
+    let name = &context.platform.secrets[secret].name;
+    context.report.result(
+        &serde_json::json!({ "secret": name, "key": key, "set": true }),
+        &format!(
+            "{key} of {name} is set in environment {}",
+            context.environment
+        ),
+    )
+}
+
+fn store(context: &Context, secret: &str, key: &str, value: Vec<u8>) -> anyhow::Result<()> {
+    let _: serde_json::Value = cloud::call(context, ["secrets", "set", secret, key])
+        .stdin(value)
+        .read()?;
+    Ok(())
+}
+
+/// A new value: what a person types unseen, or standard input less one line end.
+fn value(context: &Context, secret: &str, key: &str) -> anyhow::Result<Vec<u8>> {
+    let typed = ask::hidden(&context.report, &format!("Value of {key}, not shown: "))?;
+    let value = match typed {
+        Some(typed) => typed.into_bytes(),
+        // Nobody knows there that something is to be typed.
+        None if std::io::stdin().is_terminal() => Vec::new(),
+        None => {
+            let mut value = Vec::new();
+            std::io::stdin()
+                .lock()
+                .take(VALUE_LIMIT_BYTES + 1)
+                .read_to_end(&mut value)?;
+            if value.last() == Some(&b'\n') {
+                value.pop();
+            }
+            value
+        }
+    };
     if value.is_empty() || value.len() as u64 > VALUE_LIMIT_BYTES {
         return Err(Failure::new(
             Code::Usage,
@@ -178,17 +279,41 @@ fn set(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
         ))
         .into());
     }
-    require_cloud(context)?;
-    let _: serde_json::Value = cloud::call(context, ["secrets", "set", secret, key])
-        .stdin(value)
-        .read()?;
+    Ok(value)
+}
+
+fn remove(context: &Context, secret: &str, key: Option<&str>) -> anyhow::Result<()> {
+    #[derive(Deserialize)]
+    struct Removed {
+        removed: bool,
+    }
+    check_name(context, secret, key)?;
     let name = &context.platform.secrets[secret].name;
-    context.report.result(
-        &serde_json::json!({ "secret": name, "key": key, "set": true }),
+    let what = match key {
+        Some(key) => format!("{key} of {name}"),
+        None => format!("all of {name}"),
+    };
+    let words: Vec<&str> = ["secrets", "remove", secret]
+        .into_iter()
+        .chain(key)
+        .collect();
+    guards::said_yes(context, &words.join(" "))?;
+    guards::confirm(
+        context,
         &format!(
-            "{key} of {name} is set in environment {}",
+            "this removes {what} from environment {}",
             context.environment
         ),
+    )?;
+    require_cloud(context)?;
+    let Removed { removed } = cloud::call(context, words).read()?;
+    let text = match removed {
+        true => format!("{what} is removed from environment {}", context.environment),
+        false => format!("{what} is not in environment {}", context.environment),
+    };
+    context.report.result(
+        &serde_json::json!({ "secret": name, "key": key, "removed": removed }),
+        &text,
     )
 }
 

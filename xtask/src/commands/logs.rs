@@ -1,0 +1,258 @@
+//! `cargo xtask logs`: what services and tasks said, and say.
+
+use crate::engine::context::Context;
+use crate::engine::error::{Code, Failure};
+use crate::engine::operate::logs::{self, Entry, Place, Wanted};
+use crate::engine::operate::record::{Level, Painter, Record};
+use crate::engine::operate::selection::{services_of_group, unknown};
+use crate::engine::operate::{require_cloud, say, went_away};
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// What an id of a job that `run` starts begins with.
+pub(super) const MANUAL_JOB: &str = "manual-";
+/// ECS takes a task by no less of its id.
+const SHORTEST_TASK: usize = 6;
+
+/// Arguments of `logs`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Services or kinds of tasks of platform.toml, a task, or a job, by id [default: everything]
+    #[arg(value_name = "SERVICE|TASK|JOB")]
+    names: Vec<String>,
+    /// All services of a group of platform.toml
+    #[arg(long, value_name = "GROUP")]
+    group: Option<String>,
+    /// From so long ago (90s, 10m, 2h, 1d), or from this time (RFC 3339) [default: 10m]
+    #[arg(long, value_name = "TIME", value_parser = parse_since)]
+    since: Option<i64>,
+    /// Go on with what comes, until Ctrl-C or the end of the one task that is followed
+    #[arg(long)]
+    follow: bool,
+    /// Lines with this text in them
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Lines of this level or a higher one, and those that have none
+    #[arg(long, value_name = "LEVEL")]
+    level: Option<Level>,
+    /// Lines of this job
+    #[arg(long, value_name = "JOB")]
+    job: Option<String>,
+    /// Only the newest so many lines
+    #[arg(long, value_name = "COUNT")]
+    lines: Option<usize>,
+    /// Print lines as they were written
+    #[arg(long, conflicts_with = "json")]
+    raw: bool,
+    /// Whose logs
+    #[arg(long = "where", value_name = "PLACE", default_value = "deployed")]
+    place: Place,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A name that nothing has, or the place does not answer.
+pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+    let wanted = wanted(args, context)?;
+    if args.place == Place::Deployed {
+        require_cloud(context)?;
+    }
+    let mut printer = Printer::new(context, args.raw);
+    let read = logs::read(context, args.place, &wanted, |entry| printer.print(&entry));
+    match read {
+        Err(error) if went_away(&error) => Ok(()),
+        Err(error) => Err(error),
+        Ok(Some(task)) if context.report.json() => {
+            say(&serde_json::json!({ "task": task }).to_string())
+        }
+        Ok(Some(task)) => {
+            let why = task.why();
+            context
+                .report
+                .step(&format!("task {} has ended: {why}", task.task));
+            Ok(())
+        }
+        Ok(None) => Ok(()),
+    }
+}
+
+/// Prints lines as the command line wants them.
+pub(super) struct Printer {
+    json: bool,
+    raw: bool,
+    painter: Painter,
+}
+
+impl Printer {
+    pub(super) fn new(context: &Context, raw: bool) -> Self {
+        let colour = io::stdout().is_terminal()
+            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self {
+            json: context.report.json(),
+            raw,
+            painter: Painter::new(colour),
+        }
+    }
+
+    /// # Errors
+    /// Standard output cannot be written to.
+    pub(super) fn print(&mut self, entry: &Entry) -> anyhow::Result<()> {
+        if self.json {
+            say(&serde_json::to_string(entry)?)
+        } else if self.raw {
+            say(&entry.message)
+        } else {
+            say(&self.painter.line(entry, &Record::parse(&entry.message)))
+        }
+    }
+}
+
+fn wanted(args: &Args, context: &Context) -> anyhow::Result<Wanted> {
+    let mut wanted = Wanted {
+        job: args.job.clone(),
+        since_ms: args.since,
+        filter: args.filter.clone(),
+        level: args.level,
+        newest: args.lines,
+        follow: args.follow,
+        ..Wanted::default()
+    };
+    if let Some(group) = &args.group {
+        wanted.sources = services_of_group(context, group)?;
+    }
+    let twice = |what: &str| {
+        Failure::new(Code::Usage, format!("the log of one {what} at a time"))
+            .hint("name services and kinds of tasks to read several at once")
+    };
+    for name in &args.names {
+        match Named::new(context, name) {
+            Some(Named::Source) => wanted.sources.push(name.clone()),
+            Some(Named::Job) if wanted.job.replace(name.clone()).is_some() => {
+                return Err(twice("job").into());
+            }
+            Some(Named::Task) if wanted.task.replace(name.clone()).is_some() => {
+                return Err(twice("task").into());
+            }
+            Some(_) => {}
+            None => {
+                let platform = &context.platform;
+                let known = platform.services.keys().chain(platform.tasks.keys());
+                return Err(unknown("service, task or job", name, known).into());
+            }
+        }
+    }
+    Ok(wanted)
+}
+
+/// What a name on the command line is.
+#[derive(Debug, PartialEq, Eq)]
+enum Named {
+    Source,
+    Task,
+    Job,
+}
+
+impl Named {
+    fn new(context: &Context, name: &str) -> Option<Self> {
+        let platform = &context.platform;
+        if platform.services.contains_key(name) || platform.tasks.contains_key(name) {
+            return Some(Self::Source);
+        }
+        // The orchestrator gives jobs ids by time, UUID version 7; those of tasks have other
+        // versions, or no hyphens.
+        let is_version_7 = name.len() == 36 && name.as_bytes()[14] == b'7';
+        let is_hexadecimal = name
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        if name.starts_with(MANUAL_JOB) || is_hexadecimal && is_version_7 {
+            return Some(Self::Job);
+        }
+        let is_task = is_hexadecimal && name.len() >= SHORTEST_TASK || name.starts_with("arn:");
+        is_task.then_some(Self::Task)
+    }
+}
+
+/// Milliseconds since 1970.
+fn parse_since(text: &str) -> Result<i64, String> {
+    let wrong =
+        || "it is neither a span like 90s, 10m, 2h or 1d, nor a time of RFC 3339".to_owned();
+    if let Ok(at) = OffsetDateTime::parse(text, &Rfc3339) {
+        return Ok(at.unix_timestamp() * 1000);
+    }
+    let unit_secs = match text.chars().last() {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3_600,
+        Some('d') => 86_400,
+        _ => return Err(wrong()),
+    };
+    let count: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    let ago = count.checked_mul(unit_secs).map(Duration::from_secs);
+    ago.and_then(|ago| time::Duration::try_from(ago).ok())
+        .and_then(|ago| OffsetDateTime::now_utc().checked_sub(ago))
+        .map(|at| at.unix_timestamp() * 1000)
+        .ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::report::{Report, Verbosity};
+    use std::path::Path;
+
+    #[test]
+    fn names_are_services_tasks_or_jobs() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let report = Report::new(false, Verbosity::Quiet);
+        let context = Context::at(root.to_owned(), "local", false, report).unwrap();
+        let named = |name| Named::new(&context, name);
+        assert_eq!(named("orchestrator"), Some(Named::Source));
+        assert_eq!(named("generator"), Some(Named::Source));
+        assert_eq!(
+            named("01939f5c-3b1e-7c4a-9d2e-0123456789ab"),
+            Some(Named::Job)
+        );
+        assert_eq!(named("manual-20261121-0a1b"), Some(Named::Job));
+        assert_eq!(
+            named("ebcdf01b-19f8-4fed-8caf-1983ca7b6f7f"),
+            Some(Named::Task)
+        );
+        assert_eq!(named("ebcdf0"), Some(Named::Task));
+        assert_eq!(named("arn:aws:ecs:eu:0:task/c/1"), Some(Named::Task));
+        for nothing in ["", "ebcdf", "orchestra", "möööööööööööööööööö"] {
+            assert_eq!(named(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn since_is_a_span_or_a_time() {
+        let now = OffsetDateTime::now_utc().unix_timestamp() * 1000;
+        for (text, ago_secs) in [
+            ("0s", 0),
+            ("90s", 90),
+            ("10m", 600),
+            ("2h", 7_200),
+            ("1d", 86_400),
+        ] {
+            let since = parse_since(text).unwrap();
+            assert!((now - since - ago_secs * 1000).abs() <= 1000, "{text}");
+        }
+        assert_eq!(parse_since("1970-01-01T00:00:01Z"), Ok(1000));
+        for wrong in [
+            "",
+            "m",
+            "10",
+            "-1s",
+            "1.5h",
+            "10 m",
+            "é",
+            "99999999999999999999d",
+            "9999999999999d",
+        ] {
+            parse_since(wrong).unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! `cargo xtask restart`: new tasks in place of those that run, without an outage.
+
+use crate::engine::context::Context;
+use crate::engine::deploy::guards;
+use crate::engine::operate::change::{self, Settled};
+use crate::engine::operate::require_cloud;
+use crate::engine::operate::selection::Selection;
+use serde::Serialize;
+
+/// Arguments of `restart`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    selection: Selection,
+}
+
+/// The result of `restart --json` and `scale --json`.
+#[derive(Debug, Serialize)]
+struct Changed {
+    services: Vec<Settled>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The environment is protected or locked, or the new tasks do not serve.
+pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+    let services = args.selection.services(context)?;
+    guards::said_yes(context, "restart")?;
+    require_cloud(context)?;
+    tell(context, change::restart(context, &services)?)
+}
+
+/// Ends the command with what became of the services.
+pub(super) fn tell(context: &Context, services: Vec<Settled>) -> anyhow::Result<()> {
+    let lines: Vec<String> = services
+        .iter()
+        .map(|settled| {
+            format!(
+                "{}: {} of {} tasks run, {} before ({:.0} s)",
+                settled.service, settled.running, settled.desired, settled.was, settled.seconds
+            )
+        })
+        .collect();
+    context
+        .report
+        .result(&Changed { services }, &lines.join("\n"))
+}

@@ -1,0 +1,42 @@
+//! `cargo xtask scale`: how many tasks services run. `--to 0` saves what they cost; without
+//! `--to`, back to what platform.toml says.
+
+use crate::engine::context::Context;
+use crate::engine::deploy::guards;
+use crate::engine::operate::selection::Selection;
+use crate::engine::operate::{change, require_cloud};
+
+/// Arguments of `scale`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    selection: Selection,
+    /// Tasks of each service [default: what platform.toml says]
+    #[arg(long, value_name = "TASKS", value_parser = clap::value_parser!(u32).range(..=MOST_TASKS))]
+    to: Option<u32>,
+}
+
+/// ECS runs no more for one service.
+const MOST_TASKS: i64 = 5_000;
+
+/// Runs the command.
+///
+/// # Errors
+/// The environment is protected or locked, the answer was no, or the tasks do not come.
+pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+    let services = args.selection.services(context)?;
+    guards::said_yes(context, "scale")?;
+    require_cloud(context)?;
+    if args.to == Some(0) {
+        guards::confirm(
+            context,
+            &format!(
+                "this stops {} of {}: users get no answer until it is scaled up again",
+                services.join(", "),
+                context.environment
+            ),
+        )?;
+    }
+    let settled = change::scale(context, &services, args.to)?;
+    super::restart::tell(context, settled)
+}

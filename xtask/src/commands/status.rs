@@ -1,0 +1,220 @@
+//! `cargo xtask status`: what runs, how it is, and what failed lately. It reports and does not
+//! judge: it ends with 0 whatever it finds.
+
+use crate::engine::context::Context;
+use crate::engine::interrupt;
+use crate::engine::key::short;
+use crate::engine::operate::answers::{Alarm, Task};
+use crate::engine::operate::overview::{self, JOBS_COUNTED, Jobs, Overview, Serving};
+use crate::engine::operate::selection::Selection;
+use crate::engine::operate::{self, age};
+use crate::engine::report::{printable, table};
+use crate::local::cloud::State;
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+const WATCH_EVERY: Duration = Duration::from_secs(2);
+/// Home, and clear from there on: what is drawn again does not flicker.
+const REDRAW: &str = "\x1b[H\x1b[J";
+/// How much of a git revision a table shows.
+const REVISION_CHARACTERS: usize = 12;
+
+/// Arguments of `status`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    selection: Selection,
+    /// Again every two seconds, until Ctrl-C; with --json one object a line
+    #[arg(long)]
+    watch: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A name that the manifest does not know, or standard output cannot be written to.
+pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+    let services = args.selection.services(context)?;
+    let ask = || overview::ask(context, &services, !args.selection.is_given());
+    if !args.watch {
+        let overview = ask();
+        interrupt::check()?;
+        return context.report.result(&overview, &text(&overview));
+    }
+    loop {
+        let overview = ask();
+        interrupt::check()?;
+        let said = operate::say(&if context.report.json() {
+            serde_json::to_string(&overview)?
+        } else if io::stdout().is_terminal() {
+            format!("{REDRAW}{}", text(&overview))
+        } else {
+            text(&overview)
+        });
+        match said {
+            Err(error) if operate::went_away(&error) => return Ok(()),
+            said => said?,
+        }
+        interrupt::sleep(WATCH_EVERY)?;
+    }
+}
+
+fn text(overview: &Overview) -> String {
+    let mut text = format!("environment {}", overview.environment);
+    if let Some(release) = &overview.release {
+        text.push_str(&format!(
+            ", release {} of {} ago",
+            release.id,
+            age(Some(&release.at))
+        ));
+    }
+    if let Some(cloud) = &overview.local_cloud {
+        let state = match cloud.state {
+            State::Running => "runs",
+            State::Broken => "is broken",
+            State::Stopped => "is stopped",
+            State::Missing => "is not installed",
+        };
+        text.push_str(&format!("; the local cloud {state}"));
+    }
+    text.push_str("\n\n");
+    if !overview.services.is_empty() {
+        let rows: Vec<_> = overview.services.iter().map(service_row).collect();
+        let heading = ["service", "tasks", "deployment", "image", "git", "since"];
+        text.push_str(&table(
+            &[&heading[..], &["health", "last event"]].concat(),
+            &rows,
+        ));
+        text.push('\n');
+    }
+    let running = overview.tasks.iter().filter(|task| !task.is_stopped());
+    text.push_str(&match running.count() {
+        0 => "no task runs\n".to_owned(),
+        1 => "1 task runs\n".to_owned(),
+        count => format!("{count} tasks run\n"),
+    });
+    if !overview.tasks.is_empty() {
+        text.push_str(&tasks(overview.tasks.iter()));
+    }
+    if let Some(jobs) = &overview.jobs {
+        text.push_str(&format!("\njobs: {}\n", jobs_line(jobs)));
+    }
+    if !overview.alarms.is_empty() {
+        text.push_str(&format!("\nalarms: {}\n", alarms(&overview.alarms)));
+    }
+    for unknown in &overview.partial {
+        text.push_str(&format!(
+            "\nnot known: {}: {}",
+            unknown.what,
+            printable(&unknown.error)
+        ));
+    }
+    text
+}
+
+fn service_row(serving: &Serving) -> Vec<String> {
+    let service = &serving.service;
+    match service.exists {
+        Some(true) => {}
+        Some(false) => return vec![service.service.clone(), "not deployed".to_owned()],
+        None => return vec![service.service.clone(), "not known".to_owned()],
+    }
+    let mut health = BTreeMap::<&str, usize>::new();
+    for target in &service.targets {
+        *health.entry(&target.health).or_default() += 1;
+    }
+    let health: Vec<String> = health
+        .iter()
+        .map(|(health, count)| format!("{count} {health}"))
+        .collect();
+    let git = serving.git.as_deref().map(|git| {
+        let (revision, edits) = match git.strip_suffix("-dirty") {
+            Some(revision) => (revision, "+"),
+            None => (git, ""),
+        };
+        let revision: String = revision.chars().take(REVISION_CHARACTERS).collect();
+        format!("{revision}{edits}")
+    });
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "—".to_owned());
+    vec![
+        service.service.clone(),
+        format!("{}/{}", service.running, service.desired),
+        or_dash(
+            service
+                .rollout_state
+                .as_ref()
+                .map(|state| state.to_lowercase()),
+        ),
+        or_dash(serving.image_key.as_ref().map(|key| short(key).to_owned())),
+        or_dash(git),
+        age(service.created_at.as_deref()),
+        or_dash(Some(health.join(", ")).filter(|health| !health.is_empty())),
+        or_dash(service.events.first().map(|event| {
+            format!(
+                "{} ago: {}",
+                age(event.at.as_deref()),
+                printable(&event.message)
+            )
+        })),
+    ]
+}
+
+/// A table of tasks.
+pub(super) fn tasks<'a>(tasks: impl Iterator<Item = &'a Task>) -> String {
+    let rows: Vec<Vec<String>> = tasks
+        .map(|task| {
+            let capacity = task.capacity.as_deref().map(|capacity| match capacity {
+                "FARGATE_SPOT" => "spot",
+                _ => "on demand",
+            });
+            vec![
+                task.task.clone(),
+                task.kind.clone(),
+                task.status.to_lowercase(),
+                capacity.unwrap_or("—").to_owned(),
+                age(task.stopped_at.as_deref().or(task.started_at.as_deref())),
+                task.job.clone().unwrap_or_else(|| "—".to_owned()),
+                printable(&task.why()).into_owned(),
+            ]
+        })
+        .collect();
+    let heading = ["task", "kind", "state", "capacity", "since", "job", "why"];
+    table(&heading, &rows)
+}
+
+fn jobs_line(jobs: &Jobs) -> String {
+    if jobs.newest == 0 {
+        return "none".to_owned();
+    }
+    let states: Vec<String> = jobs
+        .states
+        .iter()
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
+    let mut line = states.join(", ");
+    if jobs.newest == JOBS_COUNTED {
+        line.push_str(&format!(", of the newest {JOBS_COUNTED}"));
+    }
+    line
+}
+
+fn alarms(alarms: &[Alarm]) -> String {
+    let loud: Vec<String> = alarms
+        .iter()
+        .filter(|alarm| alarm.state == "ALARM")
+        .map(|alarm| {
+            let reason = alarm.reason.as_deref().unwrap_or("no reason given");
+            format!(
+                "\n  {} for {}: {}",
+                alarm.name,
+                age(alarm.since.as_deref()),
+                printable(reason)
+            )
+        })
+        .collect();
+    match loud.len() {
+        0 => format!("none of {} rings", alarms.len()),
+        count => format!("{count} of {} ring{}", alarms.len(), loud.concat()),
+    }
+}

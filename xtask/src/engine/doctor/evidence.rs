@@ -1,0 +1,450 @@
+//! What is known of an environment when it is judged. Nothing here asks anybody.
+
+use crate::engine::error::Rendered;
+use crate::local::{Part, State};
+use app_gen_infra::Platform;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// What one source said.
+#[derive(Debug)]
+pub enum Source<T> {
+    /// It answered.
+    Known(T),
+    /// It was not asked: what it stands on is not there, or the environment has none.
+    Unasked,
+    /// It did not answer.
+    Failed(Rendered),
+}
+
+impl<T> Source<T> {
+    /// The same with another answer.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Source<U> {
+        match self {
+            Self::Known(answer) => Source::Known(change(answer)),
+            Self::Unasked => Source::Unasked,
+            Self::Failed(rendered) => Source::Failed(rendered),
+        }
+    }
+
+    /// The answer, if there is one.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(answer) => Some(answer),
+            Self::Unasked | Self::Failed(_) => None,
+        }
+    }
+
+    /// Why there is none, where it was asked.
+    pub fn failure(&self) -> Option<&Rendered> {
+        match self {
+            Self::Failed(rendered) => Some(rendered),
+            Self::Known(_) | Self::Unasked => None,
+        }
+    }
+}
+
+impl<T> From<anyhow::Result<T>> for Source<T> {
+    fn from(result: anyhow::Result<T>) -> Self {
+        match result {
+            Ok(answer) => Self::Known(answer),
+            Err(error) => Self::Failed(Rendered::new(&error)),
+        }
+    }
+}
+
+/// All that is known.
+#[derive(Debug)]
+pub struct Evidence {
+    /// What should be.
+    pub platform: Platform,
+    /// Where, by name.
+    pub environment: String,
+    /// When it was gathered.
+    pub now: OffsetDateTime,
+    /// What alone is asked about.
+    pub focus: Option<Focus>,
+    /// What the environment `local` stands on.
+    pub parts: Vec<PartFound>,
+    /// The disks that this machine writes to.
+    pub disks: Vec<Disk>,
+    /// Services and alarms.
+    pub status: Source<Status>,
+    /// Tasks that run or stopped lately, the newest first.
+    pub tasks: Source<Vec<Task>>,
+    /// Which keys of which secrets exist.
+    pub secrets: Source<Vec<Secret>>,
+    /// Rights of whoever asks; only AWS checks them.
+    pub rights: Source<Vec<Right>>,
+    /// What was deployed last and served.
+    pub release: Source<Option<Serving>>,
+    /// What users get for `/health`.
+    pub health: Source<Answer>,
+    /// Images of that release and of the services, in their registry.
+    pub images: Vec<ImageFound>,
+    /// The local database's container, by what the engine says of it.
+    pub database: Source<Option<Container>>,
+    /// Lines of level ERROR that services wrote lately.
+    pub errors: Source<Vec<LogLine>>,
+}
+
+/// A service, a kind of task, or one task of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Focus {
+    /// Name in the manifest.
+    pub consumer: String,
+    /// One task, by its id.
+    pub task: Option<String>,
+}
+
+/// A part of this machine.
+#[derive(Debug)]
+pub struct PartFound {
+    /// Which.
+    pub part: Part,
+    /// How it is.
+    pub state: State,
+    /// In a few words.
+    pub found: String,
+    /// What brings it.
+    pub fix: String,
+}
+
+/// A file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disk {
+    /// What lies on it.
+    pub holds: Vec<&'static str>,
+    /// A folder on it.
+    pub path: PathBuf,
+    /// What a user may still write.
+    pub free_bytes: u64,
+    /// All of it.
+    pub total_bytes: u64,
+}
+
+/// What `xtask-cloud status` answers, as far as it is judged.
+#[derive(Debug, Default, Deserialize)]
+pub struct Status {
+    /// The services of the manifest.
+    pub services: Vec<Service>,
+    /// Alarms of the project.
+    #[serde(default)]
+    pub alarms: Vec<Alarm>,
+    /// What could not be asked.
+    #[serde(default)]
+    pub partial: Vec<Partial>,
+}
+
+/// A question of `status` that had no answer.
+#[derive(Debug, Deserialize)]
+pub struct Partial {
+    /// What was asked for.
+    pub what: String,
+    /// Why there is no answer.
+    pub error: String,
+}
+
+/// A service as ECS has it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Service {
+    /// Name in the manifest.
+    pub service: String,
+    /// Whether ECS knows it; nothing where it could not be asked.
+    pub exists: Option<bool>,
+    /// Tasks that run.
+    pub running: u32,
+    /// Tasks that should run.
+    pub desired: u32,
+    /// ARN with revision.
+    pub task_definition: String,
+    /// By digest.
+    pub image: Option<String>,
+    /// Of the newest deployment, as ECS writes it.
+    pub rollout_state: Option<String>,
+    /// When that began, RFC 3339.
+    pub created_at: Option<String>,
+    /// What ECS tells of it, the newest first.
+    pub events: Vec<Event>,
+    /// What the load balancer sends requests to.
+    pub targets: Vec<Target>,
+}
+
+/// Something that happened to a service.
+#[derive(Debug, Deserialize)]
+pub struct Event {
+    /// RFC 3339.
+    pub at: Option<String>,
+    /// In ECS's words.
+    pub message: String,
+}
+
+/// An address behind the load balancer.
+#[derive(Debug, Deserialize)]
+pub struct Target {
+    /// Address.
+    pub address: String,
+    /// Port.
+    pub port: Option<u16>,
+    /// `healthy`, `unhealthy`, `initial`, `draining`, `unused`, `unknown`.
+    pub health: String,
+    /// Such as `Target.ResponseCodeMismatch`.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// In the load balancer's words.
+    #[serde(default)]
+    pub description: Option<String>,
+}
+
+/// An alarm of CloudWatch.
+#[derive(Debug, Deserialize)]
+pub struct Alarm {
+    /// With the project's prefix.
+    pub name: String,
+    /// `OK`, `ALARM`, `INSUFFICIENT_DATA`.
+    pub state: String,
+    /// In CloudWatch's words.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// RFC 3339.
+    #[serde(default)]
+    pub since: Option<String>,
+}
+
+/// A task as `xtask-cloud tasks` lists it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Task {
+    /// The last part of its ARN.
+    pub task: String,
+    /// `orchestrator`, `generator`, `other`.
+    pub kind: String,
+    /// `family:revision`.
+    pub task_definition: String,
+    /// As ECS writes it.
+    pub status: String,
+    /// Of its container.
+    pub exit_code: Option<i32>,
+    /// Why it stopped.
+    pub reason: Option<String>,
+    /// Why its container did.
+    pub container_reason: Option<String>,
+    /// RFC 3339.
+    pub created_at: Option<String>,
+    /// RFC 3339.
+    pub started_at: Option<String>,
+    /// RFC 3339.
+    pub stopped_at: Option<String>,
+    /// What its failure means; nothing where it did not fail.
+    pub meaning: Option<Meaning>,
+    /// The last lines that a failed one wrote.
+    pub log: Vec<LogLine>,
+}
+
+/// A stop in plain words.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Meaning {
+    /// Stops with the same name have the same reason.
+    pub name: String,
+    /// The reason.
+    pub says: String,
+    /// What to do.
+    #[serde(default)]
+    pub hint: Option<String>,
+}
+
+/// A line of a log.
+#[derive(Debug, Clone, Deserialize)]
+pub struct LogLine {
+    /// As it was written.
+    pub message: String,
+    /// Who wrote it, where lines of several tasks are read.
+    #[serde(default)]
+    pub task: Option<String>,
+}
+
+/// A secret of the manifest.
+#[derive(Debug, Deserialize)]
+pub struct Secret {
+    /// Name in Secrets Manager.
+    pub name: String,
+    /// Whether it exists.
+    pub exists: bool,
+    /// Its keys by the manifest.
+    pub keys: Vec<SecretKey>,
+}
+
+/// A key of a secret.
+#[derive(Debug, Deserialize)]
+pub struct SecretKey {
+    /// Its name.
+    pub key: String,
+    /// Whether it has a value.
+    pub present: bool,
+    /// Whether the environment needs it.
+    #[serde(default)]
+    pub required: bool,
+}
+
+/// A right of whoever asks.
+#[derive(Debug, Deserialize)]
+pub struct Right {
+    /// Such as `ecs:RunTask`.
+    pub action: String,
+    /// ARN.
+    pub resource: String,
+    /// Whether IAM allows it.
+    pub allowed: bool,
+}
+
+/// The release that should answer.
+#[derive(Debug, Clone)]
+pub struct Serving {
+    /// Its id.
+    pub id: String,
+    /// Keys of its images by name.
+    pub keys: BTreeMap<String, String>,
+}
+
+/// What came back for a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// What was asked.
+    pub url: String,
+    /// What came, or why nothing did.
+    pub outcome: Result<Reply, String>,
+}
+
+/// A reply of HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Its status.
+    pub status: u16,
+    /// The health report in it, if it is one.
+    pub health: Option<Health>,
+}
+
+/// What the orchestrator says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Health {
+    /// `ok` or `unavailable`.
+    pub status: String,
+    /// `ok` or `unreachable`.
+    pub database: String,
+    /// Key of the image that answers.
+    pub image_key: Option<String>,
+}
+
+/// An image, as its registry has it.
+#[derive(Debug)]
+pub struct ImageFound {
+    /// Service or kind of task that runs it.
+    pub consumer: String,
+    /// By digest.
+    pub reference: String,
+    /// Its platform; nothing where the registry does not have it.
+    pub platform: Source<Option<String>>,
+}
+
+/// A container of the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// Its name.
+    pub name: String,
+    /// Such as `running` or `exited`.
+    pub state: String,
+}
+
+impl Evidence {
+    /// A command line of ours for this environment.
+    #[must_use]
+    pub fn command(&self, words: &str) -> String {
+        match self.environment.as_str() {
+            "local" => format!("cargo xtask {words}"),
+            environment => format!("cargo xtask {words} --env {environment}"),
+        }
+    }
+
+    /// How a part of this machine is, where the environment stands on it.
+    #[must_use]
+    pub fn part(&self, part: Part) -> Option<&PartFound> {
+        self.parts.iter().find(|found| found.part == part)
+    }
+
+    /// A service by its name in the manifest.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        let services = &self.status.known()?.services;
+        services.iter().find(|service| service.service == name)
+    }
+
+    /// Services that ECS knows.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        let services = self.status.known().map(|status| &status.services);
+        services
+            .into_iter()
+            .flatten()
+            .filter(|service| service.exists == Some(true))
+    }
+
+    /// Tasks of a service or kind, the newest first.
+    pub fn tasks_of(&self, consumer: &str) -> Vec<&Task> {
+        let mut tasks: Vec<&Task> = self
+            .tasks
+            .known()
+            .into_iter()
+            .flatten()
+            .filter(|task| task.kind == consumer)
+            .collect();
+        tasks.sort_by(|one, other| other.created_at.cmp(&one.created_at));
+        tasks
+    }
+
+    /// Seconds since a time of the cloud; nothing where it is none.
+    #[must_use]
+    pub fn seconds_since(&self, at: Option<&str>) -> Option<i64> {
+        let at = OffsetDateTime::parse(at?, &Rfc3339).ok()?;
+        Some((self.now - at).whole_seconds())
+    }
+}
+
+impl PartFound {
+    /// Whether nothing needs to be done.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.state == State::Ok
+    }
+}
+
+impl Task {
+    /// When it started, or else was made.
+    #[must_use]
+    pub fn begun_at(&self) -> Option<&str> {
+        self.started_at.as_deref().or(self.created_at.as_deref())
+    }
+}
+
+impl Service {
+    /// Whether it runs what it should, and nothing is on its way.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.desired > 0
+            && self.running >= self.desired
+            && self.rollout_state.as_deref() == Some("COMPLETED")
+    }
+
+    /// `family:revision` of what it runs.
+    #[must_use]
+    pub fn revision(&self) -> &str {
+        revision(&self.task_definition)
+    }
+}
+
+/// `family:revision` of a task definition, given as that or as its ARN.
+fn revision(definition: &str) -> &str {
+    definition.rsplit('/').next().unwrap_or(definition)
+}

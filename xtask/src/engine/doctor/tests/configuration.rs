@@ -1,0 +1,154 @@
+use super::*;
+
+#[test]
+fn sources_without_an_answer_are_named_together_with_the_first_hint() {
+    let finding = only(|evidence| {
+        evidence.tasks = failed("ecs ListTasks is refused");
+        evidence.images[1].platform = failed("registry does not answer");
+        let Source::Known(status) = &mut evidence.status else {
+            panic!("no status");
+        };
+        status.partial = vec![from(json!({"what": "alarms", "error": "denied"}))];
+    });
+    assert_is(&finding, "unanswered", Warning, "environment local");
+    assert_eq!(
+        finding.evidence,
+        [
+            "tasks: ecs ListTasks is refused",
+            "localhost:5000/generator@sha256:1: registry does not answer",
+            "alarms: denied",
+        ]
+    );
+    assert_eq!(finding.next, "cargo xtask preflight --env dev");
+}
+
+#[test]
+fn missing_rights_are_named() {
+    let finding = only(|evidence| {
+        let right = |allowed| -> Right {
+            from(json!({"action": "ecs:RunTask", "resource": "*", "allowed": allowed}))
+        };
+        evidence.environment = "dev".to_owned();
+        evidence.rights = Source::Known(vec![right(true), right(false)]);
+    });
+    assert_is(&finding, "rights", Warning, "your identity");
+    assert_eq!(finding.evidence, ["ecs:RunTask on *"]);
+    assert_eq!(finding.next, "cargo xtask preflight --env dev");
+}
+
+fn secret(exists: bool, present: bool) -> Secret {
+    from(json!({
+        "name": "app-gen-saas/orchestrator", "exists": exists,
+        "keys": [{"key": "DATABASE_URL", "present": present, "required": true}],
+    }))
+}
+
+#[test]
+fn a_secret_and_a_key_of_it_are_told_apart_and_explain_the_stop() {
+    for (exists, rule) in [(false, "secret-missing"), (true, "secret-key")] {
+        let finding = only(|evidence| {
+            down(evidence);
+            tasks(evidence).push(stopped(rule, None));
+            evidence.environment = "dev".to_owned();
+            evidence.secrets = Source::Known(vec![secret(exists, false)]);
+        });
+        assert_is(&finding, rule, Broken, "orchestrator");
+        assert!(
+            finding
+                .next
+                .ends_with("orchestrator DATABASE_URL < FILE --env dev")
+        );
+        let symptoms = finding.evidence.join("\n");
+        assert!(
+            symptoms.contains("so: orchestrator: it is secret-"),
+            "{symptoms}"
+        );
+        assert!(symptoms.contains("fewer tasks run"), "{symptoms}");
+    }
+    // A key that the environment does without.
+    let not_required = examined(|evidence| {
+        let mut secret = secret(true, false);
+        secret.keys[0].required = false;
+        evidence.secrets = Source::Known(vec![secret]);
+    });
+    assert_eq!(not_required, []);
+}
+
+#[test]
+fn an_environment_without_services_was_never_deployed_or_lost_them() {
+    let gone = |release: Option<Serving>| {
+        only(|evidence| {
+            service(evidence).exists = Some(false);
+            evidence.release = Source::Known(release);
+            evidence.health = replies(404, None);
+        })
+    };
+    let never = gone(None);
+    assert_is(&never, "not-deployed", Broken, "environment local");
+    assert_eq!(never.next, "cargo xtask deploy");
+    assert_eq!(never.says, "nothing is deployed to local");
+    let keys = std::collections::BTreeMap::new();
+    let lost = gone(Some(Serving {
+        id: "r1".to_owned(),
+        keys,
+    }));
+    assert!(lost.says.ends_with("is gone"), "{lost:#?}");
+}
+
+#[test]
+fn a_database_is_down_by_health_or_by_the_last_words_of_who_needs_it() {
+    let by_health = only(|evidence| {
+        evidence.health = replies(
+            503,
+            Some(Health {
+                status: "unavailable".to_owned(),
+                database: "unreachable".to_owned(),
+                image_key: Some("k1".to_owned()),
+            }),
+        );
+        evidence.database = Source::Known(Some(database("exited")));
+        evidence.errors = Source::Known(vec![line(r#"{"message":"a worker broke"}"#)]);
+    });
+    assert_eq!(by_health.rule, "database-down");
+    assert_eq!(by_health.next, "docker start app-gen-database-1");
+    assert!(
+        by_health.evidence[1].ends_with("is exited"),
+        "{by_health:#?}"
+    );
+
+    let by_log = only(|evidence| {
+        down(evidence);
+        evidence.environment = "dev".to_owned();
+        evidence.database = Source::Unasked;
+        for number in 0..3 {
+            let mut task = stopped("exit-1", Some(1));
+            task.task = format!("3333333{number}");
+            task.log = vec![line(r#"{"level":"ERROR","error":"the database refuses"}"#)];
+            tasks(evidence).push(task);
+        }
+    });
+    assert_is(&by_log, "database-down", Broken, "orchestrator");
+    assert!(
+        by_log.evidence.join("\n").contains("(3 times)"),
+        "{by_log:#?}"
+    );
+}
+
+#[test]
+fn images_that_are_gone_or_foreign_explain_why_nothing_starts() {
+    let missing = only(|evidence| {
+        down(evidence);
+        tasks(evidence).push(stopped("image-missing", None));
+        evidence.images[0].platform = Source::Known(None);
+    });
+    assert_is(&missing, "image-missing", Broken, "orchestrator");
+    let foreign = only(|evidence| {
+        down(evidence);
+        tasks(evidence).push(stopped("platform", None));
+        evidence.images[0].platform = Source::Known(Some("linux/arm64".to_owned()));
+    });
+    assert_is(&foreign, "wrong-platform", Broken, "orchestrator");
+    // It serves still, and the next start fails.
+    let later = only(|evidence| evidence.images[1].platform = Source::Known(None));
+    assert_is(&later, "image-missing", Broken, "generator");
+}

@@ -1,0 +1,169 @@
+use super::*;
+
+#[test]
+fn each_known_reason_of_a_stop_is_a_finding_of_its_name() {
+    // As stop_reasons.rs of xtask-cloud names them.
+    for name in [
+        "platform",
+        "entry-point",
+        "image-missing",
+        "image-route",
+        "image-refused",
+        "disk",
+        "image",
+        "secret-key",
+        "refused",
+        "log-group",
+        "secret-missing",
+        "route",
+        "role",
+        "start",
+        "memory",
+        "health",
+        "capacity",
+        "killed",
+        "unknown",
+        "exit-3",
+    ] {
+        let finding = only(|evidence| {
+            down(evidence);
+            tasks(evidence).push(stopped(name, None));
+        });
+        assert_is(&finding, name, Broken, "orchestrator");
+        let evidence = finding.evidence.join("\n");
+        assert!(evidence.contains("the cloud's reason"), "{evidence}");
+        assert!(evidence.contains("log: the last words"), "{evidence}");
+    }
+}
+
+#[test]
+fn the_hint_of_a_stop_is_the_next_command() {
+    let next = |hint: Option<&str>, exit_code: Option<i32>| {
+        only(|evidence| {
+            down(evidence);
+            let mut task = stopped("route", exit_code);
+            task.meaning.as_mut().unwrap().hint = hint.map(str::to_owned);
+            tasks(evidence).push(task);
+        })
+        .next
+    };
+    let command = "raise it, then cargo xtask deploy";
+    assert_eq!(next(Some(command), None), command);
+    assert_eq!(
+        next(Some("wait"), None),
+        "wait; cargo xtask logs 22222222-route"
+    );
+    assert_eq!(
+        next(Some("see its log"), Some(1)),
+        "cargo xtask logs 22222222-route"
+    );
+}
+
+/// What is found after crashes of which each task lived 20 s, the last ended a minute ago.
+fn after_crashes(count: usize, running_since: Option<&str>) -> Vec<(String, Severity)> {
+    let found = examined(|evidence| {
+        down(evidence);
+        for number in 0..count {
+            let mut task = stopped("exit-1", Some(1));
+            task.task = format!("3333333{number}");
+            task.created_at = Some("2026-11-21T11:58:40Z".to_owned());
+            tasks(evidence).push(task);
+        }
+        if let Some(since) = running_since {
+            let Evidence { status, health, .. } = healthy();
+            (evidence.status, evidence.health) = (status, health);
+            let mut task = running("orchestrator", DEFINITION);
+            task.created_at = Some(since.to_owned());
+            tasks(evidence).push(task);
+        }
+    });
+    found
+        .into_iter()
+        .map(|finding| (finding.rule, finding.severity))
+        .collect()
+}
+
+#[test]
+fn a_crash_has_passed_once_a_task_outlives_those_that_crashed() {
+    let is = |rule: &str, severity| vec![(rule.to_owned(), severity)];
+    assert_eq!(after_crashes(1, None), is("exit-1", Broken));
+    assert_eq!(after_crashes(3, None), is("crash-loop", Broken));
+    let just_now = Some("2026-11-21T11:59:35Z");
+    assert_eq!(after_crashes(1, just_now), is("exit-1", Warning));
+    assert_eq!(after_crashes(3, just_now), is("crash-loop", Broken));
+    let a_while = Some("2026-11-21T11:59:20Z");
+    assert_eq!(after_crashes(3, a_while), []);
+}
+
+#[test]
+fn a_revision_that_was_taken_back_is_history() {
+    let findings = examined(|evidence| {
+        let mut task = stopped("image-missing", None);
+        task.task_definition = "app-gen-saas-app:8".to_owned();
+        tasks(evidence).push(task);
+    });
+    assert_eq!(findings, []);
+}
+
+#[test]
+fn a_generator_that_failed_its_job_is_no_fault_of_the_platform() {
+    let stop = |name: &'static str, exit_code| {
+        move |evidence: &mut Evidence| {
+            let mut task = stopped(name, exit_code);
+            task.kind = "generator".to_owned();
+            task.task_definition = "app-generator:1".to_owned();
+            tasks(evidence).push(task);
+        }
+    };
+    assert_eq!(examined(stop("exit-1", Some(1))), []);
+    assert_is(
+        &only(stop("killed", Some(137))),
+        "killed",
+        Broken,
+        "generator",
+    );
+    let with_a_later = |exit_code| {
+        examined(|evidence| {
+            stop("capacity", None)(evidence);
+            let mut task = running("generator", "app-generator:1");
+            task.created_at = Some(NOW.to_owned());
+            task.exit_code = exit_code;
+            tasks(evidence).push(task);
+        })
+    };
+    assert_is(&with_a_later(None)[0], "capacity", Warning, "generator");
+    assert_eq!(with_a_later(Some(0)), []);
+}
+
+#[test]
+fn one_task_is_looked_at_whatever_came_after_it() {
+    let finding = only(|evidence| {
+        let mut task = stopped("exit-1", Some(1));
+        task.task_definition = "app-gen-saas-app:1".to_owned();
+        evidence.focus = Some(Focus {
+            consumer: task.kind.clone(),
+            task: Some(task.task.clone()),
+        });
+        tasks(evidence).push(task);
+    });
+    assert_is(&finding, "exit-1", Broken, "orchestrator");
+}
+
+#[test]
+fn with_a_name_only_what_concerns_it_is_found() {
+    let about = |consumer: &str| {
+        examined(|evidence| {
+            service(evidence).desired = 0;
+            evidence.disks[0].free_bytes = 0;
+            evidence.focus = Some(Focus {
+                consumer: consumer.to_owned(),
+                task: None,
+            });
+        })
+        .into_iter()
+        .map(|finding| finding.rule)
+        .collect::<Vec<_>>()
+    };
+    assert_eq!(about("orchestrator"), ["disk-full", "scaled-to-zero"]);
+    assert_eq!(about("generator"), ["disk-full"]);
+}

@@ -1,0 +1,192 @@
+//! What `xtask-cloud` says of services, tasks and alarms. Fields that no command reads are
+//! passed on as they are.
+
+use crate::engine::cloud;
+use crate::engine::context::Context;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// All that is asked at once.
+#[derive(Debug, Default, Deserialize)]
+pub struct Answer {
+    /// One for each service of the manifest.
+    #[serde(default)]
+    pub services: Vec<Service>,
+    /// Running ones first, then the newest end.
+    #[serde(default)]
+    pub tasks: Vec<Task>,
+    /// Those of this project.
+    #[serde(default)]
+    pub alarms: Vec<Alarm>,
+    /// What could not be asked.
+    #[serde(default)]
+    pub partial: Vec<Unknown>,
+}
+
+/// A service.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Service {
+    /// As the manifest names it.
+    pub service: String,
+    /// Whether it is deployed; nothing where that could not be asked.
+    pub exists: Option<bool>,
+    /// Tasks that run.
+    #[serde(default)]
+    pub running: u32,
+    /// Tasks that should run.
+    #[serde(default)]
+    pub desired: u32,
+    /// ARN with revision.
+    pub task_definition: Option<String>,
+    /// By digest.
+    pub image: Option<String>,
+    /// As ECS writes it, for instance `COMPLETED`.
+    pub rollout_state: Option<String>,
+    /// When what runs was deployed, RFC 3339.
+    pub created_at: Option<String>,
+    /// The newest first.
+    #[serde(default)]
+    pub events: Vec<Event>,
+    /// What its load balancer knows of it.
+    #[serde(default)]
+    pub targets: Vec<Target>,
+    /// The rest.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+/// What ECS says of a service.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Event {
+    /// RFC 3339.
+    pub at: Option<String>,
+    /// In ECS's words.
+    pub message: String,
+    /// The rest.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+/// A task behind a load balancer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Target {
+    /// `healthy`, `unhealthy`, `initial`, …
+    pub health: String,
+    /// The rest.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+/// A task.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Task {
+    /// Its short id.
+    pub task: String,
+    /// Its ARN.
+    pub arn: String,
+    /// What it is, as the manifest names it, or `other`.
+    pub kind: String,
+    /// `RUNNING`, `STOPPED`, …
+    pub status: String,
+    /// The job that it works for.
+    pub job: Option<String>,
+    /// How its container ended.
+    pub exit_code: Option<i32>,
+    /// `FARGATE` or `FARGATE_SPOT`.
+    pub capacity: Option<String>,
+    /// RFC 3339.
+    pub started_at: Option<String>,
+    /// RFC 3339.
+    pub stopped_at: Option<String>,
+    /// Why it was stopped, in ECS's words.
+    pub reason: Option<String>,
+    /// What its end means, where it failed.
+    pub meaning: Option<Meaning>,
+    /// The rest.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+impl Task {
+    /// Whether it has ended.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.status == "STOPPED"
+    }
+
+    /// Whether it has ended and should not have.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.is_stopped() && self.meaning.is_some()
+    }
+
+    /// Why it ended, where it has: what that means, else ECS's words, else its exit code.
+    #[must_use]
+    pub fn why(&self) -> String {
+        if !self.is_stopped() {
+            return String::new();
+        }
+        match (&self.meaning, &self.reason, self.exit_code) {
+            (Some(meaning), ..) => meaning.says.clone(),
+            (None, _, Some(code)) => format!("exit code {code}"),
+            (None, Some(reason), None) => reason.clone(),
+            (None, None, None) => "no exit code".to_owned(),
+        }
+    }
+}
+
+/// What the end of a task means.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Meaning {
+    /// In plain words.
+    pub says: String,
+    /// The rest: its name, what to do.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+/// An alarm.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Alarm {
+    /// Its name, also that of its section in docs/operations.md.
+    pub name: String,
+    /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.
+    pub state: String,
+    /// In CloudWatch's words.
+    pub reason: Option<String>,
+    /// RFC 3339.
+    pub since: Option<String>,
+    /// The rest.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+/// What could not be asked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Unknown {
+    /// Part of the answer.
+    pub what: String,
+    /// Why it is not known.
+    pub error: String,
+}
+
+/// Running tasks, and those that ECS still remembers.
+///
+/// # Errors
+/// The cloud does not answer.
+pub fn tasks(context: &Context) -> anyhow::Result<Vec<Task>> {
+    #[derive(Deserialize)]
+    struct Tasks {
+        tasks: Vec<Task>,
+    }
+    let answer: Tasks = cloud::call(context, ["tasks"]).read()?;
+    Ok(answer.tasks)
+}
+
+/// The services of the manifest as they are.
+///
+/// # Errors
+/// The cloud does not answer.
+pub fn services(context: &Context) -> anyhow::Result<Answer> {
+    cloud::call(context, ["status"]).read()
+}

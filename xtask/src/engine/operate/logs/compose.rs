@@ -1,0 +1,92 @@
+//! Logs of the containers that `validate --keep` left. Docker writes `NAME-1  | TIME LINE`.
+
+use super::{Entry, Wanted, newest};
+use crate::engine::context::Context;
+use crate::engine::error::{Code, Failure};
+use crate::local::compose;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// As [`super::read`].
+pub(super) fn read(
+    context: &Context,
+    wanted: &Wanted,
+    mut on_entry: impl FnMut(Entry) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    if compose::containers(context)?.is_empty() {
+        return Err(
+            Failure::new(Code::Usage, "nothing of a validate runs that has a log")
+                .hint("cargo xtask validate --force --keep")
+                .into(),
+        );
+    }
+    let project = &context.platform.local.compose_project;
+    let mut count = 0;
+    let mut entry_of = |line: &[u8]| {
+        count += 1;
+        parse(&String::from_utf8_lossy(line), project, count).filter(|entry| {
+            wanted.source(&entry.source)
+                && wanted.passes(&entry.message)
+                && wanted.since_ms.is_none_or(|since| entry.time_ms >= since)
+        })
+    };
+    if wanted.follow {
+        return compose::logs(context, true, |line| match entry_of(line) {
+            Some(entry) => on_entry(entry),
+            None => Ok(()),
+        });
+    }
+    // One container comes after the other.
+    let mut entries = Vec::new();
+    compose::logs(context, false, |line| {
+        entries.extend(entry_of(line));
+        Ok(())
+    })?;
+    newest(entries, wanted).into_iter().try_for_each(on_entry)
+}
+
+fn parse(line: &str, project: &str, count: u64) -> Option<Entry> {
+    let (container, line) = line.split_once(" | ").or_else(|| line.split_once("| "))?;
+    let container = container.trim();
+    let (at, message) = line.split_once(' ').unwrap_or((line, ""));
+    let at = OffsetDateTime::parse(at, &Rfc3339).ok()?;
+    let source = container
+        .rsplit_once('-')
+        .map_or(container, |(service, _)| service);
+    Some(Entry {
+        source: source.to_owned(),
+        group: Some(project.to_owned()),
+        stream: container.to_owned(),
+        task: None,
+        id: format!("{container}:{count}"),
+        time_ms: i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok()?,
+        message: message.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_compose_are_taken_apart() {
+        let line = "orchestrator-1  | 2026-11-21T12:03:04.123456789Z {\"level\":\"INFO\"} | x";
+        let entry = parse(line, "app", 7).unwrap();
+        assert_eq!(
+            (
+                entry.source.as_str(),
+                entry.stream.as_str(),
+                entry.id.as_str()
+            ),
+            ("orchestrator", "orchestrator-1", "orchestrator-1:7")
+        );
+        assert_eq!(entry.time_ms % 1000, 123);
+        assert_eq!(entry.message, "{\"level\":\"INFO\"} | x");
+        let empty = parse("database-1      | 2026-11-21T12:03:04.1Z ", "app", 1).unwrap();
+        assert_eq!(
+            (empty.source.as_str(), empty.message.as_str()),
+            ("database", "")
+        );
+        assert_eq!(parse("Attaching to database-1", "app", 1), None);
+    }
+}

@@ -1,0 +1,335 @@
+//! What people do with a platform that runs, on the real checkout against the local cloud:
+//! through `--json` and exit codes, without a terminal.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "how long a verb takes is a result too")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests drive the built binary from outside"
+)]
+
+#[path = "../live/mod.rs"]
+mod live;
+mod soak;
+
+use live::{Ran, Started, alone, jobs, platform, root, run, wait_for};
+use rustix::process::Signal;
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// What a verb that changes nothing may cost beyond cargo's check and the calls themselves.
+const START: Duration = Duration::from_millis(300);
+
+/// The values of a stream, one a line.
+fn lines(ran: &Ran) -> Vec<Value> {
+    let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    ran.stdout.lines().map(parse).collect()
+}
+
+fn status() -> Value {
+    run(&["status", "--json"]).expect_success()
+}
+
+fn tasks() -> Vec<Value> {
+    let listed = run(&["tasks", "--all", "--json"]).expect_success();
+    listed["tasks"].as_array().unwrap().clone()
+}
+
+/// The orchestrator's tasks that run, by id.
+fn orchestrators() -> Vec<String> {
+    tasks()
+        .iter()
+        .filter(|task| task["kind"] == "orchestrator" && task["status"] == "RUNNING")
+        .map(|task| task["task"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Where the orchestrator answers; it is deployed where nothing serves.
+fn served() -> String {
+    let found = status();
+    let service = &found["services"][0];
+    if service["exists"] != true || found["release"].is_null() {
+        run(&["deploy", "--yes", "--json"]).expect_success();
+    } else if service["running"] != service["desired"] || service["desired"] != 1 {
+        run(&["scale", "--json"]).expect_success();
+    }
+    format!(
+        "http://127.0.0.1:{}/_alb/{}",
+        platform().local.cloud_port.get_ref(),
+        platform().project
+    )
+}
+
+#[test]
+fn the_state_of_everything_is_one_object() {
+    let _alone = alone();
+    let base = served();
+    let job = jobs::submit(&base, "a list, for its state");
+    jobs::whole_stream(&base, &job);
+    let found = status();
+    assert_eq!(found["partial"], serde_json::json!([]), "{found:#}");
+    let service = &found["services"][0];
+    assert_eq!(service["service"], "orchestrator");
+    assert_eq!(
+        (&service["running"], &service["desired"]),
+        (&1.into(), &1.into())
+    );
+    let health: Value = jobs::get(&format!("{base}/health"));
+    assert_eq!(service["image_key"], health["image_key"], "{service:#}");
+    assert!(service["created_at"].is_string() && service["events"].is_array());
+    assert!(found["release"]["id"].is_string());
+    assert!(found["jobs"]["states"]["succeeded"].as_u64().unwrap() >= 1);
+    assert_eq!(found["local_cloud"]["state"], "running");
+    assert!(!found["alarms"].as_array().unwrap().is_empty());
+    let named = run(&["status", "--group", "web", "--json"]).expect_success();
+    assert_eq!(named["services"].as_array().unwrap().len(), 1);
+    for (wrong, known) in [
+        (["status", "nobody"], "orchestrator"),
+        (["status", "--group=nobody"], "web"),
+    ] {
+        let error = run(&[wrong[0], wrong[1], "--json"]).expect_error(2);
+        assert_eq!(error["hint"], format!("name one of: {known}"));
+    }
+}
+
+#[test]
+fn a_watched_state_is_one_object_a_line() {
+    let _alone = alone();
+    served();
+    let mut watch = Started::new(&["status", "--watch", "--json"]);
+    watch.answer();
+    std::thread::sleep(Duration::from_secs(5));
+    watch.signal(Signal::INT);
+    let ran = watch.ends_within(Duration::from_secs(15));
+    assert_eq!(ran.code, 130, "{ran:#?}");
+    let states: Vec<&str> = ran.stdout.lines().collect();
+    assert!(states.len() >= 2, "{ran:#?}");
+    let state: Value = serde_json::from_str(states[1]).unwrap();
+    assert_eq!(state["services"][0]["service"], "orchestrator");
+}
+
+#[test]
+fn what_only_reads_starts_at_once() {
+    let _alone = alone();
+    served();
+    // Cargo's check is not ours.
+    let built = |program: &str| Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name(program);
+    let cloud = built("xtask-cloud").display().to_string();
+    let endpoint = format!("http://127.0.0.1:{}", platform().local.cloud_port.get_ref());
+    let fastest = |mut once: Box<dyn FnMut()>| {
+        let took = |()| {
+            let started = Instant::now();
+            once();
+            started.elapsed()
+        };
+        [(); 5].map(took).into_iter().min().unwrap()
+    };
+    let called = cloud.clone();
+    let call = fastest(Box::new(move || {
+        let output = Command::new(&called)
+            .args(["--env", "local", "--endpoint", &endpoint, "--manifest"])
+            .arg(root().join(app_gen_infra::MANIFEST_PATH))
+            .arg("tasks")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }));
+    let verb = fastest(Box::new(move || {
+        let variable = [("APP_GEN_XTASK_CLOUD", cloud.as_str())];
+        let ran = Started::at(&root(), &["tasks", "--json"], &variable);
+        ran.ends_within(Duration::from_secs(30)).expect_success();
+    }));
+    println!("tasks: {verb:?}, of that the call {call:?}");
+    assert!(verb <= call + START, "{verb:?} against {call:?}");
+}
+
+#[test]
+fn a_generator_runs_to_its_end_and_its_log_can_be_read_again() {
+    let _alone = alone();
+    served();
+    let ran = run(&["run", "generator", "a list of = signs", "--json"]);
+    assert_eq!(ran.code, 0, "{ran:#?}");
+    let told = lines(&ran);
+    let (end, entries) = told.split_last().unwrap();
+    assert_eq!(end["task"]["exit_code"], 0, "{end:#}");
+    let job = end["job"].as_str().unwrap();
+    let task = end["task"]["task"].as_str().unwrap();
+    let sequences: Vec<u64> = entries
+        .iter()
+        .map(|entry| {
+            assert_eq!(entry["source"], "generator", "{entry}");
+            let event: Value = serde_json::from_str(entry["message"].as_str().unwrap()).unwrap();
+            assert_eq!(event["job_id"], job);
+            event["sequence"].as_u64().unwrap()
+        })
+        .collect();
+    assert_eq!(
+        sequences,
+        (1..=entries.len() as u64).collect::<Vec<_>>(),
+        "{ran:#?}"
+    );
+
+    let messages = |told: &[Value]| -> Vec<Value> {
+        told.iter().map(|entry| entry["message"].clone()).collect()
+    };
+    for name in [job, task, &task[..8]] {
+        let read = run(&["logs", name, "--json"]);
+        assert_eq!(read.code, 0, "{read:#?}");
+        assert_eq!(messages(&lines(&read)), messages(entries), "{name}");
+    }
+    let raw = run(&["logs", task, "--raw", "--lines", "1"]);
+    assert_eq!(raw.stdout, entries.last().unwrap()["message"], "{raw:#?}");
+    let readable = run(&["logs", job, "--filter", "\"succeeded\""]);
+    assert!(
+        readable.stdout.contains(" generator INFO succeeded: "),
+        "{readable:#?}"
+    );
+    let errors = run(&["logs", job, "--level", "error", "--json"]);
+    assert_eq!(
+        (errors.code, errors.stdout.as_str()),
+        (0, ""),
+        "{errors:#?}"
+    );
+    let followed = run(&["logs", task, "--follow", "--json"]);
+    let last = lines(&followed).pop().unwrap();
+    assert_eq!(
+        (&last["task"]["status"], followed.code),
+        (&"STOPPED".into(), 0)
+    );
+    let listed = tasks();
+    let found = listed.iter().find(|found| found["task"] == task).unwrap();
+    assert_eq!(
+        (&found["kind"], &found["exit_code"]),
+        (&"generator".into(), &0.into())
+    );
+}
+
+#[test]
+fn a_generator_that_fails_gives_its_exit_code() {
+    let _alone = alone();
+    served();
+    // Without a description it has no job.
+    let ran = run(&["run", "generator", "", "--json"]);
+    assert_eq!(ran.code, 2, "{ran:#?}");
+    let told = lines(&ran);
+    let error = &told.last().unwrap()["error"];
+    assert_eq!(error["exit_code"], 2, "{ran:#?}");
+    let end = told.iter().rev().nth(1).unwrap();
+    assert_eq!(end["task"]["exit_code"], 2);
+    let nobody = run(&["run", "nobody", "a list", "--json"]).expect_error(2);
+    assert_eq!(nobody["hint"], "name one of: generator");
+}
+
+#[test]
+fn an_interrupted_run_leaves_no_task() {
+    let _alone = alone();
+    served();
+    let mut started = Started::new(&["run", "generator", "a list, interrupted"]);
+    started.says("started task");
+    started.signal(Signal::INT);
+    let ran = started.ends_within(Duration::from_secs(90));
+    assert_eq!(ran.code, 130, "{ran:#?}");
+    let running = tasks()
+        .into_iter()
+        .find(|task| task["kind"] == "generator" && task["status"] != "STOPPED");
+    assert_eq!(running, None);
+}
+
+#[test]
+fn a_stopped_task_of_a_service_is_replaced() {
+    let _alone = alone();
+    served();
+    let before = orchestrators();
+    let refused = run(&["stop", &before[0], "--json"]).expect_error(11);
+    assert_eq!(refused["hint"], "add --yes where nobody can be asked");
+    assert_eq!(orchestrators(), before);
+    let stopped = run(&["stop", &before[0][..8], "--yes", "--json"]).expect_success();
+    assert_eq!(stopped["stopped"][0]["was"], "RUNNING", "{stopped:#}");
+    wait_for("another task", Duration::from_secs(60), || {
+        let now = orchestrators();
+        (now.len() == 1 && now != before).then_some(())
+    });
+    let again = run(&["stop", &before[0], "--yes", "--json"]).expect_success();
+    assert_eq!(again["stopped"][0]["was"], "STOPPED");
+    let unknown = run(&["stop", "0123456789", "--yes", "--json"]);
+    assert_ne!(unknown.code, 0);
+    unknown.expect_error(unknown.code);
+}
+
+#[test]
+fn services_restart_and_scale_to_what_is_wanted_and_back() {
+    let _alone = alone();
+    let base = served();
+    let answers = || jobs::try_get(&format!("{base}/health")).is_ok();
+    let before = orchestrators();
+    let restarted = run(&["restart", "orchestrator", "--json"]).expect_success();
+    let service = &restarted["services"][0];
+    assert_eq!(
+        (&service["running"], &service["desired"]),
+        (&1.into(), &1.into())
+    );
+    let after = orchestrators();
+    assert!(after.len() == 1 && after != before, "{before:?} {after:?}");
+    assert!(answers());
+
+    let scaled = run(&["scale", "--to", "2", "--json"]).expect_success();
+    assert_eq!(scaled["services"][0]["was"], 1);
+    assert_eq!(orchestrators().len(), 2);
+
+    run(&["scale", "--to", "0", "--json"]).expect_error(11);
+    assert_eq!(orchestrators().len(), 2, "nobody said yes");
+    let group = ["scale", "--group", "web", "--to", "0", "--yes", "--json"];
+    run(&group).expect_success();
+    assert_eq!(orchestrators(), Vec::<String>::new());
+    let found = status();
+    assert_eq!(found["services"][0]["desired"], 0);
+    assert_eq!(found["jobs"], Value::Null);
+    assert_eq!(found["partial"][0]["what"], "jobs", "{found:#}");
+    let nothing = run(&["restart", "--json"]).expect_error(2);
+    assert_eq!(
+        nothing["hint"],
+        "cargo xtask scale orchestrator --env local"
+    );
+    run(&["exec", "orchestrator", "--json"]).expect_error(10);
+
+    // Back to what platform.toml says.
+    let back = run(&["scale", "--json"]).expect_success();
+    assert_eq!(back["services"][0]["desired"], 1);
+    assert!(answers());
+}
+
+#[test]
+fn a_command_runs_inside_and_its_exit_code_is_ours() {
+    let _alone = alone();
+    served();
+    let script = |script| ["exec", "orchestrator", "--json", "--", "sh", "-c", script];
+    let inside = run(&script("echo \"$IMAGE_KEY\"; echo no >&2")).expect_success();
+    let key = status()["services"][0]["image_key"].clone();
+    assert_eq!(inside["stdout"].as_str().unwrap().trim_end(), key);
+    assert_eq!(inside["stderr"], "no\n");
+    run(&script("echo why >&2; exit 7")).expect_error(7);
+    let passed = run(&["exec", "orchestrator", "--", "sh", "-c", "echo through"]);
+    assert_eq!(
+        (passed.code, passed.stdout.as_str()),
+        (0, "through"),
+        "{passed:#?}"
+    );
+    let nobody = run(&["exec", "nobody", "--json"]).expect_error(2);
+    assert_eq!(nobody["hint"], "name one of: orchestrator, generator");
+}
+
+#[test]
+fn logs_of_nothing_are_refused_with_what_there_is() {
+    let _alone = alone();
+    let unknown = run(&["logs", "nobody", "--json"]).expect_error(2);
+    assert_eq!(unknown["hint"], "name one of: orchestrator, generator");
+    for wrong in [["--since", "soon"], ["--level", "loud"], ["--lines", "-1"]] {
+        assert_eq!(run(&["logs", wrong[0], wrong[1]]).code, 2, "{wrong:?}");
+    }
+    if live::docker(&["ps", "--quiet", "--filter", &live::of_project()]).is_empty() {
+        let nothing = run(&["logs", "--where", "validate", "--json"]).expect_error(2);
+        assert_eq!(nothing["hint"], "cargo xtask validate --force --keep");
+    }
+}
