@@ -9,6 +9,10 @@
 )]
 
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
+mod operate;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod resources;

@@ -5,7 +5,7 @@ use super::sdk::Sdk;
 use super::{Answer, Space, answer, local};
 use aws_sdk_ecs::types::{
     AwsVpcConfiguration, Compatibility, ContainerDefinition, DeploymentCircuitBreaker,
-    DeploymentConfiguration, KeyValuePair, LaunchType, LogConfiguration, LogDriver,
+    DeploymentConfiguration, KeyValuePair, LaunchType, LoadBalancer, LogConfiguration, LogDriver,
     NetworkConfiguration, NetworkMode, Secret,
 };
 use serde_json::{Value, json};
@@ -28,28 +28,55 @@ pub(crate) struct TestService {
     /// Removed after the service: it would start again what is removed with them.
     images: Vec<Pushed>,
     secret_arn: Option<String>,
+    cluster: String,
+    service: String,
+    log_group: String,
 }
 
 impl TestService {
     pub(crate) fn new(test: &str) -> Self {
         let space = Space::new(test);
+        let name = space.name.clone();
+        Self::named(space, name.clone(), name.clone(), name)
+    }
+
+    /// A service that the binary takes for the platform's own orchestrator, and whose
+    /// log it takes for the generator's.
+    pub(crate) fn deployed(test: &str) -> Self {
+        let space = Space::new(test);
+        let cluster = format!("{}-cluster", space.name);
+        let (service, log_group) = (
+            format!("{}-app", space.name),
+            format!("/ecs/{}", space.name),
+        );
+        Self::named(space, cluster, service, log_group)
+    }
+
+    fn named(space: Space, cluster: String, service: String, log_group: String) -> Self {
         let made = Self {
             space,
+            cluster,
+            service,
+            log_group,
             sdk: Sdk::new(),
             images: Vec::new(),
             secret_arn: None,
         };
         let (ecs, logs) = (made.sdk.ecs(), made.sdk.logs());
         made.sdk
-            .run(ecs.create_cluster().cluster_name(made.name()).send())
+            .run(ecs.create_cluster().cluster_name(&made.cluster).send())
             .expect("a cluster");
         made.sdk
-            .run(logs.create_log_group().log_group_name(made.name()).send())
+            .run(
+                logs.create_log_group()
+                    .log_group_name(&made.log_group)
+                    .send(),
+            )
             .expect("a log group");
         made
     }
 
-    /// Of cluster, service, log group and secret.
+    /// Of the secret, and of cluster, service and log group where they are the test's own.
     pub(crate) fn name(&self) -> &str {
         &self.space.name
     }
@@ -81,7 +108,15 @@ impl TestService {
         self.push("foreign", FOREIGN, Some(&header))
     }
 
-    fn push(&mut self, name: &str, dockerfile: &str, app: Option<&[u8]>) -> String {
+    pub(crate) fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    pub(crate) fn log_group(&self) -> &str {
+        &self.log_group
+    }
+
+    pub(crate) fn push(&mut self, name: &str, dockerfile: &str, app: Option<&[u8]>) -> String {
         let context = self.space.path(name);
         std::fs::create_dir(&context).expect("folder");
         std::fs::write(context.join("Dockerfile"), dockerfile).expect("Dockerfile");
@@ -103,7 +138,7 @@ impl TestService {
     ) -> String {
         let logs = LogConfiguration::builder()
             .log_driver(LogDriver::Awslogs)
-            .options("awslogs-group", self.name())
+            .options("awslogs-group", &self.log_group)
             .options("awslogs-region", "us-east-1")
             .options("awslogs-stream-prefix", "ecs")
             .build()
@@ -157,8 +192,8 @@ impl TestService {
                 self.sdk
                     .ecs()
                     .create_service()
-                    .cluster(self.name())
-                    .service_name(self.name())
+                    .cluster(&self.cluster)
+                    .service_name(&self.service)
                     .task_definition(definition)
                     .desired_count(1)
                     .launch_type(LaunchType::Fargate)
@@ -181,9 +216,18 @@ impl TestService {
 
     pub(crate) fn update(&self, definition: &str) {
         let request = self.sdk.ecs().update_service();
-        let request = request.cluster(self.name()).service(self.name());
+        let request = request.cluster(&self.cluster).service(&self.service);
         self.sdk
             .run(request.task_definition(definition).send())
+            .expect("updated");
+    }
+
+    /// Puts the service behind a load balancer.
+    pub(crate) fn balance(&self, balancer: LoadBalancer) {
+        let request = self.sdk.ecs().update_service();
+        let request = request.cluster(&self.cluster).service(&self.service);
+        self.sdk
+            .run(request.load_balancers(balancer).send())
             .expect("updated");
     }
 
@@ -193,9 +237,9 @@ impl TestService {
             "service",
             verb,
             "--cluster",
-            self.name(),
+            &self.cluster,
             "--service",
-            self.name(),
+            &self.service,
         ];
         [&named, more].concat()
     }
@@ -241,13 +285,20 @@ impl TestService {
 impl Drop for TestService {
     fn drop(&mut self) {
         // In a failing test some of this does not exist.
-        let Self { space, sdk, .. } = self;
+        let Self {
+            space,
+            sdk,
+            cluster,
+            service,
+            log_group,
+            ..
+        } = self;
         let (ecs, name) = (sdk.ecs(), &space.name);
         sdk.run(async {
             let _ = ecs
                 .delete_service()
-                .cluster(name)
-                .service(name)
+                .cluster(cluster.as_str())
+                .service(service.as_str())
                 .force(true)
                 .send()
                 .await;
@@ -263,11 +314,11 @@ impl Drop for TestService {
                 let request = ecs.deregister_task_definition().task_definition(arn);
                 let _ = request.send().await;
             }
-            let _ = ecs.delete_cluster().cluster(name).send().await;
+            let _ = ecs.delete_cluster().cluster(cluster.as_str()).send().await;
             let _ = sdk
                 .logs()
                 .delete_log_group()
-                .log_group_name(name)
+                .log_group_name(log_group.as_str())
                 .send()
                 .await;
             let secret = sdk.secrets().delete_secret().secret_id(name);
