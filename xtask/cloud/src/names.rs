@@ -32,6 +32,8 @@ pub(crate) struct Consumer {
     pub(crate) family: String,
     pub(crate) container: String,
     pub(crate) log_group: String,
+    /// What the container may do, and what ECS does for it.
+    pub(crate) roles: [String; 2],
     /// The ECS service; a kind of task has none.
     pub(crate) service: Option<String>,
 }
@@ -78,11 +80,18 @@ impl Deployed {
 }
 
 fn consumers(platform: &Platform, suffix: &str) -> Vec<Consumer> {
+    let roles = |role: &str, family: &str| {
+        [
+            format!("{role}{suffix}"),
+            format!("{family}-execution-role{suffix}"),
+        ]
+    };
     let services = platform.services.iter().map(|(name, service)| Consumer {
         name: name.clone(),
         family: format!("{}{suffix}", service.family),
         container: service.container.clone(),
         log_group: format!("{}{suffix}", service.log_group),
+        roles: roles(&service.role, &service.family),
         service: Some(format!("{}{suffix}", service.family)),
     });
     let tasks = platform.tasks.iter().map(|(name, task)| Consumer {
@@ -90,6 +99,7 @@ fn consumers(platform: &Platform, suffix: &str) -> Vec<Consumer> {
         family: format!("{}{suffix}", task.family),
         container: task.container.clone(),
         log_group: format!("{}{suffix}", task.log_group),
+        roles: roles(&task.role, &task.family),
         service: None,
     });
     services.chain(tasks).collect()

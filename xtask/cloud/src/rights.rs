@@ -20,8 +20,13 @@ pub(crate) enum On {
     CdkPolicies,
     Stacks,
     Service,
+    ServiceCluster,
     ServiceTasks,
     ServiceLogGroups,
+    /// Task definitions of the kinds of task.
+    TaskDefinitions,
+    /// Roles of the kinds of task.
+    TaskRoles,
     /// Buckets that stacks own.
     Buckets,
     BucketObjects,
@@ -208,6 +213,36 @@ pub(crate) const RIGHTS: &[Right] = &[
     right("deploy", "s3:GetObject", On::StateBucketObjects),
     right("deploy", "s3:PutObject", On::StateBucketObjects),
     right("deploy", "s3:DeleteObject", On::StateBucketObjects),
+    right("status", "cloudwatch:DescribeAlarms", On::Everything),
+    right(
+        "status",
+        "elasticloadbalancing:DescribeTargetHealth",
+        On::Everything,
+    ),
+    right("logs", "logs:FilterLogEvents", On::ServiceLogGroups),
+    in_cluster(
+        InCluster::Service,
+        "run",
+        "ecs:RunTask",
+        On::TaskDefinitions,
+    ),
+    right("run", "iam:PassRole", On::TaskRoles),
+    in_cluster(InCluster::Service, "stop", "ecs:StopTask", On::ServiceTasks),
+    in_cluster(
+        InCluster::Service,
+        "exec",
+        "ecs:ExecuteCommand",
+        On::ServiceTasks,
+    ),
+    in_cluster(
+        InCluster::Service,
+        "exec",
+        "ecs:ExecuteCommand",
+        On::ServiceCluster,
+    ),
+    right("prune", "ecs:DeleteTaskDefinitions", On::TaskDefinitions),
+    right("prune", "ecr:DescribeImages", On::Repositories),
+    right("prune", "ecr:BatchDeleteImage", On::Repositories),
     right("diff", "cloudformation:DetectStackDrift", On::Stacks),
     right(
         "diff",

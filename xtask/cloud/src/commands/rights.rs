@@ -3,7 +3,7 @@
 use super::bootstrap::{DEFAULT_QUALIFIER, DEFAULT_STACK};
 use crate::config::Cloud;
 use crate::iam::Iam;
-use crate::names::Deployed;
+use crate::names::{Consumer, Deployed};
 use crate::report::Outcome;
 use crate::rights::{InCluster, On, RIGHTS, Right};
 use crate::validate::Names;
@@ -105,6 +105,12 @@ fn cluster_arn(cloud: &Cloud, name: &str) -> String {
     )
 }
 
+/// The kinds of task of platform.toml.
+fn tasks(deployed: &Deployed) -> impl Iterator<Item = &Consumer> {
+    let is_task = |consumer: &&Consumer| consumer.service.is_none();
+    deployed.consumers.iter().filter(is_task)
+}
+
 fn resources(on: On, cloud: &Cloud, principal: &str) -> Vec<String> {
     let names = Names::new(cloud);
     let deployed = Deployed::new(cloud);
@@ -167,6 +173,14 @@ fn resources(on: On, cloud: &Cloud, principal: &str) -> Vec<String> {
         On::Service => deployed
             .services()
             .map(|(_, name)| format!("arn:aws:ecs:{place}:service/{}/{name}", deployed.cluster))
+            .collect(),
+        On::ServiceCluster => vec![cluster_arn(cloud, &deployed.cluster)],
+        On::TaskDefinitions => tasks(&deployed)
+            .map(|task| format!("arn:aws:ecs:{place}:task-definition/{}:*", task.family))
+            .collect(),
+        On::TaskRoles => tasks(&deployed)
+            .flat_map(|task| &task.roles)
+            .map(|role| format!("arn:aws:iam::{account}:role/{role}"))
             .collect(),
         On::ServiceTasks => vec![format!("arn:aws:ecs:{place}:task/{}/*", deployed.cluster)],
         On::ServiceLogGroups => deployed

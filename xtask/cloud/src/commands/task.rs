@@ -1,4 +1,4 @@
-//! `task stop`: one task, found by its id or the beginning of it.
+//! `task stop|session`: one task, found by its id or the beginning of it.
 
 use crate::config::Cloud;
 use crate::ecs::{Ecs, TaskId, TaskState};
@@ -6,6 +6,7 @@ use crate::error::{CloudError, Kind};
 use crate::names::Deployed;
 use crate::report::Outcome;
 use serde_json::json;
+use std::io::IsTerminal as _;
 
 /// Shorter beginnings of an id are refused: what they name today is another task tomorrow.
 const PREFIX_CHARS: usize = 6;
@@ -27,6 +28,14 @@ pub(crate) enum Command {
         #[arg(long, value_name = "TEXT", default_value = "stopped by xtask")]
         reason: String,
     },
+    /// Start a command in it; the answer is what the session plugin asks for
+    Session {
+        #[command(flatten)]
+        which: Which,
+        /// Run by the container without a shell
+        #[arg(long)]
+        command: String,
+    },
 }
 
 /// Which task.
@@ -44,7 +53,41 @@ pub(crate) struct Which {
 pub(crate) async fn run(command: Command, cloud: &Cloud) -> anyhow::Result<Outcome> {
     match command {
         Command::Stop { which, reason } => stop(which, &reason, cloud).await,
+        Command::Session { which, command } => session(which, &command, cloud).await,
     }
+}
+
+async fn session(which: Which, command: &str, cloud: &Cloud) -> anyhow::Result<Outcome> {
+    if std::io::stdout().is_terminal() {
+        // Whoever holds the token is in the task.
+        let message = "the answer holds a token, which is not for a terminal";
+        return Err(CloudError::new(Kind::Usage, message)
+            .hint(format!("cargo xtask exec --env {}", cloud.environment))
+            .into());
+    }
+    let ecs = Ecs::new(cloud.sdk());
+    let cluster = which
+        .cluster
+        .unwrap_or_else(|| Deployed::new(cloud).cluster);
+    let task = find(&which.task, &cluster, &ecs, cloud).await?;
+    let id = TaskId(task.arn.clone());
+    let Some(runtime_id) = task.runtime_id.as_ref().filter(|_| !task.is_stopped()) else {
+        let message = format!(
+            "task {} runs no container: it is {}",
+            id.short(),
+            task.status
+        );
+        return Err(CloudError::new(Kind::Conflict, message).into());
+    };
+    let target = format!("ecs:{cluster}_{}_{runtime_id}", id.short());
+    let session = ecs.execute(&cluster, &task, command).await?;
+    Outcome::success(json!({
+        "session_id": session.id,
+        "stream_url": session.stream_url,
+        "token": session.token,
+        "target": target,
+        "region": cloud.region(),
+    }))
 }
 
 async fn stop(which: Which, reason: &str, cloud: &Cloud) -> anyhow::Result<Outcome> {

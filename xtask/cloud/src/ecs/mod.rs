@@ -2,10 +2,12 @@
 
 mod definition;
 mod service;
+mod session;
 mod task;
 
 pub(crate) use definition::{Container, LOG_STREAM_PREFIX, Revision, TaskDefinition};
 pub(crate) use service::{Deployment, Service, definition_name};
+pub(crate) use session::Session;
 pub(crate) use task::{Network, TaskId, TaskSpec, TaskState};
 
 use crate::error::{CloudError, Kind};

@@ -3,7 +3,6 @@
 use super::{Ecs, refuse_failures};
 use crate::error::{CloudError, Kind};
 use crate::time::as_rfc3339;
-use app_gen_contract::env;
 use aws_sdk_ecs::primitives::DateTime;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride,
@@ -20,6 +19,12 @@ const UNKNOWN_GRACE: Duration = Duration::from_secs(30);
 
 /// DescribeTasks takes this many at once.
 const DESCRIBE_LIMIT: usize = 100;
+
+/// Variables of the generator that tell its job, as the contract between it and the
+/// orchestrator has them. Two names are not worth a dependency that would have the
+/// whole SDK compiled with other features.
+const JOB_SPEC_URI: &str = "JOB_SPEC_URI";
+const REQUEST_ID: &str = "REQUEST_ID";
 
 /// The ARN of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -92,6 +97,9 @@ pub(crate) struct TaskState {
     pub(crate) group: Option<String>,
     /// Id of the job that it was started for.
     pub(crate) job: Option<String>,
+    /// Of the first container, as the session service calls it.
+    #[serde(skip)]
+    pub(crate) runtime_id: Option<String>,
 }
 
 impl TaskState {
@@ -355,6 +363,7 @@ fn state_of(task: &Task) -> TaskState {
         stopped_at: task.stopped_at().copied(),
         group: text(task.group()),
         job: job_of(task),
+        runtime_id: text(container.and_then(|container| container.runtime_id())),
     }
 }
 
@@ -371,9 +380,9 @@ fn job_of(task: &Task) -> Option<String> {
             .filter(|value| !value.is_empty())
     };
     // `…/ID/spec.json`
-    variable(env::JOB_SPEC_URI)
+    variable(JOB_SPEC_URI)
         .and_then(|uri| uri.rsplit('/').nth(1))
-        .or_else(|| variable(env::REQUEST_ID))
+        .or_else(|| variable(REQUEST_ID))
         .map(str::to_owned)
 }
 

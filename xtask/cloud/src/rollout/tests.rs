@@ -61,6 +61,7 @@ fn task(status: &str, started_by: &str, created_secs: i64) -> TaskState {
         started_at: None,
         group: None,
         job: None,
+        runtime_id: None,
         stopped_at: None,
     }
 }

@@ -9,6 +9,8 @@
 )]
 
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod operate;
 #[cfg(test)]
 mod refusals;

@@ -155,6 +155,18 @@ fn a_task_is_stopped_by_the_beginning_of_its_id() {
         unknown.json["error"]["hint"],
         json!(format!("choose one of: {id}"))
     );
+    let session = ["task", "session", id, "--command", "/bin/sh"];
+    let session = service.space.ok(&session);
+    let target = session["target"].as_str().expect("a target");
+    let begin = format!("ecs:{}-cluster_{id}_", service.name());
+    assert!(
+        target.len() > begin.len() && target.starts_with(&begin),
+        "{target}"
+    );
+    for part in ["session_id", "stream_url", "token", "region"] {
+        assert!(session[part].is_string(), "{part}");
+    }
+
     let stop = ["task", "stop", &id[..8], "--reason", "a test wants it so"];
     let stopped = service.space.ok(&stop);
     assert_eq!(stopped["was"], json!("RUNNING"));
@@ -174,5 +186,122 @@ fn a_task_is_stopped_by_the_beginning_of_its_id() {
     assert_eq!(
         json!([told[0]["reason"], told[0]["meaning"]]),
         json!(["a test wants it so", null])
+    );
+}
+
+#[test]
+fn a_service_is_restarted_and_scaled_to_its_end() {
+    let mut service = TestService::deployed("scale");
+    let image = service.push_probe();
+    let definition = service.define(&image, &[], None);
+    service.create(&definition);
+    service.wait_for("running", |now| now["running"] == json!(1));
+    let running = || -> Vec<String> {
+        let tasks = service.space.ok(&["tasks"]);
+        let tasks = tasks["tasks"].as_array().expect("tasks").clone();
+        tasks
+            .iter()
+            .filter(|task| task["status"] == json!("RUNNING"))
+            .map(|task| task["task"].as_str().expect("an id").to_owned())
+            .collect()
+    };
+    let before = running();
+
+    let restarted = service.space.ok(&["service", "restart", "orchestrator"]);
+    let deployment = restarted["deployment_id"].as_str().expect("an id");
+    let settle = ["service", "settle", "orchestrator", "--to", "1"];
+    let settled = service
+        .space
+        .call(&[&settle[..], &["--deployment", deployment]].concat());
+    assert_eq!(settled.exit_code, Some(0), "{}", settled.stdout);
+    assert_eq!(settled.json["running"], json!(1));
+    assert!(settled.stderr.contains(" RUNNING"), "{}", settled.stderr);
+    let after = running();
+    assert_eq!(after.len(), 1, "{after:?}");
+    assert_ne!(before, after, "the task is another one");
+
+    for (was, to) in [(1, "2"), (2, "0"), (0, "1")] {
+        let scaled = service
+            .space
+            .ok(&["service", "scale", "orchestrator", "--to", to]);
+        assert_eq!(scaled["was"], json!(was));
+        let settled = service
+            .space
+            .ok(&["service", "settle", "orchestrator", "--to", to]);
+        assert_eq!(settled["running"].to_string(), to);
+        assert_eq!(settled["desired"].to_string(), to);
+        assert_eq!(running().len().to_string(), to);
+    }
+
+    let unknown = service.space.call(&["service", "restart", "nobody"]);
+    assert_eq!(unknown.exit_code, Some(2), "{}", unknown.stdout);
+    assert_eq!(
+        unknown.json["error"]["hint"],
+        json!("choose one of: orchestrator")
+    );
+}
+
+#[test]
+fn a_service_that_cannot_come_back_is_given_up() {
+    let mut service = TestService::deployed("comeback");
+    let image = service.push_probe();
+    let definition = service.define(&image, &[("EXIT", "3")], None);
+    service.create(&definition);
+    let settled = service
+        .space
+        .call(&["service", "settle", "orchestrator", "--to", "1"]);
+    let message = settled.json["error"]["message"]
+        .as_str()
+        .expect("a message");
+    assert!(
+        message.ends_with("the container exited with code 3"),
+        "{message}"
+    );
+    assert_eq!(settled.exit_code, Some(10));
+
+    let scale = ["service", "scale", "orchestrator", "--to", "0"];
+    service.space.ok(&scale);
+    let late = [
+        "service",
+        "settle",
+        "orchestrator",
+        "--to",
+        "2",
+        "--timeout-secs",
+        "2",
+    ];
+    let late = service.space.call(&late);
+    assert_eq!(late.json["state"], json!("timeout"), "{}", late.stdout);
+}
+
+#[test]
+fn old_revisions_go_and_what_runs_stays() {
+    let mut service = TestService::deployed("prune");
+    let image = service.push_probe();
+    let definitions: Vec<String> = ["1", "2", "3", "4"]
+        .iter()
+        .map(|word| service.define(&image, &[("WORD", word)], None))
+        .collect();
+    service.create(&definitions[0]);
+    service.wait_for("running", |now| now["running"] == json!(1));
+    let old = json!([definitions[1], definitions[2]]);
+    let listed = service.space.ok(&["prune", "--keep", "1", "--dry-run"]);
+    assert_eq!(
+        json!([listed["definitions"], listed["dry_run"]]),
+        json!([old, true])
+    );
+    let removed = service.space.ok(&["prune", "--keep", "1"]);
+    assert_eq!(
+        json!([removed["definitions"], removed["dry_run"]]),
+        json!([old, false])
+    );
+    let again = service.space.ok(&["prune", "--keep", "1"]);
+    assert_eq!(again["definitions"], json!([]));
+    let left = service.sdk.ecs().list_task_definitions();
+    let left = left.family_prefix(format!("validate-{}", service.name()));
+    let left = service.sdk.run(left.send()).expect("listed");
+    assert_eq!(
+        left.task_definition_arns(),
+        [definitions[0].clone(), definitions[3].clone()]
     );
 }

@@ -1,6 +1,7 @@
 //! What is known of an environment when it is judged. Nothing here asks anybody.
 
 use crate::engine::error::Rendered;
+use crate::engine::operate::answers::{Answer as Status, Line, Service, Task};
 use crate::local::{Part, State};
 use app_gen_infra::Platform;
 use serde::Deserialize;
@@ -88,7 +89,7 @@ pub struct Evidence {
     /// The local database's container, by what the engine says of it.
     pub database: Source<Option<Container>>,
     /// Lines of level ERROR that services wrote lately.
-    pub errors: Source<Vec<LogLine>>,
+    pub errors: Source<Vec<Line>>,
 }
 
 /// A service, a kind of task, or one task of them.
@@ -124,147 +125,6 @@ pub struct Disk {
     pub free_bytes: u64,
     /// All of it.
     pub total_bytes: u64,
-}
-
-/// What `xtask-cloud status` answers, as far as it is judged.
-#[derive(Debug, Default, Deserialize)]
-pub struct Status {
-    /// The services of the manifest.
-    pub services: Vec<Service>,
-    /// Alarms of the project.
-    #[serde(default)]
-    pub alarms: Vec<Alarm>,
-    /// What could not be asked.
-    #[serde(default)]
-    pub partial: Vec<Partial>,
-}
-
-/// A question of `status` that had no answer.
-#[derive(Debug, Deserialize)]
-pub struct Partial {
-    /// What was asked for.
-    pub what: String,
-    /// Why there is no answer.
-    pub error: String,
-}
-
-/// A service as ECS has it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Service {
-    /// Name in the manifest.
-    pub service: String,
-    /// Whether ECS knows it; nothing where it could not be asked.
-    pub exists: Option<bool>,
-    /// Tasks that run.
-    pub running: u32,
-    /// Tasks that should run.
-    pub desired: u32,
-    /// ARN with revision.
-    pub task_definition: String,
-    /// By digest.
-    pub image: Option<String>,
-    /// Of the newest deployment, as ECS writes it.
-    pub rollout_state: Option<String>,
-    /// When that began, RFC 3339.
-    pub created_at: Option<String>,
-    /// What ECS tells of it, the newest first.
-    pub events: Vec<Event>,
-    /// What the load balancer sends requests to.
-    pub targets: Vec<Target>,
-}
-
-/// Something that happened to a service.
-#[derive(Debug, Deserialize)]
-pub struct Event {
-    /// RFC 3339.
-    pub at: Option<String>,
-    /// In ECS's words.
-    pub message: String,
-}
-
-/// An address behind the load balancer.
-#[derive(Debug, Deserialize)]
-pub struct Target {
-    /// Address.
-    pub address: String,
-    /// Port.
-    pub port: Option<u16>,
-    /// `healthy`, `unhealthy`, `initial`, `draining`, `unused`, `unknown`.
-    pub health: String,
-    /// Such as `Target.ResponseCodeMismatch`.
-    #[serde(default)]
-    pub reason: Option<String>,
-    /// In the load balancer's words.
-    #[serde(default)]
-    pub description: Option<String>,
-}
-
-/// An alarm of CloudWatch.
-#[derive(Debug, Deserialize)]
-pub struct Alarm {
-    /// With the project's prefix.
-    pub name: String,
-    /// `OK`, `ALARM`, `INSUFFICIENT_DATA`.
-    pub state: String,
-    /// In CloudWatch's words.
-    #[serde(default)]
-    pub reason: Option<String>,
-    /// RFC 3339.
-    #[serde(default)]
-    pub since: Option<String>,
-}
-
-/// A task as `xtask-cloud tasks` lists it.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Task {
-    /// The last part of its ARN.
-    pub task: String,
-    /// `orchestrator`, `generator`, `other`.
-    pub kind: String,
-    /// `family:revision`.
-    pub task_definition: String,
-    /// As ECS writes it.
-    pub status: String,
-    /// Of its container.
-    pub exit_code: Option<i32>,
-    /// Why it stopped.
-    pub reason: Option<String>,
-    /// Why its container did.
-    pub container_reason: Option<String>,
-    /// RFC 3339.
-    pub created_at: Option<String>,
-    /// RFC 3339.
-    pub started_at: Option<String>,
-    /// RFC 3339.
-    pub stopped_at: Option<String>,
-    /// What its failure means; nothing where it did not fail.
-    pub meaning: Option<Meaning>,
-    /// The last lines that a failed one wrote.
-    pub log: Vec<LogLine>,
-}
-
-/// A stop in plain words.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Meaning {
-    /// Stops with the same name have the same reason.
-    pub name: String,
-    /// The reason.
-    pub says: String,
-    /// What to do.
-    #[serde(default)]
-    pub hint: Option<String>,
-}
-
-/// A line of a log.
-#[derive(Debug, Clone, Deserialize)]
-pub struct LogLine {
-    /// As it was written.
-    pub message: String,
-    /// Who wrote it, where lines of several tasks are read.
-    #[serde(default)]
-    pub task: Option<String>,
 }
 
 /// A secret of the manifest.
@@ -420,31 +280,17 @@ impl PartFound {
     }
 }
 
-impl Task {
-    /// When it started, or else was made.
-    #[must_use]
-    pub fn begun_at(&self) -> Option<&str> {
-        self.started_at.as_deref().or(self.created_at.as_deref())
-    }
+/// Whether a service runs what it should, and nothing is on its way.
+#[must_use]
+pub fn is_settled(service: &Service) -> bool {
+    service.desired > 0
+        && service.running >= service.desired
+        && service.rollout_state.as_deref() == Some("COMPLETED")
 }
 
-impl Service {
-    /// Whether it runs what it should, and nothing is on its way.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.desired > 0
-            && self.running >= self.desired
-            && self.rollout_state.as_deref() == Some("COMPLETED")
-    }
-
-    /// `family:revision` of what it runs.
-    #[must_use]
-    pub fn revision(&self) -> &str {
-        revision(&self.task_definition)
-    }
-}
-
-/// `family:revision` of a task definition, given as that or as its ARN.
-fn revision(definition: &str) -> &str {
+/// `family:revision` of what a service runs.
+#[must_use]
+pub fn revision(service: &Service) -> &str {
+    let definition = service.task_definition.as_deref().unwrap_or_default();
     definition.rsplit('/').next().unwrap_or(definition)
 }

@@ -2,14 +2,15 @@
 //! bounded. Nothing is started, made or changed.
 
 use super::evidence::{
-    Answer, Container, Disk, Evidence, Focus, Health, ImageFound, LogLine, PartFound, Reply, Right,
-    Secret, Serving, Source, Status, Task,
+    Answer, Container, Disk, Evidence, Focus, Health, ImageFound, PartFound, Reply, Right, Secret,
+    Serving, Source,
 };
 use crate::engine::cloud;
 use crate::engine::context::Context;
 use crate::engine::deploy::release::{self, Release};
 use crate::engine::error::{Code, Failure};
 use crate::engine::interrupt;
+use crate::engine::operate::answers::{self, Line, Task};
 use crate::engine::paths;
 use crate::engine::registry::Repository;
 use crate::engine::target::{self, Registry};
@@ -153,7 +154,7 @@ fn ask_cloud(context: &Context, evidence: &mut Evidence) {
         rights: Vec<Right>,
     }
     thread::scope(|scope| {
-        let status = scope.spawn(|| ask::<Status>(context, &["status"]));
+        let status = scope.spawn(|| answers::services(context));
         let tasks = scope.spawn(|| ask(context, &["tasks", "--log-lines", LOG_LINES]));
         let secrets = scope.spawn(|| ask(context, &["secrets", "list"]));
         let rights =
@@ -248,7 +249,7 @@ fn health(context: &Context, base: &str) -> Answer {
 fn images(
     context: &Context,
     release: Option<&Option<Release>>,
-    status: &Source<Status>,
+    status: &Source<answers::Answer>,
 ) -> Vec<ImageFound> {
     let platform = &context.platform;
     let names = (platform.services.iter())
@@ -356,7 +357,7 @@ fn focus(evidence: &Evidence, about: &str) -> anyhow::Result<Option<Focus>> {
 }
 
 /// What the orchestrator complained of lately.
-fn errors(context: &Context) -> anyhow::Result<Vec<LogLine>> {
+fn errors(context: &Context) -> anyhow::Result<Vec<Line>> {
     let since = OffsetDateTime::now_utc() - ERRORS_SINCE;
     let since_ms = (since.unix_timestamp_nanos() / 1_000_000).to_string();
     let arguments = [

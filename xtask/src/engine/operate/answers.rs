@@ -24,7 +24,7 @@ pub struct Answer {
 }
 
 /// A service.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Service {
     /// As the manifest names it.
     pub service: String,
@@ -70,15 +70,24 @@ pub struct Event {
 /// A task behind a load balancer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Target {
+    /// Address.
+    #[serde(default)]
+    pub address: String,
+    /// Port.
+    pub port: Option<u16>,
     /// `healthy`, `unhealthy`, `initial`, …
     pub health: String,
+    /// Such as `Target.ResponseCodeMismatch`.
+    pub reason: Option<String>,
+    /// In the load balancer's words.
+    pub description: Option<String>,
     /// The rest.
     #[serde(flatten)]
     pub more: Map<String, Value>,
 }
 
 /// A task.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Task {
     /// Its short id.
     pub task: String,
@@ -86,6 +95,9 @@ pub struct Task {
     pub arn: String,
     /// What it is, as the manifest names it, or `other`.
     pub kind: String,
+    /// `family:revision`.
+    #[serde(default)]
+    pub task_definition: String,
     /// `RUNNING`, `STOPPED`, …
     pub status: String,
     /// The job that it works for.
@@ -95,13 +107,20 @@ pub struct Task {
     /// `FARGATE` or `FARGATE_SPOT`.
     pub capacity: Option<String>,
     /// RFC 3339.
+    pub created_at: Option<String>,
+    /// RFC 3339.
     pub started_at: Option<String>,
     /// RFC 3339.
     pub stopped_at: Option<String>,
     /// Why it was stopped, in ECS's words.
     pub reason: Option<String>,
+    /// Why its container was, where ECS says it.
+    pub container_reason: Option<String>,
     /// What its end means, where it failed.
     pub meaning: Option<Meaning>,
+    /// The last lines of one that failed, where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<Line>,
     /// The rest.
     #[serde(flatten)]
     pub more: Map<String, Value>,
@@ -112,6 +131,12 @@ impl Task {
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.status == "STOPPED"
+    }
+
+    /// When it started, or else was made, RFC 3339.
+    #[must_use]
+    pub fn begun_at(&self) -> Option<&str> {
+        self.started_at.as_deref().or(self.created_at.as_deref())
     }
 
     /// Whether it has ended and should not have.
@@ -138,9 +163,26 @@ impl Task {
 /// What the end of a task means.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Meaning {
+    /// Ends with the same name have the same reason.
+    pub name: String,
     /// In plain words.
     pub says: String,
-    /// The rest: its name, what to do.
+    /// What to do.
+    pub hint: Option<String>,
+    /// The rest.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+/// A line of a log.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Line {
+    /// As it was written.
+    pub message: String,
+    /// Who wrote it, where lines of several tasks are read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// The rest.
     #[serde(flatten)]
     pub more: Map<String, Value>,
 }

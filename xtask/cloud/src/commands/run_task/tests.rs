@@ -21,6 +21,7 @@ fn state(exit_code: Option<i32>) -> TaskState {
         stopped_at: None,
         group: None,
         job: None,
+        runtime_id: None,
     }
 }
 

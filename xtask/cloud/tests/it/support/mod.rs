@@ -73,7 +73,9 @@ impl Space {
             )
             .replace("\"app-generator", &format!("\"{name}"))
             .replace("/ecs/app-generator", &format!("/ecs/{name}"))
-            .replace("name = \"app-gen-saas/", &format!("name = \"{name}/"));
+            .replace("name = \"app-gen-saas/", &format!("name = \"{name}/"))
+            .replace("\"app-gen-saas-", &format!("\"{name}-"))
+            .replace("/ecs/app-gen-saas-", &format!("/ecs/{name}-"));
         std::fs::create_dir(folder.path().join("app-gen-infra")).expect("folder");
         std::fs::write(folder.path().join("app-gen-infra/platform.toml"), manifest)
             .expect("manifest");

@@ -30,27 +30,34 @@ pub(crate) struct TestService {
     secret_arn: Option<String>,
     cluster: String,
     service: String,
+    log_group: String,
 }
 
 impl TestService {
     pub(crate) fn new(test: &str) -> Self {
         let space = Space::new(test);
         let name = space.name.clone();
-        Self::named(space, name.clone(), name)
+        Self::named(space, name.clone(), name.clone(), name)
     }
 
-    /// A service that the binary takes for the platform's own orchestrator.
+    /// A service that the binary takes for the platform's own orchestrator, and whose
+    /// log it takes for the generator's.
     pub(crate) fn deployed(test: &str) -> Self {
         let space = Space::new(test);
         let cluster = format!("{}-cluster", space.name);
-        Self::named(space, cluster, "app-gen-saas-app".to_owned())
+        let (service, log_group) = (
+            format!("{}-app", space.name),
+            format!("/ecs/{}", space.name),
+        );
+        Self::named(space, cluster, service, log_group)
     }
 
-    fn named(space: Space, cluster: String, service: String) -> Self {
+    fn named(space: Space, cluster: String, service: String, log_group: String) -> Self {
         let made = Self {
             space,
             cluster,
             service,
+            log_group,
             sdk: Sdk::new(),
             images: Vec::new(),
             secret_arn: None,
@@ -60,12 +67,16 @@ impl TestService {
             .run(ecs.create_cluster().cluster_name(&made.cluster).send())
             .expect("a cluster");
         made.sdk
-            .run(logs.create_log_group().log_group_name(made.name()).send())
+            .run(
+                logs.create_log_group()
+                    .log_group_name(&made.log_group)
+                    .send(),
+            )
             .expect("a log group");
         made
     }
 
-    /// Of log group and secret, and of cluster and service where they are the test's own.
+    /// Of the secret, and of cluster, service and log group where they are the test's own.
     pub(crate) fn name(&self) -> &str {
         &self.space.name
     }
@@ -97,7 +108,15 @@ impl TestService {
         self.push("foreign", FOREIGN, Some(&header))
     }
 
-    fn push(&mut self, name: &str, dockerfile: &str, app: Option<&[u8]>) -> String {
+    pub(crate) fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    pub(crate) fn log_group(&self) -> &str {
+        &self.log_group
+    }
+
+    pub(crate) fn push(&mut self, name: &str, dockerfile: &str, app: Option<&[u8]>) -> String {
         let context = self.space.path(name);
         std::fs::create_dir(&context).expect("folder");
         std::fs::write(context.join("Dockerfile"), dockerfile).expect("Dockerfile");
@@ -119,7 +138,7 @@ impl TestService {
     ) -> String {
         let logs = LogConfiguration::builder()
             .log_driver(LogDriver::Awslogs)
-            .options("awslogs-group", self.name())
+            .options("awslogs-group", &self.log_group)
             .options("awslogs-region", "us-east-1")
             .options("awslogs-stream-prefix", "ecs")
             .build()
@@ -271,6 +290,7 @@ impl Drop for TestService {
             sdk,
             cluster,
             service,
+            log_group,
             ..
         } = self;
         let (ecs, name) = (sdk.ecs(), &space.name);
@@ -298,7 +318,7 @@ impl Drop for TestService {
             let _ = sdk
                 .logs()
                 .delete_log_group()
-                .log_group_name(name)
+                .log_group_name(log_group.as_str())
                 .send()
                 .await;
             let secret = sdk.secrets().delete_secret().secret_id(name);

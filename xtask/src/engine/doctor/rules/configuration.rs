@@ -2,7 +2,8 @@
 //! a database, images.
 
 use super::super::Finding;
-use super::super::evidence::{Evidence, ImageFound, PartFound, Service, Source};
+use super::super::evidence::{Evidence, ImageFound, PartFound, Source};
+use crate::engine::operate::answers::Service;
 use crate::local::Part;
 
 /// How many missing rights are named.

@@ -1,7 +1,8 @@
 //! Services that should serve and do not, and what tells of it.
 
 use super::super::Finding;
-use super::super::evidence::{Evidence, Reply, Service};
+use super::super::evidence::{Evidence, Reply, is_settled};
+use crate::engine::operate::answers::Service;
 use app_gen_infra::MANIFEST_PATH;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -157,7 +158,7 @@ pub(super) fn deployment(evidence: &Evidence) -> Vec<Finding> {
 pub(super) fn other_image(evidence: &Evidence) -> Vec<Finding> {
     let health = answered(evidence).and_then(|(_, reply)| reply.ok()?.health.as_ref());
     let release = evidence.release.known().and_then(Option::as_ref);
-    let settled = evidence.service(ANSWERS).is_some_and(Service::is_settled);
+    let settled = evidence.service(ANSWERS).is_some_and(is_settled);
     let (Some(health), Some(release), true) = (health, release, settled) else {
         return Vec::new();
     };

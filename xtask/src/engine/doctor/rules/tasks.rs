@@ -1,7 +1,8 @@
 //! Tasks that stopped: which of them still matter, and how much.
 
-use super::super::evidence::{Evidence, Meaning, Task};
+use super::super::evidence::{self, Evidence};
 use super::super::{Finding, Severity};
+use crate::engine::operate::answers::{Meaning, Task};
 use std::collections::BTreeMap;
 
 /// So many stops for one reason are no bad luck.
@@ -27,7 +28,7 @@ fn judge(evidence: &Evidence, consumer: &str) -> Vec<Finding> {
     let tasks = evidence.tasks_of(consumer);
     // What another revision did is history: it was replaced, or taken back.
     let current = match evidence.service(consumer) {
-        Some(service) => service.revision(),
+        Some(service) => evidence::revision(service),
         None => tasks.first().map_or("", |task| &task.task_definition),
     };
     let mut reasons: BTreeMap<&str, Vec<(&Task, &Meaning)>> = BTreeMap::new();

@@ -6,11 +6,12 @@ mod service;
 mod tasks;
 
 use super::evidence::{
-    Alarm, Answer, Container, Disk, Evidence, Focus, Health, ImageFound, LogLine, PartFound, Reply,
-    Right, Secret, Serving, Source, Status, Target, Task,
+    Answer, Container, Disk, Evidence, Focus, Health, ImageFound, PartFound, Reply, Right, Secret,
+    Serving, Source,
 };
 use super::{Finding, Severity, examine};
 use crate::engine::error::{Code, Failure, Rendered};
+use crate::engine::operate::answers::{Alarm, Answer as Status, Line, Service, Target, Task};
 use crate::local::{Part, State};
 use Severity::{Broken, Warning};
 use app_gen_infra::Platform;
@@ -110,7 +111,7 @@ fn replies(status: u16, health: Option<Health>) -> Source<Answer> {
 
 fn running(kind: &str, definition: &str) -> Task {
     from(json!({
-        "task": "11111111aaaa", "kind": kind, "task_definition": definition,
+        "task": "11111111aaaa", "arn": "arn", "kind": kind, "task_definition": definition,
         "status": "RUNNING", "created_at": "2026-11-21T11:00:00Z",
     }))
 }
@@ -118,7 +119,7 @@ fn running(kind: &str, definition: &str) -> Task {
 /// A task of the service's revision that stopped a minute ago for this reason.
 fn stopped(name: &str, exit_code: Option<i32>) -> Task {
     from(json!({
-        "task": format!("22222222-{name}"), "kind": "orchestrator",
+        "task": format!("22222222-{name}"), "arn": "arn", "kind": "orchestrator",
         "task_definition": DEFINITION, "status": "STOPPED", "exit_code": exit_code,
         "reason": "the cloud's reason", "created_at": "2026-11-21T11:58:00Z",
         "stopped_at": "2026-11-21T11:59:00Z",
@@ -127,7 +128,7 @@ fn stopped(name: &str, exit_code: Option<i32>) -> Task {
     }))
 }
 
-fn service(evidence: &mut Evidence) -> &mut super::evidence::Service {
+fn service(evidence: &mut Evidence) -> &mut Service {
     let Source::Known(Status { services, .. }) = &mut evidence.status else {
         panic!("no status");
     };
@@ -182,9 +183,9 @@ fn where_all_is_well_nothing_is_found() {
     assert_eq!(examined(|_| {}), []);
 }
 
-fn line(message: &str) -> LogLine {
-    LogLine {
+fn line(message: &str) -> Line {
+    Line {
         message: message.to_owned(),
-        task: None,
+        ..Line::default()
     }
 }

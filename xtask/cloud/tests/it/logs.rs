@@ -1,0 +1,252 @@
+//! Logs as they are and as they come: every line once, late and many ones too.
+
+use crate::support::services::TestService;
+use crate::support::tool;
+use aws_sdk_cloudwatchlogs::types::InputLogEvent;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ExitStatus};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A thousand numbered lines a second, a hundred at a time.
+const CHATTY: &str = r#"FROM debian:bookworm-slim
+ENTRYPOINT ["/usr/bin/perl", "-e", "$| = 1; for my $n (1 .. 1000 * $ENV{SECONDS}) { print qq(line $n\\n); select(undef, undef, undef, 0.1) if $n % 100 == 0 }"]
+"#;
+
+/// How long the many lines come; the figures in the documentation are of a minute.
+fn soak_secs() -> u64 {
+    let set = std::env::var("APP_GEN_SOAK_SECS").ok();
+    set.map_or(8, |text| text.parse().expect("seconds"))
+}
+
+fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("now");
+    i64::try_from(now.as_millis()).expect("small")
+}
+
+/// Lines of the group that the binary takes for the generator's, written by hand.
+struct Written<'a>(&'a TestService);
+
+impl Written<'_> {
+    fn put(&self, stream: &str, lines: &[(i64, &str)]) {
+        let (logs, group) = (self.0.sdk.logs(), self.0.log_group());
+        self.0.sdk.run(async {
+            let stream_request = logs.create_log_stream().log_group_name(group);
+            // It may be there.
+            let _ = stream_request.log_stream_name(stream).send().await;
+            let events = lines.iter().map(|(time_ms, message)| {
+                InputLogEvent::builder()
+                    .timestamp(*time_ms)
+                    .message(*message)
+                    .build()
+                    .expect("an event")
+            });
+            logs.put_log_events()
+                .log_group_name(group)
+                .log_stream_name(stream)
+                .set_log_events(Some(events.collect()))
+                .send()
+                .await
+                .expect("written");
+        });
+    }
+}
+
+/// A command that prints a line at a time, read while it runs.
+struct Streaming {
+    child: Child,
+    reader: JoinHandle<Vec<Value>>,
+}
+
+impl Streaming {
+    fn new(service: &TestService, arguments: &[&str]) -> Self {
+        let mut child = service.space.command(arguments).spawn().expect("started");
+        let stdout = BufReader::new(child.stdout.take().expect("stdout"));
+        let reader = std::thread::spawn(move || {
+            let parse = |line: std::io::Result<String>| {
+                serde_json::from_str(&line.expect("UTF-8")).expect("a JSON line")
+            };
+            stdout.lines().map(parse).collect()
+        });
+        Self { child, reader }
+    }
+
+    fn rss_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let figure = line.and_then(|line| line.split_whitespace().nth(1));
+        figure.map_or(0, |figure| figure.parse().expect("KiB"))
+    }
+
+    fn interrupt(self) -> (ExitStatus, Vec<Value>) {
+        tool("kill", &["-INT", &self.child.id().to_string()], &[], "");
+        self.end()
+    }
+
+    fn end(mut self) -> (ExitStatus, Vec<Value>) {
+        let lines = self.reader.join().expect("read");
+        let mut said = String::new();
+        let mut stderr = self.child.stderr.take().expect("stderr");
+        stderr.read_to_string(&mut said).expect("UTF-8");
+        (self.child.wait().expect("ended"), lines)
+    }
+}
+
+fn messages(lines: &[Value]) -> Vec<&str> {
+    lines
+        .iter()
+        .filter_map(|line| line["message"].as_str())
+        .collect()
+}
+
+fn read(service: &TestService, more: &[&str]) -> Vec<Value> {
+    let arguments = [&["logs", "read", "--task-kind", "generator"], more].concat();
+    let (status, lines) = Streaming::new(service, &arguments).end();
+    assert_eq!(status.code(), Some(0), "{lines:?}");
+    lines
+}
+
+#[test]
+fn lines_are_read_in_the_order_of_their_times() {
+    let service = TestService::deployed("logs");
+    let written = Written(&service);
+    let now = now_ms();
+    let (old, hour) = (now - 30 * 60_000, 3_600_000);
+    written.put(
+        "ecs/app/one",
+        &[(old, "old"), (now - 30, "a"), (now - 10, "c x")],
+    );
+    written.put("ecs/app/two", &[(now - 20, "b x"), (now, "d")]);
+    let lines = read(&service, &[]);
+    assert_eq!(messages(&lines), ["a", "b x", "c x", "d"]);
+    assert_eq!(
+        json!([
+            lines[0]["source"],
+            lines[0]["group"],
+            lines[0]["stream"],
+            lines[0]["task"],
+            lines[0]["time_ms"]
+        ]),
+        json!([
+            "generator",
+            service.log_group(),
+            "ecs/app/one",
+            "one",
+            now - 30
+        ])
+    );
+    assert_eq!(
+        messages(&read(&service, &["--filter", "x"])),
+        ["b x", "c x"]
+    );
+    assert_eq!(messages(&read(&service, &["--tail", "2"])), ["c x", "d"]);
+    assert_eq!(messages(&read(&service, &["--tail", "9"])).len(), 5);
+    let since = (now - hour).to_string();
+    assert_eq!(messages(&read(&service, &["--since-ms", &since])).len(), 5);
+    // What is about a job, wherever it was written.
+    assert_eq!(messages(&read(&service, &["--job", "c"])), ["c x"]);
+
+    let unknown = service.space.call(&["logs", "read", "--service", "nobody"]);
+    assert_eq!(unknown.exit_code, Some(2), "{}", unknown.stdout);
+    let task = service.space.call(&["logs", "read", "--task", "nothing"]);
+    assert_eq!(task.exit_code, Some(8), "{}", task.stdout);
+    let logs = service.sdk.logs();
+    let request = logs.delete_log_group().log_group_name(service.log_group());
+    service.sdk.run(request.send()).expect("deleted");
+    let gone = service
+        .space
+        .call(&["logs", "read", "--task-kind", "generator"]);
+    assert_eq!(
+        json!([gone.exit_code, gone.json["error"]["hint"]]),
+        json!([8, "cargo xtask deploy --env local"])
+    );
+}
+
+#[test]
+fn what_comes_is_followed_with_late_lines_until_the_interrupt() {
+    let service = TestService::deployed("follow-logs");
+    let written = Written(&service);
+    let now = now_ms();
+    written.put("ecs/app/one", &[(now - 5_000, "before")]);
+    let follow = ["logs", "read", "--task-kind", "generator", "--follow"];
+    let streaming = Streaming::new(&service, &follow);
+    std::thread::sleep(Duration::from_millis(1_500));
+    written.put("ecs/app/one", &[(now_ms(), "now")]);
+    std::thread::sleep(Duration::from_millis(1_500));
+    written.put("ecs/app/two", &[(now - 4_000, "late")]);
+    std::thread::sleep(Duration::from_millis(2_500));
+    let (status, mut lines) = streaming.interrupt();
+    assert_eq!(status.code(), Some(130), "{lines:?}");
+    let error = lines.pop().expect("an error");
+    assert_eq!(
+        error["error"]["message"],
+        json!("interrupted while logs were read")
+    );
+    assert_eq!(messages(&lines), ["before", "now", "late"]);
+}
+
+#[test]
+fn a_thousand_lines_a_second_are_followed_without_loss_and_without_growth() {
+    let mut service = TestService::deployed("soak");
+    let image = service.push("chatty", CHATTY, None);
+    let seconds = soak_secs();
+    let definition = service.define(&image, &[("SECONDS", &seconds.to_string())], None);
+    let follow = ["logs", "read", "--task-kind", "generator", "--follow"];
+    let following = Streaming::new(&service, &follow);
+    let cluster = service.cluster().to_owned();
+    let run = [
+        "run-task",
+        "--cluster",
+        &cluster,
+        "--task-definition",
+        &definition,
+        "--stream",
+    ];
+    let running = Streaming::new(&service, &run);
+    let begin = Instant::now();
+    let mut sizes = Vec::new();
+    let mut running = running;
+    while running.child.try_wait().expect("status").is_none() {
+        sizes.push((following.rss_kib(), running.rss_kib()));
+        assert!(
+            begin.elapsed() < Duration::from_secs(seconds + 120),
+            "it does not end"
+        );
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    let (status, mut ran) = running.end();
+    std::thread::sleep(Duration::from_secs(3));
+    let (interrupted, followed) = following.interrupt();
+
+    let ended = ran.pop().expect("an end");
+    assert_eq!(status.code(), Some(0), "{ended}");
+    assert_eq!(ended["task"]["exit_code"], json!(0));
+    assert_eq!(interrupted.code(), Some(130));
+    let wanted: Vec<String> = (1..=1_000 * seconds).map(|n| format!("line {n}")).collect();
+    for lines in [&ran, &followed] {
+        let mut streams: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for line in lines.iter().filter(|line| line["stream"].is_string()) {
+            let stream = line["stream"].as_str().expect("a stream");
+            let message = line["message"].as_str().expect("a message");
+            streams.entry(stream).or_default().push(message);
+        }
+        assert_eq!(streams.len(), 1);
+        for told in streams.values() {
+            assert_eq!(told.len(), wanted.len());
+            assert!(
+                told.iter().eq(wanted.iter()),
+                "not every line once and in order"
+            );
+        }
+    }
+    // A page of ten thousand lines is what it may hold at a time.
+    let most = sizes
+        .iter()
+        .map(|(a, b)| *a.max(b))
+        .max()
+        .unwrap_or_default();
+    assert!(most < 64 * 1024, "KiB of follow and run: {sizes:?}");
+}
