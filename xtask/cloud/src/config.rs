@@ -285,6 +285,27 @@ fn check_account(
 }
 
 #[cfg(test)]
+impl Cloud {
+    /// The local environment of the checkout's manifest, spoken to through `sdk`.
+    pub(crate) fn canned(sdk: SdkConfig) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .ancestors()
+            .nth(2)
+            .expect("the checkout");
+        Self {
+            environment: LOCAL.to_owned(),
+            platform: Platform::load(root).expect("a manifest"),
+            identity: Identity {
+                account: "000000000000".to_owned(),
+                arn: "arn:aws:iam::000000000000:root".to_owned(),
+            },
+            endpoint: Some("http://127.0.0.1:9".to_owned()),
+            sdk,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

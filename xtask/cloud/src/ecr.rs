@@ -2,6 +2,7 @@
 
 use crate::error::{CloudError, Kind};
 use aws_config::SdkConfig;
+use aws_sdk_ecr::primitives::DateTime;
 use aws_sdk_ecr::types::{ImageIdentifier, Tag};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -32,6 +33,19 @@ pub(crate) struct MovedTag {
     pub(crate) digest: String,
     /// False where the tag was there already.
     pub(crate) moved: bool,
+}
+
+/// BatchDeleteImage takes this many at once.
+const DELETE_LIMIT: usize = 100;
+
+/// An image in a repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct StoredImage {
+    pub(crate) repository: String,
+    pub(crate) digest: String,
+    pub(crate) tags: Vec<String>,
+    #[serde(skip)]
+    pub(crate) pushed_at: Option<DateTime>,
 }
 
 /// Elastic Container Registry.
@@ -175,6 +189,84 @@ impl Ecr {
             digest: digest.to_owned(),
             moved,
         })
+    }
+
+    /// The images of the repository; none where there is no such repository.
+    ///
+    /// # Errors
+    /// A call fails.
+    pub(crate) async fn images(&self, repository: &str) -> Result<Vec<StoredImage>, CloudError> {
+        let mut images = Vec::new();
+        let mut token = None;
+        loop {
+            let page = self
+                .client
+                .describe_images()
+                .repository_name(repository)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|error| {
+                    CloudError::from_sdk(&format!("ecr DescribeImages {repository}"), error)
+                });
+            let page = match page {
+                Err(error) if error.kind == Kind::NotFound => return Ok(images),
+                page => page?,
+            };
+            images.extend(page.image_details().iter().filter_map(|image| {
+                Some(StoredImage {
+                    repository: repository.to_owned(),
+                    digest: image.image_digest()?.to_owned(),
+                    tags: image.image_tags().to_vec(),
+                    pushed_at: image.image_pushed_at().copied(),
+                })
+            }));
+            token = page.next_token().map(str::to_owned);
+            if token.is_none() {
+                return Ok(images);
+            }
+        }
+    }
+
+    /// Deletes images with all their tags.
+    ///
+    /// # Errors
+    /// A call fails, or its 200 holds failures; what comes before is deleted then.
+    pub(crate) async fn delete_images(
+        &self,
+        repository: &str,
+        digests: &[&str],
+    ) -> Result<(), CloudError> {
+        for chunk in digests.chunks(DELETE_LIMIT) {
+            let action = format!("ecr BatchDeleteImage {repository}");
+            let ids = chunk
+                .iter()
+                .map(|&digest| ImageIdentifier::builder().image_digest(digest).build());
+            let reply = self
+                .client
+                .batch_delete_image()
+                .repository_name(repository)
+                .set_image_ids(Some(ids.collect()))
+                .send()
+                .await
+                .map_err(|error| CloudError::from_sdk(&action, error))?;
+            if let Some(failure) = reply.failures().first() {
+                let digest = failure.image_id().and_then(ImageIdentifier::image_digest);
+                let code = failure.failure_code().map(|code| code.as_str());
+                return Err(CloudError::new(
+                    Kind::Service,
+                    format!(
+                        "{action}: {} of {} were not deleted, first {}: {}: {}",
+                        reply.failures().len(),
+                        chunk.len(),
+                        digest.unwrap_or("one without digest"),
+                        code.unwrap_or("unknown failure"),
+                        failure.failure_reason().unwrap_or("no reason")
+                    ),
+                ));
+            }
+        }
+        Ok(())
     }
 
     async fn manifest(&self, repository: &str, digest: &str) -> Result<Manifest, CloudError> {
@@ -333,6 +425,28 @@ mod tests {
             .await
             .expect_err("another digest");
         assert!(error.message.ends_with("and got sha256:1"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn images_that_stay_in_a_200_are_an_error() {
+        let canned = Canned::new([(
+            200,
+            json!({ "imageIds": [{ "imageDigest": "sha256:0" }], "failures": [{
+                "imageId": { "imageDigest": "sha256:1" },
+                "failureCode": "ImageReferencedByManifestList",
+                "failureReason": "Requested image referenced by manifest list"
+            }] })
+            .to_string(),
+        )]);
+        let error = Ecr::new(&canned.config())
+            .delete_images("app", &["sha256:0", "sha256:1"])
+            .await
+            .expect_err("a failure");
+        assert_eq!(
+            error.message,
+            "ecr BatchDeleteImage app: 1 of 2 were not deleted, first sha256:1: \
+             ImageReferencedByManifestList: Requested image referenced by manifest list"
+        );
     }
 
     #[test]

@@ -11,6 +11,9 @@ const SETTLE_INTERVAL: Duration = Duration::from_millis(300);
 /// Readings after which the stream counts as complete in any case.
 const SETTLE_READS: u32 = 10;
 
+/// FilterLogEvents gives no more at once.
+pub(crate) const PAGE_LINES: usize = 10_000;
+
 /// One log line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct LogLine {
@@ -19,8 +22,26 @@ pub(crate) struct LogLine {
     pub(crate) message: String,
 }
 
-/// CloudWatch Logs.
+/// Some lines of a group, and where the next ones begin.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    /// Oldest first.
+    pub(crate) lines: Vec<GroupLine>,
+    pub(crate) next_token: Option<String>,
+}
+
+/// One line of a group.
 #[derive(Debug)]
+pub(crate) struct GroupLine {
+    pub(crate) stream: String,
+    /// No other line has it.
+    pub(crate) id: String,
+    pub(crate) time_ms: i64,
+    pub(crate) message: String,
+}
+
+/// CloudWatch Logs.
+#[derive(Debug, Clone)]
 pub(crate) struct Logs {
     client: aws_sdk_cloudwatchlogs::Client,
 }
@@ -87,6 +108,48 @@ impl Logs {
                 }
             }
         }
+    }
+
+    /// Lines of a group, or of one stream of it, from a time on, at most [`PAGE_LINES`].
+    /// A page without lines is not the last one if it has a token.
+    ///
+    /// # Errors
+    /// There is no such group or stream ([`Kind::NotFound`]), or the call fails.
+    pub(crate) async fn filter(
+        &self,
+        group: &str,
+        stream: Option<&str>,
+        start_ms: i64,
+        end_ms: Option<i64>,
+        token: Option<String>,
+    ) -> Result<Page, CloudError> {
+        let reply = self
+            .client
+            .filter_log_events()
+            .log_group_name(group)
+            .set_log_stream_names(stream.map(|stream| vec![stream.to_owned()]))
+            .start_time(start_ms)
+            .set_end_time(end_ms)
+            .set_next_token(token)
+            .limit(i32::try_from(PAGE_LINES).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|error| {
+                CloudError::from_sdk(&format!("logs FilterLogEvents {group}"), error)
+            })?;
+        let next_token = reply.next_token;
+        let lines = reply
+            .events
+            .unwrap_or_default()
+            .into_iter()
+            .map(|event| GroupLine {
+                stream: event.log_stream_name.unwrap_or_default(),
+                id: event.event_id.unwrap_or_default(),
+                time_ms: event.timestamp.unwrap_or_default(),
+                message: event.message.unwrap_or_default(),
+            })
+            .collect();
+        Ok(Page { lines, next_token })
     }
 
     /// Like [`Logs::tail`] for a task that has stopped: its last lines may come later

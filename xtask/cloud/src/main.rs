@@ -4,6 +4,7 @@
 //! (`{"error":{"message","causes","hint"}}`), and progress on stderr.
 //! Exit codes are those of `cargo xtask`.
 
+mod alarms;
 mod cloudformation;
 mod commands;
 mod config;
@@ -11,6 +12,9 @@ mod ecr;
 mod ecs;
 mod error;
 mod iam;
+mod interrupt;
+mod load_balancing;
+mod log_reader;
 mod logs;
 mod names;
 mod report;
@@ -21,6 +25,7 @@ mod secrets;
 mod state;
 mod stop_reasons;
 mod sts;
+mod tasks;
 mod time;
 mod validate;
 

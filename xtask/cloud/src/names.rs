@@ -23,38 +23,76 @@ fn suffix(platform: &Platform, environment: &str) -> String {
     }
 }
 
+/// A service or a kind of task, as platform.toml has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Consumer {
+    /// Its name in platform.toml.
+    pub(crate) name: String,
+    /// Of its task definitions.
+    pub(crate) family: String,
+    pub(crate) container: String,
+    pub(crate) log_group: String,
+    /// The ECS service; a kind of task has none.
+    pub(crate) service: Option<String>,
+}
+
 /// Names of what is deployed to one environment, and of what stands beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Deployed {
     /// Names of all stacks begin and end like this.
     pub(crate) stack: (&'static str, String),
     pub(crate) cluster: String,
-    pub(crate) service: String,
-    /// Of the orchestrator and of the generator.
-    pub(crate) log_groups: [String; 2],
+    /// Services first.
+    pub(crate) consumers: Vec<Consumer>,
     /// Buckets that the stacks own.
     pub(crate) buckets: [String; 2],
     /// Bucket of locks and release records.
     pub(crate) state_bucket: String,
+    /// Names of all alarms begin like this.
+    pub(crate) alarm_prefix: String,
 }
 
 impl Deployed {
     pub(crate) fn new(cloud: &Cloud) -> Self {
         let platform = &cloud.platform;
         let suffix = suffix(platform, &cloud.environment);
-        let (project, orchestrator) = (&platform.project, platform.orchestrator());
+        let project = &platform.project;
         // Bucket names are unique over all accounts.
         let bucket = |part: &str| format!("{project}-{part}-{}{suffix}", cloud.identity.account);
         Self {
             stack: ("AppGen", format!("-{}", cloud.environment)),
             cluster: format!("{project}-cluster{suffix}"),
-            service: format!("{}{suffix}", orchestrator.family),
-            log_groups: [&orchestrator.log_group, &platform.generator().log_group]
-                .map(|group| format!("{group}{suffix}")),
+            consumers: consumers(platform, &suffix),
             buckets: [bucket("generated-apps"), bucket("access-logs")],
             state_bucket: bucket("state"),
+            alarm_prefix: format!("{project}{suffix}-"),
         }
     }
+
+    /// Each service of platform.toml, with the name that it has in ECS.
+    pub(crate) fn services(&self) -> impl Iterator<Item = (&Consumer, &str)> {
+        self.consumers
+            .iter()
+            .filter_map(|consumer| Some((consumer, consumer.service.as_deref()?)))
+    }
+}
+
+fn consumers(platform: &Platform, suffix: &str) -> Vec<Consumer> {
+    let services = platform.services.iter().map(|(name, service)| Consumer {
+        name: name.clone(),
+        family: format!("{}{suffix}", service.family),
+        container: service.container.clone(),
+        log_group: format!("{}{suffix}", service.log_group),
+        service: Some(format!("{}{suffix}", service.family)),
+    });
+    let tasks = platform.tasks.iter().map(|(name, task)| Consumer {
+        name: name.clone(),
+        family: format!("{}{suffix}", task.family),
+        container: task.container.clone(),
+        log_group: format!("{}{suffix}", task.log_group),
+        service: None,
+    });
+    services.chain(tasks).collect()
 }
 
 #[cfg(test)]

@@ -99,6 +99,8 @@ pub(crate) struct Rollout {
     environment: String,
     /// What ran before; a deployment of it is not ours.
     before: Option<String>,
+    /// Id of ours, where it is known beforehand.
+    wanted: Option<String>,
     /// Deployments that were there, and not the primary one, when we began to look.
     old: Option<BTreeSet<String>>,
     ours: Option<Ours>,
@@ -115,11 +117,20 @@ impl Rollout {
             service_name: service_name.to_owned(),
             environment: environment.to_owned(),
             before: before.map(|definition| definition_name(definition).to_owned()),
+            wanted: None,
             old: None,
             ours: None,
             running: BTreeMap::new(),
             stopped: Vec::new(),
             trouble: None,
+        }
+    }
+
+    /// The deployment with this id; the primary one where there is none.
+    pub(crate) fn of(service_name: &str, environment: &str, deployment: Option<String>) -> Self {
+        Self {
+            wanted: deployment,
+            ..Self::new(service_name, environment, None)
         }
     }
 
@@ -144,7 +155,9 @@ impl Rollout {
                 .iter()
                 .find(|one| {
                     let definition = definition_name(&one.task_definition);
-                    !old.contains(&one.id) && self.before.as_deref() != Some(definition)
+                    !old.contains(&one.id)
+                        && self.before.as_deref() != Some(definition)
+                        && self.wanted.as_ref().is_none_or(|wanted| one.id == *wanted)
                 })
                 .map(|one| Ours {
                     id: one.id.clone(),
@@ -174,11 +187,6 @@ impl Rollout {
                     && task.created_at >= ours.created_at
             }
         }
-    }
-
-    /// Whether this stop was told already.
-    pub(crate) fn knows_stop(&self, arn: &str) -> bool {
-        self.stopped.iter().any(|stopped| stopped.arn == arn)
     }
 
     /// Takes note of a task of ours that ended.

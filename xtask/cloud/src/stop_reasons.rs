@@ -4,6 +4,7 @@
 //! place that knows their words; the first signal that fits decides.
 
 use Hope::{Maybe, No, Yes};
+use serde::Serialize;
 
 /// Whether another try of the same task may work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,14 +30,40 @@ pub(crate) struct Stop<'a> {
 }
 
 /// A stop in plain words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Meaning {
     /// Stops with the same name have the same reason.
     pub(crate) name: String,
     pub(crate) says: String,
     pub(crate) hint: Option<String>,
+    #[serde(skip)]
     pub(crate) hope: Hope,
 }
+
+impl Meaning {
+    /// Whether the task ended because it was told to, whatever its exit code.
+    pub(crate) fn is_order(&self) -> bool {
+        self.name == ORDER
+    }
+
+    /// Whether there was no room for the task.
+    pub(crate) fn is_capacity(&self) -> bool {
+        self.name == CAPACITY
+    }
+
+    /// Whether the exit code is all that is known; the log may tell more.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.name.starts_with(BARE)
+    }
+}
+
+/// Name of the stop that somebody asked for.
+const ORDER: &str = "stopped";
+
+const CAPACITY: &str = "capacity";
+
+/// Names of stops of which only the exit code is known begin so.
+const BARE: &str = "exit-";
 
 /// Words of a reason, in lower case, and what they mean.
 struct Signal {
@@ -232,7 +259,7 @@ const SIGNALS: &[Signal] = &[
         "see health path, port, grace period and security groups in platform.toml and the service stack",
     ),
     signal(
-        "capacity",
+        CAPACITY,
         &[],
         &[
             "capacity is unavailable",
@@ -266,7 +293,7 @@ pub(crate) fn meaning(stop: &Stop<'_>, environment: &str) -> Meaning {
     let hint = Some("its last log lines say why".to_owned());
     match stop.exit_code {
         _ if !ended_by_itself => Meaning {
-            name: "stopped".to_owned(),
+            name: ORDER.to_owned(),
             says: "it was stopped".to_owned(),
             hint: None,
             hope: Yes,
@@ -281,7 +308,7 @@ pub(crate) fn meaning(stop: &Stop<'_>, environment: &str) -> Meaning {
             hope: Maybe,
         },
         Some(code) => Meaning {
-            name: format!("exit-{code}"),
+            name: format!("{BARE}{code}"),
             says: format!("the container exited with code {code}"),
             hint,
             hope: Maybe,

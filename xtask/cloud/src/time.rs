@@ -2,6 +2,7 @@
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
+use serde::{Serialize as _, Serializer};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The time `after` from now.
@@ -17,9 +18,25 @@ pub(crate) fn from_now(after: Duration) -> String {
     .unwrap_or_default()
 }
 
+/// Milliseconds since 1970, UTC.
+pub(crate) fn now_ms() -> i64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+}
+
 /// `None` for a time that has no such form.
 pub(crate) fn rfc3339(time: &DateTime) -> Option<String> {
     time.fmt(Format::DateTime).ok()
+}
+
+/// For `serialize_with`: such a text, or null.
+pub(crate) fn as_rfc3339<S: Serializer>(
+    time: &Option<DateTime>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    time.as_ref().and_then(rfc3339).serialize(serializer)
 }
 
 /// `None` for a text that is no such time.

@@ -167,7 +167,7 @@ fn deployed() -> Value {
         task.rsplit('/').next().unwrap()
     );
     let group = &generator.log_group;
-    let log = call(&["logs", "--group", group, "--stream", &stream], "");
+    let log = call(&["logs", "tail", "--group", group, "--stream", &stream], "");
     let job_id = smoke["job_id"].as_str().unwrap();
     assert!(log["lines"].to_string().contains(job_id), "{log}");
 

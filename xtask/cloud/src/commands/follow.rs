@@ -1,17 +1,18 @@
 //! `service follow`: one deployment of a service from its appearance to its end, with
 //! what happens on the way, ended early where it cannot come to a good end.
+//! `service settle` ends in the same way, with a number of tasks instead.
 
 use crate::config::Cloud;
 use crate::ecs::{Container, Ecs, Service, TaskId, TaskState};
 use crate::error::{CloudError, Kind};
+use crate::interrupt::Signals;
 use crate::logs::Logs;
 use crate::report::{self, Outcome};
 use crate::rollout::{Failure, Rollout, Stopped, Verdict};
-use anyhow::Context;
+use crate::time::rfc3339;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{SignalKind, signal};
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -43,22 +44,63 @@ pub(crate) struct Args {
 /// A call fails, or a signal ends the wait. A deployment that fails is an
 /// [`Outcome`] with an error beside what is known of it.
 pub(crate) async fn run(args: Args, cloud: &Cloud) -> anyhow::Result<Outcome> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
-    let mut follower = Follower::new(&args, cloud);
-    let ended = |how: &str| {
-        let message = format!("{how} while service {} was followed", args.service);
-        Err(CloudError::new(Kind::Interrupted, message).into())
+    let rollout = Rollout::new(
+        &args.service,
+        &cloud.environment,
+        args.not_definition.as_deref(),
+    );
+    let what = Followed {
+        cluster: args.cluster,
+        service: args.service,
+        tasks: None,
+        timeout: Duration::from_secs(args.timeout_secs),
+        appear: Duration::from_secs(args.appear_secs),
+    };
+    follow(what, rollout, cloud).await
+}
+
+/// What is followed, and for how long.
+#[derive(Debug)]
+pub(super) struct Followed {
+    pub(super) cluster: String,
+    pub(super) service: String,
+    /// How many tasks the service is to come to; else, what its deployment says.
+    pub(super) tasks: Option<i32>,
+    pub(super) timeout: Duration,
+    /// How long the deployment may take to appear.
+    pub(super) appear: Duration,
+}
+
+/// Follows until the end, or until a signal.
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn follow(
+    what: Followed,
+    rollout: Rollout,
+    cloud: &Cloud,
+) -> anyhow::Result<Outcome> {
+    let mut signals = Signals::listen()?;
+    let mut follower = Follower {
+        what: &what,
+        cloud,
+        ecs: Ecs::new(cloud.sdk()),
+        rollout,
+        events: None,
+        told: BTreeMap::new(),
+        container: None,
     };
     tokio::select! {
         followed = follower.follow() => followed,
-        _ = interrupt.recv() => ended("interrupted"),
-        _ = terminate.recv() => ended("terminated"),
+        how = signals.next() => {
+            let message = format!("{how} while service {} was followed", what.service);
+            Err(CloudError::new(Kind::Interrupted, message).into())
+        }
     }
 }
 
 struct Follower<'a> {
-    args: &'a Args,
+    what: &'a Followed,
     cloud: &'a Cloud,
     ecs: Ecs,
     rollout: Rollout,
@@ -70,41 +112,25 @@ struct Follower<'a> {
     container: Option<Container>,
 }
 
-impl<'a> Follower<'a> {
-    fn new(args: &'a Args, cloud: &'a Cloud) -> Self {
-        Self {
-            args,
-            cloud,
-            ecs: Ecs::new(cloud.sdk()),
-            rollout: Rollout::new(
-                &args.service,
-                &cloud.environment,
-                args.not_definition.as_deref(),
-            ),
-            events: None,
-            told: BTreeMap::new(),
-            container: None,
-        }
-    }
-
+impl Follower<'_> {
     async fn follow(&mut self) -> anyhow::Result<Outcome> {
-        let mut since = Instant::now();
-        let mut bound = Duration::from_secs(self.args.appear_secs);
-        let mut reached = Instant::now();
+        let begin = Instant::now();
+        let (mut since, mut reached) = (begin, begin);
+        let mut bound = self.what.appear;
         let mut appeared = false;
         loop {
             match self.look().await {
                 Ok((service, tasks)) => {
                     reached = Instant::now();
-                    match self.rollout.judge(service.as_ref(), &tasks, reached) {
-                        Verdict::Completed => return self.completed(&tasks),
+                    match self.judge(service.as_ref(), &tasks, reached) {
+                        Verdict::Completed => return self.completed(service, &tasks, begin),
                         Verdict::Failed(failure) => return Ok(self.failed(&failure)),
                         Verdict::Wait => {}
                     }
                     if !appeared && self.rollout.ours().is_some() {
                         appeared = true;
                         since = reached;
-                        bound = Duration::from_secs(self.args.timeout_secs);
+                        bound = self.what.timeout;
                     }
                     if since.elapsed() >= bound {
                         let late = self.rollout.late(service.as_ref(), bound);
@@ -122,9 +148,10 @@ impl<'a> Follower<'a> {
 
     /// Reads the service and its tasks, and tells what is new.
     async fn look(&mut self) -> Result<(Option<Service>, Vec<TaskState>), CloudError> {
-        let Args {
+        let Followed {
             cluster, service, ..
-        } = self.args;
+        } = self.what;
+        let is_first = self.events.is_none();
         let found = self.ecs.service(cluster, service).await?;
         self.rollout.see_service(found.as_ref());
         self.tell_events(found.as_ref());
@@ -148,16 +175,36 @@ impl<'a> Follower<'a> {
         tasks.retain(|task| self.rollout.is_ours(task));
         tasks.sort_by_key(|task| task.created_at);
         for task in &tasks {
-            self.tell_task(task).await?;
+            self.tell_task(task, is_first).await?;
         }
         Ok((found, tasks))
+    }
+
+    fn judge(&mut self, service: Option<&Service>, tasks: &[TaskState], now: Instant) -> Verdict {
+        let (Some(wanted), Some(found)) = (self.what.tasks, service) else {
+            return self.rollout.judge(service, tasks, now);
+        };
+        let is_counted = found.desired == wanted && found.running == wanted && found.pending == 0;
+        if wanted == 0 {
+            let runs = tasks.iter().any(|task| !task.is_stopped());
+            return if is_counted && !runs {
+                Verdict::Completed
+            } else {
+                Verdict::Wait
+            };
+        }
+        match self.rollout.judge(service, tasks, now) {
+            // What is to go has to be gone, too.
+            Verdict::Completed if !is_counted => Verdict::Wait,
+            verdict => verdict,
+        }
     }
 
     fn tell_events(&mut self, service: Option<&Service>) {
         let events = service.map_or(&[][..], |service| &service.events);
         let Some(known) = &mut self.events else {
             let runs = service.map_or("is not there yet", |service| &service.task_definition);
-            report::step(&format!("{}: {runs}", self.args.service));
+            report::step(&format!("{}: {runs}", self.what.service));
             self.events = Some(events.iter().map(|event| event.id.clone()).collect());
             return;
         };
@@ -169,17 +216,22 @@ impl<'a> Follower<'a> {
         }
     }
 
-    async fn tell_task(&mut self, task: &TaskState) -> Result<(), CloudError> {
+    async fn tell_task(&mut self, task: &TaskState, is_first: bool) -> Result<(), CloudError> {
         let id = TaskId(task.arn.clone());
         let told = self.told.insert(task.arn.clone(), task.status.clone());
+        if told.as_deref() == Some(&task.status) {
+            return Ok(());
+        }
         if !task.is_stopped() {
-            if told.as_deref() != Some(&task.status) {
-                report::step(&format!("task {} {}", id.short(), task.status));
+            report::step(&format!("task {} {}", id.short(), task.status));
+        } else if !(is_first && self.what.tasks.is_some()) {
+            // A deployment that stands for long has old stops, which say nothing of now.
+            let mut stopped = Stopped::new(task, Vec::new(), &self.cloud.environment);
+            if !stopped.meaning.is_order() {
+                // Its reason counts, with its last lines or without.
+                let log = self.log_of(task, &id).await.unwrap_or_default();
+                stopped = Stopped::new(task, log, &self.cloud.environment);
             }
-        } else if !self.rollout.knows_stop(&task.arn) {
-            // Its reason counts, with its last lines or without.
-            let log = self.log_of(task, &id).await.unwrap_or_default();
-            let stopped = Stopped::new(task, log, &self.cloud.environment);
             report::step(&format!(
                 "task {} STOPPED: {} ({})",
                 id.short(),
@@ -204,7 +256,19 @@ impl<'a> Follower<'a> {
         Ok(lines.into_iter().map(|line| line.message).collect())
     }
 
-    fn completed(&self, tasks: &[TaskState]) -> anyhow::Result<Outcome> {
+    fn completed(
+        &self,
+        service: Option<Service>,
+        tasks: &[TaskState],
+        begin: Instant,
+    ) -> anyhow::Result<Outcome> {
+        if let (Some(_), Some(service)) = (self.what.tasks, service) {
+            return Outcome::success(json!({
+                "running": service.running,
+                "desired": service.desired,
+                "seconds": begin.elapsed().as_secs(),
+            }));
+        }
         let ours = self.rollout.ours();
         let tasks: Vec<_> = tasks
             .iter()
@@ -213,7 +277,7 @@ impl<'a> Follower<'a> {
                 json!({
                     "arn": task.arn,
                     "address": task.address,
-                    "started_at": task.started_at,
+                    "started_at": task.started_at.as_ref().and_then(rfc3339),
                 })
             })
             .collect();

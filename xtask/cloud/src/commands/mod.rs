@@ -6,6 +6,7 @@ mod ecr;
 mod follow;
 mod identity;
 mod logs;
+mod prune;
 mod rights;
 mod run_task;
 mod s3;
@@ -13,6 +14,8 @@ mod secrets;
 mod service;
 mod stack;
 mod state;
+mod status;
+mod task;
 mod tasks;
 mod validate;
 
@@ -30,12 +33,20 @@ pub(crate) enum Command {
     /// What `cargo xtask validate` needs in the cloud
     #[command(subcommand)]
     Validate(validate::Command),
+    /// Services, tasks and alarms as they are now
+    Status,
     /// Run one task and wait for its end
     RunTask(run_task::Args),
-    /// Tasks of a cluster, running and lately stopped
+    /// Tasks, running and lately stopped
     Tasks(tasks::Args),
-    /// The last lines of a log stream
-    Logs(logs::Args),
+    /// Remove old task definitions and images that nothing needs
+    Prune(prune::Args),
+    /// One task
+    #[command(subcommand)]
+    Task(task::Command),
+    /// What tasks wrote
+    #[command(subcommand)]
+    Logs(logs::Command),
     /// The JSON secrets of platform.toml
     #[command(subcommand)]
     Secrets(secrets::Command),
@@ -70,9 +81,12 @@ pub(crate) async fn run(command: Command, cloud: &Cloud) -> anyhow::Result<Outco
         Command::Identity => identity::run(cloud),
         Command::Ecr(command) => ecr::run(command, cloud).await,
         Command::Validate(command) => validate::run(command, cloud).await,
+        Command::Status => status::run(cloud).await,
         Command::RunTask(args) => run_task::run(args, cloud).await,
         Command::Tasks(args) => tasks::run(args, cloud).await,
-        Command::Logs(args) => logs::run(args, cloud).await,
+        Command::Prune(args) => prune::run(args, cloud).await,
+        Command::Task(command) => task::run(command, cloud).await,
+        Command::Logs(command) => logs::run(command, cloud).await,
         Command::Secrets(command) => secrets::run(command, cloud).await,
         Command::S3(command) => s3::run(command, cloud).await,
         Command::Service(command) => service::run(command, cloud).await,

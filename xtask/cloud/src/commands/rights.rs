@@ -164,15 +164,16 @@ fn resources(on: On, cloud: &Cloud, principal: &str) -> Vec<String> {
                 "arn:aws:cloudformation:{place}:stack/{begin}*{end}/*"
             )]
         }
-        On::Service => vec![format!(
-            "arn:aws:ecs:{place}:service/{}/{}",
-            deployed.cluster, deployed.service
-        )],
+        On::Service => deployed
+            .services()
+            .map(|(_, name)| format!("arn:aws:ecs:{place}:service/{}/{name}", deployed.cluster))
+            .collect(),
         On::ServiceTasks => vec![format!("arn:aws:ecs:{place}:task/{}/*", deployed.cluster)],
         On::ServiceLogGroups => deployed
-            .log_groups
-            .map(|group| format!("arn:aws:logs:{place}:log-group:{group}:*"))
-            .to_vec(),
+            .consumers
+            .iter()
+            .map(|consumer| format!("arn:aws:logs:{place}:log-group:{}:*", consumer.log_group))
+            .collect(),
         On::Buckets => deployed
             .buckets
             .map(|name| format!("arn:aws:s3:::{name}"))

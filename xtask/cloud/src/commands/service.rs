@@ -1,13 +1,18 @@
-//! `service show|follow|redefine`: what runs, what is being rolled out, and the way back.
+//! `service show|follow|redefine|restart|scale|settle`: what runs, what is being rolled
+//! out, the way back, and how many tasks there are.
 
-use super::follow;
+use super::follow::{self, Followed};
 use crate::config::Cloud;
 use crate::ecs::Ecs;
+use crate::error::{CloudError, Kind};
+use crate::names::Deployed;
 use crate::report::Outcome;
+use crate::rollout::Rollout;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Events of a service that are shown.
-const EVENTS: usize = 20;
+pub(super) const EVENTS: usize = 20;
 
 /// Services
 #[derive(Debug, clap::Subcommand)]
@@ -30,7 +35,39 @@ pub(crate) enum Command {
         #[arg(long)]
         definition: String,
     },
+    /// Replace its tasks by new ones of the same definition
+    Restart {
+        /// As platform.toml calls it
+        service: String,
+    },
+    /// Set how many tasks it runs
+    Scale {
+        /// As platform.toml calls it
+        service: String,
+        #[arg(long, value_name = "TASKS", value_parser = task_count())]
+        to: i32,
+    },
+    /// Follow it until it runs that many tasks, and no others
+    Settle {
+        /// As platform.toml calls it
+        service: String,
+        #[arg(long, value_name = "TASKS", value_parser = task_count())]
+        to: i32,
+        /// Of which deployment [default: the primary one]
+        #[arg(long, value_name = "ID")]
+        deployment: Option<String>,
+        #[arg(long, default_value_t = 600)]
+        timeout_secs: u64,
+    },
 }
+
+/// ECS runs up to 5,000 tasks for a service.
+fn task_count() -> clap::builder::RangedI64ValueParser<i32> {
+    clap::value_parser!(i32).range(0..=5_000)
+}
+
+/// How long the cloud may take to show a change that it has accepted.
+const APPEAR: Duration = Duration::from_secs(30);
 
 /// # Errors
 /// A call fails, or what is followed is interrupted. A service that does not
@@ -48,7 +85,59 @@ pub(crate) async fn run(command: Command, cloud: &Cloud) -> anyhow::Result<Outco
             let deployment = ecs.redefine(&cluster, &service, &definition).await?;
             Outcome::success(json!({ "deployment_id": deployment }))
         }
+        Command::Restart { service } => {
+            let (cluster, name) = find(&service, cloud)?;
+            let deployment = ecs.restart(&cluster, &name).await?;
+            Outcome::success(json!({ "deployment_id": deployment }))
+        }
+        Command::Scale { service, to } => scale(&ecs, &service, to, cloud).await,
+        Command::Settle {
+            service,
+            to,
+            deployment,
+            timeout_secs,
+        } => {
+            let (cluster, name) = find(&service, cloud)?;
+            let rollout = Rollout::of(&name, &cloud.environment, deployment);
+            let what = Followed {
+                cluster,
+                service: name,
+                tasks: Some(to),
+                timeout: Duration::from_secs(timeout_secs),
+                appear: APPEAR,
+            };
+            follow::follow(what, rollout, cloud).await
+        }
     }
+}
+
+async fn scale(ecs: &Ecs, service: &str, to: i32, cloud: &Cloud) -> anyhow::Result<Outcome> {
+    let (cluster, name) = find(service, cloud)?;
+    let Some(found) = ecs.service(&cluster, &name).await? else {
+        let message = format!("service {service} is not deployed");
+        return Err(CloudError::new(Kind::NotFound, message)
+            .hint(format!("cargo xtask deploy --env {}", cloud.environment))
+            .into());
+    };
+    let deployment = ecs.scale(&cluster, &name, to).await?;
+    Outcome::success(json!({ "deployment_id": deployment, "was": found.desired }))
+}
+
+/// Cluster and name in ECS of a service of platform.toml.
+fn find(service: &str, cloud: &Cloud) -> Result<(String, String), CloudError> {
+    let deployed = Deployed::new(cloud);
+    let found = deployed
+        .services()
+        .find(|(consumer, _)| consumer.name == service);
+    if let Some((_, name)) = found {
+        return Ok((deployed.cluster.clone(), name.to_owned()));
+    }
+    let known: Vec<&str> = deployed
+        .services()
+        .map(|(consumer, _)| consumer.name.as_str())
+        .collect();
+    let message = format!("no service `{service}` in platform.toml");
+    Err(CloudError::new(Kind::Usage, message).hint(format!("choose one of: {}", known.join(", "))))
 }
 
 async fn show(ecs: &Ecs, cluster: &str, service: &str) -> anyhow::Result<Outcome> {

@@ -1,25 +1,27 @@
-//! `tasks`: what runs in a cluster and what stopped lately;
-//! running ones first, then the latest start.
+//! `tasks`: what runs and what stopped lately, with the meaning of failures.
 
 use crate::config::Cloud;
-use crate::ecs::Ecs;
 use crate::report::Outcome;
+use crate::tasks;
 use serde_json::json;
-use std::cmp::Reverse;
 
-/// Tasks of a cluster
+/// Tasks
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Another cluster than the platform's own
     #[arg(long)]
-    cluster: String,
+    cluster: Option<String>,
+    /// So many of the last lines that each failed task wrote
+    #[arg(long, value_name = "LINES", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    log_lines: Option<u32>,
 }
 
 /// # Errors
-/// There is no such cluster, or a call fails.
+/// There is no such cluster, or a call fails. A platform that is not deployed has no tasks.
 pub(crate) async fn run(args: Args, cloud: &Cloud) -> anyhow::Result<Outcome> {
-    let ecs = Ecs::new(cloud.sdk());
-    let ids = ecs.list_tasks(&args.cluster, None).await?;
-    let mut tasks = ecs.describe_tasks(&args.cluster, &ids).await?;
-    tasks.sort_by_key(|task| Reverse((!task.is_stopped(), task.started_at.clone())));
+    let tasks = match &args.cluster {
+        Some(cluster) => tasks::list(cloud, cluster, args.log_lines).await?,
+        None => tasks::list_deployed(cloud, args.log_lines).await?,
+    };
     Outcome::success(json!({ "tasks": tasks }))
 }

@@ -1,6 +1,6 @@
 //! Task definitions of one container on Fargate.
 
-use super::{Ecs, TaskId, sdk_tags};
+use super::{Ecs, TaskId, definition_name, refuse_failures, sdk_tags};
 use crate::error::{CloudError, Kind};
 use aws_sdk_ecs::types::{
     Compatibility, ContainerDefinition, CpuArchitecture, KeyValuePair, LogConfiguration, LogDriver,
@@ -10,6 +10,18 @@ use std::collections::BTreeMap;
 
 /// First part of the log stream's name `prefix/container/task id`.
 pub(crate) const LOG_STREAM_PREFIX: &str = "ecs";
+
+/// DeleteTaskDefinitions takes this many at once.
+const DELETE_LIMIT: usize = 10;
+
+/// One revision of a family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Revision {
+    pub(crate) arn: String,
+    pub(crate) number: u32,
+    /// New tasks can be started from it.
+    pub(crate) is_active: bool,
+}
 
 /// What a task runs; equal definitions are registered once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,6 +157,24 @@ impl Ecs {
         })
     }
 
+    /// The environment of the definition's first container, less its secrets.
+    ///
+    /// # Errors
+    /// There is no such definition ([`Kind::NotFound`]), or the call fails.
+    pub(crate) async fn environment(
+        &self,
+        definition: &str,
+    ) -> Result<BTreeMap<String, String>, CloudError> {
+        let found = self.describe(definition).await?;
+        Ok(found
+            .container_definitions()
+            .iter()
+            .take(1)
+            .flat_map(|container| container.environment())
+            .filter_map(|pair| Some((pair.name()?.to_owned(), pair.value()?.to_owned())))
+            .collect())
+    }
+
     pub(super) async fn describe(
         &self,
         name: &str,
@@ -171,39 +201,87 @@ impl Ecs {
     /// A call fails.
     pub(crate) async fn remove_definitions(&self, family: &str) -> Result<Vec<String>, CloudError> {
         let mut removed = Vec::new();
-        let mut token = None;
-        loop {
-            let page = self
-                .client
-                .list_task_definitions()
-                .family_prefix(family)
-                .set_next_token(token)
-                .send()
-                .await
-                .map_err(|error| {
-                    CloudError::from_sdk(&format!("ecs ListTaskDefinitions {family}"), error)
-                })?;
-            for arn in page.task_definition_arns() {
-                let name = arn.rsplit('/').next().unwrap_or(arn);
-                // The filter is by prefix; other families may share it.
-                if name.split(':').next() != Some(family) {
-                    continue;
-                }
-                self.client
-                    .deregister_task_definition()
-                    .task_definition(name)
+        for revision in self.revisions(family).await? {
+            if revision.is_active {
+                self.deregister(&revision.arn).await?;
+                removed.push(definition_name(&revision.arn).to_owned());
+            }
+        }
+        Ok(removed)
+    }
+
+    /// The revisions of the family that are not deleted, the oldest first.
+    ///
+    /// # Errors
+    /// A call fails.
+    pub(crate) async fn revisions(&self, family: &str) -> Result<Vec<Revision>, CloudError> {
+        let mut revisions = Vec::new();
+        for status in [TaskDefinitionStatus::Active, TaskDefinitionStatus::Inactive] {
+            let mut token = None;
+            loop {
+                let page = self
+                    .client
+                    .list_task_definitions()
+                    .family_prefix(family)
+                    .status(status.clone())
+                    .set_next_token(token)
                     .send()
                     .await
                     .map_err(|error| {
-                        CloudError::from_sdk(&format!("ecs DeregisterTaskDefinition {name}"), error)
+                        CloudError::from_sdk(&format!("ecs ListTaskDefinitions {family}"), error)
                     })?;
-                removed.push(name.to_owned());
-            }
-            token = page.next_token().map(str::to_owned);
-            if token.is_none() {
-                return Ok(removed);
+                // The filter is by prefix; other families may share it.
+                revisions.extend(page.task_definition_arns().iter().filter_map(|arn| {
+                    let (of, number) = definition_name(arn).split_once(':')?;
+                    (of == family).then_some(Revision {
+                        arn: arn.clone(),
+                        number: number.parse().ok()?,
+                        is_active: status == TaskDefinitionStatus::Active,
+                    })
+                }));
+                token = page.next_token().map(str::to_owned);
+                if token.is_none() {
+                    break;
+                }
             }
         }
+        revisions.sort_by_key(|revision| revision.number);
+        Ok(revisions)
+    }
+
+    /// Takes the revision out of use: what runs goes on, nothing new starts from it.
+    ///
+    /// # Errors
+    /// The call fails.
+    pub(crate) async fn deregister(&self, definition: &str) -> Result<(), CloudError> {
+        self.client
+            .deregister_task_definition()
+            .task_definition(definition)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| {
+                CloudError::from_sdk(&format!("ecs DeregisterTaskDefinition {definition}"), error)
+            })
+    }
+
+    /// Deletes revisions that are out of use.
+    ///
+    /// # Errors
+    /// A call fails, or its 200 holds failures.
+    pub(crate) async fn delete_definitions(&self, definitions: &[&str]) -> Result<(), CloudError> {
+        for chunk in definitions.chunks(DELETE_LIMIT) {
+            let action = "ecs DeleteTaskDefinitions";
+            let reply = self
+                .client
+                .delete_task_definitions()
+                .set_task_definitions(Some(chunk.iter().map(|&arn| arn.to_owned()).collect()))
+                .send()
+                .await
+                .map_err(|error| CloudError::from_sdk(action, error))?;
+            refuse_failures(action, reply.failures().iter())?;
+        }
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@ mod definition;
 mod service;
 mod task;
 
-pub(crate) use definition::{Container, LOG_STREAM_PREFIX, TaskDefinition};
+pub(crate) use definition::{Container, LOG_STREAM_PREFIX, Revision, TaskDefinition};
 pub(crate) use service::{Deployment, Service, definition_name};
 pub(crate) use task::{Network, TaskId, TaskSpec, TaskState};
 
@@ -13,7 +13,7 @@ use aws_config::SdkConfig;
 use aws_sdk_ecs::types::{Failure, Tag};
 
 /// Elastic Container Service.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Ecs {
     client: aws_sdk_ecs::Client,
 }

@@ -2,9 +2,10 @@
 
 use super::{Ecs, refuse_failures};
 use crate::error::{CloudError, Kind};
-use crate::time::rfc3339;
+use crate::time::as_rfc3339;
+use aws_sdk_ecs::operation::update_service::builders::UpdateServiceFluentBuilder;
 use aws_sdk_ecs::primitives::DateTime;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 /// A service as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -17,6 +18,9 @@ pub(crate) struct Service {
     pub(crate) deployments: Vec<Deployment>,
     /// The latest first.
     pub(crate) events: Vec<ServiceEvent>,
+    /// ARNs of the groups in which load balancers find its tasks.
+    #[serde(skip)]
+    pub(crate) target_groups: Vec<String>,
 }
 
 impl Service {
@@ -108,26 +112,32 @@ impl Ecs {
         service: &str,
         definition: &str,
     ) -> Result<String, CloudError> {
-        let action = format!("ecs UpdateService {cluster} {service}");
-        let reply = self
-            .client
-            .update_service()
-            .cluster(cluster)
-            .service(service)
-            .task_definition(definition)
-            .send()
-            .await
-            .map_err(|error| CloudError::from_sdk(&action, error))?;
-        reply
-            .service()
-            .map(service_of)
-            .and_then(|service| service.primary().map(|primary| primary.id.clone()))
-            .ok_or_else(|| {
-                CloudError::new(
-                    Kind::Service,
-                    format!("{action}: the reply holds no deployment"),
-                )
-            })
+        let request = self.client.update_service().task_definition(definition);
+        update(request, cluster, service).await
+    }
+
+    /// Replaces the tasks of the service by new ones of the same definition; returns the
+    /// id of that deployment.
+    ///
+    /// # Errors
+    /// The call fails, or there is no such service ([`Kind::NotFound`]).
+    pub(crate) async fn restart(&self, cluster: &str, service: &str) -> Result<String, CloudError> {
+        let request = self.client.update_service().force_new_deployment(true);
+        update(request, cluster, service).await
+    }
+
+    /// Sets how many tasks the service runs; returns the id of its deployment.
+    ///
+    /// # Errors
+    /// The call fails, or there is no such service ([`Kind::NotFound`]).
+    pub(crate) async fn scale(
+        &self,
+        cluster: &str,
+        service: &str,
+        tasks: i32,
+    ) -> Result<String, CloudError> {
+        let request = self.client.update_service().desired_count(tasks);
+        update(request, cluster, service).await
     }
 
     /// The image of the definition's first container.
@@ -139,6 +149,31 @@ impl Ecs {
         let container = found.container_definitions().first();
         Ok(container.and_then(|container| container.image().map(str::to_owned)))
     }
+}
+
+/// Returns the id of the deployment that the service is then meant to come to.
+async fn update(
+    request: UpdateServiceFluentBuilder,
+    cluster: &str,
+    service: &str,
+) -> Result<String, CloudError> {
+    let action = format!("ecs UpdateService {cluster} {service}");
+    let reply = request
+        .cluster(cluster)
+        .service(service)
+        .send()
+        .await
+        .map_err(|error| CloudError::from_sdk(&action, error))?;
+    reply
+        .service()
+        .map(service_of)
+        .and_then(|service| service.primary().map(|primary| primary.id.clone()))
+        .ok_or_else(|| {
+            CloudError::new(
+                Kind::Service,
+                format!("{action}: the reply holds no deployment"),
+            )
+        })
 }
 
 fn service_of(service: &aws_sdk_ecs::types::Service) -> Service {
@@ -156,6 +191,11 @@ fn service_of(service: &aws_sdk_ecs::types::Service) -> Service {
                 at: event.created_at().copied(),
                 message: event.message().unwrap_or_default().to_owned(),
             })
+            .collect(),
+        target_groups: service
+            .load_balancers()
+            .iter()
+            .filter_map(|balancer| balancer.target_group_arn().map(str::to_owned))
             .collect(),
     }
 }
@@ -177,8 +217,4 @@ fn deployment_of(deployment: &aws_sdk_ecs::types::Deployment) -> Deployment {
         failed_tasks: deployment.failed_tasks(),
         created_at: deployment.created_at().copied(),
     }
-}
-
-fn as_rfc3339<S: Serializer>(time: &Option<DateTime>, serializer: S) -> Result<S::Ok, S::Error> {
-    time.as_ref().and_then(rfc3339).serialize(serializer)
 }

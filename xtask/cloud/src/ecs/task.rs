@@ -2,11 +2,12 @@
 
 use super::{Ecs, refuse_failures};
 use crate::error::{CloudError, Kind};
-use crate::time::rfc3339;
+use crate::time::as_rfc3339;
+use app_gen_contract::env;
 use aws_sdk_ecs::primitives::DateTime;
 use aws_sdk_ecs::types::{
-    AssignPublicIp, AwsVpcConfiguration, ContainerOverride, DesiredStatus, KeyValuePair,
-    LaunchType, NetworkConfiguration, Task, TaskOverride,
+    AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride,
+    DesiredStatus, KeyValuePair, LaunchType, NetworkConfiguration, Task, TaskOverride,
 };
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -49,6 +50,8 @@ pub(crate) struct TaskSpec {
     /// Added to the definition's own; ECS takes 8 KiB of overrides in all.
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) network: Network,
+    /// On spare capacity, which costs a third and may be taken back.
+    pub(crate) spot: bool,
     /// At most 36 characters.
     pub(crate) started_by: String,
 }
@@ -74,14 +77,21 @@ pub(crate) struct TaskState {
     pub(crate) image_digest: Option<String>,
     /// IPv4, in the task's subnet.
     pub(crate) address: Option<String>,
+    /// `FARGATE` or `FARGATE_SPOT`.
+    pub(crate) capacity: Option<String>,
     /// On AWS the deployment of the service that it belongs to.
     pub(crate) started_by: Option<String>,
-    #[serde(skip)]
+    #[serde(serialize_with = "as_rfc3339")]
     pub(crate) created_at: Option<DateTime>,
-    /// RFC 3339, UTC.
-    pub(crate) started_at: Option<String>,
-    /// RFC 3339, UTC.
-    pub(crate) stopped_at: Option<String>,
+    #[serde(serialize_with = "as_rfc3339")]
+    pub(crate) started_at: Option<DateTime>,
+    #[serde(serialize_with = "as_rfc3339")]
+    pub(crate) stopped_at: Option<DateTime>,
+    /// `service:NAME` or `family:NAME`.
+    #[serde(skip)]
+    pub(crate) group: Option<String>,
+    /// Id of the job that it was started for.
+    pub(crate) job: Option<String>,
 }
 
 impl TaskState {
@@ -138,7 +148,8 @@ impl Ecs {
             .run_task()
             .cluster(&spec.cluster)
             .task_definition(&spec.definition)
-            .launch_type(LaunchType::Fargate)
+            .set_launch_type((!spec.spot).then_some(LaunchType::Fargate))
+            .set_capacity_provider_strategy(spot_strategy(&action, spec.spot)?)
             .count(1)
             .started_by(&spec.started_by)
             .overrides(overrides)
@@ -279,6 +290,21 @@ impl Ecs {
     }
 }
 
+fn spot_strategy(
+    action: &str,
+    spot: bool,
+) -> Result<Option<Vec<CapacityProviderStrategyItem>>, CloudError> {
+    if !spot {
+        return Ok(None);
+    }
+    CapacityProviderStrategyItem::builder()
+        .capacity_provider("FARGATE_SPOT")
+        .weight(1)
+        .build()
+        .map(|item| Some(vec![item]))
+        .map_err(|error| CloudError::new(Kind::Service, format!("{action}: {error}")))
+}
+
 fn network_configuration(
     action: &str,
     network: &Network,
@@ -320,11 +346,35 @@ fn state_of(task: &Task) -> TaskState {
         image: text(container.and_then(|container| container.image())),
         image_digest: text(container.and_then(|container| container.image_digest())),
         address: text(address(task)),
+        // Where no provider was named the launch type says the same.
+        capacity: text(task.capacity_provider_name())
+            .or_else(|| text(task.launch_type().map(|launch| launch.as_str()))),
         started_by: text(task.started_by()),
         created_at: task.created_at().copied(),
-        started_at: task.started_at().and_then(rfc3339),
-        stopped_at: task.stopped_at().and_then(rfc3339),
+        started_at: task.started_at().copied(),
+        stopped_at: task.stopped_at().copied(),
+        group: text(task.group()),
+        job: job_of(task),
     }
+}
+
+/// What the variables of its start say, by the rule of the generator itself. The rest
+/// of them is not kept: they may hold credentials.
+fn job_of(task: &Task) -> Option<String> {
+    let variable = |wanted: &str| {
+        task.overrides()?
+            .container_overrides()
+            .iter()
+            .flat_map(|container| container.environment())
+            .find(|pair| pair.name() == Some(wanted))?
+            .value()
+            .filter(|value| !value.is_empty())
+    };
+    // `…/ID/spec.json`
+    variable(env::JOB_SPEC_URI)
+        .and_then(|uri| uri.rsplit('/').nth(1))
+        .or_else(|| variable(env::REQUEST_ID))
+        .map(str::to_owned)
 }
 
 fn address(task: &Task) -> Option<&str> {

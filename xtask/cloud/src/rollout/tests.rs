@@ -26,6 +26,7 @@ fn service(deployments: Vec<Deployment>) -> Service {
         pending: 0,
         task_definition: String::new(),
         deployments,
+        target_groups: Vec::new(),
         events: Vec::new(),
     }
 }
@@ -56,7 +57,10 @@ fn task(status: &str, started_by: &str, created_secs: i64) -> TaskState {
         address: None,
         started_by: Some(started_by.to_owned()),
         created_at: Some(DateTime::from_secs(created_secs)),
+        capacity: None,
         started_at: None,
+        group: None,
+        job: None,
         stopped_at: None,
     }
 }

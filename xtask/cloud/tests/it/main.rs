@@ -9,6 +9,8 @@
 )]
 
 #[cfg(test)]
+mod operate;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod resources;

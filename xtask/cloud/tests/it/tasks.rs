@@ -39,6 +39,7 @@ fn tasks_report_exit_code_reason_and_log() {
     );
     let logs = space.ok(&[
         "logs",
+        "tail",
         "--group",
         ensured.part("log_group"),
         "--stream",

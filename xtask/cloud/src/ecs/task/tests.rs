@@ -11,6 +11,7 @@ fn spec() -> TaskSpec {
         container: "app-generator".to_owned(),
         environment: vec![("REQUEST_ID".to_owned(), "one".to_owned())],
         network: Network::default(),
+        spot: false,
         started_by: "xtask".to_owned(),
     }
 }
@@ -114,4 +115,23 @@ async fn a_task_that_does_not_stop_ends_the_wait() {
         .await
         .expect("described");
     assert_eq!(state, None);
+}
+
+#[tokio::test]
+async fn a_spot_task_names_its_provider_and_no_launch_type() {
+    let started = json!({ "tasks": [{ "taskArn": ARN }], "failures": [] }).to_string();
+    let canned = Canned::new([(200, started.clone()), (200, started)]);
+    let ecs = Ecs::new(&canned.config());
+    let mut spec = spec();
+    ecs.run_task(&spec).await.expect("started");
+    spec.spot = true;
+    ecs.run_task(&spec).await.expect("started");
+    let asked: Vec<Value> = canned
+        .requests()
+        .iter()
+        .map(|request| serde_json::from_str(&request.body).expect("JSON"))
+        .map(|body: Value| json!([body["launchType"], body["capacityProviderStrategy"]]))
+        .collect();
+    let spot = json!([{ "capacityProvider": "FARGATE_SPOT", "weight": 1 }]);
+    assert_eq!(asked, [json!(["FARGATE", null]), json!([null, spot])]);
 }

@@ -5,7 +5,7 @@ use super::sdk::Sdk;
 use super::{Answer, Space, answer, local};
 use aws_sdk_ecs::types::{
     AwsVpcConfiguration, Compatibility, ContainerDefinition, DeploymentCircuitBreaker,
-    DeploymentConfiguration, KeyValuePair, LaunchType, LogConfiguration, LogDriver,
+    DeploymentConfiguration, KeyValuePair, LaunchType, LoadBalancer, LogConfiguration, LogDriver,
     NetworkConfiguration, NetworkMode, Secret,
 };
 use serde_json::{Value, json};
@@ -28,20 +28,36 @@ pub(crate) struct TestService {
     /// Removed after the service: it would start again what is removed with them.
     images: Vec<Pushed>,
     secret_arn: Option<String>,
+    cluster: String,
+    service: String,
 }
 
 impl TestService {
     pub(crate) fn new(test: &str) -> Self {
         let space = Space::new(test);
+        let name = space.name.clone();
+        Self::named(space, name.clone(), name)
+    }
+
+    /// A service that the binary takes for the platform's own orchestrator.
+    pub(crate) fn deployed(test: &str) -> Self {
+        let space = Space::new(test);
+        let cluster = format!("{}-cluster", space.name);
+        Self::named(space, cluster, "app-gen-saas-app".to_owned())
+    }
+
+    fn named(space: Space, cluster: String, service: String) -> Self {
         let made = Self {
             space,
+            cluster,
+            service,
             sdk: Sdk::new(),
             images: Vec::new(),
             secret_arn: None,
         };
         let (ecs, logs) = (made.sdk.ecs(), made.sdk.logs());
         made.sdk
-            .run(ecs.create_cluster().cluster_name(made.name()).send())
+            .run(ecs.create_cluster().cluster_name(&made.cluster).send())
             .expect("a cluster");
         made.sdk
             .run(logs.create_log_group().log_group_name(made.name()).send())
@@ -49,7 +65,7 @@ impl TestService {
         made
     }
 
-    /// Of cluster, service, log group and secret.
+    /// Of log group and secret, and of cluster and service where they are the test's own.
     pub(crate) fn name(&self) -> &str {
         &self.space.name
     }
@@ -157,8 +173,8 @@ impl TestService {
                 self.sdk
                     .ecs()
                     .create_service()
-                    .cluster(self.name())
-                    .service_name(self.name())
+                    .cluster(&self.cluster)
+                    .service_name(&self.service)
                     .task_definition(definition)
                     .desired_count(1)
                     .launch_type(LaunchType::Fargate)
@@ -181,9 +197,18 @@ impl TestService {
 
     pub(crate) fn update(&self, definition: &str) {
         let request = self.sdk.ecs().update_service();
-        let request = request.cluster(self.name()).service(self.name());
+        let request = request.cluster(&self.cluster).service(&self.service);
         self.sdk
             .run(request.task_definition(definition).send())
+            .expect("updated");
+    }
+
+    /// Puts the service behind a load balancer.
+    pub(crate) fn balance(&self, balancer: LoadBalancer) {
+        let request = self.sdk.ecs().update_service();
+        let request = request.cluster(&self.cluster).service(&self.service);
+        self.sdk
+            .run(request.load_balancers(balancer).send())
             .expect("updated");
     }
 
@@ -193,9 +218,9 @@ impl TestService {
             "service",
             verb,
             "--cluster",
-            self.name(),
+            &self.cluster,
             "--service",
-            self.name(),
+            &self.service,
         ];
         [&named, more].concat()
     }
@@ -241,13 +266,19 @@ impl TestService {
 impl Drop for TestService {
     fn drop(&mut self) {
         // In a failing test some of this does not exist.
-        let Self { space, sdk, .. } = self;
+        let Self {
+            space,
+            sdk,
+            cluster,
+            service,
+            ..
+        } = self;
         let (ecs, name) = (sdk.ecs(), &space.name);
         sdk.run(async {
             let _ = ecs
                 .delete_service()
-                .cluster(name)
-                .service(name)
+                .cluster(cluster.as_str())
+                .service(service.as_str())
                 .force(true)
                 .send()
                 .await;
@@ -263,7 +294,7 @@ impl Drop for TestService {
                 let request = ecs.deregister_task_definition().task_definition(arn);
                 let _ = request.send().await;
             }
-            let _ = ecs.delete_cluster().cluster(name).send().await;
+            let _ = ecs.delete_cluster().cluster(cluster.as_str()).send().await;
             let _ = sdk
                 .logs()
                 .delete_log_group()

@@ -1,4 +1,4 @@
-//! `logs`: the last lines of one log stream.
+//! `logs tail`: the last lines of one log stream.
 
 use crate::config::Cloud;
 use crate::logs::Logs;

@@ -1,0 +1,64 @@
+//! What load balancers think of the tasks behind them.
+
+use crate::error::CloudError;
+use aws_config::SdkConfig;
+use aws_sdk_elasticloadbalancingv2::types::TargetHealthDescription;
+use serde::Serialize;
+
+/// A task as its load balancer sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Target {
+    /// IPv4.
+    pub(crate) address: String,
+    pub(crate) port: Option<i32>,
+    /// `healthy`, `unhealthy`, `initial`, `draining`, `unused` or `unknown`.
+    pub(crate) health: String,
+    /// As the load balancer codes it, for instance `Target.ResponseCodeMismatch`.
+    pub(crate) reason: Option<String>,
+    pub(crate) description: Option<String>,
+}
+
+/// The targets of one group.
+///
+/// # Errors
+/// There is no such group, or the call fails.
+pub(crate) async fn targets(sdk: &SdkConfig, group: &str) -> Result<Vec<Target>, CloudError> {
+    let reply = aws_sdk_elasticloadbalancingv2::Client::new(sdk)
+        .describe_target_health()
+        .target_group_arn(group)
+        .send()
+        .await
+        .map_err(|error| {
+            CloudError::from_sdk(&format!("elb DescribeTargetHealth {group}"), error)
+        })?;
+    Ok(reply
+        .target_health_descriptions()
+        .iter()
+        .map(target_of)
+        .collect())
+}
+
+fn target_of(described: &TargetHealthDescription) -> Target {
+    let (target, health) = (described.target(), described.target_health());
+    let state = health.and_then(|health| health.state());
+    Target {
+        address: target
+            .and_then(|target| target.id())
+            .unwrap_or_default()
+            .to_owned(),
+        port: target.and_then(|target| target.port()),
+        health: match state.map(|state| state.as_str()) {
+            Some(state @ ("healthy" | "unhealthy" | "initial" | "draining" | "unused")) => state,
+            // Others say that nobody asks the target, in words that are not about its health.
+            _ => "unknown",
+        }
+        .to_owned(),
+        reason: health
+            .and_then(|health| health.reason())
+            .map(|reason| reason.as_str().to_owned()),
+        description: health
+            .and_then(|health| health.description())
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned),
+    }
+}

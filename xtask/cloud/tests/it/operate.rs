@@ -1,0 +1,178 @@
+//! What is deployed, seen and handled without a console.
+
+use crate::support::services::TestService;
+use aws_sdk_cloudwatch::types::{ComparisonOperator, StateValue, Statistic};
+use aws_sdk_ecs::types::LoadBalancer;
+use aws_sdk_elasticloadbalancingv2::types::{ProtocolEnum, TargetTypeEnum};
+use serde_json::{Value, json};
+
+/// An alarm of the platform, in the state of alarm; removed when it is dropped.
+struct TestAlarm<'a> {
+    service: &'a TestService,
+    name: String,
+}
+
+impl<'a> TestAlarm<'a> {
+    fn new(service: &'a TestService) -> Self {
+        let name = format!("{}-memory", service.name());
+        let client = service.sdk.cloudwatch();
+        service.sdk.run(async {
+            client
+                .put_metric_alarm()
+                .alarm_name(&name)
+                .namespace("test")
+                .metric_name("memory")
+                .statistic(Statistic::Average)
+                .period(60)
+                .evaluation_periods(1)
+                .threshold(85.0)
+                .comparison_operator(ComparisonOperator::GreaterThanThreshold)
+                .send()
+                .await
+                .expect("an alarm");
+            client
+                .set_alarm_state()
+                .alarm_name(&name)
+                .state_value(StateValue::Alarm)
+                .state_reason("91 is greater than 85")
+                .send()
+                .await
+                .expect("its state");
+        });
+        Self { service, name }
+    }
+}
+
+impl Drop for TestAlarm<'_> {
+    fn drop(&mut self) {
+        let client = self.service.sdk.cloudwatch();
+        let request = client.delete_alarms().alarm_names(&self.name);
+        let _ = self.service.sdk.run(request.send());
+    }
+}
+
+/// Puts the service behind a target group of its own; returns the group's ARN.
+fn balance(service: &TestService) -> String {
+    let client = service.sdk.load_balancing();
+    let request = client
+        .create_target_group()
+        .name(service.name())
+        .protocol(ProtocolEnum::Http)
+        .port(8080)
+        .target_type(TargetTypeEnum::Ip)
+        .vpc_id("vpc-test");
+    let made = service.sdk.run(request.send()).expect("a target group");
+    let arn = made.target_groups()[0].target_group_arn().expect("an ARN");
+    service.balance(
+        LoadBalancer::builder()
+            .target_group_arn(arn)
+            .container_name("main")
+            .container_port(8080)
+            .build(),
+    );
+    arn.to_owned()
+}
+
+#[test]
+fn status_tells_what_runs_and_what_does_not() {
+    let mut service = TestService::deployed("status");
+    let nothing = service.space.ok(&["status"]);
+    assert_eq!(nothing["services"][0]["service"], json!("orchestrator"));
+    assert_eq!(nothing["services"][0]["exists"], json!(false));
+    assert_eq!(
+        json!([nothing["tasks"], nothing["alarms"], nothing["partial"]]),
+        json!([[], [], []])
+    );
+
+    let image = service.push_probe();
+    let definition = service.define(&image, &[], None);
+    service.create(&definition);
+    let group = balance(&service);
+    service.wait_for("running", |now| now["running"] == json!(1));
+    let alarm = TestAlarm::new(&service);
+    let status = service.space.ok(&["status"]);
+    let told = &status["services"][0];
+    assert_eq!(
+        json!([
+            told["exists"],
+            told["running"],
+            told["desired"],
+            told["task_definition"],
+            told["image"],
+            status["partial"],
+        ]),
+        json!([true, 1, 1, definition, image, []])
+    );
+    assert!(told["created_at"].is_string(), "{told}");
+    assert!(told["events"].is_array(), "{told}");
+    let tasks = status["tasks"].as_array().expect("tasks");
+    assert_eq!(tasks.len(), 1, "{tasks:?}");
+    assert_eq!(
+        json!([tasks[0]["service"], tasks[0]["status"], tasks[0]["meaning"]]),
+        json!(["orchestrator", "RUNNING", null])
+    );
+    assert_eq!(
+        told["targets"],
+        json!([{
+            "address": tasks[0]["address"], "port": 8080, "health": "healthy",
+            "reason": null, "description": null,
+        }])
+    );
+    let alarms = status["alarms"].as_array().expect("alarms");
+    assert_eq!(alarms.len(), 1, "{alarms:?}");
+    assert_eq!(
+        json!([alarms[0]["name"], alarms[0]["state"], alarms[0]["reason"]]),
+        json!([alarm.name, "ALARM", "91 is greater than 85"])
+    );
+    assert!(alarms[0]["since"].is_string(), "{alarms:?}");
+
+    // A part that does not answer leaves the others as they are.
+    let client = service.sdk.load_balancing();
+    let request = client.delete_target_group().target_group_arn(group);
+    service.sdk.run(request.send()).expect("deleted");
+    let status = service.space.ok(&["status"]);
+    assert_eq!(status["services"][0]["running"], json!(1));
+    let partial = status["partial"].as_array().expect("partial");
+    assert_eq!(partial.len(), 1, "{partial:?}");
+    assert_eq!(partial[0]["what"], json!("targets of service orchestrator"));
+    let error = partial[0]["error"].as_str().expect("an error");
+    assert!(error.contains("TargetGroupNotFound"), "{error}");
+}
+
+#[test]
+fn a_task_is_stopped_by_the_beginning_of_its_id() {
+    let mut service = TestService::deployed("stop");
+    let image = service.push_probe();
+    let definition = service.define(&image, &[], None);
+    service.create(&definition);
+    service.wait_for("running", |now| now["running"] == json!(1));
+    let tasks = service.space.ok(&["tasks"]);
+    let id = tasks["tasks"][0]["task"].as_str().expect("an id");
+
+    let unknown = service.space.call(&["task", "stop", "nothing-like-it"]);
+    assert_eq!(unknown.exit_code, Some(8), "{}", unknown.stdout);
+    assert_eq!(
+        unknown.json["error"]["hint"],
+        json!(format!("choose one of: {id}"))
+    );
+    let stop = ["task", "stop", &id[..8], "--reason", "a test wants it so"];
+    let stopped = service.space.ok(&stop);
+    assert_eq!(stopped["was"], json!("RUNNING"));
+    let again = service.space.ok(&["task", "stop", id]);
+    assert_eq!(
+        json!([again["arn"], again["was"]]),
+        json!([stopped["arn"], "STOPPED"])
+    );
+    let tasks = service.space.ok(&["tasks", "--log-lines", "3"]);
+    let told: Vec<&Value> = tasks["tasks"]
+        .as_array()
+        .expect("tasks")
+        .iter()
+        .filter(|task| task["task"] == json!(id))
+        .collect();
+    assert_eq!(told.len(), 1, "{tasks}");
+    assert_eq!(
+        json!([told[0]["reason"], told[0]["meaning"]]),
+        json!(["a test wants it so", null])
+    );
+}
