@@ -3,6 +3,10 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+#[allow(
+    clippy::duplicate_mod,
+    reason = "some test files use `common` too, others have it from here alone"
+)]
 #[path = "../common/events.rs"]
 mod events;
 pub(crate) mod generators;
