@@ -52,7 +52,7 @@ impl Machine {
         let installed = paths::state().unwrap();
         for part in [
             "registry/root".to_owned(),
-            format!("cloud/venv-{}", cloud::VERSION),
+            format!("cloud/venv-{}-cbor", cloud::VERSION),
         ] {
             let place = state.path().join("app-gen").join(&part);
             fs::create_dir_all(place.parent().unwrap()).unwrap();

@@ -9,6 +9,10 @@ use std::path::PathBuf;
 /// The version whose behaviour the rest relies on.
 pub const VERSION: &str = "1.5.33";
 
+/// Without it MiniStack cannot read what the SDK asks CloudWatch, and it does not ask for
+/// the package itself.
+const CBOR: &str = "cbor2==6.2.1";
+
 /// Makes the virtual environment, whole or not at all.
 pub(super) fn install(context: &Context) -> anyhow::Result<()> {
     let folder = folder()?;
@@ -16,7 +20,8 @@ pub(super) fn install(context: &Context) -> anyhow::Result<()> {
         "install MiniStack {VERSION} in {}",
         folder.display()
     ));
-    venv::make(context, &folder, [format!("ministack[full]=={VERSION}")])
+    let ministack = format!("ministack[full]=={VERSION}");
+    venv::make(context, &folder, [ministack.as_str(), CBOR])
 }
 
 pub(super) fn installed() -> Option<PathBuf> {
@@ -26,5 +31,5 @@ pub(super) fn installed() -> Option<PathBuf> {
 pub(super) fn folder() -> Result<PathBuf, Failure> {
     Ok(paths::state()?
         .join("cloud")
-        .join(format!("venv-{VERSION}")))
+        .join(format!("venv-{VERSION}-cbor")))
 }

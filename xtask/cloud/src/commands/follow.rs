@@ -184,7 +184,11 @@ impl Follower<'_> {
         let (Some(wanted), Some(found)) = (self.what.tasks, service) else {
             return self.rollout.judge(service, tasks, now);
         };
-        let is_counted = found.desired == wanted && found.running == wanted && found.pending == 0;
+        if found.desired != wanted {
+            // A change that is not shown yet, or somebody else's.
+            return Verdict::Wait;
+        }
+        let is_counted = found.running == wanted && found.pending == 0;
         if wanted == 0 {
             let runs = tasks.iter().any(|task| !task.is_stopped());
             return if is_counted && !runs {

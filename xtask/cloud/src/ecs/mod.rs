@@ -7,7 +7,6 @@ mod task;
 
 pub(crate) use definition::{Container, LOG_STREAM_PREFIX, Revision, TaskDefinition};
 pub(crate) use service::{Deployment, Service, definition_name};
-pub(crate) use session::Session;
 pub(crate) use task::{Network, TaskId, TaskSpec, TaskState};
 
 use crate::error::{CloudError, Kind};

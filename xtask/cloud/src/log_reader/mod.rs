@@ -93,6 +93,7 @@ struct Cursor {
 impl Reader {
     /// Reads everything from `since_ms` on; with `follows`, pass after pass.
     pub(crate) fn new(logs: Logs, sources: Vec<Source>, since_ms: i64, follows: bool) -> Self {
+        let since_ms = since_ms.max(0);
         let cursor = |source| Cursor {
             source,
             since_ms,

@@ -305,3 +305,45 @@ fn old_revisions_go_and_what_runs_stays() {
         [definitions[0].clone(), definitions[3].clone()]
     );
 }
+
+#[test]
+fn a_kind_of_task_runs_as_the_orchestrator_runs_it() {
+    let mut service = TestService::deployed("kind");
+    let run = ["run-task", "--kind", "generator", "--set", "EXIT=0"];
+    let nothing = service.space.call(&run);
+    assert_eq!(
+        json!([nothing.exit_code, nothing.json["error"]["hint"]]),
+        json!([8, "cargo xtask deploy --env local"])
+    );
+
+    let image = service.push_probe();
+    let generator = service.define(&image, &[("WORD", "generated")], None);
+    let environment = [
+        ("GENERATOR_TASK_DEFINITION", generator.as_str()),
+        ("GENERATOR_CONTAINER", "main"),
+        ("GENERATOR_SUBNETS", "subnet-1,subnet-2"),
+    ];
+    let orchestrator = service.define(&image, &environment, None);
+    service.create(&orchestrator);
+    let more = ["--set", "REQUEST_ID=one", "--spot"];
+    let ran = service.space.ok(&[&run[..], &more].concat());
+    let task = &ran["task"];
+    assert_eq!(
+        json!([
+            task["kind"],
+            task["job"],
+            task["capacity"],
+            task["exit_code"]
+        ]),
+        json!(["generator", "one", "FARGATE_SPOT", 0])
+    );
+    let definition = task["task_definition"].as_str().expect("a definition");
+    assert!(generator.ends_with(definition), "{task}");
+    assert_eq!(
+        ran["log"]["lines"][0]["message"],
+        json!("this is generated")
+    );
+
+    let unknown = service.space.call(&["run-task", "--kind", "nobody"]);
+    assert_eq!(unknown.exit_code, Some(2), "{}", unknown.stdout);
+}

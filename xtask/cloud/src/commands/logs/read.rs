@@ -119,8 +119,10 @@ async fn read(args: Args, cloud: &Cloud) -> anyhow::Result<Outcome> {
         return Outcome::success(json!({ "task": ended }));
     }
     show(&mut reader, &mut wanted, args.tail).await?;
-    while follows {
-        show(&mut reader, &mut wanted, None).await?;
+    if follows {
+        loop {
+            show(&mut reader, &mut wanted, None).await?;
+        }
     }
     refuse_nothing(&reader, cloud)?;
     Ok(Outcome::silent())

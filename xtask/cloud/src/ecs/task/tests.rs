@@ -132,6 +132,6 @@ async fn a_spot_task_names_its_provider_and_no_launch_type() {
         .map(|request| serde_json::from_str(&request.body).expect("JSON"))
         .map(|body: Value| json!([body["launchType"], body["capacityProviderStrategy"]]))
         .collect();
-    let spot = json!([{ "capacityProvider": "FARGATE_SPOT", "weight": 1 }]);
+    let spot = json!([{ "base": 0, "capacityProvider": "FARGATE_SPOT", "weight": 1 }]);
     assert_eq!(asked, [json!(["FARGATE", null]), json!([null, spot])]);
 }
