@@ -77,7 +77,7 @@ fn answered(evidence: &Evidence) -> Option<(&str, Result<&Reply, &String>)> {
     let runs = evidence
         .service(ANSWERS)
         .is_none_or(|service| service.running > 0);
-    runs.then(|| (answer.url.as_str(), answer.outcome.as_ref()))
+    runs.then_some((answer.url.as_str(), answer.outcome.as_ref()))
 }
 
 /// Whether a server, or the load balancer for it, says that it cannot.
