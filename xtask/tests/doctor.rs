@@ -252,7 +252,10 @@ fn images(service: &Deployed, workshop: &Workshop) {
     let says = finding["says"].as_str().unwrap();
     assert!(says.contains("linux/arm64"), "{finding:#}");
 
-    let killed = workshop.make("4111ed", r#"ENTRYPOINT ["/bin/sh", "-c", "kill -9 $$"]"#);
+    let killed = workshop.make(
+        "4111ed",
+        r#"ENTRYPOINT ["/bin/sh", "-c", "sh -c 'kill -9 $$'; exit $?"]"#,
+    );
     service.run(|container| image(container, killed.reference()));
     let finding = named("exit code 137", "killed");
     assert!(finding["evidence"].to_string().contains("exit code 137"));

@@ -41,6 +41,10 @@ pub(super) fn unanswered(evidence: &Evidence) -> Vec<Finding> {
     }
     let partial = evidence.status.known().map(|status| &status.partial);
     for partial in partial.into_iter().flatten() {
+        // The local cloud fails to list alarms, and measures nothing that would raise one.
+        if partial.what == "alarms" && evidence.environment == "local" {
+            continue;
+        }
         lines.push(format!("{}: {}", partial.what, partial.error));
     }
     if lines.is_empty() {

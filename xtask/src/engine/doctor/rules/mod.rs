@@ -70,7 +70,7 @@ pub const RULES: &[Rule] = &[
     ),
     rule(
         configuration::image_platform,
-        These(&[NOT_SERVING, &["platform"]]),
+        These(&[NOT_SERVING, &["platform", "start", "entry-point"]]),
     ),
     rule(service::scaled_to_zero, These(&[NOT_SERVING])),
     rule(tasks::stops, These(&[NOT_SERVING])),

@@ -8,7 +8,7 @@ fn sources_without_an_answer_are_named_together_with_the_first_hint() {
         let Source::Known(status) = &mut evidence.status else {
             panic!("no status");
         };
-        status.partial = vec![from(json!({"what": "alarms", "error": "denied"}))];
+        status.partial = vec![from(json!({"what": "targets", "error": "denied"}))];
     });
     assert_is(&finding, "unanswered", Warning, "environment local");
     assert_eq!(
@@ -16,10 +16,25 @@ fn sources_without_an_answer_are_named_together_with_the_first_hint() {
         [
             "tasks: ecs ListTasks is refused",
             "localhost:5000/generator@sha256:1: registry does not answer",
-            "alarms: denied",
+            "targets: denied",
         ]
     );
     assert_eq!(finding.next, "cargo xtask preflight --env dev");
+}
+
+#[test]
+fn alarms_count_where_something_is_measured() {
+    let without_alarms = |environment: &str| {
+        examined(|evidence| {
+            evidence.environment = environment.to_owned();
+            let Source::Known(status) = &mut evidence.status else {
+                panic!("no status");
+            };
+            status.partial = vec![from(json!({"what": "alarms", "error": "no"}))];
+        })
+        .len()
+    };
+    assert_eq!(["local", "dev"].map(without_alarms), [0, 1]);
 }
 
 #[test]
