@@ -58,13 +58,13 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         }
         // The session's program tells nothing of how the command ended.
         let ended = inside::on_aws(context, &task, &args.command)?.with_our_streams()?;
-        return ended_well(args, ended.code());
+        return Ok(ended_well(args, ended.code())?);
     }
     let command = inside::local(context, &task, &args.command)?;
     if context.report.json() {
         return captured(args, context, task, command);
     }
-    ended_well(args, command.with_our_streams()?.code())
+    Ok(ended_well(args, command.with_our_streams()?.code())?)
 }
 
 /// The newest task of a kind that runs.
@@ -92,28 +92,21 @@ fn captured(args: &Args, context: &Context, task: Task, command: Cmd) -> anyhow:
         stdout: text(&output.stdout),
         stderr: text(&output.stderr),
     };
-    if !output.status.success() {
-        ended_well(args, executed.exit_code).map_err(|error| match executed.stderr.trim() {
-            "" => error,
-            said => anyhow::Error::msg(said.to_owned()).context(error),
-        })?;
-    }
+    let said = executed.stderr.trim().to_owned();
+    ended_well(args, executed.exit_code).map_err(|failure| match said.is_empty() {
+        true => failure,
+        false => failure.because(anyhow::Error::msg(said)),
+    })?;
     context.report.result(&executed, "")
 }
 
-fn ended_well(args: &Args, exit_code: Option<i32>) -> anyhow::Result<()> {
+fn ended_well(args: &Args, exit_code: Option<i32>) -> Result<(), Failure> {
+    let command = args.command.join(" ");
+    let hint = format!("cargo xtask logs {}", args.service);
+    let failure = |how: &str| Failure::new(Code::Failed, format!("`{command}` {how}")).hint(hint);
     match exit_code {
         Some(0) => Ok(()),
-        Some(code) => Err(Failure::new(
-            Code::Failed,
-            format!("`{}` ended with exit code {code}", args.command.join(" ")),
-        )
-        .passing_on(code)
-        .into()),
-        None => Err(Failure::new(
-            Code::Failed,
-            format!("`{}` was ended by a signal", args.command.join(" ")),
-        )
-        .into()),
+        Some(code) => Err(failure(&format!("ended with exit code {code}")).passing_on(code)),
+        None => Err(failure("was ended by a signal")),
     }
 }

@@ -4,19 +4,24 @@
 use super::logs::{MANUAL_JOB, Printer};
 use crate::engine::cloud;
 use crate::engine::context::Context;
-use crate::engine::deploy::guards;
+use crate::engine::deploy::assembly::Assembly;
+use crate::engine::deploy::{self, guards, release};
 use crate::engine::error::{Code, Failure};
 use crate::engine::interrupt;
 use crate::engine::operate::answers::Task;
 use crate::engine::operate::logs::Streamed;
 use crate::engine::operate::selection::unknown;
 use crate::engine::operate::{age, require_cloud, say, went_away};
+use anyhow::Context as _;
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
 /// A task that was told to stop may take a minute; what is over then is said, too.
 const STOP_GRACE: Duration = Duration::from_secs(120);
+
+/// Part of the name of the bucket for results, by the rule of the CDK app.
+const RESULTS: &str = "-generated-apps-";
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
@@ -47,14 +52,19 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     guards::said_yes(context, &format!("run {}", args.kind))?;
     require_cloud(context)?;
     let job = job_id()?;
-    let mut arguments = vec!["run-task", "--kind", &args.kind, "--stream", "--job", &job];
+    let results = results_of(context, &job)?;
+    let mut arguments = vec!["run-task", "--kind", &args.kind, "--stream"];
     let bound = args.timeout_secs.to_string();
     arguments.extend(["--timeout-secs", &bound]);
     if args.spot {
         arguments.push("--spot");
     }
-    let description = format!("--set=APP_DESCRIPTION={}", args.description);
-    arguments.push(&description);
+    let variables = [
+        format!("--set=REQUEST_ID={job}"),
+        format!("--set=APP_DESCRIPTION={}", args.description),
+        format!("--set=ARTIFACT_URI={results}"),
+    ];
+    arguments.extend(variables.iter().map(String::as_str));
     let provider = context
         .platform
         .orchestrator()
@@ -116,6 +126,27 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
             .into())
         }
     }
+}
+
+/// Where a job's results go: beside those of the orchestrator's, in the bucket that the release
+/// which serves was deployed with.
+fn results_of(context: &Context, job: &str) -> anyhow::Result<String> {
+    let releases = release::list(context)?;
+    let current = release::current(&releases).ok_or_else(|| {
+        Failure::new(
+            Code::Deploy,
+            format!("nothing is deployed to {}", context.environment),
+        )
+        .hint(format!("cargo xtask deploy --env {}", context.environment))
+    })?;
+    let packed = release::assembly(context, current)?;
+    let assembly = Assembly::unpack(&packed, &deploy::folder(context, "run"))?;
+    let bucket = assembly
+        .properties(context, "Data", "AWS::S3::Bucket", "BucketName")?
+        .into_iter()
+        .find(|bucket| bucket.contains(RESULTS))
+        .with_context(|| format!("release {} has no bucket for results", current.id))?;
+    Ok(format!("s3://{bucket}/jobs/{job}"))
 }
 
 /// Told from the orchestrator's by its beginning: nobody waits for this job in the database.

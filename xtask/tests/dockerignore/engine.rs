@@ -210,8 +210,10 @@ impl Drop for Workspace<'_> {
         let filter = format!("description~={}", case::DESTINATION);
         let mut command = Command::new("docker");
         command.args(["buildx", "prune", "--force", "--filter", &filter]);
-        if let Err(why) = run(&mut command) {
-            eprintln!("records of the builder are left: {why}");
+        let removed = run(&mut command);
+        // A test that fails already must not abort.
+        if !std::thread::panicking() {
+            removed.unwrap();
         }
     }
 }

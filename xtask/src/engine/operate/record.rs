@@ -269,9 +269,9 @@ mod tests {
         12:03:05.001 generator INFO step name=plan state=running sequence=3 job_id=j1
         12:03:05.002 generator ERROR two\nlines sequence=4 job_id=j1
         12:03:05.002 generator ERROR failed: no sequence=5 job_id=j1
-        14:26:40.123 generator - thread 'main' panicked \u{1b}[31m
-        14:26:40.123 generator INFO 7
-        14:26:40.123 orchestrator - [1]
+        11:06:40.123 generator - thread 'main' panicked \u{1b}[31m
+        11:06:40.123 generator INFO 7
+        11:06:40.123 orchestrator - [1]
         "#);
     }
 
