@@ -5,6 +5,12 @@ use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2::types::TargetHealthDescription;
 use serde::Serialize;
 
+/// What a load balancer says of the health of a target.
+const HEALTH: [&str; 5] = ["healthy", "unhealthy", "initial", "draining", "unused"];
+
+/// Its other words say that nobody asks the target.
+const UNKNOWN: &str = "unknown";
+
 /// A task as its load balancer sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Target {
@@ -47,12 +53,11 @@ fn target_of(described: &TargetHealthDescription) -> Target {
             .unwrap_or_default()
             .to_owned(),
         port: target.and_then(|target| target.port()),
-        health: match state.map(|state| state.as_str()) {
-            Some(state @ ("healthy" | "unhealthy" | "initial" | "draining" | "unused")) => state,
-            // Others say that nobody asks the target, in words that are not about its health.
-            _ => "unknown",
-        }
-        .to_owned(),
+        health: state
+            .map(|state| state.as_str())
+            .filter(|state| HEALTH.contains(state))
+            .unwrap_or(UNKNOWN)
+            .to_owned(),
         reason: health
             .and_then(|health| health.reason())
             .map(|reason| reason.as_str().to_owned()),

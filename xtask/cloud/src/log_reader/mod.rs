@@ -128,7 +128,7 @@ impl Reader {
         }
         self.pass_began = Some(Instant::now());
         let end_ms = (!self.follows).then(now_ms);
-        let is_late = self.passes % LATE_PASS == 0;
+        let is_late = self.passes.is_multiple_of(LATE_PASS);
         let overlap_ms = if is_late { LATE_MS } else { OVERLAP_MS };
         self.passes = self.passes.wrapping_add(1);
         for cursor in &mut self.cursors {
