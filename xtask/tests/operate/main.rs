@@ -2,7 +2,6 @@
 //! through `--json` and exit codes, without a terminal.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::print_stdout, reason = "how long a verb takes is a result too")]
 #![expect(
     clippy::disallowed_methods,
     reason = "tests drive the built binary from outside"
