@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""What keys and an unchanged validate cost, beside what people use instead.
+"""What keys, an unchanged validate and verbs that only read cost, beside what they stand on.
 
   python3 ci/bench.py keys [ROUNDS]       this repository, and trees of about 2,000 and 57,000 files
   python3 ci/bench.py validate [ROUNDS]   a validate with nothing changed
-  python3 ci/bench.py [ROUNDS]            both
+  python3 ci/bench.py verbs [ROUNDS]      verbs that only read, against a deployed platform
+  python3 ci/bench.py [ROUNDS]            all
 
 Prints medians. The competitors of one table run in turn, round by round, so that
 whatever else the machine does meets them all alike.
 
 The trees are unpacked packages of the npm registry, kept in `target/bench`. Run
-`cargo xtask validate` once before; it leaves the images that are pushed again here.
+`cargo xtask validate` once before; it leaves the images that are pushed again here. For
+`verbs`, `cargo xtask deploy` too.
 """
 
 import json
@@ -282,10 +284,48 @@ def bench_validate(rounds):
     )
 
 
+# --- Verbs -------------------------------------------------------------------
+
+# Verbs that only read, and the calls to the cloud that each waits for.
+READING = {
+    "tasks": [["tasks"]],
+    "outputs": [["stack", "show", *(f"AppGen{part}-local" for part in ("Network", "Service"))]],
+    "secrets list": [["secrets", "list"]],
+}
+
+
+def bench_verbs(rounds):
+    """What a verb costs beyond cargo's own check and the calls that it makes."""
+    manifest = ROOT / "app-gen-infra/platform.toml"
+    port = tomllib.loads(manifest.read_text())["local"]["cloud_port"]
+    cloud = ROOT / "target/debug/xtask-cloud"
+    output_of(["cargo", "build", "--quiet", "--package", "xtask-cloud"])
+    to_local = ["--env", "local", "--endpoint", f"http://127.0.0.1:{port}", "--manifest", manifest]
+    rows = {}
+    for verb, calls in READING.items():
+        # Its own question to cargo, whether xtask-cloud is up to date, is cargo's check.
+        rows[verb] = Command([XTASK, *verb.split(), "--json"], environment={"APP_GEN_XTASK_CLOUD": str(cloud)})
+        rows[f"{verb}: its calls"] = Commands([Command([cloud, *to_local, *call]) for call in calls])
+    compete(rows, rounds)
+    print_table(
+        f"verbs that only read, median of {rounds}",
+        ["verb", "median", "its calls", "beyond them"],
+        [
+            [
+                verb,
+                milliseconds(rows[verb]),
+                milliseconds(rows[f"{verb}: its calls"]),
+                f"{(rows[verb].median() - rows[f'{verb}: its calls'].median()) * 1000:.0f} ms",
+            ]
+            for verb in READING
+        ],
+    )
+
+
 def main():
     words = [word for word in sys.argv[1:] if not word.isdigit()]
     rounds = next((int(word) for word in sys.argv[1:] if word.isdigit()), 11)
-    benches = {"keys": bench_keys, "validate": bench_validate}
+    benches = {"keys": bench_keys, "validate": bench_validate, "verbs": bench_verbs}
     if not set(words) <= set(benches):
         sys.exit(__doc__)
     output_of(["cargo", "build", "--quiet", "--package", "xtask"])

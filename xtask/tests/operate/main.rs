@@ -11,15 +11,10 @@
 mod live;
 mod soak;
 
-use live::{Ran, Started, alone, jobs, platform, root, run, wait_for};
+use live::{Ran, Started, alone, jobs, platform, run, wait_for};
 use rustix::process::Signal;
 use serde_json::Value;
-use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
-
-/// What a verb that changes nothing may cost beyond cargo's check and the calls themselves.
-const START: Duration = Duration::from_millis(300);
+use std::time::Duration;
 
 /// The values of a stream, one a line.
 fn lines(ran: &Ran) -> Vec<Value> {
@@ -107,41 +102,6 @@ fn a_watched_state_is_one_object_a_line() {
     assert!(states.len() >= 2, "{ran:#?}");
     let state: Value = serde_json::from_str(states[1]).unwrap();
     assert_eq!(state["services"][0]["service"], "orchestrator");
-}
-
-#[test]
-fn what_only_reads_starts_at_once() {
-    let _alone = alone();
-    served();
-    // Cargo's check is not ours.
-    let built = |program: &str| Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name(program);
-    let cloud = built("xtask-cloud").display().to_string();
-    let endpoint = format!("http://127.0.0.1:{}", platform().local.cloud_port.get_ref());
-    let fastest = |mut once: Box<dyn FnMut()>| {
-        let took = |()| {
-            let started = Instant::now();
-            once();
-            started.elapsed()
-        };
-        [(); 5].map(took).into_iter().min().unwrap()
-    };
-    let called = cloud.clone();
-    let call = fastest(Box::new(move || {
-        let output = Command::new(&called)
-            .args(["--env", "local", "--endpoint", &endpoint, "--manifest"])
-            .arg(root().join(app_gen_infra::MANIFEST_PATH))
-            .arg("tasks")
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-    }));
-    let verb = fastest(Box::new(move || {
-        let variable = [("APP_GEN_XTASK_CLOUD", cloud.as_str())];
-        let ran = Started::at(&root(), &["tasks", "--json"], &variable);
-        ran.ends_within(Duration::from_secs(30)).expect_success();
-    }));
-    println!("tasks: {verb:?}, of that the call {call:?}");
-    assert!(verb <= call + START, "{verb:?} against {call:?}");
 }
 
 #[test]
