@@ -81,7 +81,11 @@ fn a_thousand_lines_a_second_are_followed_once_and_in_order() {
     let ran = followed.ends_within(Duration::from_secs(15));
     assert_eq!(ran.code, 130);
 
-    let seen: Vec<String> = lines(&ran)
+    let told = lines(&ran);
+    // The last says how it ended.
+    let (end, entries) = told.split_last().unwrap();
+    assert_eq!(end["error"]["exit_code"], 130, "{end}");
+    let seen: Vec<String> = entries
         .iter()
         .map(|entry| entry["message"].as_str().unwrap().to_owned())
         .collect();
