@@ -17,6 +17,8 @@ use std::time::Duration;
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 /// Home, and clear from there on: what is drawn again does not flicker.
 const REDRAW: &str = "\x1b[H\x1b[J";
+/// Tasks that failed; `tasks` lists all.
+const FAILED_SHOWN: usize = 3;
 /// How much of a git revision a table shows.
 const REVISION_CHARACTERS: usize = 12;
 
@@ -94,8 +96,17 @@ fn text(overview: &Overview) -> String {
         1 => "1 task runs\n".to_owned(),
         count => format!("{count} tasks run\n"),
     });
-    if !overview.tasks.is_empty() {
-        text.push_str(&tasks(overview.tasks.iter()));
+    let failed = overview.tasks.iter().filter(|task| task.is_stopped());
+    let more = failed.count().saturating_sub(FAILED_SHOWN);
+    // Running ones come first, then the newest end.
+    let shown = overview.tasks.len() - more;
+    if shown > 0 {
+        text.push_str(&tasks(overview.tasks.iter().take(shown)));
+    }
+    if more > 0 {
+        text.push_str(&format!(
+            "and {more} more that failed: cargo xtask tasks --all\n"
+        ));
     }
     if let Some(jobs) = &overview.jobs {
         text.push_str(&format!("\njobs: {}\n", jobs_line(jobs)));

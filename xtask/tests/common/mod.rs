@@ -253,6 +253,8 @@ impl Checkout {
             // The test's own cargo and workflow must not decide what this one sees and says.
             .env_remove("CARGO_TARGET_DIR")
             .env_remove("GITHUB_ACTIONS")
+            // It would answer questions with yes.
+            .env_remove("CI")
             .stdin(Stdio::null());
         command
     }
