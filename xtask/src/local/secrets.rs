@@ -59,28 +59,27 @@ pub fn values(context: &Context, secret: &str) -> anyhow::Result<BTreeMap<String
             Err(error) if Rendered::new(&error).exit_code == Code::Secret as u8 => BTreeMap::new(),
             answer => answer?,
         };
-    let name = &context.platform.secrets[secret].name;
     let mut values = BTreeMap::new();
     for key in required {
         let value = stored
             .remove(key)
             .filter(|value| !value.is_empty())
-            .ok_or_else(|| {
-                Failure::new(
-                    Code::Secret,
-                    format!(
-                        "secret {name} of environment {} has no key {key}",
-                        context.environment
-                    ),
-                )
-                .hint(format!(
-                    "cargo xtask secrets set {secret} {key} --env {} < FILE_WITH_THE_VALUE",
-                    context.environment
-                ))
-            })?;
+            .ok_or_else(|| missing(context, secret, key))?;
         values.insert(key.to_owned(), value);
     }
     Ok(values)
+}
+
+/// The error of a key without a value.
+pub fn missing(context: &Context, secret: &str, key: &str) -> Failure {
+    let (name, environment) = (&context.platform.secrets[secret].name, &context.environment);
+    Failure::new(
+        Code::Secret,
+        format!("secret {name} of environment {environment} has no key {key}"),
+    )
+    .hint(format!(
+        "cargo xtask secrets set {secret} {key} --env {environment} < FILE_WITH_THE_VALUE"
+    ))
 }
 
 /// Writes what a consumer needs to a file, or nothing where it needs none.

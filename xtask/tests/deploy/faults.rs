@@ -39,15 +39,40 @@ pub(crate) fn all(workshop: &Workshop, base: &str) {
     vanishing_secret(workshop, checkout.path(), base);
 }
 
-/// What serves, and what is recorded and runs.
-fn standing(base: &str) -> (String, Value, String) {
-    let releases = run(&["releases", "--json"]).expect_success();
-    (served_key(base), releases, containers())
+/// What serves, what is recorded, and the containers there are.
+struct Standing {
+    key: String,
+    releases: Value,
+    containers: String,
+}
+
+impl Standing {
+    fn of(base: &str) -> Self {
+        Self {
+            key: served_key(base),
+            releases: run(&["releases", "--json"]).expect_success(),
+            containers: containers(),
+        }
+    }
+
+    /// Nothing was changed or started since. What an earlier deploy gave up may still end:
+    /// a task that ignores SIGTERM takes its time.
+    fn assert_holds(&self, base: &str) {
+        let now = Self::of(base);
+        assert_eq!(now.key, self.key);
+        assert_eq!(now.releases, self.releases);
+        let started: Vec<&str> = now
+            .containers
+            .lines()
+            .filter(|name| !self.containers.lines().any(|before| before == *name))
+            .collect();
+        assert_eq!(started, Vec::<&str>::new());
+    }
 }
 
 fn another_platform(workshop: &Workshop, base: &str) {
     let foreign = workshop.make_foreign();
-    let before = standing(base);
+    let before = Standing::of(base);
     let ran = run(&foreign.deploy());
     assert!(ran.took < REFUSED, "{ran:#?}");
     let error = ran.expect_error(5);
@@ -56,7 +81,7 @@ fn another_platform(workshop: &Workshop, base: &str) {
         message.ends_with("is for linux/arm64, not linux/amd64"),
         "{message}"
     );
-    assert_eq!(standing(base), before);
+    before.assert_holds(base);
 }
 
 fn gives_up(what: &str, image: &Made, base: &str, reasons: &[&str]) {
@@ -122,7 +147,7 @@ fn start_in(checkout: &Path, arguments: &[&str]) -> Started {
 }
 
 fn lacking_secret(checkout: &Path, base: &str) {
-    let before = standing(base);
+    let before = Standing::of(base);
     let started = start_in(checkout, &crate::DEPLOY);
     let ran = started.ends_within(crate::live::RUN);
     assert!(ran.took < REFUSED, "{ran:#?}");
@@ -131,7 +156,7 @@ fn lacking_secret(checkout: &Path, base: &str) {
         error["message"].to_string().contains("SUPABASE_"),
         "{error}"
     );
-    assert_eq!(standing(base), before);
+    before.assert_holds(base);
 }
 
 /// Keys that exist for as long as this is held; what was there before is put back.

@@ -4,6 +4,7 @@
 use crate::engine::cloud;
 use crate::engine::context::Context;
 use crate::engine::error::{Code, Failure};
+use crate::engine::operate;
 use crate::engine::report::table;
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +61,7 @@ impl State {
 /// [`Code::Secret`] naming the first key that is not as it should be; the table has been
 /// printed by then.
 pub(super) fn run(context: &Context) -> anyhow::Result<()> {
-    super::require_cloud(context)?;
+    operate::require_cloud(context)?;
     let found: Found = cloud::call(context, ["secrets", "check"]).read()?;
     let wrong = found
         .secrets

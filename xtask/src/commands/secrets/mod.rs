@@ -11,8 +11,9 @@ use crate::engine::context::Context;
 use crate::engine::deploy::guards;
 use crate::engine::error::{Code, Failure};
 use crate::engine::interrupt;
+use crate::engine::operate::require_cloud;
 use crate::engine::report::table;
-use crate::local::{self, secrets};
+use crate::local::secrets;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Read as _, Write as _};
@@ -104,13 +105,6 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         Action::Remove { secret, key } => remove(context, secret, key.as_deref()),
         Action::Materialize { secret, command } => materialize(context, secret, command),
     }
-}
-
-fn require_cloud(context: &Context) -> anyhow::Result<()> {
-    if context.is_local() {
-        local::cloud::require(context)?;
-    }
-    Ok(())
 }
 
 fn check_name(context: &Context, secret: &str, key: Option<&str>) -> anyhow::Result<()> {
@@ -210,19 +204,9 @@ fn get(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
     require_cloud(context)?;
     let mut stored: BTreeMap<String, String> =
         cloud::call(context, ["secrets", "read", secret]).read()?;
-    let value = stored.remove(key).ok_or_else(|| {
-        Failure::new(
-            Code::Secret,
-            format!(
-                "secret {name} of environment {} has no key {key}",
-                context.environment
-            ),
-        )
-        .hint(format!(
-            "cargo xtask secrets set {secret} {key} --env {} < FILE_WITH_THE_VALUE",
-            context.environment
-        ))
-    })?;
+    let value = stored
+        .remove(key)
+        .ok_or_else(|| secrets::missing(context, secret, key))?;
     // Past the report, which would copy it to the page of a workflow's run.
     writeln!(std::io::stdout().lock(), "{value}")?;
     Ok(())

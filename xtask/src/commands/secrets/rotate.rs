@@ -3,7 +3,7 @@
 use crate::engine::context::Context;
 use crate::engine::deploy::guards;
 use crate::engine::error::{Code, Failure, FailureContext as _};
-use crate::engine::operate::{answers, change};
+use crate::engine::operate::{self, answers, change};
 use serde::Serialize;
 
 /// The result of `secrets rotate --json`.
@@ -24,7 +24,7 @@ struct Rotated<'a> {
 pub(super) fn run(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
     guards::said_yes(context, &format!("secrets rotate {secret} {key}"))?;
     let value = super::value(context, secret, key)?;
-    super::require_cloud(context)?;
+    operate::require_cloud(context)?;
     super::store(context, secret, key, value)?;
     let injected = context
         .platform
