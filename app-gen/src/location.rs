@@ -118,7 +118,7 @@ fn open_bucket(bucket: &str) -> Result<Arc<dyn ObjectStore>> {
         .with_allow_http(endpoint_is_http)
         .with_connect_timeout(CONNECT_TIMEOUT)
         .with_timeout(REQUEST_TIMEOUT);
-    // Without any root certificate the HTTP client cannot even be made, and debian:bookworm-slim has
+    // Without any root certificate the HTTP client cannot even be made, and debian:trixie-slim has
     // none. These come on top of those of the system.
     for root in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
         options = options.with_root_certificate(Certificate::from_der(root)?);

@@ -164,7 +164,7 @@ fn an_image_that_only_the_engine_has_is_used_and_not_pinned() {
     let checkout = Checkout::new();
     // Nobody listens there.
     let reference = format!("localhost:1/{}:1", checkout.repository("base"));
-    docker(&["tag", "debian:bookworm-slim", &reference]);
+    docker(&["tag", "debian:trixie-slim", &reference]);
     build_upon(&checkout, &reference);
     let found = row(&checkout, &["--update"]);
     let built = checkout.run(&["build", "app", "--json"]);

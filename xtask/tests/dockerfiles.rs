@@ -30,7 +30,7 @@ impl Names {
     fn new() -> Self {
         let names = Self(format!("xtask-test-{}-", std::process::id()));
         for image in IMAGES {
-            docker(&["tag", "debian:bookworm-slim", &names.of(image)]);
+            docker(&["tag", "debian:trixie-slim", &names.of(image)]);
         }
         names
     }

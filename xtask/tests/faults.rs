@@ -181,7 +181,7 @@ fn a_binary_that_needs_a_newer_libc_is_refused() {
     let checkout = Checkout::new();
     // The binary is compiled and kept while the base has what it needs …
     app(checkout.run(&BUILD));
-    checkout.replace("app-gen-infra/platform.toml", "\"2.36\"", "\"2.10\"");
+    checkout.replace("app-gen-infra/platform.toml", "\"2.41\"", "\"2.10\"");
     let repository = checkout.repository("app");
     let refused = || {
         registry::remove_tags(REGISTRY, &repository);
@@ -190,7 +190,7 @@ fn a_binary_that_needs_a_newer_libc_is_refused() {
         assert_eq!(error["exit_code"], 5);
         let text = error["message"].as_str().unwrap();
         assert!(text.contains("server needs libc 2."), "{text}");
-        assert!(text.contains("debian:bookworm-slim has 2.10"), "{text}");
+        assert!(text.contains("debian:trixie-slim has 2.10"), "{text}");
     };
     // … and refused where it is only packed again, as where it is compiled.
     refused();

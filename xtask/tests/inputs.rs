@@ -286,7 +286,7 @@ fn an_image_of_the_manifest_has_all_its_parts() {
     assert_eq!(app["dockerfile"]["path"], "server/Dockerfile");
     assert_eq!(app["ignore_file"]["path"], "server/.dockerignore");
     assert_eq!(paths(&app), ["notes.txt"]);
-    assert_eq!(app["bases"][0]["reference"], "debian:bookworm-slim");
+    assert_eq!(app["bases"][0]["reference"], "debian:trixie-slim");
     assert_eq!(app["rust"]["package"], "server");
     assert_eq!(app["npm"], Value::Null);
     let tool = inputs("generator");

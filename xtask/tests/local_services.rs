@@ -208,7 +208,7 @@ fn down_removes_the_containers_of_its_own_tasks_only() {
             "run",
             "--detach",
             &label,
-            "debian:bookworm-slim",
+            "debian:trixie-slim",
             "sleep",
             "600",
         ])

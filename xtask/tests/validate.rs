@@ -206,7 +206,7 @@ impl Foreign {
             "--detach",
             "--name",
             &name,
-            "debian:bookworm-slim",
+            "debian:trixie-slim",
             "sleep",
             "300",
         ]);

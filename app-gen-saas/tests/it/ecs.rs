@@ -16,7 +16,7 @@ use crate::support::binary::Binary;
 use crate::support::client::{SentEvent, assert_whole, messages, outline, sent_events};
 
 const ENDPOINT: &str = "http://127.0.0.1:4566";
-const IMAGE: &str = "debian:bookworm-slim";
+const IMAGE: &str = "debian:trixie-slim";
 
 /// What every generator begins with here.
 const PRELUDE: &str = r#"

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// PostgreSQL: user and database `app`, port 5432, trusts its network, stops fast on SIGTERM.
-pub const POSTGRES_IMAGE: &str = "app-gen-postgres:15";
+pub const POSTGRES_IMAGE: &str = "app-gen-postgres:17";
 /// What [`POSTGRES_IMAGE`] is made from, relative to the checkout.
 const POSTGRES_FOLDER: &str = "ci/postgres";
 const POSTGRES_FILES: &[&str] = &["Dockerfile", "entrypoint.sh"];

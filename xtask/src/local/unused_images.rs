@@ -150,7 +150,7 @@ mod tests {
             &["localhost:5000/app:key-1"],
             "localhost:5000/app@sha256:served"
         ));
-        assert!(!goes(&["debian:bookworm-slim"], old));
+        assert!(!goes(&["debian:trixie-slim"], old));
         assert!(!goes(
             &["localhost:5000/another:key-1"],
             "localhost:5000/another@sha256:old"

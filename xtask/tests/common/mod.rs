@@ -105,7 +105,7 @@ impl Checkout {
             checkout.write(
                 &format!("{name}/Dockerfile"),
                 &format!(
-                    "FROM debian:bookworm-slim\nCOPY bin/{name} /usr/local/bin/{name}\n\
+                    "FROM debian:trixie-slim\nCOPY bin/{name} /usr/local/bin/{name}\n\
                      COPY notes.txt /notes.txt\nENTRYPOINT [\"/usr/local/bin/{name}\"]\n\
                      ARG IMAGE_KEY\nENV IMAGE_KEY=${{IMAGE_KEY}}\n"
                 ),
@@ -149,7 +149,7 @@ impl Checkout {
         };
         format!(
             "project = \"{name}\"\nowner = \"test\"\nregion = \"us-east-1\"\nplatform = \"linux/amd64\"\n\
-             base_image = \"debian:bookworm-slim\"\nbase_libc = \"2.36\"\n\n{}{}\
+             base_image = \"debian:trixie-slim\"\nbase_libc = \"2.41\"\n\n{}{}\
              [services.orchestrator]\n{}port = 5013\nhealth_path = \"/health\"\n\
              environment = {{ GENERATOR_PROVIDER = \"template\" }}\n\n\
              [tasks.generator]\n{}\n\

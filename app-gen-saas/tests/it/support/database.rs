@@ -1,6 +1,6 @@
 //! Databases for tests: a SQLite file of its own, or a database of its own on a real PostgreSQL server.
 //!
-//! The server is started from the machine's programs, else from the image `app-gen-postgres:15`. A shell
+//! The server is started from the machine's programs, else from the image `app-gen-postgres:17`. A shell
 //! waits beside it for the end of the test process, however that comes, then stops it and cleans up.
 
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{ChildStdin, Command};
 use tokio::sync::OnceCell;
 
-pub const POSTGRES_IMAGE: &str = "app-gen-postgres:15";
+pub const POSTGRES_IMAGE: &str = "app-gen-postgres:17";
 
 /// A database that nobody else uses.
 pub struct TestDatabase {

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A thousand numbered lines a second, a hundred at a time.
-const CHATTY: &str = r#"FROM debian:bookworm-slim
+const CHATTY: &str = r#"FROM debian:trixie-slim
 ENTRYPOINT ["/usr/bin/perl", "-e", "$| = 1; for my $n (1 .. 1000 * $ENV{SECONDS}) { print qq(line $n\\n); select(undef, undef, undef, 0.1) if $n % 100 == 0 }"]
 "#;
 

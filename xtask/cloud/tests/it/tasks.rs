@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Says what it was given, waits, and ends as it was told.
-const PROBE: &str = r#"FROM debian:bookworm-slim
+const PROBE: &str = r#"FROM debian:trixie-slim
 ENTRYPOINT ["/bin/sh", "-c", "echo region=$AWS_REGION key=$AWS_ACCESS_KEY_ID word=$WORD; trap 'exit 143' TERM; sleep ${SLEEP:-0} & wait; exit ${EXIT:-0}"]
 "#;
 

@@ -14,7 +14,7 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 /// Runs until it is stopped, or ends at once as `EXIT` says.
-const PROBE: &str = r#"FROM debian:bookworm-slim
+const PROBE: &str = r#"FROM debian:trixie-slim
 ENTRYPOINT ["/bin/sh", "-c", "echo this is ${WORD:-nothing}; test -n \"$EXIT\" && exit $EXIT; trap 'exit 0' TERM; sleep 600 & wait"]
 "#;
 

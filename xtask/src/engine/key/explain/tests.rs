@@ -24,7 +24,7 @@ fn inputs() -> Value {
         "args": { "MODE": "fast" },
         "dockerfile": "a".repeat(64),
         "ignore_file": "b".repeat(64),
-        "bases": { "debian:bookworm-slim": format!("sha256:{}", "c".repeat(64)) },
+        "bases": { "debian:trixie-slim": format!("sha256:{}", "c".repeat(64)) },
         "context": {
             "notes.txt": file('1', "644"),
             "link": { "kind": "symlink", "target": "notes.txt" },
@@ -132,7 +132,7 @@ fn lines_for_people() {
         it["platform"] = json!("linux/arm64");
         it["target"] = Value::Null;
         it["args"] = json!({ "MODE": "", "NEW": "a\nb" });
-        it["bases"]["debian:bookworm-slim"] = json!(format!("sha256:{}", hash('8')));
+        it["bases"]["debian:trixie-slim"] = json!(format!("sha256:{}", hash('8')));
         it["dockerfile"] = json!(hash('8'));
         it["ignore_file"] = Value::Null;
         it["context"]["notes.txt"] = file('8', "755");
@@ -160,7 +160,7 @@ fn lines_for_people() {
     target stage removed: slim
     argument MODE changed: fast → (empty)
     argument NEW added: a\nb
-    base debian:bookworm-slim moved: sha256:cccccccccccc → sha256:888888888888
+    base debian:trixie-slim moved: sha256:cccccccccccc → sha256:888888888888
     toolchain rustc changed: rustc 1.94.0 (1) → rustc 1.95.0 (2)
     configuration .cargo/config.toml changed
     workspace profile changed
