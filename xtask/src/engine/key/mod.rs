@@ -106,19 +106,22 @@ pub fn compute(
         platform: platform.platform.clone(),
     };
     let cache = StatCache::open(records, &image.repository);
-    let docker = DockerInputs::read(&build, &Pins::load(root)?, &cache, |dockerfile| {
-        base_references(dockerfile, platform, image)
-    })?;
-    let rust = image
-        .rust
-        .as_ref()
-        .map(|rust| rust_inputs(root, records, rust, &cache))
-        .transpose()?;
-    let npm = image
-        .npm
-        .as_ref()
-        .map(|npm| npm_inputs(root, npm, &cache))
-        .transpose()?;
+    let prebuilds = || {
+        let rust = image.rust.as_ref();
+        let npm = image.npm.as_ref();
+        anyhow::Ok((
+            rust.map(|rust| rust_inputs(root, records, rust, &cache))
+                .transpose()?,
+            npm.map(|npm| npm_inputs(root, npm, &cache)).transpose()?,
+        ))
+    };
+    let (docker, (rust, npm)) = DockerInputs::read(
+        &build,
+        &Pins::load(root)?,
+        &cache,
+        |dockerfile| base_references(dockerfile, platform, image),
+        prebuilds,
+    )?;
     // Where it cannot be written, the next key takes longer; this one is right.
     let _ = cache.save();
     docker.into_key(build, rust, npm)
@@ -164,7 +167,7 @@ pub fn of_build(build: &DockerBuild) -> anyhow::Result<Key> {
         |_| StatCache::none(),
         |state| StatCache::open(&state, &absolute.to_string_lossy()),
     );
-    let docker = DockerInputs::read(build, &Pins::default(), &cache, |dockerfile| {
+    let references = |dockerfile: &[u8]| {
         dockerfile::external_images(
             &build.dockerfile.display().to_string(),
             dockerfile,
@@ -174,7 +177,8 @@ pub fn of_build(build: &DockerBuild) -> anyhow::Result<Key> {
                 platform: &build.platform,
             },
         )
-    })?;
+    };
+    let (docker, ()) = DockerInputs::read(build, &Pins::default(), &cache, references, || Ok(()))?;
     let _ = cache.save();
     docker.into_key(build.clone(), None, None)
 }
@@ -188,25 +192,39 @@ struct DockerInputs {
 }
 
 impl DockerInputs {
-    /// `references` finds the base images that the bytes of the Dockerfile name.
-    fn read(
+    /// `references` finds the base images that the bytes of the Dockerfile name. Registries and
+    /// the engine take their time to tell what those stand for; meanwhile files are read, these
+    /// and what `beside` reads.
+    fn read<T>(
         build: &DockerBuild,
         pins: &Pins,
         cache: &StatCache,
         references: impl FnOnce(&[u8]) -> anyhow::Result<BTreeSet<String>>,
-    ) -> anyhow::Result<Self> {
+        beside: impl FnOnce() -> anyhow::Result<T>,
+    ) -> anyhow::Result<(Self, T)> {
         let dockerfile = read_dockerfile(&build.dockerfile).failure(|| {
             let name = build.dockerfile.display();
             Failure::new(Code::Usage, format!("failed to read Dockerfile {name}"))
                 .hint("name it with --file")
         })?;
         let ignore_file = IgnoreFile::of_context(&build.context, &build.dockerfile)?;
-        Ok(Self {
-            bases: base::resolve_all(&references(&dockerfile)?, pins)?,
-            context: read_tree(&build.context, ignore_file.as_ref(), cache)?,
+        let references = references(&dockerfile)?;
+        let (bases, files) = std::thread::scope(|scope| {
+            let bases = scope.spawn(|| base::resolve_all(&references, pins));
+            let files = read_tree(&build.context, ignore_file.as_ref(), cache)
+                .and_then(|context| Ok((context, beside()?)));
+            let panicked = |_| Err(anyhow::anyhow!("asking for base images panicked"));
+            (bases.join().unwrap_or_else(panicked), files)
+        });
+        let bases = bases?;
+        let (context, other) = files?;
+        let docker = Self {
             dockerfile,
             ignore_file,
-        })
+            bases,
+            context,
+        };
+        Ok((docker, other))
     }
 
     fn into_key(
