@@ -96,8 +96,15 @@ export function createJob(description: string, provider?: string): Promise<Job> 
   });
 }
 
+/** An event with its bytes in the stream. */
+export interface StreamedEvent {
+  sequence: number;
+  type: string;
+  frame: string;
+}
+
 /** The whole event stream of a finished job: the server closes it after the last event. */
-export async function fetchEventStream(jobId: string): Promise<{ sequence: number; type: string; frame: string }[]> {
+export async function fetchEventStream(jobId: string): Promise<StreamedEvent[]> {
   const response = await fetch(`${API_URL}/api/jobs/${jobId}/events?after=0`, {
     signal: AbortSignal.timeout(JOB_TIMEOUT_MS),
   });

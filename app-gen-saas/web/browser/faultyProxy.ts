@@ -3,34 +3,44 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { AddressInfo } from "node:net";
 import { API_URL } from "./browser.ts";
 
-/** What happens to the next stream: cut off after so many events, refused with 503, or nothing. */
-export type Fault = { cutAfter: number } | "refuse";
+/** What happens to the next stream: held after so many events until it is cut, refused with 503, or nothing. */
+export type Fault = { holdAfter: number } | "refuse";
 
 export interface FaultyProxy {
   url: string;
   /** One for each event stream the page opened: where it asked to go on. */
   streams: { after: string | null; lastEventId: string | undefined }[];
+  /**
+   * Breaks off the stream that is held. A browser may drop what it has received and not yet
+   * handled when a connection breaks, so wait until the page shows the events before.
+   */
+  cut: () => void;
   close: () => Promise<void>;
 }
 
 export async function startFaultyProxy(faults: Fault[]): Promise<FaultyProxy> {
   const streams: FaultyProxy["streams"] = [];
+  let held: ServerResponse | undefined;
   const server = createServer((incoming, outgoing) => {
     const url = new URL(API_URL + (incoming.url ?? "/"));
-    if (!url.pathname.endsWith("/events")) return forward(incoming, outgoing, null);
+    if (!url.pathname.endsWith("/events")) return forward(incoming, outgoing);
     streams.push({
       after: url.searchParams.get("after"),
       lastEventId: incoming.headers["last-event-id"] as string | undefined,
     });
     const fault = faults.shift() ?? null;
     if (fault === "refuse") return void outgoing.writeHead(503).end();
-    forward(incoming, outgoing, fault && fault.cutAfter);
+    if (fault === null) return forward(incoming, outgoing);
+    held = outgoing;
+    forward(incoming, outgoing, fault.holdAfter);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,
     streams,
+    // Ends the connection, not the answer: the stream is broken.
+    cut: () => held?.socket?.end(),
     close: () => {
       server.closeAllConnections();
       return new Promise((resolve) => server.close(() => resolve()));
@@ -38,21 +48,19 @@ export async function startFaultyProxy(faults: Fault[]): Promise<FaultyProxy> {
   };
 }
 
-function forward(incoming: IncomingMessage, outgoing: ServerResponse, cutAfter: number | null): void {
+function forward(incoming: IncomingMessage, outgoing: ServerResponse, holdAfter?: number): void {
   const { host: _, ...headers } = incoming.headers;
   const upstream = request(new URL(API_URL + (incoming.url ?? "/")), { method: incoming.method, headers }, (answer) => {
     outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-    if (cutAfter === null) return void answer.pipe(outgoing);
+    if (holdAfter === undefined) return void answer.pipe(outgoing);
     let text = "";
     answer.setEncoding("utf8").on("data", (chunk: string) => {
       text += chunk;
       // Keep-alive comments are frames without data.
       const frames = text.split("\n\n").slice(0, -1).filter((frame) => /^data:/m.test(frame));
-      if (frames.length < cutAfter) return;
+      if (frames.length < holdAfter) return;
       answer.destroy();
-      const kept = frames.slice(0, cutAfter).map((frame) => `${frame}\n\n`);
-      // Ends the connection, not the answer: the events so far arrive, then the stream is broken.
-      outgoing.write(kept.join(""), () => outgoing.socket?.end());
+      outgoing.write(frames.slice(0, holdAfter).map((frame) => `${frame}\n\n`).join(""));
     });
   });
   upstream.on("error", () => outgoing.destroy());

@@ -15,6 +15,7 @@ import {
   JOB_TIMEOUT_MS,
   jobIdOf,
   launchBrowser,
+  type StreamedEvent,
   submitDescription,
   takeScreenshot,
   withPage,
@@ -93,8 +94,8 @@ describe("the page", { timeout: 10 * 60_000 }, () => {
       await page.getByRole("link", { name: "Download app.zip" }).waitFor();
       await page.getByText("Complete", { exact: true }).waitFor();
       const before = await lines(page).allInnerTexts();
-      const shown = (await fetchEventStream(succeededId)).filter((event) => event.type !== "heartbeat");
-      assert.equal(before.length, shown.length, "a line for every event but heartbeats");
+      const expected = withLine(await fetchEventStream(succeededId));
+      assert.equal(before.length, expected.length, "a line for every event but heartbeats");
       await page.reload();
       await page.getByText("Complete", { exact: true }).waitFor();
       assert.deepEqual(await lines(page).allInnerTexts(), before);
@@ -140,32 +141,38 @@ describe("the page", { timeout: 10 * 60_000 }, () => {
     }));
 
   test("a stream that breaks off goes on where it was, with nothing lost or doubled", () =>
-    withFaults([{ cutAfter: 3 }, { cutAfter: 2 }], (proxy) =>
+    withFaults([{ holdAfter: 3 }, { holdAfter: 2 }], (proxy) =>
       withPage(browser, { ...desktop, baseURL: proxy.url }, async (page) => {
         const events = await fetchEventStream(succeededId);
         await page.goto(`/#/jobs/${succeededId}`);
-        await page.getByText("Connection lost, reconnecting…").waitFor();
+        for (const count of [3, 5]) {
+          await shown(page, events.slice(0, count));
+          proxy.cut();
+          await page.getByText("Connection lost, reconnecting…").waitFor();
+        }
         await page.getByText("Complete", { exact: true }).waitFor();
         assert.deepEqual(
           proxy.streams.map((stream) => stream.lastEventId ?? stream.after),
           ["0", "3", "5"],
           "each stream goes on after the last event of the one before",
         );
-        assert.equal(await lines(page).count(), events.filter((event) => event.type !== "heartbeat").length);
+        assert.equal(await lines(page).count(), withLine(events).length);
       }),
     ));
 
   test("a stream the server refuses is said to be lost and is opened again", () =>
-    withFaults([{ cutAfter: 4 }, "refuse", "refuse"], (proxy) =>
+    withFaults([{ holdAfter: 4 }, "refuse", "refuse"], (proxy) =>
       withPage(browser, { ...desktop, baseURL: proxy.url }, async (page) => {
+        const events = await fetchEventStream(succeededId);
         await page.goto(`/#/jobs/${succeededId}`);
+        await shown(page, events.slice(0, 4));
+        proxy.cut();
         await page.getByText("Connection lost", { exact: true }).waitFor();
         await page.getByRole("button", { name: "Try now" }).click();
         await page.getByText("Complete", { exact: true }).waitFor();
         assert.equal(proxy.streams.length, 4);
         assert.deepEqual(proxy.streams.at(-1), { after: "4", lastEventId: undefined });
-        const events = await fetchEventStream(succeededId);
-        assert.equal(await lines(page).count(), events.filter((event) => event.type !== "heartbeat").length);
+        assert.equal(await lines(page).count(), withLine(events).length);
       }),
     ));
 
@@ -220,6 +227,15 @@ async function withFaults(faults: Fault[], journey: (proxy: FaultyProxy) => Prom
   } finally {
     await proxy.close();
   }
+}
+
+/** Waits until the log shows these events. */
+async function shown(page: Page, events: StreamedEvent[]): Promise<void> {
+  await lines(page).nth(withLine(events).length - 1).waitFor();
+}
+
+function withLine(events: StreamedEvent[]): StreamedEvent[] {
+  return events.filter((event) => event.type !== "heartbeat");
 }
 
 async function check(page: Page, name: string, size: { width: number; height: number }): Promise<void> {
