@@ -1,4 +1,4 @@
-//! `ecr login` and `ecr tag`.
+//! `ecr login`.
 
 use crate::config::Cloud;
 use crate::ecr::{Ecr, host_of};
@@ -14,33 +14,18 @@ pub(crate) enum Command {
         #[arg(long = "repository", value_name = "REPOSITORY")]
         repositories: Vec<String>,
     },
-    /// Put a tag on an image by its exact manifest bytes, so that the digest stays
-    Tag {
-        #[arg(long)]
-        repository: String,
-        /// sha256:…
-        #[arg(long)]
-        digest: String,
-        #[arg(long)]
-        tag: String,
-    },
 }
 
 /// # Errors
-/// A repository or image does not exist, or a call fails.
+/// A repository does not exist, or a call fails.
 pub(crate) async fn run(command: Command, cloud: &Cloud) -> anyhow::Result<Outcome> {
-    let ecr = Ecr::new(cloud.sdk());
     match command {
-        Command::Login { repositories } => login(&ecr, &repositories, cloud).await,
-        Command::Tag {
-            repository,
-            digest,
-            tag,
-        } => Outcome::success(ecr.move_tag(&repository, &digest, &tag).await?),
+        Command::Login { repositories } => login(&repositories, cloud).await,
     }
 }
 
-async fn login(ecr: &Ecr, repositories: &[String], cloud: &Cloud) -> anyhow::Result<Outcome> {
+async fn login(repositories: &[String], cloud: &Cloud) -> anyhow::Result<Outcome> {
+    let ecr = Ecr::new(cloud.sdk());
     for repository in repositories {
         match ecr.describe_repository(repository).await {
             Ok(()) => {}

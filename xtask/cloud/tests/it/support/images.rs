@@ -9,7 +9,6 @@ use std::process::{Command, Stdio};
 pub(crate) struct Pushed {
     /// `registry/repository@sha256:…`
     pub(crate) by_digest: String,
-    pub(crate) digest: String,
     tagged: String,
     /// Of the task definition that the space registers.
     family: String,
@@ -41,7 +40,6 @@ impl Pushed {
         let digest = metadata["containerimage.digest"].as_str().expect("digest");
         Self {
             by_digest: format!("{registry}/{repository}@{digest}"),
-            digest: digest.to_owned(),
             tagged,
             family: format!("validate-{}", space.name),
         }
