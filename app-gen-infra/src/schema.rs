@@ -209,7 +209,7 @@ pub struct Environment {
     pub log_retention_days: u32,
     /// Addresses of its VPC.
     pub vpc_cidr: Spanned<String>,
-    /// Whether its data outlives its stacks, and nothing may destroy it.
+    /// Whether its data outlives its stacks, nothing may destroy it, and its tasks take no commands.
     #[serde(default)]
     pub protected: bool,
     /// What a month may cost; absent for the local cloud.

@@ -74,7 +74,7 @@ export interface Environment {
   readonly account: string | undefined;
   readonly logRetentionDays: number;
   readonly vpcCidr: string;
-  /** Its data outlives its stacks, and it cannot be destroyed. */
+  /** Its data outlives its stacks, it cannot be destroyed, and its tasks take no commands. */
   readonly protected: boolean;
   /** What a month may cost; absent for the local cloud. */
   readonly budgetUsdPerMonth: number | undefined;

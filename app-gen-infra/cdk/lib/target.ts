@@ -14,6 +14,8 @@ export interface Target {
   readonly account: string;
   readonly region: string;
   readonly isLocal: boolean;
+  /** Whether people may run commands in the orchestrator's tasks; the local cloud's are entered by the engine. */
+  readonly admitsCommands: boolean;
   readonly names: Names;
 }
 
@@ -68,6 +70,7 @@ export function targetFor(platform: Platform, name: string): Target {
     account,
     region: platform.region,
     isLocal,
+    admitsCommands: !isLocal && !environment.protected,
     names: namesFor(platform, name, account),
   };
 }

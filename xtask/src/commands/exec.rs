@@ -12,7 +12,7 @@ use serde::Serialize;
 /// Arguments of `exec`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Service or kind of task of platform.toml; its newest running task is taken
+    /// Service of platform.toml, locally also a kind of task; its newest running task is taken
     #[arg(value_name = "SERVICE")]
     service: String,
     /// What to run there
@@ -32,8 +32,8 @@ struct Executed {
 /// Runs the command.
 ///
 /// # Errors
-/// Nothing of the service runs, there is no way into it, or what was run failed: its exit code
-/// is passed on.
+/// The environment takes no commands, nothing of the service runs, there is no way into it, or
+/// what was run failed: its exit code is passed on.
 pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let platform = &context.platform;
     let service = &args.service;
@@ -41,21 +41,13 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         let known = platform.services.keys().chain(platform.tasks.keys());
         return Err(unknown("service", service, known).into());
     }
-    guards::said_yes(context, &format!("exec {service}"))?;
+    admitted(args, context)?;
     require_cloud(context)?;
     let task = running(context, service)?;
     context
         .report
         .step(&format!("in task {} of {service}", task.task));
     if !context.is_local() {
-        if context.report.json() {
-            return Err(Failure::new(
-                Code::Usage,
-                "a session on AWS is a terminal's: there is no --json for it",
-            )
-            .hint("the same without --json")
-            .into());
-        }
         // The session's program tells nothing of how the command ended.
         let ended = inside::on_aws(context, &task, &args.command)?.with_our_streams()?;
         return Ok(ended_well(args, ended.code())?);
@@ -65,6 +57,30 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         return captured(args, context, task, command);
     }
     Ok(ended_well(args, command.with_our_streams()?.code())?)
+}
+
+/// Whether there is a way in at all: what the CDK app (`lib/service/exec.ts`) opens, where
+/// platform.toml does not protect the environment, and what the local cloud has in any case.
+fn admitted(args: &Args, context: &Context) -> anyhow::Result<()> {
+    let service = &args.service;
+    let log = format!("cargo xtask logs {service} --env {}", context.environment);
+    if context.environment().protected {
+        return Err(guards::refusal(context, "its tasks take no commands", &log));
+    }
+    if context.is_local() {
+        return Ok(());
+    }
+    if !context.platform.services.contains_key(service) {
+        let message = format!("on AWS only services take commands, not tasks of {service}");
+        return Err(Failure::new(Code::Usage, message).hint(log).into());
+    }
+    if context.report.json() {
+        let message = "a session on AWS is a terminal's: there is no --json for it";
+        return Err(Failure::new(Code::Usage, message)
+            .hint("the same without --json")
+            .into());
+    }
+    Ok(())
 }
 
 /// The newest task of a kind that runs.
@@ -108,5 +124,59 @@ fn ended_well(args: &Args, exit_code: Option<i32>) -> Result<(), Failure> {
         Some(0) => Ok(()),
         Some(code) => Err(failure(&format!("ended with exit code {code}")).passing_on(code)),
         None => Err(failure("was ended by a signal")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::error::Rendered;
+    use crate::engine::report::{Report, Verbosity};
+    use std::path::Path;
+
+    fn refused(service: &str, environment: &str, json: bool) -> Option<(u8, String, String)> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let report = Report::new(json, Verbosity::Quiet);
+        let context = Context::at(root.to_owned(), environment, true, report).unwrap();
+        let args = Args {
+            service: service.to_owned(),
+            command: vec!["sh".to_owned()],
+        };
+        let rendered = Rendered::new(&admitted(&args, &context).err()?);
+        Some((rendered.exit_code, rendered.message, rendered.hint?))
+    }
+
+    #[test]
+    fn commands_go_into_services_of_what_is_not_protected_and_locally_into_all() {
+        for service in ["orchestrator", "generator"] {
+            assert_eq!(refused(service, "local", true), None);
+            assert_eq!(
+                refused(service, "prod", false),
+                Some((
+                    11,
+                    "environment prod is protected: its tasks take no commands".to_owned(),
+                    format!("cargo xtask logs {service} --env prod"),
+                ))
+            );
+        }
+        for environment in ["dev", "staging"] {
+            assert_eq!(refused("orchestrator", environment, false), None);
+        }
+        assert_eq!(
+            refused("generator", "dev", false),
+            Some((
+                2,
+                "on AWS only services take commands, not tasks of generator".to_owned(),
+                "cargo xtask logs generator --env dev".to_owned(),
+            ))
+        );
+        assert_eq!(
+            refused("orchestrator", "dev", true),
+            Some((
+                2,
+                "a session on AWS is a terminal's: there is no --json for it".to_owned(),
+                "the same without --json".to_owned(),
+            ))
+        );
     }
 }

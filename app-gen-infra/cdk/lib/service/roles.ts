@@ -12,6 +12,7 @@ import { repositoryName } from "../images.ts";
 import { type Consumer, requiredSecretKeys } from "../platform.ts";
 import type { ConsumerNames, Target } from "../target.ts";
 import { Arns } from "../arns.ts";
+import { takeCommands } from "./exec.ts";
 
 const TASKS = "ecs-tasks.amazonaws.com";
 
@@ -66,12 +67,13 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
       actions: ["s3:ListBucket"],
       resources: [arns.artifactBucket()],
     }),
+    ...(target.admitsCommands ? [takeCommands()] : []),
   ];
   const task = createRole(scope, "OrchestratorTaskRole", names.orchestrator.taskRole, target, statements);
   const reasons: Record<string, string> = {
     [arns.taskDefinition(names.generator.family)]: "every revision of exactly one family",
     [arns.tasks()]: "tasks have random ids; all of them are of this cluster",
-    "*": "ListTasks takes no other resource; the condition limits it to this cluster",
+    "*": "neither ListTasks, which its condition limits to this cluster, nor a session's channels take a resource",
     [arns.logStreams(names.generator.logGroup)]: "one stream for each generator task",
     [arns.artifacts(JOBS_PREFIX)]: "the orchestrator's own prefix, which holds every job",
   };

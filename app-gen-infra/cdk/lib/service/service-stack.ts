@@ -6,6 +6,7 @@ import {
   CfnClusterCapacityProviderAssociations,
   Cluster,
   ContainerInsights,
+  ExecuteCommandLogging,
   FargateService,
   type FargateTaskDefinition,
   PropagatedTagSource,
@@ -15,6 +16,7 @@ import { imageReference } from "../images.ts";
 import type { NetworkStack } from "../network/network-stack.ts";
 import { ConcernStack } from "../stack.ts";
 import type { Target } from "../target.ts";
+import { mountAgentFolders } from "./exec.ts";
 import { Entrance } from "./load-balancer.ts";
 import { generatorRoles, orchestratorRoles } from "./roles.ts";
 import { createTaskDefinition, LOG_STREAM_PREFIX } from "./task-definitions.ts";
@@ -60,6 +62,8 @@ export class ServiceStack extends ConcernStack {
       clusterName: this.target.names.cluster,
       vpc: this.#vpc,
       containerInsightsV2: ContainerInsights.DISABLED,
+      // What is typed and shown may be secret; that it was asked for stands in CloudTrail.
+      ...(this.target.admitsCommands ? { executeCommandConfiguration: { logging: ExecuteCommandLogging.NONE } } : {}),
     });
     Validations.of(cluster).acknowledge({
       id: "AwsSolutions-ECS4",
@@ -93,7 +97,7 @@ export class ServiceStack extends ConcernStack {
   private createOrchestrator(generator: FargateTaskDefinition): FargateTaskDefinition {
     const { target } = this;
     const { names, platform } = target;
-    return createTaskDefinition(this, "Orchestrator", {
+    const definition = createTaskDefinition(this, "Orchestrator", {
       target,
       consumer: platform.orchestrator,
       names: names.orchestrator,
@@ -116,6 +120,10 @@ export class ServiceStack extends ConcernStack {
       // Its log is for us. It must not stand still because CloudWatch Logs does.
       logDelivery: "drop",
     });
+    if (target.admitsCommands) {
+      mountAgentFolders(definition);
+    }
+    return definition;
   }
 
   private createService(cluster: Cluster, definition: FargateTaskDefinition, network: NetworkStack): void {
@@ -135,6 +143,8 @@ export class ServiceStack extends ConcernStack {
       securityGroups: [this.sealed("OrchestratorSecurityGroup", network.orchestratorSecurityGroup)],
       propagateTags: PropagatedTagSource.SERVICE,
       enableECSManagedTags: true,
+      // Said in any case: a service keeps what nobody says.
+      enableExecuteCommand: this.target.admitsCommands,
     });
     service.attachToApplicationTargetGroup(this.entrance.targetGroup);
   }

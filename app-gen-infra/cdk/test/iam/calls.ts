@@ -49,6 +49,11 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
     { action: "s3:GetObject", resource: `${BUCKET}/jobs/1/app.zip` },
     // Asked by S3 itself, before it says that an object is missing.
     { action: "s3:ListBucket", resource: BUCKET },
+    // The agent of ECS Exec: a channel that tells it of sessions, and one for each of them.
+    { action: "ssmmessages:CreateControlChannel", resource: "*" },
+    { action: "ssmmessages:OpenControlChannel", resource: "*" },
+    { action: "ssmmessages:CreateDataChannel", resource: "*" },
+    { action: "ssmmessages:OpenDataChannel", resource: "*" },
   ],
   "app-generator-task-role": [
     // app-gen/src/location.rs
@@ -71,6 +76,10 @@ export const NOT_RECORDED: Readonly<Record<string, string>> = {
   "s3:ListBucket": "S3 asks it of itself before it says that an object is missing",
   "ecs:ListTasks": "asked only where the answer to a RunTask was lost",
   "ecs:StopTask": "asked only where a job is cancelled or runs out of time",
+  "ssmmessages:CreateControlChannel": "asked by the agent of ECS Exec, which the local cloud has not",
+  "ssmmessages:OpenControlChannel": "as CreateControlChannel",
+  "ssmmessages:CreateDataChannel": "as CreateControlChannel",
+  "ssmmessages:OpenDataChannel": "as CreateControlChannel",
 };
 
 /** What a stolen role would be tried for; no role here may do any of it. */
@@ -83,6 +92,7 @@ export const FORBIDDEN: readonly Call[] = [
   },
   { action: "ecs:RunTask", resource: `arn:aws:ecs:${PLACE}:task-definition/app-generator-2:1`, context: IN_CLUSTER },
   { action: "ecs:StopTask", resource: `arn:aws:ecs:${PLACE}:task/other/1`, context: { "ecs:cluster": "other" } },
+  { action: "ecs:ExecuteCommand", resource: TASK, context: IN_CLUSTER },
   { action: "ecs:RegisterTaskDefinition", resource: "*" },
   { action: "ecs:UpdateService", resource: `arn:aws:ecs:${PLACE}:service/app-gen-saas-cluster/app-gen-saas-app` },
   { action: "iam:PassRole", resource: role("app-gen-saas-task-role"), context: TO_TASKS },
@@ -106,5 +116,7 @@ export const FORBIDDEN: readonly Call[] = [
     resource: `arn:aws:secretsmanager:${PLACE}:secret:app-gen-saas/orchestrator-a1b2c3`,
   },
   { action: "ecr:PutImage", resource: repository("app-gen-saas-app") },
+  { action: "ssm:StartSession", resource: TASK },
+  { action: "ssmmessages:CreateControlChannel", resource: "*" },
   { action: "sts:AssumeRole", resource: role("cdk-appgen-deploy-role-000000000001-us-east-1") },
 ];

@@ -12,7 +12,14 @@ import { CALLS, FORBIDDEN, NOT_RECORDED } from "./calls.ts";
 import { allows, list, matches, type Statement } from "./evaluate.ts";
 
 /** Actions that take no resource, so that `*` is all a policy can say. */
-const WITHOUT_RESOURCE = ["ecr:GetAuthorizationToken", "ecs:ListTasks"];
+const WITHOUT_RESOURCE = [
+  "ecr:GetAuthorizationToken",
+  "ecs:ListTasks",
+  "ssmmessages:CreateControlChannel",
+  "ssmmessages:CreateDataChannel",
+  "ssmmessages:OpenControlChannel",
+  "ssmmessages:OpenDataChannel",
+];
 
 /** Statements of each role of an environment, by the role's name. */
 function policies(environment: string): Map<string, Statement[]> {
@@ -76,9 +83,25 @@ function isMade(role: string, action: string, resource: string): boolean {
   return (CALLS[role] ?? []).some((call) => call.action === action && call.resource === resource && !call.context);
 }
 
-test("other environments differ in account, zone and name alone", () => {
-  const normalised = (environment: string, account: string) =>
-    JSON.stringify([...policies(environment)]).replaceAll(account, "ACCOUNT");
+/** Whether the statement lets commands into the role's tasks. */
+function takesCommands({ Action }: Statement): boolean {
+  return list(Action).some((action) => action.startsWith("ssmmessages:"));
+}
+
+test("commands are let into the orchestrator's tasks alone, and into none that is protected", () => {
+  const admitting = (environment: string) =>
+    [...policies(environment)].filter(([, of]) => of.some(takesCommands)).map(([role]) => role);
+  assert.deepEqual(admitting("dev"), ["app-gen-saas-task-role"]);
+  assert.deepEqual(admitting("staging"), ["app-gen-saas-task-role"]);
+  assert.deepEqual(admitting("prod"), []);
+  assert.deepEqual(admitting("local"), []);
+});
+
+test("apart from that, other environments differ in account, zone and name alone", () => {
+  const normalised = (environment: string, account: string) => {
+    const rights = [...policies(environment)].map(([role, of]) => [role, of.filter((one) => !takesCommands(one))]);
+    return JSON.stringify(rights).replaceAll(account, "ACCOUNT");
+  };
   const [first, ...others] = AWS_ENVIRONMENTS.map((name, index) => normalised(name, `00000000000${index + 1}`));
   for (const other of others) {
     assert.equal(other, first);

@@ -104,6 +104,53 @@ test("no event of a generator is dropped, and no slow log holds up the orchestra
   }
 });
 
+/** What the orchestrator's container may do, and how commands come into it. */
+function entry(environment: string): object {
+  const found = template(environment, "service");
+  const properties = (type: string, more: object = {}) =>
+    Object.values(found.findResources(type, { Properties: more }))[0]?.["Properties"];
+  const definition = properties("AWS::ECS::TaskDefinition", { Family: "app-gen-saas-app" });
+  const [container] = definition.ContainerDefinitions;
+  return {
+    enabled: properties("AWS::ECS::Service").EnableExecuteCommand,
+    recorded: properties("AWS::ECS::Cluster").Configuration,
+    volumes: definition.Volumes,
+    mounts: container.MountPoints,
+    readOnly: container.ReadonlyRootFilesystem,
+    linux: container.LinuxParameters,
+  };
+}
+
+test("commands come into the orchestrator where nothing is protected, and its own files stay read-only", () => {
+  const hardened = { readOnly: true, linux: { Capabilities: { Drop: ["ALL"] }, InitProcessEnabled: true } };
+  for (const environment of ["dev", "staging"]) {
+    assert.deepEqual(entry(environment), {
+      ...hardened,
+      enabled: true,
+      recorded: { ExecuteCommandConfiguration: { Logging: "NONE" } },
+      volumes: [{ Name: "exec-agent" }, { Name: "exec-state" }, { Name: "exec-log" }],
+      mounts: [
+        { ContainerPath: "/managed-agents", ReadOnly: false, SourceVolume: "exec-agent" },
+        { ContainerPath: "/var/lib/amazon/ssm", ReadOnly: false, SourceVolume: "exec-state" },
+        { ContainerPath: "/var/log/amazon/ssm", ReadOnly: false, SourceVolume: "exec-log" },
+      ],
+    });
+  }
+  for (const environment of ["local", "prod"]) {
+    const nothing = { recorded: undefined, volumes: undefined, mounts: undefined };
+    // Said, because a service keeps what nobody says.
+    assert.deepEqual(entry(environment), { ...hardened, ...nothing, enabled: false });
+  }
+});
+
+test("the generator takes no commands", () => {
+  dev.hasResourceProperties("AWS::ECS::TaskDefinition", {
+    Family: "app-generator",
+    Volumes: Match.absent(),
+    ContainerDefinitions: [Match.objectLike({ MountPoints: Match.absent() })],
+  });
+});
+
 test("without a certificate the load balancer speaks HTTP", () => {
   dev.resourceCountIs("AWS::ElasticLoadBalancingV2::Listener", 1);
   dev.hasResourceProperties("AWS::ElasticLoadBalancingV2::Listener", {

@@ -80,7 +80,10 @@ async fn session(which: Which, command: &str, cloud: &Cloud) -> anyhow::Result<O
         return Err(CloudError::new(Kind::Conflict, message).into());
     };
     let target = format!("ecs:{cluster}_{}_{runtime_id}", id.short());
-    let session = ecs.execute(&cluster, &task, command).await?;
+    let session = ecs
+        .execute(&cluster, &task, command)
+        .await
+        .map_err(|error| not_reached(error, &cloud.environment))?;
     Outcome::success(json!({
         "session_id": session.id,
         "stream_url": session.stream_url,
@@ -88,6 +91,17 @@ async fn session(which: Which, command: &str, cloud: &Cloud) -> anyhow::Result<O
         "target": target,
         "region": cloud.region(),
     }))
+}
+
+/// Says what to do where ECS reaches nobody in the task: an agent takes some seconds to connect,
+/// and may end before the task does.
+fn not_reached(error: CloudError, environment: &str) -> CloudError {
+    match error.kind {
+        Kind::Service => error.hint(format!(
+            "try again in a minute, then with new tasks: cargo xtask restart --env {environment}"
+        )),
+        _ => error,
+    }
 }
 
 async fn stop(which: Which, reason: &str, cloud: &Cloud) -> anyhow::Result<Outcome> {
@@ -181,6 +195,16 @@ mod tests {
                 ))
             })
             .to_vec()
+    }
+
+    #[test]
+    fn where_nobody_is_reached_new_tasks_may_help() {
+        let hint = |kind| not_reached(CloudError::new(kind, "ecs ExecuteCommand"), "dev").hint;
+        assert_eq!(
+            hint(Kind::Service).as_deref(),
+            Some("try again in a minute, then with new tasks: cargo xtask restart --env dev")
+        );
+        assert_eq!(hint(Kind::Denied), None);
     }
 
     #[test]

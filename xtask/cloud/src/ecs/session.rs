@@ -49,3 +49,52 @@ impl Ecs {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canned::Canned;
+    use crate::ecs::TaskId;
+    use serde_json::{Value, json};
+
+    const ARN: &str = "arn:aws:ecs:us-east-1:000000000001:task/cluster/0123";
+
+    #[tokio::test]
+    async fn a_command_goes_to_the_first_container_of_the_task() {
+        let described = json!({ "tasks": [{
+            "taskArn": ARN, "lastStatus": "RUNNING", "containers": [{ "name": "app" }],
+        }], "failures": [] });
+        let session = json!({ "session": {
+            "sessionId": "ecs-execute-command-1", "streamUrl": "wss://stream", "tokenValue": "token",
+        } });
+        let refused = json!({ "__type": "TargetNotConnectedException", "message": "try later" });
+        let canned = Canned::new([
+            (200, described.to_string()),
+            (200, session.to_string()),
+            (400, refused.to_string()),
+        ]);
+        let ecs = Ecs::new(&canned.config());
+        let id = TaskId(ARN.to_owned());
+        let tasks = ecs.describe_tasks("cluster", &[id]).await.expect("tasks");
+        let session = ecs.execute("cluster", &tasks[0], "sh").await.ok();
+        let told = session.map(|session| (session.id, session.stream_url, session.token));
+        let expected = ["ecs-execute-command-1", "wss://stream", "token"].map(str::to_owned);
+        assert_eq!(told, Some(expected.into()));
+        let asked: Value = serde_json::from_str(&canned.requests()[1].body).expect("JSON");
+        assert_eq!(
+            asked,
+            json!({ "cluster": "cluster", "task": ARN, "container": "app", "interactive": true,
+                "command": "sh" })
+        );
+        let error = ecs.execute("cluster", &tasks[0], "sh").await.err();
+        let error = error.expect("nobody is there");
+        assert_eq!(
+            (error.kind, error.message.as_str()),
+            (
+                Kind::Service,
+                "ecs ExecuteCommand arn:aws:ecs:us-east-1:000000000001:task/cluster/0123: \
+                 TargetNotConnectedException: try later"
+            )
+        );
+    }
+}

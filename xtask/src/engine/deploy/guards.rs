@@ -66,7 +66,8 @@ pub fn protected(context: &Context, command: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn refusal(context: &Context, why: &str, hint: &str) -> anyhow::Error {
+/// What is not done to the environment because it is protected.
+pub fn refusal(context: &Context, why: &str, hint: &str) -> anyhow::Error {
     Failure::new(
         Code::Refused,
         format!("environment {} is protected: {why}", context.environment),
