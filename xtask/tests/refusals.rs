@@ -67,6 +67,18 @@ fn unknown_names_list_the_known_ones() {
 }
 
 #[test]
+fn what_the_local_cloud_does_not_record_is_not_taken_for_nothing() {
+    let checkout = Checkout::new();
+    let error = error(&checkout, &["tasks", "--failed"], &[]);
+    assert_eq!(error["exit_code"], 2);
+    assert_eq!(
+        error["hint"],
+        "cargo xtask tasks --all lists what it remembers"
+    );
+    assert_eq!(checkout.run(&["tasks", "--since", "1h"]).code, 2);
+}
+
+#[test]
 fn a_stopped_engine_is_a_missing_prerequisite() {
     let checkout = Checkout::new();
     let env = [("DOCKER_HOST", "unix:///nonexistent/docker.sock")];

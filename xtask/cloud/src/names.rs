@@ -52,6 +52,8 @@ pub(crate) struct Deployed {
     pub(crate) state_bucket: String,
     /// Names of all alarms begin like this.
     pub(crate) alarm_prefix: String,
+    /// Log group where EventBridge writes which tasks failed.
+    pub(crate) failure_log_group: String,
 }
 
 impl Deployed {
@@ -68,6 +70,7 @@ impl Deployed {
             buckets: [bucket("generated-apps"), bucket("access-logs")],
             state_bucket: bucket("state"),
             alarm_prefix: format!("{project}{suffix}-"),
+            failure_log_group: format!("/aws/events/{project}-task-failures{suffix}"),
         }
     }
 

@@ -23,6 +23,7 @@ pub(crate) enum On {
     ServiceCluster,
     ServiceTasks,
     ServiceLogGroups,
+    FailureLogGroup,
     /// Task definitions of the kinds of task.
     TaskDefinitions,
     /// Roles of the kinds of task.
@@ -220,6 +221,7 @@ pub(crate) const RIGHTS: &[Right] = &[
         On::Everything,
     ),
     right("logs", "logs:FilterLogEvents", On::ServiceLogGroups),
+    right("tasks", "logs:FilterLogEvents", On::FailureLogGroup),
     in_cluster(
         InCluster::Service,
         "run",

@@ -3,17 +3,21 @@
 use crate::config::Cloud;
 use crate::ecs::{Container, Ecs, TaskId, TaskState};
 use crate::error::{CloudError, Kind};
+use crate::log_reader::{Reader, Source};
 use crate::logs::{LogLine, Logs};
 use crate::names::Deployed;
 use crate::stop_reasons::{Meaning, Stop, meaning};
 use crate::validate::Names;
 use serde::Serialize;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use tokio::task::JoinSet;
 
 /// Failed tasks whose log is read: the newest. A crash loop leaves hundreds that say the same.
 const LOGS_READ: usize = 20;
+
+/// Recorded failures that are listed: the newest.
+const FAILURES_LISTED: usize = 1_000;
 
 /// Lines that tell what a bare exit code means.
 const TELLING_LINES: u32 = 5;
@@ -127,6 +131,48 @@ pub(crate) async fn list_deployed(
         Err(error) if error.kind == Kind::NotFound => Ok(Vec::new()),
         listed => listed,
     }
+}
+
+/// Tasks that failed since then, the latest first, as EventBridge recorded them (the CDK app's
+/// `lib/observability/task-failures.ts` says which). `log_lines` as for [`list`].
+///
+/// # Errors
+/// A call fails, there is no record ([`Kind::NotFound`]), or something else stands in it.
+pub(crate) async fn list_failed(
+    cloud: &Cloud,
+    since_ms: i64,
+    log_lines: Option<u32>,
+) -> Result<Vec<Task>, CloudError> {
+    let group = Deployed::new(cloud).failure_log_group;
+    let source = Source {
+        name: OTHER.to_owned(),
+        group: group.clone(),
+        stream: None,
+    };
+    let mut reader = Reader::new(Logs::new(cloud.sdk()), vec![source], since_ms, false);
+    let mut states = VecDeque::new();
+    reader.begin_pass().await;
+    while let Some(line) = reader.next().await? {
+        let state = TaskState::of_event(&line.message).map_err(|error| {
+            let message = format!("{group}: a line is no event of a task: {error}");
+            CloudError::new(Kind::Service, message)
+        })?;
+        // EventBridge may tell of a task twice.
+        states.retain(|known: &TaskState| known.arn != state.arn);
+        if states.len() == FAILURES_LISTED {
+            states.pop_front();
+        }
+        states.push_back(state);
+    }
+    if !reader.found_any() {
+        let message = format!("nothing records failures of tasks: no log group {group}");
+        return Err(CloudError::new(Kind::NotFound, message)
+            .hint(format!("cargo xtask deploy --env {}", cloud.environment)));
+    }
+    let newest_first = states.into_iter().rev();
+    let mut tasks: Vec<Task> = newest_first.map(|state| Task::new(state, cloud)).collect();
+    read_logs(&mut tasks, cloud, &Ecs::new(cloud.sdk()), log_lines).await;
+    Ok(tasks)
 }
 
 /// Reads the logs of failed tasks side by side. A log that cannot be read says nothing,

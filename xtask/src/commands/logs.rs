@@ -176,7 +176,7 @@ impl Named {
 }
 
 /// Milliseconds since 1970.
-fn parse_since(text: &str) -> Result<i64, String> {
+pub(super) fn parse_since(text: &str) -> Result<i64, String> {
     let wrong =
         || "it is neither a span like 90s, 10m, 2h or 1d, nor a time of RFC 3339".to_owned();
     if let Ok(at) = OffsetDateTime::parse(text, &Rfc3339) {

@@ -188,6 +188,10 @@ fn resources(on: On, cloud: &Cloud, principal: &str) -> Vec<String> {
             .iter()
             .map(|consumer| format!("arn:aws:logs:{place}:log-group:{}:*", consumer.log_group))
             .collect(),
+        On::FailureLogGroup => vec![format!(
+            "arn:aws:logs:{place}:log-group:{}:*",
+            deployed.failure_log_group
+        )],
         On::Buckets => deployed
             .buckets
             .map(|name| format!("arn:aws:s3:::{name}"))

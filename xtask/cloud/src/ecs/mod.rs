@@ -1,6 +1,7 @@
 //! Elastic Container Service: clusters here; services, task definitions and tasks beside it.
 
 mod definition;
+mod event;
 mod service;
 mod session;
 mod task;

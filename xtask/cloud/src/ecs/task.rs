@@ -334,7 +334,7 @@ fn network_configuration(
     ))
 }
 
-fn state_of(task: &Task) -> TaskState {
+pub(super) fn state_of(task: &Task) -> TaskState {
     let container = task.containers().first();
     let text = |value: Option<&str>| value.filter(|text| !text.is_empty()).map(str::to_owned);
     let definition = task.task_definition_arn().unwrap_or_default();

@@ -187,3 +187,138 @@ async fn a_bare_exit_code_is_told_by_the_log() {
         json!([{ "time_ms": 2, "message": "exec /app: exec format error" }])
     );
 }
+
+/// An event as EventBridge writes it to the log group, of a task that began at 08:00:00.
+fn recorded(id: &str, family: &str, group: &str, more: Value) -> String {
+    let mut event = json!({
+        "version": "0", "id": "3317b2af-7005-947d-b652-f55e762e571a",
+        "detail-type": "ECS Task State Change", "source": "aws.ecs", "account": "000000000001",
+        "time": "2026-11-28T08:00:31Z", "region": "us-east-1", "resources": [format!("{CLUSTER}/{id}")],
+        "detail": {
+            "attachments": [{ "id": "1", "type": "eni", "status": "DELETED", "details": [] }],
+            "availabilityZone": "us-east-1a",
+            "clusterArn": "arn:aws:ecs:us-east-1:000000000001:cluster/app-gen-saas-cluster",
+            "connectivity": "CONNECTED", "cpu": "256", "createdAt": "2026-11-28T08:00:00.123Z",
+            "desiredStatus": "STOPPED", "enableExecuteCommand": false,
+            "ephemeralStorage": { "sizeInGiB": 20 }, "group": group, "lastStatus": "STOPPED",
+            "launchType": "FARGATE", "memory": "512", "platformVersion": "1.4.0",
+            "startedBy": "ecs-svc/1234567890123456789", "stoppedAt": "2026-11-28T08:00:30.5Z",
+            "taskArn": format!("{CLUSTER}/{id}"),
+            "taskDefinitionArn": format!("arn:aws:ecs:us-east-1:000000000001:task-definition/{family}:7"),
+            "updatedAt": "2026-11-28T08:00:31.1Z", "version": 5,
+        },
+    });
+    if let (Value::Object(detail), Value::Object(more)) = (&mut event["detail"], more) {
+        detail.extend(more);
+    }
+    event.to_string()
+}
+
+/// The record with these lines in it, the oldest first.
+fn record(lines: &[String]) -> (u16, String) {
+    let event = |(number, message): (usize, &String)| json!({ "eventId": number.to_string(), "logStreamName": "1", "timestamp": number, "message": message });
+    let events: Vec<Value> = lines.iter().enumerate().map(event).collect();
+    (200, json!({ "events": events }).to_string())
+}
+
+async fn failed(replies: Vec<(u16, String)>) -> (Canned, Result<Vec<Value>, CloudError>) {
+    let canned = Canned::new(replies);
+    let listed = list_failed(&Cloud::canned(canned.config()), 0, None).await;
+    let tasks = listed.map(|tasks| {
+        let value = |task| serde_json::to_value(task).expect("JSON");
+        tasks.iter().map(value).collect()
+    });
+    (canned, tasks)
+}
+
+#[tokio::test]
+async fn failures_are_told_as_they_were_recorded() {
+    let pull = json!({
+        "stopCode": "TaskFailedToStart", "stoppedReason": "CannotPullContainerError: not found",
+        "containers": [{ "containerArn": "arn", "name": "app-gen-saas-app", "lastStatus": "STOPPED",
+            "image": "registry/app@sha256:1", "taskArn": "arn", "networkInterfaces": [], "cpu": "0" }],
+    });
+    let killed = json!({
+        "stopCode": "EssentialContainerExited", "stoppedReason": "Essential container in task exited",
+        "capacityProviderName": "FARGATE_SPOT", "startedBy": "xtask",
+        "startedAt": "2026-11-28T08:00:20Z",
+        "containers": [{ "name": "app-generator", "exitCode": 137,
+            "reason": "OutOfMemoryError: Container killed due to memory usage" }],
+        "overrides": { "containerOverrides": [{ "name": "app-generator", "environment": [
+            { "name": "GITHUB_TOKEN", "value": "a secret" }, { "name": "REQUEST_ID", "value": "j1" },
+        ] }] },
+    });
+    let service = "service:app-gen-saas-app";
+    let lines = [
+        recorded("a", "app-gen-saas-app", service, pull.clone()),
+        recorded("b", "app-generator", "family:app-generator", killed),
+        recorded("a", "app-gen-saas-app", service, pull),
+    ];
+    let (canned, tasks) = failed(vec![record(&lines)]).await;
+    let tasks = tasks.expect("tasks");
+    let names = [
+        "task",
+        "kind",
+        "service",
+        "job",
+        "exit_code",
+        "capacity",
+        "stopped_at",
+    ];
+    let told = |task: &Value| names.map(|name| task[name].clone());
+    assert_eq!(
+        tasks.iter().map(told).collect::<Vec<_>>(),
+        [
+            [
+                json!("a"),
+                json!("orchestrator"),
+                json!("orchestrator"),
+                Value::Null,
+                Value::Null,
+                json!("FARGATE"),
+                json!("2026-11-28T08:00:30.5Z")
+            ],
+            [
+                json!("b"),
+                json!("generator"),
+                Value::Null,
+                json!("j1"),
+                json!(137),
+                json!("FARGATE_SPOT"),
+                json!("2026-11-28T08:00:30.5Z")
+            ],
+        ]
+    );
+    let meanings: Vec<&Value> = tasks.iter().map(|task| &task["meaning"]["name"]).collect();
+    assert_eq!(meanings, [&json!("image-missing"), &json!("memory")]);
+    assert!(!json!(tasks).to_string().contains("a secret"));
+    let asked: Value = serde_json::from_str(&canned.requests()[0].body).expect("JSON");
+    assert_eq!(
+        json!([asked["logGroupName"], asked["startTime"]]),
+        json!(["/aws/events/app-gen-saas-task-failures", 0])
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_record_is_an_error_and_not_no_failure() {
+    let missing = json!({ "__type": "ResourceNotFoundException", "message": "no such group" });
+    let (_, tasks) = failed(vec![(400, missing.to_string())]).await;
+    let error = tasks.expect_err("no record");
+    assert_eq!(error.kind, Kind::NotFound);
+    assert_eq!(
+        error.message,
+        "nothing records failures of tasks: no log group /aws/events/app-gen-saas-task-failures"
+    );
+    assert_eq!(
+        error.hint.as_deref(),
+        Some("cargo xtask deploy --env local")
+    );
+
+    let (_, tasks) = failed(vec![record(&["{}".to_owned()])]).await;
+    let error = tasks.expect_err("another line");
+    assert_eq!(
+        error.message,
+        "/aws/events/app-gen-saas-task-failures: a line is no event of a task: \
+         missing field `detail` at line 1 column 2"
+    );
+}

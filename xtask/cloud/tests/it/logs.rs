@@ -1,7 +1,8 @@
 //! Logs as they are and as they come: every line once, late and many ones too.
 
+use crate::support::sdk::Sdk;
 use crate::support::services::TestService;
-use crate::support::tool;
+use crate::support::{Space, tool};
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -26,13 +27,24 @@ fn now_ms() -> i64 {
     i64::try_from(now.as_millis()).expect("small")
 }
 
-/// Lines of the group that the binary takes for the generator's, written by hand.
-struct Written<'a>(&'a TestService);
+/// Lines of a group, written by hand.
+struct Written<'a> {
+    sdk: &'a Sdk,
+    group: &'a str,
+}
 
-impl Written<'_> {
+impl<'a> Written<'a> {
+    /// Of the group that the binary takes for the generator's.
+    fn of(service: &'a TestService) -> Self {
+        Self {
+            sdk: &service.sdk,
+            group: service.log_group(),
+        }
+    }
+
     fn put(&self, stream: &str, lines: &[(i64, &str)]) {
-        let (logs, group) = (self.0.sdk.logs(), self.0.log_group());
-        self.0.sdk.run(async {
+        let (logs, group) = (self.sdk.logs(), self.group);
+        self.sdk.run(async {
             let stream_request = logs.create_log_stream().log_group_name(group);
             // It may be there.
             let _ = stream_request.log_stream_name(stream).send().await;
@@ -51,6 +63,28 @@ impl Written<'_> {
                 .await
                 .expect("written");
         });
+    }
+}
+
+/// The group where EventBridge writes which tasks failed; removed when it is dropped.
+struct FailureLog<'a> {
+    sdk: &'a Sdk,
+    group: String,
+}
+
+impl<'a> FailureLog<'a> {
+    fn new(sdk: &'a Sdk, space: &Space) -> Self {
+        let group = format!("/aws/events/{}-task-failures", space.name);
+        let request = sdk.logs().create_log_group().log_group_name(&group);
+        sdk.run(request.send()).expect("a log group");
+        Self { sdk, group }
+    }
+}
+
+impl Drop for FailureLog<'_> {
+    fn drop(&mut self) {
+        let request = self.sdk.logs().delete_log_group();
+        let _ = self.sdk.run(request.log_group_name(&self.group).send());
     }
 }
 
@@ -112,7 +146,7 @@ fn read(service: &TestService, more: &[&str]) -> Vec<Value> {
 #[test]
 fn lines_are_read_in_the_order_of_their_times() {
     let service = TestService::deployed("logs");
-    let written = Written(&service);
+    let written = Written::of(&service);
     let now = now_ms();
     let (old, hour) = (now - 30 * 60_000, 3_600_000);
     written.put(
@@ -168,7 +202,7 @@ fn lines_are_read_in_the_order_of_their_times() {
 #[test]
 fn what_comes_is_followed_with_late_lines_until_the_interrupt() {
     let service = TestService::deployed("follow-logs");
-    let written = Written(&service);
+    let written = Written::of(&service);
     let now = now_ms();
     written.put("ecs/app/one", &[(now - 5_000, "before")]);
     let follow = ["logs", "read", "--task-kind", "generator", "--follow"];
@@ -249,4 +283,64 @@ fn a_thousand_lines_a_second_are_followed_without_loss_and_without_growth() {
         .max()
         .unwrap_or_default();
     assert!(most < 64 * 1024, "KiB of follow and run: {sizes:?}");
+}
+
+#[test]
+fn failures_are_told_when_ecs_has_long_forgotten_them() {
+    let (space, sdk) = (Space::new("failures"), Sdk::new());
+    let now = now_ms();
+    let since = |hours: i64| (now - hours * 3_600_000).to_string();
+    let missing = space.call(&["tasks", "--failed-since-ms", &since(3)]);
+    assert_eq!(missing.exit_code, Some(8), "{}", missing.stdout);
+    assert_eq!(
+        missing.json["error"]["hint"],
+        json!("cargo xtask deploy --env local")
+    );
+
+    let log = FailureLog::new(&sdk, &space);
+    let event = |id: &str, family: String, code: &str, container: Value| {
+        let cluster = format!("us-east-1:000000000000:task/{}-cluster", space.name);
+        json!({ "detail-type": "ECS Task State Change", "source": "aws.ecs", "detail": {
+            "taskArn": format!("arn:aws:ecs:{cluster}/{id}"), "lastStatus": "STOPPED",
+            "taskDefinitionArn": format!("arn:aws:ecs:us-east-1:0:task-definition/{family}:3"),
+            "stopCode": code, "stoppedAt": "2026-11-28T08:00:30.5Z", "containers": [container],
+        } })
+        .to_string()
+    };
+    let pull = json!({ "name": "app", "reason": "CannotPullContainerError: not found" });
+    let memory = json!({ "name": "app", "exitCode": 137, "reason": "OutOfMemoryError: killed" });
+    let app = event(
+        "a",
+        format!("{}-app", space.name),
+        "TaskFailedToStart",
+        pull,
+    );
+    let generator = event("b", space.name.clone(), "EssentialContainerExited", memory);
+    let written = Written {
+        sdk: &sdk,
+        group: &log.group,
+    };
+    let two_hours_ago = now - 2 * 3_600_000;
+    written.put("1", &[(two_hours_ago, &app), (now - 30_000, &generator)]);
+    let told = |hours| -> Value {
+        let listed = space.ok(&["tasks", "--failed-since-ms", &since(hours)]);
+        let told = |task: &Value| {
+            json!([
+                task["task"],
+                task["kind"],
+                task["exit_code"],
+                task["meaning"]["name"]
+            ])
+        };
+        listed["tasks"]
+            .as_array()
+            .expect("tasks")
+            .iter()
+            .map(told)
+            .collect()
+    };
+    let newest = json!(["b", "generator", 137, "memory"]);
+    let oldest = json!(["a", "orchestrator", null, "image-missing"]);
+    assert_eq!(told(1), json!([newest]));
+    assert_eq!(told(3), json!([newest, oldest]));
 }

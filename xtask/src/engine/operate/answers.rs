@@ -217,12 +217,24 @@ pub struct Unknown {
 /// # Errors
 /// The cloud does not answer.
 pub fn tasks(context: &Context) -> anyhow::Result<Vec<Task>> {
-    #[derive(Deserialize)]
-    struct Tasks {
-        tasks: Vec<Task>,
-    }
-    let answer: Tasks = cloud::call(context, ["tasks"]).read()?;
-    Ok(answer.tasks)
+    Ok(cloud::call(context, ["tasks"]).read::<Tasks>()?.tasks)
+}
+
+/// Tasks that failed since then (milliseconds since 1970), as they were recorded, the newest
+/// first.
+///
+/// # Errors
+/// The cloud does not answer, or keeps no such record.
+pub fn failed_tasks(context: &Context, since_ms: i64) -> anyhow::Result<Vec<Task>> {
+    let since = format!("--failed-since-ms={since_ms}");
+    Ok(cloud::call(context, ["tasks", &since])
+        .read::<Tasks>()?
+        .tasks)
+}
+
+#[derive(Deserialize)]
+struct Tasks {
+    tasks: Vec<Task>,
 }
 
 /// The services of the manifest as they are.
