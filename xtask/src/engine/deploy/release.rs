@@ -248,9 +248,7 @@ pub fn before<'a>(releases: &'a [Release], wanted: Option<&str>) -> Result<&'a R
     }
     succeeded(releases)
         .find(|release| {
-            release.restores.is_none()
-                && release.id.as_str() < current.position()
-                && release.content != current.content
+            release.id.as_str() < current.position() && release.content != current.content
         })
         .ok_or_else(|| {
             Failure::new(
@@ -343,6 +341,20 @@ mod tests {
         back(&history).expect_err("nothing before the first");
         back(&[release("8", "x", Failed, None)]).expect_err("nothing ran");
         back(&[]).expect_err("nothing at all");
+    }
+
+    #[test]
+    fn what_a_rollback_brought_back_is_what_served_before_the_next_release() {
+        use Outcome::Succeeded;
+        let mut history = vec![
+            release("4", "c", Succeeded, None),
+            release("3", "a", Succeeded, Some("1")),
+            release("2", "b", Succeeded, None),
+            release("1", "a", Succeeded, None),
+        ];
+        assert_eq!(back(&history).expect("a way back"), "3");
+        history.insert(0, release("5", "a", Succeeded, Some("1")));
+        back(&history).expect_err("nothing before the first, which that is");
     }
 
     #[test]
