@@ -46,6 +46,14 @@ pub fn ensure(context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether the orchestrator of what is deployed here gets the key, though the manifest requires
+/// it elsewhere alone.
+#[must_use]
+pub fn provides(context: &Context, secret: &str, key: &str) -> bool {
+    let used = context.platform.orchestrator().secret.as_ref();
+    context.is_local() && key == KEY && used.is_some_and(|used| used.get_ref() == secret)
+}
+
 /// Removes the container and, unless they are `kept`, its data. Returns what was removed.
 ///
 /// # Errors

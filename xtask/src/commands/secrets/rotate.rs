@@ -4,6 +4,7 @@ use crate::engine::context::Context;
 use crate::engine::deploy::guards;
 use crate::engine::error::{Code, Failure, FailureContext as _};
 use crate::engine::operate::{self, answers, change};
+use crate::local::database;
 use serde::Serialize;
 
 /// The result of `secrets rotate --json`.
@@ -29,7 +30,8 @@ pub(super) fn run(context: &Context, secret: &str, key: &str) -> anyhow::Result<
     let injected = context
         .platform
         .required_secret_keys(secret, &context.environment)
-        .contains(&key);
+        .contains(&key)
+        || database::provides(context, secret, key);
     let restarted = if injected {
         consumers(context, secret)?
     } else {
