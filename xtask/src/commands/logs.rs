@@ -25,7 +25,8 @@ pub struct Args {
     /// All services of a group of platform.toml
     #[arg(long, value_name = "GROUP")]
     group: Option<String>,
-    /// From so long ago (90s, 10m, 2h, 1d), or from this time (RFC 3339) [default: 10m]
+    /// From so long ago (90s, 10m, 2h, 1d), or from this time (RFC 3339) [default: 10m; all
+    /// there is of `validate` and `dev`]
     #[arg(long, value_name = "TIME", value_parser = parse_since)]
     since: Option<i64>,
     /// Go on with what comes, until Ctrl-C or the end of the one task that is followed
@@ -59,6 +60,13 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let wanted = wanted(args, context)?;
     if args.place == Place::Deployed {
         require_cloud(context)?;
+    } else if wanted.task.is_some() {
+        return Err(Failure::new(
+            Code::Usage,
+            "a task has a log of its own only where it was deployed",
+        )
+        .hint("name its job, or leave out --where")
+        .into());
     }
     let mut printer = Printer::new(context, args.raw);
     let read = logs::read(context, args.place, &wanted, |entry| printer.print(&entry));

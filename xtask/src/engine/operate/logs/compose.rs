@@ -4,6 +4,7 @@ use super::{Entry, Wanted, newest};
 use crate::engine::context::Context;
 use crate::engine::error::{Code, Failure};
 use crate::local::compose;
+use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -21,31 +22,39 @@ pub(super) fn read(
         );
     }
     let project = &context.platform.local.compose_project;
-    let mut count = 0;
-    let mut entry_of = |line: &[u8]| {
-        count += 1;
-        parse(&String::from_utf8_lossy(line), project, count).filter(|entry| {
-            wanted.source(&entry.source)
-                && wanted.passes(&entry.message)
-                && wanted.since_ms.is_none_or(|since| entry.time_ms >= since)
-        })
-    };
-    if wanted.follow {
-        return compose::logs(context, true, |line| match entry_of(line) {
-            Some(entry) => on_entry(entry),
-            None => Ok(()),
-        });
-    }
-    // One container comes after the other.
+    let mut told = Counts::new();
     let mut entries = Vec::new();
+    // One container comes after the other.
     compose::logs(context, false, |line| {
-        entries.extend(entry_of(line));
+        let entry = parse(&String::from_utf8_lossy(line), project, &mut told);
+        entries.extend(entry.filter(|entry| wanted.admits(entry)));
         Ok(())
     })?;
-    newest(entries, wanted).into_iter().try_for_each(on_entry)
+    newest(entries, wanted)
+        .into_iter()
+        .try_for_each(&mut on_entry)?;
+    if !wanted.follow {
+        return Ok(());
+    }
+    // Those come again, of each container in their order.
+    let mut counts = Counts::new();
+    compose::logs(context, true, |line| {
+        match parse(&String::from_utf8_lossy(line), project, &mut counts) {
+            Some(entry)
+                if counts[&entry.stream] > told.get(&entry.stream).copied().unwrap_or(0)
+                    && wanted.admits(&entry) =>
+            {
+                on_entry(entry)
+            }
+            _ => Ok(()),
+        }
+    })
 }
 
-fn parse(line: &str, project: &str, count: u64) -> Option<Entry> {
+/// How many lines of each container there were.
+type Counts = BTreeMap<String, u64>;
+
+fn parse(line: &str, project: &str, counts: &mut Counts) -> Option<Entry> {
     let (container, line) = line.split_once(" | ").or_else(|| line.split_once("| "))?;
     let container = container.trim();
     let (at, message) = line.split_once(' ').unwrap_or((line, ""));
@@ -53,6 +62,8 @@ fn parse(line: &str, project: &str, count: u64) -> Option<Entry> {
     let source = container
         .rsplit_once('-')
         .map_or(container, |(service, _)| service);
+    let count = counts.entry(container.to_owned()).or_default();
+    *count += 1;
     Some(Entry {
         source: source.to_owned(),
         group: Some(project.to_owned()),
@@ -71,7 +82,8 @@ mod tests {
     #[test]
     fn lines_of_compose_are_taken_apart() {
         let line = "orchestrator-1  | 2026-11-21T12:03:04.123456789Z {\"level\":\"INFO\"} | x";
-        let entry = parse(line, "app", 7).unwrap();
+        let mut counts = Counts::from([("orchestrator-1".to_owned(), 6)]);
+        let entry = parse(line, "app", &mut counts).unwrap();
         assert_eq!(
             (
                 entry.source.as_str(),
@@ -82,11 +94,24 @@ mod tests {
         );
         assert_eq!(entry.time_ms % 1000, 123);
         assert_eq!(entry.message, "{\"level\":\"INFO\"} | x");
-        let empty = parse("database-1      | 2026-11-21T12:03:04.1Z ", "app", 1).unwrap();
+        let empty = parse(
+            "database-1      | 2026-11-21T12:03:04.1Z ",
+            "app",
+            &mut counts,
+        )
+        .unwrap();
         assert_eq!(
             (empty.source.as_str(), empty.message.as_str()),
             ("database", "")
         );
-        assert_eq!(parse("Attaching to database-1", "app", 1), None);
+        assert_eq!(parse("Attaching to database-1", "app", &mut counts), None);
+        assert_eq!(
+            counts,
+            [
+                ("database-1".to_owned(), 1),
+                ("orchestrator-1".to_owned(), 7)
+            ]
+            .into()
+        );
     }
 }

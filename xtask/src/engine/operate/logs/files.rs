@@ -32,7 +32,7 @@ pub(super) fn read(
     let mut tails = BTreeMap::new();
     let mut entries = Vec::new();
     grown(&folder, &mut tails, |entry| {
-        entries.extend(Some(entry).filter(|entry| passes(wanted, entry)));
+        entries.extend(Some(entry).filter(|entry| wanted.admits(entry)));
         Ok(())
     })?;
     newest(entries, wanted)
@@ -43,17 +43,11 @@ pub(super) fn read(
     }
     loop {
         interrupt::sleep(POLL)?;
-        grown(&folder, &mut tails, |entry| match passes(wanted, &entry) {
+        grown(&folder, &mut tails, |entry| match wanted.admits(&entry) {
             true => on_entry(entry),
             false => Ok(()),
         })?;
     }
-}
-
-fn passes(wanted: &Wanted, entry: &Entry) -> bool {
-    wanted.source(&entry.source)
-        && wanted.passes(&entry.message)
-        && wanted.since_ms.is_none_or(|since| entry.time_ms >= since)
 }
 
 /// Hands over what came to the files since the last time.

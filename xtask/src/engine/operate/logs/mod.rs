@@ -52,14 +52,20 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    fn source(&self, source: &str) -> bool {
-        self.sources.is_empty() || self.sources.iter().any(|name| name == source)
-    }
-
-    /// Whether a line is wanted, by what it says.
-    fn passes(&self, message: &str) -> bool {
-        let has = |text: &Option<String>| text.as_ref().is_none_or(|text| message.contains(text));
-        has(&self.filter) && has(&self.job) && self.passes_level(message)
+    /// Whether a line is wanted, of a log that is read whole.
+    fn admits(&self, entry: &Entry) -> bool {
+        let source = self.sources.is_empty() || self.sources.contains(&entry.source);
+        let has = |text: &Option<String>| {
+            text.as_ref()
+                .is_none_or(|text| entry.message.contains(text))
+        };
+        // The file of a job is named by it.
+        let of_job = |job: &String| entry.stream.starts_with(job.as_str());
+        source
+            && has(&self.filter)
+            && (has(&self.job) || self.job.as_ref().is_some_and(of_job))
+            && self.since_ms.is_none_or(|since| entry.time_ms >= since)
+            && self.passes_level(&entry.message)
     }
 
     /// A line without a level is no line of ours: a panic, or what a tool says.
@@ -143,20 +149,78 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_passes_by_text_job_and_level() {
-        let line = |level: &str| format!(r#"{{"level":"{level}","message":"m","job_id":"j1"}}"#);
-        let wanted = |level, filter: Option<&str>, job: Option<&str>| Wanted {
-            level,
-            filter: filter.map(str::to_owned),
-            job: job.map(str::to_owned),
+    fn a_line_is_admitted_by_source_text_job_time_and_level() {
+        let entry = |stream: &str, message: &str| Entry {
+            source: "generator".to_owned(),
+            stream: stream.to_owned(),
+            time_ms: 1_000,
+            message: message.to_owned(),
+            ..Entry::default()
+        };
+        let line =
+            |level: &str| entry("j1.log", &format!(r#"{{"level":"{level}","message":"m"}}"#));
+        let panic = entry("j1.log", "thread 'main' panicked");
+        let about = entry("api.log", r#"{"level":"INFO","message":"m","job_id":"j1"}"#);
+
+        let warn = Wanted {
+            level: Some(Level::Warn),
             ..Wanted::default()
         };
-        let warn = wanted(Some(Level::Warn), None, None);
-        assert!(warn.passes(&line("WARN")) && warn.passes(&line("ERROR")));
-        assert!(!warn.passes(&line("INFO")));
-        assert!(warn.passes("thread 'main' panicked"), "no line of ours");
-        assert!(wanted(None, Some("m"), Some("j1")).passes(&line("INFO")));
-        assert!(!wanted(None, Some("x"), None).passes(&line("INFO")));
-        assert!(!wanted(None, None, Some("j2")).passes(&line("INFO")));
+        assert!(warn.admits(&line("WARN")) && warn.admits(&line("ERROR")));
+        assert!(!warn.admits(&line("INFO")));
+        assert!(warn.admits(&panic), "no line of ours");
+
+        let some = |text: &str| Some(text.to_owned());
+        let all = Wanted::default;
+        let admitted = [
+            Wanted {
+                filter: some("panicked"),
+                ..all()
+            },
+            Wanted {
+                job: some("j1"),
+                ..all()
+            },
+            Wanted {
+                since_ms: Some(1_000),
+                ..all()
+            },
+            Wanted {
+                sources: vec!["generator".to_owned()],
+                ..all()
+            },
+        ];
+        for wanted in admitted {
+            assert!(wanted.admits(&panic), "{wanted:?}");
+        }
+        let refused = [
+            Wanted {
+                filter: some("x"),
+                ..all()
+            },
+            Wanted {
+                job: some("j2"),
+                ..all()
+            },
+            Wanted {
+                since_ms: Some(1_001),
+                ..all()
+            },
+            Wanted {
+                sources: vec!["orchestrator".to_owned()],
+                ..all()
+            },
+        ];
+        for wanted in refused {
+            assert!(!wanted.admits(&panic), "{wanted:?}");
+        }
+        assert!(
+            Wanted {
+                job: some("j1"),
+                ..all()
+            }
+            .admits(&about),
+            "by what it says"
+        );
     }
 }
