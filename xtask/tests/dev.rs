@@ -10,6 +10,8 @@ mod live;
 
 use live::{Started, alone, assert_nothing_left, jobs, platform, root, run, wait_for};
 use rustix::process::Signal;
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
@@ -115,6 +117,68 @@ fn keep_busy(api: &str) -> Vec<String> {
     accepted
 }
 
+/// That both tell what they do as they do where they are deployed: the job that has ended, and
+/// one that comes.
+fn logs_are_those_of_what_is_deployed(page: &str, job: &str) {
+    let logs = |more: &[&str]| {
+        let ran = run(&[&["logs", "--where", "dev"], more].concat());
+        assert_eq!(ran.code, 0, "{ran:#?}");
+        ran
+    };
+    let told = logs(&["generator", "--job", job, "--json"]).objects();
+    assert_whole_log(&told, job);
+    let of_job = logs(&[job, "--json"]).objects();
+    let sources: BTreeSet<&str> = of_job
+        .iter()
+        .map(|line| line["source"].as_str().unwrap())
+        .collect();
+    assert_eq!(sources, ["generator", "orchestrator"].into());
+    let raw = logs(&["generator", job, "--raw", "--lines", "1"]);
+    assert_eq!(raw.stdout, told.last().unwrap()["message"], "{raw:#?}");
+    let readable = logs(&["--lines", "1", "--filter", "\"listening\""]);
+    assert!(
+        readable.stdout.contains(" orchestrator INFO listening "),
+        "{readable:#?}"
+    );
+    let readable = logs(&[job, "--filter", "\"succeeded\""]);
+    assert!(
+        readable.stdout.contains(" generator INFO succeeded: "),
+        "{readable:#?}"
+    );
+    assert_eq!(logs(&[job, "--level", "error"]).stdout, "");
+    let error = run(&["logs", "ebcdf0", "--where", "dev", "--json"]).expect_error(2);
+    assert_eq!(error["hint"], "name its job, or leave out --where");
+
+    let line = ["logs", "generator", "--where", "dev", "--follow"];
+    let mut followed = Started::new(&[&line[..], &["--since", "0s", "--json"]].concat());
+    let next = jobs::submit(page, "a list that is followed");
+    followed.prints(r#"\"type\":\"succeeded\""#);
+    followed.signal(Signal::INT);
+    assert_whole_log(&followed.ends_within(END).followed(), &next);
+}
+
+/// That the lines are the events of the job's generator, each once and in order.
+fn assert_whole_log(lines: &[Value], job: &str) {
+    let event = |line: &Value| -> Value {
+        let mut fields: Vec<&String> = line.as_object().unwrap().keys().collect();
+        fields.sort_unstable();
+        let expected = [
+            "group", "id", "message", "source", "stream", "task", "time_ms",
+        ];
+        assert_eq!(fields, expected);
+        assert_eq!(line["stream"], format!("{job}.log"));
+        serde_json::from_str(line["message"].as_str().unwrap()).unwrap()
+    };
+    let events: Vec<Value> = lines.iter().map(event).collect();
+    let sequences: Vec<u64> = events
+        .iter()
+        .map(|event| event["sequence"].as_u64().unwrap())
+        .collect();
+    let expected: Vec<u64> = (1..=events.len() as u64).collect();
+    assert_eq!(sequences, expected, "{events:#?}");
+    assert_eq!(events.last().unwrap()["type"], "succeeded", "{events:#?}");
+}
+
 #[test]
 fn a_job_through_the_page_an_edit_and_ctrl_c() {
     let _alone = alone();
@@ -124,6 +188,7 @@ fn a_job_through_the_page_an_edit_and_ctrl_c() {
     let id = jobs::submit(&page, "a list through the proxy");
     let undisturbed = jobs::said_by_generator(&jobs::whole_stream(&page, &id));
     assert!(undisturbed.len() > 5, "{undisturbed:?}");
+    logs_are_those_of_what_is_deployed(&page, &id);
     assert_eq!(jobs::job(&page, &id)["launcher"], "process");
     assert_eq!(&jobs::download_start(&page, &id), b"PK");
 

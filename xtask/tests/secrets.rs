@@ -9,6 +9,7 @@
 
 mod common;
 
+use common::command_lines::CommandLines;
 use common::processes::{Started, processes_of, wait_for};
 use common::{Checkout, Ran};
 use rustix::process::Signal;
@@ -17,9 +18,6 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 const KEY: &str = "CLAUDE_CODE_OAUTH_TOKEN";
@@ -30,7 +28,7 @@ struct Vault {
     checkout: Checkout,
     cloud: String,
     value: String,
-    watch: Watch,
+    watch: CommandLines,
 }
 
 impl Vault {
@@ -45,7 +43,7 @@ impl Vault {
         let value = format!("{name}-{}-'\"$HOME`id`\\n#=ä", std::process::id());
         let vault = Self {
             cloud: common::xtask_cloud(),
-            watch: Watch::for_argument(&format!("{name}-{}", std::process::id())),
+            watch: CommandLines::watch(&[&format!("{name}-{}", std::process::id())]),
             checkout,
             value,
         };
@@ -164,39 +162,9 @@ impl Drop for Vault {
     }
 }
 
-/// Looks for a text in the arguments of every process of the machine, for as long as it lives.
-struct Watch {
-    ends: Arc<AtomicBool>,
-    watcher: Option<JoinHandle<Vec<String>>>,
-}
-
-impl Watch {
-    fn for_argument(text: &str) -> Self {
-        let ends = Arc::new(AtomicBool::new(false));
-        let (text, told) = (text.to_owned(), Arc::clone(&ends));
-        let watcher = std::thread::spawn(move || {
-            let mut seen = Vec::new();
-            while !told.load(Ordering::SeqCst) {
-                seen.extend(common::processes::command_lines_with(&text));
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            seen
-        });
-        Self {
-            ends,
-            watcher: Some(watcher),
-        }
-    }
-
-    fn seen(&mut self) -> Vec<String> {
-        self.ends.store(true, Ordering::SeqCst);
-        self.watcher.take().unwrap().join().unwrap()
-    }
-}
-
 #[test]
 fn the_watch_sees_an_argument() {
-    let mut watch = Watch::for_argument("an-argument-in-plain-sight");
+    let mut watch = CommandLines::watch(&["an-argument-in-plain-sight"]);
     let mut child = std::process::Command::new("sh")
         .args(["-c", "sleep 1", "an-argument-in-plain-sight"])
         .spawn()

@@ -269,6 +269,43 @@ fn orchestrator() -> String {
     ])
 }
 
+/// That the containers' log is followed from its newest line on, each line once and in order.
+fn logs_are_followed(base: &str) {
+    let validate = ["logs", "orchestrator", "--where", "validate"];
+    let line = [&validate[..], &["--follow", "--lines", "1", "--json"]].concat();
+    let mut followed = Started::new(&line);
+    let newest = followed.answer();
+    let job = jobs::submit(base, "a list that is followed");
+    jobs::whole_stream(base, &job);
+    followed.prints(&job);
+    followed.signal(Signal::INT);
+    let told = followed.ends_within(CLEAN_UP).followed();
+    assert_eq!(told[0], newest);
+    let number = |line: &Value| -> u64 {
+        assert_eq!(line["source"], "orchestrator", "{line}");
+        assert_eq!(line["group"], platform().local.compose_project, "{line}");
+        let number = line["id"].as_str().unwrap().strip_prefix("orchestrator-1:");
+        number.unwrap().parse().unwrap()
+    };
+    let numbers: Vec<u64> = told.iter().map(number).collect();
+    let expected: Vec<u64> = (numbers[0]..).take(numbers.len()).collect();
+    assert_eq!(numbers, expected, "{told:#?}");
+
+    let everything = run(&["logs", "--where", "validate", "--json"]).objects();
+    let sources: BTreeSet<&str> = everything
+        .iter()
+        .map(|line| line["source"].as_str().unwrap())
+        .collect();
+    assert_eq!(sources, ["database", "orchestrator"].into());
+    let readable = run(&[&validate[..], &["--filter", "\"listening\""]].concat());
+    assert!(
+        readable.stdout.contains(" orchestrator INFO listening "),
+        "{readable:#?}"
+    );
+    let quiet = run(&[&validate[..], &["--level", "error"]].concat());
+    assert_eq!((quiet.code, &*quiet.stdout), (0, ""));
+}
+
 /// Kills the orchestrator's container and starts it again.
 fn kill_orchestrator(base: &str) {
     let container = orchestrator();
@@ -289,6 +326,7 @@ fn a_killed_orchestrator_loses_no_event_and_cleanup_takes_only_what_is_ours() {
     let undisturbed = jobs::whole_stream(base, kept["smoke"]["job_id"].as_str().unwrap());
     let expected = jobs::said_by_generator(&undisturbed);
     assert!(expected.len() > 5, "{expected:?}");
+    logs_are_followed(base);
 
     let before = tasks();
     let mut submitted = Vec::new();

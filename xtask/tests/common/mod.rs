@@ -16,6 +16,7 @@
     reason = "tests drive the built binary from outside"
 )]
 
+pub(crate) mod command_lines;
 pub(crate) mod events;
 pub(crate) mod processes;
 pub(crate) mod registry;

@@ -1,5 +1,6 @@
 //! A run of `xtask` that a test watches, signals and kills, and what it leaves behind.
 
+use super::command_lines::{all, command_line};
 use super::events::readable;
 use super::{Checkout, Ran};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -151,17 +152,4 @@ pub(crate) fn command_lines_with(text: &str) -> Vec<String> {
         .map(|process| command_line(&process))
         .filter(|line| line.contains(text))
         .collect()
-}
-
-fn all() -> impl Iterator<Item = PathBuf> {
-    fs::read_dir("/proc")
-        .unwrap()
-        .flatten()
-        .map(|item| item.path())
-        .filter(|path| path.join("cmdline").exists())
-}
-
-fn command_line(process: &Path) -> String {
-    let bytes = fs::read(process.join("cmdline")).unwrap_or_default();
-    String::from_utf8_lossy(&bytes).replace('\0', " ")
 }

@@ -1,5 +1,7 @@
 //! The environment `local`, seen from outside: by its API, its load balancer, its containers.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use crate::live::{docker, jobs, platform, root, run};
 use serde_json::Value;
 use std::io::Write as _;
@@ -10,6 +12,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use xtask::local::cloud::ACCOUNT;
+
+/// The orchestrator's secret, and its key that holds the address of the database.
+pub(crate) const ORCHESTRATOR: &str = "orchestrator";
+pub(crate) const DATABASE_URL: &str = "DATABASE_URL";
 
 /// PostgreSQL of what is deployed here: container and volume.
 pub(crate) const DATABASE: &str = "app-gen-database-4566";
@@ -39,26 +45,63 @@ pub(crate) fn call(arguments: &[&str], stdin: &str) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The value of a key of the orchestrator's secret, if it has one.
-pub(crate) fn secret(key: &str) -> Option<String> {
+/// The value of a key of a secret, if it has one.
+pub(crate) fn secret(name: &str, key: &str) -> Option<String> {
     let listed = run(&["secrets", "list", "--json"]).expect_success();
+    let stored_as = &platform().secrets[name].name;
     let secrets = listed["secrets"].as_array().unwrap();
     let present = secrets
         .iter()
+        .filter(|secret| secret["name"] == *stored_as)
         .flat_map(|secret| secret["keys"].as_array().unwrap())
         .any(|found| found["key"] == key && found["present"] == true);
     present.then(|| {
-        let values = call(&["secrets", "read", "orchestrator"], "");
+        let values = call(&["secrets", "read", name], "");
         values[key].as_str().unwrap().to_owned()
     })
 }
 
-/// Sets a key of the orchestrator's secret, or removes it.
-pub(crate) fn set_secret(key: &str, value: Option<&str>) {
+/// Sets a key of a secret, or removes it.
+pub(crate) fn set_secret(name: &str, key: &str, value: Option<&str>) {
     match value {
-        Some(value) => call(&["secrets", "set", "orchestrator", key], value),
-        None => call(&["secrets", "remove", "orchestrator", key], ""),
+        Some(value) => call(&["secrets", "set", name, key], value),
+        None => call(&["secrets", "remove", name, key], ""),
     };
+}
+
+/// A key with another value, for as long as this is held; what was there before is put back.
+pub(crate) struct Replaced {
+    name: &'static str,
+    key: &'static str,
+    before: Option<String>,
+}
+
+impl Replaced {
+    pub(crate) fn with(name: &'static str, key: &'static str, value: &str) -> Self {
+        let before = secret(name, key);
+        set_secret(name, key, Some(value));
+        Self { name, key, before }
+    }
+
+    /// The address of the orchestrator's database with a password that the database never asks
+    /// for.
+    pub(crate) fn password_of_the_database(password: &str) -> Self {
+        let before = secret(ORCHESTRATOR, DATABASE_URL).unwrap();
+        let (user, rest) = before.split_once('@').unwrap();
+        Self::with(
+            ORCHESTRATOR,
+            DATABASE_URL,
+            &format!("{user}:{password}@{rest}"),
+        )
+    }
+}
+
+impl Drop for Replaced {
+    fn drop(&mut self) {
+        if self.before.is_some() || secret(self.name, self.key).is_some() {
+            set_secret(self.name, self.key, self.before.as_deref());
+        }
+    }
 }
 
 /// Statuses of the stacks that exist.

@@ -1,7 +1,7 @@
 //! What cannot serve: refused before anything is touched, or given up in time with the true
 //! reason, and what served before serves again.
 
-use crate::cloud::{self, Users, containers, served_key, xtask_cloud};
+use crate::cloud::{self, ORCHESTRATOR, Replaced, Users, containers, served_key, xtask_cloud};
 use crate::images::{Made, Workshop};
 use crate::live::{Ran, Started, root, run};
 use serde_json::Value;
@@ -159,48 +159,21 @@ fn lacking_secret(checkout: &Path, base: &str) {
     before.assert_holds(base);
 }
 
-/// Keys that exist for as long as this is held; what was there before is put back.
-struct Keys(Vec<(&'static str, Option<String>)>);
-
-impl Keys {
-    fn set() -> Self {
-        let names = [
-            "SUPABASE_URL",
-            "SUPABASE_ANON_KEY",
-            "SUPABASE_SERVICE_ROLE_KEY",
-        ];
-        Self(
-            names
-                .map(|name| {
-                    let before = cloud::secret(name);
-                    let value = format!("https://{}.example.com", crate::CANARY);
-                    cloud::set_secret(name, Some(&value));
-                    (name, before)
-                })
-                .into(),
-        )
-    }
-}
-
-impl Drop for Keys {
-    fn drop(&mut self) {
-        for (name, before) in &self.0 {
-            if before.is_some() || cloud::secret(name).is_some() {
-                cloud::set_secret(name, before.as_deref());
-            }
-        }
-    }
-}
-
 /// The key is there when it is looked for, and gone when the task starts.
 fn vanishing_secret(workshop: &Workshop, checkout: &Path, base: &str) {
-    let _keys = Keys::set();
+    let value = format!("https://{}.example.com", crate::CANARY);
+    let names = [
+        "SUPABASE_URL",
+        "SUPABASE_ANON_KEY",
+        "SUPABASE_SERVICE_ROLE_KEY",
+    ];
+    let _keys = names.map(|name| Replaced::with(ORCHESTRATOR, name, &value));
     let before = served_key(base);
     let image = workshop.make("5ec4e7", "ENV FITNESS=good");
     let users = Users::of(base);
     let mut deploy = start_in(checkout, &image.deploy());
     deploy.says("cdk |");
-    cloud::set_secret("SUPABASE_ANON_KEY", None);
+    cloud::set_secret(ORCHESTRATOR, "SUPABASE_ANON_KEY", None);
     let ran = deploy.ends_within(crate::live::RUN);
     let what = "a secret that loses a key";
     assert_given_up(what, &ran, &["lacks a key"]);

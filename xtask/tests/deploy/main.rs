@@ -24,10 +24,10 @@ mod images;
 mod live;
 mod scan;
 
-use cloud::{Users, address, call, containers, served_key, stacks};
+use cloud::{DATABASE_URL, Replaced, Users, address, call, containers, served_key, stacks};
+use common::command_lines::CommandLines;
 use images::Workshop;
 use live::{Started, alone, docker, jobs, platform, root, run};
-use scan::CommandLines;
 use serde_json::Value;
 use std::fs;
 use std::time::{Duration, Instant, SystemTime};
@@ -38,7 +38,6 @@ const SHORT: Duration = Duration::from_secs(3);
 
 /// The secret value of this test, recognisable wherever it turns up.
 const CANARY: &str = "canary-7c1f0e5d2b9a4386";
-const DATABASE_URL: &str = "DATABASE_URL";
 
 /// Says how long something took, for whoever asks with `--nocapture`.
 fn took(what: &str, since: Instant) {
@@ -49,19 +48,19 @@ fn took(what: &str, since: Instant) {
 fn an_environment_from_its_removal_to_a_release_that_lasts() {
     let _alone = alone();
     let found = AsFound::note();
-    let seen = CommandLines::watch(CANARY);
+    let mut seen = CommandLines::watch(&[CANARY]);
 
     destroyed();
     let first = deployed();
     nothing_to_do(&first);
     let base = address(&first);
-    let canary = Canary::put_into_the_database_url();
+    let canary = Replaced::password_of_the_database(CANARY);
     let workshop = Workshop::new(&first);
     // Also where a step fails: nothing of the workshop runs any more when it goes.
     let found = found;
 
     let said = forth_and_back(&workshop, &first);
-    canary.assert_only_injected(&base, &said);
+    assert_only_injected(&base, &said);
     faults::all(&workshop, &base);
     broken_off::all(&workshop);
     drop(canary);
@@ -72,7 +71,7 @@ fn an_environment_from_its_removal_to_a_release_that_lasts() {
     took("deploy after commands that were killed", since);
     assert_eq!(last["state"], "deployed");
     assert_eq!(served_key(&base), first["images"]["app"]["key"]);
-    seen.assert_none();
+    assert_eq!(seen.seen(), Vec::<String>::new());
     drop(found);
 }
 
@@ -270,46 +269,25 @@ fn nothing_to_do(first: &Value) {
     assert_eq!(ours, Vec::<&str>::new());
 }
 
-/// The address of the database with a password that the database never asks for, until
-/// this is dropped.
-struct Canary {
-    before: String,
-}
-
-impl Canary {
-    fn put_into_the_database_url() -> Self {
-        let before = cloud::secret(DATABASE_URL).unwrap();
-        let (user, rest) = before.split_once('@').unwrap();
-        cloud::set_secret(DATABASE_URL, Some(&format!("{user}:{CANARY}@{rest}")));
-        Self { before }
-    }
-
-    /// That the orchestrator runs with it, and that it is nowhere else: not in templates, in
-    /// what the commands `said`, in the service's log, nor in an image.
-    fn assert_only_injected(&self, base: &str, said: &str) {
-        served_key(base);
-        let name = format!("name={}", platform().orchestrator().container);
-        let task = docker(&["ps", "--quiet", "--filter", &name]);
-        let inspected = docker(&["inspect", "--format", "{{.Config.Env}}", &task]);
-        assert!(inspected.contains(CANARY), "it is not injected into {task}");
-        assert!(!said.contains(CANARY));
-        scan::assert_none_in_folder(CANARY, &assembly());
-        let release = run(&["releases", "--json"]).expect_success();
-        assert!(!release.to_string().contains(CANARY));
-        assert!(!docker(&["logs", &task]).contains(CANARY));
-        for image in release["releases"][0]["images"]
-            .as_object()
-            .unwrap()
-            .values()
-        {
-            scan::assert_none_in_image(CANARY, image["reference"].as_str().unwrap());
-        }
-    }
-}
-
-impl Drop for Canary {
-    fn drop(&mut self) {
-        cloud::set_secret(DATABASE_URL, Some(&self.before));
+/// That the orchestrator runs with the secret value, and that it is nowhere else: not in
+/// templates, in what the commands `said`, in the service's log, nor in an image.
+fn assert_only_injected(base: &str, said: &str) {
+    served_key(base);
+    let name = format!("name={}", platform().orchestrator().container);
+    let task = docker(&["ps", "--quiet", "--filter", &name]);
+    let inspected = docker(&["inspect", "--format", "{{.Config.Env}}", &task]);
+    assert!(inspected.contains(CANARY), "it is not injected into {task}");
+    assert!(!said.contains(CANARY));
+    scan::assert_none_in_folder(CANARY, &assembly());
+    let release = run(&["releases", "--json"]).expect_success();
+    assert!(!release.to_string().contains(CANARY));
+    assert!(!docker(&["logs", &task]).contains(CANARY));
+    for image in release["releases"][0]["images"]
+        .as_object()
+        .unwrap()
+        .values()
+    {
+        scan::assert_none_in_image(CANARY, image["reference"].as_str().unwrap());
     }
 }
 
@@ -323,7 +301,8 @@ fn forth_and_back(workshop: &Workshop, first: &Value) -> String {
     let good = workshop.make("900d", "ENV FITNESS=good");
     let users = Users::of(&base);
     let since = Instant::now();
-    let mut forth = Started::new(&good.deploy());
+    // Each command line is shown, too.
+    let mut forth = Started::new(&[&good.deploy()[..], &["--verbose"]].concat());
     forth.says("cdk |");
     let refused = run(&DEPLOY);
     assert!(refused.took < Duration::from_secs(15), "{refused:#?}");
@@ -335,15 +314,15 @@ fn forth_and_back(workshop: &Workshop, first: &Value) -> String {
     assert_eq!(refused["hint"], "cargo xtask unlock --env local");
     let forth = forth.ends_within(live::RUN);
     took("deploy of another image", since);
-    let mut said = forth.stderr.clone();
+    let mut said = [&*forth.stdout, &*forth.stderr].concat();
     let answer = forth.expect_success();
     assert_eq!(answer["state"], "deployed");
     assert_eq!(served_key(&base), good.key);
 
     let since = Instant::now();
-    let back = run(&["rollback", "--json"]);
+    let back = run(&["rollback", "--json", "--verbose"]);
     took("rollback", since);
-    said.push_str(&back.stderr);
+    said.extend([&*back.stdout, &*back.stderr]);
     let back = back.expect_success();
     assert_eq!(back["release"]["restores"], first["id"]);
     assert_eq!(back["release"]["images"], first["images"]);

@@ -22,6 +22,12 @@ pub(crate) fn get(url: &str) -> Value {
     try_get(url).unwrap_or_else(|error| panic!("{url}: {error}"))
 }
 
+/// A page as its users get it.
+pub(crate) fn page(url: &str) -> String {
+    let answer = agent().get(url).call();
+    answer.unwrap().body_mut().read_to_string().unwrap()
+}
+
 /// Submits a description; returns the job's id.
 pub(crate) fn try_submit(base: &str, description: &str) -> Result<String, ureq::Error> {
     let job: Value = agent()

@@ -66,6 +66,22 @@ impl Ran {
         self.json()
     }
 
+    /// The JSON objects on standard output, one a line.
+    pub(crate) fn objects(&self) -> Vec<Value> {
+        let parse =
+            |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        self.stdout.lines().map(parse).collect()
+    }
+
+    /// The lines of a log that was followed until an interrupt, which comes last.
+    pub(crate) fn followed(&self) -> Vec<Value> {
+        assert_eq!(self.code, 130, "{self:#?}");
+        let mut objects = self.objects();
+        let end = objects.pop().unwrap();
+        assert_eq!(end["error"]["exit_code"], 130, "{end}");
+        objects
+    }
+
     /// The error of a run that ended with this code; all but an interrupt have a hint.
     pub(crate) fn expect_error(&self, code: i32) -> Value {
         assert_eq!(self.code, code, "{self:#?}");
@@ -97,6 +113,16 @@ impl Started {
 
     /// In another checkout, with these variables more.
     pub(crate) fn at(root: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Self {
+        Self::given(root, arguments, env, Stdio::null())
+    }
+
+    /// With something on standard input, too.
+    pub(crate) fn given(
+        root: &Path,
+        arguments: &[&str],
+        env: &[(&str, &str)],
+        stdin: impl Into<Stdio>,
+    ) -> Self {
         // It becomes the program itself, so the process id stays.
         let mut child = Command::new("setsid")
             .arg(env!("CARGO_BIN_EXE_xtask"))
@@ -105,7 +131,7 @@ impl Started {
             .envs(env.iter().copied())
             // It would answer questions with yes.
             .env_remove("CI")
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -142,6 +168,15 @@ impl Started {
                 .iter()
                 .any(|line| events::readable(line).contains(text))
                 .then_some(())
+        });
+    }
+
+    /// Waits until standard output has a line with this text.
+    pub(crate) fn prints(&mut self, text: &str) {
+        let output = Arc::clone(&self.output);
+        self.wait_for(text, || {
+            let lines = output.lock().unwrap();
+            lines.iter().any(|line| line.contains(text)).then_some(())
         });
     }
 

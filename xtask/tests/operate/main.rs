@@ -7,20 +7,19 @@
     reason = "tests drive the built binary from outside"
 )]
 
+#[path = "../deploy/cloud.rs"]
+mod cloud;
+#[path = "../common/command_lines.rs"]
+mod command_lines;
+mod every_command;
 #[path = "../live/mod.rs"]
 mod live;
 mod soak;
 
-use live::{Ran, Started, alone, jobs, platform, run, wait_for};
+use live::{Started, alone, jobs, platform, run, wait_for};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::time::Duration;
-
-/// The values of a stream, one a line.
-fn lines(ran: &Ran) -> Vec<Value> {
-    let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-    ran.stdout.lines().map(parse).collect()
-}
 
 fn status() -> Value {
     run(&["status", "--json"]).expect_success()
@@ -110,7 +109,7 @@ fn a_generator_runs_to_its_end_and_its_log_can_be_read_again() {
     served();
     let ran = run(&["run", "generator", "a list of = signs", "--json"]);
     assert_eq!(ran.code, 0, "{ran:#?}");
-    let told = lines(&ran);
+    let told = ran.objects();
     let (end, entries) = told.split_last().unwrap();
     assert_eq!(end["task"]["exit_code"], 0, "{end:#}");
     let job = end["job"].as_str().unwrap();
@@ -136,7 +135,7 @@ fn a_generator_runs_to_its_end_and_its_log_can_be_read_again() {
     for name in [job, task, &task[..8]] {
         let read = run(&["logs", name, "--json"]);
         assert_eq!(read.code, 0, "{read:#?}");
-        assert_eq!(messages(&lines(&read)), messages(entries), "{name}");
+        assert_eq!(messages(&read.objects()), messages(entries), "{name}");
     }
     let raw = run(&["logs", task, "--raw", "--lines", "1"]);
     assert_eq!(raw.stdout, entries.last().unwrap()["message"], "{raw:#?}");
@@ -152,7 +151,7 @@ fn a_generator_runs_to_its_end_and_its_log_can_be_read_again() {
         "{errors:#?}"
     );
     let followed = run(&["logs", task, "--follow", "--json"]);
-    let last = lines(&followed).pop().unwrap();
+    let last = followed.objects().pop().unwrap();
     assert_eq!(
         (&last["task"]["status"], followed.code),
         (&"STOPPED".into(), 0)
@@ -172,7 +171,7 @@ fn a_generator_that_fails_gives_its_exit_code() {
     // Without a description it has no job.
     let ran = run(&["run", "generator", "", "--json"]);
     assert_eq!(ran.code, 2, "{ran:#?}");
-    let told = lines(&ran);
+    let told = ran.objects();
     let error = &told.last().unwrap()["error"];
     assert_eq!(error["exit_code"], 2, "{ran:#?}");
     let end = told.iter().rev().nth(1).unwrap();
