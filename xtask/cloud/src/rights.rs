@@ -245,6 +245,8 @@ pub(crate) const RIGHTS: &[Right] = &[
     right("prune", "ecs:DeleteTaskDefinitions", On::TaskDefinitions),
     right("prune", "ecr:DescribeImages", On::Repositories),
     right("prune", "ecr:BatchDeleteImage", On::Repositories),
+    right("prune", "s3:ListBucketVersions", On::StateBucket),
+    right("prune", "s3:DeleteObjectVersion", On::StateBucketObjects),
     right("diff", "cloudformation:DetectStackDrift", On::Stacks),
     right(
         "diff",

@@ -215,6 +215,18 @@ impl<'a> State<'a> {
         Ok(values)
     }
 
+    /// Removes records with what they were before, one after the other; one that is not
+    /// there is removed.
+    ///
+    /// # Errors
+    /// A call fails. What comes before is removed then.
+    pub(crate) async fn remove(&self, keys: &[String]) -> Result<(), CloudError> {
+        for key in keys {
+            self.s3.delete_for_good(&self.bucket, key).await?;
+        }
+        Ok(())
+    }
+
     async fn held(&self) -> Result<Option<(Lock, String)>, CloudError> {
         match self.s3.read(&self.bucket, LOCK_KEY).await? {
             None => Ok(None),

@@ -12,10 +12,10 @@ use serde_json::json;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-/// Tags whose image is needed whatever its age: what was found good, what was built
-/// last, and what the next build starts from.
-const KEPT_TAGS: [&str; 2] = ["stable", "dev"];
-const CACHE: &str = "cache";
+/// What a tag begins with that names inputs. Any other one names a purpose, for which its
+/// image is needed whatever its age: what serves, what was found good, what the next build
+/// starts from.
+const KEY: &str = "key-";
 
 /// Remove what nothing needs any more
 #[derive(Debug, clap::Args)]
@@ -64,6 +64,7 @@ pub(crate) async fn run(args: Args, cloud: &Cloud) -> anyhow::Result<Outcome> {
     Outcome::success(json!({
         "definitions": definitions,
         "images": images,
+        "needed": digests,
         "dry_run": args.dry_run,
     }))
 }
@@ -131,11 +132,11 @@ fn unneeded_images(
     keep: usize,
 ) -> Vec<StoredImage> {
     stored.sort_by_key(|image| Reverse(image.pushed_at));
-    let is_kept = |tag: &String| KEPT_TAGS.contains(&tag.as_str()) || tag.contains(CACHE);
     stored
         .into_iter()
         .skip(keep)
-        .filter(|image| !needed.contains(&image.digest) && !image.tags.iter().any(is_kept))
+        .filter(|image| !needed.contains(&image.digest))
+        .filter(|image| image.tags.iter().all(|tag| tag.starts_with(KEY)))
         .collect()
 }
 

@@ -1,5 +1,5 @@
 //! `state lock|renew|unlock|show`: one owner at a time for an environment.
-//! `state put|get|list`: its records, for instance of releases.
+//! `state put|get|list|remove`: its records, for instance of releases.
 
 use crate::config::Cloud;
 use crate::error::{CloudError, Kind};
@@ -62,6 +62,11 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 50)]
         limit: usize,
     },
+    /// Remove records for good, in this order
+    Remove {
+        #[arg(value_parser = parse_key, required = true)]
+        keys: Vec<String>,
+    },
 }
 
 /// How long a lock lasts unless it is renewed.
@@ -103,6 +108,10 @@ pub(crate) async fn run(command: Command, cloud: &Cloud) -> anyhow::Result<Outco
         Command::Get { key } => Outcome::success(json!({ "value": state.get(&key).await? })),
         Command::List { prefix, limit } => {
             Outcome::success(json!({ "values": state.list(&prefix, limit).await? }))
+        }
+        Command::Remove { keys } => {
+            state.remove(&keys).await?;
+            Outcome::success(json!({ "removed": keys }))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Emptying a bucket, with every version of every object.
+//! Deleting for good, with every version: a whole bucket, or single objects of one.
 
 use super::{S3, malformed};
 use crate::error::{CloudError, Kind};
@@ -11,11 +11,37 @@ impl S3 {
     /// # Errors
     /// A call fails, or an object cannot be deleted.
     pub(crate) async fn empty_bucket(&self, name: &str) -> Result<Option<u64>, CloudError> {
+        self.delete_versions(name, "", |_| true).await
+    }
+
+    /// Deletes an object with all its versions and delete markers.
+    ///
+    /// # Errors
+    /// As [`empty_bucket`](Self::empty_bucket).
+    pub(crate) async fn delete_for_good(&self, bucket: &str, key: &str) -> Result<(), CloudError> {
+        // The key itself comes before all others that begin with it.
+        self.delete_versions(bucket, key, |found| found == key)
+            .await
+            .map(|_| ())
+    }
+
+    async fn delete_versions(
+        &self,
+        name: &str,
+        prefix: &str,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Result<Option<u64>, CloudError> {
         let action = format!("s3 ListObjectVersions {name}");
         let mut deleted = 0;
         loop {
             // What is deleted is gone from the next listing, so each is the first page.
-            let page = self.client.list_object_versions().bucket(name).send().await;
+            let page = self
+                .client
+                .list_object_versions()
+                .bucket(name)
+                .prefix(prefix)
+                .send()
+                .await;
             let page = match page {
                 Ok(page) => page,
                 Err(error) => {
@@ -35,6 +61,7 @@ impl S3 {
             let objects = versions
                 .chain(markers)
                 .filter_map(|(key, version)| Some((key?, version)))
+                .filter(|(key, _)| is_wanted(key))
                 .map(|(key, version)| {
                     ObjectIdentifier::builder()
                         .key(key)

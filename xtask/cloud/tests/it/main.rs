@@ -13,6 +13,8 @@ mod logs;
 #[cfg(test)]
 mod operate;
 #[cfg(test)]
+mod prune;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod resources;

@@ -275,38 +275,6 @@ fn a_service_that_cannot_come_back_is_given_up() {
 }
 
 #[test]
-fn old_revisions_go_and_what_runs_stays() {
-    let mut service = TestService::deployed("prune");
-    let image = service.push_probe();
-    let definitions: Vec<String> = ["1", "2", "3", "4"]
-        .iter()
-        .map(|word| service.define(&image, &[("WORD", word)], None))
-        .collect();
-    service.create(&definitions[0]);
-    service.wait_for("running", |now| now["running"] == json!(1));
-    let old = json!([definitions[1], definitions[2]]);
-    let listed = service.space.ok(&["prune", "--keep", "1", "--dry-run"]);
-    assert_eq!(
-        json!([listed["definitions"], listed["dry_run"]]),
-        json!([old, true])
-    );
-    let removed = service.space.ok(&["prune", "--keep", "1"]);
-    assert_eq!(
-        json!([removed["definitions"], removed["dry_run"]]),
-        json!([old, false])
-    );
-    let again = service.space.ok(&["prune", "--keep", "1"]);
-    assert_eq!(again["definitions"], json!([]));
-    let left = service.sdk.ecs().list_task_definitions();
-    let left = left.family_prefix(format!("validate-{}", service.name()));
-    let left = service.sdk.run(left.send()).expect("listed");
-    assert_eq!(
-        left.task_definition_arns(),
-        [definitions[0].clone(), definitions[3].clone()]
-    );
-}
-
-#[test]
 fn a_kind_of_task_runs_as_the_orchestrator_runs_it() {
     let mut service = TestService::deployed("kind");
     let run = ["run-task", "--kind", "generator", "--set", "EXIT=0"];

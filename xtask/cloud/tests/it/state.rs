@@ -232,6 +232,46 @@ fn records_are_written_once_and_listed_newest_first() {
 }
 
 #[test]
+fn records_are_removed_with_what_they_were_before() {
+    let state = StateSpace::new("remove");
+    let space = &state.space;
+    let versions = || {
+        let listed = state.sdk.s3().list_object_versions();
+        let listed = listed.bucket(state.bucket()).send();
+        let listed = state.sdk.run(listed).expect("versions");
+        assert!(listed.delete_markers().is_empty(), "{listed:?}");
+        let keys = listed.versions().iter();
+        keys.map(|version| version.key().expect("a key").to_owned())
+            .collect::<Vec<_>>()
+    };
+    for number in ["1", "2", "2"] {
+        state.put(
+            &format!("releases/{number}"),
+            &json!(number),
+            &["--replace"],
+        );
+    }
+    // Begins with a key that goes, and is another.
+    state.put("releases/20", &json!("20"), &[]);
+    assert_eq!(
+        versions(),
+        ["releases/1", "releases/2", "releases/2", "releases/20"]
+    );
+    let keys = ["releases/2", "releases/3"];
+    assert_eq!(
+        space.ok(&[&["state", "remove"], &keys[..]].concat()),
+        json!({ "removed": keys })
+    );
+    assert_eq!(versions(), ["releases/1", "releases/20"]);
+    assert_eq!(
+        space.ok(&["state", "list", "releases/"]),
+        json!({ "values": ["20", "1"] })
+    );
+    let lock = space.call(&["state", "remove", "lock.json"]);
+    assert_eq!(lock.exit_code, Some(2), "{}", lock.stdout);
+}
+
+#[test]
 fn the_bucket_keeps_versions_and_is_closed_and_can_be_emptied() {
     let state = StateSpace::new("bucket");
     let bucket = state.bucket();
