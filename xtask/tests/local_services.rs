@@ -11,7 +11,9 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use xtask::engine::context::Context;
 use xtask::engine::paths;
+use xtask::engine::report::{Report, Verbosity};
 use xtask::local::daemon::Record;
 use xtask::local::{cdk, cloud};
 
@@ -220,6 +222,43 @@ fn down_removes_the_containers_of_its_own_tasks_only() {
     docker(&["rm", "--force", &other]);
     assert!(!left.contains(&ours), "{left}");
     assert!(left.contains(&other), "{left}");
+}
+
+#[test]
+fn containers_of_another_cloud_with_the_same_names_are_not_ours() {
+    let machine = Machine::new();
+    let report = Report::new(false, Verbosity::Quiet);
+    let context = Context::at(machine.checkout.root().to_owned(), "local", true, report).unwrap();
+    let arn = |what: &str| format!("arn:aws:ecs:us-east-1:{}:{what}", cloud::ACCOUNT);
+    let task = arn(&format!("task/{}/1", machine.cloud_port));
+    let cluster = machine.cloud_port.to_string();
+    let start = |port: u16| {
+        let id = docker(&[
+            "run",
+            "--detach",
+            &format!("--label=ministack.instance=app-gen:{port}"),
+            &format!("--label=com.amazonaws.ecs.task-arn={task}"),
+            &format!(
+                "--label=com.amazonaws.ecs.cluster={}",
+                arn(&format!("cluster/{cluster}"))
+            ),
+            "debian:bookworm-slim",
+            "sleep",
+            "600",
+        ]);
+        id.trim().to_owned()
+    };
+    let others = start(machine.registry_port);
+    let before = cloud::container_of(&context, &task);
+    let ours = start(machine.cloud_port);
+    let found = cloud::container_of(&context, &task);
+    let removed = cloud::remove_containers_of(&context, &cluster);
+    let left = docker(&["ps", "--all", "--quiet", "--no-trunc"]);
+    docker(&["rm", "--force", &others]);
+    assert_eq!(before.unwrap(), None);
+    assert!(ours.starts_with(&found.unwrap().unwrap()));
+    assert_eq!(removed.unwrap().len(), 1);
+    assert!(left.contains(&others) && !left.contains(&ours), "{left}");
 }
 
 #[test]

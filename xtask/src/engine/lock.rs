@@ -37,6 +37,22 @@ impl Lock {
         Ok(Self { _file: file })
     }
 
+    /// As [`try_take`](Self::try_take), and gives the holder so long to end.
+    ///
+    /// # Errors
+    /// As there, or we were interrupted.
+    pub fn take_within(path: &Path, what: &str, bound: Duration) -> anyhow::Result<Self> {
+        let deadline = Instant::now() + bound;
+        loop {
+            match Self::try_take(path, what) {
+                Err(_) if Instant::now() < deadline => {
+                    interrupt::sleep(Duration::from_millis(50))?;
+                }
+                taken => return taken,
+            }
+        }
+    }
+
     /// Waits for the lock; `on_wait` is called once where it is taken by another.
     ///
     /// # Errors

@@ -373,11 +373,10 @@ fn reset_url(context: &Context) -> String {
 ///
 /// # Errors
 /// The engine does not answer.
-pub fn container_of(task_arn: &str) -> anyhow::Result<Option<String>> {
-    let containers = Cmd::new("docker")
-        .args(["ps", "--quiet", "--filter"])
-        .arg(format!("label=com.amazonaws.ecs.task-arn={task_arn}"))
-        .read()?;
+pub fn container_of(context: &Context, task_arn: &str) -> anyhow::Result<Option<String>> {
+    let port = *context.platform.local.cloud_port.get_ref();
+    let label = format!("com.amazonaws.ecs.task-arn={task_arn}");
+    let containers = listing(port, Some(&label)).arg("--quiet").read()?;
     Ok(containers.lines().next().map(str::to_owned))
 }
 
@@ -388,23 +387,23 @@ pub fn container_of(task_arn: &str) -> anyhow::Result<Option<String>> {
 /// The engine refuses.
 pub fn remove_containers_of(context: &Context, cluster: &str) -> anyhow::Result<Vec<String>> {
     let region = &context.platform.region;
-    remove_labelled(&format!(
-        "com.amazonaws.ecs.cluster=arn:aws:ecs:{region}:{ACCOUNT}:cluster/{cluster}"
-    ))
+    let label =
+        format!("com.amazonaws.ecs.cluster=arn:aws:ecs:{region}:{ACCOUNT}:cluster/{cluster}");
+    let port = *context.platform.local.cloud_port.get_ref();
+    remove_labelled(port, Some(&label))
 }
 
 /// Removes what is left of our tasks' containers.
 fn remove_containers(port: u16) -> anyhow::Result<Vec<String>> {
-    remove_labelled(&format!("ministack.instance={INSTANCE}:{port}"))
+    remove_labelled(port, None)
 }
 
-fn remove_labelled(label: &str) -> anyhow::Result<Vec<String>> {
+fn remove_labelled(port: u16, label: Option<&str>) -> anyhow::Result<Vec<String>> {
     if tools::on_path("docker").is_none() || super::engine_api::get("/version").is_err() {
         return Ok(Vec::new());
     }
-    let names = Cmd::new("docker")
-        .args(["ps", "--all", "--format", "{{.Names}}", "--filter"])
-        .arg(format!("label={label}"))
+    let names = listing(port, label)
+        .args(["--all", "--format", "{{.Names}}"])
         .survives_interrupt()
         .read()?;
     let names: Vec<String> = names.lines().map(str::to_owned).collect();
@@ -416,6 +415,18 @@ fn remove_labelled(label: &str) -> anyhow::Result<Vec<String>> {
             .read()?;
     }
     Ok(names)
+}
+
+/// Lists containers of the cloud on this port, those with this label. An ARN alone would not
+/// do: local clouds of one machine give the same ones.
+fn listing(port: u16, label: Option<&str>) -> Cmd {
+    let instance = format!("ministack.instance={INSTANCE}:{port}");
+    [Some(instance.as_str()), label]
+        .into_iter()
+        .flatten()
+        .fold(Cmd::new("docker").arg("ps"), |cmd, label| {
+            cmd.arg("--filter").arg(format!("label={label}"))
+        })
 }
 
 fn daemons(port: u16) -> Result<(Daemon, Daemon), Failure> {

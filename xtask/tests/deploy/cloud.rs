@@ -139,15 +139,54 @@ pub(crate) fn forget_release(id: &str) {
 
 /// Containers of the environment's tasks and its database, by name.
 pub(crate) fn containers() -> String {
+    let of = |filters: &[String]| {
+        let filters = filters.iter().flat_map(|filter| ["--filter", filter]);
+        let listing = ["ps", "--all", "--format", "{{.Names}}"].into_iter();
+        docker(&listing.chain(filters).collect::<Vec<_>>())
+    };
+    let tasks = of(&task_labels(0).map(|label| format!("label={label}")));
+    let database = of(&[format!("name=^/{DATABASE}$")]);
+    [tasks, database].join("\n").trim().to_owned()
+}
+
+/// What the containers of the environment's tasks carry, in the local cloud so many ports
+/// further.
+fn task_labels(further: u16) -> [String; 2] {
+    let platform = platform();
     let cluster = format!(
         "arn:aws:ecs:{}:{ACCOUNT}:cluster/{}-cluster",
-        platform().region,
-        platform().project
+        platform.region, platform.project
     );
-    let of = |filter: &str| docker(&["ps", "--all", "--format", "{{.Names}}", "--filter", filter]);
-    let tasks = of(&format!("label=com.amazonaws.ecs.cluster={cluster}"));
-    let database = of(&format!("name=^/{DATABASE}$"));
-    [tasks, database].join("\n").trim().to_owned()
+    let port = platform.local.cloud_port.get_ref() + further;
+    [
+        format!("com.amazonaws.ecs.cluster={cluster}"),
+        format!("ministack.instance=app-gen:{port}"),
+    ]
+}
+
+/// A container of the same environment in another local cloud of this machine; removed when
+/// it is dropped.
+pub(crate) struct Neighbour(String);
+
+impl Neighbour {
+    pub(crate) fn start() -> Self {
+        let labels = task_labels(1);
+        let labels = labels.iter().flat_map(|label| ["--label", label]);
+        let run = ["run", "--detach"].into_iter().chain(labels);
+        let command = ["debian:bookworm-slim", "sleep", "3600"];
+        Self(docker(&run.chain(command).collect::<Vec<_>>()))
+    }
+
+    pub(crate) fn assert_runs(&self) {
+        let state = docker(&["inspect", "--format", "{{.State.Status}}", &self.0]);
+        assert_eq!(state, "running");
+    }
+}
+
+impl Drop for Neighbour {
+    fn drop(&mut self) {
+        docker(&["rm", "--force", &self.0]);
+    }
 }
 
 /// The load balancer of a release, as programs reach it.

@@ -119,9 +119,11 @@ fn destroyed() {
     assert!(message.contains("nobody can be asked"), "{message}");
     assert_eq!(containers(), before);
 
+    let neighbour = cloud::Neighbour::start();
     let since = Instant::now();
     run(&["destroy", "--yes", "--json"]).expect_success();
     took("destroy", since);
+    neighbour.assert_runs();
     assert_eq!(stacks(), Vec::<Value>::new());
     assert_eq!(containers(), "");
     let volumes = docker(

@@ -20,6 +20,8 @@ use std::time::Duration;
 const TTL_SECS: u64 = 900;
 /// Two renewals may fail before it expires.
 const RENEW_EVERY: Duration = Duration::from_secs(TTL_SECS / 3);
+/// From giving the lock back to the end of a command.
+const ENDING: Duration = Duration::from_secs(5);
 
 /// Who works on the environment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,28 +51,26 @@ pub struct EnvironmentLock<'a> {
     holder: Holder,
     stop: mpsc::Sender<()>,
     renewer: Option<JoinHandle<()>>,
-    /// Tells the next command of this user here whether we still live.
-    _alive: Option<Lock>,
+    /// Tells other commands of this user here that we live.
+    _alive: Lock,
 }
 
 impl<'a> EnvironmentLock<'a> {
-    /// Takes the lock, or says at once who holds it. One of ours whose command was killed is
-    /// taken over, and what that left running is ended; any other dead one expires.
+    /// Takes the lock, or says who holds it. One of ours whose command was killed is taken
+    /// over, and what that left running is ended; any other dead one expires.
     ///
     /// # Errors
     /// [`Code::Busy`] with the holder, or the cloud does not answer.
     pub fn take(context: &'a Context, command: &str) -> anyhow::Result<Self> {
         let files = Files::of(context)?;
-        let alive = Lock::try_take(&files.alive, command).ok();
+        let what = format!("another command for {}", context.environment);
+        let alive = Lock::try_take(&files.alive, &what);
         let holder = match lock(context, command) {
-            Err(error) if Rendered::new(&error).exit_code == Code::Busy as u8 => {
-                // While another command of ours lives, the lock is that one's.
-                let killed = match &alive {
-                    Some(_) => holder(context)?.filter(|holder| files.remember(&holder.id)),
-                    None => None,
-                };
-                let Some(killed) = killed else {
-                    return Err(error);
+            // Where another command of ours lives, the lock may be that one's.
+            Err(busy) if is_busy(&busy) && alive.is_ok() => {
+                let held = holder(context)?;
+                let Some(killed) = held.filter(|held| files.is_of_the_last(held, &host())) else {
+                    return Err(busy);
                 };
                 context.report.step(&format!(
                     "take over the lock of `{}`, which was killed: {} since {}",
@@ -81,6 +81,15 @@ impl<'a> EnvironmentLock<'a> {
             }
             taken => taken?,
         };
+        // One of ours may have given back the lock and be about to end. One that was robbed of
+        // it lives on, with processes that are not ours to end; and without this file lock we
+        // would pass for killed ourselves.
+        let alive = alive
+            .or_else(|_| Lock::take_within(&files.alive, &what, ENDING))
+            .inspect_err(|_| {
+                // Where this fails it expires.
+                let _ = release(context, &["--id", &holder.id]);
+            })?;
         let (stop, stopped) = mpsc::channel();
         let taken = Self {
             context,
@@ -137,23 +146,34 @@ impl Files {
         Ok(Self { alive, id })
     }
 
-    /// Whether a command of ours took the lock with this id.
-    fn remember(&self, id: &str) -> bool {
-        std::fs::read_to_string(&self.id).is_ok_and(|remembered| remembered == id)
+    /// Whether a lock is that of the last command of ours, which was killed where none lives.
+    /// Machines may share the folder and not see each other's file locks.
+    fn is_of_the_last(&self, holder: &Holder, host: &str) -> bool {
+        holder.host == host
+            && std::fs::read_to_string(&self.id).is_ok_and(|remembered| remembered == holder.id)
     }
 }
 
+/// This machine, as [`Holder::host`] names it.
+fn host() -> String {
+    let names = rustix::system::uname();
+    names.nodename().to_string_lossy().into_owned()
+}
+
+fn is_busy(error: &anyhow::Error) -> bool {
+    Rendered::new(error).exit_code == Code::Busy as u8
+}
+
 /// Marks what the holder starts, so that whoever comes after one that was killed finds it.
-/// There is a local cloud for each port: two checkouts may deploy to two of them.
+/// It names what the lock in the cloud is of: two checkouts may deploy to two local clouds,
+/// or two projects to accounts of their own.
 fn mark(context: &Context) -> String {
-    let environment = &context.environment;
-    match context.is_local() {
-        true => format!(
-            "deploy-{environment}-{}",
-            context.platform.local.cloud_port.get_ref()
-        ),
-        false => format!("deploy-{environment}"),
-    }
+    let (project, environment) = (&context.platform.project, &context.environment);
+    let place = match &context.environment().account {
+        Some(account) => account.get_ref().clone(),
+        None => context.platform.local.cloud_port.get_ref().to_string(),
+    };
+    format!("deploy-{project}-{environment}-{place}")
 }
 
 /// Ends what a command that was killed left running. Returns how many processes there were;
@@ -218,7 +238,7 @@ fn renew(context: Context, id: String, stopped: mpsc::Receiver<()>) -> JoinHandl
                     "failed to renew the lock of {}: {error:#}",
                     context.environment
                 ));
-                if Rendered::new(&error).exit_code == Code::Busy as u8 {
+                if is_busy(&error) {
                     // Another works on the environment now: we end as if interrupted.
                     let _ = kill_process(getpid(), Signal::TERM);
                     return;
@@ -226,4 +246,34 @@ fn renew(context: Context, id: String, stopped: mpsc::Receiver<()>) -> JoinHandl
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_command_of_this_machine_can_be_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files {
+            alive: folder.path().join("alive"),
+            id: folder.path().join("id"),
+        };
+        let held = |id: &str| Holder {
+            id: id.to_owned(),
+            owner: "somebody@here".to_owned(),
+            host: "here".to_owned(),
+            command: "deploy".to_owned(),
+            taken_at: String::new(),
+            expires_at: String::new(),
+        };
+        assert!(
+            !files.is_of_the_last(&held("1"), "here"),
+            "nothing is known"
+        );
+        write_atomically(&files.id, b"1").unwrap();
+        assert!(files.is_of_the_last(&held("1"), "here"));
+        assert!(!files.is_of_the_last(&held("2"), "here"));
+        assert!(!files.is_of_the_last(&held("1"), "elsewhere"));
+    }
 }
