@@ -111,7 +111,7 @@ enum Command {
     Cost(commands::cost::Args),
     /// Remove what the commands left: containers, processes, secret files
     Cleanup(commands::cleanup::Args),
-    /// Remove what piles up: task definitions and images that nothing needs
+    /// Remove what piles up: releases, task definitions, images and results that nothing needs
     Prune(commands::prune::Args),
     /// Run everything that proves the product
     Test(commands::test::Args),

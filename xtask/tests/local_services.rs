@@ -5,127 +5,12 @@
 
 mod common;
 
-use common::{Checkout, Ran};
-use serde_json::Value;
+use common::machine::{Machine, answers};
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::net::{Ipv4Addr, TcpListener};
 use xtask::engine::context::Context;
-use xtask::engine::paths;
 use xtask::engine::report::{Report, Verbosity};
-use xtask::local::daemon::Record;
-use xtask::local::{cdk, cloud};
-
-/// A checkout whose services are nobody else's.
-struct Machine {
-    checkout: Checkout,
-    state: tempfile::TempDir,
-    registry_port: u16,
-    cloud_port: u16,
-}
-
-impl Machine {
-    fn new() -> Self {
-        let [registry_port, cloud_port] = free_ports();
-        let checkout = Checkout::with_registry_port(registry_port);
-        checkout.replace(
-            "app-gen-infra/platform.toml",
-            "cloud_port = 4566",
-            &format!("cloud_port = {cloud_port}"),
-        );
-        for name in ["Dockerfile", "entrypoint.sh"] {
-            let file = Path::new("ci/postgres").join(name);
-            let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(&file);
-            checkout.write(file.to_str().unwrap(), &fs::read_to_string(real).unwrap());
-        }
-        // A CDK app that asks for no packages: nothing to download.
-        for (name, text) in [
-            ("package.json", "{\"name\":\"cdk\"}"),
-            (
-                "package-lock.json",
-                "{\"name\":\"cdk\",\"lockfileVersion\":3,\"packages\":{\"\":{\"name\":\"cdk\"}}}",
-            ),
-            ("requirements.txt", ""),
-        ] {
-            checkout.write(&format!("{}/{name}", cdk::FOLDER), text);
-        }
-        let state = tempfile::tempdir().unwrap();
-        let installed = paths::state().unwrap();
-        for part in [
-            "registry/root".to_owned(),
-            format!("cloud/venv-{}-cbor", cloud::VERSION),
-        ] {
-            let place = state.path().join("app-gen").join(&part);
-            fs::create_dir_all(place.parent().unwrap()).unwrap();
-            symlink(installed.join(&part), place).unwrap();
-        }
-        Self {
-            checkout,
-            state,
-            registry_port,
-            cloud_port,
-        }
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ran {
-        self.run_with(arguments, &[])
-    }
-
-    fn run_with(&self, arguments: &[&str], env: &[(&str, &str)]) -> Ran {
-        let mut all = vec![
-            ("XDG_STATE_HOME", self.state.path().to_str().unwrap()),
-            ("CI", ""),
-        ];
-        all.extend_from_slice(env);
-        self.checkout.run_with(arguments, &all)
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        let mut arguments = arguments.to_vec();
-        arguments.push("--json");
-        self.run(&arguments).expect_success().json()
-    }
-
-    fn cloud_state(&self) -> String {
-        self.json(&["cloud", "status"])["state"]
-            .as_str()
-            .unwrap()
-            .to_owned()
-    }
-
-    fn record(&self, service: &str) -> PathBuf {
-        self.state
-            .path()
-            .join(format!("app-gen/run/{service}.json"))
-    }
-
-    fn kill(&self, service: &str) {
-        let record = Record::read(&self.record(service)).unwrap();
-        record.kill();
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        self.run(&["cloud", "down"]);
-        if let Some(record) =
-            Record::read(&self.record(&format!("registry-{}", self.registry_port)))
-        {
-            record.kill();
-        }
-    }
-}
-
-fn free_ports() -> [u16; 2] {
-    // Held together, so that they differ.
-    let sockets = [0, 0].map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap());
-    sockets.map(|socket| socket.local_addr().unwrap().port())
-}
-
-fn answers(port: u16) -> bool {
-    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
-}
+use xtask::local::{cloud, task_containers};
 
 fn docker(arguments: &[&str]) -> String {
     xtask::engine::cmd::Cmd::new("docker")
@@ -249,10 +134,10 @@ fn containers_of_another_cloud_with_the_same_names_are_not_ours() {
         id.trim().to_owned()
     };
     let others = start(machine.registry_port);
-    let before = cloud::container_of(&context, &task);
+    let before = task_containers::of_task(&context, &task);
     let ours = start(machine.cloud_port);
-    let found = cloud::container_of(&context, &task);
-    let removed = cloud::remove_containers_of(&context, &cluster);
+    let found = task_containers::of_task(&context, &task);
+    let removed = task_containers::remove_of_cluster(&context, &cluster);
     let left = docker(&["ps", "--all", "--quiet", "--no-trunc"]);
     docker(&["rm", "--force", &others]);
     assert_eq!(before.unwrap(), None);

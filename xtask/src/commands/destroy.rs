@@ -91,7 +91,7 @@ pub fn run(context: &Context) -> anyhow::Result<()> {
         record.save(context, None)?;
         removed.extend(existing);
         if context.is_local() {
-            removed.extend(local::cloud::remove_containers_of(
+            removed.extend(local::task_containers::remove_of_cluster(
                 context,
                 &service.cluster,
             )?);

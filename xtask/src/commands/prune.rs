@@ -1,13 +1,17 @@
-//! `cargo xtask prune`: remove what piles up and nothing needs: old revisions of task
-//! definitions, images of releases that nobody goes back to.
+//! `cargo xtask prune`: remove what piles up and nothing needs: old releases and revisions of
+//! task definitions, images of releases that nobody goes back to and, on this machine, what
+//! builds keep.
 
+use crate::engine::build::prebuild;
 use crate::engine::cloud;
 use crate::engine::context::Context;
 use crate::engine::deploy::environment_lock::EnvironmentLock;
-use crate::engine::deploy::release;
+use crate::engine::deploy::history::History;
+use crate::engine::key::{TAG_PREFIX, short};
 use crate::engine::report::table;
+use crate::local::unused_cache::{self, Old};
 use crate::local::unused_images::{self, Image};
-use crate::local::{self, Part};
+use crate::local::{self, Part, unused_manifests};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,28 +25,62 @@ pub struct Args {
     /// List only; so on AWS, too, unless --yes is typed
     #[arg(long)]
     dry_run: bool,
-    /// How many of the newest releases, revisions and images of each kind stay in any case
+    /// How many of the newest of each kind stay in any case
     #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     keep: u32,
 }
 
 /// The result of `prune --json`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 struct Pruned {
     dry_run: bool,
+    releases: Vec<String>,
+    definitions: Vec<String>,
+    images: Vec<Found>,
+    cache: Vec<Old>,
+}
+
+/// An image and who keeps it.
+#[derive(Debug, Serialize)]
+struct Found {
+    keeper: Keeper,
+    #[serde(flatten)]
+    image: Image,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Keeper {
+    Ecr,
+    Registry,
+    Engine,
+}
+
+impl Keeper {
+    fn of(self, images: Vec<Image>) -> impl Iterator<Item = Found> {
+        let keeper = self;
+        images.into_iter().map(move |image| Found { keeper, image })
+    }
+}
+
+/// What `xtask-cloud prune` answers.
+#[derive(Deserialize)]
+struct InCloud {
     definitions: Vec<String>,
     images: Vec<Image>,
+    /// Digests of what stays, of all registries.
+    needed: BTreeSet<String>,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// Another command works on the environment, or cloud or engine refuse. What was removed until
-/// then stays removed.
+/// Another command works on the environment, or cloud, registry or engine refuse. What was
+/// removed until then stays removed.
 pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let dry_run = args.dry_run || !(context.is_local() || context.yes_given);
     if context.is_local() {
-        local::require(context, &[Part::Engine, Part::Cloud])?;
+        local::require(context, &[Part::Engine, Part::Registry, Part::Cloud])?;
     }
     // A deploy makes things that nothing uses yet.
     let _lock = match dry_run {
@@ -50,54 +88,218 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         false => Some(EnvironmentLock::take(context, "prune")?),
     };
     let keep = usize::try_from(args.keep)?;
-    let protected: BTreeSet<String> = release::list(context)?
-        .iter()
-        .take(keep)
-        .flat_map(|release| release.images.values())
-        .filter_map(|image| Some(image.reference.split_once('@')?.1.to_owned()))
-        .collect();
-    let count = args.keep.to_string();
-    let mut arguments = vec!["prune", "--keep", &count];
-    if dry_run {
-        arguments.push("--dry-run");
+    let history = History::read(context, keep)?;
+    if !dry_run {
+        // First: no release that is left has lost its images.
+        history.forget(context)?;
     }
-    for digest in &protected {
-        arguments.extend(["--protect", digest]);
-    }
-    let mut pruned: Pruned = cloud::call(context, arguments)
-        .timeout(PRUNE_TIMEOUT)
-        .start("prune")?
-        .read()?;
+    let found = in_cloud(context, &history, args.keep, dry_run)?;
+    let mut pruned = Pruned {
+        dry_run,
+        releases: history
+            .unneeded
+            .into_iter()
+            .map(|release| release.id)
+            .collect(),
+        definitions: found.definitions,
+        images: Keeper::Ecr.of(found.images).collect(),
+        cache: Vec::new(),
+    };
     if context.is_local() {
-        let unused = unused_images::list(context, &protected)?;
-        if !dry_run {
-            unused_images::remove(&unused)?;
-        }
-        pruned.images.extend(unused);
+        on_this_machine(context, &found.needed, keep, &mut pruned)?;
     }
     context.report.result(&pruned, &text(&pruned, context))
 }
 
+/// Task definitions and ECR.
+fn in_cloud(
+    context: &Context,
+    history: &History,
+    keep: u32,
+    dry_run: bool,
+) -> anyhow::Result<InCloud> {
+    let keep = keep.to_string();
+    let mut arguments = vec!["prune", "--keep", &keep];
+    if dry_run {
+        arguments.push("--dry-run");
+    }
+    let protected: BTreeSet<&str> = history.digests().collect();
+    for digest in protected {
+        arguments.extend(["--protect", digest]);
+    }
+    cloud::call(context, arguments)
+        .timeout(PRUNE_TIMEOUT)
+        .start("prune")?
+        .read()
+}
+
+/// Registry, engine and the cache of this checkout.
+fn on_this_machine(
+    context: &Context,
+    needed: &BTreeSet<String>,
+    keep: usize,
+    pruned: &mut Pruned,
+) -> anyhow::Result<()> {
+    // Other checkouts have containers, too.
+    let used = unused_images::digests_in_use()?;
+    let stored = unused_manifests::list(context, &(needed | &used), keep)?;
+    let pulled = unused_images::list(context, needed)?;
+    pruned.cache = match pruned.dry_run {
+        true => unused_cache::list(context, keep)?,
+        false => {
+            unused_manifests::remove(context, &stored)?;
+            unused_images::remove(&pulled)?;
+            let _alone = prebuild::hold(context)?;
+            unused_cache::remove(unused_cache::list(context, keep)?)?
+        }
+    };
+    pruned.images.extend(Keeper::Registry.of(stored));
+    pruned.images.extend(Keeper::Engine.of(pulled));
+    Ok(())
+}
+
 fn text(pruned: &Pruned, context: &Context) -> String {
-    let definitions = pruned
-        .definitions
-        .iter()
-        .map(|arn| vec!["task definition".to_owned(), arn.clone()]);
-    let images = pruned.images.iter().map(|image| {
-        let name = format!("{}@{}", image.repository, image.digest);
-        vec!["image".to_owned(), name]
+    let row = |kind: &str, what: String| vec![kind.to_owned(), what];
+    let releases = pruned.releases.iter().map(|id| row("release", id.clone()));
+    let definitions = pruned.definitions.iter().map(|arn| {
+        let name = arn.rsplit('/').next().unwrap_or(arn);
+        row("task definition", name.to_owned())
     });
-    let rows: Vec<Vec<String>> = definitions.chain(images).collect();
+    let images = pruned.images.iter().map(|Found { keeper, image }| {
+        let kind = match keeper {
+            Keeper::Ecr => "image in ECR",
+            Keeper::Registry => "image in the registry",
+            Keeper::Engine => "image in the engine",
+        };
+        row(kind, named(image))
+    });
+    let cache = pruned.cache.iter().map(|old| {
+        let path = old.path.strip_prefix(&context.root).unwrap_or(&old.path);
+        row(
+            "cache",
+            format!("{}, {}", path.display(), mebibytes(old.bytes)),
+        )
+    });
+    let rows: Vec<Vec<String>> = releases
+        .chain(definitions)
+        .chain(images)
+        .chain(cache)
+        .collect();
     if rows.is_empty() {
         return "nothing to prune".to_owned();
     }
+    let all = summary(pruned);
     let then = match (pruned.dry_run, context.is_local()) {
-        (false, _) => "removed".to_owned(),
-        (true, true) => "nothing was removed: cargo xtask prune does it".to_owned(),
+        (false, _) => format!("removed {all}"),
+        (true, true) => format!("{all}: cargo xtask prune removes them"),
         (true, false) => format!(
-            "nothing was removed: cargo xtask prune --env {} --yes does it",
+            "{all}: cargo xtask prune --env {} --yes removes them",
             context.environment
         ),
     };
     format!("{}\n{then}", table(&["kind", "what"], &rows))
+}
+
+fn summary(pruned: &Pruned) -> String {
+    let mut parts: Vec<String> = [
+        (pruned.releases.len(), "release"),
+        (pruned.definitions.len(), "task definition"),
+        (pruned.images.len(), "image"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, what)| format!("{count} {what}{}", if count == 1 { "" } else { "s" }))
+    .collect();
+    if !pruned.cache.is_empty() {
+        let bytes = pruned.cache.iter().map(|old| old.bytes).sum();
+        parts.push(format!("{} of cache", mebibytes(bytes)));
+    }
+    parts.join(", ")
+}
+
+/// By its key, as builds name it, where it has one.
+fn named(image: &Image) -> String {
+    let key = image
+        .tags
+        .iter()
+        .find_map(|tag| tag.strip_prefix(TAG_PREFIX));
+    match key {
+        Some(key) => format!("{} key {}", image.repository, short(key)),
+        None => format!("{}@{}", image.repository, image.digest),
+    }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "to be read by people")]
+    let mebibytes = bytes as f64 / f64::from(1024 * 1024);
+    format!("{mebibytes:.1} MiB")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::report::{Report, Verbosity};
+    use std::path::Path;
+
+    #[test]
+    fn what_goes_reads_at_a_glance() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let context = |environment: &str| {
+            let report = Report::new(false, Verbosity::Quiet);
+            Context::at(root.to_owned(), environment, false, report).unwrap()
+        };
+        let image = |tags: &[&str]| Image {
+            repository: "localhost:5000/app".to_owned(),
+            digest: "sha256:0123".to_owned(),
+            tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
+        };
+        let key = format!("key-{}", "0123456789abcdef".repeat(4));
+        let mut pruned = Pruned {
+            dry_run: false,
+            releases: vec!["20261121T165912Z-0a1b2c".to_owned()],
+            definitions: ["app:1", "app:2"]
+                .map(|name| format!("arn:aws:ecs:us-east-1:000000000000:task-definition/{name}"))
+                .to_vec(),
+            images: Keeper::Registry
+                .of(vec![image(&[&key]), image(&[])])
+                .collect(),
+            cache: vec![Old {
+                path: context("local").records().join("npm/0123"),
+                bytes: 3 << 19,
+            }],
+        };
+        let shown = [
+            "kind                   what",
+            &"─".repeat(58),
+            "release                20261121T165912Z-0a1b2c",
+            "task definition        app:1",
+            "task definition        app:2",
+            "image in the registry  localhost:5000/app key 0123456789ab",
+            "image in the registry  localhost:5000/app@sha256:0123",
+            "cache                  target/xtask/npm/0123, 1.5 MiB",
+        ]
+        .join("\n");
+        let all = "1 release, 2 task definitions, 2 images, 1.5 MiB of cache";
+        assert_eq!(
+            text(&pruned, &context("local")),
+            format!("{shown}\n\nremoved {all}")
+        );
+        pruned.dry_run = true;
+        assert_eq!(
+            text(&pruned, &context("local")),
+            format!("{shown}\n\n{all}: cargo xtask prune removes them")
+        );
+        assert_eq!(
+            text(&pruned, &context("dev")),
+            format!("{shown}\n\n{all}: cargo xtask prune --env dev --yes removes them")
+        );
+        let nothing = Pruned {
+            releases: Vec::new(),
+            definitions: Vec::new(),
+            images: Vec::new(),
+            cache: Vec::new(),
+            ..pruned
+        };
+        assert_eq!(text(&nothing, &context("local")), "nothing to prune");
+    }
 }

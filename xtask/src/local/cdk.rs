@@ -110,7 +110,7 @@ pub(super) fn folder(context: &Context) -> PathBuf {
 }
 
 /// `target/xtask/venv/<digest>`: another list of packages never meets these.
-fn linters_folder(context: &Context) -> anyhow::Result<PathBuf> {
+pub(super) fn linters_folder(context: &Context) -> anyhow::Result<PathBuf> {
     let path = context.root.join(REQUIREMENTS);
     let bytes =
         std::fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;

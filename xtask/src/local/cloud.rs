@@ -5,9 +5,8 @@
 use super::daemon::{Daemon, Launch};
 pub use super::ministack::VERSION;
 use super::process::Reach;
-use super::{Finding, database, engine, forwarder, http, ministack, net, tools};
+use super::{Finding, database, engine, forwarder, http, ministack, net, task_containers};
 use crate::engine::cloud::call;
-use crate::engine::cmd::Cmd;
 use crate::engine::context::Context;
 use crate::engine::error::{Code, Failure, FailureContext as _};
 use crate::engine::paths;
@@ -21,8 +20,6 @@ pub const ACCOUNT: &str = "000000000000";
 
 const HOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const PORT_KEY: &str = "local.cloud_port";
-/// Containers carry `ministack.instance=<this>:<port>`, so that ours are told from others'.
-const INSTANCE: &str = "app-gen";
 const PROBE_BOUND: Duration = Duration::from_secs(3);
 const START_BOUND: Duration = Duration::from_secs(30);
 /// A reset stops the containers of all tasks first.
@@ -130,7 +127,7 @@ fn end_validation(context: &Context, how: &str) -> anyhow::Result<Vec<String>> {
     }
     if !answers(context) {
         // It forgets its tasks when it ends, their containers stay.
-        return remove_containers(*context.platform.local.cloud_port.get_ref());
+        return task_containers::remove(*context.platform.local.cloud_port.get_ref());
     }
     let ended: Ended = call(context, ["validate", how])
         .survives_interrupt()
@@ -241,7 +238,7 @@ pub fn down(context: &Context) -> anyhow::Result<Vec<String>> {
     if forwarder.stop(STOP_GRACE) {
         done.push("forwarder".to_owned());
     }
-    done.extend(remove_containers(port)?);
+    done.extend(task_containers::remove(port)?);
     done.extend(remove_database(context)?);
     Ok(done)
 }
@@ -271,7 +268,7 @@ pub fn reset(context: &Context) -> anyhow::Result<()> {
         )
         .into());
     }
-    remove_containers(*context.platform.local.cloud_port.get_ref())?;
+    task_containers::remove(*context.platform.local.cloud_port.get_ref())?;
     remove_database(context)?;
     Ok(())
 }
@@ -321,7 +318,7 @@ fn start_cloud(context: &Context, daemon: &Daemon, port: u16) -> anyhow::Result<
         ("PERSIST_STATE", "0".to_owned()),
         ("MINISTACK_ACCOUNT_ID", ACCOUNT.to_owned()),
         ("MINISTACK_REGION", context.platform.region.clone()),
-        ("MINISTACK_HOSTNAME", INSTANCE.to_owned()),
+        ("MINISTACK_HOSTNAME", task_containers::INSTANCE.to_owned()),
         // Also the bound of an image pull's silence.
         ("MINISTACK_DOCKER_TIMEOUT", "60".to_owned()),
         ("PYTHONUNBUFFERED", "1".to_owned()),
@@ -367,66 +364,6 @@ fn answering_version(context: &Context) -> Option<String> {
 
 fn reset_url(context: &Context) -> String {
     format!("{}/_ministack/reset", endpoint(context))
-}
-
-/// The container that runs a task; nothing where none does.
-///
-/// # Errors
-/// The engine does not answer.
-pub fn container_of(context: &Context, task_arn: &str) -> anyhow::Result<Option<String>> {
-    let port = *context.platform.local.cloud_port.get_ref();
-    let label = format!("com.amazonaws.ecs.task-arn={task_arn}");
-    let containers = listing(port, Some(&label)).arg("--quiet").read()?;
-    Ok(containers.lines().next().map(str::to_owned))
-}
-
-/// Removes what is left of the containers of a cluster's tasks: the cloud keeps the last one
-/// that ended.
-///
-/// # Errors
-/// The engine refuses.
-pub fn remove_containers_of(context: &Context, cluster: &str) -> anyhow::Result<Vec<String>> {
-    let region = &context.platform.region;
-    let label =
-        format!("com.amazonaws.ecs.cluster=arn:aws:ecs:{region}:{ACCOUNT}:cluster/{cluster}");
-    let port = *context.platform.local.cloud_port.get_ref();
-    remove_labelled(port, Some(&label))
-}
-
-/// Removes what is left of our tasks' containers.
-fn remove_containers(port: u16) -> anyhow::Result<Vec<String>> {
-    remove_labelled(port, None)
-}
-
-fn remove_labelled(port: u16, label: Option<&str>) -> anyhow::Result<Vec<String>> {
-    if tools::on_path("docker").is_none() || super::engine_api::get("/version").is_err() {
-        return Ok(Vec::new());
-    }
-    let names = listing(port, label)
-        .args(["--all", "--format", "{{.Names}}"])
-        .survives_interrupt()
-        .read()?;
-    let names: Vec<String> = names.lines().map(str::to_owned).collect();
-    if !names.is_empty() {
-        Cmd::new("docker")
-            .args(["rm", "--force", "--volumes"])
-            .args(&names)
-            .survives_interrupt()
-            .read()?;
-    }
-    Ok(names)
-}
-
-/// Lists containers of the cloud on this port, those with this label. An ARN alone would not
-/// do: local clouds of one machine give the same ones.
-fn listing(port: u16, label: Option<&str>) -> Cmd {
-    let instance = format!("ministack.instance={INSTANCE}:{port}");
-    [Some(instance.as_str()), label]
-        .into_iter()
-        .flatten()
-        .fold(Cmd::new("docker").arg("ps"), |cmd, label| {
-            cmd.arg("--filter").arg(format!("label={label}"))
-        })
 }
 
 fn daemons(port: u16) -> Result<(Daemon, Daemon), Failure> {

@@ -24,8 +24,11 @@ pub mod process;
 pub mod recorder;
 pub mod registry;
 pub mod secrets;
+pub mod task_containers;
 pub mod tools;
+pub mod unused_cache;
 pub mod unused_images;
+pub mod unused_manifests;
 mod venv;
 pub mod version;
 
@@ -70,11 +73,7 @@ pub fn ensure(context: &Context, parts: &[Part]) -> anyhow::Result<Vec<Change>> 
     if lacking(context, parts, true).is_empty() {
         return Ok(changes);
     }
-    let _lock = Lock::wait(&paths::state()?.join("setup.lock"), |holder| {
-        context
-            .report
-            .step(&format!("wait for another setup: {holder}"));
-    })?;
+    let _lock = setup_lock(context)?;
     for &part in parts {
         interrupt::check()?;
         // An earlier part, or whoever held the lock, may have brought it.
@@ -114,17 +113,22 @@ pub fn require(context: &Context, parts: &[Part]) -> anyhow::Result<()> {
         match (finding.state, part) {
             (State::Ok, _) => {}
             (State::Stopped, Part::Registry | Part::Cloud) => {
-                let _lock = Lock::wait(&paths::state()?.join("setup.lock"), |holder| {
-                    context
-                        .report
-                        .step(&format!("wait for another setup: {holder}"));
-                })?;
+                let _lock = setup_lock(context)?;
                 part.install(context)?;
             }
             _ => return Err(refusal(context, part, finding).into()),
         }
     }
     Ok(())
+}
+
+/// Whoever installs, starts or stops what checkouts share does so alone.
+fn setup_lock(context: &Context) -> anyhow::Result<Lock> {
+    Lock::wait(&paths::state()?.join("setup.lock"), |holder| {
+        context
+            .report
+            .step(&format!("wait for another setup: {holder}"));
+    })
 }
 
 /// The error of a part that is not there.

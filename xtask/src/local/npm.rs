@@ -75,6 +75,13 @@ pub(super) fn ensure_all(context: &Context) -> anyhow::Result<()> {
     projects(context).try_for_each(|(_, project)| ensure(context, &project).map(|_| ()))
 }
 
+/// Where the packages are that the lock files ask for now.
+pub(super) fn wanted(context: &Context) -> anyhow::Result<Vec<PathBuf>> {
+    projects(context)
+        .map(|(_, project)| folder(&context.root, &project))
+        .collect()
+}
+
 /// What npm builds a part of an image from, and the CDK app; relative to the checkout, and whole.
 fn projects(context: &Context) -> impl Iterator<Item = (&str, PathBuf)> {
     let images = context.platform.images.values();

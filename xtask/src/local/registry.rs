@@ -5,10 +5,12 @@ use super::daemon::{Daemon, Launch};
 use super::packages::{self, Origin};
 use super::process::Reach;
 use super::{Finding, http, net, tools};
+use crate::engine::cmd::Cmd;
 use crate::engine::context::Context;
 use crate::engine::error::Failure;
 use crate::engine::paths;
 use crate::engine::records::write_atomically;
+use anyhow::Context as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +19,7 @@ const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const PORT_KEY: &str = "local.registry_port";
 const ANSWER_BOUND: Duration = Duration::from_secs(3);
 const START_BOUND: Duration = Duration::from_secs(20);
+const COLLECT_BOUND: Duration = Duration::from_secs(300);
 const STOP_GRACE: Duration = Duration::from_secs(5);
 const PACKAGE: &str = "docker-registry";
 
@@ -50,8 +53,7 @@ pub fn start(context: &Context) -> anyhow::Result<()> {
     context
         .report
         .step(&format!("start the registry on {}", address(context)));
-    let folder = paths::state()?.join("registry");
-    let config = folder.join(format!("config-{port}.json"));
+    let config = config(port)?;
     // The registry reads YAML, of which JSON is a part.
     write_atomically(
         &config,
@@ -59,7 +61,7 @@ pub fn start(context: &Context) -> anyhow::Result<()> {
             "version": 0.1,
             "log": { "level": "warn", "accesslog": { "disabled": true } },
             "storage": {
-                "filesystem": { "rootdirectory": folder.join("data") },
+                "filesystem": { "rootdirectory": data()? },
                 "delete": { "enabled": true },
             },
             "http": { "addr": address(context) },
@@ -68,11 +70,7 @@ pub fn start(context: &Context) -> anyhow::Result<()> {
     let identity = daemon.start(&Launch {
         program,
         args: vec!["serve".into(), config.into()],
-        // Variables of this prefix override the file.
-        env_remove: std::env::vars()
-            .map(|(name, _)| name)
-            .filter(|name| name.starts_with("REGISTRY_"))
-            .collect(),
+        env_remove: overriding().collect(),
         ..Launch::default()
     })?;
     daemon.wait_ready(&identity, START_BOUND, || answers(context))
@@ -95,6 +93,40 @@ pub fn stop(context: &Context) -> Result<bool, Failure> {
     let daemon = daemon(port)?;
     daemon.reclaim(HOST, port, is_ours);
     Ok(daemon.stop(STOP_GRACE))
+}
+
+/// Whether the one that answers is ours, so that [`data`] is what it keeps.
+///
+/// # Errors
+/// There is no state folder.
+pub(super) fn is_running(context: &Context) -> Result<bool, Failure> {
+    let port = *context.platform.local.registry_port.get_ref();
+    let daemon = daemon(port)?;
+    daemon.reclaim(HOST, port, is_ours);
+    Ok(daemon.process().is_some())
+}
+
+/// Removes from disk what no image consists of any more. The registry stands still meanwhile,
+/// because it would take what it is just sent for such; whoever needs it waits for the lock of
+/// `setup`.
+///
+/// # Errors
+/// It is not installed, or does not start again.
+pub(super) fn collect_garbage(context: &Context) -> anyhow::Result<()> {
+    let _lock = super::setup_lock(context)?;
+    let port = *context.platform.local.registry_port.get_ref();
+    let program = installed().context("the registry is not installed")?;
+    context.report.step("make room in the registry");
+    stop(context)?;
+    let collected = overriding()
+        .fold(Cmd::new(program), |cmd, name| cmd.env_remove(name))
+        .arg("garbage-collect")
+        .arg(config(port)?)
+        .timeout(COLLECT_BOUND)
+        .survives_interrupt()
+        .read();
+    start(context)?;
+    collected.map(|_| ())
 }
 
 pub(super) fn probe(context: &Context) -> Finding {
@@ -144,4 +176,20 @@ fn installed() -> Option<PathBuf> {
 
 fn root() -> Result<PathBuf, Failure> {
     Ok(paths::state()?.join("registry/root"))
+}
+
+/// Where it keeps what it is sent.
+pub(super) fn data() -> Result<PathBuf, Failure> {
+    Ok(paths::state()?.join("registry/data"))
+}
+
+fn config(port: u16) -> Result<PathBuf, Failure> {
+    Ok(paths::state()?.join(format!("registry/config-{port}.json")))
+}
+
+/// Variables that would override the configuration.
+fn overriding() -> impl Iterator<Item = String> {
+    std::env::vars()
+        .map(|(name, _)| name)
+        .filter(|name| name.starts_with("REGISTRY_"))
 }

@@ -4,12 +4,10 @@
 use super::engine_api;
 use crate::engine::cmd::Cmd;
 use crate::engine::context::Context;
+use crate::engine::key::TAG_PREFIX;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-
-/// What a tag begins with that names inputs and not a purpose.
-const KEY: &str = "key-";
 
 /// An image that can go.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,18 +35,14 @@ struct Container {
     image: String,
 }
 
-/// The images of the project that no container uses, whose digest is not protected, and that
-/// have no tag but keys.
+/// The images of the project that no container uses, whose digest is not needed, and that have
+/// no tag but keys.
 ///
 /// # Errors
 /// The engine does not answer.
-pub fn list(context: &Context, protected: &BTreeSet<String>) -> anyhow::Result<Vec<Image>> {
-    let containers: Vec<Container> = ask("/containers/json?all=1")?;
-    let used: BTreeSet<String> = containers
-        .into_iter()
-        .map(|container| container.image)
-        .collect();
-    let listed: Vec<Listed> = ask("/images/json")?;
+pub fn list(context: &Context, needed: &BTreeSet<String>) -> anyhow::Result<Vec<Image>> {
+    let used = used()?;
+    let listed = listed()?;
     let registry = context.platform.local.registry();
     let ours: BTreeSet<String> = context
         .platform
@@ -59,7 +53,7 @@ pub fn list(context: &Context, protected: &BTreeSet<String>) -> anyhow::Result<V
     Ok(listed
         .iter()
         .filter(|image| !used.contains(&image.id))
-        .filter_map(|image| unused(image, &ours, protected))
+        .filter_map(|image| unused(image, &ours, needed))
         .collect())
 }
 
@@ -82,7 +76,34 @@ pub fn remove(images: &[Image]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn unused(image: &Listed, ours: &BTreeSet<String>, protected: &BTreeSet<String>) -> Option<Image> {
+/// The digests of what containers of this engine use, ours and others', running or not.
+///
+/// # Errors
+/// The engine does not answer.
+pub fn digests_in_use() -> anyhow::Result<BTreeSet<String>> {
+    let used = used()?;
+    Ok(listed()?
+        .into_iter()
+        .filter(|image| used.contains(&image.id))
+        .flat_map(|image| image.repo_digests.unwrap_or_default())
+        .filter_map(|name| Some(name.rsplit_once('@')?.1.to_owned()))
+        .collect())
+}
+
+/// The images that containers are made of, by the engine's id.
+fn used() -> anyhow::Result<BTreeSet<String>> {
+    let containers: Vec<Container> = ask("/containers/json?all=1")?;
+    Ok(containers
+        .into_iter()
+        .map(|container| container.image)
+        .collect())
+}
+
+fn listed() -> anyhow::Result<Vec<Listed>> {
+    ask("/images/json")
+}
+
+fn unused(image: &Listed, ours: &BTreeSet<String>, needed: &BTreeSet<String>) -> Option<Image> {
     let names = |names: &Option<Vec<String>>, mark: char| -> Vec<(String, String)> {
         names
             .iter()
@@ -98,8 +119,8 @@ fn unused(image: &Listed, ours: &BTreeSet<String>, protected: &BTreeSet<String>)
     let foreign = |(repository, _): &(String, String)| !ours.contains(repository);
     // Somebody else's name for it is somebody else's image.
     if tags.iter().chain(&digests).any(foreign)
-        || tags.iter().any(|(_, tag)| !tag.starts_with(KEY))
-        || digests.iter().any(|(_, digest)| protected.contains(digest))
+        || tags.iter().any(|(_, tag)| !tag.starts_with(TAG_PREFIX))
+        || digests.iter().any(|(_, digest)| needed.contains(digest))
     {
         return None;
     }
@@ -122,7 +143,7 @@ fn ask<T: serde::de::DeserializeOwned>(path: &str) -> anyhow::Result<T> {
 mod tests {
     use super::*;
 
-    fn listed(tags: &[&str], digest: &str) -> Listed {
+    fn image(tags: &[&str], digest: &str) -> Listed {
         let names = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect());
         Listed {
             id: "sha256:id".to_owned(),
@@ -133,8 +154,8 @@ mod tests {
 
     fn goes(tags: &[&str], digest: &str) -> bool {
         let ours = BTreeSet::from(["localhost:5000/app".to_owned()]);
-        let protected = BTreeSet::from(["sha256:served".to_owned()]);
-        unused(&listed(tags, digest), &ours, &protected).is_some()
+        let needed = BTreeSet::from(["sha256:served".to_owned()]);
+        unused(&image(tags, digest), &ours, &needed).is_some()
     }
 
     #[test]

@@ -18,6 +18,7 @@
 
 pub(crate) mod command_lines;
 pub(crate) mod events;
+pub(crate) mod machine;
 pub(crate) mod processes;
 pub(crate) mod registry;
 

@@ -123,18 +123,10 @@ pub(crate) fn releases() -> Vec<String> {
         .collect()
 }
 
-/// Takes a release off the record; no command does that.
+/// Takes a release off the record, with what a rollback to it would deploy.
 pub(crate) fn forget_release(id: &str) {
-    let url = format!(
-        "http://127.0.0.1:{}/{}-state-{ACCOUNT}/releases/{id}.json",
-        platform().local.cloud_port.get_ref(),
-        platform().project
-    );
-    // The local cloud checks no signature, and knows by it which service is meant.
-    let scope = "Credential=local/20260101/us-east-1/s3/aws4_request";
-    let signature = format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=none");
-    let request = ureq::delete(&url).header("authorization", &signature);
-    assert_eq!(request.call().unwrap().status(), 204);
+    let keys = ["assemblies", "releases"].map(|kind| format!("{kind}/{id}.json"));
+    call(&["state", "remove", &keys[0], &keys[1]], "");
 }
 
 /// Containers of the environment's tasks and its database, by name.

@@ -22,6 +22,7 @@ mod faults;
 mod images;
 #[path = "../live/mod.rs"]
 mod live;
+mod prune;
 mod scan;
 
 use cloud::{DATABASE_URL, Replaced, Users, address, call, containers, served_key, stacks};
@@ -71,6 +72,7 @@ fn an_environment_from_its_removal_to_a_release_that_lasts() {
     took("deploy after commands that were killed", since);
     assert_eq!(last["state"], "deployed");
     assert_eq!(served_key(&base), first["images"]["app"]["key"]);
+    prune::all(&last["release"], &base);
     assert_eq!(seen.seen(), Vec::<String>::new());
     drop(found);
 }

@@ -19,7 +19,12 @@ mod soak;
 use live::{Started, alone, jobs, platform, run, wait_for};
 use rustix::process::Signal;
 use serde_json::Value;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Command;
 use std::time::Duration;
+use xtask::engine::lock::Lock;
+use xtask::engine::paths;
+use xtask::local::marked;
 
 fn status() -> Value {
     run(&["status", "--json"]).expect_success()
@@ -258,6 +263,38 @@ fn services_restart_and_scale_to_what_is_wanted_and_back() {
     let back = run(&["scale", "--json"]).expect_success();
     assert_eq!(back["services"][0]["desired"], 1);
     assert!(answers());
+}
+
+#[test]
+fn a_command_that_lost_its_lock_and_lives_is_neither_joined_nor_ended() {
+    let _alone = alone();
+    served();
+    let (project, port) = (platform().project, platform().local.cloud_port);
+    let mark = format!("deploy-{project}-local-{}", port.get_ref());
+    let lock = paths::state().unwrap().join("locks").join(&mark);
+    // As a command has after `unlock`: its file lock, and what it started.
+    let living = Lock::try_take(&lock, "a test").unwrap();
+    let mut started = Command::new("sleep")
+        .arg("600")
+        .env(marked::VARIABLE, &mark)
+        .spawn()
+        .unwrap();
+    let refused = run(&["scale", "--json"]).expect_error(7);
+    assert_eq!(
+        refused["message"],
+        format!(
+            "another command for local is already running: process {}",
+            std::process::id()
+        )
+    );
+    assert_eq!(started.try_wait().unwrap(), None);
+    let unlocked = run(&["unlock", "--yes", "--json"]).expect_success();
+    assert_eq!(unlocked["released"], Value::Null);
+
+    // As if it was killed.
+    drop(living);
+    run(&["scale", "--json"]).expect_success();
+    assert_eq!(started.wait().unwrap().signal(), Some(15));
 }
 
 #[test]

@@ -22,7 +22,7 @@ use anyhow::Context as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 const CARGO_TIMEOUT: Duration = Duration::from_secs(45 * 60);
 /// With less than this, a tool that failed may have failed for want of it.
@@ -84,6 +84,23 @@ pub fn end_leftovers(context: &Context) -> usize {
         .sum()
 }
 
+/// Keeps builds of this checkout from writing results until it is dropped: waits for one that
+/// does.
+///
+/// # Errors
+/// We were interrupted, or a lock cannot be written.
+pub fn hold(context: &Context) -> anyhow::Result<[Lock; 2]> {
+    let claim = |tool: Tool| tool.claim(context, "prune");
+    Ok([claim(Tool::Cargo)?, claim(Tool::Npm)?])
+}
+
+/// Notes that a result was used: those that were not for longest go first. One for which that
+/// fails goes sooner.
+fn note_use(record: &Path) {
+    let file = fs::File::options().append(true).open(record);
+    let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
+}
+
 /// A binary that was compiled here, with the digest of its bytes.
 #[derive(Debug)]
 pub struct Binary {
@@ -126,6 +143,7 @@ impl Binary {
 pub fn rust(context: &Context, label: &str, inputs: &RustInputs) -> anyhow::Result<Binary> {
     let [package, binary, ..] = &inputs.build;
     if let Some(kept) = Binary::kept(context, inputs)? {
+        note_use(&Binary::record(&kept.path));
         // The base image may be another one than when it was compiled.
         check_libc(context, &kept.path)?;
         return Ok(kept);
@@ -282,11 +300,13 @@ pub fn npm(
     folder: &str,
     inputs: &NpmInputs,
 ) -> anyhow::Result<Page> {
+    let path = Page::path(context, inputs)?;
     if let Some(kept) = Page::kept(context, inputs)? {
+        note_use(&path.with_extension("json"));
         return Ok(kept);
     }
     let source = context.root.join(folder);
-    let kept = Page::path(context, inputs)?;
+    let kept = path;
     let _tool = Tool::Npm.claim(context, label)?;
     let node_modules = crate::local::npm::ensure(context, &source)?;
     let stage = kept.with_extension("partial");

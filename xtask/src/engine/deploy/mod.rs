@@ -1,13 +1,14 @@
 //! From images in a registry to a service that answers, and back.
 //!
 //! `assembly` is what CDK would deploy, `rollout` deploys it and watches, `probe` asks as a
-//! user would, `release` remembers, `serve` does all of it in turn and puts right what fails.
-//! `environment_lock` keeps others out meanwhile.
+//! user would, `release` remembers and `history` forgets, `serve` does all of it in turn and
+//! puts right what fails. `environment_lock` keeps others out meanwhile.
 
 pub mod assembly;
 pub mod bootstrap;
 pub mod environment_lock;
 pub mod guards;
+pub mod history;
 pub mod probe;
 pub mod release;
 pub mod rollout;

@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-/// Records that are looked through; older ones stay in the bucket.
-const LOOKED_THROUGH: &str = "50";
+/// Records that are looked through for what serves and what came before it.
+const LOOKED_THROUGH: usize = 50;
 
 /// How a release ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,28 +182,30 @@ impl Release {
         if let Some(assembly) = assembly {
             put(context, &assembly_key(&self.id), assembly)?;
         }
-        put(
-            context,
-            &format!("releases/{}.json", self.id),
-            &serde_json::to_value(self)?,
-        )
+        put(context, &record_key(&self.id), &serde_json::to_value(self)?)
     }
 }
 
-/// All releases, the newest first.
+/// The last releases, the newest first.
 ///
 /// # Errors
 /// The cloud does not answer, or a record is damaged.
 pub fn list(context: &Context) -> anyhow::Result<Vec<Release>> {
+    list_at_most(context, LOOKED_THROUGH)
+}
+
+/// As [`list`], at most so many.
+///
+/// # Errors
+/// As there.
+pub(super) fn list_at_most(context: &Context, count: usize) -> anyhow::Result<Vec<Release>> {
     #[derive(Deserialize)]
     struct Listing {
         values: Vec<Release>,
     }
-    let listing: Listing = cloud::call(
-        context,
-        ["state", "list", "releases/", "--limit", LOOKED_THROUGH],
-    )
-    .read()?;
+    let limit = count.to_string();
+    let listing: Listing =
+        cloud::call(context, ["state", "list", "releases/", "--limit", &limit]).read()?;
     Ok(listing.values)
 }
 
@@ -279,7 +281,11 @@ pub fn assembly(context: &Context, release: &Release) -> anyhow::Result<Value> {
     })
 }
 
-fn assembly_key(id: &str) -> String {
+pub(super) fn record_key(id: &str) -> String {
+    format!("releases/{id}.json")
+}
+
+pub(super) fn assembly_key(id: &str) -> String {
     format!("assemblies/{id}.json")
 }
 

@@ -34,7 +34,7 @@ struct Session {
 /// # Errors
 /// The task has no container: it has ended meanwhile.
 pub fn local(context: &Context, task: &Task, command: &[String]) -> anyhow::Result<Cmd> {
-    let container = local::cloud::container_of(context, &task.arn)?.ok_or_else(|| {
+    let container = local::task_containers::of_task(context, &task.arn)?.ok_or_else(|| {
         Failure::new(
             Code::Service,
             format!("task {} has no container any more", task.task),

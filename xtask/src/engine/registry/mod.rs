@@ -193,6 +193,19 @@ impl Repository {
         Ok(())
     }
 
+    /// Removes a manifest with all tags that name it; one that is not there is removed.
+    ///
+    /// # Errors
+    /// The registry does not answer, or refuses.
+    pub fn delete(&self, digest: &str) -> anyhow::Result<()> {
+        let url = self.url(&format!("manifests/{digest}"));
+        let answer = self.ask(Method::DELETE, &url, ("accept", ACCEPT), None)?;
+        match answer.status {
+            StatusCode::ACCEPTED | StatusCode::NOT_FOUND => Ok(()),
+            status => Err(self.refused("DELETE", &url, status)),
+        }
+    }
+
     fn url(&self, path: &str) -> String {
         format!(
             "{}://{}/v2/{}/{path}",
