@@ -52,8 +52,13 @@ impl Platform {
     }
 
     fn write(&self, version: &str) {
-        let main = format!("fn main() {{ println!(\"server {version}\"); }}\n");
+        let main = format!("fn main() {{ println!(\"{}\"); }}\n", self.says(version));
         self.machine.checkout.write("server/src/main.rs", &main);
+    }
+
+    /// What a version prints: an engine's image of another test never is the same.
+    fn says(&self, version: &str) -> String {
+        format!("{version} of {}", self.repository().name)
     }
 
     fn build(&self) -> Value {
@@ -153,6 +158,21 @@ impl Platform {
     }
 }
 
+/// A container that was never started, gone when this is dropped.
+struct Container(String);
+
+impl Container {
+    fn of(image: &str) -> Self {
+        Self(docker(&["create", image]).trim().to_owned())
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        docker(&["rm", &self.0]);
+    }
+}
+
 fn id(number: usize) -> String {
     format!("20260101T00000{number}Z-000000")
 }
@@ -228,7 +248,7 @@ fn what_nobody_goes_back_to_goes_from_everywhere() {
     let Repository { registry, name, .. } = platform.repository();
     remove_images(&format!("{registry}/{name}"));
     let kept = platform.built[1]["reference"].as_str().unwrap();
-    assert_eq!(checkout.run_image(kept), "server two");
+    assert_eq!(checkout.run_image(kept), platform.says("two"));
     platform.write("one");
     let built = platform.build();
     assert_eq!(
@@ -236,19 +256,19 @@ fn what_nobody_goes_back_to_goes_from_everywhere() {
         (&json!("built"), &platform.built[0]["digest"])
     );
     let reference = built["reference"].as_str().unwrap();
-    assert_eq!(checkout.run_image(reference), "server one");
+    assert_eq!(checkout.run_image(reference), platform.says("one"));
 }
 
 #[test]
 fn what_has_a_container_or_a_tag_of_somebodys_own_stays() {
     let platform = Platform::new();
-    let container = docker(&["create", platform.built[0]["reference"].as_str().unwrap()]);
+    let container = Container::of(platform.built[0]["reference"].as_str().unwrap());
     let repository = platform.repository();
     let manifest = repository.manifest(platform.digest(2)).unwrap();
     repository.put("mine", &manifest).unwrap();
     let prune = ["prune", "--keep", "1"];
     let pruned = platform.xtask(&prune);
-    docker(&["rm", container.trim()]);
+    drop(container);
     assert_eq!(pruned["releases"], json!([2, 0].map(id)));
     assert_eq!(tagged(&pruned, "registry"), BTreeSet::new());
     assert!((0..4).all(|number| platform.blob(number).exists()));

@@ -9,6 +9,9 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
+/// How often the engine is asked for images that others remove meanwhile.
+const LISTINGS: usize = 5;
+
 /// An image that can go.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
@@ -68,10 +71,13 @@ pub fn remove(images: &[Image]) -> anyhow::Result<()> {
             .iter()
             .map(|tag| format!("{}:{tag}", image.repository));
         let digest = format!("{}@{}", image.repository, image.digest);
-        Cmd::new("docker")
-            .args(["image", "rm"])
-            .args(tags.chain([digest]))
-            .read()?;
+        for name in tags.chain([digest]) {
+            // The digest may have gone with the last tag.
+            let (status, _) = engine_api::get(&format!("/images/{name}/json"))?;
+            if status != 404 {
+                Cmd::new("docker").args(["image", "rm", &name]).read()?;
+            }
+        }
     }
     Ok(())
 }
@@ -100,7 +106,15 @@ fn used() -> anyhow::Result<BTreeSet<String>> {
 }
 
 fn listed() -> anyhow::Result<Vec<Listed>> {
-    ask("/images/json")
+    let mut listed = ask("/images/json");
+    // The engine answers with 404 where an image goes while it lists them.
+    for _ in 1..LISTINGS {
+        if listed.is_ok() {
+            break;
+        }
+        listed = ask("/images/json");
+    }
+    listed
 }
 
 fn unused(image: &Listed, ours: &BTreeSet<String>, needed: &BTreeSet<String>) -> Option<Image> {

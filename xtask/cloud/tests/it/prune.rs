@@ -96,8 +96,9 @@ fn images_go_that_no_release_definition_or_purpose_needs() {
     let released = repository.put("released", &["key-3"]);
     repository.put("promoted", &["key-4", "stable"]);
     repository.put("the last cache", &["cache"]);
-    let older = repository.put("older", &["key-5", "key-6"]);
     // The cloud tells times of pushes by the second.
+    std::thread::sleep(Duration::from_millis(1100));
+    let older = repository.put("older", &["key-5", "key-6"]);
     std::thread::sleep(Duration::from_millis(1100));
     repository.put("newest", &["key-7"]);
     service.define(
@@ -111,7 +112,7 @@ fn images_go_that_no_release_definition_or_purpose_needs() {
         needed.sort();
         json!({
             "definitions": [],
-            "images": [image(&old, &["key-1"]), image(&older, &["key-5", "key-6"])],
+            "images": [image(&older, &["key-5", "key-6"]), image(&old, &["key-1"])],
             "needed": needed,
             "dry_run": dry_run,
         })
