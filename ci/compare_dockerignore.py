@@ -7,7 +7,7 @@ xtask says. Where Docker refuses, xtask must refuse, and the other way round. A 
 that makes a difference is made smaller and kept in xtask/tests/dockerignore/kept.
 
 The last line has the count and the seed; the same seed makes the same trees. On two
-busy cores 5,000 took 37 minutes. The builder keeps two records of each tree for an hour:
+busy cores 5,000 took 27 to 37 minutes. The builder keeps two records of each tree for an hour:
 
     python3 ci/compare_dockerignore.py [TREES [SEED]]
 """
