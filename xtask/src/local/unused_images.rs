@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 const LISTINGS: usize = 5;
 
 /// An image that can go.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Image {
     /// `localhost:5000/name`, or as ECR names it.
     pub repository: String,
@@ -53,11 +53,14 @@ pub fn list(context: &Context, needed: &BTreeSet<String>) -> anyhow::Result<Vec<
         .values()
         .map(|image| format!("{registry}/{}", image.repository))
         .collect();
-    Ok(listed
+    let mut images: Vec<Image> = listed
         .iter()
         .filter(|image| !used.contains(&image.id))
         .filter_map(|image| unused(image, &ours, needed))
-        .collect())
+        .collect();
+    // The engine lists them in no order.
+    images.sort();
+    Ok(images)
 }
 
 /// Removes them; one that a container has taken meanwhile is refused by the engine.
