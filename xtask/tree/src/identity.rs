@@ -17,8 +17,10 @@ pub struct Timestamp {
 }
 
 impl Timestamp {
-    /// The kernel's coarse clock, from which it takes the times of files: whatever is
-    /// changed after this call is stamped with this time or a later one.
+    /// The kernel's coarse clock, behind which the times of files never are: whatever is
+    /// changed after this call is stamped with this time or a later one. What was changed
+    /// before may be stamped with a later one, too: kernels since 6.13 take a finer clock for
+    /// files whose times were asked for.
     #[must_use]
     pub fn now() -> Self {
         let now = clock_gettime(ClockId::RealtimeCoarse);
