@@ -127,7 +127,7 @@ fn containers_of_another_cloud_with_the_same_names_are_not_ours() {
                 "--label=com.amazonaws.ecs.cluster={}",
                 arn(&format!("cluster/{cluster}"))
             ),
-            "debian:bookworm-slim",
+            "debian:trixie-slim",
             "sleep",
             "600",
         ]);

@@ -165,7 +165,7 @@ impl Neighbour {
         let labels = task_labels(1);
         let labels = labels.iter().flat_map(|label| ["--label", label]);
         let run = ["run", "--detach"].into_iter().chain(labels);
-        let command = ["debian:bookworm-slim", "sleep", "3600"];
+        let command = ["debian:trixie-slim", "sleep", "3600"];
         Self(docker(&run.chain(command).collect::<Vec<_>>()))
     }
 
