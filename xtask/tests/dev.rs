@@ -149,8 +149,9 @@ fn logs_are_those_of_what_is_deployed(page: &str, job: &str) {
     let error = run(&["logs", "ebcdf0", "--where", "dev", "--json"]).expect_error(2);
     assert_eq!(error["hint"], "name its job, or leave out --where");
 
+    let now = OffsetDateTime::now_utc().format(&Rfc3339).unwrap();
     let line = ["logs", "generator", "--where", "dev", "--follow"];
-    let mut followed = Started::new(&[&line[..], &["--since", "0s", "--json"]].concat());
+    let mut followed = Started::new(&[&line[..], &["--since", &now, "--json"]].concat());
     let next = jobs::submit(page, "a list that is followed");
     followed.prints(r#"\"type\":\"succeeded\""#);
     followed.signal(Signal::INT);

@@ -188,7 +188,7 @@ pub(super) fn parse_since(text: &str) -> Result<i64, String> {
     let wrong =
         || "it is neither a span like 90s, 10m, 2h or 1d, nor a time of RFC 3339".to_owned();
     if let Ok(at) = OffsetDateTime::parse(text, &Rfc3339) {
-        return Ok(at.unix_timestamp() * 1000);
+        return unix_ms(at).ok_or_else(wrong);
     }
     let unit_secs = match text.chars().last() {
         Some('s') => 1,
@@ -201,8 +201,12 @@ pub(super) fn parse_since(text: &str) -> Result<i64, String> {
     let ago = count.checked_mul(unit_secs).map(Duration::from_secs);
     ago.and_then(|ago| time::Duration::try_from(ago).ok())
         .and_then(|ago| OffsetDateTime::now_utc().checked_sub(ago))
-        .map(|at| at.unix_timestamp() * 1000)
+        .and_then(unix_ms)
         .ok_or_else(wrong)
+}
+
+fn unix_ms(at: OffsetDateTime) -> Option<i64> {
+    i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok()
 }
 
 #[cfg(test)]
@@ -237,7 +241,7 @@ mod tests {
 
     #[test]
     fn since_is_a_span_or_a_time() {
-        let now = OffsetDateTime::now_utc().unix_timestamp() * 1000;
+        let now = unix_ms(OffsetDateTime::now_utc()).unwrap();
         for (text, ago_secs) in [
             ("0s", 0),
             ("90s", 90),
@@ -248,7 +252,7 @@ mod tests {
             let since = parse_since(text).unwrap();
             assert!((now - since - ago_secs * 1000).abs() <= 1000, "{text}");
         }
-        assert_eq!(parse_since("1970-01-01T00:00:01Z"), Ok(1000));
+        assert_eq!(parse_since("1970-01-01T00:00:01.25Z"), Ok(1250));
         for wrong in [
             "",
             "m",
