@@ -126,6 +126,9 @@ def print_table(title, heading, rows):
 
 # --- Keys --------------------------------------------------------------------
 
+# A key keeps the digests of files that were left alone for a minute.
+SETTLED_SECS = 61
+
 
 def tree(name):
     """A folder of the unpacked packages, under git, with a Dockerfile; made once."""
@@ -205,6 +208,8 @@ def bench_keys(rounds):
         repository = scratch / "repository"
         output_of(["git", "clone", "--quiet", ROOT, repository])
         trees = [("this repository", repository), *((name, tree(name)) for name in TREES)]
+        print(f"waiting {SETTLED_SECS} s: no digest of a file is kept before", flush=True)
+        time.sleep(SETTLED_SECS)
         for title, path in trees:
             # What git keeps of the tree is not of the tree.
             Path(f"{dockerfile}.dockerignore").write_text(".git\n")
@@ -221,9 +226,10 @@ def contexts(platform, folder):
     result = {}
     for name, image in platform["images"].items():
         context = folder / name
-        binary = max(
-            prebuilt.glob(f"rust/*/{image['rust']['binary']}"), key=lambda path: path.stat().st_mtime
-        )
+        binaries = list(prebuilt.glob(f"rust/*/{image['rust']['binary']}"))
+        if not binaries:
+            sys.exit(f"no binary of image {name} was kept here; after its next build there is one")
+        binary = max(binaries, key=lambda path: path.stat().st_mtime)
         to = context / image["rust"]["to"]
         to.parent.mkdir(parents=True)
         shutil.copy2(binary, to)
