@@ -171,12 +171,7 @@ fn assert_whole_log(lines: &[Value], job: &str) {
         serde_json::from_str(line["message"].as_str().unwrap()).unwrap()
     };
     let events: Vec<Value> = lines.iter().map(event).collect();
-    let sequences: Vec<u64> = events
-        .iter()
-        .map(|event| event["sequence"].as_u64().unwrap())
-        .collect();
-    let expected: Vec<u64> = (1..=events.len() as u64).collect();
-    assert_eq!(sequences, expected, "{events:#?}");
+    jobs::assert_numbered(&events);
     assert_eq!(events.last().unwrap()["type"], "succeeded", "{events:#?}");
 }
 

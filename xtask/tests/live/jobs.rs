@@ -84,15 +84,20 @@ pub(crate) fn stream(base: &str, id: &str, mut on_event: impl FnMut(&Value)) -> 
     events
 }
 
-/// All events of a job that ended well, none lost or doubled.
-pub(crate) fn whole_stream(base: &str, id: &str) -> Vec<Value> {
-    let events = stream(base, id, |_| {});
+/// That events are numbered from 1, none lost or doubled.
+pub(crate) fn assert_numbered(events: &[Value]) {
     let sequences: Vec<u64> = events
         .iter()
         .map(|event| event["sequence"].as_u64().unwrap())
         .collect();
     let expected: Vec<u64> = (1..=events.len() as u64).collect();
     assert_eq!(sequences, expected, "{events:#?}");
+}
+
+/// All events of a job that ended well, none lost or doubled.
+pub(crate) fn whole_stream(base: &str, id: &str) -> Vec<Value> {
+    let events = stream(base, id, |_| {});
+    assert_numbered(&events);
     assert_eq!(
         events.last().unwrap()["body"]["state"],
         "succeeded",

@@ -306,10 +306,9 @@ pub fn npm(
         return Ok(kept);
     }
     let source = context.root.join(folder);
-    let kept = path;
     let _tool = Tool::Npm.claim(context, label)?;
     let node_modules = crate::local::npm::ensure(context, &source)?;
-    let stage = kept.with_extension("partial");
+    let stage = path.with_extension("partial");
     if stage.exists() {
         fs::remove_dir_all(&stage)?;
     }
@@ -338,13 +337,13 @@ pub fn npm(
         inputs.output
     );
     fs::remove_file(stage.join("node_modules"))?;
-    if kept.exists() {
-        fs::remove_dir_all(&kept)?;
+    if path.exists() {
+        fs::remove_dir_all(&path)?;
     }
-    fs::rename(&stage, &kept)?;
-    let folder = kept.join(&inputs.output);
+    fs::rename(&stage, &path)?;
+    let folder = path.join(&inputs.output);
     let entries = tree::context(&folder, &Rules::default(), &StatCache::none())?;
-    write_checked(&kept.with_extension("json"), &entries)?;
+    write_checked(&path.with_extension("json"), &entries)?;
     Ok(Page { folder, entries })
 }
 
