@@ -304,13 +304,13 @@ def bench_verbs(rounds):
     """What a verb costs beyond cargo's own check and the calls that it makes."""
     manifest = ROOT / "app-gen-infra/platform.toml"
     port = tomllib.loads(manifest.read_text())["local"]["cloud_port"]
-    cloud = ROOT / "target/debug/xtask-cloud"
-    output_of(["cargo", "build", "--quiet", "--package", "xtask-cloud"])
+    cloud = ROOT / "target/debug/xtask-aws"
+    output_of(["cargo", "build", "--quiet", "--package", "xtask-aws"])
     to_local = ["--env", "local", "--endpoint", f"http://127.0.0.1:{port}", "--manifest", manifest]
     rows = {}
     for verb, calls in READING.items():
-        # Its own question to cargo, whether xtask-cloud is up to date, is cargo's check.
-        rows[verb] = Command([XTASK, *verb.split(), "--json"], environment={"APP_GEN_XTASK_CLOUD": str(cloud)})
+        # Its own question to cargo, whether xtask-aws is up to date, is cargo's check.
+        rows[verb] = Command([XTASK, *verb.split(), "--json"], environment={"APP_GEN_XTASK_AWS": str(cloud)})
         rows[f"{verb}: its calls"] = Commands([Command([cloud, *to_local, *call]) for call in calls])
     compete(rows, rounds)
     print_table(

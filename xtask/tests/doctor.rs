@@ -308,8 +308,8 @@ fn checkout_with(from: &str, to: &str) -> tempfile::TempDir {
 }
 
 fn doctor_in(checkout: &Path) -> Vec<Value> {
-    let cloud = PathBuf::from(env!("CARGO_BIN_EXE_xtask")).with_file_name("xtask-cloud");
-    let env = [("APP_GEN_XTASK_CLOUD", cloud.to_str().unwrap())];
+    let cloud = PathBuf::from(env!("CARGO_BIN_EXE_xtask")).with_file_name("xtask-aws");
+    let env = [("APP_GEN_XTASK_AWS", cloud.to_str().unwrap())];
     let ran = live::Started::at(checkout, &DOCTOR, &env).ends_within(live::RUN);
     findings(ran.code, &ran.json())
 }

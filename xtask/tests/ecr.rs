@@ -23,7 +23,7 @@ impl Ecr {
             repository: checkout.repository("app"),
             checkout,
             docker_config: tempfile::tempdir().unwrap(),
-            cloud: common::xtask_cloud(),
+            cloud: common::xtask_aws(),
         }
     }
 
@@ -31,7 +31,7 @@ impl Ecr {
     fn build(&self, arguments: &[&str]) -> (Value, String) {
         let arguments = [&["build", "app", "--registry", "ecr", "--json"], arguments].concat();
         let env = [
-            ("APP_GEN_XTASK_CLOUD", self.cloud.as_str()),
+            ("APP_GEN_XTASK_AWS", self.cloud.as_str()),
             ("DOCKER_CONFIG", self.docker_config.path().to_str().unwrap()),
         ];
         let ran = self.checkout.run_with(&arguments, &env).expect_success();

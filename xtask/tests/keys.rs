@@ -79,7 +79,7 @@ fn an_edit_reaches_the_images_that_depend_on_it_and_no_other() {
         ("app-gen-saas/Dockerfile", [true, false]),
         ("README.md", [false, false]),
         ("xtask/src/main.rs", [false, false]),
-        ("xtask/cloud/src/main.rs", [false, false]),
+        ("xtask/aws/src/main.rs", [false, false]),
         ("app-gen-infra/src/lib.rs", [false, false]),
         ("app-gen-infra/cdk/lib/service.ts", [false, false]),
         ("app-gen-saas/web/src/later.test.ts", [false, false]),

@@ -10,7 +10,7 @@
 mod common;
 
 use common::machine::Machine;
-use common::{Ran, docker, ran, registry, remove_images, xtask_cloud};
+use common::{Ran, docker, ran, registry, remove_images, xtask_aws};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -32,7 +32,7 @@ impl Platform {
     fn new() -> Self {
         let mut platform = Self {
             machine: Machine::new(),
-            cloud: xtask_cloud(),
+            cloud: xtask_aws(),
             built: Vec::new(),
         };
         platform.xtask(&["setup", "--yes"]);
@@ -71,11 +71,11 @@ impl Platform {
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
-        let cloud = [("APP_GEN_XTASK_CLOUD", self.cloud.as_str())];
+        let cloud = [("APP_GEN_XTASK_AWS", self.cloud.as_str())];
         self.machine.run_with(arguments, &cloud)
     }
 
-    /// What `xtask-cloud` answers; `stdin` is given to it.
+    /// What `xtask-aws` answers; `stdin` is given to it.
     fn call(&self, arguments: &[&str], stdin: &str) -> Value {
         let endpoint = format!("http://127.0.0.1:{}", self.machine.cloud_port);
         let mut child = Command::new(&self.cloud)

@@ -121,8 +121,8 @@ fn a_required_secret_that_does_not_exist_is_named() {
         "GENERATOR_PROVIDER = \"template\" }",
         "GENERATOR_PROVIDER = \"claude\" }",
     );
-    let cloud = common::xtask_cloud();
-    let env = [("APP_GEN_XTASK_CLOUD", cloud.as_str())];
+    let cloud = common::xtask_aws();
+    let env = [("APP_GEN_XTASK_AWS", cloud.as_str())];
     let error = error(&checkout, &["secrets", "materialize", "generator"], &env);
     assert_eq!(error["exit_code"], 9, "{error}");
     let text = error["message"].as_str().unwrap();

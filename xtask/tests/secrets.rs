@@ -42,7 +42,7 @@ impl Vault {
         // What a shell, JSON or an environment file could take for something else.
         let value = format!("{name}-{}-'\"$HOME`id`\\n#=ä", std::process::id());
         let vault = Self {
-            cloud: common::xtask_cloud(),
+            cloud: common::xtask_aws(),
             watch: CommandLines::watch(&[&format!("{name}-{}", std::process::id())]),
             checkout,
             value,
@@ -107,7 +107,7 @@ impl Vault {
     }
 
     fn env(&self) -> [(&str, &str); 1] {
-        [("APP_GEN_XTASK_CLOUD", self.cloud.as_str())]
+        [("APP_GEN_XTASK_AWS", self.cloud.as_str())]
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {

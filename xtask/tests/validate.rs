@@ -239,7 +239,7 @@ impl Drop for Kept {
 
 /// The tasks that the validate cluster knows, by ARN.
 fn tasks() -> BTreeSet<String> {
-    let binary = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("xtask-cloud");
+    let binary = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("xtask-aws");
     let endpoint = format!("http://127.0.0.1:{}", platform().local.cloud_port.get_ref());
     let output = Command::new(binary)
         .args(["--env", "local", "--endpoint", &endpoint, "--manifest"])

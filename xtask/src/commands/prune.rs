@@ -63,7 +63,7 @@ impl Keeper {
     }
 }
 
-/// What `xtask-cloud prune` answers.
+/// What `xtask-aws prune` answers.
 #[derive(Deserialize)]
 struct InCloud {
     definitions: Vec<String>,

@@ -22,7 +22,7 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// workspace would unify their features and compile most dependencies twice.
 const PACKAGE_GROUPS: [&[&str]; 3] = [
     &["app-gen-contract", "app-gen", "app-gen-saas"],
-    &["xtask-cloud"],
+    &["xtask-aws"],
     &["app-gen-infra", "xtask-tree", "xtask"],
 ];
 

@@ -1,4 +1,4 @@
-//! Starts `xtask-cloud`, which holds the AWS SDK, and reads its JSON.
+//! Starts `xtask-aws`, which holds the AWS SDK, and reads its JSON.
 //!
 //! It is a package of its own because the SDK takes minutes to compile and most
 //! commands never need it.
@@ -17,11 +17,11 @@ use std::process::ExitStatus;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Names a compiled `xtask-cloud` to use instead of the checkout's own.
-pub const BINARY_VARIABLE: &str = "APP_GEN_XTASK_CLOUD";
+/// Names a compiled `xtask-aws` to use instead of the checkout's own.
+pub const BINARY_VARIABLE: &str = "APP_GEN_XTASK_AWS";
 const BUILD_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
-/// One call of `xtask-cloud`.
+/// One call of `xtask-aws`.
 pub struct Call<'a> {
     context: &'a Context,
     arguments: Vec<String>,
@@ -130,7 +130,7 @@ impl Call<'_> {
         let mut last = Vec::new();
         let status = self.command()?.lines(&report, label, |line| {
             let value = serde_json::from_slice(line)
-                .with_context(|| format!("xtask-cloud {what} answered in another form"))?;
+                .with_context(|| format!("xtask-aws {what} answered in another form"))?;
             last.clear();
             last.extend_from_slice(line);
             on_value(value)
@@ -190,7 +190,7 @@ impl Started {
             Some((stdout, status)) => answer(&self.what, status, &stdout, &[]).map(Some),
             None if Instant::now() >= self.deadline => Err(Failure::new(
                 Code::Service,
-                format!("xtask-cloud {} did not end in time", self.what),
+                format!("xtask-aws {} did not end in time", self.what),
             )
             .into()),
             None => Ok(None),
@@ -220,7 +220,7 @@ fn answer<T: DeserializeOwned>(
 ) -> anyhow::Result<T> {
     if status.success() {
         return serde_json::from_slice(stdout)
-            .with_context(|| format!("xtask-cloud {what} answered in another form"));
+            .with_context(|| format!("xtask-aws {what} answered in another form"));
     }
     Err(failure(what, status, stdout, stderr))
 }
@@ -231,7 +231,7 @@ fn failure(what: &str, status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> anyh
         let said = String::from_utf8_lossy(stderr);
         return Failure::new(
             Code::Service,
-            format!("xtask-cloud {what} ended with {status}: {}", said.trim()),
+            format!("xtask-aws {what} ended with {status}: {}", said.trim()),
         )
         .into();
     };
@@ -264,22 +264,22 @@ fn compile(context: &Context, survives_interrupt: bool) -> anyhow::Result<PathBu
     if let Some(binary) = COMPILED.get() {
         return Ok(binary.clone());
     }
-    let binary = paths::debug_binary(&context.root, "xtask-cloud");
+    let binary = paths::debug_binary(&context.root, "xtask-aws");
     if !binary.is_file() {
         context
             .report
-            .step("compile xtask-cloud (the AWS SDK; minutes, once)");
+            .step("compile xtask-aws (the AWS SDK; minutes, once)");
     }
     let mut cargo = Cmd::new("cargo")
-        .args(["build", "--quiet", "--locked", "--package", "xtask-cloud"])
+        .args(["build", "--quiet", "--locked", "--package", "xtask-aws"])
         .folder(&context.root)
         .timeout(BUILD_TIMEOUT);
     if survives_interrupt {
         cargo = cargo.survives_interrupt();
     }
     cargo.read().failure(|| {
-        Failure::new(Code::Build, "failed to compile xtask-cloud")
-            .hint("cargo build --package xtask-cloud")
+        Failure::new(Code::Build, "failed to compile xtask-aws")
+            .hint("cargo build --package xtask-aws")
     })?;
     Ok(COMPILED.get_or_init(|| binary).clone())
 }

@@ -372,7 +372,7 @@ impl<'a> SmokeTest<'a> {
     }
 }
 
-/// What `xtask-cloud tasks` answers.
+/// What `xtask-aws tasks` answers.
 #[derive(Deserialize)]
 struct TaskList {
     tasks: Vec<Task>,

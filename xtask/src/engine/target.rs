@@ -19,7 +19,7 @@ pub enum Registry {
     Ecr,
 }
 
-/// What `xtask-cloud ecr login` answers.
+/// What `xtask-aws ecr login` answers.
 #[derive(Deserialize)]
 struct Login {
     registry: String,

@@ -19,7 +19,7 @@ const FOLLOW_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Within the project's own network; nothing of it is published.
 const DATABASE_URL: &str = "postgres://app@database:5432/app";
 
-/// What the local cloud holds for one validation (`xtask-cloud validate ensure`).
+/// What the local cloud holds for one validation (`xtask-aws validate ensure`).
 #[derive(Debug, Clone, Deserialize)]
 pub struct CloudParts {
     /// ECS cluster.

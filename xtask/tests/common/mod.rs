@@ -320,17 +320,17 @@ pub(crate) fn remove_images(repository: &str) {
     }
 }
 
-/// The compiled `xtask-cloud` of the real checkout.
-pub(crate) fn xtask_cloud() -> String {
+/// The compiled `xtask-aws` of the real checkout.
+pub(crate) fn xtask_aws() -> String {
     let built = Command::new("cargo")
-        .args(["build", "--quiet", "--locked", "--package", "xtask-cloud"])
+        .args(["build", "--quiet", "--locked", "--package", "xtask-aws"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
     assert!(built.status.success(), "{built:?}");
     // Beside the binary under test.
     Path::new(env!("CARGO_BIN_EXE_xtask"))
-        .with_file_name("xtask-cloud")
+        .with_file_name("xtask-aws")
         .display()
         .to_string()
 }

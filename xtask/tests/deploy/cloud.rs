@@ -20,16 +20,16 @@ pub(crate) const DATABASE_URL: &str = "DATABASE_URL";
 /// PostgreSQL of what is deployed here: container and volume.
 pub(crate) const DATABASE: &str = "app-gen-database-4566";
 
-/// The compiled `xtask-cloud`, beside the binary under test.
-pub(crate) fn xtask_cloud() -> String {
-    let binary = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("xtask-cloud");
+/// The compiled `xtask-aws`, beside the binary under test.
+pub(crate) fn xtask_aws() -> String {
+    let binary = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("xtask-aws");
     binary.display().to_string()
 }
 
-/// What `xtask-cloud` answers, which must succeed; `stdin` is given to it.
+/// What `xtask-aws` answers, which must succeed; `stdin` is given to it.
 pub(crate) fn call(arguments: &[&str], stdin: &str) -> Value {
     let endpoint = format!("http://127.0.0.1:{}", platform().local.cloud_port.get_ref());
-    let mut child = Command::new(xtask_cloud())
+    let mut child = Command::new(xtask_aws())
         .args(["--env", "local", "--endpoint", &endpoint, "--manifest"])
         .arg(root().join(app_gen_infra::MANIFEST_PATH))
         .args(arguments)

@@ -1,7 +1,7 @@
 //! What cannot serve: refused before anything is touched, or given up in time with the true
 //! reason, and what served before serves again.
 
-use crate::cloud::{self, ORCHESTRATOR, Replaced, Users, containers, served_key, xtask_cloud};
+use crate::cloud::{self, ORCHESTRATOR, Replaced, Users, containers, served_key, xtask_aws};
 use crate::images::{Made, Workshop};
 use crate::live::{Ran, Started, root, run};
 use serde_json::Value;
@@ -139,11 +139,7 @@ fn checkout_that_needs_secrets() -> tempfile::TempDir {
 }
 
 fn start_in(checkout: &Path, arguments: &[&str]) -> Started {
-    Started::at(
-        checkout,
-        arguments,
-        &[("APP_GEN_XTASK_CLOUD", &xtask_cloud())],
-    )
+    Started::at(checkout, arguments, &[("APP_GEN_XTASK_AWS", &xtask_aws())])
 }
 
 fn lacking_secret(checkout: &Path, base: &str) {

@@ -98,7 +98,7 @@ fn a_thousand_lines_a_second_are_followed_once_and_in_order() {
         "{:?}",
         first_wrong.map(|at| &seen[at.saturating_sub(2)..at + 3])
     );
-    for name in ["xtask", "xtask-cloud"] {
+    for name in ["xtask", "xtask-aws"] {
         let resident: Vec<u64> = samples
             .iter()
             .filter_map(|sample| sample.iter().find(|(found, _)| found == name))

@@ -1,5 +1,5 @@
 //! `cargo xtask secrets check`: all that is required is set, and to no placeholder. The values
-//! are judged by `xtask-cloud` and stay there.
+//! are judged by `xtask-aws` and stay there.
 
 use crate::engine::cloud;
 use crate::engine::context::Context;
@@ -8,7 +8,7 @@ use crate::engine::operate;
 use crate::engine::report::table;
 use serde::{Deserialize, Serialize};
 
-/// What `xtask-cloud` found.
+/// What `xtask-aws` found.
 #[derive(Debug, Serialize, Deserialize)]
 struct Found {
     secrets: Vec<Secret>,

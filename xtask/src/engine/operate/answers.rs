@@ -1,4 +1,4 @@
-//! What `xtask-cloud` says of services, tasks and alarms. Fields that no command reads are
+//! What `xtask-aws` says of services, tasks and alarms. Fields that no command reads are
 //! passed on as they are.
 
 use crate::engine::cloud;

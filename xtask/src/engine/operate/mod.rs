@@ -1,6 +1,6 @@
 //! What people do with a platform that runs: look at it, read its logs, start and stop parts.
 //!
-//! `answers` is what `xtask-cloud` says of it, `overview` asks for all of that at once, `change`
+//! `answers` is what `xtask-aws` says of it, `overview` asks for all of that at once, `change`
 //! starts services anew and scales them, `logs` reads from wherever something runs, `record`
 //! makes a line of a log readable, `selection` is what a command line names.
 

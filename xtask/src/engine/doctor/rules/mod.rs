@@ -1,4 +1,4 @@
-//! One rule for each signal that is known. What a stopped task means is `xtask-cloud`'s to say
+//! One rule for each signal that is known. What a stopped task means is `xtask-aws`'s to say
 //! (`stop_reasons.rs`); the rules here judge what that means for the environment.
 
 mod configuration;

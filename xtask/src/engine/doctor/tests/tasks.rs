@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn each_known_reason_of_a_stop_is_a_finding_of_its_name() {
-    // As stop_reasons.rs of xtask-cloud names them.
+    // As stop_reasons.rs of xtask-aws names them.
     for name in [
         "platform",
         "entry-point",

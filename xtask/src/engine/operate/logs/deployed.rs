@@ -1,4 +1,4 @@
-//! Logs that CloudWatch holds, as `xtask-cloud` reads them.
+//! Logs that CloudWatch holds, as `xtask-aws` reads them.
 
 use super::{Entry, Streamed, Wanted};
 use crate::engine::cloud;

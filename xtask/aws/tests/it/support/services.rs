@@ -123,7 +123,7 @@ impl TestService {
         if let Some(app) = app {
             std::fs::write(context.join("app"), app).expect("app");
         }
-        let repository = format!("xtask-cloud-test/{name}");
+        let repository = format!("xtask-aws-test/{name}");
         let image = Pushed::new(&self.space, &local().registry(), &repository, &context);
         self.images.push(image);
         self.images[self.images.len() - 1].by_digest.clone()

@@ -15,12 +15,7 @@ fn probe_image(space: &Space) -> Pushed {
     let context = space.path("probe");
     std::fs::create_dir(&context).expect("folder");
     std::fs::write(context.join("Dockerfile"), PROBE).expect("Dockerfile");
-    Pushed::new(
-        space,
-        &local().registry(),
-        "xtask-cloud-test/probe",
-        &context,
-    )
+    Pushed::new(space, &local().registry(), "xtask-aws-test/probe", &context)
 }
 
 #[test]
@@ -142,7 +137,7 @@ fn an_image_that_does_not_exist_is_a_failure_with_its_reason() {
 #[test]
 fn the_generator_runs_as_a_task_and_its_artifact_arrives() {
     let space = Space::new("generator");
-    let target = Path::new(env!("CARGO_BIN_EXE_xtask-cloud"))
+    let target = Path::new(env!("CARGO_BIN_EXE_xtask-aws"))
         .parent()
         .expect("folder of the binary");
     tool(
@@ -178,7 +173,7 @@ fn the_generator_runs_as_a_task_and_its_artifact_arrives() {
     let image = Pushed::new(
         &space,
         &local().registry(),
-        "xtask-cloud-test/generator",
+        "xtask-aws-test/generator",
         &context,
     );
     let ensured = Ensured::new(&space, &image.by_digest);

@@ -252,7 +252,7 @@ async fn aws_config(region: Region) -> SdkConfig {
         .region(region)
         .timeout_config(timeouts())
         .retry_config(RetryConfig::standard().with_max_attempts(3));
-    if let Ok(name) = AppName::new("xtask-cloud") {
+    if let Ok(name) = AppName::new("xtask-aws") {
         loader = loader.app_name(name);
     }
     loader.load().await

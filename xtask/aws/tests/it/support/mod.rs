@@ -93,7 +93,7 @@ impl Space {
     /// The binary with nothing of the caller's AWS settings, and with settings
     /// that would break every call if it looked at them.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask-cloud"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask-aws"));
         command
             .arg("--manifest")
             .arg(self.path("app-gen-infra/platform.toml"))

@@ -1,4 +1,4 @@
-//! `xtask-cloud`: the AWS side of `cargo xtask`, started by it as a child.
+//! `xtask-aws`: the AWS side of `cargo xtask`, started by it as a child.
 //!
 //! Prints one JSON object on stdout, also for a failure
 //! (`{"error":{"message","causes","hint"}}`), and progress on stderr.
@@ -41,7 +41,7 @@ use std::process::ExitCode;
 
 /// The AWS side of cargo xtask
 #[derive(Debug, Parser)]
-#[command(name = "xtask-cloud", version, about)]
+#[command(name = "xtask-aws", version, about)]
 struct Cli {
     #[command(flatten)]
     cloud: CloudArgs,
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
             let message = error.to_string();
             let message = message.trim().trim_start_matches("error: ");
             return finish(&Outcome {
-                value: report::error_value(message, &[], Some("xtask-cloud --help")),
+                value: report::error_value(message, &[], Some("xtask-aws --help")),
                 exit_code: Kind::Usage.exit_code(),
             });
         }
