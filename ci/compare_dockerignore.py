@@ -4,7 +4,7 @@
 Random trees with random ignore files go through `docker buildx build`; what arrives
 (paths, kinds, execute bits, contents, link targets) is compared with what the walk of
 xtask says. Where Docker refuses, xtask must refuse, and the other way round. A tree
-that makes a difference is made smaller and kept in xtask/tests/dockerignore/kept.
+that makes a difference is made smaller and kept in xtask/docker/tests/dockerignore/kept.
 
 The last line has the count and the seed; the same seed makes the same trees. On two
 busy cores 5,000 took 27 to 37 minutes. The builder keeps two records of each tree for an hour:
@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TREES = 5_000
-TEST = ["cargo", "test", "--quiet", "--package", "xtask", "--test", "dockerignore"]
+TEST = ["cargo", "test", "--quiet", "--package", "xtask-docker", "--test", "dockerignore"]
 
 
 def main():

@@ -21,6 +21,9 @@ use std::path::Path;
 /// Where the manifest lies, relative to the root of the checkout.
 pub const MANIFEST_PATH: &str = "app-gen-infra/platform.toml";
 
+/// Where the CDK app lies in a checkout.
+pub const CDK_FOLDER: &str = "app-gen-infra/cdk";
+
 /// Hours of the month that costs are counted for: a twelfth of a year, as AWS counts.
 pub const HOURS_PER_MONTH: u32 = 730;
 

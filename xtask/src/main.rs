@@ -1,13 +1,13 @@
 //! Parses, dispatches, reports the error, exits. Nothing else.
 
+mod commands;
+
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use std::process::ExitCode;
-use xtask::commands;
-use xtask::engine::context::Context;
-use xtask::engine::error::{Code, Failure, Rendered};
-use xtask::engine::interrupt;
-use xtask::engine::report::{Report, Verbosity};
-use xtask::local;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure, Rendered};
+use xtask_core::interrupt;
+use xtask_core::report::{Report, Verbosity};
 
 /// Builds, validates and runs App-Gen.
 #[derive(Parser)]
@@ -176,7 +176,7 @@ fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
     // Secrets of a killed holder do not wait for a command that needs secrets; `cleanup`
     // does it itself, to say so.
     if !matches!(cli.command, Command::Cleanup(_)) {
-        local::secrets::sweep(&context)?;
+        xtask_operate::secrets::sweep(&context)?;
     }
     if cli.global.setup && !matches!(cli.command, Command::Setup) {
         let for_tests = matches!(cli.command, Command::Test(_));

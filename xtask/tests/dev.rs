@@ -18,7 +18,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use xtask::local::{marked, net};
+use xtask_core::marked;
+use xtask_machine::net;
 
 /// From Ctrl-C to the end of everything.
 const END: Duration = Duration::from_secs(10);

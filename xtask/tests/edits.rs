@@ -12,13 +12,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
-use xtask::engine::build::prebuild;
-use xtask::engine::context::Context;
-use xtask::engine::ignore::Rules;
-use xtask::engine::key::inputs::NpmInputs;
-use xtask::engine::report::{Report, Verbosity};
-use xtask::engine::stat_cache::StatCache;
-use xtask::engine::tree;
+use xtask_core::context::Context;
+use xtask_core::report::{Report, Verbosity};
+use xtask_docker::ignore::Rules;
+use xtask_image::build::prebuild;
+use xtask_image::key::inputs::NpmInputs;
+use xtask_tree::stat_cache::StatCache;
 
 const EDITS: usize = 14;
 
@@ -361,7 +360,8 @@ fn a_kept_page_is_not_believed_damaged() {
     let inputs = NpmInputs {
         output: "dist".to_owned(),
         to: "web".to_owned(),
-        sources: tree::context(&checkout.path("page"), &rules, &StatCache::none()).unwrap(),
+        sources: xtask_docker::context::read(&checkout.path("page"), &rules, &StatCache::none())
+            .unwrap(),
     };
     let report = Report::new(false, Verbosity::Quiet);
     let context = Context::at(checkout.root().to_owned(), "local", true, report).unwrap();

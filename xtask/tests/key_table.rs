@@ -10,11 +10,11 @@ use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
-use xtask::engine::build::key_of;
-use xtask::engine::cmd::Cmd;
-use xtask::engine::context::Context;
-use xtask::engine::key::store::KeyStore;
-use xtask::engine::report::{Report, Verbosity};
+use xtask_core::cmd::Cmd;
+use xtask_core::context::Context;
+use xtask_core::report::{Report, Verbosity};
+use xtask_image::build::key_of;
+use xtask_image::key::store::KeyStore;
 
 /// A checkout whose two images have all kinds of inputs, and no difference yet.
 struct Table {

@@ -5,11 +5,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
-use xtask::engine::build::key_of;
-use xtask::engine::cmd::Cmd;
-use xtask::engine::context::Context;
-use xtask::engine::key::Key;
-use xtask::engine::report::{Report, Verbosity};
+use xtask_core::cmd::Cmd;
+use xtask_core::context::Context;
+use xtask_core::report::{Report, Verbosity};
+use xtask_image::build::key_of;
+use xtask_image::key::Key;
 
 /// What git knows of this checkout, as it stands, in a folder of its own.
 struct Copy {

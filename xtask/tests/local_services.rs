@@ -8,12 +8,13 @@ mod common;
 use common::machine::{Machine, answers};
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use xtask::engine::context::Context;
-use xtask::engine::report::{Report, Verbosity};
-use xtask::local::{cloud, task_containers};
+use xtask_core::context::Context;
+use xtask_core::report::{Report, Verbosity};
+use xtask_machine::ministack;
+use xtask_machine::ministack::task_containers;
 
 fn docker(arguments: &[&str]) -> String {
-    xtask::engine::cmd::Cmd::new("docker")
+    xtask_core::cmd::Cmd::new("docker")
         .args(arguments)
         .read()
         .unwrap()
@@ -114,7 +115,7 @@ fn containers_of_another_cloud_with_the_same_names_are_not_ours() {
     let machine = Machine::new();
     let report = Report::new(false, Verbosity::Quiet);
     let context = Context::at(machine.checkout.root().to_owned(), "local", true, report).unwrap();
-    let arn = |what: &str| format!("arn:aws:ecs:us-east-1:{}:{what}", cloud::ACCOUNT);
+    let arn = |what: &str| format!("arn:aws:ecs:us-east-1:{}:{what}", ministack::ACCOUNT);
     let task = arn(&format!("task/{}/1", machine.cloud_port));
     let cluster = machine.cloud_port.to_string();
     let start = |port: u16| {

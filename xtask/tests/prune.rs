@@ -17,8 +17,8 @@ use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use xtask::engine::lock::Lock;
-use xtask::engine::registry::Repository;
+use xtask_core::lock::Lock;
+use xtask_docker::registry::Repository;
 
 /// One program of four versions, each built and released.
 struct Platform {

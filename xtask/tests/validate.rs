@@ -21,8 +21,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
-use xtask::engine::paths;
-use xtask::local::daemon::Record;
+use xtask_core::paths;
+use xtask_machine::daemon::Record;
 
 const FORCED: [&str; 3] = ["validate", "--force", "--json"];
 /// An interrupted validate stops containers, PostgreSQL and a task.

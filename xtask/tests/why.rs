@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use std::fs;
 use std::net::TcpListener;
 use std::path::PathBuf;
-use xtask::engine::build::key_of;
-use xtask::engine::context::Context;
-use xtask::engine::entry::digest_bytes;
-use xtask::engine::key::store::KeyStore;
-use xtask::engine::report::{Report, Verbosity};
+use xtask_core::context::Context;
+use xtask_core::digest::digest_bytes;
+use xtask_core::report::{Report, Verbosity};
+use xtask_image::build::key_of;
+use xtask_image::key::store::KeyStore;
 
 fn plan(checkout: &Checkout) -> Value {
     let ran = checkout.run(&["plan", "app", "--json"]).expect_success();

@@ -1,22 +1,23 @@
 //! `cargo xtask bases [--update]`: the base images, what each stands for, and the pins.
 
-use crate::engine::base::pins::{PINS_PATH, Pins};
-use crate::engine::base::reference::Reference;
-use crate::engine::base::{self, Base, Source};
-use crate::engine::context::Context;
-use crate::engine::interrupt;
-use crate::engine::key;
-use crate::engine::report::table;
 use anyhow::Context as _;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use xtask_core::context::Context;
+use xtask_core::interrupt;
+use xtask_core::report::table;
+use xtask_docker::reference::Reference;
+use xtask_image::base;
+use xtask_image::base::pins::{PINS_PATH, Pins};
+use xtask_image::base::{Base, Source};
+use xtask_image::key;
 
 /// Enough of a digest for people.
 const SHORT_DIGEST: usize = "sha256:".len() + 12;
 
 /// Arguments of `bases`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Pin each base image to what its registry has now
     #[arg(long)]
     update: bool,
@@ -74,7 +75,7 @@ struct Listing {
 /// # Errors
 /// A Dockerfile or the file of pins is malformed, a base image is nowhere, or the pins cannot
 /// be written.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let bases = of_images(context)?;
     let mut pins = Pins::load(&context.root)?;
     let asked = ask(&bases)?;
@@ -116,7 +117,7 @@ struct Asked<'a> {
 }
 
 fn ask(bases: &BTreeMap<String, Vec<String>>) -> anyhow::Result<Vec<Asked<'_>>> {
-    let asked = base::side_by_side(bases.keys(), |name| {
+    let asked = xtask_core::side_by_side::side_by_side(bases.keys(), |name| {
         let reference = Reference::parse(name)?;
         let registry = match reference.digest() {
             Some(digest) => Ok(digest.to_owned()),

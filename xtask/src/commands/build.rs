@@ -1,23 +1,40 @@
 //! `cargo xtask build [IMAGE…]`: bring images into the registry.
 
-use crate::engine::build::{self, Outcome, State};
-use crate::engine::context::Context;
-use crate::engine::key::short;
-use crate::engine::report::table;
-use crate::engine::target;
+use crate::commands::one_of::one_of;
 use serde::Serialize;
+use xtask_core::context::Context;
+use xtask_core::report::table;
+use xtask_image::build;
+use xtask_image::build::{Outcome, State};
+use xtask_image::key::short;
+use xtask_operate::destination;
+use xtask_operate::destination::Registry;
 
 /// How many changed inputs a table names before it counts the rest.
 pub(super) const REASONS_SHOWN: usize = 1;
 
+/// Registries as the command line names them.
+pub(super) const REGISTRIES: &[(Registry, &str, &str)] = &[
+    (
+        Registry::Environment,
+        "environment",
+        "The registry of the environment: on loopback for `local`, else ECR",
+    ),
+    (
+        Registry::Ecr,
+        "ecr",
+        "ECR; with `--env local` the local cloud's",
+    ),
+];
+
 /// Arguments of `build`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Images of platform.toml; all where none is named
     images: Vec<String>,
     /// Where to push: the environment's registry, or ECR (also the local cloud's)
-    #[arg(long, value_enum, default_value = "environment")]
-    registry: target::Registry,
+    #[arg(long, value_parser = one_of(REGISTRIES), default_value = "environment")]
+    registry: Registry,
     /// Also move this tag to each image; its digest stays
     #[arg(long, value_parser = parse_tag)]
     tag: Option<String>,
@@ -41,22 +58,24 @@ fn parse_tag(text: &str) -> Result<String, &'static str> {
 
 /// The result of `build --json`.
 #[derive(Debug, Serialize)]
-pub struct Built {
+pub(crate) struct Built {
     /// One per image.
-    pub images: Vec<Outcome>,
+    pub(crate) images: Vec<Outcome>,
 }
 
 /// Runs the command.
 ///
 /// # Errors
 /// An image cannot be built or pushed.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let names = build::select(context, &args.images)?;
-    let registry = target::registry(context, args.registry, &names)?;
-    let images = build::all(context, &names, &registry)?;
+    let registry = destination::registry(context, args.registry, &names)?;
+    let images = build::all(context, &names, &registry, || {
+        xtask_machine::require(context, xtask_machine::FOR_BUILD)
+    })?;
     if let Some(tag) = &args.tag {
         for image in &images {
-            target::move_tag(context, &image.reference, tag)?;
+            destination::move_tag(context, &image.reference, tag)?;
         }
     }
     let text = summary(&images);
@@ -65,7 +84,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
 
 /// The table that ends `build` and `validate`.
 #[must_use]
-pub fn summary(images: &[Outcome]) -> String {
+pub(crate) fn summary(images: &[Outcome]) -> String {
     let rows: Vec<Vec<String>> = images
         .iter()
         .map(|image| {

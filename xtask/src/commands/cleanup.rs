@@ -1,23 +1,25 @@
 //! `cargo xtask cleanup`: remove what the commands left, and nothing else.
 
-use crate::engine::build::prebuild;
-use crate::engine::cmd::Cmd;
-use crate::engine::context::Context;
-use crate::engine::deploy::environment_lock;
-use crate::engine::lock;
-use crate::engine::paths;
-use crate::local::{self, compose, marked, secrets};
 use rustix::process::Pid;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use xtask_core::cmd::Cmd;
+use xtask_core::context::Context;
+use xtask_core::lock;
+use xtask_core::marked;
+use xtask_core::paths;
+use xtask_image::build::prebuild;
+use xtask_operate::deploy::environment_lock;
+use xtask_operate::secrets;
+use xtask_operate::validation::compose;
 
 /// How long a running `dev` or `validate` has to end by itself.
 const HOLDER_GRACE: Duration = Duration::from_secs(30);
 
 /// Arguments of `cleanup`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Also the images and caches of this checkout
     #[arg(long)]
     all: bool,
@@ -33,7 +35,7 @@ struct Cleaned {
 ///
 /// # Errors
 /// Something of ours is there and cannot be removed.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let mut cleaned = Cleaned::default();
     if lock::end_holder(&context.records().join("dev.lock"), HOLDER_GRACE)? {
         cleaned.removed.push("running `dev`".to_owned());
@@ -57,14 +59,14 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         cleaned.skipped.push(format!(
             "containers and tasks: a validate of another checkout runs, process {pid}"
         ));
-    } else if local::engine::answers() {
+    } else if xtask_docker::engine::answers() {
         for container in compose::containers(context)? {
             cleaned.removed.push(format!("container {container}"));
         }
         compose::down(context)?;
         cleaned
             .removed
-            .extend(local::cloud::remove_validation(context)?);
+            .extend(xtask_operate::validation::remove(context)?);
     } else {
         cleaned
             .skipped
@@ -90,7 +92,7 @@ fn works_in(pid: Pid, root: &Path) -> bool {
 }
 
 fn remove_images_and_caches(context: &Context, cleaned: &mut Cleaned) -> anyhow::Result<()> {
-    if local::engine::answers() {
+    if xtask_docker::engine::answers() {
         let registry = context.platform.local.registry();
         for image in context.platform.images.values() {
             let name = format!("{registry}/{}", image.repository);

@@ -1,12 +1,13 @@
 //! `cargo xtask cloud up|down|status|reset`: the local cloud.
 
-use crate::engine::context::Context;
-use crate::engine::report::table;
-use crate::local::cloud::{self, State, Status};
+use xtask_core::context::Context;
+use xtask_core::report::table;
+use xtask_machine::ministack;
+use xtask_machine::ministack::{State, Status};
 
 /// Arguments of `cloud`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     action: Action,
 }
@@ -27,18 +28,18 @@ enum Action {
 ///
 /// # Errors
 /// The engine does not run, a port is taken, or it does not answer.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     match args.action {
         Action::Up => {
-            let status = cloud::up(context)?;
+            let status = ministack::up(context)?;
             context.report.result(&status, &text(&status))
         }
         Action::Status => {
-            let status = cloud::status(context)?;
+            let status = ministack::status(context)?;
             context.report.result(&status, &text(&status))
         }
         Action::Down => {
-            let stopped = cloud::down(context)?;
+            let stopped = ministack::down(context)?;
             let text = if stopped.is_empty() {
                 "it did not run".to_owned()
             } else {
@@ -49,7 +50,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
                 .result(&serde_json::json!({ "stopped": stopped }), &text)
         }
         Action::Reset => {
-            cloud::reset(context)?;
+            ministack::reset(context)?;
             context.report.result(
                 &serde_json::json!({ "reset": true }),
                 "it has forgotten everything",

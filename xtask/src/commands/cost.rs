@@ -1,13 +1,14 @@
 //! `cargo xtask cost`: what a month of an environment costs, and what is left of its ceiling.
 
-use crate::engine::context::Context;
-use crate::engine::cost::{self, Line, Month};
-use crate::engine::report::table;
 use std::path::PathBuf;
+use xtask_core::context::Context;
+use xtask_core::report::table;
+use xtask_operate::cost;
+use xtask_operate::cost::{Line, Month};
 
 /// Arguments of `cost`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Count what this output folder of `cdk synth` makes
     #[arg(long, value_name = "DIR")]
     templates: Option<PathBuf>,
@@ -17,7 +18,7 @@ pub struct Args {
 ///
 /// # Errors
 /// As [`cost::month`].
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let month = cost::month(
         &context.platform,
         &context.environment,

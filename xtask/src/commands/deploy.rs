@@ -1,31 +1,35 @@
 //! `cargo xtask deploy`: take what validate proved to a service that answers users, or
 //! back to what answered before.
 
-use super::validate;
-use crate::engine::build::{self, Outcome};
-use crate::engine::context::Context;
-use crate::engine::cost;
-use crate::engine::deploy::assembly::Assembly;
-use crate::engine::deploy::environment_lock::EnvironmentLock;
-use crate::engine::deploy::release::{self, Image, Release};
-use crate::engine::deploy::rollout::{self, Service};
-use crate::engine::deploy::serve::serve;
-use crate::engine::deploy::{self, bootstrap, guards, stacks};
-use crate::engine::error::{Code, Failure};
-use crate::engine::key::short;
-use crate::engine::report::table;
-use crate::engine::smoke::Seen;
-use crate::engine::target;
-use crate::local::{self, database};
+use crate::commands::validate;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_core::report::table;
+use xtask_image::build;
+use xtask_image::build::Outcome;
+use xtask_image::key::short;
+use xtask_machine::ministack::database;
+use xtask_operate::cost;
+use xtask_operate::deploy;
+use xtask_operate::deploy::assembly::Assembly;
+use xtask_operate::deploy::environment_lock::EnvironmentLock;
+use xtask_operate::deploy::release;
+use xtask_operate::deploy::release::{Image, Release};
+use xtask_operate::deploy::rollout;
+use xtask_operate::deploy::rollout::Service;
+use xtask_operate::deploy::serve::serve;
+use xtask_operate::deploy::{bootstrap, guards, stacks};
+use xtask_operate::destination;
+use xtask_operate::smoke::Seen;
 
 /// Its repositories take the images, so it is there before all others.
 const REGISTRY: &str = "Registry";
 
 /// Arguments of `deploy`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Show what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -62,13 +66,13 @@ struct Deployed {
 ///
 /// # Errors
 /// A guard refuses, or what was deployed does not serve; what served before does again then.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     if args.dry_run {
-        return super::diff::show(context);
+        return crate::commands::diff::show(context);
     }
     guards::protected(context, "deploy")?;
     if context.is_local() {
-        local::require(context, local::FOR_VALIDATE)?;
+        xtask_machine::require(context, xtask_machine::FOR_VALIDATE)?;
     }
     let lock = EnvironmentLock::take(context, "deploy")?;
     let images = if args.images.is_empty() {
@@ -160,9 +164,11 @@ fn prove(context: &Context) -> anyhow::Result<BTreeMap<String, Image>> {
         if is_new {
             create_repositories(context)?;
         }
-        let registry = target::registry(context, target::Registry::Environment, &names)?;
+        let registry = destination::registry(context, destination::Registry::Environment, &names)?;
         let proved = images;
-        images = build::all(context, &names, &registry)?;
+        images = build::all(context, &names, &registry, || {
+            xtask_machine::require(context, xtask_machine::FOR_BUILD)
+        })?;
         if images
             .iter()
             .zip(&proved)
@@ -193,7 +199,7 @@ fn given(
 ) -> anyhow::Result<BTreeMap<String, Image>> {
     let names: Vec<String> = wanted.iter().map(|(name, _)| name.clone()).collect();
     build::select(context, &names)?;
-    target::registry(context, target::Registry::Environment, &names)?;
+    destination::registry(context, destination::Registry::Environment, &names)?;
     let mut images = BTreeMap::new();
     for (name, reference) in wanted {
         images.insert(name.clone(), Image::find(context, reference)?);
@@ -219,7 +225,7 @@ fn given(
 /// The repositories of a new environment, before there is anything to put into them.
 fn create_repositories(context: &Context) -> anyhow::Result<()> {
     bootstrap::ensure(context)?;
-    let references = target::unbuilt(context);
+    let references = destination::unbuilt(context);
     let folder = deploy::folder(context, "repositories");
     let assembly = Assembly::synthesise(context, &references, &folder)?;
     rollout::deploy_alone(context, &assembly, REGISTRY)

@@ -1,20 +1,22 @@
 //! `cargo xtask destroy`: remove an environment, its data included. Secrets and the records
 //! of releases stay.
 
-use crate::engine::cloud;
-use crate::engine::context::Context;
-use crate::engine::deploy::assembly::Assembly;
-use crate::engine::deploy::environment_lock::EnvironmentLock;
-use crate::engine::deploy::release::{Outcome, Release};
-use crate::engine::deploy::rollout::{self, Service};
-use crate::engine::deploy::serve::end;
-use crate::engine::deploy::{self, guards, stacks};
-use crate::engine::error::{Code, Failure};
-use crate::engine::target;
-use crate::local::{self, database};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_machine::aws;
+use xtask_machine::ministack::database;
+use xtask_operate::deploy;
+use xtask_operate::deploy::assembly::Assembly;
+use xtask_operate::deploy::environment_lock::EnvironmentLock;
+use xtask_operate::deploy::release::{Outcome, Release};
+use xtask_operate::deploy::rollout;
+use xtask_operate::deploy::rollout::Service;
+use xtask_operate::deploy::serve::end;
+use xtask_operate::deploy::{guards, stacks};
+use xtask_operate::destination;
 
 /// A bucket may hold many objects.
 const EMPTY_TIMEOUT: Duration = Duration::from_secs(600);
@@ -29,7 +31,7 @@ struct Destroyed {
 ///
 /// # Errors
 /// The environment is protected, the answer was no, or the cloud refuses.
-pub fn run(context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(context: &Context) -> anyhow::Result<()> {
     let name = &context.environment;
     if context.environment().protected {
         return Err(Failure::new(
@@ -43,7 +45,7 @@ pub fn run(context: &Context) -> anyhow::Result<()> {
         .into());
     }
     if context.is_local() {
-        local::cloud::require(context)?;
+        xtask_machine::ministack::require(context)?;
     }
     let existing: Vec<String> = stacks::show(context)?
         .into_iter()
@@ -62,7 +64,7 @@ pub fn run(context: &Context) -> anyhow::Result<()> {
     if !existing.is_empty() {
         let assembly = Assembly::synthesise(
             context,
-            &target::unbuilt(context),
+            &destination::unbuilt(context),
             &deploy::folder(context, "destroy"),
         )?;
         let service = Service::of(context, &assembly)?;
@@ -91,10 +93,12 @@ pub fn run(context: &Context) -> anyhow::Result<()> {
         record.save(context, None)?;
         removed.extend(existing);
         if context.is_local() {
-            removed.extend(local::task_containers::remove_of_cluster(
-                context,
-                &service.cluster,
-            )?);
+            removed.extend(
+                xtask_machine::ministack::task_containers::remove_of_cluster(
+                    context,
+                    &service.cluster,
+                )?,
+            );
         }
     }
     if context.is_local() {
@@ -121,7 +125,7 @@ fn empty_buckets(
         return Ok(());
     }
     for bucket in assembly.properties(context, "Data", "AWS::S3::Bucket", "BucketName")? {
-        let emptied: Emptied = cloud::call(context, ["bucket", "empty", &bucket])
+        let emptied: Emptied = aws::call(context, ["bucket", "empty", &bucket])
             .timeout(EMPTY_TIMEOUT)
             .start("bucket")?
             .read()?;

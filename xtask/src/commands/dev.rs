@@ -1,12 +1,6 @@
 //! `cargo xtask dev`: the API (restarted when Rust changes) and the page (hot
 //! reload), with SQLite and generators as plain processes. Ctrl-C ends all of it.
 
-use crate::engine::cmd::{Cmd, Running};
-use crate::engine::context::Context;
-use crate::engine::error::{Code, Failure};
-use crate::engine::interrupt;
-use crate::engine::lock::Lock;
-use crate::local::{self, marked, orchestrator, secrets};
 use anyhow::Context as _;
 use notify::Watcher as _;
 use std::fs::File;
@@ -14,6 +8,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
+use xtask_core::cmd::{Cmd, Running};
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_core::interrupt;
+use xtask_core::lock::Lock;
+use xtask_core::marked;
+use xtask_machine::{self, orchestrator};
+use xtask_operate::secrets;
 
 /// Editors write a file in several steps; what comes within this time is one edit.
 const SETTLE: Duration = Duration::from_millis(80);
@@ -33,15 +35,15 @@ const WATCHED: [&str; 6] = [
 ///
 /// # Errors
 /// A port is taken, a secret is missing, or the page's server ends by itself.
-pub fn run(context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(context: &Context) -> anyhow::Result<()> {
     let _lock = Lock::try_take(&context.records().join("dev.lock"), "a dev")?;
     let ports = &context.platform.local;
     let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
-    local::net::require_free(loopback, *ports.api_port.get_ref(), "local.api_port")?;
-    local::net::require_free(loopback, *ports.web_port.get_ref(), "local.web_port")?;
-    local::require(context, local::FOR_DEV)?;
+    xtask_machine::net::require_free(loopback, *ports.api_port.get_ref(), "local.api_port")?;
+    xtask_machine::net::require_free(loopback, *ports.web_port.get_ref(), "local.web_port")?;
+    xtask_machine::require(context, xtask_machine::FOR_DEV)?;
     let web = web_folder(context)?;
-    let node_modules = local::npm::ensure(context, &web)?;
+    let node_modules = xtask_image::packages::ensure(context, &web)?;
     let folder = orchestrator::dev_folder(context);
     let log = folder.join(orchestrator::LOG);
     let mut environment = orchestrator::environment(
@@ -110,7 +112,7 @@ pub fn run(context: &Context) -> anyhow::Result<()> {
 fn announce(context: &Context) -> anyhow::Result<bool> {
     let ports = &context.platform.local;
     let (page, api) = (*ports.web_port.get_ref(), *ports.api_port.get_ref());
-    let listens = |port| local::net::owner(Ipv4Addr::LOCALHOST.into(), port).is_some();
+    let listens = |port| xtask_machine::net::owner(Ipv4Addr::LOCALHOST.into(), port).is_some();
     if !listens(page) || !listens(api) {
         return Ok(false);
     }
@@ -134,7 +136,10 @@ fn web_folder(context: &Context) -> anyhow::Result<PathBuf> {
 fn start_page(context: &Context, web: &Path, node_modules: &Path) -> anyhow::Result<Running> {
     Cmd::new(node_modules.join(".bin/vite"))
         .folder(web)
-        .env("PATH", local::npm::path_with_pinned_node(node_modules))
+        .env(
+            "PATH",
+            xtask_image::packages::path_with_pinned_node(node_modules),
+        )
         .env(
             "API_PORT",
             context.platform.local.api_port.get_ref().to_string(),

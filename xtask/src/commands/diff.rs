@@ -1,16 +1,16 @@
 //! `cargo xtask diff`: what a deploy would change, and what was changed behind its back.
 
-use crate::engine::build;
-use crate::engine::cloud;
-use crate::engine::context::Context;
-use crate::engine::cost;
-use crate::engine::deploy::assembly::Assembly;
-use crate::engine::deploy::{self, rollout, stacks};
-use crate::engine::report::table;
-use crate::engine::target;
-use crate::local;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use xtask_core::context::Context;
+use xtask_core::report::table;
+use xtask_image::build;
+use xtask_machine::aws;
+use xtask_operate::cost;
+use xtask_operate::deploy;
+use xtask_operate::deploy::assembly::Assembly;
+use xtask_operate::deploy::{rollout, stacks};
+use xtask_operate::destination;
 
 /// Drift is looked for resource by resource.
 const DRIFT_TIMEOUT: Duration = Duration::from_secs(600);
@@ -49,7 +49,7 @@ struct Drifts {
 ///
 /// # Errors
 /// The app does not synthesise, or the cloud does not answer.
-pub fn run(context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(context: &Context) -> anyhow::Result<()> {
     show(context)
 }
 
@@ -59,11 +59,11 @@ pub fn run(context: &Context) -> anyhow::Result<()> {
 /// As [`run`].
 pub(super) fn show(context: &Context) -> anyhow::Result<()> {
     if context.is_local() {
-        local::cloud::require(context)?;
+        xtask_machine::ministack::require(context)?;
     }
     let names = build::select(context, &[])?;
-    let registry = target::asked(context, target::Registry::Environment)?;
-    let mut references = target::unbuilt(context);
+    let registry = destination::asked(context, destination::Registry::Environment)?;
+    let mut references = destination::unbuilt(context);
     let mut unbuilt = Vec::new();
     for name in &names {
         let standing = build::look(context, name, &registry)?;
@@ -123,7 +123,7 @@ fn drift(context: &Context, existing: &[String]) -> anyhow::Result<Vec<Drift>> {
     let arguments = ["stack", "drift"]
         .into_iter()
         .chain(existing.iter().map(String::as_str));
-    let drifts: Drifts = cloud::call(context, arguments)
+    let drifts: Drifts = aws::call(context, arguments)
         .timeout(DRIFT_TIMEOUT)
         .start("stacks")?
         .read()?;

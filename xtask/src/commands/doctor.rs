@@ -1,15 +1,16 @@
 //! `cargo xtask doctor`: what is wrong with an environment, by cause, and the next command.
 //! It changes nothing.
 
-use crate::engine::context::Context;
-use crate::engine::doctor::{self, Finding, Severity, gather};
-use crate::engine::error::{Code, Failure};
-use crate::engine::report::printable;
 use serde::Serialize;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_core::report::printable;
+use xtask_operate::doctor;
+use xtask_operate::doctor::{Finding, Severity, gather};
 
 /// Arguments of `doctor`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// A service or kind of task of platform.toml, or a task by its id [default: all]
     #[arg(value_name = "SERVICE|TASK")]
     about: Option<String>,
@@ -29,7 +30,7 @@ struct Examined<'a> {
 /// # Errors
 /// [`Code::Unhealthy`] where something is wrong; what, has been printed by then. Or
 /// `SERVICE|TASK` is none.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let evidence = gather::gather(context, args.about.as_deref())?;
     let findings = doctor::examine(&evidence);
     let examined = Examined {

@@ -1,17 +1,18 @@
 //! `cargo xtask exec SERVICE [-- COMMAND]`: a command, or a shell, inside a running task.
 
-use crate::engine::cmd::Cmd;
-use crate::engine::context::Context;
-use crate::engine::deploy::guards;
-use crate::engine::error::{Code, Failure};
-use crate::engine::operate::answers::{self, Task};
-use crate::engine::operate::selection::unknown;
-use crate::engine::operate::{inside, require_cloud};
+use crate::commands::selection::unknown;
 use serde::Serialize;
+use xtask_core::cmd::Cmd;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_operate::deploy::guards;
+use xtask_operate::running::answers;
+use xtask_operate::running::answers::Task;
+use xtask_operate::running::{inside, require_cloud};
 
 /// Arguments of `exec`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Service of platform.toml, locally also a kind of task; its newest running task is taken
     #[arg(value_name = "SERVICE")]
     service: String,
@@ -34,7 +35,7 @@ struct Executed {
 /// # Errors
 /// The environment takes no commands, nothing of the service runs, there is no way into it, or
 /// what was run failed: its exit code is passed on.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let platform = &context.platform;
     let service = &args.service;
     if !platform.services.contains_key(service) && !platform.tasks.contains_key(service) {
@@ -130,9 +131,9 @@ fn ended_well(args: &Args, exit_code: Option<i32>) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::error::Rendered;
-    use crate::engine::report::{Report, Verbosity};
     use std::path::Path;
+    use xtask_core::error::Rendered;
+    use xtask_core::report::{Report, Verbosity};
 
     fn refused(service: &str, environment: &str, json: bool) -> Option<(u8, String, String)> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();

@@ -1,16 +1,17 @@
 //! `cargo xtask help`: all commands, to a person or, with `--json`, to a program. What clap
 //! knows comes from clap; what it cannot know stands in [`DESCRIBED`].
 
-use crate::engine::error::{Code, Failure};
-use crate::engine::report::Report;
 use anyhow::Context as _;
 use clap::{Arg, ArgAction, Command};
 use serde::Serialize;
+#[cfg(test)]
 use std::collections::BTreeSet;
+use xtask_core::error::{Code, Failure};
+use xtask_core::report::Report;
 
 /// Arguments of `help`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Command to explain, like `secrets set`; without one, all
     command: Vec<String>,
 }
@@ -138,7 +139,7 @@ struct Argument {
 ///
 /// # Errors
 /// There is no such command.
-pub fn run(args: &Args, mut root: Command, report: &Report) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, mut root: Command, report: &Report) -> anyhow::Result<()> {
     root.build();
     let mut command = &mut root;
     for word in &args.command {
@@ -276,14 +277,16 @@ fn leaves(command: &Command) -> Vec<(String, &Command)> {
 }
 
 /// Names of the commands of a command line.
+#[cfg(test)]
 #[must_use]
-pub fn names(root: &Command) -> BTreeSet<String> {
+pub(crate) fn names(root: &Command) -> BTreeSet<String> {
     leaves(root).into_iter().map(|(name, _)| name).collect()
 }
 
+#[cfg(test)]
 /// Names of the commands whose effect `help --json` knows.
 #[must_use]
-pub fn described() -> BTreeSet<String> {
+pub(crate) fn described() -> BTreeSet<String> {
     DESCRIBED
         .iter()
         .map(|(name, ..)| (*name).to_owned())

@@ -1,20 +1,21 @@
 //! `cargo xtask inputs IMAGE` and `inputs --context DIR`: all that a key follows from,
 //! of an image of ours or of any Docker build.
 
-use crate::engine::base::Source;
-use crate::engine::base::dockerfile;
-use crate::engine::build;
-use crate::engine::context::Context;
-use crate::engine::entry::{Entries, Entry, escape};
-use crate::engine::error::{Code, Failure};
-use crate::engine::key::inputs::{Inputs, NpmInputs, RustInputs};
-use crate::engine::key::{self, DOCKERFILE_NAME, DockerBuild, Key};
-use crate::engine::report::{Report, printable};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_core::report::{Report, printable};
+use xtask_docker::dockerfile;
+use xtask_image::base::Source;
+use xtask_image::build;
+use xtask_image::key;
+use xtask_image::key::inputs::{Inputs, NpmInputs, RustInputs};
+use xtask_image::key::{DOCKERFILE_NAME, DockerBuild, Key};
+use xtask_tree::entry::{Entries, Entry, escape};
 
 /// How much of a digest the text shows.
 const DIGEST_CHARACTERS: usize = 12;
@@ -22,7 +23,7 @@ const DIGEST_CHARACTERS: usize = 12;
 /// Arguments of `inputs`.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["image", "context"]))]
-pub struct Args {
+pub(crate) struct Args {
     /// Image of platform.toml
     image: Option<String>,
     /// Folder of any Docker build instead; needs no checkout
@@ -66,7 +67,7 @@ fn parse_platform(text: &str) -> Result<String, &'static str> {
 impl Args {
     /// The build of a folder, which needs no checkout, if that is what is asked for.
     #[must_use]
-    pub fn docker_build(&self) -> Option<DockerBuild> {
+    pub(crate) fn docker_build(&self) -> Option<DockerBuild> {
         let context = self.context.clone()?;
         Some(DockerBuild {
             dockerfile: match &self.docker.file {
@@ -98,7 +99,7 @@ fn own_platform() -> String {
 ///
 /// # Errors
 /// As [`key::compute`].
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let name = args.image.as_ref().ok_or_else(|| {
         Failure::new(Code::Usage, "no image is named").hint("cargo xtask inputs --help")
     })?;
@@ -122,7 +123,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As [`key::of_build`].
-pub fn run_docker(args: &Args, build: &DockerBuild, report: &Report) -> anyhow::Result<()> {
+pub(crate) fn run_docker(args: &Args, build: &DockerBuild, report: &Report) -> anyhow::Result<()> {
     let key = key::of_build(build)?;
     if args.key {
         return print_key(&key, report);

@@ -1,24 +1,47 @@
 //! `cargo xtask logs`: what services and tasks said, and say.
 
-use crate::engine::context::Context;
-use crate::engine::error::{Code, Failure};
-use crate::engine::operate::logs::{self, Entry, Place, Wanted};
-use crate::engine::operate::record::{Level, Painter, Record};
-use crate::engine::operate::selection::{services_of_group, unknown};
-use crate::engine::operate::{require_cloud, say, went_away};
+use crate::commands::one_of::one_of;
+use crate::commands::selection::{services_of_group, unknown};
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_operate::logs;
+use xtask_operate::logs::log_line::{Level, Painter, Record};
+use xtask_operate::logs::{Entry, Place, Wanted};
+use xtask_operate::running::{require_cloud, say, went_away};
 
 /// What an id of a job that `run` starts begins with.
 pub(super) const MANUAL_JOB: &str = "manual-";
 /// ECS takes a task by no less of its id.
 const SHORTEST_TASK: usize = 6;
 
+const LEVELS: &[(Level, &str, &str)] = &[
+    (Level::Trace, "trace", "Finer than debug"),
+    (Level::Debug, "debug", "For whoever looks for a defect"),
+    (Level::Info, "info", "Progress"),
+    (Level::Warn, "warn", "Something to look at"),
+    (Level::Error, "error", "Something went wrong"),
+];
+const PLACES: &[(Place, &str, &str)] = &[
+    (
+        Place::Deployed,
+        "deployed",
+        "Of what was deployed to the environment",
+    ),
+    (
+        Place::Validate,
+        "validate",
+        "Of the containers that `validate --keep` left running",
+    ),
+    (Place::Dev, "dev", "Of `dev` on this machine"),
+];
+
 /// Arguments of `logs`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Services or kinds of tasks of platform.toml, a task, or a job, by id [default: everything]
     #[arg(value_name = "SERVICE|TASK|JOB")]
     names: Vec<String>,
@@ -36,7 +59,7 @@ pub struct Args {
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
     /// Lines of this level or a higher one, and those that have none
-    #[arg(long, value_name = "LEVEL")]
+    #[arg(long, value_name = "LEVEL", value_parser = one_of(LEVELS))]
     level: Option<Level>,
     /// Lines of this job
     #[arg(long, value_name = "JOB")]
@@ -48,7 +71,7 @@ pub struct Args {
     #[arg(long, conflicts_with = "json")]
     raw: bool,
     /// Whose logs
-    #[arg(long = "where", value_name = "PLACE", default_value = "deployed")]
+    #[arg(long = "where", value_name = "PLACE", value_parser = one_of(PLACES), default_value = "deployed")]
     place: Place,
 }
 
@@ -56,7 +79,7 @@ pub struct Args {
 ///
 /// # Errors
 /// A name that nothing has, or the place does not answer.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let wanted = wanted(args, context)?;
     if args.place == Place::Deployed {
         require_cloud(context)?;
@@ -212,8 +235,8 @@ fn unix_ms(at: OffsetDateTime) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::report::{Report, Verbosity};
     use std::path::Path;
+    use xtask_core::report::{Report, Verbosity};
 
     #[test]
     fn names_are_services_tasks_or_jobs() {

@@ -1,17 +1,16 @@
 //! `cargo xtask open`: where users find what serves.
 
-use crate::engine::context::Context;
-use crate::engine::deploy::{probe, release};
-use crate::engine::error::{Code, Failure};
-use crate::local;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_operate::deploy::{health, release};
 
 /// Runs the command.
 ///
 /// # Errors
 /// [`Code::Deploy`]: nothing was deployed, or it does not answer.
-pub fn run(context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(context: &Context) -> anyhow::Result<()> {
     if context.is_local() {
-        local::cloud::require(context)?;
+        xtask_machine::ministack::require(context)?;
     }
     let name = &context.environment;
     let releases = release::list(context)?;
@@ -25,7 +24,7 @@ pub fn run(context: &Context) -> anyhow::Result<()> {
     };
     let (url, base_url) = current.service.addresses(context)?;
     let app = current.image(context.platform.orchestrator().image.get_ref())?;
-    if !probe::is_served(context, &base_url, &app.key) {
+    if !health::is_served(context, &base_url, &app.key) {
         return Err(Failure::new(
             Code::Deploy,
             format!("release {} does not answer at {url}", current.id),

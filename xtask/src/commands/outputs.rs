@@ -1,10 +1,10 @@
 //! `cargo xtask outputs`: what the stacks put out.
 
-use crate::engine::context::Context;
-use crate::engine::deploy::stacks::{self, Stack};
-use crate::engine::report::table;
-use crate::local;
 use serde::Serialize;
+use xtask_core::context::Context;
+use xtask_core::report::table;
+use xtask_operate::deploy::stacks;
+use xtask_operate::deploy::stacks::Stack;
 
 /// Outputs that CDK makes for other stacks to read.
 const BETWEEN_STACKS: &str = "Publish";
@@ -19,9 +19,9 @@ struct Listing {
 ///
 /// # Errors
 /// The cloud does not answer.
-pub fn run(context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(context: &Context) -> anyhow::Result<()> {
     if context.is_local() {
-        local::cloud::require(context)?;
+        xtask_machine::ministack::require(context)?;
     }
     let stacks = stacks::show(context)?;
     let rows: Vec<Vec<String>> = stacks

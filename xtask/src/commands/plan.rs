@@ -1,22 +1,26 @@
 //! `cargo xtask plan [IMAGE…]`: what `build` would do and why, without doing it.
 
-use super::build::REASONS_SHOWN;
-use crate::engine::build;
-use crate::engine::build::plan::{self, Plan, State, Step};
-use crate::engine::context::Context;
-use crate::engine::key::short;
-use crate::engine::report::table;
-use crate::engine::target;
+use crate::commands::build::REASONS_SHOWN;
+use crate::commands::build::REGISTRIES;
+use crate::commands::one_of::one_of;
 use serde::Serialize;
+use xtask_core::context::Context;
+use xtask_core::report::table;
+use xtask_image::build;
+use xtask_image::build::plan;
+use xtask_image::build::plan::{Plan, State, Step};
+use xtask_image::key::short;
+use xtask_operate::destination;
+use xtask_operate::destination::Registry;
 
 /// Arguments of `plan`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Images of platform.toml; all where none is named
     images: Vec<String>,
     /// Which registry to ask: the environment's, or ECR (also the local cloud's)
-    #[arg(long, value_enum, default_value = "environment")]
-    registry: target::Registry,
+    #[arg(long, value_parser = one_of(REGISTRIES), default_value = "environment")]
+    registry: Registry,
 }
 
 /// The result of `plan --json`.
@@ -29,9 +33,9 @@ struct Planned {
 ///
 /// # Errors
 /// A key cannot be computed, or the registry does not answer.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let names = build::select(context, &args.images)?;
-    let registry = target::asked(context, args.registry)?;
+    let registry = destination::asked(context, args.registry)?;
     let images = plan::all(context, &names, &registry)?;
     let rows: Vec<Vec<String>> = images.iter().map(row).collect();
     let mut text = table(&["image", "key", "state", "why"], &rows);

@@ -1,12 +1,13 @@
 //! `cargo xtask preflight`: everything the commands need, what was found of it,
 //! and how to fix the rest. Changes nothing.
 
-use crate::engine::cloud;
-use crate::engine::context::Context;
-use crate::engine::error::{Code, Failure, Rendered};
-use crate::engine::report::table;
-use crate::local::{FOR_TEST, Part};
 use serde::{Deserialize, Serialize};
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure, Rendered};
+use xtask_core::report::table;
+use xtask_machine::FOR_TEST;
+use xtask_machine::aws;
+use xtask_machine::part::Part;
 
 /// How many missing rights a row names before it counts the rest.
 const RIGHTS_SHOWN: usize = 3;
@@ -32,7 +33,7 @@ struct Checked<'a> {
 ///
 /// # Errors
 /// Something is missing; the table has been printed by then.
-pub fn run(context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(context: &Context) -> anyhow::Result<()> {
     let mut rows: Vec<Row> = FOR_TEST.iter().map(|&part| local(context, part)).collect();
     if !context.is_local() {
         rows.extend(remote(context)?);
@@ -114,7 +115,7 @@ fn remote(context: &Context) -> anyhow::Result<Vec<Row>> {
         .account
         .as_ref()
         .map_or_else(|| "none".to_owned(), |account| account.get_ref().clone());
-    let identity = match cloud::call(context, ["identity"]).read::<Identity>() {
+    let identity = match aws::call(context, ["identity"]).read::<Identity>() {
         Ok(identity) => identity,
         Err(error) => {
             let mut rows = vec![failed(
@@ -153,15 +154,13 @@ fn remote(context: &Context) -> anyhow::Result<Vec<Row>> {
         ),
     ];
     let needed = "a token for docker login".to_owned();
-    rows.push(
-        match cloud::call(context, ["ecr", "login"]).read::<Login>() {
-            Ok(login) => row("registry login", true, login.registry, needed, None),
-            Err(error) => failed("registry login", needed, error)?,
-        },
-    );
+    rows.push(match aws::call(context, ["ecr", "login"]).read::<Login>() {
+        Ok(login) => row("registry login", true, login.registry, needed, None),
+        Err(error) => failed("registry login", needed, error)?,
+    });
     let needed = "a CDK bootstrap stack".to_owned();
     rows.push(
-        match cloud::call(context, ["bootstrap", "show"]).read::<Bootstrap>() {
+        match aws::call(context, ["bootstrap", "show"]).read::<Bootstrap>() {
             Ok(answer) => row(
                 "cdk bootstrap",
                 answer.bootstrapped,
@@ -176,7 +175,7 @@ fn remote(context: &Context) -> anyhow::Result<Vec<Row>> {
         },
     );
     let needed = "all that the commands use".to_owned();
-    rows.push(match cloud::call(context, ["rights"]).read::<Rights>() {
+    rows.push(match aws::call(context, ["rights"]).read::<Rights>() {
         Ok(answer) => rights(&answer.rights, needed),
         Err(error) => failed("rights", needed, error)?,
     });

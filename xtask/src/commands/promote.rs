@@ -1,14 +1,13 @@
 //! `cargo xtask promote`: put the tags for people on a release's images again.
 
-use crate::engine::context::Context;
-use crate::engine::deploy::{guards, release, serve};
-use crate::engine::error::{Code, Failure};
-use crate::engine::target;
-use crate::local;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_operate::deploy::{guards, release, serve};
+use xtask_operate::destination;
 
 /// Arguments of `promote`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Release whose images it is [default: the one that serves]
     #[arg(long, value_name = "RELEASE")]
     release: Option<String>,
@@ -18,10 +17,10 @@ pub struct Args {
 ///
 /// # Errors
 /// There is no such release that succeeded, or the registry refuses.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     guards::said_yes(context, "promote")?;
     if context.is_local() {
-        local::cloud::require(context)?;
+        xtask_machine::ministack::require(context)?;
     }
     let releases = release::list(context)?;
     let chosen = match &args.release {
@@ -35,7 +34,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         })?,
     };
     // Logs the engine in where that is needed.
-    target::asked(context, target::Registry::Environment)?;
+    destination::asked(context, destination::Registry::Environment)?;
     serve::promote(context, chosen)?;
     context.report.result(
         &serde_json::json!({ "release": chosen.id, "tags": serve::tags(context) }),

@@ -2,26 +2,29 @@
 //! task definitions, images of releases that nobody goes back to and, on this machine, what
 //! builds keep.
 
-use crate::engine::build::prebuild;
-use crate::engine::cloud;
-use crate::engine::context::Context;
-use crate::engine::deploy::environment_lock::EnvironmentLock;
-use crate::engine::deploy::history::History;
-use crate::engine::key::{TAG_PREFIX, short};
-use crate::engine::report::table;
-use crate::local::unused_cache::{self, Old};
-use crate::local::unused_images::{self, Image};
-use crate::local::{self, Part, unused_manifests};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::time::Duration;
+use xtask_core::context::Context;
+use xtask_core::report::table;
+use xtask_image::build::prebuild;
+use xtask_image::key::{TAG_PREFIX, short};
+use xtask_machine::aws;
+use xtask_machine::part::Part;
+use xtask_operate::deploy::environment_lock::EnvironmentLock;
+use xtask_operate::deploy::history::History;
+use xtask_operate::prune::cache;
+use xtask_operate::prune::cache::Old;
+use xtask_operate::prune::images;
+use xtask_operate::prune::images::Image;
+use xtask_operate::prune::manifests;
 
 /// One call a revision, and a backlog may be long.
 const PRUNE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// Arguments of `prune`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// List only; so on AWS, too, unless --yes is typed
     #[arg(long)]
     dry_run: bool,
@@ -77,10 +80,10 @@ struct InCloud {
 /// # Errors
 /// Another command works on the environment, or cloud, registry or engine refuse. What was
 /// removed until then stays removed.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let dry_run = args.dry_run || !(context.is_local() || context.yes_given);
     if context.is_local() {
-        local::require(context, &[Part::Engine, Part::Registry, Part::Cloud])?;
+        xtask_machine::require(context, &[Part::Engine, Part::Registry, Part::Cloud])?;
     }
     // A deploy makes things that nothing uses yet.
     let _lock = match dry_run {
@@ -127,7 +130,7 @@ fn in_cloud(
     for digest in protected {
         arguments.extend(["--protect", digest]);
     }
-    cloud::call(context, arguments)
+    aws::call(context, arguments)
         .timeout(PRUNE_TIMEOUT)
         .start("prune")?
         .read()
@@ -141,16 +144,16 @@ fn on_this_machine(
     pruned: &mut Pruned,
 ) -> anyhow::Result<()> {
     // Other checkouts have containers, too.
-    let used = unused_images::digests_in_use()?;
-    let stored = unused_manifests::list(context, &(needed | &used), keep)?;
-    let pulled = unused_images::list(context, needed)?;
+    let used = images::digests_in_use()?;
+    let stored = manifests::list(context, &(needed | &used), keep)?;
+    let pulled = images::list(context, needed)?;
     pruned.cache = match pruned.dry_run {
-        true => unused_cache::list(context, keep)?,
+        true => cache::list(context, keep)?,
         false => {
-            unused_manifests::remove(context, &stored)?;
-            unused_images::remove(&pulled)?;
+            manifests::remove(context, &stored)?;
+            images::remove(&pulled)?;
             let _alone = prebuild::hold(context)?;
-            unused_cache::remove(unused_cache::list(context, keep)?)?
+            cache::remove(cache::list(context, keep)?)?
         }
     };
     pruned.images.extend(Keeper::Registry.of(stored));
@@ -238,8 +241,8 @@ fn mebibytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::report::{Report, Verbosity};
     use std::path::Path;
+    use xtask_core::report::{Report, Verbosity};
 
     #[test]
     fn what_goes_reads_at_a_glance() {

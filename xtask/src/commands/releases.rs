@@ -1,11 +1,11 @@
 //! `cargo xtask releases`: what ran when.
 
-use crate::engine::context::Context;
-use crate::engine::deploy::release::{self, Release};
-use crate::engine::key::short;
-use crate::engine::report::table;
-use crate::local;
 use serde::Serialize;
+use xtask_core::context::Context;
+use xtask_core::report::table;
+use xtask_image::key::short;
+use xtask_operate::deploy::release;
+use xtask_operate::deploy::release::Release;
 
 /// How much of a git revision a table shows.
 const REVISION_CHARACTERS: usize = 12;
@@ -23,9 +23,9 @@ struct Listing {
 ///
 /// # Errors
 /// The cloud does not answer.
-pub fn run(context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(context: &Context) -> anyhow::Result<()> {
     if context.is_local() {
-        local::cloud::require(context)?;
+        xtask_machine::ministack::require(context)?;
     }
     let releases = release::list(context)?;
     let current = release::current(&releases).map(|release| release.id.clone());

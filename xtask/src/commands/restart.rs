@@ -1,15 +1,16 @@
 //! `cargo xtask restart`: new tasks in place of those that run, without an outage.
 
-use crate::engine::context::Context;
-use crate::engine::deploy::guards;
-use crate::engine::operate::change::{self, Settled};
-use crate::engine::operate::require_cloud;
-use crate::engine::operate::selection::Selection;
+use crate::commands::selection::Selection;
 use serde::Serialize;
+use xtask_core::context::Context;
+use xtask_operate::deploy::guards;
+use xtask_operate::running::change;
+use xtask_operate::running::change::Settled;
+use xtask_operate::running::require_cloud;
 
 /// Arguments of `restart`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     selection: Selection,
 }
@@ -24,7 +25,7 @@ struct Changed {
 ///
 /// # Errors
 /// The environment is protected or locked, or the new tasks do not serve.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let services = args.selection.services(context)?;
     guards::said_yes(context, "restart")?;
     require_cloud(context)?;

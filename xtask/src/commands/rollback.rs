@@ -1,21 +1,23 @@
 //! `cargo xtask rollback`: back to what served before, from the templates and digests that
 //! were kept with it.
 
-use super::deploy::summary;
-use crate::engine::context::Context;
-use crate::engine::deploy::assembly::Assembly;
-use crate::engine::deploy::environment_lock::EnvironmentLock;
-use crate::engine::deploy::release::{self, Image, Release};
-use crate::engine::deploy::serve::serve;
-use crate::engine::deploy::{self, guards, stacks};
-use crate::engine::smoke::Seen;
-use crate::engine::target;
-use crate::local::{self, database};
+use crate::commands::deploy::summary;
 use serde::Serialize;
+use xtask_core::context::Context;
+use xtask_machine::ministack::database;
+use xtask_operate::deploy;
+use xtask_operate::deploy::assembly::Assembly;
+use xtask_operate::deploy::environment_lock::EnvironmentLock;
+use xtask_operate::deploy::release;
+use xtask_operate::deploy::release::{Image, Release};
+use xtask_operate::deploy::serve::serve;
+use xtask_operate::deploy::{guards, stacks};
+use xtask_operate::destination;
+use xtask_operate::smoke::Seen;
 
 /// Arguments of `rollback`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Release to go back to [default: the one before what serves now]
     #[arg(long, value_name = "RELEASE")]
     to: Option<String>,
@@ -33,10 +35,10 @@ struct RolledBack {
 ///
 /// # Errors
 /// There is no such release, or it does not serve; what served before does again then.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     guards::said_yes(context, "rollback")?;
     if context.is_local() {
-        local::require(context, local::FOR_VALIDATE)?;
+        xtask_machine::require(context, xtask_machine::FOR_VALIDATE)?;
     }
     let lock = EnvironmentLock::take(context, "rollback")?;
     let releases = release::list(context)?;
@@ -45,7 +47,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         .report
         .step(&format!("go back to release {} of {}", goal.id, goal.at));
     // Logs the engine in where that is needed.
-    target::asked(context, target::Registry::Environment)?;
+    destination::asked(context, destination::Registry::Environment)?;
     for image in goal.images.values() {
         Image::find(context, &image.reference)?;
     }

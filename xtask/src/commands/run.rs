@@ -1,21 +1,22 @@
 //! `cargo xtask run generator "DESCRIPTION"`: one task, from its start to its end, its log as it
 //! comes. Ctrl-C stops it.
 
-use super::logs::{MANUAL_JOB, Printer};
-use crate::engine::cloud;
-use crate::engine::context::Context;
-use crate::engine::deploy::assembly::Assembly;
-use crate::engine::deploy::{self, guards, release};
-use crate::engine::error::{Code, Failure};
-use crate::engine::interrupt;
-use crate::engine::operate::answers::Task;
-use crate::engine::operate::logs::Streamed;
-use crate::engine::operate::selection::unknown;
-use crate::engine::operate::{age, require_cloud, say, went_away};
+use crate::commands::logs::{MANUAL_JOB, Printer};
+use crate::commands::selection::unknown;
 use anyhow::Context as _;
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::macros::format_description;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_core::interrupt;
+use xtask_machine::aws;
+use xtask_operate::deploy;
+use xtask_operate::deploy::assembly::Assembly;
+use xtask_operate::deploy::{guards, release};
+use xtask_operate::logs::Streamed;
+use xtask_operate::running::answers::Task;
+use xtask_operate::running::{age, require_cloud, say, went_away};
 
 /// A task that was told to stop may take a minute; what is over then is said, too.
 const STOP_GRACE: Duration = Duration::from_secs(120);
@@ -25,7 +26,7 @@ const RESULTS: &str = "-generated-apps-";
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Kind of task of platform.toml
     #[arg(value_name = "KIND")]
     kind: String,
@@ -44,7 +45,7 @@ pub struct Args {
 ///
 /// # Errors
 /// The task cannot be started, or fails: its exit code is passed on.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let kinds = &context.platform.tasks;
     if !kinds.contains_key(&args.kind) {
         return Err(unknown("kind of task", &args.kind, kinds.keys()).into());
@@ -76,7 +77,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
 
     let mut printer = Printer::new(context, false);
     let (mut ended, mut failure) = (None, None);
-    let streamed = cloud::call(context, arguments)
+    let streamed = aws::call(context, arguments)
         .timeout(Duration::from_secs(args.timeout_secs) + STOP_GRACE)
         .grace(STOP_GRACE)
         .stream(&args.kind, |value| {

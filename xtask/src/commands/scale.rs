@@ -1,14 +1,14 @@
 //! `cargo xtask scale`: how many tasks services run. `--to 0` saves what they cost; without
 //! `--to`, back to what platform.toml says.
 
-use crate::engine::context::Context;
-use crate::engine::deploy::guards;
-use crate::engine::operate::selection::Selection;
-use crate::engine::operate::{change, require_cloud};
+use crate::commands::selection::Selection;
+use xtask_core::context::Context;
+use xtask_operate::deploy::guards;
+use xtask_operate::running::{change, require_cloud};
 
 /// Arguments of `scale`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     selection: Selection,
     /// Tasks of each service [default: what platform.toml says]
@@ -23,7 +23,7 @@ const MOST_TASKS: i64 = 5_000;
 ///
 /// # Errors
 /// The environment is protected or locked, the answer was no, or the tasks do not come.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let services = args.selection.services(context)?;
     guards::said_yes(context, "scale")?;
     require_cloud(context)?;
@@ -38,5 +38,5 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         )?;
     }
     let settled = change::scale(context, &services, args.to)?;
-    super::restart::tell(context, settled)
+    crate::commands::restart::tell(context, settled)
 }

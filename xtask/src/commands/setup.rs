@@ -1,11 +1,12 @@
 //! `cargo xtask setup`: install and start what is missing on this machine.
 
-use crate::engine::ask;
-use crate::engine::context::Context;
-use crate::engine::error::{Code, Failure};
-use crate::engine::report::table;
-use crate::local::{self, Change, FOR_TEST, FOR_VALIDATE, Finding, Part};
 use serde::Serialize;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_core::questions;
+use xtask_core::report::table;
+use xtask_machine::part::Part;
+use xtask_machine::{self, Change, FOR_TEST, FOR_VALIDATE, Finding};
 
 /// The result of `setup --json`.
 #[derive(Debug, Serialize)]
@@ -22,7 +23,7 @@ struct Done {
 ///
 /// # Errors
 /// The user declines, a part can only be installed by a person, or a step fails.
-pub fn run(context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(context: &Context) -> anyhow::Result<()> {
     let changes = install(context, FOR_TEST)?;
     let text = if changes.is_empty() {
         "everything is there; nothing was changed".to_owned()
@@ -52,19 +53,19 @@ pub fn run(context: &Context) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn ensure(context: &Context, for_tests: bool) -> anyhow::Result<()> {
+pub(crate) fn ensure(context: &Context, for_tests: bool) -> anyhow::Result<()> {
     install(context, if for_tests { FOR_TEST } else { FOR_VALIDATE }).map(|_| ())
 }
 
 fn install(context: &Context, parts: &[Part]) -> anyhow::Result<Vec<Change>> {
-    let lacking = local::lacking(context, parts, true);
+    let lacking = xtask_machine::lacking(context, parts, true);
     if lacking.is_empty() {
         return Ok(Vec::new());
     }
     refuse_the_impossible(context, &lacking)?;
     announce(context, &lacking);
     confirm(context)?;
-    local::ensure(context, parts)
+    xtask_machine::ensure(context, parts)
 }
 
 /// Before anything is touched, names everything that only a person can bring.
@@ -110,7 +111,7 @@ fn confirm(context: &Context) -> anyhow::Result<()> {
         return Ok(());
     }
     let question = "Install and start them? [y/N] ";
-    let Some(answer) = ask::line(&context.report, question)? else {
+    let Some(answer) = questions::line(&context.report, question)? else {
         return Err(Failure::new(
             Code::Prerequisite,
             "parts are missing, and nobody can be asked whether to install them",

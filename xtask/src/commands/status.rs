@@ -1,18 +1,20 @@
 //! `cargo xtask status`: what runs, how it is, and what failed lately. It reports and does not
 //! judge: it ends with 0 whatever it finds.
 
-use crate::engine::context::Context;
-use crate::engine::interrupt;
-use crate::engine::key::short;
-use crate::engine::operate::answers::{Alarm, Task};
-use crate::engine::operate::overview::{self, JOBS_COUNTED, Jobs, Overview, Serving};
-use crate::engine::operate::selection::Selection;
-use crate::engine::operate::{self, age};
-use crate::engine::report::{printable, table};
-use crate::local::cloud::State;
+use crate::commands::selection::Selection;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
+use xtask_core::context::Context;
+use xtask_core::interrupt;
+use xtask_core::report::{printable, table};
+use xtask_image::key::short;
+use xtask_machine::ministack::State;
+use xtask_operate::running;
+use xtask_operate::running::age;
+use xtask_operate::running::answers::{Alarm, Task};
+use xtask_operate::running::overview;
+use xtask_operate::running::overview::{JOBS_COUNTED, Jobs, Overview, Serving};
 
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 /// Home, and clear from there on: what is drawn again does not flicker.
@@ -24,7 +26,7 @@ const REVISION_CHARACTERS: usize = 12;
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     selection: Selection,
     /// Again every two seconds, until Ctrl-C; with --json one object a line
@@ -36,7 +38,7 @@ pub struct Args {
 ///
 /// # Errors
 /// A name that the manifest does not know, or standard output cannot be written to.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let services = args.selection.services(context)?;
     let ask = || overview::ask(context, &services, !args.selection.is_given());
     if !args.watch {
@@ -47,7 +49,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     loop {
         let overview = ask();
         interrupt::check()?;
-        let said = operate::say(&if context.report.json() {
+        let said = running::say(&if context.report.json() {
             serde_json::to_string(&overview)?
         } else if io::stdout().is_terminal() {
             format!("{REDRAW}{}", text(&overview))
@@ -55,7 +57,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
             text(&overview)
         });
         match said {
-            Err(error) if operate::went_away(&error) => return Ok(()),
+            Err(error) if running::went_away(&error) => return Ok(()),
             said => said?,
         }
         interrupt::sleep(WATCH_EVERY)?;

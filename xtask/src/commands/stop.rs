@@ -1,15 +1,15 @@
 //! `cargo xtask stop TASK…`: stop tasks. The job of a generator ends with it; a service starts
 //! another task in place of its own.
 
-use crate::engine::cloud;
-use crate::engine::context::Context;
-use crate::engine::deploy::guards;
-use crate::engine::operate::require_cloud;
 use serde::{Deserialize, Serialize};
+use xtask_core::context::Context;
+use xtask_machine::aws;
+use xtask_operate::deploy::guards;
+use xtask_operate::running::require_cloud;
 
 /// Arguments of `stop`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Tasks by id, by the first six or more characters of it, or by ARN
     #[arg(required = true, value_name = "TASK")]
     tasks: Vec<String>,
@@ -40,7 +40,7 @@ struct Stopped {
 ///
 /// # Errors
 /// The answer was no, there is no such task, or the cloud refuses.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     guards::said_yes(context, &format!("stop {}", args.tasks.join(" ")))?;
     require_cloud(context)?;
     let what = match args.tasks.as_slice() {
@@ -51,7 +51,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let mut stopped = Vec::new();
     for task in &args.tasks {
         let answer: Stopped =
-            cloud::call(context, ["task", "stop", task, "--reason", &args.reason]).read()?;
+            aws::call(context, ["task", "stop", task, "--reason", &args.reason]).read()?;
         context.report.step(&match answer.was.as_str() {
             "STOPPED" => format!("{} had stopped already", answer.arn),
             _ => format!("stopped {}", answer.arn),

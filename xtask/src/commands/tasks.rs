@@ -1,20 +1,21 @@
 //! `cargo xtask tasks`: what runs, and what stopped lately and why; with `--failed` what failed
 //! since a time, also where ECS has forgotten it.
 
-use super::logs::parse_since;
-use crate::engine::context::Context;
-use crate::engine::error::{Code, Failure};
-use crate::engine::operate::answers::{self, Task};
-use crate::engine::operate::{age, require_cloud};
-use crate::engine::report::{printable, table};
+use crate::commands::logs::parse_since;
 use serde::Serialize;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_core::report::{printable, table};
+use xtask_operate::running::answers;
+use xtask_operate::running::answers::Task;
+use xtask_operate::running::{age, require_cloud};
 
 /// Stopped tasks that are listed without `--all`.
 const LATELY: usize = 10;
 
 /// Arguments of `tasks`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// All stopped tasks, not just the newest ten; ECS remembers them for about an hour
     #[arg(long)]
     all: bool,
@@ -37,7 +38,7 @@ struct Listing {
 ///
 /// # Errors
 /// The cloud does not answer, or does not record which tasks fail.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     if args.failed && context.is_local() {
         let message = "the local cloud records no failures of tasks: its ECS sends no events";
         return Err(Failure::new(Code::Usage, message)
@@ -61,7 +62,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         (true, true) => "no task has failed since then".to_owned(),
         (true, false) => "no task runs, and none stopped lately".to_owned(),
         (false, true) => failures(&tasks),
-        (false, false) => super::status::tasks(tasks.iter()),
+        (false, false) => crate::commands::status::tasks(tasks.iter()),
     };
     if left_out > 0 {
         let have = if args.failed { "failed" } else { "stopped" };

@@ -1,19 +1,20 @@
 //! `cargo xtask test`: everything that proves the product, fast parts first.
 
-use crate::engine::build;
-use crate::engine::build::prebuild;
-use crate::engine::cmd::Cmd;
-use crate::engine::context::Context;
-use crate::engine::deploy::release;
-use crate::engine::error::{Code, Failure, FailureContext as _};
-use crate::engine::report::table;
-use crate::local::{self, cdk, marked, orchestrator};
 use anyhow::Context as _;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use xtask_core::cmd::Cmd;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure, FailureContext as _};
+use xtask_core::marked;
+use xtask_core::report::table;
+use xtask_image::build;
+use xtask_image::build::prebuild;
+use xtask_machine::{self, cdk, orchestrator};
+use xtask_operate::deploy::release;
 
 /// CI has 90 minutes; a step that takes two thirds of that hangs.
 const STEP_TIMEOUT: Duration = Duration::from_secs(60 * 60);
@@ -23,12 +24,21 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 const PACKAGE_GROUPS: [&[&str]; 3] = [
     &["app-gen-contract", "app-gen", "app-gen-saas"],
     &["xtask-aws"],
-    &["app-gen-infra", "xtask-tree", "xtask"],
+    &[
+        "app-gen-infra",
+        "xtask-core",
+        "xtask-tree",
+        "xtask-docker",
+        "xtask-image",
+        "xtask-machine",
+        "xtask-operate",
+        "xtask",
+    ],
 ];
 
 /// Arguments of `test`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Only these steps
     #[arg(value_enum)]
     steps: Vec<Step>,
@@ -84,12 +94,12 @@ struct Tested {
 ///
 /// # Errors
 /// The first step that fails.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let steps: Vec<Step> = ALL
         .into_iter()
         .filter(|step| args.steps.is_empty() || args.steps.contains(step))
         .collect();
-    local::require(context, local::FOR_TEST)?;
+    xtask_machine::require(context, xtask_machine::FOR_TEST)?;
     let mut results = Vec::new();
     for step in steps {
         let name = format!("{step:?}").to_lowercase();
@@ -205,11 +215,14 @@ fn infra(context: &Context) -> anyhow::Result<()> {
 
 fn npm(context: &Context, arguments: &[&str]) -> anyhow::Result<Cmd> {
     let web = context.root.join("app-gen-saas/web");
-    let node_modules = local::npm::ensure(context, &web)?;
+    let node_modules = xtask_image::packages::ensure(context, &web)?;
     Ok(Cmd::new("npm")
         .args(arguments)
         .folder(&web)
-        .env("PATH", local::npm::path_with_pinned_node(&node_modules))
+        .env(
+            "PATH",
+            xtask_image::packages::path_with_pinned_node(&node_modules),
+        )
         .timeout(STEP_TIMEOUT))
 }
 

@@ -1,17 +1,16 @@
 //! `cargo xtask unlock`: take the environment's lock from whoever holds it.
 
-use crate::engine::context::Context;
-use crate::engine::deploy::{environment_lock, guards};
-use crate::local;
+use xtask_core::context::Context;
+use xtask_operate::deploy::{environment_lock, guards};
 
 /// Runs the command.
 ///
 /// # Errors
 /// The answer was no, or the cloud does not answer.
-pub fn run(context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(context: &Context) -> anyhow::Result<()> {
     guards::said_yes(context, "unlock")?;
     if context.is_local() {
-        local::cloud::require(context)?;
+        xtask_machine::ministack::require(context)?;
     }
     let Some(holder) = environment_lock::holder(context)? else {
         return context.report.result(

@@ -1,25 +1,28 @@
 //! `cargo xtask validate`: build what changed, start the platform in
 //! containers, use it as a user would. What was proven once is not proven again.
 
-use super::build::summary;
-use crate::engine::build::{self, Outcome};
-use crate::engine::cloud;
-use crate::engine::context::Context;
-use crate::engine::entry::digest_bytes;
-use crate::engine::error::{Code, Failure, FailureContext as _, Rendered};
-use crate::engine::lock::Lock;
-use crate::engine::paths;
-use crate::engine::records::write_atomically;
-use crate::engine::smoke::{self, Seen, SmokeTest};
-use crate::engine::target;
-use crate::local::compose::{self, CloudParts, CloudPorts, Project};
-use crate::local::recorder::Recorders;
-use crate::local::{self, secrets};
+use crate::commands::build::summary;
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use xtask_core::atomic_file::write_atomically;
+use xtask_core::context::Context;
+use xtask_core::digest::digest_bytes;
+use xtask_core::error::{Code, Failure, FailureContext as _, Rendered};
+use xtask_core::lock::Lock;
+use xtask_core::paths;
+use xtask_image::build;
+use xtask_image::build::Outcome;
+use xtask_machine::aws;
+use xtask_operate::destination;
+use xtask_operate::secrets;
+use xtask_operate::smoke;
+use xtask_operate::smoke::{Seen, SmokeTest};
+use xtask_operate::validation::compose;
+use xtask_operate::validation::compose::{CloudParts, CloudPorts, Project};
+use xtask_operate::validation::recorder::Recorders;
 
 /// Raised when validate itself proves more than before.
 const PROOF: u32 = 1;
@@ -28,7 +31,7 @@ const LOG_TAIL_LINES: usize = 15;
 
 /// Arguments of `validate`.
 #[derive(Debug, Default, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Also where the same images were validated before
     #[arg(long)]
     force: bool,
@@ -68,7 +71,7 @@ struct Record {
 ///
 /// # Errors
 /// The first step that fails, with the last lines of the log that shows why.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let (validated, text) = validate(args, context)?;
     context.report.result(&validated, &text)
 }
@@ -81,8 +84,10 @@ pub(super) fn validate(args: &Args, context: &Context) -> anyhow::Result<(Valida
     let _lock = Lock::try_take(&paths::state()?.join("locks/validate"), "a validate")?;
     check_secrets(context)?;
     let names = build::select(context, &[])?;
-    let registry = target::registry(context, target::Registry::Environment, &names)?;
-    let images = build::all(context, &names, &registry)?;
+    let registry = destination::registry(context, destination::Registry::Environment, &names)?;
+    let images = build::all(context, &names, &registry, || {
+        xtask_machine::require(context, xtask_machine::FOR_BUILD)
+    })?;
     let composite = composite(context, &images)?;
     let record_path = context.records().join("validate/record.json");
     if !args.force
@@ -107,7 +112,7 @@ pub(super) fn validate(args: &Args, context: &Context) -> anyhow::Result<(Valida
         return Ok((result, text));
     }
 
-    local::require(context, local::FOR_VALIDATE)?;
+    xtask_machine::require(context, xtask_machine::FOR_VALIDATE)?;
     clear_the_way(context)?;
     let secrets_file = secrets::materialize_for(context, "orchestrator")?;
     let parts = prepare_cloud(context, &images)?;
@@ -187,7 +192,7 @@ fn clear_the_way(context: &Context) -> anyhow::Result<()> {
         compose::down(context)?;
     }
     let port = *context.platform.local.validate_port.get_ref();
-    local::net::require_free(Ipv4Addr::LOCALHOST.into(), port, "local.validate_port")?;
+    xtask_machine::net::require_free(Ipv4Addr::LOCALHOST.into(), port, "local.validate_port")?;
     Ok(())
 }
 
@@ -205,7 +210,7 @@ impl Drop for Tasks<'_> {
         }
         let report = &self.context.report;
         report.step("stop the tasks of this validate");
-        if let Err(error) = local::cloud::stop_validation(self.context) {
+        if let Err(error) = xtask_operate::validation::stop(self.context) {
             report.step(&format!(
                 "failed to stop the tasks of this validate: {error:#}; run `cargo xtask cleanup`"
             ));
@@ -254,7 +259,7 @@ fn prepare_cloud(context: &Context, images: &[Outcome]) -> anyhow::Result<CloudP
     context
         .report
         .step("prepare cluster, bucket, log group and task definition in the local cloud");
-    cloud::call(
+    aws::call(
         context,
         [
             "validate",
@@ -311,7 +316,7 @@ fn prove(
 
 /// A job whose cloud has ended stays silent for minutes.
 fn check_cloud(context: &Context) -> anyhow::Result<()> {
-    if local::cloud::is_alive(context) {
+    if xtask_machine::ministack::is_alive(context) {
         return Ok(());
     }
     Err(

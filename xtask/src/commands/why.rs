@@ -1,17 +1,17 @@
 //! `cargo xtask why IMAGE`: which inputs differ between two keys of an image.
 
-use crate::engine::build;
-use crate::engine::context::Context;
-use crate::engine::error::{Code, Failure};
-use crate::engine::key::difference::Difference;
-use crate::engine::key::short;
-use crate::engine::key::store::{Kept, KeyStore, Wanted};
 use serde::Serialize;
 use std::io::{self, Write};
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_image::build;
+use xtask_image::key::difference::Difference;
+use xtask_image::key::short;
+use xtask_image::key::store::{Kept, KeyStore, Wanted};
 
 /// Arguments of `why`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Image of platform.toml
     image: String,
     /// The key before: `latest`, which this checkout last built or found, or a key's first characters
@@ -35,7 +35,7 @@ struct Answer {
 ///
 /// # Errors
 /// A key is not kept, or the checkout's cannot be computed.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     build::select(context, std::slice::from_ref(&args.image))?;
     let store = KeyStore::new(&context.records(), &args.image);
     let before = store.find(&args.against)?;

@@ -7,9 +7,9 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use xtask::engine::paths;
-use xtask::local::daemon::Record;
-use xtask::local::{cdk, cloud};
+use xtask_core::paths;
+use xtask_machine::daemon::Record;
+use xtask_machine::{cdk, ministack};
 
 /// A checkout whose services are nobody else's.
 pub(crate) struct Machine {
@@ -48,7 +48,7 @@ impl Machine {
         let installed = paths::state().unwrap();
         for part in [
             "registry/root".to_owned(),
-            format!("cloud/venv-{}-cbor", cloud::VERSION),
+            format!("cloud/venv-{}-cbor", ministack::VERSION),
         ] {
             let place = state.path().join("app-gen").join(&part);
             fs::create_dir_all(place.parent().unwrap()).unwrap();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use xtask::local::cloud::ACCOUNT;
+use xtask_machine::ministack::ACCOUNT;
 
 /// The orchestrator's secret, and its key that holds the address of the database.
 pub(crate) const ORCHESTRATOR: &str = "orchestrator";

@@ -6,7 +6,7 @@ use crate::common::{REGISTRY, docker, registry};
 use crate::live::platform;
 use serde_json::Value;
 use std::fs;
-use xtask::engine::build::buildx::KEY_LABEL;
+use xtask_image::build::push::KEY_LABEL;
 
 /// Makes images; what it pushed goes when it is dropped.
 pub(crate) struct Workshop {

@@ -5,7 +5,8 @@ use super::{cluster, jobs, platform};
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
-use xtask::local::{cloud, engine_api};
+use xtask_docker::engine;
+use xtask_machine::ministack;
 
 /// So many jobs are submitted together, to catch one of them …
 const AT_ONCE: usize = 3;
@@ -21,14 +22,14 @@ pub(crate) fn running() -> Vec<String> {
 
 /// The question for them.
 fn listing() -> String {
-    let (region, account, cluster) = (platform().region, cloud::ACCOUNT, cluster());
+    let (region, account, cluster) = (platform().region, ministack::ACCOUNT, cluster());
     let cluster = format!("arn:aws:ecs:{region}:{account}:cluster/{cluster}");
     let label = format!("%22com.amazonaws.ecs.cluster%3D{cluster}%22");
     format!("/containers/json?filters=%7B%22label%22%3A%5B{label}%5D%7D")
 }
 
 fn listed(listing: &str) -> Vec<String> {
-    let (status, listing) = engine_api::get(listing).unwrap();
+    let (status, listing) = engine::get(listing).unwrap();
     assert_eq!(status, 200, "{listing}");
     let containers = listing.as_array().unwrap();
     containers
@@ -39,7 +40,7 @@ fn listed(listing: &str) -> Vec<String> {
 
 /// Whether it is paused now, and stays so: it may have been about to end.
 fn holds(container: &str) -> bool {
-    let mut stream = UnixStream::connect(engine_api::socket().unwrap()).unwrap();
+    let mut stream = UnixStream::connect(engine::socket().unwrap()).unwrap();
     write!(
         stream,
         "POST /containers/{container}/pause HTTP/1.0\r\nHost: docker\r\nContent-Length: 0\r\n\r\n"
@@ -49,7 +50,7 @@ fn holds(container: &str) -> bool {
     stream.read_to_string(&mut answer).unwrap();
     let paused = Instant::now();
     while paused.elapsed() < SURELY {
-        let (_, state) = engine_api::get(&format!("/containers/{container}/json")).unwrap();
+        let (_, state) = engine::get(&format!("/containers/{container}/json")).unwrap();
         if state["State"]["Status"] != "paused" {
             return false;
         }

@@ -22,7 +22,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use xtask::local::process::command_line_of;
+use xtask_machine::process::command_line_of;
 
 /// How long a process that was killed may still be listed.
 const VANISH: Duration = Duration::from_secs(1);

@@ -22,9 +22,9 @@ use serde_json::Value;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
 use std::time::Duration;
-use xtask::engine::lock::Lock;
-use xtask::engine::paths;
-use xtask::local::marked;
+use xtask_core::lock::Lock;
+use xtask_core::marked;
+use xtask_core::paths;
 
 fn status() -> Value {
     run(&["status", "--json"]).expect_success()

@@ -1,8 +1,7 @@
 //! Reading files in fixed memory: hashed as they are read, checked as they are copied.
 
-use super::entry::{self, Digest, Entry, escape};
-use super::error::{Code, Failure};
-use super::interrupt;
+use crate::entry;
+use crate::entry::{Digest, Entry, escape};
 use anyhow::Context as _;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::path::Arg;
@@ -13,6 +12,8 @@ use std::io::{self, BufWriter, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use xtask_core::error::{Code, Failure};
+use xtask_core::interrupt;
 
 /// As much as is read at once.
 const BUFFER_BYTES: usize = 128 * 1024;

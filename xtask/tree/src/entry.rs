@@ -1,4 +1,4 @@
-//! Files, directories and links as the key sees them. [`super::tree`] reads them from disk.
+//! Files, directories and links as the key sees them. [`crate::walk`] reads them from disk.
 
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -294,12 +294,6 @@ pub fn unescape(text: &str) -> OsString {
         }
     }
     OsString::from_vec(path)
-}
-
-/// SHA-256 of the bytes, hexadecimal.
-#[must_use]
-pub fn digest_bytes(bytes: &[u8]) -> String {
-    Digest::of(bytes).to_string()
 }
 
 #[cfg(test)]

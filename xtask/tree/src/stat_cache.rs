@@ -30,9 +30,9 @@
 //! Beyond them: who writes to the block device below the file system, or sets the clock
 //! to the nanosecond, can fool it. `target/xtask/stat` can be removed at any time.
 
-use super::entry::Digest;
-use super::identity::{Identity, Timestamp};
-use super::{content, records};
+use crate::content;
+use crate::entry::Digest;
+use crate::identity::{Identity, Timestamp};
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::os::fd::AsFd;
@@ -40,6 +40,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use xtask_core::atomic_file;
 
 /// How long a file must have been left alone for its digest to be kept.
 pub const SETTLING: Duration = Duration::from_secs(60);
@@ -196,7 +197,7 @@ impl StatCache {
         let checksum = Digest::of(&bytes);
         bytes.extend_from_slice(checksum.as_bytes());
         let is_first = !path.exists();
-        records::write_atomically(&path, &bytes)?;
+        atomic_file::write_atomically(&path, &bytes)?;
         if is_first && let Some(folder) = path.parent() {
             forget_unused(folder);
         }

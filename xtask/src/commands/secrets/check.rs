@@ -1,12 +1,12 @@
 //! `cargo xtask secrets check`: all that is required is set, and to no placeholder. The values
 //! are judged by `xtask-aws` and stay there.
 
-use crate::engine::cloud;
-use crate::engine::context::Context;
-use crate::engine::error::{Code, Failure};
-use crate::engine::operate;
-use crate::engine::report::table;
 use serde::{Deserialize, Serialize};
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_core::report::table;
+use xtask_machine::aws;
+use xtask_operate::running;
 
 /// What `xtask-aws` found.
 #[derive(Debug, Serialize, Deserialize)]
@@ -61,8 +61,8 @@ impl State {
 /// [`Code::Secret`] naming the first key that is not as it should be; the table has been
 /// printed by then.
 pub(super) fn run(context: &Context) -> anyhow::Result<()> {
-    operate::require_cloud(context)?;
-    let found: Found = cloud::call(context, ["secrets", "check"]).read()?;
+    running::require_cloud(context)?;
+    let found: Found = aws::call(context, ["secrets", "check"]).read()?;
     let wrong = found
         .secrets
         .iter()

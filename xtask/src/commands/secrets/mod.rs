@@ -4,20 +4,20 @@
 mod check;
 mod rotate;
 
-use crate::engine::ask;
-use crate::engine::cloud;
-use crate::engine::cmd::Cmd;
-use crate::engine::context::Context;
-use crate::engine::deploy::guards;
-use crate::engine::error::{Code, Failure};
-use crate::engine::interrupt;
-use crate::engine::operate::require_cloud;
-use crate::engine::report::table;
-use crate::local::secrets;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::time::Duration;
+use xtask_core::cmd::Cmd;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_core::interrupt;
+use xtask_core::questions;
+use xtask_core::report::table;
+use xtask_machine::aws;
+use xtask_operate::deploy::guards;
+use xtask_operate::running::require_cloud;
+use xtask_operate::secrets;
 
 /// Larger values do not fit a secret (64 KiB) anyway.
 const VALUE_LIMIT_BYTES: u64 = 64 * 1024;
@@ -26,7 +26,7 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(12 * 3600);
 
 /// Arguments of `secrets`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     action: Action,
 }
@@ -92,7 +92,7 @@ struct KeyState {
 ///
 /// # Errors
 /// The cloud does not answer, a name is unknown, or the command fails.
-pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     match &args.action {
         Action::List => list(context),
         Action::Check => check::run(context),
@@ -141,7 +141,7 @@ fn check_name(context: &Context, secret: &str, key: Option<&str>) -> anyhow::Res
 
 fn list(context: &Context) -> anyhow::Result<()> {
     require_cloud(context)?;
-    let mut listing: Listing = cloud::call(context, ["secrets", "list"]).read()?;
+    let mut listing: Listing = aws::call(context, ["secrets", "list"]).read()?;
     for secret in &mut listing.secrets {
         let consumer = context
             .platform
@@ -195,7 +195,7 @@ fn get(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
             "Print the value of {key} of {name} in environment {}? [y/N] ",
             context.environment
         );
-        match ask::line(&context.report, &question)?.as_deref() {
+        match questions::line(&context.report, &question)?.as_deref() {
             Some("y" | "Y" | "yes") => {}
             Some(_) => return Err(refused("the answer was no").into()),
             None => return Err(refused("nobody can be asked").into()),
@@ -203,7 +203,7 @@ fn get(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
     }
     require_cloud(context)?;
     let mut stored: BTreeMap<String, String> =
-        cloud::call(context, ["secrets", "read", secret]).read()?;
+        aws::call(context, ["secrets", "read", secret]).read()?;
     let value = stored
         .remove(key)
         .ok_or_else(|| secrets::missing(context, secret, key))?;
@@ -228,7 +228,7 @@ fn set(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
 }
 
 fn store(context: &Context, secret: &str, key: &str, value: Vec<u8>) -> anyhow::Result<()> {
-    let _: serde_json::Value = cloud::call(context, ["secrets", "set", secret, key])
+    let _: serde_json::Value = aws::call(context, ["secrets", "set", secret, key])
         .stdin(value)
         .read()?;
     Ok(())
@@ -236,7 +236,7 @@ fn store(context: &Context, secret: &str, key: &str, value: Vec<u8>) -> anyhow::
 
 /// A new value: what a person types unseen, or standard input less one line end.
 fn value(context: &Context, secret: &str, key: &str) -> anyhow::Result<Vec<u8>> {
-    let typed = ask::hidden(&context.report, &format!("Value of {key}, not shown: "))?;
+    let typed = questions::hidden(&context.report, &format!("Value of {key}, not shown: "))?;
     let value = match typed {
         Some(typed) => typed.into_bytes(),
         // Nobody knows there that something is to be typed.
@@ -290,7 +290,7 @@ fn remove(context: &Context, secret: &str, key: Option<&str>) -> anyhow::Result<
         ),
     )?;
     require_cloud(context)?;
-    let Removed { removed } = cloud::call(context, words).read()?;
+    let Removed { removed } = aws::call(context, words).read()?;
     let text = match removed {
         true => format!("{what} is removed from environment {}", context.environment),
         false => format!("{what} is not in environment {}", context.environment),

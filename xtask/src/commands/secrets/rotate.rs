@@ -1,11 +1,12 @@
 //! `cargo xtask secrets rotate`: a new value, and new tasks of the services that use it.
 
-use crate::engine::context::Context;
-use crate::engine::deploy::guards;
-use crate::engine::error::{Code, Failure, FailureContext as _};
-use crate::engine::operate::{self, answers, change};
-use crate::local::database;
 use serde::Serialize;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure, FailureContext as _};
+use xtask_machine::ministack::database;
+use xtask_operate::deploy::guards;
+use xtask_operate::running;
+use xtask_operate::running::{answers, change};
 
 /// The result of `secrets rotate --json`.
 #[derive(Debug, Serialize)]
@@ -24,9 +25,9 @@ struct Rotated<'a> {
 /// not come up with the value. Its old tasks run on then, with the old value.
 pub(super) fn run(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
     guards::said_yes(context, &format!("secrets rotate {secret} {key}"))?;
-    let value = super::value(context, secret, key)?;
-    operate::require_cloud(context)?;
-    super::store(context, secret, key, value)?;
+    let value = crate::commands::secrets::value(context, secret, key)?;
+    running::require_cloud(context)?;
+    crate::commands::secrets::store(context, secret, key, value)?;
     let injected = context
         .platform
         .required_secret_keys(secret, &context.environment)

@@ -1,0 +1,450 @@
+//! The one wrapper that spawns every process.
+//!
+//! Each child leads its own process group, has no standard input unless given
+//! one, ends with us (its whole group), and is bounded in time. Environment
+//! values and secret arguments are never printed.
+
+mod child;
+mod drive;
+
+use crate::cmd::child::{GRACE, Input, Stream};
+use crate::error::{Code, DISK_FULL, Failure};
+use crate::interrupt;
+use crate::interrupt::Group;
+use crate::report::Report;
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+pub use crate::cmd::child::{Answering, Running};
+
+/// A variable of every child from the time on when it is set.
+static CHILDREN_CARRY: OnceLock<(&str, String)> = OnceLock::new();
+
+/// How many last lines an error quotes.
+const TAIL_LINES: usize = 20;
+
+/// A command line to be run once.
+#[derive(Debug)]
+pub struct Cmd {
+    program: OsString,
+    args: Vec<(OsString, bool)>,
+    folder: Option<PathBuf>,
+    env: Vec<(OsString, Option<OsString>)>,
+    only_env: Option<Vec<&'static str>>,
+    stdin: Input,
+    timeout: Duration,
+    grace: Duration,
+    survives_interrupt: bool,
+    inherits_output: bool,
+    holds_terminal: bool,
+    copy: Option<PathBuf>,
+}
+
+/// From now on every child carries the variable, and what it starts too. Only the first
+/// call has an effect.
+pub fn let_children_carry(name: &'static str, value: String) {
+    CHILDREN_CARRY.get_or_init(|| (name, value));
+}
+
+/// What a finished child left.
+#[derive(Debug)]
+pub struct Output {
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+    /// Its standard error.
+    pub stderr: Vec<u8>,
+    /// How it ended.
+    pub status: ExitStatus,
+}
+
+impl Output {
+    /// Standard output as text, trimmed.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).trim().to_owned()
+    }
+}
+
+impl Cmd {
+    /// A command with a bound of one minute, null input and our environment.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        Self {
+            program: program.as_ref().to_owned(),
+            args: Vec::new(),
+            folder: None,
+            env: Vec::new(),
+            only_env: None,
+            stdin: Input::Nothing,
+            timeout: Duration::from_secs(60),
+            grace: GRACE,
+            survives_interrupt: false,
+            inherits_output: false,
+            holds_terminal: false,
+            copy: None,
+        }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.args.push((arg.as_ref().to_owned(), false));
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args
+            .extend(args.into_iter().map(|arg| (arg.as_ref().to_owned(), false)));
+        self
+    }
+
+    /// Adds an argument that is printed as `<hidden>`.
+    #[must_use]
+    pub fn hidden_arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.args.push((arg.as_ref().to_owned(), true));
+        self
+    }
+
+    /// Runs in this folder.
+    #[must_use]
+    pub fn folder(mut self, folder: impl AsRef<Path>) -> Self {
+        self.folder = Some(folder.as_ref().to_owned());
+        self
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.env
+            .push((name.as_ref().to_owned(), Some(value.as_ref().to_owned())));
+        self
+    }
+
+    /// Removes an environment variable.
+    #[must_use]
+    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.env.push((name.as_ref().to_owned(), None));
+        self
+    }
+
+    /// Passes on only these variables of our environment (and those set here).
+    #[must_use]
+    pub fn only_env(mut self, names: &[&'static str]) -> Self {
+        self.only_env = Some(names.to_vec());
+        self
+    }
+
+    /// Gives these bytes as standard input.
+    #[must_use]
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Input::Bytes(bytes.into());
+        self
+    }
+
+    /// Gives the file, from where it stands, as standard input.
+    #[must_use]
+    pub fn stdin_file(mut self, file: File) -> Self {
+        self.stdin = Input::File(file);
+        self
+    }
+
+    /// Keeps what [`Cmd::spawn`] shows in a file as well, after what that holds.
+    #[must_use]
+    pub fn copy_to(mut self, path: PathBuf) -> Self {
+        self.copy = Some(path);
+        self
+    }
+
+    /// Bounds the run; the group is ended when it is over.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Gives it more than ten seconds to end once it was asked to.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// For clean-up: only a second interrupt ends this command.
+    #[must_use]
+    pub fn survives_interrupt(mut self) -> Self {
+        self.survives_interrupt = true;
+        self
+    }
+
+    /// The command as a person would type it, hidden arguments hidden.
+    #[must_use]
+    pub fn display(&self) -> String {
+        let mut line = self.program.to_string_lossy().into_owned();
+        for (arg, hidden) in &self.args {
+            line.push(' ');
+            let text = arg.to_string_lossy();
+            if *hidden {
+                line.push_str("<hidden>");
+            } else if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c == '\'') {
+                line.push_str(&format!("{text:?}"));
+            } else {
+                line.push_str(&text);
+            }
+        }
+        line
+    }
+
+    /// Runs it to its end and returns what it wrote, whatever its exit code.
+    ///
+    /// # Errors
+    /// It cannot be started, ran out of time, or we were interrupted.
+    pub fn output(self) -> anyhow::Result<Output> {
+        let mut stdout = Vec::new();
+        let mut stderr = Vec::new();
+        let status = self.drive(|stream, bytes| match stream {
+            Stream::Stdout => {
+                stdout.extend_from_slice(&bytes);
+                Ok(())
+            }
+            Stream::Stderr => {
+                stderr.extend_from_slice(&bytes);
+                Ok(())
+            }
+        })?;
+        Ok(Output {
+            stdout,
+            stderr,
+            status,
+        })
+    }
+
+    /// Runs it and returns its standard output.
+    ///
+    /// # Errors
+    /// As [`Cmd::output`], and an exit code other than 0: the error quotes its last lines.
+    pub fn read(self) -> anyhow::Result<String> {
+        let line = self.display();
+        let output = self.output()?;
+        if output.status.success() {
+            return Ok(output.text());
+        }
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let said = if stderr.trim().is_empty() {
+            stdout
+        } else {
+            stderr
+        };
+        let tail: Vec<&str> = said.trim().lines().rev().take(TAIL_LINES).collect();
+        Err(ended(
+            &line,
+            output.status,
+            tail.into_iter().rev().map(str::to_owned),
+        ))
+    }
+
+    /// Runs it with both its streams shown line by line under `label`.
+    ///
+    /// # Errors
+    /// As [`Cmd::read`].
+    pub fn run(self, report: &Report, label: &str) -> anyhow::Result<()> {
+        let line = self.display();
+        report.debug(&format!("{label}: {line}"));
+        let mut tail = VecDeque::with_capacity(TAIL_LINES);
+        let mut emit = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes).trim_end().to_owned();
+            if text.is_empty() {
+                return Ok(());
+            }
+            report.line(label, &text);
+            if tail.len() == TAIL_LINES {
+                tail.pop_front();
+            }
+            tail.push_back(text);
+            Ok(())
+        };
+        let status = self.drive_lines(|_, line| emit(line))?;
+        if status.success() {
+            return Ok(());
+        }
+        // Where the lines were shown as they came, quoting them again would only repeat
+        // them; but what is no fault of the sources must not be taken for one.
+        if report.shows_lines() {
+            tail.retain(|text| text.contains(DISK_FULL));
+        }
+        Err(ended(&line, status, tail.into_iter()))
+    }
+
+    /// Runs it and hands over the lines of its standard output as they come, without their
+    /// end; standard error is shown under `label`. What comes faster than it is taken waits in
+    /// the child, not here.
+    ///
+    /// # Errors
+    /// As [`Cmd::output`]; an error of `on_line` ends the child.
+    pub fn lines(
+        self,
+        report: &Report,
+        label: &str,
+        mut on_line: impl FnMut(&[u8]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<ExitStatus> {
+        self.drive_lines(|stream, line| match stream {
+            Stream::Stdout => on_line(line),
+            Stream::Stderr => {
+                let text = String::from_utf8_lossy(line);
+                if !text.trim().is_empty() {
+                    report.line(label, text.trim_end());
+                }
+                Ok(())
+            }
+        })
+    }
+
+    /// As [`Cmd::lines`], with those of standard error among them.
+    ///
+    /// # Errors
+    /// As [`Cmd::lines`].
+    pub fn all_lines(
+        self,
+        mut on_line: impl FnMut(&[u8]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<ExitStatus> {
+        self.drive_lines(|_, line| on_line(line))
+    }
+
+    /// Gives it the terminal, or whatever else our streams are, and returns how it ended. What
+    /// is typed, Ctrl-C too, is its own.
+    ///
+    /// # Errors
+    /// It cannot be started or takes too long.
+    pub fn with_our_streams(mut self) -> anyhow::Result<ExitStatus> {
+        self.inherits_output = true;
+        self.holds_terminal = true;
+        self.survives_interrupt = true;
+        self.drive(|_, _| Ok(()))
+    }
+
+    /// Runs it with our own output streams and returns how it ended.
+    ///
+    /// # Errors
+    /// As [`Cmd::output`].
+    pub fn pass_through(mut self) -> anyhow::Result<ExitStatus> {
+        self.inherits_output = true;
+        self.drive(|_, _| Ok(()))
+    }
+
+    /// Starts it with both streams going to `report` and leaves it running.
+    ///
+    /// # Errors
+    /// It cannot be started, or the file for its copy cannot be opened.
+    pub fn spawn(self, report: &Report, label: &str) -> anyhow::Result<Running> {
+        let copy = match &self.copy {
+            Some(path) => Some(File::options().append(true).create(true).open(path)?),
+            None => None,
+        };
+        let (child, group) = self.start()?;
+        let mut running = Running::new(child, group);
+        running.show(report, label, copy.as_ref())?;
+        Ok(running)
+    }
+
+    /// Starts it with its standard error going to `report` and leaves it running; its
+    /// standard output is its answer.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn spawn_answering(self, report: &Report, label: &str) -> anyhow::Result<Answering> {
+        let (child, group) = self.start()?;
+        Ok(Answering::new(Running::new(child, group), report, label))
+    }
+
+    fn start(&self) -> anyhow::Result<(Child, Group)> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the wrapper that the lint points to"
+        )]
+        let mut command = std::process::Command::new(&self.program);
+        command
+            .args(self.args.iter().map(|(arg, _)| arg))
+            .stdin(match self.holds_terminal {
+                true => Stdio::inherit(),
+                false => self.stdin.stdio()?,
+            });
+        // A group in the background may not read from the terminal.
+        if !self.holds_terminal {
+            command.process_group(0);
+        }
+        if self.inherits_output {
+            command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
+        } else {
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        }
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        if let Some(names) = &self.only_env {
+            command.env_clear();
+            command.envs(
+                names
+                    .iter()
+                    .filter_map(|name| Some((name, std::env::var_os(name)?))),
+            );
+        }
+        if let Some((name, value)) = CHILDREN_CARRY.get() {
+            command.env(name, value);
+        }
+        for (name, value) in &self.env {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        if !self.survives_interrupt || interrupt::insisted() {
+            interrupt::check()?;
+        }
+        let child = command.spawn().map_err(|error| self.not_started(error))?;
+        let group = Group::register(child.id(), self.survives_interrupt);
+        Ok((child, group))
+    }
+
+    fn not_started(&self, error: io::Error) -> anyhow::Error {
+        let program = self.program.to_string_lossy();
+        let folder_exists = self.folder.as_ref().is_none_or(|folder| folder.is_dir());
+        if error.kind() != io::ErrorKind::NotFound || !folder_exists {
+            return anyhow::Error::new(error).context(format!("failed to start {program}"));
+        }
+        let hint = match program.as_ref() {
+            "cargo" | "rustc" => "rustup toolchain install stable",
+            "cc" | "ld" | "objdump" => "apt-get install build-essential",
+            _ => "cargo xtask preflight",
+        };
+        Failure::new(Code::Prerequisite, format!("there is no program {program}"))
+            .hint(hint)
+            .into()
+    }
+}
+
+fn ended(
+    line: &str,
+    status: ExitStatus,
+    tail: impl ExactSizeIterator<Item = String>,
+) -> anyhow::Error {
+    let mut message = format!("`{line}` ended with {status}");
+    if tail.len() > 0 {
+        message.push_str("; it said:");
+    }
+    for text in tail {
+        message.push_str("\n    ");
+        message.push_str(&text);
+    }
+    anyhow::Error::msg(message)
+}
+
+#[cfg(test)]
+mod tests;

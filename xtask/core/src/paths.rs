@@ -1,0 +1,85 @@
+//! Where things lie: the checkout, its records, and the state shared by checkouts.
+
+use crate::error::{Code, Failure};
+use anyhow::Context as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// The root of the checkout that holds `start`: the folder with `platform.toml`.
+///
+/// # Errors
+/// No folder above `start` holds one.
+pub fn checkout_root(start: &Path) -> Result<PathBuf, Failure> {
+    start
+        .ancestors()
+        .find(|folder| folder.join(app_gen_infra::MANIFEST_PATH).is_file())
+        .map(Path::to_owned)
+        .ok_or_else(|| {
+            Failure::new(
+                Code::Manifest,
+                format!(
+                    "no {} in {} or above it",
+                    app_gen_infra::MANIFEST_PATH,
+                    start.display()
+                ),
+            )
+            .hint("run the command inside a checkout")
+        })
+}
+
+/// Records and caches of one checkout: `target/xtask`.
+#[must_use]
+pub fn records(root: &Path) -> PathBuf {
+    root.join("target/xtask")
+}
+
+/// Where cargo puts an unoptimised binary of the checkout.
+#[must_use]
+pub fn debug_binary(root: &Path, name: &str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    // `join` keeps an absolute folder as it is.
+    root.join(target).join("debug").join(name)
+}
+
+/// State of this user, shared by all checkouts: engine, registry, local cloud.
+/// `$XDG_STATE_HOME/app-gen`, by default `~/.local/state/app-gen`.
+///
+/// # Errors
+/// Neither `XDG_STATE_HOME` nor `HOME` is set.
+pub fn state() -> Result<PathBuf, Failure> {
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
+        .map(|folder| folder.join("app-gen"))
+        .ok_or_else(|| {
+            Failure::new(
+                Code::Prerequisite,
+                "neither XDG_STATE_HOME nor HOME is an absolute path",
+            )
+            .hint("export HOME")
+        })
+}
+
+/// Removes a folder with everything in it. A folder that does not exist is fine.
+///
+/// # Errors
+/// The folder exists and cannot be removed.
+pub fn remove_folder(folder: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("failed to remove {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether there is a file at `path` that may be executed.
+#[must_use]
+pub fn is_executable(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}

@@ -1,0 +1,337 @@
+//! From the bytes of a Dockerfile to its instructions: directives, comments,
+//! continued lines, here-documents, flags. What an instruction means is left to others.
+
+use crate::dockerfile::Refusal;
+use crate::dockerfile::word::{Raw, Reader};
+use std::collections::BTreeMap;
+
+/// BuildKit reads no longer line, its end included.
+const LINE_LIMIT_BYTES: usize = 64 * 1024;
+const DIRECTIVES: [&str; 3] = ["syntax", "escape", "check"];
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// One instruction, continued lines joined.
+#[derive(Debug, Clone)]
+pub(super) struct Instruction {
+    /// Its first line, counted from 1.
+    pub(super) line: usize,
+    /// In capitals.
+    pub(super) name: String,
+    /// `--name=value` words before the arguments, without their quotes.
+    pub(super) flags: Vec<String>,
+    /// The rest of the line.
+    pub(super) arguments: String,
+    /// Here-documents that follow it, each with its end.
+    pub(super) documents: String,
+}
+
+impl Instruction {
+    /// The arguments at BuildKit's blanks.
+    pub(super) fn words(&self) -> Vec<&str> {
+        self.arguments
+            .split(BLANKS)
+            .filter(|word| !word.is_empty())
+            .collect()
+    }
+
+    /// The values of `--name=value`.
+    pub(super) fn values_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.flags.iter().filter_map(move |flag| {
+            let (flag, value) = flag.split_once('=').unwrap_or((flag, ""));
+            (flag.strip_prefix("--") == Some(name)).then_some(value)
+        })
+    }
+}
+
+/// A Dockerfile taken apart.
+#[derive(Debug)]
+pub(super) struct File {
+    /// What escapes a character, and continues a line.
+    pub(super) escape: char,
+    /// In order.
+    pub(super) instructions: Vec<Instruction>,
+}
+
+/// Takes a Dockerfile apart.
+pub(super) fn read(bytes: &[u8]) -> Result<File, Refusal> {
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    let mut lines = bytes.split_inclusive(|&byte| byte == b'\n').zip(1..);
+    let mut directives = Directives::default();
+    let mut escape = '\\';
+    let mut instructions = Vec::new();
+    while let Some((raw, number)) = lines.next() {
+        let first = text_of(raw, number)?;
+        let first = first.trim_start();
+        if let Some((name, value)) = directives.next(first, number)?
+            && name == "escape"
+        {
+            escape = match value.as_str() {
+                "\\" => '\\',
+                "`" => '`',
+                _ => {
+                    return Err(Refusal::at(
+                        number,
+                        "escape",
+                        format!("`{value}` is neither `\\` nor a backtick"),
+                    ));
+                }
+            };
+        }
+        if first.starts_with('#') {
+            continue;
+        }
+        let (start, mut is_continued) = continued(first, escape);
+        if !is_continued && start.is_empty() {
+            continue;
+        }
+        let mut joined = start.to_owned();
+        while is_continued && let Some((raw, number)) = lines.next() {
+            let text = text_of(raw, number)?;
+            let trimmed = text.trim_start();
+            if trimmed.is_empty() || trimmed.starts_with('#') {
+                continue;
+            }
+            let (part, goes_on) = continued(&text, escape);
+            joined.push_str(part);
+            is_continued = goes_on;
+        }
+        let mut instruction = split(&joined, number, escape)?;
+        for name in here_documents(&instruction, &joined, escape)? {
+            let mut ended = false;
+            for (raw, number) in lines.by_ref() {
+                let text = text_of(raw, number)?;
+                let text = if name.chomps {
+                    text.trim_start_matches('\t')
+                } else {
+                    &text
+                };
+                instruction.documents.push('\n');
+                instruction.documents.push_str(text);
+                // Bytes that are no text never equal a name.
+                if text == name.text && std::str::from_utf8(raw).is_ok() {
+                    ended = true;
+                    break;
+                }
+            }
+            if !ended {
+                return Err(Refusal::at(
+                    instruction.line,
+                    &instruction.name,
+                    format!("the here-document `{}` has no end", name.text),
+                ));
+            }
+        }
+        instructions.push(instruction);
+    }
+    if instructions.is_empty() {
+        return Err(Refusal::whole("it has no instructions"));
+    }
+    Ok(File {
+        escape,
+        instructions,
+    })
+}
+
+/// The image of a `syntax` directive, which reads the file instead of the engine's own frontend.
+pub(super) fn syntax(bytes: &[u8]) -> Option<String> {
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    let text = String::from_utf8_lossy(bytes);
+    let mut directives = Directives::default();
+    text.lines()
+        .zip(1..)
+        .skip_while(|(line, number)| *number == 1 && line.starts_with("#!"))
+        .map_while(|(line, number)| directives.next(line, number).ok().flatten())
+        .find(|(name, _)| name == "syntax")
+        .and_then(|(_, value)| Some(value.split(' ').next()?.to_owned()))
+}
+
+/// A line without its end. Bytes that are no text cannot be part of a reference.
+fn text_of(raw: &[u8], number: usize) -> Result<String, Refusal> {
+    if raw.len() > LINE_LIMIT_BYTES {
+        return Err(Refusal::at(
+            number,
+            "line",
+            format!("it is longer than {LINE_LIMIT_BYTES} bytes"),
+        ));
+    }
+    let text = String::from_utf8_lossy(raw);
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// The line without its sign of continuation, and whether it had one.
+fn continued(line: &str, escape: char) -> (&str, bool) {
+    match line.trim_end_matches([' ', '\t']).strip_suffix(escape) {
+        // An escaped escape continues nothing.
+        Some(start) if !start.ends_with(escape) => (start, true),
+        _ => (line, false),
+    }
+}
+
+/// The directives at the top of the file; anything else ends them.
+#[derive(Default)]
+struct Directives {
+    seen: Vec<String>,
+    ended: bool,
+}
+
+impl Directives {
+    fn next(&mut self, line: &str, number: usize) -> Result<Option<(String, String)>, Refusal> {
+        if self.ended {
+            return Ok(None);
+        }
+        let Some(directive) = directive(line) else {
+            self.ended = true;
+            return Ok(None);
+        };
+        if self.seen.contains(&directive.0) {
+            return Err(Refusal::at(
+                number,
+                &directive.0,
+                "the directive is there twice".to_owned(),
+            ));
+        }
+        self.seen.push(directive.0.clone());
+        Ok(Some(directive))
+    }
+}
+
+/// Name and value of `# name = value`.
+fn directive(line: &str) -> Option<(String, String)> {
+    let (name, value) = line.strip_prefix('#')?.split_once('=')?;
+    let name = name.trim().to_ascii_lowercase();
+    let value = match value.trim() {
+        // Blanks alone are a value too, if a wrong one.
+        "" if !value.is_empty() => " ",
+        trimmed => trimmed,
+    };
+    (DIRECTIVES.contains(&name.as_str()) && !value.is_empty()).then(|| (name, value.to_owned()))
+}
+
+/// Name, flags and arguments of a joined line.
+pub(super) fn split(line: &str, number: usize, escape: char) -> Result<Instruction, Refusal> {
+    let line = line.trim();
+    let (name, rest) = match line.split_once(BLANKS) {
+        Some((name, rest)) => (name, rest.trim_start_matches(BLANKS)),
+        None => (line, ""),
+    };
+    let name = name.to_ascii_uppercase();
+    let (flags, arguments) = flags(rest, escape);
+    if TAKES_LISTS.contains(&name.as_str())
+        && let Some(Err(())) = json_list(arguments)
+    {
+        return Err(Refusal::at(
+            number,
+            &name,
+            "a list in brackets may hold strings only".to_owned(),
+        ));
+    }
+    Ok(Instruction {
+        line: number,
+        name,
+        flags,
+        arguments: arguments.trim().to_owned(),
+        documents: String::new(),
+    })
+}
+
+/// What BuildKit splits words at; other white space is part of a word.
+pub(super) const BLANKS: [char; 5] = [' ', '\t', '\u{b}', '\u{c}', '\r'];
+/// Instructions whose arguments may be a JSON list.
+const TAKES_LISTS: [&str; 7] = ["ADD", "CMD", "COPY", "ENTRYPOINT", "RUN", "SHELL", "VOLUME"];
+
+/// Whether the arguments are a JSON list of strings, or one of other things; nothing where
+/// they are no JSON list.
+fn json_list(arguments: &str) -> Option<Result<(), ()>> {
+    if !arguments.trim_start().starts_with('[') {
+        return None;
+    }
+    let values: Vec<serde_json::Value> = serde_json::from_str(arguments).ok()?;
+    Some(if values.iter().all(serde_json::Value::is_string) {
+        Ok(())
+    } else {
+        Err(())
+    })
+}
+
+/// The words that begin with `--`, and what follows them.
+fn flags(line: &str, escape: char) -> (Vec<String>, &str) {
+    let mut flags = Vec::new();
+    let mut rest = line.trim_start();
+    while rest.starts_with("--") {
+        let mut word = String::new();
+        let mut quote = None;
+        let mut characters = rest.chars();
+        while let Some(character) = characters.next() {
+            if quote.is_none() && character.is_whitespace() {
+                break;
+            }
+            match character {
+                _ if quote == Some(character) => quote = None,
+                '\'' | '"' if quote.is_none() => quote = Some(character),
+                _ if character == escape => word.extend(characters.next()),
+                _ => word.push(character),
+            }
+        }
+        rest = characters.as_str().trim_start();
+        // `--` alone ends the flags.
+        if word == "--" {
+            break;
+        }
+        flags.push(word);
+    }
+    (flags, rest)
+}
+
+struct DocumentName {
+    text: String,
+    /// Tabs before its lines do not count.
+    chomps: bool,
+}
+
+/// The here-documents that an instruction announces, in order.
+fn here_documents(
+    instruction: &Instruction,
+    line: &str,
+    escape: char,
+) -> Result<Vec<DocumentName>, Refusal> {
+    let inner;
+    let announcing = if instruction.name == "ONBUILD" {
+        inner = split(&instruction.arguments, instruction.line, escape)?;
+        &inner
+    } else {
+        instruction
+    };
+    let takes_documents = matches!(announcing.name.as_str(), "ADD" | "COPY" | "RUN");
+    if !takes_documents || !line.contains("<<") || json_list(&announcing.arguments).is_some() {
+        return Ok(Vec::new());
+    }
+    let nothing = BTreeMap::new();
+    // Here a backslash escapes, whatever the directive says.
+    let reader = |raw| Reader {
+        escape: '\\',
+        raw,
+        values: &nothing,
+    };
+    let mut names = Vec::new();
+    // A line that is no sequence of words (`it's`) announces none.
+    for word in reader(Raw::All).words(line).unwrap_or_default() {
+        let mark = word.trim_start_matches(|next: char| next.is_ascii_digit());
+        let Some(name) = mark.strip_prefix("<<").filter(|name| !name.contains('<')) else {
+            continue;
+        };
+        let (name, chomps) = match name.strip_prefix('-') {
+            Some(name) => (name, true),
+            None => (name, false),
+        };
+        let words = reader(Raw::Variables)
+            .words(name.trim_start())
+            .map_err(|error| Refusal::of(instruction, &error))?;
+        if let [text] = words.as_slice() {
+            names.push(DocumentName {
+                text: text.clone(),
+                chomps,
+            });
+        }
+    }
+    Ok(names)
+}

@@ -1,0 +1,117 @@
+//! Which file holds the rules of a context, and reading it.
+
+use crate::ignore::{PatternError, Rules};
+use anyhow::Context as _;
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use xtask_core::error::{Code, Failure};
+
+const NAME: &str = ".dockerignore";
+/// Docker fails at about 1 MiB of patterns, which is as much as fits into a header
+/// between its client and its engine. Ours need no sending, but memory.
+const LIMIT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// An ignore file as it is on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IgnoreFile {
+    /// Where it is; a link where Docker followed one.
+    pub path: PathBuf,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+impl IgnoreFile {
+    /// `<Dockerfile>.dockerignore` beside the Dockerfile, even if it is empty, else
+    /// `.dockerignore` of the context, else none.
+    ///
+    /// A name that stands for a directory or a link into nowhere is none, as it is
+    /// for Docker.
+    ///
+    /// # Errors
+    /// It cannot be read, is no file, or is too large.
+    pub fn of_context(context: &Path, dockerfile: &Path) -> anyhow::Result<Option<Self>> {
+        let beside = match dockerfile.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        if let Some(name) = dockerfile.file_name() {
+            let mut own = name.to_owned();
+            own.push(NAME);
+            if let Some(file) = read(beside, Path::new(&own))? {
+                return Ok(Some(file));
+            }
+        }
+        Self::of_folder(context)
+    }
+
+    /// `.dockerignore` of a folder, if it has one.
+    ///
+    /// # Errors
+    /// It cannot be read, is no file, or is too large.
+    pub fn of_folder(folder: &Path) -> anyhow::Result<Option<Self>> {
+        read(folder, Path::new(NAME))
+    }
+
+    /// Its patterns.
+    ///
+    /// # Errors
+    /// One of them is malformed.
+    pub fn rules(&self) -> Result<Rules, Failure> {
+        Rules::parse(&self.bytes).map_err(|error| self.refusal(&error))
+    }
+
+    /// Names the place of a pattern that Docker does not take either.
+    #[must_use]
+    pub fn refusal(&self, error: &PatternError) -> Failure {
+        let path = self.path.display();
+        Failure::new(Code::Build, format!("{path}:{}: {error}", error.line))
+            .hint(format!("edit {path}"))
+    }
+}
+
+fn read(folder: &Path, name: &Path) -> anyhow::Result<Option<IgnoreFile>> {
+    let path = folder.join(name);
+    let failed = || format!("failed to read {}", path.display());
+    let root =
+        File::open(folder).with_context(|| format!("failed to open {}", folder.display()))?;
+    let opened = rustix::fs::openat2(
+        &root,
+        name,
+        // A pipe would wait for its other end.
+        OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK,
+        Mode::empty(),
+        // Docker follows links as if the folder were the root of all files.
+        ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
+    );
+    let file = match opened {
+        Ok(descriptor) => File::from(descriptor),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+        Err(error) => return Err(error).with_context(failed),
+    };
+    let kind = FileType::from_raw_mode(rustix::fs::fstat(&file).with_context(failed)?.st_mode);
+    match kind {
+        FileType::RegularFile => {}
+        FileType::Directory => return Ok(None),
+        _ => {
+            let message = format!("{} is not a file", path.display());
+            return Err(refused(message, "replace it by a file, or remove it"));
+        }
+    }
+    let mut bytes = Vec::new();
+    file.take(LIMIT_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .with_context(failed)?;
+    if bytes.len() as u64 > LIMIT_BYTES {
+        let limit_mib = LIMIT_BYTES / 1024 / 1024;
+        let message = format!("{} is larger than {limit_mib} MiB", path.display());
+        return Err(refused(message, "name directories in it instead of files"));
+    }
+    Ok(Some(IgnoreFile { path, bytes }))
+}
+
+fn refused(message: String, hint: &str) -> anyhow::Error {
+    Failure::new(Code::Build, message).hint(hint).into()
+}

@@ -1,0 +1,9 @@
+//! Docker as the build system sees it.
+
+pub mod buildx;
+pub mod context;
+pub mod dockerfile;
+pub mod engine;
+pub mod ignore;
+pub mod reference;
+pub mod registry;

@@ -1,0 +1,368 @@
+//! A small client of the registry protocol: ask for a manifest, read it, put it
+//! under another tag. Credentials are the engine's own (`docker login`).
+
+pub mod credentials;
+
+use anyhow::Context as _;
+use oci_spec::image::{ImageConfiguration, ImageManifest};
+use std::net::IpAddr;
+use std::time::Duration;
+use ureq::Agent;
+use ureq::http::header::AUTHORIZATION;
+use ureq::http::{HeaderMap, Method, Request, StatusCode};
+use xtask_core::digest::digest_bytes;
+use xtask_core::error::{Code, Failure, FailureContext as _};
+use xtask_core::interrupt;
+
+/// Media types a tag of ours may have.
+const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.docker.distribution.manifest.v2+json, \
+    application/vnd.oci.image.index.v1+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json";
+/// Registries refuse larger manifests (ECR: 4 MiB).
+const MANIFEST_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
+const CONNECT_BOUND: Duration = Duration::from_secs(3);
+/// A registry under full load takes its time; one that takes longer hangs.
+const BOUND: Duration = Duration::from_secs(30);
+
+/// One repository of one registry.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    /// `host[:port]`.
+    pub registry: String,
+    /// Name within the registry.
+    pub name: String,
+    agent: Agent,
+    scheme: &'static str,
+}
+
+/// A manifest as the registry holds it.
+#[derive(Debug)]
+pub struct Manifest {
+    /// The exact bytes; their SHA-256 is the digest.
+    pub bytes: Vec<u8>,
+    /// As the registry declared it.
+    pub media_type: String,
+}
+
+impl Manifest {
+    /// `sha256:…` of the bytes.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        format!("sha256:{}", digest_bytes(&self.bytes))
+    }
+}
+
+/// What a registry answered.
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<String> {
+        Some(self.headers.get(name)?.to_str().ok()?.to_owned())
+    }
+}
+
+impl Repository {
+    /// A repository; loopback registries are spoken to in plain HTTP, as the engine does.
+    #[must_use]
+    pub fn new(registry: &str, name: &str) -> Self {
+        Self::bounded(registry, name, BOUND)
+    }
+
+    /// A repository of which each question, credentials included, is given up after `bound`.
+    #[must_use]
+    pub fn bounded(registry: &str, name: &str, bound: Duration) -> Self {
+        let config = Agent::config_builder()
+            .timeout_connect(Some(CONNECT_BOUND.min(bound)))
+            .timeout_global(Some(bound))
+            .http_status_as_error(false)
+            .user_agent("app-gen-xtask")
+            .build();
+        Self {
+            registry: registry.to_owned(),
+            name: name.to_owned(),
+            agent: config.into(),
+            scheme: if is_loopback(registry) {
+                "http"
+            } else {
+                "https"
+            },
+        }
+    }
+
+    /// Takes `registry/name@digest` apart.
+    ///
+    /// # Errors
+    /// It has another form.
+    pub fn of_reference(reference: &str) -> anyhow::Result<(Self, &str)> {
+        reference
+            .split_once('/')
+            .and_then(|(registry, rest)| Some((registry, rest.split_once('@')?)))
+            .map(|(registry, (name, digest))| (Self::new(registry, name), digest))
+            .ok_or_else(|| {
+                Failure::new(Code::Usage, format!("`{reference}` is no image by digest"))
+                    .hint("REGISTRY/REPOSITORY@sha256:…, as `cargo xtask releases --json` names it")
+                    .into()
+            })
+    }
+
+    /// `registry/name:tag`.
+    #[must_use]
+    pub fn tagged(&self, tag: &str) -> String {
+        format!("{}/{}:{tag}", self.registry, self.name)
+    }
+
+    /// `registry/name@digest`.
+    #[must_use]
+    pub fn pinned(&self, digest: &str) -> String {
+        format!("{}/{}@{digest}", self.registry, self.name)
+    }
+
+    /// The digest behind a tag, or nothing where there is no such tag: one HEAD.
+    ///
+    /// # Errors
+    /// The registry does not answer, or refuses.
+    pub fn digest_of(&self, tag: &str) -> anyhow::Result<Option<String>> {
+        let url = self.url(&format!("manifests/{tag}"));
+        let answer = self.ask(Method::HEAD, &url, ("accept", ACCEPT), None)?;
+        match answer.status {
+            StatusCode::NOT_FOUND => Ok(None),
+            StatusCode::OK => match answer.header("docker-content-digest") {
+                Some(digest) => Ok(Some(digest)),
+                // The header is optional in the protocol; the bytes are not.
+                None => Ok(Some(self.manifest(tag)?.digest())),
+            },
+            status => Err(self.refused("HEAD", &url, status)),
+        }
+    }
+
+    /// The manifest behind a tag or digest.
+    ///
+    /// # Errors
+    /// It is missing, or the registry does not answer.
+    pub fn manifest(&self, reference: &str) -> anyhow::Result<Manifest> {
+        let answer = self.get(&self.url(&format!("manifests/{reference}")))?;
+        Ok(Manifest {
+            media_type: answer.header("content-type").unwrap_or_default(),
+            bytes: answer.body,
+        })
+    }
+
+    /// The configuration of an image given by tag or digest.
+    ///
+    /// # Errors
+    /// It is missing, is not a single image, or the registry does not answer.
+    pub fn configuration(&self, reference: &str) -> anyhow::Result<ImageConfiguration> {
+        let manifest = self.manifest(reference)?;
+        let parsed: ImageManifest = serde_json::from_slice(&manifest.bytes).with_context(|| {
+            format!(
+                "{} is not an image manifest but {}",
+                self.tagged(reference),
+                manifest.media_type
+            )
+        })?;
+        let answer = self.get(&self.url(&format!("blobs/{}", parsed.config().digest())))?;
+        serde_json::from_slice(&answer.body)
+            .with_context(|| format!("configuration of {}", self.tagged(reference)))
+    }
+
+    /// Puts the exact bytes of a manifest under a tag, so that its digest stays.
+    ///
+    /// # Errors
+    /// The registry refuses, or answers with another digest.
+    pub fn put(&self, tag: &str, manifest: &Manifest) -> anyhow::Result<()> {
+        let url = self.url(&format!("manifests/{tag}"));
+        let media_type = ("content-type", manifest.media_type.as_str());
+        let answer = self.ask(Method::PUT, &url, media_type, Some(&manifest.bytes))?;
+        if !answer.status.is_success() {
+            return Err(self.refused("PUT", &url, answer.status));
+        }
+        let now = self.digest_of(tag)?;
+        anyhow::ensure!(
+            now.as_deref() == Some(&manifest.digest()),
+            "{} is {} after the tag was moved to {}",
+            self.tagged(tag),
+            now.unwrap_or_default(),
+            manifest.digest()
+        );
+        Ok(())
+    }
+
+    /// Removes a manifest with all tags that name it; one that is not there is removed.
+    ///
+    /// # Errors
+    /// The registry does not answer, or refuses.
+    pub fn delete(&self, digest: &str) -> anyhow::Result<()> {
+        let url = self.url(&format!("manifests/{digest}"));
+        let answer = self.ask(Method::DELETE, &url, ("accept", ACCEPT), None)?;
+        match answer.status {
+            StatusCode::ACCEPTED | StatusCode::NOT_FOUND => Ok(()),
+            status => Err(self.refused("DELETE", &url, status)),
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!(
+            "{}://{}/v2/{}/{path}",
+            self.scheme, self.registry, self.name
+        )
+    }
+
+    fn get(&self, url: &str) -> anyhow::Result<Answer> {
+        let answer = self.ask(Method::GET, url, ("accept", ACCEPT), None)?;
+        if answer.status.is_success() {
+            Ok(answer)
+        } else {
+            Err(self.refused("GET", url, answer.status))
+        }
+    }
+
+    /// Asks without credentials first; a challenge is answered once.
+    fn ask(
+        &self,
+        method: Method,
+        url: &str,
+        header: (&'static str, &str),
+        body: Option<&[u8]>,
+    ) -> anyhow::Result<Answer> {
+        let request = Request::builder()
+            .method(method)
+            .uri(url)
+            .header(header.0, header.1)
+            .body(body.map(<[u8]>::to_vec))
+            .failure(|| {
+                Failure::new(
+                    Code::Usage,
+                    format!("{}/{} is no repository", self.registry, self.name),
+                )
+            })?;
+        let repository = self.clone();
+        // On a thread of its own, so that a signal need not wait for the answer.
+        interrupt::abandon(move || {
+            let answer = repository.send(&request, None)?;
+            if answer.status != StatusCode::UNAUTHORIZED {
+                return Ok(answer);
+            }
+            let challenge = answer.header("www-authenticate").unwrap_or_default();
+            let authorization =
+                credentials::authorization(&repository.agent, &repository.registry, &challenge)
+                    .with_context(|| format!("{} asks for credentials", request.uri()))?;
+            repository.send(&request, Some(&authorization))
+        })?
+    }
+
+    fn send(
+        &self,
+        request: &Request<Option<Vec<u8>>>,
+        authorization: Option<&str>,
+    ) -> anyhow::Result<Answer> {
+        let (mut parts, body) = request.clone().into_parts();
+        if let Some(value) = authorization {
+            parts.headers.insert(AUTHORIZATION, value.parse()?);
+        }
+        let url = parts.uri.clone();
+        let response = match body {
+            Some(bytes) => self.agent.run(Request::from_parts(parts, bytes)),
+            None => self.agent.run(Request::from_parts(parts, ())),
+        };
+        let (parts, mut body) = response
+            .failure(|| {
+                Failure::new(
+                    Code::Service,
+                    format!("registry {} does not answer", self.registry),
+                )
+                .hint(if is_loopback(&self.registry) {
+                    "cargo xtask setup"
+                } else {
+                    "cargo xtask preflight"
+                })
+            })?
+            .into_parts();
+        let body = body
+            .with_config()
+            .limit(MANIFEST_LIMIT_BYTES)
+            .read_to_vec()
+            .with_context(|| format!("failed to read {url}"))?;
+        Ok(Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        })
+    }
+
+    fn refused(&self, verb: &str, url: &str, status: StatusCode) -> anyhow::Error {
+        let failure = Failure::new(Code::Service, format!("{verb} {url} answered {status}"));
+        if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
+            failure
+                .hint(format!("docker login {}", self.registry))
+                .into()
+        } else {
+            failure.into()
+        }
+    }
+}
+
+/// Whether the engine treats the registry as one on this machine.
+fn is_loopback(registry: &str) -> bool {
+    let host = match registry.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => host,
+        _ => registry,
+    };
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || address
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn a_registry_that_never_answers_is_given_up() {
+        // The system accepts for a listener that does not.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let registry = listener.local_addr().unwrap().to_string();
+        let started = Instant::now();
+        let error = Repository::bounded(&registry, "a", Duration::from_millis(200))
+            .digest_of("latest")
+            .unwrap_err();
+        assert!(started.elapsed() < Duration::from_secs(5));
+        assert_eq!(
+            error.to_string(),
+            format!("registry {registry} does not answer")
+        );
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_said_to_be_none() {
+        let error = Repository::new("loc alhost", "a")
+            .digest_of("latest")
+            .unwrap_err();
+        assert_eq!(error.to_string(), "loc alhost/a is no repository");
+    }
+
+    #[test]
+    fn loopback_in_all_its_forms() {
+        for (registry, expected) in [
+            ("localhost", true),
+            ("localhost:5000", true),
+            ("a.localhost:1", true),
+            ("127.0.0.1:5000", true),
+            ("[::1]:5000", true),
+            ("[::1]", true),
+            ("127.example.com", false),
+            ("ghcr.io", false),
+        ] {
+            assert_eq!(is_loopback(registry), expected, "{registry}");
+        }
+    }
+}

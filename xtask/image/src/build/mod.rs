@@ -1,0 +1,234 @@
+//! From a manifest's image to a digest in the registry: ask, and only then work.
+
+pub mod archive;
+pub mod audit;
+pub mod freshness;
+pub mod plan;
+pub mod prebuild;
+pub mod push;
+
+use crate::build::archive::{Archive, DOCKERFILE_PATH};
+use crate::key;
+use crate::key::Key;
+use crate::key::difference;
+use crate::key::explain;
+use crate::key::store::{KeyStore, Reasons};
+use app_gen_infra::Image;
+use serde::Serialize;
+use std::fs::File;
+use std::time::Instant;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_core::lock::Lock;
+use xtask_core::paths;
+use xtask_core::side_by_side::side_by_side;
+use xtask_docker::registry::Repository;
+use xtask_tree::entry::Mode;
+
+/// Sources may be edited while they compile; this often the build starts over.
+const ATTEMPTS: usize = 3;
+/// How many inputs are named that changed while they were built.
+const REASONS_SHOWN: usize = 3;
+
+/// What became of one image.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outcome {
+    /// Image by its name in the manifest.
+    pub image: String,
+    /// Its key.
+    pub key: String,
+    /// `registry/repository@sha256:…`
+    pub reference: String,
+    /// `sha256:…` of the manifest.
+    pub digest: String,
+    /// `built` or `present`.
+    pub state: State,
+    /// What brought it to this key.
+    #[serde(flatten)]
+    pub reasons: Reasons,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// Whether anything had to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// The registry had the key.
+    Present,
+    /// It was built and pushed.
+    Built,
+}
+
+/// What is known of an image before anything is done.
+#[derive(Debug)]
+pub struct Standing {
+    /// Its key.
+    pub key: Key,
+    /// Where it belongs.
+    pub repository: Repository,
+    /// What the registry has under the key.
+    pub digest: Option<String>,
+}
+
+/// Brings the images into the registry, side by side. `prepare` makes sure of what a build
+/// needs on this machine; it is called only where something is to be built.
+///
+/// # Errors
+/// The first failure in the order of `names`; the others are still awaited.
+pub fn all(
+    context: &Context,
+    names: &[String],
+    registry: &str,
+    prepare: impl Fn() -> anyhow::Result<()> + Sync,
+) -> anyhow::Result<Vec<Outcome>> {
+    side_by_side(names, |name| one(context, name, registry, &prepare))
+        .into_iter()
+        .map(|(_, outcome)| outcome)
+        .collect()
+}
+
+/// The images to work on: those named, or all of the manifest.
+///
+/// # Errors
+/// A name is not in the manifest.
+pub fn select(context: &Context, wanted: &[String]) -> anyhow::Result<Vec<String>> {
+    let known: Vec<String> = context.platform.images.keys().cloned().collect();
+    for name in wanted {
+        if !known.contains(name) {
+            return Err(Failure::new(
+                Code::Usage,
+                format!("no image `{name}` in {}", app_gen_infra::MANIFEST_PATH),
+            )
+            .hint(format!("images: {}", known.join(", ")))
+            .into());
+        }
+    }
+    Ok(if wanted.is_empty() {
+        known
+    } else {
+        wanted.to_vec()
+    })
+}
+
+/// The key of an image as the checkout stands now.
+///
+/// # Errors
+/// As [`key::compute`].
+pub fn key_of(context: &Context, name: &str) -> anyhow::Result<Key> {
+    let image = &context.platform.images[name];
+    key::compute(&context.root, &context.records(), &context.platform, image)
+}
+
+/// Computes the key of an image and asks for it: one HEAD.
+///
+/// # Errors
+/// As [`key::compute`], or the registry does not answer.
+pub fn look(context: &Context, name: &str, registry: &str) -> anyhow::Result<Standing> {
+    let key = key_of(context, name)?;
+    let repository = Repository::new(registry, &context.platform.images[name].repository);
+    Ok(Standing {
+        digest: repository.digest_of(&key.tag())?,
+        key,
+        repository,
+    })
+}
+
+fn one(
+    context: &Context,
+    name: &str,
+    registry: &str,
+    prepare: &(impl Fn() -> anyhow::Result<()> + Sync),
+) -> anyhow::Result<Outcome> {
+    let started = Instant::now();
+    let image = &context.platform.images[name];
+    let Standing {
+        mut key,
+        repository,
+        digest,
+    } = look(context, name, registry)?;
+    let finish = |key: &Key, digest: String, state: State| -> anyhow::Result<Outcome> {
+        let store = KeyStore::new(&context.records(), name);
+        let reasons = store.reasons(image, key);
+        store.remember(key)?;
+        Ok(Outcome {
+            image: name.to_owned(),
+            key: key.hex.clone(),
+            reference: repository.pinned(&digest),
+            digest,
+            state,
+            reasons,
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    };
+    if let Some(digest) = digest {
+        return finish(&key, digest, State::Present);
+    }
+    prepare()?;
+    for _ in 0..ATTEMPTS {
+        let _lock = Lock::wait(
+            &paths::state()?.join(format!("locks/key-{}", key.hex)),
+            |holder| {
+                context
+                    .report
+                    .line(name, &format!("the same key is being built ({holder})"));
+            },
+        )?;
+        // Whoever held the lock may have pushed it.
+        if let Some(digest) = repository.digest_of(&key.tag())? {
+            return finish(&key, digest, State::Present);
+        }
+        let tar = assemble(context, name, image, &key);
+        let now = key_of(context, name)?;
+        if now.hex != key.hex {
+            let changes = explain::differences(image, &key.inputs, &now.inputs);
+            let changes = difference::summary(&changes, REASONS_SHOWN);
+            context
+                .report
+                .step(&format!("{name}: starts over, because {changes}"));
+            key = now;
+            continue;
+        }
+        // Only now: what failed because a file moved under it has started over.
+        let tar = tar?;
+        context
+            .report
+            .step(&format!("{name}: build and push key {}", key.short()));
+        let digest = push::push(
+            &context.report,
+            name,
+            &key,
+            &repository,
+            tar,
+            &context.records(),
+        )?;
+        push::verify(&key, &repository, &digest)?;
+        return finish(&key, digest, State::Built);
+    }
+    Err(Failure::new(
+        Code::Build,
+        format!("the inputs of {name} changed during each of {ATTEMPTS} builds"),
+    )
+    .hint("stop editing for the length of one build")
+    .into())
+}
+
+/// Prebuilds what is needed and packs the context.
+fn assemble(context: &Context, name: &str, image: &Image, key: &Key) -> anyhow::Result<File> {
+    let mut archive = Archive::default();
+    archive.add_bytes(DOCKERFILE_PATH, Mode::Plain, key.dockerfile.clone());
+    archive.add_entries(
+        &context.root.join(image.context.get_ref()),
+        "",
+        &key.inputs.context,
+    );
+    if let Some(rust) = &key.inputs.rust {
+        let binary = prebuild::rust(context, name, rust)?;
+        archive.add_file(&rust.to, Mode::Executable, binary.digest, binary.path);
+    }
+    if let (Some(inputs), Some(npm)) = (&key.inputs.npm, &image.npm) {
+        let page = prebuild::npm(context, name, npm.folder.get_ref(), inputs)?;
+        archive.add_entries(&page.folder, &inputs.to, &page.entries);
+    }
+    archive.finish(&context.records())
+}

@@ -1,0 +1,138 @@
+//! What a build would do, found out without doing any of it.
+
+use crate::build;
+use crate::build::Standing;
+use crate::build::prebuild::{Binary, Page};
+use crate::key::store::{KeyStore, Reasons};
+use serde::Serialize;
+use std::fmt;
+use xtask_core::context::Context;
+use xtask_core::side_by_side::side_by_side;
+
+/// What a build would do for one image.
+#[derive(Debug, Serialize)]
+pub struct Plan {
+    /// Image by its name in the manifest.
+    pub image: String,
+    /// Its key.
+    pub key: String,
+    /// `registry/repository:key-…`, where a build finds it or pushes it to.
+    pub reference: String,
+    /// Whether anything has to be done.
+    pub state: State,
+    /// What has to be done, in this order; nothing for an image that is present.
+    pub steps: Vec<Step>,
+    /// What brought it to this key.
+    #[serde(flatten)]
+    pub reasons: Reasons,
+}
+
+/// Whether anything has to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// The registry has the key.
+    Present,
+    /// It would be built and pushed.
+    Build,
+}
+
+/// One step of a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// What is done.
+    #[serde(rename = "do")]
+    pub verb: Verb,
+    /// With which package or folder.
+    pub what: String,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// Compile a package.
+    Compile,
+    /// Take the binary of a package that was compiled from the same inputs.
+    ReuseBinary,
+    /// Build the page of a folder.
+    BuildPage,
+    /// Take the page of a folder that was built from the same inputs.
+    ReusePage,
+    /// Pack the context of a folder.
+    Pack,
+    /// Build the image and push it to a repository.
+    Push,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = match self.verb {
+            Verb::Compile => "compile",
+            Verb::ReuseBinary => "reuse binary",
+            Verb::BuildPage => "build page",
+            Verb::ReusePage => "reuse page",
+            Verb::Pack => "pack",
+            Verb::Push => "push",
+        };
+        write!(formatter, "{verb} {}", self.what)
+    }
+}
+
+/// Plans the images side by side. Asks the registry for each key, and does nothing.
+///
+/// # Errors
+/// A key cannot be computed, or the registry does not answer.
+pub fn all(context: &Context, names: &[String], registry: &str) -> anyhow::Result<Vec<Plan>> {
+    side_by_side(names, |name| one(context, name, registry))
+        .into_iter()
+        .map(|(_, plan)| plan)
+        .collect()
+}
+
+fn one(context: &Context, name: &str, registry: &str) -> anyhow::Result<Plan> {
+    let standing = build::look(context, name, registry)?;
+    let (state, steps) = match standing.digest {
+        Some(_) => (State::Present, Vec::new()),
+        None => (State::Build, steps(context, name, &standing)?),
+    };
+    Ok(Plan {
+        image: name.to_owned(),
+        reference: standing.repository.tagged(&standing.key.tag()),
+        state,
+        steps,
+        reasons: KeyStore::new(&context.records(), name)
+            .reasons(&context.platform.images[name], &standing.key),
+        key: standing.key.hex,
+    })
+}
+
+/// The steps of [`build::all`] for an image that the registry does not have.
+fn steps(context: &Context, name: &str, standing: &Standing) -> anyhow::Result<Vec<Step>> {
+    let image = &context.platform.images[name];
+    let inputs = &standing.key.inputs;
+    let mut steps = Vec::new();
+    let mut add = |verb, what: &str| {
+        steps.push(Step {
+            verb,
+            what: what.to_owned(),
+        });
+    };
+    if let Some(rust) = &inputs.rust {
+        let verb = match Binary::kept(context, rust)? {
+            Some(_) => Verb::ReuseBinary,
+            None => Verb::Compile,
+        };
+        add(verb, &rust.build[0]);
+    }
+    if let (Some(inputs), Some(npm)) = (&inputs.npm, &image.npm) {
+        let verb = match Page::kept(context, inputs)? {
+            Some(_) => Verb::ReusePage,
+            None => Verb::BuildPage,
+        };
+        add(verb, npm.folder.get_ref());
+    }
+    add(Verb::Pack, image.context.get_ref());
+    add(Verb::Push, &standing.repository.name);
+    Ok(steps)
+}

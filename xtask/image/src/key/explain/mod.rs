@@ -1,0 +1,350 @@
+//! What differs between the inputs of two keys, by name.
+
+use crate::key::difference::{Change, Difference, Kind};
+use crate::key::inputs::{Inputs, NpmInputs, RustInputs};
+use crate::key::toolchain::CONFIGURATION;
+use app_gen_infra::Image;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+use xtask_tree::entry::{Entries, Entry, Mode, escape};
+
+/// Everything that differs between two inputs of an image, each thing once.
+///
+/// The image is what the manifest says of it now: inputs do not name the folders
+/// they were read from, because those cannot change the image.
+#[must_use]
+pub fn differences(image: &Image, before: &Inputs, after: &Inputs) -> Vec<Difference> {
+    let mut found = Differences::default();
+    found.docker(image, before, after);
+    found.rust(before.rust.as_ref(), after.rust.as_ref());
+    let page = image.npm.as_ref().map_or("", |npm| npm.folder.get_ref());
+    found.npm(page, before.npm.as_ref(), after.npm.as_ref());
+    // A file may be in the context and among the sources, and is one thing to a person.
+    found.0.sort();
+    found.0.dedup();
+    found.0
+}
+
+#[derive(Default)]
+struct Differences(Vec<Difference>);
+
+impl Differences {
+    fn docker(&mut self, image: &Image, before: &Inputs, after: &Inputs) {
+        let dockerfile = Some(image.dockerfile.get_ref().as_str());
+        self.both(Kind::Platform, None, &before.platform, &after.platform);
+        self.value(
+            Kind::Target,
+            None,
+            before.target.as_deref(),
+            after.target.as_deref(),
+        );
+        self.map(Kind::Argument, &before.args, &after.args);
+        self.map(Kind::Base, &before.bases, &after.bases);
+        self.both(
+            Kind::Dockerfile,
+            dockerfile,
+            &before.dockerfile,
+            &after.dockerfile,
+        );
+        self.value(
+            Kind::IgnoreFile,
+            None,
+            before.ignore_file.as_deref(),
+            after.ignore_file.as_deref(),
+        );
+        self.entries(image.context.get_ref(), &before.context, &after.context);
+    }
+
+    fn rust(&mut self, before: Option<&RustInputs>, after: Option<&RustInputs>) {
+        let (Some(before), Some(after)) = (before, after) else {
+            // All that it brings or takes along goes without saying.
+            let package = |inputs: Option<&'_ RustInputs>| inputs.map(|it| it.build[0].clone());
+            let (before, after) = (package(before), package(after));
+            self.value(
+                Kind::Prebuild,
+                Some("rust"),
+                before.as_deref(),
+                after.as_deref(),
+            );
+            return;
+        };
+        let names = ["package", "binary", "profile", "target"];
+        for (name, (left, right)) in names.iter().zip(before.build.iter().zip(&after.build)) {
+            self.both(Kind::Prebuild, Some(&format!("rust.{name}")), left, right);
+        }
+        self.both(Kind::Prebuild, Some("rust.to"), &before.to, &after.to);
+        let (old, new) = (&before.environment, &after.environment);
+        each(old, new, |name, left, right| {
+            let kind = if name.starts_with(CONFIGURATION) {
+                Kind::Environment
+            } else {
+                Kind::Toolchain
+            };
+            self.value(
+                kind,
+                Some(name),
+                left.map(String::as_str),
+                right.map(String::as_str),
+            );
+        });
+        self.map(Kind::Workspace, &before.workspace, &after.workspace);
+        self.map(Kind::Member, &before.members, &after.members);
+        self.packages(before, after);
+        self.entries("", &before.sources, &after.sources);
+    }
+
+    /// `folder` is the page's, relative to the checkout.
+    fn npm(&mut self, folder: &str, before: Option<&NpmInputs>, after: Option<&NpmInputs>) {
+        let (Some(before), Some(after)) = (before, after) else {
+            let output = |inputs: Option<&NpmInputs>| inputs.map(|it| it.output.clone());
+            let (before, after) = (output(before), output(after));
+            self.value(
+                Kind::Prebuild,
+                Some("npm"),
+                before.as_deref(),
+                after.as_deref(),
+            );
+            return;
+        };
+        self.both(
+            Kind::Prebuild,
+            Some("npm.output"),
+            &before.output,
+            &after.output,
+        );
+        self.both(Kind::Prebuild, Some("npm.to"), &before.to, &after.to);
+        self.entries(folder, &before.sources, &after.sources);
+    }
+
+    fn map(
+        &mut self,
+        kind: Kind,
+        before: &BTreeMap<String, String>,
+        after: &BTreeMap<String, String>,
+    ) {
+        each(before, after, |name, left, right| {
+            let (left, right) = (left.map(String::as_str), right.map(String::as_str));
+            self.value(kind, Some(name), left, right);
+        });
+    }
+
+    /// Notes a value that differs, of what is there before and after.
+    fn both(&mut self, kind: Kind, name: Option<&str>, before: &str, after: &str) {
+        self.value(kind, name, Some(before), Some(after));
+    }
+
+    /// Notes a value that differs.
+    fn value(&mut self, kind: Kind, name: Option<&str>, before: Option<&str>, after: Option<&str>) {
+        let change = match (before, after) {
+            (left, right) if left == right => return,
+            (None, _) => Change::Added,
+            (_, None) => Change::Removed,
+            _ => Change::Changed,
+        };
+        self.0.push(Difference {
+            kind,
+            name: name.map(str::to_owned),
+            change,
+            before: before.map(str::to_owned),
+            after: after.map(str::to_owned),
+        });
+    }
+
+    /// `folder` is where the entries were read, relative to the checkout.
+    fn entries(&mut self, folder: &str, before: &Entries, after: &Entries) {
+        let folder = escape(
+            folder
+                .trim_start_matches("./")
+                .trim_end_matches('/')
+                .as_bytes(),
+        );
+        each(before, after, |path, left, right| {
+            let path = match folder.as_str() {
+                "" | "." => path.to_owned(),
+                folder => format!("{folder}/{path}"),
+            };
+            self.entry(&path, left, right);
+        });
+    }
+
+    fn entry(&mut self, path: &str, before: Option<&Entry>, after: Option<&Entry>) {
+        use Entry::{Directory, File, Symlink};
+        match (before, after) {
+            (
+                Some(File { mode, digest }),
+                Some(File {
+                    mode: mode_after,
+                    digest: digest_after,
+                }),
+            ) => {
+                let (digest, digest_after) = (digest.to_string(), digest_after.to_string());
+                self.both(Kind::File, Some(path), &digest, &digest_after);
+                let octal = |mode: &Mode| format!("{:o}", mode.bits());
+                self.both(Kind::Mode, Some(path), &octal(mode), &octal(mode_after));
+            }
+            (Some(Symlink { target }), Some(Symlink { target: after })) => {
+                self.both(Kind::Symlink, Some(path), target, after);
+            }
+            (Some(Directory), Some(Directory)) => {}
+            // One kind took the place of another, or of nothing.
+            (before, after) => {
+                if let Some(entry) = before {
+                    self.presence(path, entry, Change::Removed);
+                }
+                if let Some(entry) = after {
+                    self.presence(path, entry, Change::Added);
+                }
+            }
+        }
+    }
+
+    fn presence(&mut self, path: &str, entry: &Entry, change: Change) {
+        let (kind, value) = match entry {
+            Entry::File { digest, .. } => (Kind::File, Some(digest.to_string())),
+            Entry::Symlink { target } => (Kind::Symlink, Some(target.clone())),
+            Entry::Directory => (Kind::Directory, None),
+        };
+        let (before, after) = match change {
+            Change::Removed => (value, None),
+            _ => (None, value),
+        };
+        self.0.push(Difference {
+            kind,
+            name: Some(path.to_owned()),
+            change,
+            before,
+            after,
+        });
+    }
+
+    /// What became of the packages: a version, its checksum, its features.
+    fn packages(&mut self, before: &RustInputs, after: &RustInputs) {
+        let (before, after) = (packages(before), packages(after));
+        let none = BTreeMap::new();
+        let names: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
+        for name in names {
+            let left = before.get(name).unwrap_or(&none);
+            let right = after.get(name).unwrap_or(&none);
+            let only = |these: &Versions<'_>, others: &Versions<'_>| -> Vec<String> {
+                these
+                    .keys()
+                    .filter(|version| !others.contains_key(*version))
+                    .map(|version| (*version).to_owned())
+                    .collect()
+            };
+            match (only(left, right).as_slice(), only(right, left).as_slice()) {
+                ([gone], [come]) => {
+                    self.both(Kind::Lock, Some(name), gone, come);
+                    let label = format!("{name} {come}");
+                    self.features(&label, left[gone.as_str()], right[come.as_str()]);
+                }
+                (gone, come) => {
+                    for version in gone {
+                        self.value(Kind::Lock, Some(name), Some(version), None);
+                    }
+                    for version in come {
+                        self.value(Kind::Lock, Some(name), None, Some(version));
+                    }
+                }
+            }
+            for (version, left) in left {
+                let Some(right) = right.get(version) else {
+                    continue;
+                };
+                let label = format!("{name} {version}");
+                self.value(Kind::Lock, Some(&label), left.checksum, right.checksum);
+                self.features(&label, *left, *right);
+            }
+        }
+    }
+
+    fn features(&mut self, package: &str, before: Package<'_>, after: Package<'_>) {
+        let (old, new) = (before.features(), after.features());
+        for feature in old.symmetric_difference(&new) {
+            let (before, after) = if old.contains(feature) {
+                (Some(*feature), None)
+            } else {
+                (None, Some(*feature))
+            };
+            self.value(Kind::Feature, Some(package), before, after);
+        }
+        // Compiled more than once, it may have them for another of these times.
+        if old == new {
+            self.value(
+                Kind::Feature,
+                Some(package),
+                before.features,
+                after.features,
+            );
+        }
+    }
+}
+
+/// One version of a package.
+#[derive(Clone, Copy, Default)]
+struct Package<'a> {
+    /// None of a path package.
+    checksum: Option<&'a str>,
+    /// As the inputs have them: sets of features, one for each time it is compiled.
+    features: Option<&'a str>,
+}
+
+impl<'a> Package<'a> {
+    fn features(self) -> BTreeSet<&'a str> {
+        self.features
+            .unwrap_or_default()
+            .split([',', '|'])
+            .map(str::trim)
+            .filter(|feature| !feature.is_empty())
+            .collect()
+    }
+}
+
+type Versions<'a> = BTreeMap<&'a str, Package<'a>>;
+
+/// The packages of a closure by name and version.
+fn packages(inputs: &RustInputs) -> BTreeMap<&str, Versions<'_>> {
+    let mut packages: BTreeMap<&str, Versions<'_>> = BTreeMap::new();
+    let labels: BTreeSet<&String> = inputs
+        .features
+        .keys()
+        .chain(inputs.checksums.keys())
+        .collect();
+    for label in labels {
+        let (name, version) = label.split_once(' ').unwrap_or((label, ""));
+        let package = Package {
+            checksum: inputs.checksums.get(label).map(String::as_str),
+            features: inputs.features.get(label).map(String::as_str),
+        };
+        packages.entry(name).or_default().insert(version, package);
+    }
+    packages
+}
+
+/// Walks two maps side by side and hands over what differs, in order of name.
+fn each<V: PartialEq>(
+    before: &BTreeMap<String, V>,
+    after: &BTreeMap<String, V>,
+    mut differs: impl FnMut(&str, Option<&V>, Option<&V>),
+) {
+    let (mut left, mut right) = (before.iter().peekable(), after.iter().peekable());
+    loop {
+        let order = match (left.peek(), right.peek()) {
+            (Some((left, _)), Some((right, _))) => left.cmp(right),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return,
+        };
+        let old = if order.is_le() { left.next() } else { None };
+        let new = if order.is_ge() { right.next() } else { None };
+        let (old_value, new_value) = (old.map(|(_, value)| value), new.map(|(_, value)| value));
+        if old_value != new_value
+            && let Some((name, _)) = old.or(new)
+        {
+            differs(name, old_value, new_value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! PostgreSQL for what is deployed to the local cloud: AWS environments name a database of
+//! their own, here nobody is asked for one.
+
+use crate::aws;
+use crate::images::POSTGRES_IMAGE;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use xtask_core::cmd::Cmd;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure, FailureContext as _, Rendered};
+use xtask_core::interrupt;
+use xtask_docker::engine;
+
+/// The key of the orchestrator's secret that holds the address.
+const KEY: &str = "DATABASE_URL";
+const DATA: &str = "/var/lib/postgresql/data";
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Makes sure that the orchestrator's secret names a database. Ours is started where it
+/// names none, or ours; another one is left alone.
+///
+/// # Errors
+/// The engine or the cloud refuses, or the database does not answer in time.
+pub fn ensure(context: &Context) -> anyhow::Result<()> {
+    let Some(secret) = &context.platform.orchestrator().secret else {
+        return Ok(());
+    };
+    let secret = secret.get_ref().as_str();
+    let stored: BTreeMap<String, String> =
+        match aws::call(context, ["secrets", "read", secret]).read() {
+            Err(error) if Rendered::new(&error).exit_code == Code::Secret as u8 => BTreeMap::new(),
+            answer => answer?,
+        };
+    let ours = url(context);
+    match stored.get(KEY) {
+        Some(address) if *address != ours => return Ok(()),
+        Some(_) => start(context)?,
+        None => {
+            start(context)?;
+            let _: serde_json::Value = aws::call(context, ["secrets", "set", secret, KEY])
+                .stdin(ours.into_bytes())
+                .read()?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the orchestrator of what is deployed here gets the key, though the manifest requires
+/// it elsewhere alone.
+#[must_use]
+pub fn provides(context: &Context, secret: &str, key: &str) -> bool {
+    let used = context.platform.orchestrator().secret.as_ref();
+    context.is_local() && key == KEY && used.is_some_and(|used| used.get_ref() == secret)
+}
+
+/// Removes the container and, unless they are `kept`, its data. Returns what was removed.
+///
+/// # Errors
+/// The engine refuses.
+pub fn remove(context: &Context, keep_data: bool) -> anyhow::Result<Vec<String>> {
+    let name = name(context);
+    let mut removed = Vec::new();
+    if state(&name)?.is_some() {
+        Cmd::new("docker")
+            .args(["rm", "--force", &name])
+            .survives_interrupt()
+            .read()?;
+        removed.push(format!("container {name}"));
+    }
+    let volumes = Cmd::new("docker")
+        .args(["volume", "ls", "--quiet", "--filter"])
+        .arg(format!("name=^{name}$"))
+        .survives_interrupt()
+        .read()?;
+    if !keep_data && !volumes.is_empty() {
+        Cmd::new("docker")
+            .args(["volume", "rm", &name])
+            .survives_interrupt()
+            .read()?;
+        removed.push(format!("volume {name}"));
+    }
+    Ok(removed)
+}
+
+/// Its container by name and how that is, in the engine's word; nothing where there is none.
+///
+/// # Errors
+/// The engine does not answer.
+pub fn container(context: &Context) -> anyhow::Result<Option<(String, String)>> {
+    let name = name(context);
+    let (status, found) = engine::get(&format!("/containers/{name}/json"))?;
+    let state = found["State"]["Status"].as_str().unwrap_or("unknown");
+    Ok((status == 200).then(|| (name, state.to_owned())))
+}
+
+/// Name of the container and of the volume. Each local cloud has its own.
+fn name(context: &Context) -> String {
+    format!(
+        "app-gen-database-{}",
+        context.platform.local.cloud_port.get_ref()
+    )
+}
+
+/// As tasks reach it, which are containers of their own. It knows no password: it listens
+/// on the docker bridge alone.
+fn url(context: &Context) -> String {
+    format!(
+        "postgres://app@host.docker.internal:{}/app",
+        context.platform.local.database_port.get_ref()
+    )
+}
+
+fn start(context: &Context) -> anyhow::Result<()> {
+    let name = name(context);
+    match state(&name)?.as_deref() {
+        Some("running") => return Ok(()),
+        Some(_) => {
+            // Made for an address that may have changed; the data is in the volume.
+            remove(context, true)?;
+        }
+        None => {}
+    }
+    context.report.step("start PostgreSQL for the local cloud");
+    let port = *context.platform.local.database_port.get_ref();
+    let bridge = xtask_docker::engine::bridge_address()?;
+    crate::net::require_free(bridge.into(), port, "local.database_port")?;
+    Cmd::new("docker")
+        .args(["run", "--detach", "--name", &name])
+        .arg(format!("--publish={bridge}:{port}:5432"))
+        .arg(format!("--volume={name}:{DATA}"))
+        .arg(POSTGRES_IMAGE)
+        .read()
+        .failure(|| {
+            Failure::new(Code::Service, "failed to start PostgreSQL").hint("cargo xtask setup")
+        })?;
+    let deadline = Instant::now() + READY_TIMEOUT;
+    loop {
+        let ready = Cmd::new("docker")
+            .args(["exec", &name, "pg_isready", "--quiet"])
+            .args(["--username", "app", "--host", "127.0.0.1"])
+            .output()?;
+        if ready.status.success() {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(Failure::new(
+                Code::Service,
+                format!(
+                    "PostgreSQL did not answer within {} s",
+                    READY_TIMEOUT.as_secs()
+                ),
+            )
+            .hint(format!("docker logs {name}"))
+            .into());
+        }
+        interrupt::sleep(Duration::from_millis(100))?;
+    }
+}
+
+/// How the container is, in the engine's word; nothing where there is none.
+fn state(name: &str) -> anyhow::Result<Option<String>> {
+    let found = Cmd::new("docker")
+        .args(["ps", "--all", "--format", "{{.State}}", "--filter"])
+        .arg(format!("name=^/{name}$"))
+        .survives_interrupt()
+        .read()?;
+    Ok(found.lines().next().map(str::to_owned))
+}

@@ -1,0 +1,372 @@
+//! The local cloud: MiniStack in a virtual environment, on loopback, and a
+//! forwarder that lets containers reach it on the docker bridge. It is
+//! disposable: whatever it forgets, commands create again.
+
+pub mod database;
+mod forwarder;
+mod installation;
+pub mod task_containers;
+
+use crate::daemon::{Daemon, Launch};
+pub use crate::ministack::installation::VERSION;
+use crate::process::Reach;
+use crate::{Finding, net};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure, FailureContext as _};
+use xtask_core::http;
+use xtask_core::paths;
+
+/// Account of everything in it.
+pub const ACCOUNT: &str = "000000000000";
+
+const HOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
+const PORT_KEY: &str = "local.cloud_port";
+const PROBE_BOUND: Duration = Duration::from_secs(3);
+const START_BOUND: Duration = Duration::from_secs(30);
+/// A reset stops the containers of all tasks first.
+const RESET_BOUND: Duration = Duration::from_secs(90);
+const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// How the local cloud is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Answers, and containers reach it.
+    Running,
+    /// Something of it runs, but not all; `up` repairs it.
+    Broken,
+    /// Installed, nothing runs.
+    Stopped,
+    /// Not installed.
+    Missing,
+}
+
+/// What `cargo xtask cloud status` tells.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// How it is.
+    pub state: State,
+    /// Why it is broken or stopped; empty where it runs.
+    pub detail: String,
+    /// Where this machine reaches it.
+    pub endpoint: String,
+    /// Where containers reach it; nothing while the engine does not run.
+    pub bridge_endpoint: Option<String>,
+    /// Version that answers.
+    pub version: Option<String>,
+    /// Its process, where it is ours.
+    pub process_id: Option<u32>,
+    /// The forwarder's process, where it is ours.
+    pub forwarder_process_id: Option<u32>,
+    /// Log of the cloud.
+    pub log: PathBuf,
+}
+
+/// Where this machine reaches the cloud: `http://127.0.0.1:4566`.
+#[must_use]
+pub fn endpoint(context: &Context) -> String {
+    format!(
+        "http://{HOST}:{}",
+        *context.platform.local.cloud_port.get_ref()
+    )
+}
+
+/// Where containers reach the cloud: `http://172.17.0.1:4566`.
+///
+/// # Errors
+/// The engine does not run.
+pub fn bridge_endpoint(context: &Context) -> anyhow::Result<String> {
+    Ok(format!(
+        "http://{}:{}",
+        xtask_docker::engine::bridge_address()?,
+        *context.platform.local.cloud_port.get_ref()
+    ))
+}
+
+/// Credentials of the local cloud: obviously no secret.
+#[must_use]
+pub fn client_environment(region: &str, endpoint: &str) -> BTreeMap<String, String> {
+    [
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_REGION", region),
+        ("AWS_ENDPOINT_URL", endpoint),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect()
+}
+
+/// Makes sure that it runs, where it is installed.
+///
+/// # Errors
+/// See [`crate::require`].
+pub fn require(context: &Context) -> anyhow::Result<()> {
+    crate::require(context, &[crate::Part::Cloud])
+}
+
+/// Whether one that we started answers.
+#[must_use]
+pub fn answers(context: &Context) -> bool {
+    is_alive(context) && answering_version(context).is_some()
+}
+
+/// Whether the process that we started still runs, busy or not.
+#[must_use]
+pub fn is_alive(context: &Context) -> bool {
+    daemons(*context.platform.local.cloud_port.get_ref())
+        .is_ok_and(|(cloud, _)| cloud.process().is_some())
+}
+
+/// How it is now, by what answers.
+///
+/// # Errors
+/// There is no state folder.
+pub fn status(context: &Context) -> anyhow::Result<Status> {
+    let port = *context.platform.local.cloud_port.get_ref();
+    let (cloud, forwarder) = daemons(port)?;
+    let version = answering_version(context);
+    cloud.reclaim(IpAddr::V4(HOST), port, is_ours);
+    let process = cloud.process();
+    let bridge = xtask_docker::engine::bridge_address().ok();
+    let relayed = bridge.is_some_and(|bridge| forwarder::is_well(bridge, port));
+    let (state, detail) = match (&version, &process) {
+        _ if installation::installed().is_none() => (
+            State::Missing,
+            format!("MiniStack {VERSION} is not installed"),
+        ),
+        (None, None) => (State::Stopped, "not running".to_owned()),
+        (None, Some(process)) => (
+            State::Broken,
+            format!("process {} does not answer", process.pid),
+        ),
+        (Some(_), None) => (
+            State::Broken,
+            "what answers was not started by us".to_owned(),
+        ),
+        (Some(version), _) if version != VERSION => (
+            State::Broken,
+            format!("version {version} runs, {VERSION} is needed"),
+        ),
+        (Some(_), Some(_)) if bridge.is_none() => {
+            (State::Broken, "the Docker Engine does not run".to_owned())
+        }
+        (Some(_), Some(_)) if !relayed => (
+            State::Broken,
+            "containers cannot reach it: the forwarder is gone".to_owned(),
+        ),
+        (Some(_), Some(_)) => (State::Running, String::new()),
+    };
+    Ok(Status {
+        state,
+        detail,
+        endpoint: endpoint(context),
+        bridge_endpoint: bridge.map(|bridge| format!("http://{bridge}:{port}")),
+        version,
+        process_id: process.map(|process| process.pid),
+        forwarder_process_id: forwarder.process().map(|process| process.pid),
+        log: cloud.log().to_owned(),
+    })
+}
+
+/// Installs, starts and repairs until it runs; one that runs is left alone.
+///
+/// # Errors
+/// The engine does not run, the port is taken, or a step fails.
+pub fn up(context: &Context) -> anyhow::Result<Status> {
+    let port = *context.platform.local.cloud_port.get_ref();
+    // MiniStack without an engine says RUNNING of tasks that it never starts.
+    let bridge = xtask_docker::engine::bridge_address().failure(|| {
+        Failure::new(Code::Service, "the local cloud needs the Docker Engine")
+            .hint("cargo xtask setup")
+    })?;
+    let (cloud, forwarder) = daemons(port)?;
+    cloud.reclaim(IpAddr::V4(HOST), port, is_ours);
+    if installation::installed().is_none() {
+        installation::install(context)?;
+    }
+    let well = cloud.process().is_some()
+        && answering_version(context).is_some_and(|version| version == VERSION);
+    if !well {
+        cloud.stop(STOP_GRACE);
+        net::require_free(IpAddr::V4(HOST), port, PORT_KEY)?;
+        start_cloud(context, &cloud, port)?;
+    }
+    forwarder::ensure(context, &forwarder, bridge, port, PORT_KEY)?;
+    status(context)
+}
+
+/// Stops it and removes the containers its tasks left. What was stopped or removed, by name.
+///
+/// # Errors
+/// There is no state folder.
+pub fn down(context: &Context) -> anyhow::Result<Vec<String>> {
+    let port = *context.platform.local.cloud_port.get_ref();
+    let (cloud, forwarder) = daemons(port)?;
+    cloud.reclaim(IpAddr::V4(HOST), port, is_ours);
+    let mut done = Vec::new();
+    if cloud.process().is_some() {
+        // With a service running, SIGTERM alone hangs; a reset takes services and tasks away.
+        // One that no longer answers is stopped without.
+        let _ = http::post(&reset_url(context), RESET_BOUND);
+    }
+    if cloud.stop(STOP_GRACE) {
+        done.push(format!("MiniStack on port {port}"));
+    }
+    if let Ok(bridge) = xtask_docker::engine::bridge_address() {
+        forwarder.reclaim(IpAddr::V4(bridge), port, |words| {
+            forwarder::is_ours(words, bridge, port)
+        });
+    }
+    if forwarder.stop(STOP_GRACE) {
+        done.push("forwarder".to_owned());
+    }
+    done.extend(task_containers::remove(port)?);
+    done.extend(remove_database(context)?);
+    Ok(done)
+}
+
+/// Makes it forget everything; its containers go too.
+///
+/// # Errors
+/// It does not run or does not answer in time.
+pub fn reset(context: &Context) -> anyhow::Result<()> {
+    if daemons(*context.platform.local.cloud_port.get_ref())?
+        .0
+        .process()
+        .is_none()
+    {
+        return Err(Failure::new(Code::Service, "the local cloud does not run")
+            .hint("cargo xtask cloud up")
+            .into());
+    }
+    let answer = http::post(&reset_url(context), RESET_BOUND).failure(|| {
+        Failure::new(Code::Service, "the local cloud does not answer")
+            .hint("cargo xtask cloud down, then cargo xtask cloud up")
+    })?;
+    if answer.status != 200 {
+        return Err(Failure::new(
+            Code::Service,
+            format!("the local cloud refuses to reset: {}", answer.body),
+        )
+        .into());
+    }
+    task_containers::remove(*context.platform.local.cloud_port.get_ref())?;
+    remove_database(context)?;
+    Ok(())
+}
+
+/// The database of what was deployed goes with it: its jobs name results that are gone.
+fn remove_database(context: &Context) -> anyhow::Result<Vec<String>> {
+    if xtask_docker::engine::answers() {
+        database::remove(context, false)
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+pub(super) fn probe(context: &Context) -> Finding {
+    let status = match status(context) {
+        Ok(status) => status,
+        Err(error) => return Finding::missing(format!("{error:#}")),
+    };
+    let port = *context.platform.local.cloud_port.get_ref();
+    let foreign = || {
+        net::owner(IpAddr::V4(HOST), port)
+            .filter(|owner| !owner.is(is_ours))
+            .map(|owner| {
+                Finding::blocked(net::taken(port, &owner, PORT_KEY), net::way_out(PORT_KEY))
+            })
+    };
+    match status.state {
+        State::Running => Finding::ok(format!("MiniStack {VERSION} on {}", status.endpoint)),
+        State::Missing => foreign().unwrap_or_else(|| Finding::missing(status.detail)),
+        State::Stopped | State::Broken => {
+            foreign().unwrap_or_else(|| Finding::stopped(status.detail))
+        }
+    }
+}
+
+fn start_cloud(context: &Context, daemon: &Daemon, port: u16) -> anyhow::Result<()> {
+    context
+        .report
+        .step(&format!("start the local cloud on {}", endpoint(context)));
+    let scratch = paths::state()?.join("cloud/tmp");
+    std::fs::create_dir_all(&scratch)?;
+    let env = [
+        ("GATEWAY_PORT", port.to_string()),
+        ("BIND_HOST", HOST.to_string()),
+        ("IOT_MTLS_ENABLED", "0".to_owned()),
+        ("SFTP_ENABLED", "0".to_owned()),
+        ("PERSIST_STATE", "0".to_owned()),
+        ("MINISTACK_ACCOUNT_ID", ACCOUNT.to_owned()),
+        ("MINISTACK_REGION", context.platform.region.clone()),
+        ("MINISTACK_HOSTNAME", task_containers::INSTANCE.to_owned()),
+        // Also the bound of an image pull's silence.
+        ("MINISTACK_DOCKER_TIMEOUT", "60".to_owned()),
+        ("PYTHONUNBUFFERED", "1".to_owned()),
+        ("TMPDIR", scratch.display().to_string()),
+    ];
+    let identity = daemon.start(&Launch {
+        program: installation::folder()?.join("bin/python"),
+        args: ["-m", "ministack"].map(Into::into).to_vec(),
+        env: env
+            .map(|(name, value)| (name.into(), value.into()))
+            .to_vec(),
+        // HOSTNAME makes it look for itself among the containers.
+        env_remove: std::env::vars()
+            .map(|(name, _)| name)
+            .filter(|name| {
+                [
+                    "AWS_",
+                    "PYTHONPATH",
+                    "PYTHONHOME",
+                    "EDGE_PORT",
+                    "USE_SSL",
+                    "HOSTNAME",
+                ]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+            })
+            .collect(),
+    })?;
+    daemon.wait_ready(&identity, START_BOUND, || {
+        answering_version(context).is_some()
+    })
+}
+
+fn answering_version(context: &Context) -> Option<String> {
+    let answer = http::get(
+        &format!("{}/_ministack/health", endpoint(context)),
+        PROBE_BOUND,
+    )
+    .ok()?;
+    let health: serde_json::Value = serde_json::from_str(&answer.body).ok()?;
+    Some(health["version"].as_str()?.to_owned())
+}
+
+fn reset_url(context: &Context) -> String {
+    format!("{}/_ministack/reset", endpoint(context))
+}
+
+fn daemons(port: u16) -> Result<(Daemon, Daemon), Failure> {
+    Ok((
+        Daemon::new(format!("cloud-{port}"), Reach::Group)?,
+        Daemon::new(format!("forwarder-{port}"), Reach::Group)?,
+    ))
+}
+
+/// Whether a command line is that of a MiniStack of our state folder.
+fn is_ours(words: &[String]) -> bool {
+    let Ok(folder) = paths::state().map(|state| state.join("cloud")) else {
+        return false;
+    };
+    words
+        .first()
+        .is_some_and(|program| PathBuf::from(program).starts_with(&folder))
+}

@@ -1,0 +1,197 @@
+//! The registry of the environment `local`: Debian's `docker-registry` on
+//! loopback, its data in the state folder.
+
+use crate::daemon::{Daemon, Launch};
+use crate::debian_packages;
+use crate::debian_packages::Origin;
+use crate::process::Reach;
+use crate::{Finding, net, tools};
+use anyhow::Context as _;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+use xtask_core::atomic_file::write_atomically;
+use xtask_core::cmd::Cmd;
+use xtask_core::context::Context;
+use xtask_core::error::Failure;
+use xtask_core::http;
+use xtask_core::paths;
+
+const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const PORT_KEY: &str = "local.registry_port";
+const ANSWER_BOUND: Duration = Duration::from_secs(3);
+const START_BOUND: Duration = Duration::from_secs(20);
+const COLLECT_BOUND: Duration = Duration::from_secs(300);
+const STOP_GRACE: Duration = Duration::from_secs(5);
+const PACKAGE: &str = "docker-registry";
+
+/// `127.0.0.1:5000`, as it stands before the repository in a reference.
+#[must_use]
+pub fn address(context: &Context) -> String {
+    format!("{HOST}:{}", *context.platform.local.registry_port.get_ref())
+}
+
+/// Starts the registry, installing it first where it is not; one that answers is left alone.
+///
+/// # Errors
+/// The port is taken by something that is no registry, or a step fails.
+pub fn start(context: &Context) -> anyhow::Result<()> {
+    if answers(context) {
+        return Ok(());
+    }
+    let port = *context.platform.local.registry_port.get_ref();
+    let daemon = daemon(port)?;
+    daemon.reclaim(HOST, port, is_ours);
+    // One that holds the port and does not answer is no use.
+    daemon.stop(STOP_GRACE);
+    net::require_free(HOST, port, PORT_KEY)?;
+    let program = match installed() {
+        Some(program) => program,
+        None => {
+            debian_packages::unpack(context, &[(Origin::Machine, &[PACKAGE])], &root()?)?;
+            root()?.join("usr/bin").join(PACKAGE)
+        }
+    };
+    context
+        .report
+        .step(&format!("start the registry on {}", address(context)));
+    let config = config(port)?;
+    // The registry reads YAML, of which JSON is a part.
+    write_atomically(
+        &config,
+        &serde_json::to_vec_pretty(&serde_json::json!({
+            "version": 0.1,
+            "log": { "level": "warn", "accesslog": { "disabled": true } },
+            "storage": {
+                "filesystem": { "rootdirectory": data()? },
+                "delete": { "enabled": true },
+            },
+            "http": { "addr": address(context) },
+        }))?,
+    )?;
+    let identity = daemon.start(&Launch {
+        program,
+        args: vec!["serve".into(), config.into()],
+        env_remove: overriding().collect(),
+        ..Launch::default()
+    })?;
+    daemon.wait_ready(&identity, START_BOUND, || answers(context))
+}
+
+/// Makes sure that it runs, where it is installed.
+///
+/// # Errors
+/// See [`crate::require`].
+pub fn require(context: &Context) -> anyhow::Result<()> {
+    crate::require(context, &[crate::Part::Registry])
+}
+
+/// Stops the registry if we started it. Whether it ran.
+///
+/// # Errors
+/// There is no state folder.
+pub fn stop(context: &Context) -> Result<bool, Failure> {
+    let port = *context.platform.local.registry_port.get_ref();
+    let daemon = daemon(port)?;
+    daemon.reclaim(HOST, port, is_ours);
+    Ok(daemon.stop(STOP_GRACE))
+}
+
+/// Whether the one that answers is ours, so that [`data`] is what it keeps.
+///
+/// # Errors
+/// There is no state folder.
+pub fn is_running(context: &Context) -> Result<bool, Failure> {
+    let port = *context.platform.local.registry_port.get_ref();
+    let daemon = daemon(port)?;
+    daemon.reclaim(HOST, port, is_ours);
+    Ok(daemon.process().is_some())
+}
+
+/// Removes from disk what no image consists of any more. The registry stands still meanwhile,
+/// because it would take what it is just sent for such; whoever needs it waits for the lock of
+/// `setup`.
+///
+/// # Errors
+/// It is not installed, or does not start again.
+pub fn collect_garbage(context: &Context) -> anyhow::Result<()> {
+    let _lock = crate::setup_lock(context)?;
+    let port = *context.platform.local.registry_port.get_ref();
+    let program = installed().context("the registry is not installed")?;
+    context.report.step("make room in the registry");
+    stop(context)?;
+    let collected = overriding()
+        .fold(Cmd::new(program), |cmd, name| cmd.env_remove(name))
+        .arg("garbage-collect")
+        .arg(config(port)?)
+        .timeout(COLLECT_BOUND)
+        .survives_interrupt()
+        .read();
+    start(context)?;
+    collected.map(|_| ())
+}
+
+pub(super) fn probe(context: &Context) -> Finding {
+    if answers(context) {
+        return Finding::ok(format!("answers on {}", address(context)));
+    }
+    let port = *context.platform.local.registry_port.get_ref();
+    let taken = net::owner(HOST, port).filter(|owner| !owner.is(is_ours));
+    if let Some(owner) = taken {
+        return Finding::blocked(net::taken(port, &owner, PORT_KEY), net::way_out(PORT_KEY));
+    }
+    if installed().is_some() {
+        Finding::stopped("installed, not running")
+    } else {
+        Finding::missing("not installed")
+    }
+}
+
+fn answers(context: &Context) -> bool {
+    http::get(&format!("http://{}/v2/", address(context)), ANSWER_BOUND).is_ok_and(|answer| {
+        answer.status == 200
+            && answer.header("docker-distribution-api-version") == Some("registry/2.0")
+    })
+}
+
+fn daemon(port: u16) -> Result<Daemon, Failure> {
+    Daemon::new(format!("registry-{port}"), Reach::Process)
+}
+
+/// Whether a command line serves a configuration of our state folder.
+fn is_ours(words: &[String]) -> bool {
+    let Ok(folder) = paths::state().map(|state| state.join("registry")) else {
+        return false;
+    };
+    words
+        .iter()
+        .skip(1)
+        .any(|word| PathBuf::from(word).starts_with(&folder))
+}
+
+fn installed() -> Option<PathBuf> {
+    tools::on_path(PACKAGE).or_else(|| {
+        let ours = root().ok()?.join("usr/bin").join(PACKAGE);
+        xtask_core::paths::is_executable(&ours).then_some(ours)
+    })
+}
+
+fn root() -> Result<PathBuf, Failure> {
+    Ok(paths::state()?.join("registry/root"))
+}
+
+/// Where it keeps what it is sent.
+pub fn data() -> Result<PathBuf, Failure> {
+    Ok(paths::state()?.join("registry/data"))
+}
+
+fn config(port: u16) -> Result<PathBuf, Failure> {
+    Ok(paths::state()?.join(format!("registry/config-{port}.json")))
+}
+
+/// Variables that would override the configuration.
+fn overriding() -> impl Iterator<Item = String> {
+    std::env::vars()
+        .map(|(name, _)| name)
+        .filter(|name| name.starts_with("REGISTRY_"))
+}

@@ -1,0 +1,312 @@
+//! What a month of an environment costs: what there is (by the manifest, or counted in
+//! synthesised templates), for the hours and amounts that the manifest foresees, at the
+//! prices of `prices.toml`.
+//!
+//! An upper bound in what it counts: no free allowance, no discount, no Spot. Left out is
+//! what stays below a cent at such sizes: single requests to S3, Secrets Manager and
+//! CloudWatch, mails, traffic between zones.
+
+mod inventory;
+mod templates;
+#[cfg(test)]
+mod tests;
+
+use crate::cost::inventory::{Inventory, Tasks};
+use anyhow::Context as _;
+use app_gen_infra::{
+    Environment, HOURS_PER_MONTH, MANIFEST_PATH, PRICES_PATH, Platform, Price, Prices, Usage,
+};
+use serde::Serialize;
+use std::path::Path;
+use xtask_core::error::{Code, Failure, FailureContext as _};
+
+/// How many lines the refusal names.
+const LARGEST_SHOWN: usize = 3;
+/// Days of the month that the storage of logs is counted for.
+const DAYS_PER_MONTH: f64 = 30.0;
+
+/// The cost of a month.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Month {
+    /// The environment.
+    pub environment: String,
+    /// Month in which the oldest of the prices was last compared with its source.
+    pub prices_as_of: String,
+    /// Each part; none where the environment runs on this machine.
+    pub lines: Vec<Line>,
+    /// The sum of the lines.
+    pub total_usd: f64,
+    /// What the month may cost; nothing where the environment has no ceiling.
+    pub ceiling_usd: Option<u32>,
+    /// The ceiling less the total; negative where it is broken.
+    pub left_usd: Option<f64>,
+}
+
+/// One part of a month's cost.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Line {
+    /// What it is.
+    pub part: String,
+    /// How much of it.
+    pub quantity: f64,
+    /// What is counted.
+    pub unit: &'static str,
+    /// Hours of the month that it is there, where its price is one of hours.
+    pub hours: Option<u32>,
+    /// US dollars for one unit, of an hour where there are hours, else of a month.
+    pub unit_price_usd: f64,
+    /// US dollars, in whole cents, so that the lines add up to the total.
+    pub usd: f64,
+}
+
+/// What a month of the environment costs. `templates` is the folder of a synthesis (a cloud
+/// assembly); without it, what the CDK app is known to make is counted.
+///
+/// # Errors
+/// There is no such environment; prices are of another region; the synthesis is of another environment, cannot be read, or
+/// has a resource whose price is not known.
+pub fn month(
+    platform: &Platform,
+    environment: &str,
+    templates: Option<&Path>,
+) -> anyhow::Result<Month> {
+    let prices = Prices::committed().failure(|| {
+        Failure::new(Code::Manifest, "the prices cannot be used")
+            .hint(format!("edit {PRICES_PATH}"))
+    })?;
+    if prices.region != platform.region {
+        return Err(Failure::new(
+            Code::Manifest,
+            format!(
+                "{PRICES_PATH} has the prices of {}, and {MANIFEST_PATH} says {}",
+                prices.region, platform.region
+            ),
+        )
+        .hint(format!("put the prices of that region into {PRICES_PATH}"))
+        .into());
+    }
+    let settings = platform
+        .environments
+        .get(environment)
+        .with_context(|| format!("no environment `{environment}` in the manifest"))?;
+    let inventory = match templates {
+        // All of it runs on this machine.
+        _ if settings.account.is_none() => Inventory::default(),
+        Some(folder) => templates::count(folder, platform, environment)?,
+        None => Inventory::known(platform, environment),
+    };
+    Ok(price(environment, settings, &inventory, &prices))
+}
+
+/// Refuses a month that breaks its ceiling.
+///
+/// # Errors
+/// [`Code::Manifest`], because sizes, hours and ceiling all stand there; it names the
+/// largest lines.
+pub fn check(month: &Month) -> Result<(), Failure> {
+    let (Some(ceiling), Some(left)) = (month.ceiling_usd, month.left_usd) else {
+        return Ok(());
+    };
+    if left >= 0.0 {
+        return Ok(());
+    }
+    let mut largest: Vec<&Line> = month.lines.iter().collect();
+    largest.sort_by(|one, other| other.usd.total_cmp(&one.usd));
+    let largest: Vec<String> = largest
+        .iter()
+        .take(LARGEST_SHOWN)
+        .map(|line| format!("{} {:.2} $", line.part, line.usd))
+        .collect();
+    let environment = &month.environment;
+    Err(Failure::new(
+        Code::Manifest,
+        format!(
+            "a month of {environment} costs {:.2} $, over its ceiling of {ceiling} $ \
+             (`environments.{environment}.budget_usd_per_month` in {MANIFEST_PATH}); \
+             most of it: {}",
+            month.total_usd,
+            largest.join(", ")
+        ),
+    )
+    .hint(format!("cargo xtask cost --env {environment}")))
+}
+
+fn price(
+    environment: &str,
+    settings: &Environment,
+    inventory: &Inventory,
+    prices: &Prices,
+) -> Month {
+    let lines = lines(settings, inventory, prices);
+    let total_cents: f64 = lines.iter().map(|line| cents(line.usd)).sum();
+    let ceiling_usd = settings
+        .budget_usd_per_month
+        .as_ref()
+        .map(|ceiling| *ceiling.get_ref());
+    let prices_as_of = prices
+        .all()
+        .iter()
+        .map(|(_, price)| price.as_of.clone())
+        .min();
+    Month {
+        environment: environment.to_owned(),
+        prices_as_of: prices_as_of.unwrap_or_default(),
+        lines,
+        total_usd: total_cents / 100.0,
+        ceiling_usd,
+        left_usd: ceiling_usd.map(|ceiling| (f64::from(ceiling) * 100.0 - total_cents) / 100.0),
+    }
+}
+
+/// The lines that cost something.
+fn lines(settings: &Environment, inventory: &Inventory, prices: &Prices) -> Vec<Line> {
+    let usage = &settings.usage;
+    let always = |part, count: u32, unit, price| {
+        line(part, f64::from(count), unit, Some(HOURS_PER_MONTH), price)
+    };
+    let monthly = |part, quantity: f64, unit, price| line(part, quantity, unit, None, price);
+    let mut lines = vec![
+        always(
+            "load balancer",
+            inventory.load_balancers,
+            "load balancers",
+            &prices.load_balancer,
+        ),
+        always(
+            "load balancer's addresses",
+            inventory.load_balancer_addresses,
+            "IPv4 addresses",
+            &prices.public_address,
+        ),
+    ];
+    for tasks in &inventory.tasks {
+        lines.extend(task_lines(tasks, usage, prices));
+    }
+    // What all these things hold and move is foreseen as a whole, not for each of them.
+    let amount = |of: u32, gb: u32| if of == 0 { 0.0 } else { f64::from(gb) };
+    let log_gb = amount(inventory.log_groups, usage.log_gb);
+    let kept_months = f64::from(settings.log_retention_days) / DAYS_PER_MONTH;
+    let traffic_gb = amount(inventory.load_balancers, usage.traffic_gb);
+    lines.extend([
+        // A unit carries 1 GB in an hour; there are never enough requests to count otherwise.
+        monthly(
+            "load balancer's work",
+            traffic_gb,
+            "capacity unit hours",
+            &prices.load_balancer_capacity,
+        ),
+        monthly(
+            "traffic to the internet",
+            traffic_gb,
+            "GB",
+            &prices.traffic_out,
+        ),
+        monthly(
+            "secrets",
+            f64::from(inventory.secrets),
+            "secrets",
+            &prices.secret,
+        ),
+        monthly("logs, written", log_gb, "GB", &prices.log_writing),
+        monthly(
+            "logs, kept",
+            log_gb * kept_months,
+            "GB",
+            &prices.log_storage,
+        ),
+        monthly(
+            "images",
+            amount(inventory.repositories, usage.image_gb),
+            "GB",
+            &prices.image_storage,
+        ),
+        monthly(
+            "results and access logs",
+            amount(inventory.buckets, usage.artifact_gb),
+            "GB",
+            &prices.object_storage,
+        ),
+        monthly(
+            "alarms",
+            f64::from(inventory.alarm_metrics),
+            "metrics watched",
+            &prices.alarm_metric,
+        ),
+        monthly(
+            "metrics made from logs",
+            f64::from(inventory.log_metrics),
+            "metrics",
+            &prices.custom_metric,
+        ),
+        monthly(
+            "dashboard",
+            f64::from(inventory.dashboards),
+            "dashboards",
+            &prices.dashboard,
+        ),
+    ]);
+    lines.retain(|line| line.quantity > 0.0 && line.hours != Some(0));
+    lines
+}
+
+fn task_lines(tasks: &Tasks, usage: &Usage, prices: &Prices) -> [Line; 4] {
+    let hours = if tasks.run_once {
+        usage.generator_hours
+    } else {
+        usage.orchestrator_hours
+    };
+    let count = f64::from(tasks.count);
+    let of_tasks = |what: &str, quantity: f64, unit, price| {
+        let part = format!("{}, {what}", tasks.name);
+        line(part, count * quantity, unit, Some(hours), price)
+    };
+    [
+        of_tasks(
+            "processor",
+            f64::from(tasks.cpu_units) / 1024.0,
+            "vCPU",
+            &prices.fargate_vcpu,
+        ),
+        of_tasks(
+            "memory",
+            f64::from(tasks.memory_mib) / 1024.0,
+            "GB",
+            &prices.fargate_memory,
+        ),
+        of_tasks(
+            "disk beyond 20 GB",
+            f64::from(tasks.extra_disk_gb),
+            "GB",
+            &prices.fargate_disk,
+        ),
+        of_tasks(
+            "address",
+            f64::from(u8::from(tasks.public_address)),
+            "IPv4 addresses",
+            &prices.public_address,
+        ),
+    ]
+}
+
+fn line(
+    part: impl Into<String>,
+    quantity: f64,
+    unit: &'static str,
+    hours: Option<u32>,
+    price: &Price,
+) -> Line {
+    let usd = quantity * hours.map_or(1.0, f64::from) * price.usd;
+    Line {
+        part: part.into(),
+        quantity,
+        unit,
+        hours,
+        unit_price_usd: price.usd,
+        usd: cents(usd) / 100.0,
+    }
+}
+
+/// Whole cents.
+fn cents(usd: f64) -> f64 {
+    (usd * 100.0).round()
+}

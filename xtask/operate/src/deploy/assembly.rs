@@ -1,0 +1,162 @@
+//! What CDK makes of the app for one environment: a folder of templates that can be
+//! deployed as it is, kept with each release, so that a way back needs no sources.
+
+use anyhow::Context as _;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure, FailureContext as _};
+
+const SYNTH_TIMEOUT: Duration = Duration::from_secs(300);
+/// Written by the synthesis for people and for the next synthesis; no part of what is deployed.
+const NOT_DEPLOYED: [&str; 2] = ["tree.json", "validation-report.json"];
+
+/// A cloud assembly on disk.
+#[derive(Debug, Clone)]
+pub struct Assembly {
+    folder: PathBuf,
+}
+
+impl Assembly {
+    /// Synthesises the app of the environment with these images, by name of the manifest.
+    ///
+    /// # Errors
+    /// The app or one of its checks refuses; what it says is passed on.
+    pub fn synthesise(
+        context: &Context,
+        images: &BTreeMap<String, String>,
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
+        clear(folder)?;
+        let mut cdk = xtask_machine::cdk::command(context)?
+            .args(["synth", "--quiet", "--output"])
+            .arg(folder)
+            .args(["--context", &format!("env={}", context.environment)]);
+        for (name, reference) in images {
+            cdk = cdk.args(["--context", &format!("images.{name}={reference}")]);
+        }
+        cdk.timeout(SYNTH_TIMEOUT)
+            .run(&context.report, "cdk")
+            .failure(|| {
+                Failure::new(
+                    Code::Deploy,
+                    format!("the CDK app of {} does not synthesise", context.environment),
+                )
+                .hint("mend what is named above; cargo xtask test infra runs the same checks")
+            })?;
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// Writes out an assembly that was [packed](Self::pack).
+    ///
+    /// # Errors
+    /// It is damaged, or the folder cannot be written.
+    pub fn unpack(packed: &Value, folder: &Path) -> anyhow::Result<Self> {
+        clear(folder)?;
+        let files = packed.as_object().context("the assembly is no object")?;
+        for (name, content) in files {
+            anyhow::ensure!(
+                Path::new(name)
+                    .file_name()
+                    .is_some_and(|last| last == name.as_str()),
+                "the assembly names a file `{name}` outside its folder"
+            );
+            let text = content
+                .as_str()
+                .with_context(|| format!("the assembly's {name} is no text"))?;
+            std::fs::write(folder.join(name), text)
+                .with_context(|| format!("failed to write {}", folder.join(name).display()))?;
+        }
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// All of it as one object, file name to text.
+    ///
+    /// # Errors
+    /// It cannot be read, or holds something else than text files.
+    pub fn pack(&self) -> anyhow::Result<Value> {
+        let mut files = serde_json::Map::new();
+        for item in std::fs::read_dir(&self.folder)? {
+            let path = item?.path();
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .with_context(|| format!("{} has no plain name", path.display()))?;
+            if NOT_DEPLOYED.contains(&name) {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("failed to read {}", path.display()))?;
+            files.insert(name.to_owned(), Value::String(text));
+        }
+        Ok(Value::Object(files))
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A literal property of the only resource of a type in the stack of one concern:
+    /// physical names are in the templates, and there before any stack exists.
+    ///
+    /// # Errors
+    /// There is no such resource, or the property is computed in the cloud.
+    pub fn property(
+        &self,
+        context: &Context,
+        concern: &str,
+        resource_type: &str,
+        property: &str,
+    ) -> anyhow::Result<String> {
+        self.properties(context, concern, resource_type, property)?
+            .into_iter()
+            .next()
+            .with_context(|| {
+                format!("no {resource_type} with a literal {property} in stack {concern}")
+            })
+    }
+
+    /// As [`property`](Self::property), of all resources of the type.
+    ///
+    /// # Errors
+    /// The template cannot be read.
+    pub fn properties(
+        &self,
+        context: &Context,
+        concern: &str,
+        resource_type: &str,
+        property: &str,
+    ) -> anyhow::Result<Vec<String>> {
+        let stack = crate::deploy::stacks::name(context, concern);
+        let path = self.folder.join(format!("{stack}.template.json"));
+        let bytes =
+            std::fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
+        let template: Value = serde_json::from_slice(&bytes)
+            .with_context(|| format!("{} is no JSON", path.display()))?;
+        Ok(template["Resources"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(_, resource)| resource["Type"] == resource_type)
+            .filter_map(|(_, resource)| resource["Properties"][property].as_str())
+            .map(str::to_owned)
+            .collect())
+    }
+}
+
+fn clear(folder: &Path) -> anyhow::Result<()> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder)
+            .with_context(|| format!("failed to remove {}", folder.display()))?;
+    }
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("failed to create {}", folder.display()))
+}

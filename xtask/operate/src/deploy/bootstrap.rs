@@ -1,0 +1,63 @@
+//! What CDK needs in an account before its first deploy: its own stack, with a qualifier
+//! of ours and rights that reach no further than our templates.
+
+use serde::Deserialize;
+use std::time::Duration;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure, FailureContext as _};
+use xtask_machine::aws;
+
+/// The managed policies of CloudFormation's role, in the checkout.
+const POLICIES: &str = "app-gen-infra/cdk/bootstrap/execution-policies.json";
+const QUALIFIER: &str = "appgen";
+const STACK: &str = "AppGenToolkit";
+const TIMEOUT: Duration = Duration::from_secs(600);
+
+#[derive(Deserialize)]
+struct Shown {
+    bootstrapped: bool,
+}
+
+#[derive(Deserialize)]
+struct Policies {
+    arns: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Identity {
+    account: String,
+}
+
+/// Bootstraps where that was not done. Policies are brought up to date each time, because
+/// new kinds of resources need new rights.
+///
+/// # Errors
+/// The cloud refuses: bootstrapping needs rights that no later deploy needs.
+pub fn ensure(context: &Context) -> anyhow::Result<()> {
+    let shown: Shown = aws::call(context, ["bootstrap", "show"]).read()?;
+    let file = context.root.join(POLICIES).display().to_string();
+    let policies: Policies =
+        aws::call(context, ["bootstrap", "policies", "--file", &file]).read()?;
+    if shown.bootstrapped {
+        return Ok(());
+    }
+    let identity: Identity = aws::call(context, ["identity"]).read()?;
+    let place = format!("aws://{}/{}", identity.account, context.platform.region);
+    context.report.step(&format!("bootstrap CDK in {place}"));
+    xtask_machine::cdk::command(context)?
+        .args(["bootstrap", &place, "--qualifier", QUALIFIER])
+        .args(["--toolkit-stack-name", STACK])
+        .args([
+            "--cloudformation-execution-policies",
+            &policies.arns.join(","),
+        ])
+        .args(["--tags", &format!("project={}", context.platform.project)])
+        .timeout(TIMEOUT)
+        .run(&context.report, "cdk")
+        .failure(|| {
+            Failure::new(Code::Deploy, format!("failed to bootstrap CDK in {place}")).hint(format!(
+                "cargo xtask preflight --env {}",
+                context.environment
+            ))
+        })
+}

@@ -1,0 +1,238 @@
+//! What a deploy asks before it does anything.
+
+use xtask_core::cmd::Cmd;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_core::questions;
+
+/// The checkout's revision, `-dirty` where it has edits; nothing outside git.
+#[must_use]
+pub fn revision(context: &Context) -> Option<String> {
+    let head = git(context, &["rev-parse", "HEAD"]).ok()?;
+    let edits = git(
+        context,
+        &["status", "--porcelain", "--untracked-files=normal"],
+    )
+    .ok()?;
+    let mark = if edits.is_empty() { "" } else { "-dirty" };
+    Some(format!("{head}{mark}"))
+}
+
+/// Nothing happens to a protected environment unless `--yes` is typed.
+///
+/// # Errors
+/// [`Code::Refused`].
+pub fn said_yes(context: &Context, command: &str) -> anyhow::Result<()> {
+    if context.environment().protected && !context.yes_given {
+        return Err(refusal(
+            context,
+            "nothing happens there without --yes",
+            &format!("cargo xtask {command} --env {} --yes", context.environment),
+        ));
+    }
+    Ok(())
+}
+
+/// A protected environment gets only what others can see: a clean tree whose commit is pushed.
+///
+/// # Errors
+/// [`Code::Refused`] with what is missing, also `--yes`.
+pub fn protected(context: &Context, command: &str) -> anyhow::Result<()> {
+    said_yes(context, command)?;
+    if !context.environment().protected {
+        return Ok(());
+    }
+    let Some(revision) = revision(context) else {
+        return Err(refusal(
+            context,
+            "the checkout is not under git, so nobody could tell what runs",
+            "deploy from a clone of the repository",
+        ));
+    };
+    if revision.ends_with("-dirty") {
+        return Err(refusal(
+            context,
+            "the checkout has edits that are in no commit",
+            "git status",
+        ));
+    }
+    if git(context, &["branch", "--remotes", "--contains", "HEAD"])?.is_empty() {
+        return Err(refusal(
+            context,
+            "the commit is on no branch of a remote",
+            "git push",
+        ));
+    }
+    Ok(())
+}
+
+/// What is not done to the environment because it is protected.
+pub fn refusal(context: &Context, why: &str, hint: &str) -> anyhow::Error {
+    Failure::new(
+        Code::Refused,
+        format!("environment {} is protected: {why}", context.environment),
+    )
+    .hint(hint)
+    .into()
+}
+
+/// Asks for the environment's name before something is lost. Without a terminal only
+/// `--yes` answers.
+///
+/// # Errors
+/// [`Code::Refused`] where the answer is another.
+pub fn confirm(context: &Context, loss: &str) -> anyhow::Result<()> {
+    if context.yes {
+        return Ok(());
+    }
+    let name = &context.environment;
+    let refused = |why: &str| {
+        Failure::new(Code::Refused, format!("{why}; nothing was done"))
+            .hint("add --yes where nobody can be asked")
+    };
+    let question = format!("{loss}. Type `{name}` to go on: ");
+    match questions::line(&context.report, &question)? {
+        Some(answer) if answer.trim() == name => Ok(()),
+        Some(_) => Err(refused("the answer was another").into()),
+        None => Err(refused(&format!("{loss}, and nobody can be asked")).into()),
+    }
+}
+
+fn git(context: &Context, arguments: &[&str]) -> anyhow::Result<String> {
+    Cmd::new("git").args(arguments).folder(&context.root).read()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+    use xtask_core::error::Rendered;
+    use xtask_core::report::{Report, Verbosity};
+
+    /// A repository with one commit.
+    struct Repository(tempfile::TempDir);
+
+    impl Repository {
+        fn new() -> Self {
+            let repository = Self::empty();
+            std::fs::write(repository.path().join("file"), "one").unwrap();
+            repository.git(&["add", "file"]);
+            repository.git(&["commit", "--quiet", "--message", "one"]);
+            repository
+        }
+
+        fn empty() -> Self {
+            let repository = Self(tempfile::tempdir().unwrap());
+            repository.git(&["init", "--quiet", "--initial-branch", "main"]);
+            repository
+        }
+
+        /// As actions/checkout makes it: one commit, detached, known as the remote's branch.
+        fn checked_out_by_a_workflow(&self) -> Self {
+            let checkout = Self::empty();
+            let url = format!("file://{}", self.path().display());
+            let fetched = format!(
+                "+{}:refs/remotes/origin/main",
+                self.git(&["rev-parse", "HEAD"])
+            );
+            checkout.git(&["remote", "add", "origin", &url]);
+            checkout.git(&[
+                "fetch",
+                "--quiet",
+                "--no-tags",
+                "--depth=1",
+                "origin",
+                &fetched,
+            ]);
+            checkout.git(&[
+                "checkout",
+                "--quiet",
+                "--detach",
+                "refs/remotes/origin/main",
+            ]);
+            checkout
+        }
+
+        fn path(&self) -> &Path {
+            self.0.path()
+        }
+
+        fn git(&self, arguments: &[&str]) -> String {
+            Cmd::new("git")
+                .args(["-c", "user.name=test", "-c", "user.email=test@example.com"])
+                .args(["-c", "commit.gpgsign=false"])
+                .args(arguments)
+                .folder(self.path())
+                .read()
+                .unwrap()
+        }
+
+        /// Why a deploy of this checkout is refused; nothing where it is not.
+        fn refused(&self, environment: &str, yes: bool) -> Option<String> {
+            let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .ancestors()
+                .nth(2)
+                .unwrap();
+            let report = Report::new(false, Verbosity::Quiet);
+            let mut context = Context::at(root.to_owned(), environment, yes, report).unwrap();
+            context.root = self.path().to_owned();
+            let rendered = Rendered::new(&protected(&context, "deploy").err()?);
+            assert_eq!(rendered.exit_code, Code::Refused as u8);
+            assert!(rendered.hint.is_some(), "{rendered:?}");
+            Some(rendered.message)
+        }
+    }
+
+    #[test]
+    fn a_protected_environment_gets_only_what_is_committed_and_pushed() {
+        let origin = Repository::new();
+        let refused = |repository: &Repository| repository.refused("prod", true);
+        assert!(
+            refused(&origin)
+                .unwrap()
+                .ends_with("is on no branch of a remote")
+        );
+        let checkout = origin.checked_out_by_a_workflow();
+        assert_eq!(refused(&checkout), None);
+        let edited = checkout.path().join("file");
+        std::fs::write(&edited, "two").unwrap();
+        assert!(
+            refused(&checkout)
+                .unwrap()
+                .ends_with("edits that are in no commit")
+        );
+        checkout.git(&["commit", "--quiet", "--all", "--message", "two"]);
+        assert!(
+            refused(&checkout)
+                .unwrap()
+                .ends_with("is on no branch of a remote")
+        );
+        checkout.git(&["checkout", "--quiet", "refs/remotes/origin/main"]);
+        std::fs::write(checkout.path().join("new"), "in no commit").unwrap();
+        assert!(
+            refused(&checkout)
+                .unwrap()
+                .ends_with("edits that are in no commit")
+        );
+    }
+
+    #[test]
+    fn a_protected_environment_wants_yes_typed_and_others_do_not() {
+        let checkout = Repository::new().checked_out_by_a_workflow();
+        let unasked = checkout.refused("prod", false).unwrap();
+        assert!(
+            unasked.ends_with("nothing happens there without --yes"),
+            "{unasked}"
+        );
+        let edited = Repository::new();
+        std::fs::write(edited.path().join("new"), "in no commit").unwrap();
+        assert_eq!(edited.refused("dev", false), None);
+        let nowhere = Repository(tempfile::tempdir().unwrap());
+        assert!(
+            nowhere
+                .refused("prod", true)
+                .unwrap()
+                .contains("not under git")
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! Asks through the load balancer, as a user would, until the new image answers, and
+//! nothing but the new image.
+
+use serde::Deserialize;
+use std::time::{Duration, Instant};
+use ureq::Agent;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_core::interrupt;
+
+/// Answers in a row: a load balancer sends each request to any task that it has.
+const IN_A_ROW: u32 = 5;
+/// From a stable deployment to its answers: two health checks and a drained predecessor.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// The local load balancer knows no health checks: users wait as long as we do. The
+/// orchestrator needs a second.
+const LOCAL_PATIENCE: Duration = Duration::from_secs(20);
+const TRY_TIMEOUT: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(250);
+
+#[derive(Deserialize)]
+struct Health {
+    image_key: Option<String>,
+}
+
+/// Waits until `/health` below `base_url` reports the key, and no other any more.
+///
+/// # Errors
+/// [`Code::Deploy`] with the last answer; or we were interrupted.
+pub fn until_served(context: &Context, base_url: &str, key: &str) -> anyhow::Result<()> {
+    let url = health_url(context, base_url);
+    context
+        .report
+        .step(&format!("probe {url} until key {} answers", short(key)));
+    let agent = agent();
+    let patience = match context.is_local() {
+        true => LOCAL_PATIENCE,
+        false => PATIENCE,
+    };
+    let deadline = Instant::now() + patience;
+    let mut in_a_row = 0;
+    loop {
+        interrupt::check()?;
+        let seen = ask(&agent, &url);
+        if matches!(&seen, Ok(found) if found == key) {
+            in_a_row += 1;
+            if in_a_row == IN_A_ROW {
+                return Ok(());
+            }
+            continue;
+        }
+        in_a_row = 0;
+        if Instant::now() >= deadline {
+            let why = match seen {
+                Ok(other) => format!("it still answers with key {}", short(&other)),
+                Err(why) => why,
+            };
+            return Err(Failure::new(
+                Code::Deploy,
+                format!(
+                    "the new tasks run, but {url} did not report their key {} within {} s: {why}",
+                    short(key),
+                    patience.as_secs()
+                ),
+            )
+            .hint("does the image listen on the port and answer the health path that platform.toml names? its log is named above")
+            .into());
+        }
+        interrupt::sleep(PAUSE)?;
+    }
+}
+
+/// Whether `/health` reports the key now.
+#[must_use]
+pub fn is_served(context: &Context, base_url: &str, key: &str) -> bool {
+    matches!(ask(&agent(), &health_url(context, base_url)), Ok(found) if found == key)
+}
+
+fn agent() -> Agent {
+    Agent::config_builder()
+        .timeout_global(Some(TRY_TIMEOUT))
+        .http_status_as_error(false)
+        .build()
+        .into()
+}
+
+fn health_url(context: &Context, base_url: &str) -> String {
+    let path = context.platform.orchestrator().health_path.get_ref();
+    format!("{base_url}{path}")
+}
+
+/// The key that answers, or why none does.
+fn ask(agent: &Agent, url: &str) -> Result<String, String> {
+    let mut response = agent.get(url).call().map_err(|error| error.to_string())?;
+    let status = response.status();
+    if !status.is_success() {
+        return Err(format!("it answers {status}"));
+    }
+    let health: Health = response
+        .body_mut()
+        .read_json()
+        .map_err(|error| format!("its answer is no health report: {error}"))?;
+    health
+        .image_key
+        .ok_or_else(|| "its answer names no image key".to_owned())
+}
+
+fn short(key: &str) -> &str {
+    key.get(..12).unwrap_or(key)
+}

@@ -1,0 +1,403 @@
+//! What was deployed when, by whom, from what, and how it ended: records in the
+//! environment's state bucket, the newest first.
+
+use crate::deploy::rollout::Service;
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use time::OffsetDateTime;
+use time::macros::format_description;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_docker::registry::Repository;
+use xtask_image::build::push;
+use xtask_machine::aws;
+
+/// Records that are looked through for what serves and what came before it.
+const LOOKED_THROUGH: usize = 50;
+
+/// How a release ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It served, and the smoke test passed.
+    Succeeded,
+    /// It did not, and what ran before serves again.
+    RolledBack,
+    /// It did not, and there was nothing to go back to, or going back failed too.
+    Failed,
+    /// It began; where no command works on it, it was broken off.
+    Unfinished,
+    /// The environment was removed: what is older can neither serve nor come back.
+    Destroyed,
+}
+
+impl Outcome {
+    /// As people read it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::RolledBack => "rolled back",
+            Self::Failed => "failed",
+            Self::Unfinished => "unfinished",
+            Self::Destroyed => "destroyed",
+        }
+    }
+}
+
+/// An image of a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// `registry/repository@sha256:…`
+    pub reference: String,
+    /// Key of its inputs; `/health` reports the orchestrator's.
+    pub key: String,
+}
+
+impl Image {
+    /// The image by its reference, once its registry has shown that it can be deployed.
+    ///
+    /// # Errors
+    /// It is not there, is for another platform, or carries no key.
+    pub fn find(context: &Context, reference: &str) -> anyhow::Result<Self> {
+        let (repository, digest) = Repository::of_reference(reference)?;
+        let key = push::carried_key(&repository, digest, &context.platform.platform)?;
+        let reference = reference.to_owned();
+        Ok(Self { reference, key })
+    }
+}
+
+/// One deploy, or rollback, or the end of the environment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Release {
+    /// Sorts by time: `20261121T165912Z-0a1b2c`.
+    pub id: String,
+    /// When it ended, RFC 3339; empty where it did not.
+    pub at: String,
+    /// Who deployed it.
+    pub by: String,
+    /// Git revision of the checkout, with `-dirty` where it had edits; nothing outside git.
+    pub git: Option<String>,
+    /// Digest of all that decides what is deployed: app, manifest, images.
+    pub content: String,
+    /// By name of the manifest.
+    pub images: BTreeMap<String, Image>,
+    /// Where the orchestrator runs.
+    pub service: Service,
+    /// Task definition of the orchestrator; nothing where none ran.
+    pub task_definition: Option<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it did not succeed.
+    pub reason: Option<String>,
+    /// The release that a rollback went back to.
+    pub restores: Option<String>,
+    /// Where users find it.
+    pub url: Option<String>,
+    /// From the lock to the record.
+    pub seconds: f64,
+}
+
+impl Release {
+    /// A release that begins now.
+    ///
+    /// # Errors
+    /// The clock is beyond what a date can say.
+    pub fn begin(
+        by: String,
+        git: Option<String>,
+        content: String,
+        images: BTreeMap<String, Image>,
+        service: Service,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            id: Self::new_id(&content)?,
+            at: String::new(),
+            by,
+            git,
+            content,
+            images,
+            service,
+            task_definition: None,
+            outcome: Outcome::Unfinished,
+            reason: None,
+            restores: None,
+            url: None,
+            seconds: 0.0,
+        })
+    }
+
+    /// Another release of the same content, which goes back to this one.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub fn back_to(&self, by: String) -> anyhow::Result<Self> {
+        let back = Self::begin(
+            by,
+            self.git.clone(),
+            self.content.clone(),
+            self.images.clone(),
+            self.service.clone(),
+        )?;
+        Ok(Self {
+            restores: Some(self.position().to_owned()),
+            ..back
+        })
+    }
+
+    /// The id of a release that begins now.
+    ///
+    /// # Errors
+    /// The clock is beyond what a date can say.
+    fn new_id(content: &str) -> anyhow::Result<String> {
+        let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+        let now = OffsetDateTime::now_utc().format(format)?;
+        Ok(format!("{now}-{}", &content[..6]))
+    }
+
+    /// Its image of that name in the manifest.
+    ///
+    /// # Errors
+    /// It has none: the manifest named its images otherwise then.
+    pub fn image(&self, name: &str) -> anyhow::Result<&Image> {
+        self.images
+            .get(name)
+            .with_context(|| format!("release {} has no image `{name}`", self.id))
+    }
+
+    /// Its place in history: a rollback stands where the release stood that it restores.
+    #[must_use]
+    pub fn position(&self) -> &str {
+        self.restores.as_deref().unwrap_or(&self.id)
+    }
+
+    /// Keeps the record, in place of an earlier one, and, of a release that serves, what a later rollback to it deploys.
+    ///
+    /// # Errors
+    /// The cloud refuses.
+    pub fn save(&self, context: &Context, assembly: Option<&Value>) -> anyhow::Result<()> {
+        // First: a record never names an assembly that is not there.
+        if let Some(assembly) = assembly {
+            put(context, &assembly_key(&self.id), assembly)?;
+        }
+        put(context, &record_key(&self.id), &serde_json::to_value(self)?)
+    }
+}
+
+/// The last releases, the newest first.
+///
+/// # Errors
+/// The cloud does not answer, or a record is damaged.
+pub fn list(context: &Context) -> anyhow::Result<Vec<Release>> {
+    list_at_most(context, LOOKED_THROUGH)
+}
+
+/// As [`list`], at most so many.
+///
+/// # Errors
+/// As there.
+pub(super) fn list_at_most(context: &Context, count: usize) -> anyhow::Result<Vec<Release>> {
+    #[derive(Deserialize)]
+    struct Listing {
+        values: Vec<Release>,
+    }
+    let limit = count.to_string();
+    let listing: Listing =
+        aws::call(context, ["state", "list", "releases/", "--limit", &limit]).read()?;
+    Ok(listing.values)
+}
+
+/// Those that succeeded since the environment was last destroyed, the newest first.
+fn succeeded(releases: &[Release]) -> impl Iterator<Item = &Release> {
+    releases
+        .iter()
+        .take_while(|release| release.outcome != Outcome::Destroyed)
+        .filter(|release| release.outcome == Outcome::Succeeded)
+}
+
+/// The newest release that succeeded: what runs now.
+#[must_use]
+pub fn current(releases: &[Release]) -> Option<&Release> {
+    succeeded(releases).next()
+}
+
+/// What a rollback goes back to: the release named, or the newest success that came
+/// before what runs now and was something else.
+///
+/// # Errors
+/// There is none, or the one named did not succeed.
+pub fn before<'a>(releases: &'a [Release], wanted: Option<&str>) -> Result<&'a Release, Failure> {
+    if let Some(wanted) = wanted {
+        return succeeded(releases)
+            .find(|release| release.id == wanted)
+            .ok_or_else(|| {
+                Failure::new(Code::Usage, format!("no release {wanted} that succeeded"))
+                    .hint("cargo xtask releases")
+            });
+    }
+    let current = current(releases).ok_or_else(|| {
+        Failure::new(Code::Usage, "nothing was deployed, so there is no way back")
+            .hint("cargo xtask deploy")
+    })?;
+    // One that was begun since may serve, or half of it: what it replaced comes before it.
+    let begun = |newest: &Release| {
+        newest.restores.is_none() && matches!(newest.outcome, Outcome::Unfinished | Outcome::Failed)
+    };
+    if releases.first().is_some_and(begun) {
+        return Ok(current);
+    }
+    succeeded(releases)
+        .find(|release| {
+            release.id.as_str() < current.position() && release.content != current.content
+        })
+        .ok_or_else(|| {
+            Failure::new(
+                Code::Usage,
+                format!("no other release succeeded before {}", current.position()),
+            )
+            .hint("cargo xtask releases")
+        })
+}
+
+/// The assembly that a release deployed.
+///
+/// # Errors
+/// It is not there, or the cloud does not answer.
+pub fn assembly(context: &Context, release: &Release) -> anyhow::Result<Value> {
+    #[derive(Deserialize)]
+    struct Found {
+        value: Option<Value>,
+    }
+    let found: Found = aws::call(context, ["state", "get", &assembly_key(&release.id)]).read()?;
+    found.value.ok_or_else(|| {
+        Failure::new(
+            Code::Deploy,
+            format!("the templates of release {} are gone", release.id),
+        )
+        .hint("check out its revision and deploy that: cargo xtask releases names it")
+        .into()
+    })
+}
+
+pub(super) fn record_key(id: &str) -> String {
+    format!("releases/{id}.json")
+}
+
+pub(super) fn assembly_key(id: &str) -> String {
+    format!("assemblies/{id}.json")
+}
+
+fn put(context: &Context, key: &str, value: &Value) -> anyhow::Result<()> {
+    let _: Value = aws::call(context, ["state", "put", key, "--replace"])
+        .stdin(serde_json::to_vec(value)?)
+        .survives_interrupt()
+        .read()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn release(id: &str, content: &str, outcome: Outcome, restores: Option<&str>) -> Release {
+        Release {
+            id: id.to_owned(),
+            at: String::new(),
+            by: "somebody".to_owned(),
+            git: None,
+            content: content.to_owned(),
+            images: BTreeMap::new(),
+            service: Service {
+                cluster: String::new(),
+                name: String::new(),
+                load_balancer: String::new(),
+            },
+            task_definition: None,
+            outcome,
+            reason: None,
+            restores: restores.map(str::to_owned),
+            url: None,
+            seconds: 1.0,
+        }
+    }
+
+    fn back(releases: &[Release]) -> Result<String, Failure> {
+        before(releases, None).map(|release| release.id.clone())
+    }
+
+    #[test]
+    fn a_rollback_goes_to_the_success_before_and_never_forward() {
+        use Outcome::{Failed, RolledBack, Succeeded};
+        let first = release("1", "a", Succeeded, None);
+        let broken = release("2", "b", RolledBack, None);
+        let second = release("3", "c", Succeeded, None);
+        let again = release("4", "c", Succeeded, None);
+        let history = [again, second.clone(), broken.clone(), first.clone()];
+        assert_eq!(back(&history).expect("a way back"), "1");
+        let third = release("5", "d", Succeeded, None);
+        let undone = release("6", "c", Succeeded, Some("3"));
+        let history = [undone, third.clone(), second, broken, first];
+        assert_eq!(back(&history).expect("a way back"), "1");
+        // One more step back, and the beginning is reached.
+        let start = release("7", "a", Succeeded, Some("1"));
+        let mut history = history.to_vec();
+        history.insert(0, start);
+        back(&history).expect_err("nothing before the first");
+        back(&[release("8", "x", Failed, None)]).expect_err("nothing ran");
+        back(&[]).expect_err("nothing at all");
+    }
+
+    #[test]
+    fn what_a_rollback_brought_back_is_what_served_before_the_next_release() {
+        use Outcome::Succeeded;
+        let mut history = vec![
+            release("4", "c", Succeeded, None),
+            release("3", "a", Succeeded, Some("1")),
+            release("2", "b", Succeeded, None),
+            release("1", "a", Succeeded, None),
+        ];
+        assert_eq!(back(&history).expect("a way back"), "3");
+        history.insert(0, release("5", "a", Succeeded, Some("1")));
+        back(&history).expect_err("nothing before the first, which that is");
+    }
+
+    #[test]
+    fn a_rollback_of_what_was_broken_off_goes_to_what_it_replaced() {
+        let good = || release("1", "a", Outcome::Succeeded, None);
+        let better = || release("2", "b", Outcome::Succeeded, None);
+        for outcome in [Outcome::Unfinished, Outcome::Failed] {
+            let history = [release("3", "c", outcome, None), better(), good()];
+            assert_eq!(back(&history).expect("a way back"), "2");
+            // A rollback that was broken off is one still.
+            let history = [release("3", "a", outcome, Some("1")), better(), good()];
+            assert_eq!(back(&history).expect("a way back"), "1");
+        }
+    }
+
+    #[test]
+    fn only_a_success_can_be_named() {
+        let history = [
+            release("3", "c", Outcome::Unfinished, None),
+            release("2", "b", Outcome::RolledBack, None),
+            release("1", "a", Outcome::Succeeded, None),
+        ];
+        assert_eq!(before(&history, Some("1")).expect("it succeeded").id, "1");
+        before(&history, Some("2")).expect_err("it did not");
+        before(&history, Some("3")).expect_err("nor this");
+        before(&history, Some("4")).expect_err("there is none");
+    }
+
+    #[test]
+    fn nothing_goes_back_behind_the_end_of_the_environment() {
+        let second = release("3", "b", Outcome::Succeeded, None);
+        let destroyed = release("2", "", Outcome::Destroyed, None);
+        let first = release("1", "a", Outcome::Succeeded, None);
+        assert!(current(&[destroyed.clone(), first.clone()]).is_none());
+        let history = [second, destroyed, first];
+        assert_eq!(current(&history).expect("it serves").id, "3");
+        back(&history).expect_err("what was before is gone");
+        before(&history, Some("1")).expect_err("this too");
+    }
+}

@@ -1,0 +1,391 @@
+//! Asks everything that knows something of an environment: side by side, each question
+//! bounded. Nothing is started, made or changed.
+
+use crate::deploy::release;
+use crate::deploy::release::Release;
+use crate::destination;
+use crate::destination::Registry;
+use crate::doctor::evidence::{
+    Answer, Container, Disk, Evidence, Focus, Health, ImageFound, PartFound, Reply, Right, Secret,
+    Serving, Source,
+};
+use crate::running::answers;
+use crate::running::answers::{Line, Task};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+use time::OffsetDateTime;
+use ureq::Agent;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_core::interrupt;
+use xtask_core::paths;
+use xtask_docker::registry::Repository;
+use xtask_machine::aws;
+use xtask_machine::ministack::database;
+use xtask_machine::part::Part;
+
+/// What the environment `local` stands on.
+const PARTS: [Part; 3] = [Part::Engine, Part::Registry, Part::Cloud];
+/// A question to the cloud: many calls, and retries of each.
+const CLOUD_BOUND: Duration = Duration::from_secs(30);
+const REGISTRY_BOUND: Duration = Duration::from_secs(5);
+/// The orchestrator itself gives its database some seconds.
+const HEALTH_BOUND: Duration = Duration::from_secs(10);
+/// Last lines of each task that failed.
+const LOG_LINES: &str = "30";
+/// Where errors of the log are still news.
+const ERRORS_SINCE: Duration = Duration::from_secs(5 * 60);
+/// More of them say nothing more.
+const ERRORS_KEPT: usize = 10_000;
+/// As the orchestrator writes its level.
+const ERROR_LEVEL: &str = "\"level\":\"ERROR\"";
+const TASK_ID_CHARACTERS: usize = 6;
+
+/// All that is known of the environment, or of one service, kind of task or task in it.
+///
+/// # Errors
+/// `about` is none of those, or we were interrupted. A source that does not answer is no error.
+pub fn gather(context: &Context, about: Option<&str>) -> anyhow::Result<Evidence> {
+    let mut evidence = Evidence {
+        platform: context.platform.clone(),
+        environment: context.environment.clone(),
+        now: OffsetDateTime::now_utc(),
+        focus: None,
+        parts: Vec::new(),
+        disks: Vec::new(),
+        status: Source::Unasked,
+        tasks: Source::Unasked,
+        secrets: Source::Unasked,
+        rights: Source::Unasked,
+        release: Source::Unasked,
+        health: Source::Unasked,
+        images: Vec::new(),
+        database: Source::Unasked,
+        errors: Source::Unasked,
+    };
+    if context.is_local() {
+        look_at_machine(context, &mut evidence);
+    }
+    interrupt::check()?;
+    // A cloud that does not run, or can run nothing, has nothing to say.
+    let stands = |part| evidence.part(part).is_none_or(|found| found.is_ok());
+    if stands(Part::Engine) && stands(Part::Cloud) {
+        ask_cloud(context, &mut evidence);
+    }
+    interrupt::check()?;
+    evidence.focus = match about {
+        Some(name) => focus(&evidence, name)?,
+        None => None,
+    };
+    Ok(evidence)
+}
+
+fn look_at_machine(context: &Context, evidence: &mut Evidence) {
+    thread::scope(|scope| {
+        let parts = PARTS.map(|part| {
+            scope.spawn(move || {
+                let finding = part.probe(context, false);
+                PartFound {
+                    part,
+                    state: finding.state,
+                    fix: part.fix(&finding),
+                    found: finding.found,
+                }
+            })
+        });
+        evidence.disks = disks(context);
+        evidence.parts = parts
+            .into_iter()
+            .filter_map(|probe| probe.join().ok())
+            .collect();
+    });
+}
+
+/// The file systems that engine, services and builds write to.
+fn disks(context: &Context) -> Vec<Disk> {
+    let engine = xtask_docker::engine::info()
+        .map_or_else(|_| xtask_docker::engine::DATA.into(), |engine| engine.data);
+    let folders = [
+        ("images and containers", Some(engine)),
+        ("registry, local cloud and logs", paths::state().ok()),
+        ("this checkout", Some(context.root.clone())),
+    ];
+    let mut disks: BTreeMap<u64, Disk> = BTreeMap::new();
+    for (what, folder) in folders {
+        let Some((device, disk)) = folder.and_then(|folder| disk_of(what, folder)) else {
+            continue;
+        };
+        disks
+            .entry(device)
+            .and_modify(|known| known.holds.push(what))
+            .or_insert(disk);
+    }
+    disks.into_values().collect()
+}
+
+/// The file system of a folder, or of the nearest one above it that exists.
+fn disk_of(what: &'static str, folder: PathBuf) -> Option<(u64, Disk)> {
+    let path = folder.ancestors().find(|path| path.is_dir())?.to_owned();
+    let device = path.metadata().ok()?.dev();
+    let found = rustix::fs::statvfs(&path).ok()?;
+    let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+    Some((
+        device,
+        Disk {
+            holds: vec![what],
+            free_bytes: bytes(found.f_bavail),
+            total_bytes: bytes(found.f_blocks),
+            path,
+        },
+    ))
+}
+
+fn ask_cloud(context: &Context, evidence: &mut Evidence) {
+    #[derive(Deserialize)]
+    struct Tasks {
+        tasks: Vec<Task>,
+    }
+    #[derive(Deserialize)]
+    struct Secrets {
+        secrets: Vec<Secret>,
+    }
+    #[derive(Deserialize)]
+    struct Rights {
+        rights: Vec<Right>,
+    }
+    thread::scope(|scope| {
+        let status = scope.spawn(|| answers::services(context));
+        let tasks = scope.spawn(|| ask(context, &["tasks", "--log-lines", LOG_LINES]));
+        let secrets = scope.spawn(|| ask(context, &["secrets", "list"]));
+        let rights =
+            (!context.is_local()).then(|| scope.spawn(|| ask::<Rights>(context, &["rights"])));
+        let errors = scope.spawn(|| errors(context));
+        let served = scope.spawn(|| served(context));
+        if context.is_local() {
+            evidence.database = database::container(context)
+                .map(|found| found.map(|(name, state)| Container { name, state }))
+                .into();
+        }
+        evidence.status = joined(status);
+        let (release, health) = served.join().unwrap_or((Source::Unasked, Source::Unasked));
+        evidence.images = images(context, release.known(), &evidence.status);
+        evidence.release = release.map(|release| release.as_ref().map(serving));
+        evidence.health = health;
+        evidence.tasks = joined(tasks).map(|answer: Tasks| answer.tasks);
+        evidence.secrets = joined(secrets).map(|answer: Secrets| answer.secrets);
+        evidence.errors = joined(errors);
+        if let Some(rights) = rights {
+            evidence.rights = joined(rights).map(|answer| answer.rights);
+        }
+    });
+}
+
+fn ask<T: DeserializeOwned>(context: &Context, arguments: &[&str]) -> anyhow::Result<T> {
+    aws::call(context, arguments.iter().copied())
+        .timeout(CLOUD_BOUND)
+        .read()
+}
+
+fn joined<T>(thread: thread::ScopedJoinHandle<'_, anyhow::Result<T>>) -> Source<T> {
+    thread
+        .join()
+        .unwrap_or_else(|_| Err(anyhow::anyhow!("the question broke")))
+        .into()
+}
+
+/// What serves by the records, and what it answers.
+fn served(context: &Context) -> (Source<Option<Release>>, Source<Answer>) {
+    let release = match release::list(context) {
+        Ok(releases) => release::current(&releases).cloned(),
+        Err(error) => return (Err(error).into(), Source::Unasked),
+    };
+    let health = match &release {
+        Some(release) => release
+            .service
+            .addresses(context)
+            .map(|(_, base)| health(context, &base))
+            .into(),
+        None => Source::Unasked,
+    };
+    (Source::Known(release), health)
+}
+
+fn serving(release: &Release) -> Serving {
+    let images = release.images.iter();
+    Serving {
+        id: release.id.clone(),
+        keys: images
+            .map(|(name, image)| (name.clone(), image.key.clone()))
+            .collect(),
+    }
+}
+
+/// One request, as a user would make it.
+fn health(context: &Context, base: &str) -> Answer {
+    let url = format!(
+        "{base}{}",
+        context.platform.orchestrator().health_path.get_ref()
+    );
+    let mut config = Agent::config_builder()
+        .timeout_global(Some(HEALTH_BOUND))
+        .http_status_as_error(false)
+        .max_redirects(0);
+    if context.is_local() {
+        config = config.proxy(None);
+    }
+    let agent: Agent = config.build().into();
+    let outcome = agent
+        .get(&url)
+        .call()
+        .map_err(|error| error.to_string())
+        .map(|mut response| Reply {
+            status: response.status().as_u16(),
+            health: response.body_mut().read_json::<Health>().ok(),
+        });
+    Answer { url, outcome }
+}
+
+/// What consumers run by the records and by ECS, looked up where tasks would pull it.
+fn images(
+    context: &Context,
+    release: Option<&Option<Release>>,
+    status: &Source<answers::Answer>,
+) -> Vec<ImageFound> {
+    let platform = &context.platform;
+    let names = (platform.services.iter())
+        .map(|(name, service)| (name, service.image.get_ref()))
+        .chain((platform.tasks.iter()).map(|(name, task)| (name, task.image.get_ref())));
+    let mut wanted: Vec<(String, String)> = names
+        .filter_map(|(consumer, image)| {
+            let release = release?.as_ref()?;
+            // Where ECS runs another than the record says, that one counts.
+            let running = status.known().and_then(|status| {
+                let service = status
+                    .services
+                    .iter()
+                    .find(|found| found.service == *consumer);
+                service.and_then(|service| service.image.clone())
+            });
+            let recorded = || Some(release.images.get(image)?.reference.clone());
+            Some((consumer.clone(), running.or_else(recorded)?))
+        })
+        .filter(|(_, reference)| reference.contains('@'))
+        .collect();
+    wanted.dedup();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    // A registry of AWS wants a login, which a question cannot do without.
+    let ready = destination::asked(context, Registry::Environment).map(|_| ());
+    let refused = ready.err().map(|error| format!("{error:#}"));
+    thread::scope(|scope| {
+        let threads: Vec<_> = wanted
+            .into_iter()
+            .map(|(consumer, reference)| {
+                let refused = refused.clone();
+                scope.spawn(move || {
+                    let platform = match refused {
+                        Some(why) => Err(anyhow::Error::msg(why)),
+                        None => platform_of(&reference),
+                    };
+                    ImageFound {
+                        consumer,
+                        reference,
+                        platform: platform.into(),
+                    }
+                })
+            })
+            .collect();
+        let found = threads.into_iter();
+        found.filter_map(|thread| thread.join().ok()).collect()
+    })
+}
+
+/// `os/architecture` of an image by digest; nothing where its registry does not have it.
+fn platform_of(reference: &str) -> anyhow::Result<Option<String>> {
+    let (repository, digest) = Repository::of_reference(reference)?;
+    let repository = Repository::bounded(&repository.registry, &repository.name, REGISTRY_BOUND);
+    if repository.digest_of(digest)?.is_none() {
+        return Ok(None);
+    }
+    let configuration = repository.configuration(digest)?;
+    Ok(Some(format!(
+        "{}/{}",
+        configuration.os(),
+        configuration.architecture()
+    )))
+}
+
+/// What `about` names.
+fn focus(evidence: &Evidence, about: &str) -> anyhow::Result<Option<Focus>> {
+    let platform = &evidence.platform;
+    if platform.services.contains_key(about) || platform.tasks.contains_key(about) {
+        return Ok(Some(Focus {
+            consumer: about.to_owned(),
+            task: None,
+        }));
+    }
+    let Some(tasks) = evidence.tasks.known() else {
+        // Why nobody can say whether there is such a task is what will be found.
+        return Ok(None);
+    };
+    let id = about.rsplit('/').next().unwrap_or(about);
+    let found: Vec<&Task> = tasks
+        .iter()
+        .filter(|task| id.len() >= TASK_ID_CHARACTERS && task.task.starts_with(id))
+        .collect();
+    if let [task] = found[..] {
+        return Ok(Some(Focus {
+            consumer: task.kind.clone(),
+            task: Some(task.task.clone()),
+        }));
+    }
+    let known: Vec<&str> = platform
+        .services
+        .keys()
+        .chain(platform.tasks.keys())
+        .map(String::as_str)
+        .chain(tasks.iter().map(|task| task.task.as_str()))
+        .collect();
+    let what = match found.len() {
+        0 => "names no service, kind of task or task",
+        _ => "names more than one task",
+    };
+    Err(Failure::new(Code::Usage, format!("`{about}` {what}"))
+        .hint(format!("one of: {}", known.join(", ")))
+        .into())
+}
+
+/// What the orchestrator complained of lately.
+fn errors(context: &Context) -> anyhow::Result<Vec<Line>> {
+    let since = OffsetDateTime::now_utc() - ERRORS_SINCE;
+    let since_ms = (since.unix_timestamp_nanos() / 1_000_000).to_string();
+    let arguments = [
+        "logs",
+        "read",
+        "--service",
+        "orchestrator",
+        "--since-ms",
+        &since_ms,
+        "--filter",
+        ERROR_LEVEL,
+    ];
+    let mut lines = Vec::new();
+    aws::call(context, arguments)
+        .timeout(CLOUD_BOUND)
+        .stream("log", |value| {
+            // A call that fails says so last, in another form, and is an error below.
+            if lines.len() < ERRORS_KEPT
+                && let Ok(line) = serde_json::from_value(value)
+            {
+                lines.push(line);
+            }
+            Ok(())
+        })?;
+    Ok(lines)
+}

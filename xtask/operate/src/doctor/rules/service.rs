@@ -1,0 +1,302 @@
+//! Services that should serve and do not, and what tells of it.
+
+use crate::doctor::Finding;
+use crate::doctor::evidence::{Evidence, Reply, is_settled};
+use crate::running::answers::Service;
+use app_gen_infra::MANIFEST_PATH;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A deployment that has not ended by then waits for something that does not come.
+const STUCK_SECS: i64 = 15 * 60;
+const EVENTS_SHOWN: usize = 3;
+const MESSAGES_SHOWN: usize = 5;
+/// The service that answers `/health` to users.
+const ANSWERS: &str = "orchestrator";
+
+pub(super) fn scaled_to_zero(evidence: &Evidence) -> Vec<Finding> {
+    evidence
+        .services()
+        .filter(|service| service.desired == 0)
+        .map(|service| {
+            Finding::about(
+                "scaled-to-zero",
+                &service.service,
+                "it is scaled to zero: somebody has stopped it",
+                evidence.command(&format!("scale {}", service.service)),
+            )
+            .evidence(running(service))
+        })
+        .collect()
+}
+
+pub(super) fn health_path(evidence: &Evidence) -> Vec<Finding> {
+    let Some((url, Ok(reply))) = answered(evidence) else {
+        return Vec::new();
+    };
+    if reply.health.is_some() || is_of_server(reply) {
+        return Vec::new();
+    }
+    let path = evidence.platform.orchestrator().health_path.get_ref();
+    vec![
+        Finding::about(
+            "health-path",
+            ANSWERS,
+            format!("what answers {path} is no health report"),
+            format!(
+                "set health_path of services.{ANSWERS} in {MANIFEST_PATH}, then {}",
+                evidence.command("deploy")
+            ),
+        )
+        .evidence([format!("{url} answers {}", reply.status)]),
+    ]
+}
+
+pub(super) fn not_answering(evidence: &Evidence) -> Vec<Finding> {
+    let why = match answered(evidence) {
+        Some((url, Err(why))) => format!("{url}: {why}"),
+        Some((url, Ok(reply))) if reply.health.is_none() && is_of_server(reply) => {
+            format!("{url} answers {}", reply.status)
+        }
+        _ => return Vec::new(),
+    };
+    vec![
+        Finding::about(
+            "not-answering",
+            ANSWERS,
+            "its tasks run, and users get no answer: nothing listens on its port, or a security group is in the way",
+            evidence.command(&format!("logs {ANSWERS}")),
+        )
+        .evidence([why]),
+    ]
+}
+
+/// What users get from a service of which tasks run.
+fn answered(evidence: &Evidence) -> Option<(&str, Result<&Reply, &String>)> {
+    let answer = evidence.health.known()?;
+    let runs = evidence
+        .service(ANSWERS)
+        .is_none_or(|service| service.running > 0);
+    runs.then_some((answer.url.as_str(), answer.outcome.as_ref()))
+}
+
+/// Whether a server, or the load balancer for it, says that it cannot.
+fn is_of_server(reply: &Reply) -> bool {
+    reply.status >= 500
+}
+
+pub(super) fn targets(evidence: &Evidence) -> Vec<Finding> {
+    evidence
+        .services()
+        .filter_map(|service| {
+            let (bad, good): (Vec<_>, Vec<_>) = service
+                .targets
+                .iter()
+                .filter(|target| target.health != "draining")
+                .partition(|target| target.health == "unhealthy");
+            if bad.is_empty() {
+                return None;
+            }
+            let lines: Vec<String> = bad
+                .iter()
+                .map(|target| {
+                    let words = [&target.reason, &target.description].into_iter().flatten();
+                    let words: Vec<&str> = words.map(String::as_str).collect();
+                    let port = target
+                        .port
+                        .map_or_else(String::new, |port| format!(":{port}"));
+                    format!("{}{port}: {}", target.address, words.join(": "))
+                })
+                .collect();
+            let finding = Finding::about(
+                "target-unhealthy",
+                &service.service,
+                format!(
+                    "{} of {} tasks fail the load balancer's health check",
+                    bad.len(),
+                    bad.len() + good.len()
+                ),
+                evidence.command(&format!("logs {}", service.service)),
+            )
+            .evidence(lines);
+            Some(if good.is_empty() {
+                finding
+            } else {
+                finding.warning()
+            })
+        })
+        .collect()
+}
+
+pub(super) fn deployment(evidence: &Evidence) -> Vec<Finding> {
+    evidence
+        .services()
+        .filter_map(|service| {
+            let age = evidence.seconds_since(service.created_at.as_deref());
+            let (rule, says) = match service.rollout_state.as_deref() {
+                Some("FAILED") => ("deployment-failed", "its deployment failed".to_owned()),
+                Some("IN_PROGRESS") => {
+                    let age = age.filter(|&age| age > STUCK_SECS)?;
+                    let says = format!("its deployment has not ended for {} minutes", age / 60);
+                    ("deployment-stuck", says)
+                }
+                _ => return None,
+            };
+            let next = evidence.command("rollback");
+            let finding = Finding::about(rule, &service.service, says, next)
+                .evidence(running(service))
+                .evidence(events(service));
+            Some(if service.running < service.desired {
+                finding
+            } else {
+                finding.warning()
+            })
+        })
+        .collect()
+}
+
+pub(super) fn other_image(evidence: &Evidence) -> Vec<Finding> {
+    let health = answered(evidence).and_then(|(_, reply)| reply.ok()?.health.as_ref());
+    let release = evidence.release.known().and_then(Option::as_ref);
+    let settled = evidence.service(ANSWERS).is_some_and(is_settled);
+    let (Some(health), Some(release), true) = (health, release, settled) else {
+        return Vec::new();
+    };
+    let wanted = (release.keys).get(evidence.platform.orchestrator().image.get_ref());
+    if wanted.is_none() || wanted == health.image_key.as_ref() {
+        return Vec::new();
+    }
+    let found = health.image_key.as_deref().unwrap_or("none");
+    vec![
+        Finding::about(
+            "other-image",
+            ANSWERS,
+            "another image answers than the last release deployed",
+            evidence.command("deploy"),
+        )
+        .evidence([
+            format!("key {found} answers"),
+            format!(
+                "release {} has key {}",
+                release.id,
+                wanted.map_or("", String::as_str)
+            ),
+        ])
+        .warning(),
+    ]
+}
+
+pub(super) fn below_desired(evidence: &Evidence) -> Vec<Finding> {
+    evidence
+        .services()
+        .filter(|service| service.running < service.desired)
+        .map(|service| {
+            let starts = service.rollout_state.as_deref() == Some("IN_PROGRESS");
+            let finding = Finding::about(
+                "below-desired",
+                &service.service,
+                match starts {
+                    true => "a deployment is on its way, and fewer tasks run than should",
+                    false => "fewer tasks run than should",
+                },
+                evidence.command(&format!("status {}", service.service)),
+            )
+            .evidence(running(service))
+            .evidence(events(service));
+            if starts { finding.warning() } else { finding }
+        })
+        .collect()
+}
+
+fn running(service: &Service) -> [String; 1] {
+    [format!(
+        "{} of {} tasks run",
+        service.running, service.desired
+    )]
+}
+
+fn events(service: &Service) -> impl Iterator<Item = String> {
+    let newest = service.events.iter().take(EVENTS_SHOWN);
+    newest.map(|event| match &event.at {
+        Some(at) => format!("{at} {}", event.message),
+        None => event.message.clone(),
+    })
+}
+
+pub(super) fn alarms(evidence: &Evidence) -> Vec<Finding> {
+    let prefix = format!("{}-", evidence.platform.project);
+    let alarms = evidence.status.known().map(|status| &status.alarms);
+    alarms
+        .into_iter()
+        .flatten()
+        .filter(|alarm| alarm.state == "ALARM")
+        .map(|alarm| {
+            let section = alarm.name.strip_prefix(&prefix).unwrap_or(&alarm.name);
+            let since = alarm.since.as_ref().map(|since| format!("since {since}"));
+            Finding::whole(
+                "alarm",
+                &alarm.name,
+                "its alarm is raised",
+                format!("read docs/operations.md#{section}"),
+            )
+            .evidence(alarm.reason.clone().into_iter().chain(since))
+            .warning()
+        })
+        .collect()
+}
+
+pub(super) fn log_errors(evidence: &Evidence) -> Vec<Finding> {
+    let mut messages: BTreeMap<String, usize> = BTreeMap::new();
+    let stopped: Vec<&str> = evidence
+        .tasks_of(ANSWERS)
+        .into_iter()
+        .filter(|task| task.status == "STOPPED")
+        .map(|task| task.task.as_str())
+        .collect();
+    for line in evidence.errors.known().into_iter().flatten() {
+        // A task that stopped is judged by that.
+        if line
+            .task
+            .as_deref()
+            .is_some_and(|task| stopped.contains(&task))
+        {
+            continue;
+        }
+        *messages.entry(gist(&line.message)).or_default() += 1;
+    }
+    let total: usize = messages.values().sum();
+    if total == 0 {
+        return Vec::new();
+    }
+    let mut messages: Vec<(String, usize)> = messages.into_iter().collect();
+    messages.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
+    let lines = messages
+        .into_iter()
+        .take(MESSAGES_SHOWN)
+        .map(|(message, times)| format!("{times} × {message}"));
+    vec![
+        Finding::about(
+            "log-errors",
+            ANSWERS,
+            format!("it logged {total} errors lately"),
+            evidence.command(&format!("logs {ANSWERS} --level error")),
+        )
+        .evidence(lines)
+        .warning(),
+    ]
+}
+
+/// What a line of JSON complains of, without what differs from line to line.
+fn gist(line: &str) -> String {
+    let Ok(fields) = serde_json::from_str::<Value>(line) else {
+        return line.to_owned();
+    };
+    let words: Vec<&str> = ["message", "error"]
+        .iter()
+        .filter_map(|name| fields[*name].as_str())
+        .collect();
+    match words.is_empty() {
+        true => line.to_owned(),
+        false => words.join(": "),
+    }
+}

@@ -1,0 +1,222 @@
+//! Images of the project that this machine's registry keeps and nothing needs.
+//!
+//! The protocol tells neither what has no tag nor when something was pushed. Both are read from
+//! the registry's folder, which is ours; what goes is removed by the protocol.
+
+use crate::prune::images::Image;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use xtask_core::context::Context;
+use xtask_core::lock;
+use xtask_core::paths;
+use xtask_docker::registry::Repository;
+use xtask_image::key::TAG_PREFIX;
+use xtask_image::key::store::KeyStore;
+use xtask_machine::daemon::Record;
+use xtask_machine::registry;
+
+/// A manifest as the registry keeps it.
+#[derive(Debug)]
+struct Stored {
+    digest: String,
+    tags: Vec<String>,
+    pushed_at: SystemTime,
+}
+
+/// Images that are not among the `keep` newest of their repository, whose digest is not needed,
+/// that have no tag but keys, and not the key that this checkout built or found last. None where
+/// the registry was not started by us.
+///
+/// # Errors
+/// There is no state folder.
+pub fn list(
+    context: &Context,
+    needed: &BTreeSet<String>,
+    keep: usize,
+) -> anyhow::Result<Vec<Image>> {
+    if !registry::is_running(context)? {
+        return Ok(Vec::new());
+    }
+    let repositories = registry::data()?.join("docker/registry/v2/repositories");
+    let mut images = Vec::new();
+    for (name, image) in &context.platform.images {
+        let stored = stored(&repositories.join(&image.repository));
+        let latest = KeyStore::new(&context.records(), name).latest();
+        let latest = latest.map(|hex| format!("{TAG_PREFIX}{hex}"));
+        let unneeded = unneeded(stored, needed, latest.as_deref(), keep);
+        images.extend(unneeded.into_iter().map(|stored| Image {
+            repository: format!("{}/{}", context.platform.local.registry(), image.repository),
+            digest: stored.digest,
+            tags: stored.tags,
+        }));
+    }
+    Ok(images)
+}
+
+/// Removes them, and makes room for others unless somebody may be sending one.
+///
+/// # Errors
+/// The registry refuses, or does not come back.
+pub fn remove(context: &Context, images: &[Image]) -> anyhow::Result<()> {
+    for image in images {
+        let reference = format!("{}@{}", image.repository, image.digest);
+        let (repository, digest) = Repository::of_reference(&reference)?;
+        repository.delete(digest)?;
+    }
+    if !registry::is_running(context)? {
+        return Ok(());
+    }
+    match sender(context)? {
+        None => registry::collect_garbage(context),
+        Some(sender) => {
+            context.report.step(&format!(
+                "no room is made in the registry: {sender}; the next prune does it"
+            ));
+            Ok(())
+        }
+    }
+}
+
+/// What may be sending images to a registry with our data.
+fn sender(context: &Context) -> anyhow::Result<Option<String>> {
+    let state = paths::state()?;
+    for build in named(&state.join("locks"), "key-") {
+        if let Some(pid) = lock::holder(&build)? {
+            return Ok(Some(format!("process {pid} builds an image")));
+        }
+    }
+    let own = format!(
+        "registry-{}.json",
+        context.platform.local.registry_port.get_ref()
+    );
+    let others = named(&state.join("run"), "registry-")
+        .into_iter()
+        .filter(|record| !record.ends_with(&own));
+    Ok(others
+        .filter(|record| Record::read(record).is_some())
+        .map(|record| format!("{} names another one that runs", record.display()))
+        .next())
+}
+
+/// The files of a folder whose names begin so.
+fn named(folder: &Path, prefix: &str) -> Vec<PathBuf> {
+    entries(folder)
+        .into_iter()
+        .filter(|(name, _)| name.starts_with(prefix))
+        .map(|(_, path)| path)
+        .collect()
+}
+
+fn entries(folder: &Path) -> Vec<(String, PathBuf)> {
+    let listing = fs::read_dir(folder).into_iter().flatten().flatten();
+    listing
+        .filter_map(|item| Some((item.file_name().into_string().ok()?, item.path())))
+        .collect()
+}
+
+/// The manifests in the folder of a repository; none where there is no such repository.
+fn stored(repository: &Path) -> Vec<Stored> {
+    let manifests = repository.join("_manifests");
+    let mut tags: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (tag, path) in entries(&manifests.join("tags")) {
+        if let Ok(digest) = fs::read_to_string(path.join("current/link")) {
+            tags.entry(digest).or_default().push(tag);
+        }
+    }
+    entries(&manifests.join("revisions/sha256"))
+        .into_iter()
+        .filter_map(|(hex, path)| {
+            // Of one that was removed, the folder is left.
+            let link = fs::metadata(path.join("link")).ok()?;
+            let digest = format!("sha256:{hex}");
+            let mut tags = tags.remove(&digest).unwrap_or_default();
+            tags.sort();
+            Some(Stored {
+                digest,
+                tags,
+                pushed_at: link.modified().ok()?,
+            })
+        })
+        .collect()
+}
+
+fn unneeded(
+    mut stored: Vec<Stored>,
+    needed: &BTreeSet<String>,
+    latest: Option<&str>,
+    keep: usize,
+) -> Vec<Stored> {
+    stored.sort_by_key(|image| Reverse(image.pushed_at));
+    let names_inputs_of_old =
+        |tag: &String| tag.starts_with(TAG_PREFIX) && Some(tag.as_str()) != latest;
+    stored
+        .into_iter()
+        .skip(keep)
+        .filter(|image| !needed.contains(&image.digest))
+        .filter(|image| image.tags.iter().all(names_inputs_of_old))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn only_old_images_without_a_purpose_go() {
+        let image = |second, digest: &str, tags: &[&str]| Stored {
+            digest: digest.to_owned(),
+            tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
+            pushed_at: SystemTime::UNIX_EPOCH + Duration::from_secs(second),
+        };
+        let stored = vec![
+            image(7, "sha256:new", &["key-7"]),
+            image(1, "sha256:old", &["key-1"]),
+            image(2, "sha256:untagged", &[]),
+            image(3, "sha256:cache", &["cache"]),
+            image(4, "sha256:stable", &["key-4", "stable"]),
+            image(5, "sha256:needed", &["key-5"]),
+            image(6, "sha256:latest", &["key-6"]),
+        ];
+        let needed = BTreeSet::from(["sha256:needed".to_owned()]);
+        let digests: Vec<String> = unneeded(stored, &needed, Some("key-6"), 1)
+            .into_iter()
+            .map(|image| image.digest)
+            .collect();
+        assert_eq!(digests, ["sha256:untagged", "sha256:old"]);
+    }
+
+    #[test]
+    fn the_registrys_folder_tells_what_it_keeps() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = folder.path().join("_manifests").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("revisions/sha256/aa/link", "sha256:aa");
+        write("revisions/sha256/bb/link", "sha256:bb");
+        write("tags/key-2/current/link", "sha256:aa");
+        write("tags/key-1/current/link", "sha256:aa");
+        write("tags/key-1/index/sha256/bb/link", "sha256:bb");
+        let removed = folder.path().join("_manifests/revisions/sha256/cc");
+        fs::create_dir(removed).unwrap();
+        let mut found: Vec<(String, Vec<String>)> = stored(folder.path())
+            .into_iter()
+            .map(|image| (image.digest, image.tags))
+            .collect();
+        found.sort();
+        let tags = |tags: &[&str]| tags.iter().map(|&tag| tag.to_owned()).collect();
+        assert_eq!(
+            found,
+            [
+                ("sha256:aa".to_owned(), tags(&["key-1", "key-2"])),
+                ("sha256:bb".to_owned(), Vec::new()),
+            ]
+        );
+        assert_eq!(stored(&folder.path().join("none")).len(), 0);
+    }
+}

@@ -1,0 +1,221 @@
+//! Everything about a platform at one moment: asked side by side, each part bounded, and a part
+//! that cannot be asked says why while the rest is told.
+
+use crate::deploy::release;
+use crate::deploy::release::Release;
+use crate::running::answers;
+use crate::running::answers::{Alarm, Answer, Service, Task, Unknown};
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use ureq::Agent;
+use xtask_core::context::Context;
+use xtask_core::error::Rendered;
+use xtask_machine::ministack;
+
+/// Jobs that are counted; the API gives no more at once.
+pub const JOBS_COUNTED: usize = 200;
+const JOBS_TIMEOUT: Duration = Duration::from_secs(3);
+/// Each holds a description of up to 64 KiB.
+const JOBS_LIMIT_BYTES: u64 = 32 * 1024 * 1024;
+
+/// What there is to say.
+#[derive(Debug, Serialize)]
+pub struct Overview {
+    /// Its name.
+    pub environment: String,
+    /// What was deployed last and served.
+    pub release: Option<Deployed>,
+    /// Services with what their image is.
+    pub services: Vec<Serving>,
+    /// Those that run, and those that failed lately.
+    pub tasks: Vec<Task>,
+    /// Nothing where the orchestrator does not answer.
+    pub jobs: Option<Jobs>,
+    /// Those of the project.
+    pub alarms: Vec<Alarm>,
+    /// Nothing for an environment on AWS.
+    pub local_cloud: Option<ministack::Status>,
+    /// What is not known.
+    pub partial: Vec<Unknown>,
+}
+
+/// A release in few words.
+#[derive(Debug, Clone, Serialize)]
+pub struct Deployed {
+    /// Its id.
+    pub id: String,
+    /// RFC 3339.
+    pub at: String,
+    /// Revision of the checkout.
+    pub git: Option<String>,
+}
+
+/// A service and what it runs.
+#[derive(Debug, Serialize)]
+pub struct Serving {
+    /// As the cloud knows it.
+    #[serde(flatten)]
+    pub service: Service,
+    /// Key of its image, where a release deployed that.
+    pub image_key: Option<String>,
+    /// Revision that the image was deployed from.
+    pub git: Option<String>,
+}
+
+/// The newest jobs, counted by state.
+#[derive(Debug, Serialize)]
+pub struct Jobs {
+    /// How many were counted; there may be more where it is [`JOBS_COUNTED`].
+    pub newest: usize,
+    /// How many are in each state.
+    pub states: BTreeMap<String, usize>,
+}
+
+/// Asks for everything.
+#[must_use]
+pub fn ask(context: &Context, services: &[String], all_tasks: bool) -> Overview {
+    let mut partial = Vec::new();
+    let local_cloud = context
+        .is_local()
+        .then(|| ministack::status(context))
+        .and_then(|status| known("local cloud", status, &mut partial));
+    let stopped = local_cloud
+        .as_ref()
+        .filter(|status| status.state != ministack::State::Running);
+    if let Some(status) = stopped {
+        partial.push(Unknown {
+            what: "everything in the local cloud".to_owned(),
+            error: format!("{}; cargo xtask cloud up", status.detail),
+        });
+        return Overview {
+            environment: context.environment.clone(),
+            release: None,
+            services: Vec::new(),
+            tasks: Vec::new(),
+            jobs: None,
+            alarms: Vec::new(),
+            local_cloud,
+            partial,
+        };
+    }
+    let (answer, (releases, jobs)) = std::thread::scope(|scope| {
+        let answer = scope.spawn(|| answers::services(context));
+        let releases = release::list(context);
+        let jobs = match releases.as_deref().ok().and_then(release::current) {
+            Some(current) => jobs(context, current).map(Some),
+            None => Ok(None),
+        };
+        let answer = answer
+            .join()
+            .unwrap_or_else(|_| Err(anyhow::anyhow!("the question broke")));
+        (answer, (releases, jobs))
+    });
+    let Answer {
+        services: found,
+        mut tasks,
+        alarms,
+        partial: unknown,
+    } = known("services, tasks, alarms", answer, &mut partial).unwrap_or_default();
+    partial.extend(unknown);
+    let releases = known("releases", releases, &mut partial).unwrap_or_default();
+    let jobs = known("jobs", jobs, &mut partial).flatten();
+    tasks.retain(|task| {
+        let wanted = all_tasks || services.contains(&task.kind);
+        wanted && (!task.is_stopped() || task.has_failed())
+    });
+    Overview {
+        environment: context.environment.clone(),
+        release: release::current(&releases).map(|release| Deployed {
+            id: release.id.clone(),
+            at: release.at.clone(),
+            git: release.git.clone(),
+        }),
+        services: found
+            .into_iter()
+            .filter(|service| services.contains(&service.service))
+            .map(|service| serving(context, service, &releases))
+            .collect(),
+        tasks,
+        jobs,
+        alarms,
+        local_cloud,
+        partial,
+    }
+}
+
+/// What was found, or a note of why it was not.
+fn known<T>(what: &str, found: anyhow::Result<T>, partial: &mut Vec<Unknown>) -> Option<T> {
+    found
+        .map_err(|error| {
+            let Rendered {
+                message, causes, ..
+            } = Rendered::new(&error);
+            partial.push(Unknown {
+                what: what.to_owned(),
+                error: [vec![message], causes].concat().join(": "),
+            });
+        })
+        .ok()
+}
+
+/// By the digest that the service runs: somebody may have changed it behind the releases' back.
+fn serving(context: &Context, service: Service, releases: &[Release]) -> Serving {
+    let name = context
+        .platform
+        .services
+        .get(&service.service)
+        .map(|service| service.image.get_ref().as_str());
+    let digest = |reference: &str| {
+        reference
+            .rsplit_once('@')
+            .map(|(_, digest)| digest.to_owned())
+    };
+    let runs = service.image.as_deref().and_then(digest);
+    let deployed = releases.iter().find_map(|release| {
+        let image = release.images.get(name?)?;
+        let same = runs.is_some() && digest(&image.reference) == runs;
+        same.then(|| (image.key.clone(), release.git.clone()))
+    });
+    let (image_key, git) = deployed.unzip();
+    Serving {
+        service,
+        image_key,
+        git: git.flatten(),
+    }
+}
+
+/// Asks the orchestrator through the load balancer, as a user would.
+fn jobs(context: &Context, release: &Release) -> anyhow::Result<Jobs> {
+    #[derive(Deserialize)]
+    struct Listing {
+        jobs: Vec<Job>,
+    }
+    #[derive(Deserialize)]
+    struct Job {
+        state: String,
+    }
+    let (_, base_url) = release.service.addresses(context)?;
+    let agent: Agent = Agent::config_builder()
+        .timeout_global(Some(JOBS_TIMEOUT))
+        .build()
+        .into();
+    let url = format!("{base_url}/api/jobs?limit={JOBS_COUNTED}");
+    let listing: Listing = agent
+        .get(&url)
+        .call()
+        .and_then(|mut answer| {
+            let body = answer.body_mut().with_config().limit(JOBS_LIMIT_BYTES);
+            body.read_json()
+        })
+        .with_context(|| format!("{url} does not answer"))?;
+    let mut states = BTreeMap::new();
+    for job in &listing.jobs {
+        *states.entry(job.state.clone()).or_default() += 1;
+    }
+    Ok(Jobs {
+        newest: listing.jobs.len(),
+        states,
+    })
+}

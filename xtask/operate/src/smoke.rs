@@ -1,0 +1,434 @@
+//! The smoke test of a user: describe an application, watch it being made,
+//! download it, build it, start it, see it answer. Against any base URL.
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use ureq::Agent;
+use xtask_core::cmd::Cmd;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure, FailureContext as _};
+use xtask_core::interrupt;
+use xtask_image::key::toolchain::PASSED_ENVIRONMENT;
+use xtask_machine::aws;
+
+/// What a user might type. The quotes and the tag are there to be escaped.
+const DESCRIPTION: &str = "A shopping list called \"Market day\" for two & more <people>, with `ticks` for what is bought";
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(60);
+/// One try: an interrupt waits for its end.
+const HEALTH_TRY_TIMEOUT: Duration = Duration::from_secs(3);
+/// How often a silent job is asked after.
+const SILENCE: Duration = Duration::from_secs(1);
+const JOB_TIMEOUT: Duration = Duration::from_secs(300);
+const NPM_TIMEOUT: Duration = Duration::from_secs(300);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// An application of ours is far smaller.
+const DOWNLOAD_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What the smoke test saw.
+#[derive(Debug, Clone, Serialize)]
+pub struct Seen {
+    /// The job.
+    pub job_id: String,
+    /// The task that the cloud ran for it.
+    pub task: String,
+    /// Events received, without a gap.
+    pub events: u64,
+    /// Size of the downloaded application.
+    pub artifact_bytes: u64,
+}
+
+/// `/health`.
+#[derive(Debug, Deserialize)]
+struct Health {
+    version: String,
+    image_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Job {
+    id: String,
+    state: String,
+    reason: Option<String>,
+    task: Option<String>,
+    artifact: Option<Artifact>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Artifact {
+    size_bytes: u64,
+    sha256: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Event {
+    sequence: u64,
+    #[serde(rename = "type")]
+    kind: String,
+    body: serde_json::Value,
+}
+
+/// One run against one base URL; what it downloads goes to `folder`.
+pub struct SmokeTest<'a> {
+    context: &'a Context,
+    base_url: String,
+    folder: PathBuf,
+    agent: Agent,
+}
+
+fn failed(step: &str) -> Failure {
+    Failure::new(Code::Smoke, format!("smoke test failed: {step}"))
+}
+
+impl<'a> SmokeTest<'a> {
+    /// A run against `base_url`, without a trailing slash.
+    #[must_use]
+    pub fn new(context: &'a Context, base_url: &str, folder: &Path) -> Self {
+        let config = Agent::config_builder()
+            .timeout_connect(Some(Duration::from_secs(3)))
+            .timeout_global(Some(Duration::from_secs(60)))
+            .http_status_as_error(false)
+            .build();
+        Self {
+            context,
+            base_url: base_url.to_owned(),
+            folder: folder.to_owned(),
+            agent: config.into(),
+        }
+    }
+
+    /// Waits until `/health` answers and reports this image key.
+    ///
+    /// `still_runs` is asked between tries: what has ended will not answer.
+    ///
+    /// # Errors
+    /// It ended, did not answer in time, or is another image.
+    pub fn health(
+        &self,
+        image_key: &str,
+        still_runs: impl Fn() -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
+        let path = self.context.platform.orchestrator().health_path.get_ref();
+        let url = format!("{}{path}", self.base_url);
+        self.context.report.step(&format!("smoke: GET {path}"));
+        let deadline = Instant::now() + HEALTH_TIMEOUT;
+        let health: Health = loop {
+            interrupt::check()?;
+            let request = self.agent.get(&url).config();
+            let request = request.timeout_global(Some(HEALTH_TRY_TIMEOUT)).build();
+            let why = match request.call() {
+                Ok(mut response) if response.status().is_success() => {
+                    break response.body_mut().read_json().context("read /health")?;
+                }
+                Ok(response) => format!("answered {}", response.status()),
+                Err(error) => error.to_string(),
+            };
+            if !still_runs()? {
+                return Err(failed("the orchestrator ended before it answered").into());
+            }
+            if Instant::now() >= deadline {
+                return Err(failed(&format!(
+                    "{url} did not answer 200 within {} s: {why}",
+                    HEALTH_TIMEOUT.as_secs()
+                ))
+                .into());
+            }
+            interrupt::sleep(Duration::from_millis(100))?;
+        };
+        if health.image_key.as_deref() != Some(image_key) {
+            return Err(failed(&format!(
+                "{url} is version {} of another image: key {}, not {image_key}",
+                health.version,
+                health.image_key.as_deref().unwrap_or("none")
+            ))
+            .into());
+        }
+        Ok(())
+    }
+
+    /// Submits, watches, downloads, builds, starts, asks.
+    ///
+    /// `still_possible` is asked while the job is silent: what can never end is not waited for.
+    ///
+    /// # Errors
+    /// The first thing that is not as a user expects it.
+    pub fn generate(
+        &self,
+        still_possible: impl Fn() -> anyhow::Result<()>,
+    ) -> anyhow::Result<Seen> {
+        let report = &self.context.report;
+        report.step("smoke: submit a description");
+        let job: Job = self
+            .agent
+            .post(&format!("{}/api/jobs", self.base_url))
+            .send_json(serde_json::json!({ "description": DESCRIPTION }))
+            .map_err(anyhow::Error::from)
+            .and_then(expect_success)
+            .failure(|| failed("the description was not accepted"))?;
+        report.step(&format!("smoke: watch job {}", job.id));
+        let events = self.watch(&job.id, still_possible)?;
+        let job: Job = self
+            .get(&format!("/api/jobs/{}", job.id))
+            .failure(|| failed("the job cannot be read"))?;
+        if job.state != "succeeded" {
+            return Err(failed(&format!(
+                "job {} is {}: {}",
+                job.id,
+                job.state,
+                job.reason.as_deref().unwrap_or("no reason given")
+            ))
+            .into());
+        }
+        let artifact = job
+            .artifact
+            .ok_or_else(|| failed("the job succeeded without an artifact"))?;
+        report.step(&format!(
+            "smoke: download {} bytes, install, build, start",
+            artifact.size_bytes
+        ));
+        let application = self.download(&job.id, &artifact)?;
+        self.try_application(&application)?;
+        Ok(Seen {
+            job_id: job.id,
+            task: job
+                .task
+                .ok_or_else(|| failed("the job names no task that ran"))?,
+            events,
+            artifact_bytes: artifact.size_bytes,
+        })
+    }
+
+    /// Follows the events to the end; returns how many there were.
+    fn watch(
+        &self,
+        job_id: &str,
+        still_possible: impl Fn() -> anyhow::Result<()>,
+    ) -> anyhow::Result<u64> {
+        let url = format!("{}/api/jobs/{job_id}/events", self.base_url);
+        let response = self
+            .agent
+            .get(&url)
+            .header("accept", "text/event-stream")
+            .config()
+            .timeout_global(Some(JOB_TIMEOUT))
+            .build()
+            .call()
+            .failure(|| failed("the event stream does not answer"))?;
+        anyhow::ensure!(
+            response.status().is_success(),
+            failed(&format!("{url} answered {}", response.status()))
+        );
+        // Read in a thread of its own: an interrupt must not wait for the next event.
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(response.into_body().into_reader()).lines() {
+                let end = line.is_err();
+                if sender.send(line).is_err() || end {
+                    break;
+                }
+            }
+        });
+        let mut seen = 0;
+        let mut asked = Instant::now();
+        loop {
+            interrupt::check()?;
+            if asked.elapsed() >= SILENCE {
+                still_possible()?;
+                asked = Instant::now();
+            }
+            let line = match receiver.recv_timeout(Duration::from_millis(100)) {
+                Ok(line) => line.failure(|| failed("the event stream broke"))?,
+                Err(mpsc::RecvTimeoutError::Timeout) => continue,
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            };
+            let Some(data) = line.strip_prefix("data:") else {
+                continue;
+            };
+            let event: Event = serde_json::from_str(data.trim())
+                .failure(|| failed(&format!("event is not JSON: {data}")))?;
+            if event.sequence != seen + 1 {
+                return Err(
+                    failed(&format!("event {} came after event {seen}", event.sequence)).into(),
+                );
+            }
+            seen = event.sequence;
+            self.context
+                .report
+                .line("event", &format!("{seen} {} {}", event.kind, event.body));
+        }
+        Ok(seen)
+    }
+
+    fn download(&self, job_id: &str, artifact: &Artifact) -> anyhow::Result<PathBuf> {
+        let url = format!("{}/api/jobs/{job_id}/artifact", self.base_url);
+        let mut response = self
+            .agent
+            .get(&url)
+            .call()
+            .failure(|| failed("the download does not answer"))?;
+        anyhow::ensure!(
+            response.status().is_success(),
+            failed(&format!("{url} answered {}", response.status()))
+        );
+        let bytes = response
+            .body_mut()
+            .with_config()
+            .limit(DOWNLOAD_LIMIT_BYTES)
+            .read_to_vec()
+            .failure(|| failed("the download broke"))?;
+        let digest = xtask_core::digest::digest_bytes(&bytes);
+        anyhow::ensure!(
+            bytes.len() as u64 == artifact.size_bytes && digest == artifact.sha256,
+            failed("the download is not what the job says it is")
+        );
+        let folder = self.folder.join("application");
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
+        }
+        zip::ZipArchive::new(std::io::Cursor::new(bytes))
+            .and_then(|mut archive| archive.extract(&folder))
+            .failure(|| failed("the download is not a zip file"))?;
+        application_folder(&folder)
+    }
+
+    fn try_application(&self, folder: &Path) -> anyhow::Result<()> {
+        let report = &self.context.report;
+        let npm = |arguments: &[&str]| {
+            Cmd::new("npm")
+                .args(arguments)
+                .folder(folder)
+                .only_env(PASSED_ENVIRONMENT)
+                .timeout(NPM_TIMEOUT)
+        };
+        npm(&["ci", "--no-audit", "--no-fund"])
+            .run(report, "npm ci")
+            .failure(|| failed("the application does not install"))?;
+        npm(&["run", "build"])
+            .run(report, "build")
+            .failure(|| failed("the application does not build"))?;
+        // Free now; a clash before the application binds it shows as a failed start.
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut running = npm(&["start"])
+            .env("PORT", port.to_string())
+            .spawn(report, "app")?;
+        let url = format!("http://127.0.0.1:{port}");
+        let deadline = Instant::now() + START_TIMEOUT;
+        loop {
+            interrupt::check()?;
+            if let Some(status) = running.try_wait()? {
+                return Err(failed(&format!("the application ended with {status}")).into());
+            }
+            if let Ok(response) = self.agent.get(format!("{url}/api/health")).call()
+                && response.status().is_success()
+            {
+                break;
+            }
+            if Instant::now() >= deadline {
+                return Err(failed(&format!(
+                    "the application did not answer within {} s",
+                    START_TIMEOUT.as_secs()
+                ))
+                .into());
+            }
+            interrupt::sleep(Duration::from_millis(50))?;
+        }
+        let page = self.text(&url)?;
+        if !page.to_ascii_lowercase().contains("<!doctype html>") {
+            return Err(failed("the application's page is not HTML").into());
+        }
+        let info = self.text(&format!("{url}/api/info"))?;
+        let info: serde_json::Value =
+            serde_json::from_str(&info).failure(|| failed("/api/info is not JSON"))?;
+        if info["description"] != DESCRIPTION {
+            return Err(failed(&format!("/api/info does not hold the description: {info}")).into());
+        }
+        running.stop();
+        Ok(())
+    }
+
+    fn text(&self, url: &str) -> anyhow::Result<String> {
+        let mut response = self
+            .agent
+            .get(url)
+            .call()
+            .failure(|| failed(&format!("{url} does not answer")))?;
+        anyhow::ensure!(
+            response.status().is_success(),
+            failed(&format!("{url} answered {}", response.status()))
+        );
+        Ok(response.body_mut().read_to_string()?)
+    }
+
+    fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        self.agent
+            .get(&format!("{}{path}", self.base_url))
+            .call()
+            .map_err(anyhow::Error::from)
+            .and_then(expect_success)
+    }
+}
+
+/// What `xtask-aws tasks` answers.
+#[derive(Deserialize)]
+struct TaskList {
+    tasks: Vec<Task>,
+}
+
+#[derive(Deserialize)]
+struct Task {
+    arn: String,
+    exit_code: Option<i32>,
+    image: Option<String>,
+}
+
+/// That the job really ran as a task of the cloud, from exactly this image.
+///
+/// # Errors
+/// The cluster knows no such task, or the cloud does not answer.
+pub fn ran_as_task(
+    context: &Context,
+    seen: &Seen,
+    cluster: &str,
+    image: &str,
+) -> anyhow::Result<()> {
+    let tasks: TaskList = aws::call(context, ["tasks", "--cluster", cluster]).read()?;
+    let ran = tasks.tasks.iter().any(|task| {
+        task.arn == seen.task && task.exit_code == Some(0) && task.image.as_deref() == Some(image)
+    });
+    if ran {
+        return Ok(());
+    }
+    Err(failed(&format!(
+        "the cloud knows no task {} that ran {image} and ended with 0",
+        seen.task
+    ))
+    .hint("cargo xtask cloud status")
+    .into())
+}
+
+fn expect_success<T: serde::de::DeserializeOwned>(
+    mut response: ureq::http::Response<ureq::Body>,
+) -> anyhow::Result<T> {
+    let status = response.status();
+    let text = response.body_mut().read_to_string()?;
+    anyhow::ensure!(status.is_success(), "answered {status}: {text}");
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// The folder with `package.json`: the archive's root or its only folder.
+fn application_folder(root: &Path) -> anyhow::Result<PathBuf> {
+    if root.join("package.json").is_file() {
+        return Ok(root.to_owned());
+    }
+    for item in std::fs::read_dir(root)? {
+        let path = item?.path();
+        if path.join("package.json").is_file() {
+            return Ok(path);
+        }
+    }
+    Err(failed("the download has no package.json").into())
+}

@@ -1,0 +1,300 @@
+//! The compose project of `validate`, generated from the manifest: the
+//! orchestrator by digest, and PostgreSQL.
+
+use anyhow::Context as _;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use xtask_core::atomic_file::write_atomically;
+use xtask_core::cmd::Cmd;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure, FailureContext as _};
+use xtask_machine::ministack;
+
+const UP_TIMEOUT: Duration = Duration::from_secs(180);
+const DOWN_TIMEOUT: Duration = Duration::from_secs(120);
+/// Whoever reads along goes before that.
+const FOLLOW_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Within the project's own network; nothing of it is published.
+const DATABASE_URL: &str = "postgres://app@database:5432/app";
+
+/// What the local cloud holds for one validation (`xtask-aws validate ensure`).
+#[derive(Debug, Clone, Deserialize)]
+pub struct CloudParts {
+    /// ECS cluster.
+    pub cluster: String,
+    /// S3 bucket of the artifacts.
+    pub bucket: String,
+    /// Task definition of the generator.
+    pub task_definition: String,
+    /// Its container.
+    pub container: String,
+    /// Its log group.
+    pub log_group: String,
+    /// Prefix of its log streams.
+    pub log_stream_prefix: String,
+    /// Subnets of its tasks; the local cloud needs none.
+    #[serde(default)]
+    pub subnets: Vec<String>,
+    /// Security groups of its tasks.
+    #[serde(default)]
+    pub security_groups: Vec<String>,
+}
+
+/// Ports of the docker bridge where each part reaches the local cloud.
+#[derive(Debug, Clone, Copy)]
+pub struct CloudPorts {
+    /// For the orchestrator.
+    pub orchestrator: u16,
+    /// For the tasks it starts.
+    pub generator: u16,
+}
+
+/// The environment of the orchestrator when it runs as a container against the
+/// local cloud: the manifest's, and where things are.
+#[must_use]
+pub fn orchestrator_environment(
+    context: &Context,
+    parts: &CloudParts,
+    ports: CloudPorts,
+) -> BTreeMap<String, String> {
+    let platform = &context.platform;
+    let endpoint = |port: u16| format!("http://host.docker.internal:{port}");
+    let cloud = |port: u16| ministack::client_environment(&platform.region, &endpoint(port));
+    // The local cloud gives tasks no credentials that the SDK accepts, and no region.
+    let mut generator = platform.generator().environment.clone();
+    generator.extend(cloud(ports.generator));
+    // It also gives them its own address in place of this one, and leaves that of S3 alone,
+    // which is all that a generator asks.
+    generator.insert("AWS_ENDPOINT_URL_S3".to_owned(), endpoint(ports.generator));
+    let mut environment = platform.orchestrator().environment.clone();
+    environment.extend(cloud(ports.orchestrator));
+    let settings = [
+        ("PORT", platform.orchestrator().port.to_string()),
+        ("DATABASE_URL", DATABASE_URL.to_owned()),
+        ("ARTIFACT_URI", format!("s3://{}", parts.bucket)),
+        ("ECS_CLUSTER", parts.cluster.clone()),
+        ("GENERATOR_TASK_DEFINITION", parts.task_definition.clone()),
+        ("GENERATOR_CONTAINER", parts.container.clone()),
+        ("GENERATOR_LOG_GROUP", parts.log_group.clone()),
+        (
+            "GENERATOR_LOG_STREAM_PREFIX",
+            parts.log_stream_prefix.clone(),
+        ),
+        ("GENERATOR_SUBNETS", parts.subnets.join(",")),
+        ("GENERATOR_SECURITY_GROUPS", parts.security_groups.join(",")),
+        ("GENERATOR_ENVIRONMENT", json!(generator).to_string()),
+    ];
+    environment.extend(
+        settings
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value)),
+    );
+    environment
+}
+
+/// The project file, as JSON (which is YAML).
+#[must_use]
+pub fn project(
+    context: &Context,
+    orchestrator_image: &str,
+    environment: &BTreeMap<String, String>,
+    secrets_file: Option<&Path>,
+) -> Value {
+    let service = context.platform.orchestrator();
+    let size = service.size["local"];
+    let mut orchestrator = json!({
+        "image": orchestrator_image,
+        "environment": escape_dollars(environment),
+        "ports": [format!(
+            "127.0.0.1:{}:{}",
+            context.platform.local.validate_port.get_ref(),
+            service.port
+        )],
+        "depends_on": { "database": { "condition": "service_healthy" } },
+        "extra_hosts": ["host.docker.internal:host-gateway"],
+        "mem_limit": format!("{}m", size.memory_mib),
+        "read_only": true,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+    });
+    if let Some(path) = secrets_file {
+        orchestrator["env_file"] = json!([{ "path": path, "format": "raw" }]);
+    }
+    json!({
+        "services": {
+            "orchestrator": orchestrator,
+            "database": {
+                "image": xtask_machine::images::POSTGRES_IMAGE,
+                "healthcheck": {
+                    "test": ["CMD", "pg_isready", "--username", "app", "--host", "127.0.0.1"],
+                    "interval": "500ms",
+                    "timeout": "5s",
+                    "retries": 120,
+                },
+            },
+        },
+    })
+}
+
+/// Compose would read `$NAME` in a value as a variable of its own.
+fn escape_dollars(environment: &BTreeMap<String, String>) -> BTreeMap<&str, String> {
+    environment
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.replace('$', "$$")))
+        .collect()
+}
+
+/// A project that is up; it is taken down when this is dropped.
+pub struct Project<'a> {
+    context: &'a Context,
+    file: PathBuf,
+    keep: bool,
+}
+
+/// Starts the project and waits for the database.
+///
+/// # Errors
+/// The engine refuses it: a taken port, a missing image, a container that ends.
+pub fn up<'a>(context: &'a Context, project: &Value) -> anyhow::Result<Project<'a>> {
+    let file = file(context);
+    write_atomically(&file, &serde_json::to_vec_pretty(project)?)?;
+    // From here on something may exist, also where `up` fails half-way.
+    let running = Project {
+        context,
+        file,
+        keep: false,
+    };
+    running
+        .compose(&["up", "--detach", "--remove-orphans", "--quiet-pull"])
+        .timeout(UP_TIMEOUT)
+        .read()
+        .failure(|| {
+            Failure::new(Code::Service, "failed to start the compose project").hint(
+                "cargo xtask cleanup, then try again; ports are in app-gen-infra/platform.toml",
+            )
+        })?;
+    Ok(running)
+}
+
+impl Project<'_> {
+    /// Leaves it running.
+    pub fn keep(mut self) {
+        self.keep = true;
+    }
+
+    /// Whether the orchestrator's container runs.
+    ///
+    /// # Errors
+    /// The engine does not answer.
+    pub fn orchestrator_runs(&self) -> anyhow::Result<bool> {
+        let id = self
+            .compose(&["ps", "--status", "running", "--quiet", "orchestrator"])
+            .read()?;
+        Ok(!id.is_empty())
+    }
+
+    /// Saves the project's log and returns where.
+    ///
+    /// # Errors
+    /// The engine does not answer, or the file cannot be written.
+    pub fn save_log(&self, folder: &Path) -> anyhow::Result<PathBuf> {
+        let path = folder.join("compose.log");
+        let log = self
+            .compose(&["logs", "--no-color", "--timestamps"])
+            .survives_interrupt()
+            .output()?;
+        write_atomically(&path, &log.stdout)
+            .with_context(|| format!("failed to keep the log in {}", path.display()))?;
+        Ok(path)
+    }
+
+    fn compose(&self, arguments: &[&str]) -> Cmd {
+        command(self.context, &self.file).args(arguments)
+    }
+}
+
+impl Drop for Project<'_> {
+    fn drop(&mut self) {
+        if self.keep {
+            return;
+        }
+        let report = &self.context.report;
+        report.step("take the compose project down");
+        if let Err(error) = down(self.context) {
+            report.step(&format!(
+                "failed to stop the compose project: {error:#}; run `cargo xtask cleanup`"
+            ));
+        }
+    }
+}
+
+/// Stops and removes the project's containers, networks and volumes. Does
+/// nothing where there are none.
+///
+/// # Errors
+/// The engine does not answer.
+pub fn down(context: &Context) -> anyhow::Result<()> {
+    command(context, &file(context))
+        .args(["down", "--volumes", "--remove-orphans", "--timeout", "5"])
+        .timeout(DOWN_TIMEOUT)
+        .survives_interrupt()
+        .read()
+        .map(|_| ())
+}
+
+/// Containers of the project, running or not.
+///
+/// # Errors
+/// The engine does not answer.
+pub fn containers(context: &Context) -> anyhow::Result<Vec<String>> {
+    let label = format!(
+        "label=com.docker.compose.project={}",
+        context.platform.local.compose_project
+    );
+    let listing = Cmd::new("docker")
+        .args(["ps", "--all", "--filter", &label, "--format", "{{.Names}}"])
+        .survives_interrupt()
+        .read()?;
+    Ok(listing.lines().map(str::to_owned).collect())
+}
+
+/// Hands over the lines of all containers of the project, one container after the other, or
+/// as they come where they are followed. Each says its container and its time first.
+///
+/// # Errors
+/// The engine does not answer, or `on_line` fails.
+pub fn logs(
+    context: &Context,
+    follow: bool,
+    on_line: impl FnMut(&[u8]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut logs = command(context, &file(context)).args(["logs", "--no-color", "--timestamps"]);
+    if follow {
+        logs = logs.arg("--follow").timeout(FOLLOW_TIMEOUT);
+    }
+    let status = logs.all_lines(on_line)?;
+    anyhow::ensure!(status.success(), "docker compose logs ended with {status}");
+    Ok(())
+}
+
+fn file(context: &Context) -> PathBuf {
+    context.records().join("validate/compose.json")
+}
+
+fn command(context: &Context, file: &Path) -> Cmd {
+    let mut command = Cmd::new("docker").args([
+        "compose",
+        "--project-name",
+        &context.platform.local.compose_project,
+        "--progress",
+        "plain",
+    ]);
+    // Without the file `down` still finds everything by the project's name.
+    if file.is_file() {
+        command = command.arg("--file").arg(file);
+    }
+    command
+}

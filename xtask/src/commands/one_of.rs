@@ -1,0 +1,19 @@
+//! Arguments that take one of a few values of the mechanism, which knows no command line.
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
+/// Reads one of `choices`: a value, its name on the command line, and what help says of it.
+pub(super) fn one_of<T: Copy + Send + Sync + 'static>(
+    choices: &'static [(T, &'static str, &'static str)],
+) -> impl TypedValueParser<Value = T> {
+    let names = choices
+        .iter()
+        .map(|(_, name, help)| PossibleValue::new(*name).help(*help));
+    PossibleValuesParser::new(names).try_map(|wanted| {
+        choices
+            .iter()
+            .find(|(_, name, _)| *name == wanted)
+            .map(|(value, ..)| *value)
+            .ok_or("it is not one of the possible values")
+    })
+}

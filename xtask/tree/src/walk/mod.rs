@@ -1,0 +1,388 @@
+//! Reading a tree of files: every context and every package's sources.
+//!
+//! Directories are read by several threads, deepest first, each by a handle and a name: no
+//! path is too long, no depth too deep, and a link swapped in leads nowhere. What is read
+//! was there at one time: a file or a listing that changes meanwhile is read again, and
+//! the whole tree where a name has vanished since it was listed.
+
+mod steady;
+
+use crate::content;
+use crate::entry::{Digest, Entries, Entry, escape};
+use crate::stat_cache::StatCache;
+use crate::work_queue::WorkQueue;
+use ::ignore::gitignore::Gitignore;
+use rustix::fs::{AtFlags, FileType};
+use std::ffi::{CStr, CString, OsStr};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use steady::{Changing, Trouble};
+use xtask_core::error::{Code, Failure};
+use xtask_core::interrupt;
+
+/// How often a tree is begun anew in which names vanish.
+const TREE_ATTEMPTS: usize = 3;
+/// Files of one directory that are one thread's work.
+const FILES_PER_TASK: usize = 128;
+/// Enough for more than a hundred of the longest names.
+const LISTING_BYTES: usize = 32 * 1024;
+
+/// Which part of a tree is wanted.
+pub trait Filter: Sync {
+    /// What is known of a directory when its content is decided upon. The root's is the
+    /// default.
+    type State: Default + Send + Sync;
+
+    /// Decides upon one item, given its directory's state.
+    fn decide(&self, item: &Item<'_>, parent: &Self::State)
+    -> anyhow::Result<Verdict<Self::State>>;
+}
+
+/// One name of a directory.
+#[derive(Debug)]
+pub struct Item<'a> {
+    /// Relative to the root of the tree.
+    pub path: &'a [u8],
+    /// Whether it is a directory; a link to one is not.
+    pub is_directory: bool,
+    directory: BorrowedFd<'a>,
+    name: &'a CStr,
+}
+
+impl Item<'_> {
+    /// Whether this directory has a file with this name.
+    fn has_file(&self, name: &str) -> bool {
+        let path = [self.name.to_bytes(), name.as_bytes()].join(&b'/');
+        rustix::fs::statat(self.directory, path, AtFlags::empty())
+            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file())
+    }
+}
+
+/// What becomes of an item.
+#[derive(Debug)]
+pub enum Verdict<S> {
+    /// It is wanted; of a directory, what is below is decided upon with this state.
+    Keep(S),
+    /// This directory is wanted only where something below it is.
+    Below(S),
+    /// This file is wanted without its content.
+    Emptied,
+    /// Neither it nor what is below.
+    Skip,
+}
+
+/// Keeps everything.
+#[derive(Debug, Clone, Copy)]
+pub struct Everything;
+
+impl Filter for Everything {
+    type State = ();
+
+    fn decide(&self, _item: &Item<'_>, (): &()) -> anyhow::Result<Verdict<()>> {
+        Ok(Verdict::Keep(()))
+    }
+}
+
+/// The sources of a package: less what it excludes, which the manifest never is, and the
+/// packages within it, which are read for themselves or none of its business.
+impl Filter for Gitignore {
+    type State = ();
+
+    fn decide(&self, item: &Item<'_>, (): &()) -> anyhow::Result<Verdict<()>> {
+        let path = Path::new(OsStr::from_bytes(item.path));
+        let is_excluded =
+            item.path != b"Cargo.toml" && self.matched(path, item.is_directory).is_ignore();
+        if is_excluded || (item.is_directory && item.has_file("Cargo.toml")) {
+            return Ok(Verdict::Skip);
+        }
+        Ok(Verdict::Keep(()))
+    }
+}
+
+/// The sources of the package in a folder, by path relative to it. Cargo's `exclude` has
+/// gitignore semantics; its root is the empty path.
+///
+/// # Errors
+/// As [`read`].
+pub fn package(root: &Path, excludes: &Gitignore, cache: &StatCache) -> anyhow::Result<Entries> {
+    read(root, excludes, cache)
+}
+
+/// What the filter wants of the tree below `root`, by path relative to it. The root itself is
+/// not an entry.
+///
+/// # Errors
+/// Something cannot be read, is neither file, directory nor link, or does not stay the same
+/// while it is read: of several such things the one with the first path is reported.
+pub fn read<F: Filter>(root: &Path, filter: &F, cache: &StatCache) -> anyhow::Result<Entries> {
+    let mut attempts = 0..TREE_ATTEMPTS;
+    loop {
+        attempts.next();
+        let walk = Walk {
+            root,
+            filter,
+            cache,
+            queue: WorkQueue::new(),
+            failure: Mutex::new(None),
+            failed: AtomicBool::new(false),
+        };
+        match walk.read() {
+            Err(error) if error.is::<Changing>() && !attempts.is_empty() => {}
+            Err(error) => return Err(explain(error)),
+            Ok(entries) => return Ok(entries),
+        }
+    }
+}
+
+fn explain(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<Changing>() {
+        Ok(changing) => Failure::new(Code::Build, changing.to_string())
+            .hint("run the command again when nothing writes there, or exclude it")
+            .into(),
+        Err(error) => error,
+    }
+}
+
+/// An open directory, for as long as something in it is still to be read.
+struct Directory<S> {
+    handle: OwnedFd,
+    /// Relative to the root.
+    path: Vec<u8>,
+    state: S,
+}
+
+impl<S> Directory<S> {
+    fn path_of(&self, name: &CStr) -> Vec<u8> {
+        join(&self.path, name)
+    }
+}
+
+/// Work for one thread.
+enum Task<S> {
+    Root(Directory<S>),
+    Directory {
+        parent: Arc<Directory<S>>,
+        name: CString,
+        state: S,
+    },
+    Files {
+        directory: Arc<Directory<S>>,
+        names: Vec<CString>,
+    },
+}
+
+/// What one thread has found.
+#[derive(Default)]
+struct Found {
+    entries: Vec<(String, Entry)>,
+    /// Directories that are wanted where something below is.
+    conditional: Vec<String>,
+    /// Files whose content is not wanted.
+    emptied: Vec<String>,
+}
+
+/// Everything that the threads share.
+struct Walk<'a, F: Filter> {
+    root: &'a Path,
+    filter: &'a F,
+    cache: &'a StatCache,
+    queue: WorkQueue<Task<F::State>>,
+    /// The failure with the first path.
+    failure: Mutex<Option<(Vec<u8>, anyhow::Error)>>,
+    failed: AtomicBool,
+}
+
+impl<F: Filter> Walk<'_, F> {
+    fn read(self) -> anyhow::Result<Entries> {
+        let handle = steady::open_root(self.root).map_err(|trouble| trouble.at(self.root))?;
+        self.queue.push(Task::Root(Directory {
+            handle,
+            path: Vec::new(),
+            state: F::State::default(),
+        }));
+        let readers = self.queue.work(|| Reader::new(&self), Reader::perform);
+        let found: Vec<Found> = readers.into_iter().map(|reader| reader.found).collect();
+        let failure = self.failure.into_inner();
+        match failure.unwrap_or_else(PoisonError::into_inner) {
+            Some((_, error)) => Err(error),
+            None => Ok(assemble(found)),
+        }
+    }
+
+    fn fail(&self, path: Vec<u8>, error: anyhow::Error) {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        if failure.as_ref().is_none_or(|(first, _)| path < *first) {
+            *failure = Some((path, error));
+            self.failed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether nothing at or below the path matters any more: a failure comes first.
+    fn is_moot(&self, path: &[u8]) -> bool {
+        self.failed.load(Ordering::Relaxed)
+            && matches!(
+                &*self.failure.lock().unwrap_or_else(PoisonError::into_inner),
+                Some((first, _)) if first.as_slice() <= path
+            )
+    }
+
+    fn trouble(&self, path: Vec<u8>, trouble: Trouble) {
+        let absolute = self.root.join(OsStr::from_bytes(&path));
+        self.fail(path, trouble.at(&absolute));
+    }
+}
+
+/// One thread, with its buffers.
+struct Reader<'a, F: Filter> {
+    walk: &'a Walk<'a, F>,
+    found: Found,
+    content: Vec<u8>,
+    listing: Vec<u8>,
+}
+
+impl<'a, F: Filter> Reader<'a, F> {
+    fn new(walk: &'a Walk<'a, F>) -> Self {
+        Self {
+            walk,
+            found: Found::default(),
+            content: content::buffer(),
+            listing: Vec::with_capacity(LISTING_BYTES),
+        }
+    }
+
+    fn perform(&mut self, task: Task<F::State>) {
+        if let Err(error) = interrupt::check() {
+            // Before every path: it is the one that is told.
+            return self.walk.fail(Vec::new(), error.into());
+        }
+        match task {
+            Task::Root(root) => self.read_directory(root),
+            Task::Files { directory, names } => self.read_files(&directory, names),
+            Task::Directory {
+                parent,
+                name,
+                state,
+            } => {
+                let path = parent.path_of(&name);
+                if self.walk.is_moot(&path) {
+                    return;
+                }
+                match steady::open_directory(&parent.handle, &name) {
+                    Ok(handle) => self.read_directory(Directory {
+                        handle,
+                        path,
+                        state,
+                    }),
+                    Err(trouble) => self.walk.trouble(path, trouble),
+                }
+            }
+        }
+    }
+
+    fn read_directory(&mut self, directory: Directory<F::State>) {
+        let names = match steady::list(&directory.handle, self.listing.spare_capacity_mut()) {
+            Ok(names) => names,
+            Err(trouble) => return self.walk.trouble(directory.path, trouble),
+        };
+        let directory = Arc::new(directory);
+        let mut files = Vec::new();
+        for (name, kind) in names {
+            let path = directory.path_of(&name);
+            let item = Item {
+                path: &path,
+                is_directory: kind.is_dir(),
+                directory: directory.handle.as_fd(),
+                name: &name,
+            };
+            let state = match self.walk.filter.decide(&item, &directory.state) {
+                Ok(Verdict::Keep(_)) if !item.is_directory => {
+                    files.push(name);
+                    continue;
+                }
+                Ok(Verdict::Emptied) => {
+                    self.found.emptied.push(escape(&path));
+                    files.push(name);
+                    continue;
+                }
+                Ok(Verdict::Keep(state)) => {
+                    let entry = (escape(&path), Entry::Directory);
+                    self.found.entries.push(entry);
+                    state
+                }
+                Ok(Verdict::Below(state)) if item.is_directory => {
+                    self.found.conditional.push(escape(&path));
+                    state
+                }
+                Ok(_) => continue,
+                Err(error) => {
+                    self.walk.fail(path, error);
+                    continue;
+                }
+            };
+            self.walk.queue.push(Task::Directory {
+                parent: Arc::clone(&directory),
+                name,
+                state,
+            });
+        }
+        while files.len() > FILES_PER_TASK {
+            self.walk.queue.push(Task::Files {
+                directory: Arc::clone(&directory),
+                names: files.split_off(files.len() - FILES_PER_TASK),
+            });
+        }
+        self.read_files(&directory, files);
+    }
+
+    fn read_files(&mut self, directory: &Directory<F::State>, names: Vec<CString>) {
+        for name in names {
+            let path = directory.path_of(&name);
+            if self.walk.is_moot(&path) {
+                continue;
+            }
+            let entry = steady::read(&directory.handle, &name, self.walk.cache, &mut self.content);
+            match entry {
+                Ok(entry) => self.found.entries.push((escape(&path), entry)),
+                Err(trouble) => self.walk.trouble(path, trouble),
+            }
+        }
+    }
+}
+
+fn join(directory: &[u8], name: &CStr) -> Vec<u8> {
+    let name = name.to_bytes();
+    let mut path = Vec::with_capacity(directory.len() + 1 + name.len());
+    if !directory.is_empty() {
+        path.extend_from_slice(directory);
+        path.push(b'/');
+    }
+    path.extend_from_slice(name);
+    path
+}
+
+fn assemble(found: Vec<Found>) -> Entries {
+    let mut entries = Entries::new();
+    let mut conditional = Vec::new();
+    let mut emptied = Vec::new();
+    for found in found {
+        entries.extend(found.entries);
+        conditional.extend(found.conditional);
+        emptied.extend(found.emptied);
+    }
+    for path in emptied {
+        if let Some(Entry::File { digest, .. }) = entries.get_mut(&path) {
+            *digest = Digest::of(b"");
+        }
+    }
+    for directory in conditional {
+        let below = format!("{directory}/");
+        let first = entries.range(below.clone()..).next();
+        if first.is_some_and(|(path, _)| path.starts_with(&below)) {
+            entries.insert(directory, Entry::Directory);
+        }
+    }
+    entries
+}

@@ -1,0 +1,223 @@
+//! One directory's names or one file's content, as they were at one time.
+//!
+//! The kernel stamps every change: what has the same stamp after it was read as before
+//! did not change meanwhile.
+
+use crate::content;
+use crate::entry::{Entry, Mode, escape};
+use crate::identity::{Identity, Timestamp};
+use crate::stat_cache::StatCache;
+use rustix::fs::{AtFlags, FileType, Mode as OpenMode, OFlags, RawDir, SeekFrom, Stat};
+use rustix::io::Errno;
+use rustix::path::Arg;
+use rustix::process::{Resource, getrlimit, setrlimit};
+use std::ffi::{CStr, CString};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use xtask_core::error::{Code, Failure};
+use xtask_core::interrupt;
+
+/// How often something that changes under our eyes is tried.
+const ATTEMPTS: usize = 10;
+/// What was touched less than this ago is waited for: within one tick of the clock (10 ms at
+/// most) a second change would not show, and a `write` is stamped before its bytes arrive.
+const QUIET: Duration = Duration::from_millis(10);
+/// As many handles as a tree may need: one for each level that is being read.
+const HANDLES: u64 = 65_536;
+
+/// Why something has no entry. Whoever knows where it is makes an error of it.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The name leads to something else than a moment ago, or to nothing.
+    Changing,
+    /// We were told to stop.
+    Interrupted(Failure),
+    /// The kernel does not let us do this.
+    Refused(&'static str, Errno),
+    /// Its content cannot be read.
+    Unreadable(anyhow::Error),
+    /// There is no such thing in an image.
+    Kind(FileType),
+}
+
+/// The error of [`Trouble::Changing`], told apart by whoever may try again.
+#[derive(Debug, thiserror::Error)]
+#[error("{} changes while it is being read", .0.display())]
+pub(super) struct Changing(PathBuf);
+
+impl Trouble {
+    /// Of something that was there when it was listed.
+    fn of(what: &'static str) -> impl Fn(Errno) -> Self + Copy {
+        move |errno| match errno {
+            // It is of another kind now, or is no more.
+            Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::INVAL | Errno::NXIO => {
+                Self::Changing
+            }
+            errno => Self::Refused(what, errno),
+        }
+    }
+
+    /// As an error that names the place.
+    pub(super) fn at(self, path: &Path) -> anyhow::Error {
+        let place = path.display();
+        match self {
+            Self::Changing => Changing(path.to_owned()).into(),
+            Self::Interrupted(failure) => failure.into(),
+            Self::Unreadable(error) => error.context(format!("failed to read {place}")),
+            Self::Kind(kind) => {
+                let kind = match kind {
+                    FileType::Fifo => "a pipe",
+                    FileType::Socket => "a socket",
+                    FileType::CharacterDevice | FileType::BlockDevice => "a device",
+                    _ => "of no known kind",
+                };
+                Failure::new(
+                    Code::Build,
+                    format!("{place} is {kind}, not a file, directory or link"),
+                )
+                .hint("remove it, or name it in .dockerignore or in `package.exclude`")
+                .into()
+            }
+            Self::Refused(what, errno) => {
+                let failure = Failure::new(Code::Build, format!("failed to {what} {place}"));
+                let failure = match errno {
+                    Errno::MFILE | Errno::NFILE => failure.hint(format!("ulimit -n {HANDLES}")),
+                    Errno::ACCESS | Errno::PERM => failure.hint("make it readable, or exclude it"),
+                    _ => failure,
+                };
+                failure.because(std::io::Error::from(errno)).into()
+            }
+        }
+    }
+}
+
+/// Opens the root of a tree. A link is followed, as Docker does.
+pub(super) fn open_root(path: &Path) -> Result<OwnedFd, Trouble> {
+    open(rustix::fs::CWD, path, OFlags::empty()).map_err(|errno| Trouble::Refused("open", errno))
+}
+
+/// Opens a directory in another one.
+pub(super) fn open_directory(parent: &OwnedFd, name: &CStr) -> Result<OwnedFd, Trouble> {
+    open(parent, name, OFlags::NOFOLLOW).map_err(Trouble::of("open"))
+}
+
+fn open<P: Arg + Copy>(parent: impl AsFd, name: P, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let flags = flags | OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    with_handles(|| rustix::fs::openat(&parent, name, flags, OpenMode::empty()))
+}
+
+/// Where no handle is left, takes as many as this process is allowed and tries again.
+fn with_handles<T>(open: impl Fn() -> Result<T, Errno>) -> Result<T, Errno> {
+    match open() {
+        Err(Errno::MFILE) => {
+            let mut limit = getrlimit(Resource::Nofile);
+            limit.current = Some(limit.maximum.unwrap_or(HANDLES).min(HANDLES));
+            setrlimit(Resource::Nofile, limit)?;
+            open()
+        }
+        other => other,
+    }
+}
+
+/// The names of a directory with their kinds.
+pub(super) fn list(
+    directory: &OwnedFd,
+    buffer: &mut [MaybeUninit<u8>],
+) -> Result<Vec<(CString, FileType)>, Trouble> {
+    let refused = Trouble::of("list");
+    for _ in 0..ATTEMPTS {
+        let before = state_of(directory).map_err(refused)?;
+        if !is_fresh(&before) {
+            let names = list_once(directory, buffer).map_err(refused)?;
+            if state_of(directory).map_err(refused)? == before {
+                return Ok(names);
+            }
+        }
+        wait()?;
+    }
+    Err(Trouble::Changing)
+}
+
+fn list_once(
+    directory: &OwnedFd,
+    buffer: &mut [MaybeUninit<u8>],
+) -> Result<Vec<(CString, FileType)>, Errno> {
+    rustix::fs::seek(directory, SeekFrom::Start(0))?;
+    let mut names = Vec::new();
+    let mut entries = RawDir::new(directory, buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        let kind = match entry.file_type() {
+            // Some file systems keep it only with the file.
+            FileType::Unknown => FileType::from_raw_mode(look_at(directory, name)?.st_mode),
+            kind => kind,
+        };
+        names.push((name.to_owned(), kind));
+    }
+    Ok(names)
+}
+
+/// The entry of anything that was no directory when it was listed.
+pub(super) fn read(
+    directory: &OwnedFd,
+    name: &CStr,
+    cache: &StatCache,
+    buffer: &mut [u8],
+) -> Result<Entry, Trouble> {
+    let refused = Trouble::of("read");
+    for _ in 0..ATTEMPTS {
+        let stat = look_at(directory, name).map_err(refused)?;
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        if kind.is_symlink() {
+            let target = rustix::fs::readlinkat(directory, name, Vec::new()).map_err(refused)?;
+            return Ok(Entry::Symlink {
+                target: escape(target.to_bytes()),
+            });
+        }
+        if kind.is_dir() {
+            break;
+        }
+        if !kind.is_file() {
+            return Err(Trouble::Kind(kind));
+        }
+        let before = Identity::from(stat);
+        let mode = Mode::of(before.mode);
+        if let Some(digest) = cache.get(&before) {
+            return Ok(Entry::File { mode, digest });
+        }
+        if is_fresh(&before) {
+            wait()?;
+            continue;
+        }
+        let file = with_handles(|| content::open(directory, name)).map_err(refused)?;
+        let digest = content::hash(&file, buffer).map_err(Trouble::Unreadable)?;
+        if state_of(&file).map_err(refused)? == before {
+            cache.insert(&before, digest, &file);
+            return Ok(Entry::File { mode, digest });
+        }
+    }
+    Err(Trouble::Changing)
+}
+
+fn look_at(directory: &OwnedFd, name: &CStr) -> Result<Stat, Errno> {
+    rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
+}
+
+fn state_of(handle: impl AsFd) -> Result<Identity, Errno> {
+    rustix::fs::fstat(handle).map(Identity::from)
+}
+
+/// Whether it was touched so lately that it may be touched again without showing.
+fn is_fresh(state: &Identity) -> bool {
+    Timestamp::now().distance(state.changed) < QUIET
+}
+
+fn wait() -> Result<(), Trouble> {
+    interrupt::sleep(QUIET).map_err(Trouble::Interrupted)
+}
