@@ -72,7 +72,7 @@ fn faults_are_named_by_line_and_key() {
     let cases = [
         ("port = 5013", "port = \"5013\""),
         ("secret = \"generator\"", "secret = \"generators\""),
-        ("image = \"app\"", "image = \"application\""),
+        ("image = \"orchestrator\"", "image = \"application\""),
         ("health_path = \"/health\"", "health_path = \"health\""),
         ("account = \"000000000001\"", "account = \"1\""),
         ("desired_tasks = 1", "desired_tasks = 0"),

@@ -19,9 +19,9 @@ fn build_script(body: &str) -> String {
     format!("fn main() {{ {body} }}\n")
 }
 
-/// `app` must not be built: the message holds all of `named`, the hint `hint`.
+/// `orchestrator` must not be built: the message holds all of `named`, the hint `hint`.
 fn refused(checkout: &Checkout, named: &[&str], hint: &str) {
-    let ran = checkout.run(&["build", "app", "--json"]);
+    let ran = checkout.run(&["build", "orchestrator", "--json"]);
     assert_eq!(ran.code, 5, "{named:?}: {ran:?}");
     let error = ran.json()["error"].clone();
     let message = error["message"].as_str().unwrap();
@@ -31,7 +31,7 @@ fn refused(checkout: &Checkout, named: &[&str], hint: &str) {
     }
     assert!(error["hint"].as_str().unwrap().contains(hint), "{error}");
     // Nothing of it remains, and the next build refuses it again.
-    assert!(registry::tags(REGISTRY, &checkout.repository("app")).is_empty());
+    assert!(registry::tags(REGISTRY, &checkout.repository("orchestrator")).is_empty());
     assert!(!checkout.path("target/xtask/prebuilt/rust").exists());
 }
 
@@ -122,7 +122,9 @@ fn the_machine_is_not_compiled_in() {
     );
     // Mended: nothing of the refused compiles is held against it.
     checkout.write("server/src/main.rs", &print("env!(\"CARGO_PKG_NAME\")"));
-    let built = checkout.run(&["build", "app", "--json"]).expect_success();
+    let built = checkout
+        .run(&["build", "orchestrator", "--json"])
+        .expect_success();
     let reference = built.json()["images"][0]["reference"]
         .as_str()
         .unwrap()

@@ -64,7 +64,7 @@ impl Drop for Moving {
     }
 }
 
-/// Makes `server`, which image `app` is made of, build upon a base of the test's.
+/// Makes `server`, which image `orchestrator` is made of, build upon a base of the test's.
 fn build_upon(checkout: &Checkout, reference: &str) {
     checkout.write(
         "server/Dockerfile",
@@ -77,17 +77,19 @@ fn bases(checkout: &Checkout, arguments: &[&str]) -> Value {
     checkout.run(&arguments).expect_success().json()
 }
 
-/// The row of the base that `app` is built upon.
+/// The row of the base that `orchestrator` is built upon.
 fn row(checkout: &Checkout, arguments: &[&str]) -> Value {
     let listing = bases(checkout, arguments);
     let rows = listing["bases"].as_array().unwrap();
-    let of_app = |row: &&Value| row["images"] == json!(["app"]);
+    let of_app = |row: &&Value| row["images"] == json!(["orchestrator"]);
     rows.iter().find(of_app).unwrap().clone()
 }
 
-/// Builds `app`: its outcome, and the base in its image.
+/// Builds `orchestrator`: its outcome, and the base in its image.
 fn build_app(checkout: &Checkout) -> (Value, String) {
-    let ran = checkout.run(&["build", "app", "--json"]).expect_success();
+    let ran = checkout
+        .run(&["build", "orchestrator", "--json"])
+        .expect_success();
     let outcome = ran.json()["images"][0].clone();
     let reference = outcome["reference"].as_str().unwrap();
     let environment = docker(&["image", "inspect", "--format", "{{.Config.Env}}", reference]);
@@ -167,7 +169,7 @@ fn an_image_that_only_the_engine_has_is_used_and_not_pinned() {
     docker(&["tag", "debian:trixie-slim", &reference]);
     build_upon(&checkout, &reference);
     let found = row(&checkout, &["--update"]);
-    let built = checkout.run(&["build", "app", "--json"]);
+    let built = checkout.run(&["build", "orchestrator", "--json"]);
     let text = checkout.run(&["bases"]).stdout;
     docker(&["rmi", &reference]);
     assert_eq!(
@@ -208,7 +210,7 @@ fn a_stage_with_the_name_of_its_base_is_refused() {
         "server/Dockerfile",
         &format!("FROM {name} AS {name}\nFROM {name}\n"),
     );
-    let ran = checkout.run(&["build", "app", "--json"]);
+    let ran = checkout.run(&["build", "orchestrator", "--json"]);
     docker(&["rmi", &name]);
     let message = format!("a stage and a base image are both named `{name}`");
     assert!(ran.stdout.contains(&message), "{ran:?}");
@@ -218,7 +220,10 @@ fn a_stage_with_the_name_of_its_base_is_refused() {
 fn malformed_files_are_named_by_line() {
     let checkout = Checkout::new();
     checkout.write("server/Dockerfile", "FROM scratch\n\nCOPY --from=3 /x /y\n");
-    for arguments in [&["bases", "--json"][..], &["build", "app", "--json"]] {
+    for arguments in [
+        &["bases", "--json"][..],
+        &["build", "orchestrator", "--json"],
+    ] {
         let error = checkout.run(arguments).json()["error"].clone();
         assert_eq!(
             error["message"],

@@ -16,7 +16,7 @@ const PRESENT: [&str; 2] = ["present", "present"];
 fn what_was_built_once_is_found_again() {
     let checkout = Checkout::new();
     let first = checkout.build();
-    assert_eq!(first["app"]["state"], "built");
+    assert_eq!(first["orchestrator"]["state"], "built");
     let reference = first["generator"]["reference"].as_str().unwrap();
     assert_eq!(checkout.run_image(reference), "tool one");
 
@@ -38,7 +38,7 @@ fn only_what_depends_on_an_edit_is_built() {
 
     checkout.replace("shared/src/lib.rs", "tool one", "tool two");
     let built = checkout.build();
-    assert_eq!(built["app"]["state"], "present");
+    assert_eq!(built["orchestrator"]["state"], "present");
     assert_eq!(built["generator"]["state"], "built");
     let difference = &built["generator"]["why"][0];
     assert_eq!(difference["kind"], "file");
@@ -86,8 +86,8 @@ fn an_edit_that_keeps_its_time_is_in_the_image() {
         );
         touch(&checkout, "server/src/main.rs", time);
         let built = checkout.build();
-        assert_eq!(built["app"]["state"], "built");
-        let reference = built["app"]["reference"].as_str().unwrap();
+        assert_eq!(built["orchestrator"]["state"], "built");
+        let reference = built["orchestrator"]["reference"].as_str().unwrap();
         assert_eq!(checkout.run_image(reference), format!("server {word}"));
     }
 }
@@ -101,7 +101,9 @@ fn an_edit_during_the_compile_starts_over() {
         "fn main() { let path = \"src/main.rs\"; let text = std::fs::read_to_string(path).unwrap(); \
          if text.contains(\"one\") { std::fs::write(path, text.replace(\"one\", \"two\")).unwrap(); } }\n",
     );
-    let ran = checkout.run(&["build", "app", "--json"]).expect_success();
+    let ran = checkout
+        .run(&["build", "orchestrator", "--json"])
+        .expect_success();
     assert!(
         ran.stderr
             .contains("app: starts over, because file server/src/main.rs changed"),
@@ -156,7 +158,7 @@ fn the_same_key_gives_the_same_digest_elsewhere() {
         .output()
         .unwrap();
     let there = common::ran(&output).expect_success().json();
-    for (number, image) in ["app", "generator"].into_iter().enumerate() {
+    for (number, image) in ["generator", "orchestrator"].into_iter().enumerate() {
         let there = &there["images"][number];
         assert_eq!(there["state"], "built", "{image}");
         assert_eq!(here[image]["key"], there["key"], "{image}");
@@ -180,7 +182,9 @@ fn settings_of_the_compile_reach_the_image() {
         &format!("{manifest}[features]\nloud = []\n"),
     );
     let expect = |printed: &str, why: &str| {
-        let ran = checkout.run(&["build", "app", "--json"]).expect_success();
+        let ran = checkout
+            .run(&["build", "orchestrator", "--json"])
+            .expect_success();
         let built = ran.json()["images"][0].clone();
         assert_eq!(built["state"], "built", "{why}");
         let reference = built["reference"].as_str().unwrap();
@@ -224,7 +228,7 @@ fn another_compiler_on_the_path_is_another_key() {
     let checkout = Checkout::new();
     let build = |env: &[(&str, &str)]| {
         let ran = checkout
-            .run_with(&["build", "app", "--json"], env)
+            .run_with(&["build", "orchestrator", "--json"], env)
             .expect_success();
         ran.json()["images"][0].clone()
     };

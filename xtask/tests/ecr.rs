@@ -20,16 +20,20 @@ impl Ecr {
     fn new() -> Self {
         let checkout = Checkout::new();
         Self {
-            repository: checkout.repository("app"),
+            repository: checkout.repository("orchestrator"),
             checkout,
             docker_config: tempfile::tempdir().unwrap(),
             cloud: common::xtask_aws(),
         }
     }
 
-    /// Builds image `app`: its outcome, and what the tools said.
+    /// Builds image `orchestrator`: its outcome, and what the tools said.
     fn build(&self, arguments: &[&str]) -> (Value, String) {
-        let arguments = [&["build", "app", "--registry", "ecr", "--json"], arguments].concat();
+        let arguments = [
+            &["build", "orchestrator", "--registry", "ecr", "--json"],
+            arguments,
+        ]
+        .concat();
         let env = [
             ("APP_GEN_XTASK_AWS", self.cloud.as_str()),
             ("DOCKER_CONFIG", self.docker_config.path().to_str().unwrap()),

@@ -23,12 +23,12 @@ const EDITS: usize = 14;
 
 /// A file with one word that one of the images prints.
 const PARTS: [(&str, &str); 10] = [
-    ("app", "server/src/main.rs"),
-    ("app", "server/src/first.rs"),
-    ("app", "server/src/second.rs"),
-    ("app", "server/words.txt"),
-    ("app", "server/build.rs"),
-    ("app", "server/data/word.txt"),
+    ("orchestrator", "server/src/main.rs"),
+    ("orchestrator", "server/src/first.rs"),
+    ("orchestrator", "server/src/second.rs"),
+    ("orchestrator", "server/words.txt"),
+    ("orchestrator", "server/build.rs"),
+    ("orchestrator", "server/data/word.txt"),
     ("generator", "tool/src/main.rs"),
     ("generator", "shared/src/lib.rs"),
     ("generator", "shared/src/deep/mod.rs"),
@@ -137,7 +137,7 @@ impl Edited {
     /// Builds and compares what both images print with what the sources say.
     fn check(&mut self, what: &str) {
         let built = self.checkout.build();
-        for image in ["app", "generator"] {
+        for image in ["orchestrator", "generator"] {
             let reference = built[image]["reference"].as_str().unwrap();
             if !self.printed.contains_key(reference) {
                 let printed = self.checkout.run_image(reference);
@@ -166,7 +166,7 @@ fn images_print_what_the_sources_say() {
     edited.check("nothing");
     let mut states = vec![edited.words.clone()];
     // Each part has its turn, in an order of its own each time.
-    let mut turns = ["app", "generator"].map(|image| {
+    let mut turns = ["orchestrator", "generator"].map(|image| {
         let parts = PARTS.iter().filter(|(of, _)| *of == image);
         let mut parts: Vec<&str> = parts.map(|(_, path)| *path).collect();
         for last in (1..parts.len()).rev() {
@@ -238,7 +238,7 @@ fn images_print_what_the_sources_say() {
     }
 }
 
-const BUILD: [&str; 3] = ["build", "app", "--json"];
+const BUILD: [&str; 3] = ["build", "orchestrator", "--json"];
 
 fn app(ran: &Ran) -> Value {
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -291,7 +291,7 @@ fn a_source_that_each_compile_writes_is_named() {
         error["hint"].as_str().unwrap().contains("OUT_DIR"),
         "{error}"
     );
-    assert!(registry::tags(REGISTRY, &checkout.repository("app")).is_empty());
+    assert!(registry::tags(REGISTRY, &checkout.repository("orchestrator")).is_empty());
 }
 
 /// The only file below the folder that `keeps` says.
@@ -332,7 +332,7 @@ fn what_is_kept_is_not_believed_damaged() {
     ];
     for (number, (path, bytes)) in damages.into_iter().enumerate() {
         fs::write(path, bytes).unwrap();
-        registry::remove_tags(REGISTRY, &checkout.repository("app"));
+        registry::remove_tags(REGISTRY, &checkout.repository("orchestrator"));
         let ran = checkout.run(&BUILD);
         let again = app(&ran);
         assert_eq!(again["state"], "built");
@@ -365,7 +365,7 @@ fn a_kept_page_is_not_believed_damaged() {
     };
     let report = Report::new(false, Verbosity::Quiet);
     let context = Context::at(checkout.root().to_owned(), "local", true, report).unwrap();
-    let page = || prebuild::npm(&context, "app", "page", &inputs).unwrap();
+    let page = || prebuild::npm(&context, "orchestrator", "page", &inputs).unwrap();
     let first = page();
     page();
     let count = || fs::read(&builds).unwrap().len();

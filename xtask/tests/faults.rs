@@ -31,12 +31,12 @@ fn error(ran: &Ran) -> Value {
     error
 }
 
-/// The outcome of image `app`, the only one that was built.
+/// The outcome of image `orchestrator`, the only one that was built.
 fn app(ran: Ran) -> Value {
     ran.expect_success().json()["images"][0].clone()
 }
 
-const BUILD: [&str; 3] = ["build", "app", "--json"];
+const BUILD: [&str; 3] = ["build", "orchestrator", "--json"];
 
 #[test]
 fn a_registry_that_goes_in_the_middle_of_a_push_leaves_no_tag() {
@@ -62,7 +62,7 @@ fn a_registry_that_goes_in_the_middle_of_a_push_leaves_no_tag() {
         "{text}"
     );
     assert!(text.contains("failed to build or push"), "{text}");
-    let repository = checkout.repository("app");
+    let repository = checkout.repository("orchestrator");
     assert!(registry::tags(REGISTRY, &repository).is_empty());
 
     proxy.heal();
@@ -182,7 +182,7 @@ fn a_binary_that_needs_a_newer_libc_is_refused() {
     // The binary is compiled and kept while the base has what it needs …
     app(checkout.run(&BUILD));
     checkout.replace("app-gen-infra/platform.toml", "\"2.41\"", "\"2.10\"");
-    let repository = checkout.repository("app");
+    let repository = checkout.repository("orchestrator");
     let refused = || {
         registry::remove_tags(REGISTRY, &repository);
         let ran = checkout.run(&BUILD);
@@ -233,7 +233,7 @@ fn a_missing_tool_is_named() {
         assert!(error.to_string().contains(tool), "{error}");
         assert!(error["hint"].as_str().unwrap().contains(hint), "{error}");
     }
-    assert!(registry::tags(REGISTRY, &checkout.repository("app")).is_empty());
+    assert!(registry::tags(REGISTRY, &checkout.repository("orchestrator")).is_empty());
 }
 
 #[test]

@@ -281,7 +281,7 @@ fn an_image_of_the_manifest_has_all_its_parts() {
         let ran = checkout.run(&["inputs", image, "--json"]);
         ran.expect_success().json()
     };
-    let app = inputs("app");
+    let app = inputs("orchestrator");
     assert_eq!(app["context"], "server");
     assert_eq!(app["dockerfile"]["path"], "server/Dockerfile");
     assert_eq!(app["ignore_file"]["path"], "server/.dockerignore");
@@ -297,6 +297,6 @@ fn an_image_of_the_manifest_has_all_its_parts() {
     assert!(paths(&tool["rust"]).contains(&"shared/src/lib.rs"));
 
     let plan = checkout.run(&["plan", "--json"]).expect_success().json();
-    assert_eq!(plan["images"][0]["key"], app["key"]);
+    assert_eq!(plan["images"][1]["key"], app["key"]);
     assert_eq!(checkout.run(&["inputs", "nonsense"]).code, 2);
 }

@@ -14,7 +14,7 @@ use std::fs;
 use std::io::Read as _;
 use std::time::Duration;
 
-const BUILD: [&str; 3] = ["build", "app", "--json"];
+const BUILD: [&str; 3] = ["build", "orchestrator", "--json"];
 /// A child that was asked to end is killed after ten seconds.
 const END_BOUND: Duration = Duration::from_secs(15);
 const BUILD_BOUND: Duration = Duration::from_secs(60);
@@ -25,7 +25,7 @@ fn assert_stopped(checkout: &Checkout, build: &mut Started) {
     assert_eq!(ran.code, 130, "{ran:?}");
     assert_eq!(ran.json()["error"]["exit_code"], 130);
     assert_eq!(processes_of(checkout.root()), Vec::<String>::new());
-    assert!(registry::tags(REGISTRY, &checkout.repository("app")).is_empty());
+    assert!(registry::tags(REGISTRY, &checkout.repository("orchestrator")).is_empty());
 }
 
 /// Builds, and returns what the image prints.

@@ -21,7 +21,7 @@ struct Table {
     checkout: Checkout,
 }
 
-/// One edit: what it does, the differences it makes to `app` and to `generator`.
+/// One edit: what it does, the differences it makes to `orchestrator` and to `generator`.
 type Case<'a> = (&'a str, &'a dyn Fn(&Path), &'a [&'a str], &'a [&'a str]);
 
 impl Table {
@@ -64,10 +64,10 @@ impl Table {
         lock(checkout.root());
         let [_, newest] = base64_versions();
         hold_base64(checkout.root(), &newest);
-        for image in ["app", "generator"] {
+        for image in ["orchestrator", "generator"] {
             let context = context(checkout.root());
             let key = key_of(&context, image).unwrap();
-            KeyStore::new(&context.records(), image)
+            KeyStore::new(&context.cache_folder(), image)
                 .remember(&key)
                 .unwrap();
         }
@@ -124,7 +124,8 @@ impl Table {
             .unwrap();
         edit(copy.path());
         let plan = self.ask(copy.path(), &["plan", "--json"], env);
-        [0, 1].map(|index| {
+        // In the order of the table; the plan has them by name.
+        [1, 0].map(|index| {
             let image = &plan["images"][index];
             let why = image["why"].as_array().unwrap();
             assert_eq!(why.is_empty(), image["key"] == image["before"], "{image}");

@@ -55,7 +55,7 @@ impl Copy {
             Report::new(false, Verbosity::Quiet),
         )
         .unwrap();
-        ["app", "generator"].map(|image| key_of(&context, image).unwrap())
+        ["orchestrator", "generator"].map(|image| key_of(&context, image).unwrap())
     }
 }
 

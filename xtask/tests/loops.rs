@@ -109,7 +109,7 @@ fn an_edit_goes_to_users_and_what_does_not_serve_is_taken_back() {
     // The page alone: no Rust compiles.
     let edited = Edit::of("app-gen-saas/web/index.html", title, &edited_title);
     let (code, plan) = asked(&next("plan"));
-    let app = &plan["images"][0];
+    let app = &plan["images"][1];
     assert_eq!((code, &app["state"]), (0, &"build".into()), "{plan:#}");
     let steps: Vec<&str> = app["steps"]
         .as_array()
@@ -135,12 +135,12 @@ fn an_edit_goes_to_users_and_what_does_not_serve_is_taken_back() {
     drop(broken);
     let (code, answer) = asked(&validate);
     assert_eq!((code, &answer["state"]), (0, &"validated".into()));
-    let key = &answer["images"][0]["key"];
+    let key = &answer["images"][1]["key"];
 
     let (code, deployed) = asked(&next("deploy"));
     assert_eq!((code, &deployed["state"]), (0, &"deployed".into()));
     let release = &deployed["release"];
-    assert_eq!(release["images"]["app"]["key"], *key);
+    assert_eq!(release["images"]["orchestrator"]["key"], *key);
     assert!(page().contains(&edited_title));
 
     // Nor does an image that nobody proved.

@@ -24,7 +24,7 @@ use xtask_docker::registry::Repository;
 struct Platform {
     machine: Machine,
     cloud: String,
-    /// Of image `app`, in the order of builds.
+    /// Of image `orchestrator`, in the order of builds.
     built: Vec<Value>,
 }
 
@@ -62,7 +62,7 @@ impl Platform {
     }
 
     fn build(&self) -> Value {
-        self.xtask(&["build", "app"])["images"][0].clone()
+        self.xtask(&["build", "orchestrator"])["images"][0].clone()
     }
 
     fn xtask(&self, arguments: &[&str]) -> Value {
@@ -100,7 +100,7 @@ impl Platform {
         let record = json!({
             "id": id(number), "at": "", "by": "a test", "git": null,
             "content": format!("content {number}"),
-            "images": { "app": { "reference": image["reference"], "key": image["key"] } },
+            "images": { "orchestrator": { "reference": image["reference"], "key": image["key"] } },
             "service": { "cluster": "c", "name": "s", "load_balancer": "l" },
             "task_definition": null, "outcome": outcome, "reason": null, "restores": null,
             "url": null, "seconds": 1.0,
@@ -129,7 +129,7 @@ impl Platform {
 
     fn repository(&self) -> Repository {
         let checkout = &self.machine.checkout;
-        Repository::new(&checkout.registry(), &checkout.repository("app"))
+        Repository::new(&checkout.registry(), &checkout.repository("orchestrator"))
     }
 
     /// The tags that the registry lists.

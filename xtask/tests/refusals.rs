@@ -103,7 +103,7 @@ fn a_port_taken_by_something_else_names_the_key_that_moves_it() {
 fn code_that_does_not_compile_is_a_build_failure() {
     let checkout = Checkout::new();
     checkout.write("server/src/main.rs", "fn main() { nonsense }\n");
-    let ran = checkout.run(&["build", "app", "--json"]);
+    let ran = checkout.run(&["build", "orchestrator", "--json"]);
     assert_eq!(ran.code, 5, "{ran:?}");
     assert!(
         ran.stderr.contains("cannot find value `nonsense`"),

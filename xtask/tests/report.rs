@@ -39,7 +39,11 @@ fn event(line: &str) -> Value {
 #[test]
 fn progress_is_an_object_a_line_with_json() {
     let checkout = Checkout::new();
-    let (code, result, progress) = run(&checkout, &["build", "app", "--json", "--verbose"], &[]);
+    let (code, result, progress) = run(
+        &checkout,
+        &["build", "orchestrator", "--json", "--verbose"],
+        &[],
+    );
     assert_eq!(code, 0, "{progress}");
     assert_eq!(result.lines().count(), 1);
     let events: Vec<Value> = progress.lines().map(event).collect();
@@ -48,14 +52,18 @@ fn progress_is_an_object_a_line_with_json() {
     }
 
     // Quiet: the result stays, in both forms, and nothing else.
-    let (_, again, progress) = run(&checkout, &["build", "app", "--json", "--quiet"], &[]);
+    let (_, again, progress) = run(
+        &checkout,
+        &["build", "orchestrator", "--json", "--quiet"],
+        &[],
+    );
     let again: Value = serde_json::from_str(&again).unwrap();
     assert_eq!(
         (&again["images"][0]["state"], &*progress),
         (&"present".into(), "")
     );
     checkout.write("server/src/main.rs", "fn main() {}\n");
-    let (_, table, progress) = run(&checkout, &["build", "app", "--quiet"], &[]);
+    let (_, table, progress) = run(&checkout, &["build", "orchestrator", "--quiet"], &[]);
     assert!(table.contains("built"), "{table}");
     assert_eq!(progress, "");
 
@@ -63,7 +71,7 @@ fn progress_is_an_object_a_line_with_json() {
     for (arguments, code) in [
         (&["build", "nonsense", "--json", "--quiet"][..], 2),
         (&["build", "--nonsense", "--json"], 2),
-        (&["build", "app", "--json", "--env", "moon"], 2),
+        (&["build", "orchestrator", "--json", "--env", "moon"], 2),
     ] {
         let (ended, result, progress) = run(&checkout, arguments, &[]);
         assert_eq!(ended, code, "{progress}");
@@ -87,7 +95,7 @@ fn a_workflow_gets_groups_an_annotation_and_a_summary() {
         ("GITHUB_ACTIONS", "true"),
         ("GITHUB_STEP_SUMMARY", summary.as_str()),
     ];
-    let (code, table, progress) = run(&checkout, &["build", "app"], &env);
+    let (code, table, progress) = run(&checkout, &["build", "orchestrator"], &env);
     assert_eq!(code, 0, "{progress}");
     let mut open = false;
     for line in progress.lines() {
@@ -110,7 +118,7 @@ fn a_workflow_gets_groups_an_annotation_and_a_summary() {
         "owner = \"test\"",
         "ownr = \"50%\"",
     );
-    let (code, _, progress) = run(&checkout, &["build", "app"], &env);
+    let (code, _, progress) = run(&checkout, &["build", "orchestrator"], &env);
     assert_eq!(code, 4);
     let last = progress.lines().last().unwrap();
     assert!(
@@ -121,7 +129,7 @@ fn a_workflow_gets_groups_an_annotation_and_a_summary() {
 
     // Elsewhere there are no commands of a workflow.
     let env = [("GITHUB_ACTIONS", "false")];
-    let (_, _, progress) = run(&checkout, &["build", "app"], &env);
+    let (_, _, progress) = run(&checkout, &["build", "orchestrator"], &env);
     assert!(progress.starts_with("error: "), "{progress}");
     assert!(!progress.contains("::"), "{progress}");
 }

@@ -275,7 +275,11 @@ fn a_file_is_there_for_as_long_as_its_holder() {
 #[test]
 fn the_file_of_a_killed_holder_is_swept_by_the_next_command() {
     let vault = Vault::new("killed");
-    for next in [&["secrets", "list"][..], &["build", "app"], &["preflight"]] {
+    for next in [
+        &["secrets", "list"][..],
+        &["build", "orchestrator"],
+        &["preflight"],
+    ] {
         let (mut holder, file) = vault.materialize();
         holder.signal(Signal::KILL);
         holder.ends_within(END_BOUND);
@@ -399,7 +403,7 @@ fn no_command_shows_a_value() {
         }
         let mut line: Vec<&str> = name.split(' ').collect();
         if matches!(name, "why" | "inputs") {
-            line.push("app");
+            line.push("orchestrator");
         }
         for mode in [
             &[][..],

@@ -37,7 +37,7 @@ fn assert_validated(answer: &Value) {
         .iter()
         .map(|image| image["image"].as_str().unwrap())
         .collect();
-    assert_eq!(images, ["app", "generator"], "{answer}");
+    assert_eq!(images, ["generator", "orchestrator"], "{answer}");
     let smoke = &answer["smoke"];
     let task = smoke["task"].as_str().unwrap();
     let arn = format!(

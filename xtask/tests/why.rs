@@ -16,7 +16,9 @@ use xtask_image::build::key_of;
 use xtask_image::key::store::KeyStore;
 
 fn plan(checkout: &Checkout) -> Value {
-    let ran = checkout.run(&["plan", "app", "--json"]).expect_success();
+    let ran = checkout
+        .run(&["plan", "orchestrator", "--json"])
+        .expect_success();
     ran.json()["images"][0].clone()
 }
 
@@ -30,7 +32,7 @@ fn steps(plan: &Value) -> Vec<&str> {
 
 /// The lines of `why app` and what follows, less the one that names the keys.
 fn why(checkout: &Checkout, arguments: &[&str]) -> Vec<String> {
-    let arguments = [&["why", "app"], arguments].concat();
+    let arguments = [&["why", "orchestrator"], arguments].concat();
     let stdout = checkout.run(&arguments).expect_success().stdout;
     stdout
         .lines()
@@ -62,7 +64,10 @@ fn a_plan_is_what_the_build_then_does() {
         (&first["before"], &first["why"]),
         (&Value::Null, &json!([]))
     );
-    let text = checkout.run(&["plan", "app"]).expect_success().stdout;
+    let text = checkout
+        .run(&["plan", "orchestrator"])
+        .expect_success()
+        .stdout;
     assert!(text.contains("not built here before"), "{text}");
     assert!(
         text.contains("\napp: compile server, pack server, push "),
@@ -72,11 +77,13 @@ fn a_plan_is_what_the_build_then_does() {
     assert!(!records(&checkout).exists());
     assert!(!checkout.path("target/xtask/prebuilt").exists());
     assert_eq!(
-        registry::tags(REGISTRY, &checkout.repository("app")),
+        registry::tags(REGISTRY, &checkout.repository("orchestrator")),
         [""; 0]
     );
 
-    let ran = checkout.run(&["build", "app", "--json"]).expect_success();
+    let ran = checkout
+        .run(&["build", "orchestrator", "--json"])
+        .expect_success();
     let built = ran.json()["images"][0].clone();
     assert_eq!(built["key"], first["key"]);
     assert_eq!(
@@ -106,11 +113,14 @@ fn a_plan_is_what_the_build_then_does() {
     // Compiled here, and gone from the registry.
     checkout.replace("server/src/main.rs", "two", "one");
     checkout.write("server/notes.txt", "a file of the context\n");
-    registry::remove_tags(REGISTRY, &checkout.repository("app"));
+    registry::remove_tags(REGISTRY, &checkout.repository("orchestrator"));
     let gone = plan(&checkout);
     assert_eq!(steps(&gone), ["reuse-binary", "pack", "push"]);
     assert_eq!((&gone["before"], &gone["why"]), (&gone["key"], &json!([])));
-    let text = checkout.run(&["plan", "app"]).expect_success().stdout;
+    let text = checkout
+        .run(&["plan", "orchestrator"])
+        .expect_success()
+        .stdout;
     assert!(text.contains("the registry does not have it"), "{text}");
 }
 
@@ -127,8 +137,8 @@ fn any_two_kept_keys_can_be_compared() {
             Report::new(false, Verbosity::Quiet),
         )
         .unwrap();
-        let key = key_of(&context, "app").unwrap();
-        let store = KeyStore::new(&context.records(), "app");
+        let key = key_of(&context, "orchestrator").unwrap();
+        let store = KeyStore::new(&context.cache_folder(), "orchestrator");
         store.remember(&key).unwrap();
         key.hex
     };
@@ -150,10 +160,13 @@ fn any_two_kept_keys_can_be_compared() {
     );
     assert_eq!(why(&checkout, &["--key", "latest"]), [""; 0]);
 
-    let (code, error) = refusal(&checkout, &["why", "app", "--against", "0123456789"]);
+    let (code, error) = refusal(
+        &checkout,
+        &["why", "orchestrator", "--against", "0123456789"],
+    );
     assert_eq!(
         (code, &error["message"]),
-        (2, &json!("image app has no kept key 0123456789"))
+        (2, &json!("image orchestrator has no kept key 0123456789"))
     );
     let hint = error["hint"].as_str().unwrap();
     for key in [&one, &two] {
@@ -162,11 +175,14 @@ fn any_two_kept_keys_can_be_compared() {
 
     let twin = format!("{}{}", &two[..60], "0000");
     fs::write(records(&checkout).join(format!("{twin}.json")), "{}").unwrap();
-    let (code, error) = refusal(&checkout, &["why", "app", "--against", &two[..10]]);
-    let message = format!("image app has 2 kept keys that begin with {}", &two[..10]);
+    let (code, error) = refusal(&checkout, &["why", "orchestrator", "--against", &two[..10]]);
+    let message = format!(
+        "image orchestrator has 2 kept keys that begin with {}",
+        &two[..10]
+    );
     assert_eq!((code, &error["message"]), (2, &json!(message)));
     // It does not hash to its name.
-    let (code, error) = refusal(&checkout, &["why", "app", "--against", &twin]);
+    let (code, error) = refusal(&checkout, &["why", "orchestrator", "--against", &twin]);
     assert_eq!(code, 1);
     let message = error["message"].as_str().unwrap();
     assert!(
@@ -185,16 +201,18 @@ fn what_cannot_be_answered_says_what_to_do() {
     let port = free.local_addr().unwrap().port();
     drop(free);
     let checkout = Checkout::with_registry_port(port);
-    let ran = checkout.run(&["why", "app"]);
+    let ran = checkout.run(&["why", "orchestrator"]);
     assert_eq!(ran.code, 2);
     insta::assert_snapshot!(ran.stderr, @r"
-    error: image app was neither built nor found by this checkout
+    error: image orchestrator was neither built nor found by this checkout
     hint: cargo xtask build app
     ");
     assert_eq!(refusal(&checkout, &["why", "nonsense"]).0, 2);
     for key in ["abc", "nothex!", "", "latest2"] {
         assert_eq!(
-            checkout.run(&["why", "app", "--against", key]).code,
+            checkout
+                .run(&["why", "orchestrator", "--against", key])
+                .code,
             2,
             "{key}"
         );
@@ -225,5 +243,8 @@ fn inputs_of_another_form_are_named_as_such() {
     );
     assert_eq!(lines.len(), 1);
     assert_eq!(plan(&checkout)["why"][0]["kind"], "form");
-    assert_eq!(refusal(&checkout, &["why", "app", "--key", &key]).0, 2);
+    assert_eq!(
+        refusal(&checkout, &["why", "orchestrator", "--key", &key]).0,
+        2
+    );
 }

@@ -1,5 +1,5 @@
 /**
- * The images of a synthesis, given as context: `-c images.app=REPOSITORY@sha256:…`.
+ * The images of a synthesis, given as context: `-c images.orchestrator=REPOSITORY@sha256:…`.
  *
  * A tag is refused. A template that names one does not change when the tag moves,
  * so nothing would be deployed, and a task that restarts could run something else.

@@ -7,8 +7,8 @@ const REPOSITORY = "000000000001.dkr.ecr.us-east-1.amazonaws.com/app-gen-saas-ap
 
 /** What is said of the service stack when the orchestrator's image is given like this. */
 function faults(image: string | undefined): string[] {
-  const { "images.app": _, ...others } = images("dev");
-  const given = createApp("dev", { context: image === undefined ? others : { ...others, "images.app": image } });
+  const { "images.orchestrator": _, ...others } = images("dev");
+  const given = createApp("dev", { context: image === undefined ? others : { ...others, "images.orchestrator": image } });
   const errors = (concern: (typeof CONCERNS)[number]) =>
     Annotations.fromStack(given[concern]).findError("*", Match.anyValue()).map((found) => String(found.entry.data));
   for (const concern of CONCERNS.filter((concern) => concern !== "service")) {
@@ -24,17 +24,17 @@ test("a digest of the environment's own repository is taken", () => {
 });
 
 test("without an image only the service stack cannot be deployed", () => {
-  assert.deepEqual(faults(undefined), ["no image is given: add -c images.app=REPOSITORY@sha256:DIGEST"]);
+  assert.deepEqual(faults(undefined), ["no image is given: add -c images.orchestrator=REPOSITORY@sha256:DIGEST"]);
 });
 
 test("a tag is refused", () => {
   assert.deepEqual(faults(`${REPOSITORY}:dev`), [
-    `images.app is \`${REPOSITORY}:dev\`, which is no image by digest: REPOSITORY@sha256:DIGEST`,
+    `images.orchestrator is \`${REPOSITORY}:dev\`, which is no image by digest: REPOSITORY@sha256:DIGEST`,
   ]);
 });
 
 test("a repository that the execution role cannot pull from is refused", () => {
   assert.deepEqual(faults(`localhost:5000/app-gen-saas-app@${DIGEST}`), [
-    `images.app is of localhost:5000/app-gen-saas-app, but dev pulls from ${REPOSITORY}`,
+    `images.orchestrator is of localhost:5000/app-gen-saas-app, but dev pulls from ${REPOSITORY}`,
   ]);
 });

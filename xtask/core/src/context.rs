@@ -63,8 +63,8 @@ impl Context {
 
     /// Records and caches of this checkout.
     #[must_use]
-    pub fn records(&self) -> PathBuf {
-        paths::records(&self.root)
+    pub fn cache_folder(&self) -> PathBuf {
+        paths::cache_folder(&self.root)
     }
 
     /// The environment's entry of the manifest.

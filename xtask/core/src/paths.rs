@@ -1,4 +1,4 @@
-//! Where things lie: the checkout, its records, and the state shared by checkouts.
+//! Where things lie: the checkout, its cache, and the state shared by checkouts.
 
 use crate::error::{Code, Failure};
 use anyhow::Context as _;
@@ -29,7 +29,7 @@ pub fn checkout_root(start: &Path) -> Result<PathBuf, Failure> {
 
 /// Records and caches of one checkout: `target/xtask`.
 #[must_use]
-pub fn records(root: &Path) -> PathBuf {
+pub fn cache_folder(root: &Path) -> PathBuf {
     root.join("target/xtask")
 }
 

@@ -115,7 +115,7 @@ fn folder(root: &Path, project: &Path) -> anyhow::Result<PathBuf> {
         })?;
         inputs.extend_from_slice(&bytes);
     }
-    Ok(paths::records(root)
+    Ok(paths::cache_folder(root)
         .join("npm")
         .join(&digest_bytes(&inputs)[..16]))
 }

@@ -54,12 +54,12 @@ impl Workspace {
             .unwrap();
     }
 
-    fn records(&self) -> PathBuf {
+    fn cache_folder(&self) -> PathBuf {
         self.folder.path().join("records")
     }
 
     fn resolve(&self, package: &str) -> anyhow::Result<Closure> {
-        closure::resolve(&self.root(), &self.records(), "cargo 1", package)
+        closure::resolve(&self.root(), &self.cache_folder(), "cargo 1", package)
     }
 
     fn refusal(&self, package: &str) -> Rendered {
@@ -178,7 +178,7 @@ fn an_answer_is_kept_by_the_bytes_it_comes_from() {
     );
     workspace.lock();
     let head = fs::read_to_string(workspace.root().join("app/Cargo.toml")).unwrap();
-    let cache = workspace.records().join("closures/app.json");
+    let cache = workspace.cache_folder().join("closures/app.json");
     let features = |workspace: &Workspace| {
         // Older than the next question.
         std::thread::sleep(std::time::Duration::from_millis(20));

@@ -120,7 +120,7 @@ pub fn linters_folder(context: &Context) -> anyhow::Result<PathBuf> {
     let bytes =
         std::fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
     Ok(context
-        .records()
+        .cache_folder()
         .join("venv")
         .join(&digest_bytes(&bytes)[..16]))
 }

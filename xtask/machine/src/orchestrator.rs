@@ -18,7 +18,7 @@ pub const LOG: &str = "api.log";
 /// Data and logs of `dev` in this checkout.
 #[must_use]
 pub fn dev_folder(context: &Context) -> PathBuf {
-    context.records().join("dev")
+    context.cache_folder().join("dev")
 }
 
 /// Compiles the orchestrator and the generator, unoptimised.

@@ -195,9 +195,12 @@ impl Part {
             ),
             Self::Linters => format!(
                 "pip install in a virtual environment below {}",
-                context.records().join("venv").display()
+                context.cache_folder().join("venv").display()
             ),
-            _ => format!("npm ci below {}", context.records().join("npm").display()),
+            _ => format!(
+                "npm ci below {}",
+                context.cache_folder().join("npm").display()
+            ),
         })
     }
 

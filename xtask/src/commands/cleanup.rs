@@ -37,7 +37,7 @@ struct Cleaned {
 /// Something of ours is there and cannot be removed.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let mut cleaned = Cleaned::default();
-    if lock::end_holder(&context.records().join("dev.lock"), HOLDER_GRACE)? {
+    if lock::end_holder(&context.cache_folder().join("dev.lock"), HOLDER_GRACE)? {
         cleaned.removed.push("running `dev`".to_owned());
     }
     let validate = paths::state()?.join("locks/validate");
@@ -118,7 +118,7 @@ fn remove_images_and_caches(context: &Context, cleaned: &mut Cleaned) -> anyhow:
         "validate",
         "dev",
     ] {
-        let folder: PathBuf = context.records().join(name);
+        let folder: PathBuf = context.cache_folder().join(name);
         if folder.exists() {
             std::fs::remove_dir_all(&folder)?;
             cleaned.removed.push(folder.display().to_string());

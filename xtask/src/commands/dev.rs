@@ -36,7 +36,7 @@ const WATCHED: [&str; 6] = [
 /// # Errors
 /// A port is taken, a secret is missing, or the page's server ends by itself.
 pub(crate) fn run(context: &Context) -> anyhow::Result<()> {
-    let _lock = Lock::try_take(&context.records().join("dev.lock"), "a dev")?;
+    let _lock = Lock::try_take(&context.cache_folder().join("dev.lock"), "a dev")?;
     let ports = &context.platform.local;
     let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
     xtask_machine::net::require_free(loopback, *ports.api_port.get_ref(), "local.api_port")?;

@@ -267,7 +267,7 @@ mod tests {
                 .of(vec![image(&[&key]), image(&[])])
                 .collect(),
             cache: vec![Old {
-                path: context("local").records().join("npm/0123"),
+                path: context("local").cache_folder().join("npm/0123"),
                 bytes: 3 << 19,
             }],
         };

@@ -243,7 +243,7 @@ fn page(context: &Context) -> anyhow::Result<PathBuf> {
 fn browser(context: &Context) -> anyhow::Result<()> {
     orchestrator::compile(context)?;
     let page = page(context)?;
-    let folder = context.records().join("browser");
+    let folder = context.cache_folder().join("browser");
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
     }

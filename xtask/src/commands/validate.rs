@@ -89,7 +89,7 @@ pub(super) fn validate(args: &Args, context: &Context) -> anyhow::Result<(Valida
         xtask_machine::require(context, xtask_machine::FOR_BUILD)
     })?;
     let composite = composite(context, &images)?;
-    let record_path = context.records().join("validate/record.json");
+    let record_path = context.cache_folder().join("validate/record.json");
     if !args.force
         && !args.keep
         && let Some(record) =
@@ -286,7 +286,7 @@ fn prove(
     images: &[Outcome],
     parts: &CloudParts,
 ) -> anyhow::Result<Seen> {
-    let folder = context.records().join("validate");
+    let folder = context.cache_folder().join("validate");
     let test = SmokeTest::new(context, &base_url(context), &folder);
     let result = test
         .health(&app.key, || running.orchestrator_runs())

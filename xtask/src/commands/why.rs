@@ -37,7 +37,7 @@ struct Answer {
 /// A key is not kept, or the checkout's cannot be computed.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     build::select(context, std::slice::from_ref(&args.image))?;
-    let store = KeyStore::new(&context.records(), &args.image);
+    let store = KeyStore::new(&context.cache_folder(), &args.image);
     let before = store.find(&args.against)?;
     let kept = store.read(&before)?;
     let (after, inputs) = match &args.key {

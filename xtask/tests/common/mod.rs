@@ -35,7 +35,7 @@ pub(crate) const CLOUD_REGISTRY: &str = "127.0.0.1:4566";
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
-/// A workspace of three crates: `server` (image `app`), `tool` (image
+/// A workspace of three crates: `server` (image `orchestrator`), `tool` (image
 /// `generator`) and `shared`, which only `tool` depends on.
 pub(crate) struct Checkout {
     folder: tempfile::TempDir,
@@ -161,9 +161,9 @@ impl Checkout {
              [local]\nregistry_port = {}\ncloud_port = 4566\napi_port = 5013\nweb_port = 5173\n\
              validate_port = 5113\ndatabase_port = 5413\ncompose_project = \"{name}\"\n\n\
              [environments.local]\nlog_retention_days = 7\nvpc_cidr = \"10.10.0.0/16\"\n",
-            image("app", "server"),
+            image("orchestrator", "server"),
             image("generator", "tool"),
-            consumer("app", "orchestrator"),
+            consumer("orchestrator", "orchestrator"),
             consumer("generator", "generator"),
             self.registry_port,
         )
@@ -272,10 +272,10 @@ impl Checkout {
             .into()
     }
 
-    /// `state` of `app` and `generator` after a build.
+    /// `state` of `orchestrator` and `generator` after a build.
     pub(crate) fn build_states(&self) -> [String; 2] {
         let built = self.build();
-        ["app", "generator"].map(|name| built[name]["state"].as_str().unwrap().to_owned())
+        ["orchestrator", "generator"].map(|name| built[name]["state"].as_str().unwrap().to_owned())
     }
 
     /// What the image prints when it runs.
@@ -288,7 +288,7 @@ impl Checkout {
 
 impl Drop for Checkout {
     fn drop(&mut self) {
-        for image in ["app", "generator"] {
+        for image in ["orchestrator", "generator"] {
             let repository = self.repository(image);
             for registry in [self.registry(), CLOUD_REGISTRY.to_owned()] {
                 remove_images(&format!("{registry}/{repository}"));

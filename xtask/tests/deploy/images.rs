@@ -23,7 +23,7 @@ impl Workshop {
         let reference = |name: &str| release["images"][name]["reference"].as_str().unwrap();
         Self {
             repository: format!("xtask-test-deploy-{}", std::process::id()),
-            app: reference("app").to_owned(),
+            app: reference("orchestrator").to_owned(),
             generator: reference("generator").to_owned(),
             folder: tempfile::tempdir().unwrap(),
         }
@@ -67,7 +67,7 @@ impl Workshop {
             key,
             arguments: [
                 "--image".to_owned(),
-                format!("app={registry}/{}@{digest}", self.repository),
+                format!("orchestrator={registry}/{}@{digest}", self.repository),
                 "--image".to_owned(),
                 format!("generator={}", self.generator),
             ],

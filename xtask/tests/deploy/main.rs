@@ -71,7 +71,7 @@ fn an_environment_from_its_removal_to_a_release_that_lasts() {
     let last = run(&DEPLOY).expect_success();
     took("deploy after commands that were killed", since);
     assert_eq!(last["state"], "deployed");
-    assert_eq!(served_key(&base), first["images"]["app"]["key"]);
+    assert_eq!(served_key(&base), first["images"]["orchestrator"]["key"]);
     prune::all(&last["release"], &base);
     assert_eq!(seen.seen(), Vec::<String>::new());
     drop(found);
@@ -150,7 +150,7 @@ fn deployed() -> Value {
     assert_eq!(answer["state"], "deployed");
     let release = answer["release"].clone();
     let base = address(&release);
-    assert_eq!(served_key(&base), release["images"]["app"]["key"]);
+    assert_eq!(served_key(&base), release["images"]["orchestrator"]["key"]);
     assert_injected();
 
     let smoke = &answer["smoke"];
@@ -330,7 +330,7 @@ fn forth_and_back(workshop: &Workshop, first: &Value) -> String {
     let back = back.expect_success();
     assert_eq!(back["release"]["restores"], first["id"]);
     assert_eq!(back["release"]["images"], first["images"]);
-    assert_eq!(served_key(&base), first["images"]["app"]["key"]);
+    assert_eq!(served_key(&base), first["images"]["orchestrator"]["key"]);
     let waited = users.longest_wait();
     println!(
         "users waited {:.1} s while images changed",

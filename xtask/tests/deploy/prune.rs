@@ -31,12 +31,12 @@ pub(crate) fn all(current: &Value, base: &str) {
     for what in ["releases", "definitions", "images", "cache"] {
         assert_eq!(again[what], Value::Array(Vec::new()), "{what}");
     }
-    assert_eq!(served_key(base), current["images"]["app"]["key"]);
+    assert_eq!(served_key(base), current["images"]["orchestrator"]["key"]);
     let job = jobs::submit(base, "a list that needs the generator's definition");
     jobs::whole_stream(base, &job);
     assert_eq!(jobs::job(base, &job)["state"], "succeeded");
 
     let back = run(&["rollback", "--json"]).expect_success();
     assert_eq!(back["release"]["restores"], goal["id"]);
-    assert_eq!(served_key(base), goal["images"]["app"]["key"]);
+    assert_eq!(served_key(base), goal["images"]["orchestrator"]["key"]);
 }

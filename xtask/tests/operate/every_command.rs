@@ -41,7 +41,7 @@ const WHILE_BROKEN: Lines = &[
     ("cloud status", 0),
     ("cloud up", 0),
     ("cost", 0),
-    ("deploy --image app=nonsense", 2),
+    ("deploy --image orchestrator=nonsense", 2),
     ("destroy", 11),
     ("doctor", 12),
     ("help", 0),

@@ -100,10 +100,12 @@ impl StatCache {
     /// The cache of the key with this name. Where there is none, or it cannot be
     /// believed, it starts empty.
     #[must_use]
-    pub fn open(records: &Path, name: &str) -> Self {
+    pub fn open(cache_folder: &Path, name: &str) -> Self {
         let name = Digest::of(name.as_bytes()).to_string();
         match Conditions::here() {
-            Some(conditions) => Self::open_at(&records.join("stat").join(&name[..16]), conditions),
+            Some(conditions) => {
+                Self::open_at(&cache_folder.join("stat").join(&name[..16]), conditions)
+            }
             None => Self::none(),
         }
     }

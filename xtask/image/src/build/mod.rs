@@ -117,7 +117,12 @@ pub fn select(context: &Context, wanted: &[String]) -> anyhow::Result<Vec<String
 /// As [`key::compute`].
 pub fn key_of(context: &Context, name: &str) -> anyhow::Result<Key> {
     let image = &context.platform.images[name];
-    key::compute(&context.root, &context.records(), &context.platform, image)
+    key::compute(
+        &context.root,
+        &context.cache_folder(),
+        &context.platform,
+        image,
+    )
 }
 
 /// Computes the key of an image and asks for it: one HEAD.
@@ -148,7 +153,7 @@ fn one(
         digest,
     } = look(context, name, registry)?;
     let finish = |key: &Key, digest: String, state: State| -> anyhow::Result<Outcome> {
-        let store = KeyStore::new(&context.records(), name);
+        let store = KeyStore::new(&context.cache_folder(), name);
         let reasons = store.reasons(image, key);
         store.remember(key)?;
         Ok(Outcome {
@@ -200,7 +205,7 @@ fn one(
             &key,
             &repository,
             tar,
-            &context.records(),
+            &context.cache_folder(),
         )?;
         push::verify(&key, &repository, &digest)?;
         return finish(&key, digest, State::Built);
@@ -230,5 +235,5 @@ fn assemble(context: &Context, name: &str, image: &Image, key: &Key) -> anyhow::
         let page = prebuild::npm(context, name, npm.folder.get_ref(), inputs)?;
         archive.add_entries(&page.folder, &inputs.to, &page.entries);
     }
-    archive.finish(&context.records())
+    archive.finish(&context.cache_folder())
 }

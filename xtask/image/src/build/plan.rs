@@ -101,7 +101,7 @@ fn one(context: &Context, name: &str, registry: &str) -> anyhow::Result<Plan> {
         reference: standing.repository.tagged(&standing.key.tag()),
         state,
         steps,
-        reasons: KeyStore::new(&context.records(), name)
+        reasons: KeyStore::new(&context.cache_folder(), name)
             .reasons(&context.platform.images[name], &standing.key),
         key: standing.key.hex,
     })

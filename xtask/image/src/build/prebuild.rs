@@ -39,7 +39,7 @@ enum Tool {
 impl Tool {
     /// The folder, by which the processes are marked.
     fn folder(self, context: &Context) -> PathBuf {
-        context.records().join(match self {
+        context.cache_folder().join(match self {
             Self::Cargo => "cargo",
             Self::Npm => "npm",
         })
@@ -125,7 +125,7 @@ impl Binary {
 
     fn path(context: &Context, inputs: &RustInputs) -> anyhow::Result<PathBuf> {
         let [_, binary, ..] = &inputs.build;
-        let folder = context.records().join("prebuilt/rust");
+        let folder = context.cache_folder().join("prebuilt/rust");
         Ok(folder.join(inputs.digest()?).join(binary))
     }
 
@@ -283,7 +283,7 @@ impl Page {
 
     /// Where the folder that it was built in is kept.
     fn path(context: &Context, inputs: &NpmInputs) -> anyhow::Result<PathBuf> {
-        let folder = context.records().join("prebuilt/npm");
+        let folder = context.cache_folder().join("prebuilt/npm");
         Ok(folder.join(inputs.digest()?))
     }
 }

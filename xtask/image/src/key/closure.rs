@@ -72,8 +72,15 @@ struct LockPackage {
 /// # Errors
 /// The lock is missing or out of date, cargo refuses the workspace, or a path
 /// package lies outside the checkout.
-pub fn resolve(root: &Path, records: &Path, cargo: &str, package: &str) -> anyhow::Result<Closure> {
-    let cache = records.join("closures").join(format!("{package}.json"));
+pub fn resolve(
+    root: &Path,
+    cache_folder: &Path,
+    cargo: &str,
+    package: &str,
+) -> anyhow::Result<Closure> {
+    let cache = cache_folder
+        .join("closures")
+        .join(format!("{package}.json"));
     if let Some(known) = read_checked::<Known>(&cache)
         && known.cargo == cargo
         && known.basis == basis(root, &known.closure)?

@@ -94,7 +94,7 @@ pub fn short(hex: &str) -> &str {
 /// image is neither in a registry nor in the engine.
 pub fn compute(
     root: &Path,
-    records: &Path,
+    cache_folder: &Path,
     platform: &Platform,
     image: &Image,
 ) -> anyhow::Result<Key> {
@@ -105,12 +105,12 @@ pub fn compute(
         arguments: image.args.clone(),
         platform: platform.platform.clone(),
     };
-    let cache = StatCache::open(records, &image.repository);
+    let cache = StatCache::open(cache_folder, &image.repository);
     let prebuilds = || {
         let rust = image.rust.as_ref();
         let npm = image.npm.as_ref();
         anyhow::Ok((
-            rust.map(|rust| rust_inputs(root, records, rust, &cache))
+            rust.map(|rust| rust_inputs(root, cache_folder, rust, &cache))
                 .transpose()?,
             npm.map(|npm| npm_inputs(root, npm, &cache)).transpose()?,
         ))
@@ -324,13 +324,13 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
 
 fn rust_inputs(
     root: &Path,
-    records: &Path,
+    cache_folder: &Path,
     rust: &RustPrebuild,
     cache: &StatCache,
 ) -> anyhow::Result<RustInputs> {
-    let environment = toolchain::fingerprint(root, records)?;
+    let environment = toolchain::fingerprint(root, cache_folder)?;
     let cargo = environment.get("cargo").map_or("", String::as_str);
-    let closure = closure::resolve(root, records, cargo, &rust.package)?;
+    let closure = closure::resolve(root, cache_folder, cargo, &rust.package)?;
     Ok(RustInputs {
         build: [
             rust.package.clone(),

@@ -107,10 +107,10 @@ pub struct KeyStore {
 impl KeyStore {
     /// The keys that a checkout with these records keeps.
     #[must_use]
-    pub fn new(records: &Path, image: &str) -> Self {
+    pub fn new(cache_folder: &Path, image: &str) -> Self {
         Self {
             image: image.to_owned(),
-            folder: records.join("keys").join(image),
+            folder: cache_folder.join("keys").join(image),
         }
     }
 

@@ -46,7 +46,7 @@ const IRRELEVANT_BUILD_CONFIG: [&str; 4] = ["build-dir", "dep-info-basedir", "jo
 ///
 /// # Errors
 /// A compiler is missing, or a configuration of cargo is malformed.
-pub fn fingerprint(root: &Path, records: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+pub fn fingerprint(root: &Path, cache_folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     // The images are keyed side by side; the second finds the answers of the first.
     static ASKING: Mutex<()> = Mutex::new(());
     let _asking = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,7 +75,7 @@ pub fn fingerprint(root: &Path, records: &Path) -> anyhow::Result<BTreeMap<Strin
     }
     for (name, answer) in compiler_versions::ask(
         &Surroundings::of_process(root),
-        &records.join("toolchain/versions.json"),
+        &cache_folder.join("toolchain/versions.json"),
         &probes,
     )? {
         let text = if name == "rustc" {

@@ -42,7 +42,7 @@ pub fn content(
     images: &BTreeMap<String, release::Image>,
 ) -> anyhow::Result<String> {
     let manifest = std::fs::read(context.root.join(app_gen_infra::MANIFEST_PATH))?;
-    let cache = StatCache::open(&context.records(), "cdk");
+    let cache = StatCache::open(&context.cache_folder(), "cdk");
     let app = xtask_docker::context::read(
         &context.root.join(cdk::FOLDER),
         &Rules::parse(NOT_THE_APP)?,
@@ -122,7 +122,7 @@ fn orchestrator_key<'a>(context: &Context, release: &'a Release) -> anyhow::Resu
 #[must_use]
 pub fn folder(context: &Context, name: &str) -> PathBuf {
     context
-        .records()
+        .cache_folder()
         .join("deploy")
         .join(&context.environment)
         .join(name)

@@ -31,13 +31,16 @@ pub struct Old {
 /// # Errors
 /// A list of packages cannot be read.
 pub fn list(context: &Context, keep: usize) -> anyhow::Result<Vec<Old>> {
-    let records = context.records();
+    let cache_folder = context.cache_folder();
     let paths = ["rust", "npm"]
         .into_iter()
-        .flat_map(|kind| old_results(&records.join("prebuilt").join(kind), keep))
-        .chain(all_but(&records.join("npm"), &packages::wanted(context)?))
+        .flat_map(|kind| old_results(&cache_folder.join("prebuilt").join(kind), keep))
         .chain(all_but(
-            &records.join("venv"),
+            &cache_folder.join("npm"),
+            &packages::wanted(context)?,
+        ))
+        .chain(all_but(
+            &cache_folder.join("venv"),
             &[cdk::linters_folder(context)?],
         ));
     Ok(paths

@@ -44,7 +44,7 @@ pub fn list(
     let mut images = Vec::new();
     for (name, image) in &context.platform.images {
         let stored = stored(&repositories.join(&image.repository));
-        let latest = KeyStore::new(&context.records(), name).latest();
+        let latest = KeyStore::new(&context.cache_folder(), name).latest();
         let latest = latest.map(|hex| format!("{TAG_PREFIX}{hex}"));
         let unneeded = unneeded(stored, needed, latest.as_deref(), keep);
         images.extend(unneeded.into_iter().map(|stored| Image {

@@ -79,7 +79,7 @@ fn healthy() -> Evidence {
         rights: Source::Unasked,
         release: Source::Known(Some(Serving {
             id: "r1".to_owned(),
-            keys: [("app".to_owned(), "k1".to_owned())].into(),
+            keys: [("orchestrator".to_owned(), "k1".to_owned())].into(),
         })),
         health: Source::Known(answers(Ok(reply))),
         images: vec![image("orchestrator"), image("generator")],

@@ -81,7 +81,7 @@ fn another_image_than_the_last_release_is_noticed() {
     let other = |evidence: &mut Evidence| {
         evidence.release = Source::Known(Some(Serving {
             id: "r2".to_owned(),
-            keys: [("app".to_owned(), "k2".to_owned())].into(),
+            keys: [("orchestrator".to_owned(), "k2".to_owned())].into(),
         }));
     };
     assert_is(&only(other), "other-image", Warning, "orchestrator");
