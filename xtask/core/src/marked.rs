@@ -2,15 +2,18 @@
 //! they carry a mark in their environment.
 
 use crate::digest::digest_bytes;
-use crate::interrupt;
+use crate::{interrupt, wait};
+use procfs::process::{Process, all_processes};
 use rustix::process::{Pid, Signal, kill_process};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The variable; its value names the checkout, or what of it the process belongs to.
 pub const VARIABLE: &str = "APP_GEN_STARTED_BY_CHECKOUT";
 const GRACE: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(20);
 
 /// The mark of a checkout.
 #[must_use]
@@ -25,19 +28,20 @@ pub fn find(root: &Path) -> Vec<i32> {
 }
 
 fn find_with(value: &str) -> Vec<i32> {
-    let mark = format!("{VARIABLE}={value}").into_bytes();
-    let Ok(listing) = std::fs::read_dir("/proc") else {
-        return Vec::new();
-    };
     let own = std::process::id().cast_signed();
-    listing
+    let carries_mark = |process: &Process| {
+        // Processes of other users, and those that have just ended, keep their environment.
+        let environment = process.environ().unwrap_or_default();
+        environment
+            .get(OsStr::new(VARIABLE))
+            .is_some_and(|mark| mark == value)
+    };
+    all_processes()
+        .into_iter()
         .flatten()
-        .filter_map(|item| item.file_name().to_str()?.parse().ok())
-        .filter(|&pid| pid != own)
-        .filter(|pid| {
-            std::fs::read(format!("/proc/{pid}/environ"))
-                .is_ok_and(|bytes| bytes.split(|&byte| byte == 0).any(|entry| entry == mark))
-        })
+        .flatten()
+        .filter(|process| process.pid() != own && carries_mark(process))
+        .map(|process| process.pid())
         .collect()
 }
 
@@ -50,17 +54,11 @@ pub fn end(root: &Path) -> usize {
 pub fn end_with(value: &str) -> usize {
     let found = find_with(value);
     signal(&found, Signal::TERM);
-    let deadline = Instant::now() + GRACE;
-    loop {
-        let left = find_with(value);
-        if left.is_empty() {
-            break;
-        }
-        if Instant::now() >= deadline || interrupt::insisted() {
-            signal(&left, Signal::KILL);
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(20));
+    let all_ended = wait::within(GRACE, POLL, || {
+        interrupt::insisted() || find_with(value).is_empty()
+    });
+    if !all_ended || interrupt::insisted() {
+        signal(&find_with(value), Signal::KILL);
     }
     found.len()
 }
@@ -79,5 +77,36 @@ fn signal(processes: &[i32], signal: Signal) {
     for pid in processes.iter().filter_map(|&pid| Pid::from_raw(pid)) {
         // Gone meanwhile: what we wanted.
         let _ = kill_process(pid, signal);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cmd::Cmd;
+    use crate::report::{Report, Verbosity};
+    use std::os::unix::process::ExitStatusExt as _;
+
+    #[test]
+    fn a_process_with_the_mark_is_found_and_ended() {
+        let mark = format!("test-{}", std::process::id());
+        let report = Report::new(false, Verbosity::Quiet);
+        let start = |mark: &str| {
+            Cmd::new("sleep")
+                .arg("60")
+                .env(VARIABLE, mark)
+                .spawn(&report, "sleep")
+                .unwrap()
+        };
+        let mut marked = start(&mark);
+        let mut other = start(&format!("{mark}0"));
+        assert_eq!(find_with(&mark).len(), 1);
+
+        assert_eq!(end_with(&mark), 1);
+        assert_eq!(find_with(&mark), Vec::<i32>::new());
+        let ended = marked.try_wait().unwrap().unwrap();
+        assert_eq!(ended.signal(), Some(Signal::TERM.as_raw()));
+        assert!(other.try_wait().unwrap().is_none());
+        assert_eq!(end_with(&mark), 0);
     }
 }
