@@ -5,6 +5,7 @@
 //! GitHub Actions groups that fold.
 
 mod actions;
+mod table;
 
 use crate::error::Rendered;
 use anyhow::Context as _;
@@ -14,6 +15,8 @@ use std::io::{self, IsTerminal as _, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+
+pub use crate::report::table::table;
 
 /// Progress and results of one command. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -231,70 +234,5 @@ pub fn printable(text: &str) -> Cow<'_, str> {
         Cow::Owned(escaped.collect())
     } else {
         Cow::Borrowed(text)
-    }
-}
-
-/// Longest cell of a table; `--json` has the whole of it.
-const CELL_CHARACTERS: usize = 72;
-
-/// Lays rows out in columns under a heading; the last column is not padded.
-#[must_use]
-pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
-    let cells = |row: usize, column: usize| -> String {
-        let cell = if row == 0 {
-            heading[column]
-        } else {
-            rows[row - 1].get(column).map_or("", String::as_str)
-        };
-        if cell.chars().count() <= CELL_CHARACTERS {
-            cell.to_owned()
-        } else {
-            cell.chars()
-                .take(CELL_CHARACTERS - 1)
-                .chain(['…'])
-                .collect()
-        }
-    };
-    let widths: Vec<usize> = (0..heading.len())
-        .map(|column| {
-            (0..=rows.len())
-                .map(|row| cells(row, column).chars().count())
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    let mut text = String::new();
-    for row in 0..=rows.len() {
-        let mut line = String::new();
-        for (column, width) in widths.iter().enumerate() {
-            line.push_str(&format!("{:<width$}  ", cells(row, column)));
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-        if row == 0 {
-            let total = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
-            text.push_str(&"─".repeat(total));
-            text.push('\n');
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_is_aligned() {
-        let rows = vec![
-            vec!["app".to_owned(), "built".to_owned()],
-            vec!["generator".to_owned(), "present".to_owned()],
-        ];
-        insta::assert_snapshot!(table(&["image", "state"], &rows), @r"
-        image      state
-        ──────────────────
-        app        built
-        generator  present
-        ");
     }
 }
