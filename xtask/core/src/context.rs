@@ -1,4 +1,4 @@
-//! What every command is given.
+//! What every command knows: the checkout, its manifest, and what the global flags say.
 
 use crate::error::{Code, Failure, unknown};
 use crate::paths;
@@ -6,20 +6,20 @@ use crate::report::Report;
 use app_gen_infra::{Environment, Platform};
 use std::path::PathBuf;
 
-/// The checkout, its manifest, and how the user wants to be spoken to.
+/// The checkout, its manifest, the chosen environment, and the global flags.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// Root of the checkout.
+    /// The root of the checkout.
     pub root: PathBuf,
-    /// The manifest, checked.
+    /// The manifest, `platform.toml`, which has been validated.
     pub platform: Platform,
-    /// Environment by name; it is one of the manifest's.
+    /// The name of the chosen environment, which the manifest has.
     pub environment: String,
-    /// Do not ask.
+    /// Take yes for the answer to every question, because of `--yes` or of `CI=true`.
     pub yes: bool,
-    /// Whether that was said with `--yes`, not concluded from `CI=true`.
+    /// Whether the command line has `--yes`; for what `CI=true` alone must not allow.
     pub yes_given: bool,
-    /// Progress and results.
+    /// Where progress and the result are written.
     pub report: Report,
 }
 
@@ -27,7 +27,8 @@ impl Context {
     /// Finds the checkout around the current folder and reads its manifest.
     ///
     /// # Errors
-    /// No checkout, a faulty manifest, or an unknown environment.
+    /// The current folder is not in a checkout, the manifest is wrong, or it does not have the
+    /// environment.
     pub fn load(environment: &str, yes: bool, report: Report) -> anyhow::Result<Self> {
         let root = paths::checkout_root(&std::env::current_dir()?)?;
         Self::at(root, environment, yes, report)
@@ -36,7 +37,7 @@ impl Context {
     /// The context of the checkout at `root`.
     ///
     /// # Errors
-    /// A faulty manifest or an unknown environment.
+    /// The manifest is wrong, or it does not have the environment.
     pub fn at(root: PathBuf, environment: &str, yes: bool, report: Report) -> anyhow::Result<Self> {
         let platform = Platform::load(&root).map_err(|error| {
             Failure::new(Code::Manifest, error.to_string())
@@ -56,7 +57,7 @@ impl Context {
         })
     }
 
-    /// Records and caches of this checkout.
+    /// The folder for keys, packages, logs and locks of this checkout.
     #[must_use]
     pub fn cache_folder(&self) -> PathBuf {
         paths::cache_folder(&self.root)
@@ -71,7 +72,7 @@ impl Context {
     /// The same checkout in another environment.
     ///
     /// # Errors
-    /// The manifest has none of that name.
+    /// The manifest does not have an environment of that name.
     pub fn in_environment(&self, name: &str) -> anyhow::Result<Self> {
         let mut other = Self::at(self.root.clone(), name, self.yes_given, self.report.clone())?;
         other.yes = self.yes;

@@ -1,5 +1,5 @@
-//! Finds the processes that we started, also where they left our process group:
-//! they carry a mark in their environment.
+//! Finds the processes that this build system started, also those that left its process group:
+//! each carries a mark in its environment, which its own children inherit.
 
 use crate::digest::digest_bytes;
 use crate::{interrupt, wait};
@@ -10,7 +10,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The variable; its value names the checkout, or what of it the process belongs to.
+/// The variable that marks a process. Its value names the checkout that the process belongs to, or
+/// a part of it.
 pub const VARIABLE: &str = "APP_GEN_STARTED_BY_CHECKOUT";
 const GRACE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);
@@ -21,7 +22,7 @@ pub fn value(root: &Path) -> String {
     digest_bytes(root.as_os_str().as_bytes())[..16].to_owned()
 }
 
-/// Processes that carry the checkout's mark, less this one.
+/// The processes that carry the mark of the checkout, without this one.
 #[must_use]
 pub fn find(root: &Path) -> Vec<i32> {
     find_with(&value(root))
@@ -30,7 +31,7 @@ pub fn find(root: &Path) -> Vec<i32> {
 fn find_with(value: &str) -> Vec<i32> {
     let own = std::process::id().cast_signed();
     let carries_mark = |process: &Process| {
-        // Processes of other users, and those that have just ended, keep their environment.
+        // The environment of another user's process cannot be read, and ours have no others.
         let environment = process.environ().unwrap_or_default();
         environment
             .get(OsStr::new(VARIABLE))
@@ -45,12 +46,13 @@ fn find_with(value: &str) -> Vec<i32> {
         .collect()
 }
 
-/// Ends the checkout's: asked first, killed after five seconds. Returns how many there were.
+/// Ends the processes of the checkout: it asks them first, and kills what is left after five
+/// seconds. Returns how many there were.
 pub fn end(root: &Path) -> usize {
     end_with(&value(root))
 }
 
-/// Ends those that carry a mark of this value; as [`end`].
+/// As [`end`], for the processes whose mark has this value.
 pub fn end_with(value: &str) -> usize {
     let found = find_with(value);
     signal(&found, Signal::TERM);
@@ -63,8 +65,8 @@ pub fn end_with(value: &str) -> usize {
     found.len()
 }
 
-/// Ends the checkout's processes when dropped: generators leave the process
-/// group of their orchestrator, so that they survive its restarts.
+/// Ends the processes of the checkout when it is dropped. A process group does not reach all of
+/// them: a generator leaves the group of its orchestrator, so that it survives a restart.
 pub struct EndOnDrop(pub PathBuf);
 
 impl Drop for EndOnDrop {
@@ -75,7 +77,7 @@ impl Drop for EndOnDrop {
 
 fn signal(processes: &[i32], signal: Signal) {
     for pid in processes.iter().filter_map(|&pid| Pid::from_raw(pid)) {
-        // Gone meanwhile: what we wanted.
+        // An error means that it has ended meanwhile.
         let _ = kill_process(pid, signal);
     }
 }
