@@ -1,6 +1,6 @@
 //! What every command is given.
 
-use crate::error::{Code, Failure};
+use crate::error::{Code, Failure, unknown};
 use crate::paths;
 use crate::report::Report;
 use app_gen_infra::{Environment, Platform};
@@ -43,13 +43,8 @@ impl Context {
                 .hint(format!("edit {}", app_gen_infra::MANIFEST_PATH))
         })?;
         if !platform.environments.contains_key(environment) {
-            let known: Vec<&str> = platform.environments.keys().map(String::as_str).collect();
-            return Err(Failure::new(
-                Code::Usage,
-                format!("no environment `{environment}` in the manifest"),
-            )
-            .hint(format!("use --env with one of: {}", known.join(", ")))
-            .into());
+            let known = platform.environments.keys();
+            return Err(unknown("environment", environment, known).into());
         }
         Ok(Self {
             root,
