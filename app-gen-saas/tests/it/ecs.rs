@@ -13,7 +13,9 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::support::binary::Binary;
-use crate::support::client::{SentEvent, assert_whole, messages, outline, sent_events};
+use crate::support::client::{
+    SentEvent, assert_whole, http_client, messages, outline, sent_events,
+};
 
 const ENDPOINT: &str = "http://127.0.0.1:4566";
 const IMAGE: &str = "debian:trixie-slim";
@@ -49,13 +51,14 @@ impl Cloud {
         let sdk = aws_config::SdkConfig::builder()
             .behavior_version(aws_config::BehaviorVersion::latest())
             .endpoint_url(ENDPOINT)
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
             .region(aws_config::Region::new("us-east-1"))
             .credentials_provider(aws_sdk_ecs::config::SharedCredentialsProvider::new(
                 credentials,
             ))
             .build();
         let (ecs, logs) = (Ecs::new(&sdk), Logs::new(&sdk));
-        let put = reqwest::Client::new().put(format!("{ENDPOINT}/{name}"));
+        let put = http_client().put(format!("{ENDPOINT}/{name}"));
         let response = put
             .send()
             .await
@@ -145,7 +148,7 @@ impl Cloud {
     }
 
     async fn remove(self) {
-        let (http, bucket) = (reqwest::Client::new(), format!("{ENDPOINT}/{}", self.name));
+        let (http, bucket) = (http_client(), format!("{ENDPOINT}/{}", self.name));
         let list = http
             .get(&bucket)
             .send()
