@@ -2,6 +2,7 @@
 
 use crate::error::{Code, Failure};
 use anyhow::Context as _;
+use app_gen_infra::Instance;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -27,7 +28,7 @@ pub fn checkout_root(start: &Path) -> Result<PathBuf, Failure> {
         })
 }
 
-/// Records and caches of one checkout: `target/xtask`.
+/// Caches of one checkout, which both of its instances share: `target/xtask`.
 #[must_use]
 pub fn cache_folder(root: &Path) -> PathBuf {
     root.join("target/xtask")
@@ -41,8 +42,17 @@ pub fn debug_binary(root: &Path, name: &str) -> PathBuf {
     root.join(target).join("debug").join(name)
 }
 
-/// State of this user, shared by all checkouts: engine, registry, local cloud.
-/// `$XDG_STATE_HOME/app-gen`, by default `~/.local/state/app-gen`.
+/// The folder below `shared` that only this instance writes to.
+#[must_use]
+pub fn of_instance(shared: PathBuf, instance: Instance) -> PathBuf {
+    match instance.folder() {
+        Some(name) => shared.join(name),
+        None => shared,
+    }
+}
+
+/// What all checkouts and instances of this user share: the engine, and the programs that are
+/// installed. `$XDG_STATE_HOME/app-gen`, by default `~/.local/state/app-gen`.
 ///
 /// # Errors
 /// Neither `XDG_STATE_HOME` nor `HOME` is set.
