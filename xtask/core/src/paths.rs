@@ -3,6 +3,7 @@
 use crate::error::{Code, Failure};
 use anyhow::Context as _;
 use app_gen_infra::Instance;
+use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -85,6 +86,20 @@ pub fn remove_folder(folder: &Path) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// The file that a shell executes for `program`, where `path` is its `PATH`.
+#[must_use]
+pub fn program(program: &OsStr, path: &OsStr) -> Option<PathBuf> {
+    let is_a_path = Path::new(program).components().count() > 1;
+    let named = is_a_path.then(|| PathBuf::from(program));
+    let searched = std::env::split_paths(path)
+        .filter(|_| !is_a_path)
+        .map(|folder| folder.join(program));
+    named
+        .into_iter()
+        .chain(searched)
+        .find(|candidate| is_executable(candidate))
 }
 
 /// Whether there is a file at `path` that may be executed.
