@@ -3,7 +3,7 @@
 use crate::error::{Code, Failure, unknown};
 use crate::paths;
 use crate::report::Report;
-use app_gen_infra::{Environment, Platform};
+use app_gen_infra::{Environment, Instance, Platform};
 use std::path::PathBuf;
 
 /// The checkout, its manifest, the chosen environment, and the global flags.
@@ -24,22 +24,47 @@ pub struct Context {
 }
 
 impl Context {
-    /// Finds the checkout around the current folder and reads its manifest.
+    /// Finds the checkout around the current folder and reads its manifest for the instance. Where
+    /// none is given, the environment of this process names it.
     ///
     /// # Errors
     /// The current folder is not in a checkout, the manifest is wrong, or it does not have the
     /// environment.
-    pub fn load(environment: &str, yes: bool, report: Report) -> anyhow::Result<Self> {
+    pub fn load(
+        instance: Option<Instance>,
+        environment: &str,
+        yes: bool,
+        report: Report,
+    ) -> anyhow::Result<Self> {
         let root = paths::checkout_root(&std::env::current_dir()?)?;
-        Self::at(root, environment, yes, report)
+        let instance = match instance {
+            Some(instance) => instance,
+            None => named_instance()?,
+        };
+        Self::of_instance(root, instance, environment, yes, report)
     }
 
-    /// The context of the checkout at `root`.
+    /// The context of the checkout at `root`, for the instance that the environment of this process
+    /// names.
     ///
     /// # Errors
     /// The manifest is wrong, or it does not have the environment.
     pub fn at(root: PathBuf, environment: &str, yes: bool, report: Report) -> anyhow::Result<Self> {
-        let platform = Platform::load(&root).map_err(|error| {
+        Self::of_instance(root, named_instance()?, environment, yes, report)
+    }
+
+    /// As [`Context::at`], for this instance.
+    ///
+    /// # Errors
+    /// As [`Context::at`].
+    pub fn of_instance(
+        root: PathBuf,
+        instance: Instance,
+        environment: &str,
+        yes: bool,
+        report: Report,
+    ) -> anyhow::Result<Self> {
+        let platform = Platform::load_for(&root, instance).map_err(|error| {
             Failure::new(Code::Manifest, error.to_string())
                 .hint(format!("edit {}", app_gen_infra::MANIFEST_PATH))
         })?;
@@ -57,10 +82,33 @@ impl Context {
         })
     }
 
-    /// The folder for keys, packages, logs and locks of this checkout.
+    /// The folder for keys, packages and builds of this checkout. Their names contain digests, so
+    /// that all instances share them.
     #[must_use]
     pub fn cache_folder(&self) -> PathBuf {
         paths::cache_folder(&self.root)
+    }
+
+    /// The instance that the local ports, services and data of this context belong to.
+    #[must_use]
+    pub fn instance(&self) -> Instance {
+        self.platform.local.instance
+    }
+
+    /// The folder for what the instance of this checkout runs, and for what that writes: records,
+    /// logs, locks, secrets. Its path is also the mark of the processes that the instance starts.
+    #[must_use]
+    pub fn work_folder(&self) -> PathBuf {
+        paths::of_instance(self.cache_folder(), self.instance())
+    }
+
+    /// The folder for what this instance runs for all checkouts: data and logs of its registry and
+    /// of MiniStack, and locks.
+    ///
+    /// # Errors
+    /// As [`paths::state`].
+    pub fn state_folder(&self) -> Result<PathBuf, Failure> {
+        Ok(paths::of_instance(paths::state()?, self.instance()))
     }
 
     /// The environment's entry of the manifest.
@@ -74,7 +122,8 @@ impl Context {
     /// # Errors
     /// The manifest does not have an environment of that name.
     pub fn in_environment(&self, name: &str) -> anyhow::Result<Self> {
-        let mut other = Self::at(self.root.clone(), name, self.yes_given, self.report.clone())?;
+        let (root, report) = (self.root.clone(), self.report.clone());
+        let mut other = Self::of_instance(root, self.instance(), name, self.yes_given, report)?;
         other.yes = self.yes;
         Ok(other)
     }
@@ -84,4 +133,10 @@ impl Context {
     pub fn is_local(&self) -> bool {
         self.environment == "local"
     }
+}
+
+fn named_instance() -> Result<Instance, Failure> {
+    Instance::from_environment().map_err(|error| {
+        Failure::new(Code::Usage, error.to_string()).hint(format!("unset {}", Instance::VARIABLE))
+    })
 }

@@ -10,22 +10,21 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The variable that marks a process. Its value names the checkout that the process belongs to, or
-/// a part of it.
+/// The variable that marks a process. Its value names the folder of what the process works for.
 pub const VARIABLE: &str = "APP_GEN_STARTED_BY_CHECKOUT";
 const GRACE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);
 
-/// The mark of a checkout.
+/// The mark of a folder: that of a checkout's instance, or one that a build works in.
 #[must_use]
-pub fn value(root: &Path) -> String {
-    digest_bytes(root.as_os_str().as_bytes())[..16].to_owned()
+pub fn value(folder: &Path) -> String {
+    digest_bytes(folder.as_os_str().as_bytes())[..16].to_owned()
 }
 
-/// The processes that carry the mark of the checkout, without this one.
+/// The processes that carry the mark of the folder, without this one.
 #[must_use]
-pub fn find(root: &Path) -> Vec<i32> {
-    find_with(&value(root))
+pub fn find(folder: &Path) -> Vec<i32> {
+    find_with(&value(folder))
 }
 
 fn find_with(value: &str) -> Vec<i32> {
@@ -46,10 +45,10 @@ fn find_with(value: &str) -> Vec<i32> {
         .collect()
 }
 
-/// Ends the processes of the checkout: it asks them first, and kills what is left after five
+/// Ends the processes of the folder: it asks them first, and kills what is left after five
 /// seconds. Returns how many there were.
-pub fn end(root: &Path) -> usize {
-    end_with(&value(root))
+pub fn end(folder: &Path) -> usize {
+    end_with(&value(folder))
 }
 
 /// As [`end`], for the processes whose mark has this value.
@@ -65,7 +64,7 @@ pub fn end_with(value: &str) -> usize {
     found.len()
 }
 
-/// Ends the processes of the checkout when it is dropped. A process group does not reach all of
+/// Ends the processes of the folder when it is dropped. A process group does not reach all of
 /// them: a generator leaves the group of its orchestrator, so that it survives a restart.
 pub struct EndOnDrop(pub PathBuf);
 

@@ -3,6 +3,7 @@
 
 use crate::error::{Code, Failure};
 use anyhow::Context as _;
+use app_gen_infra::Instance;
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -30,7 +31,8 @@ pub fn checkout_root(start: &Path) -> Result<PathBuf, Failure> {
         })
 }
 
-/// The folder for keys, packages, logs and locks of one checkout: `target/xtask`.
+/// The folder for keys, packages and builds of one checkout, which all its instances share:
+/// `target/xtask`.
 #[must_use]
 pub fn cache_folder(root: &Path) -> PathBuf {
     root.join("target/xtask")
@@ -44,8 +46,17 @@ pub fn debug_binary(root: &Path, name: &str) -> PathBuf {
     root.join(target).join("debug").join(name)
 }
 
-/// The folder for what all checkouts of this user share (Docker Engine, registry, MiniStack):
-/// `$XDG_STATE_HOME/app-gen`, by default `~/.local/state/app-gen`.
+/// The folder below `shared` that only this instance writes to.
+#[must_use]
+pub fn of_instance(shared: PathBuf, instance: Instance) -> PathBuf {
+    match instance.folder() {
+        Some(name) => shared.join(name),
+        None => shared,
+    }
+}
+
+/// The folder for what all checkouts and instances of this user share, Docker Engine and installed
+/// programs: `$XDG_STATE_HOME/app-gen`, by default `~/.local/state/app-gen`.
 ///
 /// # Errors
 /// Neither `XDG_STATE_HOME` nor `HOME` holds an absolute path.
