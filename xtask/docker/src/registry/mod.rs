@@ -5,13 +5,13 @@ pub mod credentials;
 
 use anyhow::Context as _;
 use oci_spec::image::{ImageConfiguration, ImageManifest};
-use std::net::IpAddr;
 use std::time::Duration;
 use ureq::Agent;
 use ureq::http::header::AUTHORIZATION;
 use ureq::http::{HeaderMap, Method, Request, StatusCode};
 use xtask_core::digest::digest_bytes;
 use xtask_core::error::{Code, Failure, FailureContext as _};
+use xtask_core::http;
 use xtask_core::interrupt;
 
 /// Media types a tag of ours may have.
@@ -77,17 +77,14 @@ impl Repository {
     /// A repository of which each question, credentials included, is given up after `bound`.
     #[must_use]
     pub fn bounded(registry: &str, name: &str, bound: Duration) -> Self {
-        let config = Agent::config_builder()
+        let config = http::config(registry, bound)
             .timeout_connect(Some(CONNECT_BOUND.min(bound)))
-            .timeout_global(Some(bound))
-            .http_status_as_error(false)
-            .user_agent("app-gen-xtask")
             .build();
         Self {
             registry: registry.to_owned(),
             name: name.to_owned(),
             agent: config.into(),
-            scheme: if is_loopback(registry) {
+            scheme: if http::is_on_this_machine(registry) {
                 "http"
             } else {
                 "https"
@@ -276,7 +273,7 @@ impl Repository {
                     Code::Service,
                     format!("registry {} does not answer", self.registry),
                 )
-                .hint(if is_loopback(&self.registry) {
+                .hint(if http::is_on_this_machine(&self.registry) {
                     "cargo xtask setup"
                 } else {
                     "cargo xtask preflight"
@@ -307,20 +304,6 @@ impl Repository {
     }
 }
 
-/// Whether the engine treats the registry as one on this machine.
-fn is_loopback(registry: &str) -> bool {
-    let host = match registry.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => host,
-        _ => registry,
-    };
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || address
-            .parse()
-            .is_ok_and(|address: IpAddr| address.is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -348,21 +331,5 @@ mod tests {
             .digest_of("latest")
             .unwrap_err();
         assert_eq!(error.to_string(), "loc alhost/a is no repository");
-    }
-
-    #[test]
-    fn loopback_in_all_its_forms() {
-        for (registry, expected) in [
-            ("localhost", true),
-            ("localhost:5000", true),
-            ("a.localhost:1", true),
-            ("127.0.0.1:5000", true),
-            ("[::1]:5000", true),
-            ("[::1]", true),
-            ("127.example.com", false),
-            ("ghcr.io", false),
-        ] {
-            assert_eq!(is_loopback(registry), expected, "{registry}");
-        }
     }
 }
