@@ -5,6 +5,7 @@
 //! GitHub Actions groups that fold.
 
 mod actions;
+pub mod lines;
 
 use crate::error::Rendered;
 use anyhow::Context as _;
