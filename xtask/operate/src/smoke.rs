@@ -1,5 +1,5 @@
-//! The smoke test of a user: describe an application, watch it being made,
-//! download it, build it, start it, see it answer. Against any base URL.
+//! The smoke test does what a user does, against any base URL: it describes an application, watches the
+//! job, downloads the application, builds it, starts it, and opens its page.
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
@@ -11,38 +11,39 @@ use std::time::{Duration, Instant};
 use ureq::Agent;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
+use xtask_core::digest::digest_bytes;
 use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_core::interrupt;
 use xtask_image::key::toolchain::PASSED_ENVIRONMENT;
 use xtask_machine::aws;
 
-/// What a user might type. The quotes and the tag are there to be escaped.
+/// What a user might type. The quotes and the tag have to be escaped on the way.
 const DESCRIPTION: &str = "A shopping list called \"Market day\" for two & more <people>, with `ticks` for what is bought";
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(60);
-/// One try: an interrupt waits for its end.
+/// Of one try. An interrupt has to wait for its end.
 const HEALTH_TRY_TIMEOUT: Duration = Duration::from_secs(3);
-/// How often a silent job is asked after.
+/// How often a job is checked while it sends no event.
 const SILENCE: Duration = Duration::from_secs(1);
 const JOB_TIMEOUT: Duration = Duration::from_secs(300);
 const NPM_TIMEOUT: Duration = Duration::from_secs(300);
 const START_TIMEOUT: Duration = Duration::from_secs(30);
-/// An application of ours is far smaller.
+/// The applications of our generator are far smaller.
 const DOWNLOAD_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What the smoke test saw.
 #[derive(Debug, Clone, Serialize)]
 pub struct Seen {
-    /// The job.
+    /// Id of the job.
     pub job_id: String,
-    /// The task that the cloud ran for it.
+    /// ARN of the task that ran for it.
     pub task: String,
-    /// Events received, without a gap.
+    /// How many events came. None was missing.
     pub events: u64,
     /// Size of the downloaded application.
     pub artifact_bytes: u64,
 }
 
-/// `/health`.
+/// The answer of `/health`.
 #[derive(Debug, Deserialize)]
 struct Health {
     version: String,
@@ -72,7 +73,7 @@ struct Event {
     body: serde_json::Value,
 }
 
-/// One run against one base URL; what it downloads goes to `folder`.
+/// One run against one base URL. The application is unpacked in `folder`.
 pub struct SmokeTest<'a> {
     context: &'a Context,
     base_url: String,
@@ -85,7 +86,7 @@ fn failed(step: &str) -> Failure {
 }
 
 impl<'a> SmokeTest<'a> {
-    /// A run against `base_url`, without a trailing slash.
+    /// A run against `base_url`, which has no trailing slash.
     #[must_use]
     pub fn new(context: &'a Context, base_url: &str, folder: &Path) -> Self {
         let config = Agent::config_builder()
@@ -101,12 +102,11 @@ impl<'a> SmokeTest<'a> {
         }
     }
 
-    /// Waits until `/health` answers and reports this image key.
-    ///
-    /// `still_runs` is asked between tries: what has ended will not answer.
+    /// Waits until `/health` answers and reports this image key. `still_runs` is asked between tries,
+    /// because an orchestrator that has ended will not answer.
     ///
     /// # Errors
-    /// It ended, did not answer in time, or is another image.
+    /// The orchestrator ended, did not answer in time, or is another image.
     pub fn health(
         &self,
         image_key: &str,
@@ -122,7 +122,10 @@ impl<'a> SmokeTest<'a> {
             let request = request.timeout_global(Some(HEALTH_TRY_TIMEOUT)).build();
             let why = match request.call() {
                 Ok(mut response) if response.status().is_success() => {
-                    break response.body_mut().read_json().context("read /health")?;
+                    break response
+                        .body_mut()
+                        .read_json()
+                        .context("failed to read the answer of /health")?;
                 }
                 Ok(response) => format!("answered {}", response.status()),
                 Err(error) => error.to_string(),
@@ -150,12 +153,11 @@ impl<'a> SmokeTest<'a> {
         Ok(())
     }
 
-    /// Submits, watches, downloads, builds, starts, asks.
-    ///
-    /// `still_possible` is asked while the job is silent: what can never end is not waited for.
+    /// Has an application generated, and uses it. `still_possible` is asked while the job sends no
+    /// event, so that nobody waits for a job that can no longer end.
     ///
     /// # Errors
-    /// The first thing that is not as a user expects it.
+    /// The first step that does not do what a user expects.
     pub fn generate(
         &self,
         still_possible: impl Fn() -> anyhow::Result<()>,
@@ -202,7 +204,7 @@ impl<'a> SmokeTest<'a> {
         })
     }
 
-    /// Follows the events to the end; returns how many there were.
+    /// Follows the events of a job to the end, and returns how many there were.
     fn watch(
         &self,
         job_id: &str,
@@ -222,7 +224,7 @@ impl<'a> SmokeTest<'a> {
             response.status().is_success(),
             failed(&format!("{url} answered {}", response.status()))
         );
-        // Read in a thread of its own: an interrupt must not wait for the next event.
+        // Another thread reads, so that an interrupt does not wait for the next event.
         let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || {
             for line in BufReader::new(response.into_body().into_reader()).lines() {
@@ -249,7 +251,7 @@ impl<'a> SmokeTest<'a> {
                 continue;
             };
             let event: Event = serde_json::from_str(data.trim())
-                .failure(|| failed(&format!("event is not JSON: {data}")))?;
+                .failure(|| failed(&format!("an event is not JSON: {data}")))?;
             if event.sequence != seen + 1 {
                 return Err(
                     failed(&format!("event {} came after event {seen}", event.sequence)).into(),
@@ -280,7 +282,7 @@ impl<'a> SmokeTest<'a> {
             .limit(DOWNLOAD_LIMIT_BYTES)
             .read_to_vec()
             .failure(|| failed("the download broke"))?;
-        let digest = xtask_core::digest::digest_bytes(&bytes);
+        let digest = digest_bytes(&bytes);
         anyhow::ensure!(
             bytes.len() as u64 == artifact.size_bytes && digest == artifact.sha256,
             failed("the download is not what the job says it is")
@@ -310,7 +312,7 @@ impl<'a> SmokeTest<'a> {
         npm(&["run", "build"])
             .run(report, "build")
             .failure(|| failed("the application does not build"))?;
-        // Free now; a clash before the application binds it shows as a failed start.
+        // The port is free now. If another program takes it first, the application fails to start.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut running = npm(&["start"])
             .env("PORT", port.to_string())
@@ -372,7 +374,7 @@ impl<'a> SmokeTest<'a> {
     }
 }
 
-/// What `xtask-aws tasks` answers.
+/// The answer to `xtask-aws tasks`.
 #[derive(Deserialize)]
 struct TaskList {
     tasks: Vec<Task>,
@@ -385,10 +387,10 @@ struct Task {
     image: Option<String>,
 }
 
-/// That the job really ran as a task of the cloud, from exactly this image.
+/// Checks that the job really ran as a task of the cloud, from exactly this image.
 ///
 /// # Errors
-/// The cluster knows no such task, or the cloud does not answer.
+/// The cluster does not know such a task, or the cloud does not answer.
 pub fn ran_as_task(
     context: &Context,
     seen: &Seen,
@@ -403,7 +405,7 @@ pub fn ran_as_task(
         return Ok(());
     }
     Err(failed(&format!(
-        "the cloud knows no task {} that ran {image} and ended with 0",
+        "the cloud does not know a task {} that ran {image} and ended with exit code 0",
         seen.task
     ))
     .hint("cargo xtask cloud status")
@@ -419,7 +421,7 @@ fn expect_success<T: serde::de::DeserializeOwned>(
     Ok(serde_json::from_str(&text)?)
 }
 
-/// The folder with `package.json`: the archive's root or its only folder.
+/// The folder with `package.json`: the root of the archive or a folder in it.
 fn application_folder(root: &Path) -> anyhow::Result<PathBuf> {
     if root.join("package.json").is_file() {
         return Ok(root.to_owned());

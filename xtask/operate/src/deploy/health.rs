@@ -1,5 +1,4 @@
-//! Asks through the load balancer, as a user would, until the new image answers, and
-//! nothing but the new image.
+//! Asks `/health` through the load balancer, as a user does, until only the new image answers.
 
 use serde::Deserialize;
 use std::time::{Duration, Instant};
@@ -8,12 +7,14 @@ use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::interrupt;
 
-/// Answers in a row: a load balancer sends each request to any task that it has.
+/// How many answers in a row must come from the new image, because the load balancer may send each
+/// request to another task.
 const IN_A_ROW: u32 = 5;
-/// From a stable deployment to its answers: two health checks and a drained predecessor.
+/// From a stable deployment to its answers, the load balancer makes two health checks and drains the
+/// old task.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// The local load balancer knows no health checks: users wait as long as we do. The
-/// orchestrator needs a second.
+/// The local load balancer makes no health checks, so users get errors for as long as we wait. The
+/// orchestrator needs a second to start.
 const LOCAL_PATIENCE: Duration = Duration::from_secs(20);
 const TRY_TIMEOUT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(250);
@@ -23,7 +24,7 @@ struct Health {
     image_key: Option<String>,
 }
 
-/// Waits until `/health` below `base_url` reports the key, and no other any more.
+/// Waits until `/health` below `base_url` reports this key and no other.
 ///
 /// # Errors
 /// [`Code::Deploy`] with the last answer; or we were interrupted.
@@ -31,7 +32,7 @@ pub fn until_served(context: &Context, base_url: &str, key: &str) -> anyhow::Res
     let url = health_url(context, base_url);
     context
         .report
-        .step(&format!("probe {url} until key {} answers", short(key)));
+        .step(&format!("ask {url} until key {} answers", short(key)));
     let agent = agent();
     let patience = match context.is_local() {
         true => LOCAL_PATIENCE,
@@ -63,7 +64,7 @@ pub fn until_served(context: &Context, base_url: &str, key: &str) -> anyhow::Res
                     patience.as_secs()
                 ),
             )
-            .hint("does the image listen on the port and answer the health path that platform.toml names? its log is named above")
+            .hint("check that the image listens on the port and answers the health path of platform.toml; its log is named above")
             .into());
         }
         interrupt::sleep(PAUSE)?;
@@ -89,7 +90,7 @@ fn health_url(context: &Context, base_url: &str) -> String {
     format!("{base_url}{path}")
 }
 
-/// The key that answers, or why none does.
+/// The key that answers, or why there is no key.
 fn ask(agent: &Agent, url: &str) -> Result<String, String> {
     let mut response = agent.get(url).call().map_err(|error| error.to_string())?;
     let status = response.status();
@@ -99,10 +100,10 @@ fn ask(agent: &Agent, url: &str) -> Result<String, String> {
     let health: Health = response
         .body_mut()
         .read_json()
-        .map_err(|error| format!("its answer is no health report: {error}"))?;
+        .map_err(|error| format!("its answer is not a health report: {error}"))?;
     health
         .image_key
-        .ok_or_else(|| "its answer names no image key".to_owned())
+        .ok_or_else(|| "its answer does not name an image key".to_owned())
 }
 
 fn short(key: &str) -> &str {
