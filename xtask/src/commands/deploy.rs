@@ -10,11 +10,11 @@ use xtask_machine::ministack::database;
 use xtask_operate::cost;
 use xtask_operate::deploy::assembly::Assembly;
 use xtask_operate::deploy::environment_lock::EnvironmentLock;
+use xtask_operate::deploy::folder::deploy_folder;
 use xtask_operate::deploy::release;
 use xtask_operate::deploy::release::Release;
 use xtask_operate::deploy::serve::serve;
 use xtask_operate::deploy::service::Service;
-use xtask_operate::deploy::work_folder::work_folder;
 use xtask_operate::deploy::{bootstrap, guards, images, stacks, unchanged};
 use xtask_operate::secrets;
 use xtask_operate::smoke::Seen;
@@ -83,7 +83,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let assembly = Assembly::synthesise(
         context,
         &images::references(&images),
-        &work_folder(context, "assembly"),
+        &deploy_folder(context, "assembly"),
     )?;
     cost::check(&cost::month(
         &context.platform,

@@ -10,10 +10,10 @@ use xtask_machine::aws;
 use xtask_machine::ministack::database;
 use xtask_operate::deploy::assembly::Assembly;
 use xtask_operate::deploy::environment_lock::EnvironmentLock;
+use xtask_operate::deploy::folder::deploy_folder;
 use xtask_operate::deploy::release::{Outcome, Release};
 use xtask_operate::deploy::serve::end;
 use xtask_operate::deploy::service::Service;
-use xtask_operate::deploy::work_folder::work_folder;
 use xtask_operate::deploy::{guards, rollout, stacks, unchanged};
 use xtask_operate::destination;
 
@@ -60,7 +60,7 @@ pub(crate) fn run(context: &Context) -> anyhow::Result<()> {
         let assembly = Assembly::synthesise(
             context,
             &destination::unbuilt(context),
-            &work_folder(context, "destroy"),
+            &deploy_folder(context, "destroy"),
         )?;
         let service = Service::of(context, &assembly)?;
         let mut record = Release::begin(

@@ -14,7 +14,7 @@ use xtask_core::interrupt;
 use xtask_core::report::lines;
 use xtask_machine::{aws, ministack};
 use xtask_operate::deploy::assembly::Assembly;
-use xtask_operate::deploy::work_folder::work_folder;
+use xtask_operate::deploy::folder::deploy_folder;
 use xtask_operate::deploy::{guards, release};
 use xtask_operate::logs::streamed::Streamed;
 use xtask_operate::status::answers::Task;
@@ -142,7 +142,7 @@ fn results_of(context: &Context, job: &str) -> anyhow::Result<String> {
         .hint(format!("cargo xtask deploy --env {}", context.environment))
     })?;
     let packed = release::assembly(context, current)?;
-    let assembly = Assembly::unpack(&packed, &work_folder(context, "run"))?;
+    let assembly = Assembly::unpack(&packed, &deploy_folder(context, "run"))?;
     let bucket = assembly
         .properties(context, "Data", "AWS::S3::Bucket", "BucketName")?
         .into_iter()

@@ -2,7 +2,7 @@
 
 use crate::cost;
 use crate::deploy::assembly::Assembly;
-use crate::deploy::work_folder::work_folder;
+use crate::deploy::folder::deploy_folder;
 use crate::deploy::{rollout, stacks};
 use crate::destination;
 use serde::{Deserialize, Serialize};
@@ -61,7 +61,7 @@ pub fn find(context: &Context) -> anyhow::Result<Difference> {
             None => unbuilt.push(name.clone()),
         }
     }
-    let assembly = Assembly::synthesise(context, &references, &work_folder(context, "diff"))?;
+    let assembly = Assembly::synthesise(context, &references, &deploy_folder(context, "diff"))?;
     let month = cost::month(
         &context.platform,
         &context.environment,

@@ -2,8 +2,8 @@
 //! digest.
 
 use crate::deploy::assembly::Assembly;
+use crate::deploy::folder::deploy_folder;
 use crate::deploy::release::Image;
-use crate::deploy::work_folder::work_folder;
 use crate::deploy::{bootstrap, rollout, stacks};
 use crate::destination;
 use crate::validation;
@@ -116,7 +116,7 @@ fn by_name(images: Vec<Outcome>) -> BTreeMap<String, Image> {
 fn create_repositories(context: &Context) -> anyhow::Result<()> {
     bootstrap::ensure(context)?;
     let references = destination::unbuilt(context);
-    let folder = work_folder(context, "repositories");
+    let folder = deploy_folder(context, "repositories");
     let assembly = Assembly::synthesise(context, &references, &folder)?;
     rollout::deploy_alone(context, &assembly, REGISTRY)
 }

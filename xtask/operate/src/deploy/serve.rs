@@ -2,12 +2,12 @@
 //! does, tagged, and recorded again. If it does not serve, the release before it is restored.
 
 use crate::deploy::assembly::Assembly;
+use crate::deploy::folder::deploy_folder;
 use crate::deploy::release;
 use crate::deploy::release::{Outcome, Release};
 use crate::deploy::rollout;
 use crate::deploy::rollout::Serving;
 use crate::deploy::stacks;
-use crate::deploy::work_folder::work_folder;
 use crate::destination;
 use crate::smoke;
 use crate::smoke::{Seen, SmokeTest};
@@ -51,7 +51,7 @@ pub fn serve(
 
 /// Runs the smoke test, and checks that the cloud ran its job.
 fn use_it(context: &Context, release: &Release, serving: &Serving) -> anyhow::Result<Seen> {
-    let test = SmokeTest::new(context, &serving.base_url, &work_folder(context, "smoke"));
+    let test = SmokeTest::new(context, &serving.base_url, &deploy_folder(context, "smoke"));
     let seen = test.generate(|| Ok(()))?;
     let generator = release.image(context.platform.generator().image.get_ref())?;
     let cluster = &release.service.cluster;
@@ -159,6 +159,6 @@ fn restore(context: &Context, good: &Release) -> anyhow::Result<Serving> {
     // CloudFormation may have failed to roll back a stack.
     stacks::repair(context)?;
     let packed = release::assembly(context, good)?;
-    let assembly = Assembly::unpack(&packed, &work_folder(context, "restored"))?;
+    let assembly = Assembly::unpack(&packed, &deploy_folder(context, "restored"))?;
     rollout::roll_out(context, &assembly, good.orchestrator_key(context)?)
 }

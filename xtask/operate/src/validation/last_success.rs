@@ -59,5 +59,5 @@ pub(super) fn digest(context: &Context, images: &[Outcome]) -> anyhow::Result<St
 }
 
 fn path(context: &Context) -> PathBuf {
-    context.cache_folder().join("validate/record.json")
+    context.work_folder().join("validate/record.json")
 }

@@ -19,7 +19,6 @@ use serde::Serialize;
 use std::net::Ipv4Addr;
 use xtask_core::context::Context;
 use xtask_core::lock::Lock;
-use xtask_core::paths;
 use xtask_image::build;
 use xtask_image::build::Outcome;
 use xtask_machine::net;
@@ -67,7 +66,10 @@ pub struct Validated {
 /// # Errors
 /// The first step that fails. If that is the smoke test, the last lines of the log are shown.
 pub fn validate(context: &Context, options: Options) -> anyhow::Result<Validated> {
-    let _lock = Lock::try_take(&paths::state()?.join("locks/validate"), "a validate")?;
+    let _lock = Lock::try_take(
+        &context.state_folder()?.join("locks/validate"),
+        "a validate",
+    )?;
     secrets::require_all(context)?;
     let names = build::select(context, &[])?;
     let registry = destination::registry(context, destination::Registry::Environment, &names)?;
@@ -163,8 +165,9 @@ fn remove_earlier(context: &Context) -> anyhow::Result<()> {
             .step("remove the containers of an earlier validation");
         compose::down(context)?;
     }
-    let port = *context.platform.local.validate_port.get_ref();
-    net::require_free(Ipv4Addr::LOCALHOST.into(), port, "local.validate_port")?;
+    let local = &context.platform.local;
+    let (port, key) = (*local.validate_port.get_ref(), local.key("validate_port"));
+    net::require_free(Ipv4Addr::LOCALHOST.into(), port, &key)?;
     Ok(())
 }
 

@@ -40,7 +40,7 @@ pub(super) fn prove(
     project: &Project<'_>,
     expected: &Expected<'_>,
 ) -> anyhow::Result<Seen> {
-    let folder = context.cache_folder().join("validate");
+    let folder = context.work_folder().join("validate");
     let test = SmokeTest::new(context, &base_url(context), &folder);
     let result = test
         .health(&expected.orchestrator.key, || project.orchestrator_runs())

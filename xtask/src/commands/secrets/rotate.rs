@@ -26,7 +26,7 @@ struct Rotated<'a> {
 /// not come up with the value. Its old tasks run on then, with the old value.
 pub(super) fn run(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
     guards::said_yes(context, &format!("secrets rotate {secret} {key}"))?;
-    let value = super::value(context, secret, key)?;
+    let value = crate::commands::secrets::value(context, secret, key)?;
     ministack::require_if_local(context)?;
     secrets::store(context, secret, key, value)?;
     let injected = context

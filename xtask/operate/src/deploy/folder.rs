@@ -5,9 +5,9 @@ use xtask_core::context::Context;
 
 /// The folder with this name.
 #[must_use]
-pub fn work_folder(context: &Context, name: &str) -> PathBuf {
+pub fn deploy_folder(context: &Context, name: &str) -> PathBuf {
     context
-        .cache_folder()
+        .work_folder()
         .join("deploy")
         .join(&context.environment)
         .join(name)
