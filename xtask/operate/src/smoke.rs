@@ -2,6 +2,7 @@
 //! job, downloads the application, builds it, starts it, and opens its page.
 
 use anyhow::Context as _;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
@@ -13,20 +14,25 @@ use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::digest::digest_bytes;
 use xtask_core::error::{Code, Failure, FailureContext as _};
-use xtask_core::interrupt;
+use xtask_core::wait::Look;
+use xtask_core::{http, interrupt, wait};
 use xtask_image::key::toolchain::PASSED_ENVIRONMENT;
 use xtask_machine::aws;
 
 /// What a user might type. The quotes and the tag have to be escaped on the way.
 const DESCRIPTION: &str = "A shopping list called \"Market day\" for two & more <people>, with `ticks` for what is bought";
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(60);
 /// Of one try. An interrupt has to wait for its end.
 const HEALTH_TRY_TIMEOUT: Duration = Duration::from_secs(3);
+const HEALTH_PAUSE: Duration = Duration::from_millis(100);
 /// How often a job is checked while it sends no event.
 const SILENCE: Duration = Duration::from_secs(1);
 const JOB_TIMEOUT: Duration = Duration::from_secs(300);
 const NPM_TIMEOUT: Duration = Duration::from_secs(300);
 const START_TIMEOUT: Duration = Duration::from_secs(30);
+const START_PAUSE: Duration = Duration::from_millis(50);
 /// The applications of our generator are far smaller.
 const DOWNLOAD_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -89,10 +95,8 @@ impl<'a> SmokeTest<'a> {
     /// A run against `base_url`, which has no trailing slash.
     #[must_use]
     pub fn new(context: &'a Context, base_url: &str, folder: &Path) -> Self {
-        let config = Agent::config_builder()
-            .timeout_connect(Some(Duration::from_secs(3)))
-            .timeout_global(Some(Duration::from_secs(60)))
-            .http_status_as_error(false)
+        let config = http::config(base_url, REQUEST_TIMEOUT)
+            .timeout_connect(Some(CONNECT_TIMEOUT))
             .build();
         Self {
             context,
@@ -115,17 +119,15 @@ impl<'a> SmokeTest<'a> {
         let path = self.context.platform.orchestrator().health_path.get_ref();
         let url = format!("{}{path}", self.base_url);
         self.context.report.step(&format!("smoke: GET {path}"));
-        let deadline = Instant::now() + HEALTH_TIMEOUT;
-        let health: Health = loop {
-            interrupt::check()?;
+        let look = || -> anyhow::Result<Look<Health>> {
             let request = self.agent.get(&url).config();
             let request = request.timeout_global(Some(HEALTH_TRY_TIMEOUT)).build();
             let why = match request.call() {
                 Ok(mut response) if response.status().is_success() => {
-                    break response
-                        .body_mut()
-                        .read_json()
-                        .context("failed to read the answer of /health")?;
+                    let health = response.body_mut().read_json();
+                    return Ok(Look::Done(
+                        health.context("failed to read the answer of /health")?,
+                    ));
                 }
                 Ok(response) => format!("answered {}", response.status()),
                 Err(error) => error.to_string(),
@@ -133,15 +135,11 @@ impl<'a> SmokeTest<'a> {
             if !still_runs()? {
                 return Err(failed("the orchestrator ended before it answered").into());
             }
-            if Instant::now() >= deadline {
-                return Err(failed(&format!(
-                    "{url} did not answer 200 within {} s: {why}",
-                    HEALTH_TIMEOUT.as_secs()
-                ))
-                .into());
-            }
-            interrupt::sleep(Duration::from_millis(100))?;
+            Ok(Look::NotYet(why))
         };
+        let health = wait::until(HEALTH_TIMEOUT, HEALTH_PAUSE, look, |late| {
+            failed(&format!("{url} did not answer 200 {late}"))
+        })?;
         if health.image_key.as_deref() != Some(image_key) {
             return Err(failed(&format!(
                 "{url} is version {} of another image: key {}, not {image_key}",
@@ -318,60 +316,55 @@ impl<'a> SmokeTest<'a> {
             .env("PORT", port.to_string())
             .spawn(report, "app")?;
         let url = format!("http://127.0.0.1:{port}");
-        let deadline = Instant::now() + START_TIMEOUT;
-        loop {
-            interrupt::check()?;
+        // Not the agent for the platform, which may use a proxy.
+        let agent = http::agent(&url, REQUEST_TIMEOUT);
+        let look = || -> anyhow::Result<bool> {
             if let Some(status) = running.try_wait()? {
                 return Err(failed(&format!("the application ended with {status}")).into());
             }
-            if let Ok(response) = self.agent.get(format!("{url}/api/health")).call()
-                && response.status().is_success()
-            {
-                break;
-            }
-            if Instant::now() >= deadline {
-                return Err(failed(&format!(
-                    "the application did not answer within {} s",
-                    START_TIMEOUT.as_secs()
-                ))
-                .into());
-            }
-            interrupt::sleep(Duration::from_millis(50))?;
-        }
-        let page = self.text(&url)?;
+            let answer = agent.get(format!("{url}/api/health")).call();
+            Ok(answer.is_ok_and(|answer| answer.status().is_success()))
+        };
+        wait::until(START_TIMEOUT, START_PAUSE, look, |late| {
+            failed(&format!("the application did not answer {late}"))
+        })?;
+        let page = text(&agent, &url)?;
         if !page.to_ascii_lowercase().contains("<!doctype html>") {
             return Err(failed("the application's page is not HTML").into());
         }
-        let info = self.text(&format!("{url}/api/info"))?;
+        let info = text(&agent, &format!("{url}/api/info"))?;
         let info: serde_json::Value =
             serde_json::from_str(&info).failure(|| failed("/api/info is not JSON"))?;
         if info["description"] != DESCRIPTION {
-            return Err(failed(&format!("/api/info does not hold the description: {info}")).into());
+            return Err(failed(&format!(
+                "/api/info does not contain the description: {info}"
+            ))
+            .into());
         }
         running.stop();
         Ok(())
     }
 
-    fn text(&self, url: &str) -> anyhow::Result<String> {
-        let mut response = self
-            .agent
-            .get(url)
-            .call()
-            .failure(|| failed(&format!("{url} does not answer")))?;
-        anyhow::ensure!(
-            response.status().is_success(),
-            failed(&format!("{url} answered {}", response.status()))
-        );
-        Ok(response.body_mut().read_to_string()?)
-    }
-
-    fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+    fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         self.agent
             .get(&format!("{}{path}", self.base_url))
             .call()
             .map_err(anyhow::Error::from)
             .and_then(expect_success)
     }
+}
+
+/// The text at a URL.
+fn text(agent: &Agent, url: &str) -> anyhow::Result<String> {
+    let mut response = agent
+        .get(url)
+        .call()
+        .failure(|| failed(&format!("{url} does not answer")))?;
+    anyhow::ensure!(
+        response.status().is_success(),
+        failed(&format!("{url} answered {}", response.status()))
+    );
+    Ok(response.body_mut().read_to_string()?)
 }
 
 /// The answer to `xtask-aws tasks`.
@@ -412,7 +405,7 @@ pub fn ran_as_task(
     .into())
 }
 
-fn expect_success<T: serde::de::DeserializeOwned>(
+fn expect_success<T: DeserializeOwned>(
     mut response: ureq::http::Response<ureq::Body>,
 ) -> anyhow::Result<T> {
     let status = response.status();

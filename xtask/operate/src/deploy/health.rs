@@ -1,11 +1,13 @@
 //! Asks `/health` through the load balancer, as a user does, until only the new image answers.
 
 use serde::Deserialize;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use ureq::Agent;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
-use xtask_core::interrupt;
+use xtask_core::wait::Look;
+use xtask_core::{http, interrupt, wait};
+use xtask_image::key::short;
 
 /// How many answers in a row must come from the new image, because the load balancer may send each
 /// request to another task.
@@ -33,56 +35,42 @@ pub fn until_served(context: &Context, base_url: &str, key: &str) -> anyhow::Res
     context
         .report
         .step(&format!("ask {url} until key {} answers", short(key)));
-    let agent = agent();
+    let agent = http::agent(&url, TRY_TIMEOUT);
     let patience = match context.is_local() {
         true => LOCAL_PATIENCE,
         false => PATIENCE,
     };
-    let deadline = Instant::now() + patience;
-    let mut in_a_row = 0;
-    loop {
-        interrupt::check()?;
-        let seen = ask(&agent, &url);
-        if matches!(&seen, Ok(found) if found == key) {
-            in_a_row += 1;
-            if in_a_row == IN_A_ROW {
-                return Ok(());
+    let look = || -> anyhow::Result<Look<()>> {
+        for _ in 0..IN_A_ROW {
+            interrupt::check()?;
+            match ask(&agent, &url) {
+                Ok(found) if found == key => {}
+                Ok(other) => {
+                    let why = format!("it still answers with key {}", short(&other));
+                    return Ok(Look::NotYet(why));
+                }
+                Err(why) => return Ok(Look::NotYet(why)),
             }
-            continue;
         }
-        in_a_row = 0;
-        if Instant::now() >= deadline {
-            let why = match seen {
-                Ok(other) => format!("it still answers with key {}", short(&other)),
-                Err(why) => why,
-            };
-            return Err(Failure::new(
-                Code::Deploy,
-                format!(
-                    "the new tasks run, but {url} did not report their key {} within {} s: {why}",
-                    short(key),
-                    patience.as_secs()
-                ),
-            )
-            .hint("check that the image listens on the port and answers the health path of platform.toml; its log is named above")
-            .into());
-        }
-        interrupt::sleep(PAUSE)?;
-    }
+        Ok(Look::Done(()))
+    };
+    wait::until(patience, PAUSE, look, |late| {
+        Failure::new(
+            Code::Deploy,
+            format!(
+                "the new tasks run, but {url} did not report their key {} {late}",
+                short(key)
+            ),
+        )
+        .hint("check that the image listens on the port and answers the health path of platform.toml; its log is named above")
+    })
 }
 
 /// Whether `/health` reports the key now.
 #[must_use]
 pub fn is_served(context: &Context, base_url: &str, key: &str) -> bool {
-    matches!(ask(&agent(), &health_url(context, base_url)), Ok(found) if found == key)
-}
-
-fn agent() -> Agent {
-    Agent::config_builder()
-        .timeout_global(Some(TRY_TIMEOUT))
-        .http_status_as_error(false)
-        .build()
-        .into()
+    let url = health_url(context, base_url);
+    matches!(ask(&http::agent(&url, TRY_TIMEOUT), &url), Ok(found) if found == key)
 }
 
 fn health_url(context: &Context, base_url: &str) -> String {
@@ -104,8 +92,4 @@ fn ask(agent: &Agent, url: &str) -> Result<String, String> {
     health
         .image_key
         .ok_or_else(|| "its answer does not name an image key".to_owned())
-}
-
-fn short(key: &str) -> &str {
-    key.get(..12).unwrap_or(key)
 }

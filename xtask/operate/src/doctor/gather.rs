@@ -21,9 +21,8 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use ureq::Agent;
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure};
-use xtask_core::interrupt;
-use xtask_core::paths;
+use xtask_core::error::{Code, Failure, unknown};
+use xtask_core::{http, interrupt, paths};
 use xtask_docker::engine;
 use xtask_docker::registry::Repository;
 use xtask_machine::aws;
@@ -232,14 +231,10 @@ fn health(context: &Context, base: &str) -> Answer {
         "{base}{}",
         context.platform.orchestrator().health_path.get_ref()
     );
-    let mut config = Agent::config_builder()
-        .timeout_global(Some(HEALTH_BOUND))
-        .http_status_as_error(false)
-        .max_redirects(0);
-    if context.is_local() {
-        config = config.proxy(None);
-    }
-    let agent: Agent = config.build().into();
+    let agent: Agent = http::config(&url, HEALTH_BOUND)
+        .max_redirects(0)
+        .build()
+        .into();
     let outcome = agent
         .get(&url)
         .call()
@@ -353,12 +348,12 @@ fn focus(evidence: &Evidence, about: &str) -> anyhow::Result<Option<Focus>> {
         .map(String::as_str)
         .chain(tasks.iter().map(|task| task.task.as_str()))
         .collect();
-    let what = match found.len() {
-        0 => "is not a service, a kind of task or a task",
-        _ => "names more than one task",
-    };
-    Err(Failure::new(Code::Usage, format!("`{about}` {what}"))
-        .hint(format!("one of: {}", known.join(", ")))
+    if found.is_empty() {
+        return Err(unknown("service, kind of task or task", about, known).into());
+    }
+    let message = format!("the ids of several tasks begin with `{about}`");
+    Err(Failure::new(Code::Usage, message)
+        .hint(format!("name one of: {}", known.join(", ")))
         .into())
 }
 

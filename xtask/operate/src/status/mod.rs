@@ -10,9 +10,9 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use ureq::Agent;
 use xtask_core::context::Context;
 use xtask_core::error::Rendered;
+use xtask_core::http;
 use xtask_machine::ministack;
 
 /// How many jobs are counted; the API does not return more at once.
@@ -201,19 +201,17 @@ fn jobs(context: &Context, release: &Release) -> anyhow::Result<Jobs> {
         state: String,
     }
     let (_, base_url) = release.service.addresses(context)?;
-    let agent: Agent = Agent::config_builder()
-        .timeout_global(Some(JOBS_TIMEOUT))
-        .build()
-        .into();
     let url = format!("{base_url}/api/jobs?limit={JOBS_COUNTED}");
-    let listing: Listing = agent
+    let mut answer = http::agent(&url, JOBS_TIMEOUT)
         .get(&url)
         .call()
-        .and_then(|mut answer| {
-            let body = answer.body_mut().with_config().limit(JOBS_LIMIT_BYTES);
-            body.read_json()
-        })
         .with_context(|| format!("{url} does not answer"))?;
+    let status = answer.status();
+    anyhow::ensure!(status.is_success(), "{url} answers {status}");
+    let body = answer.body_mut().with_config().limit(JOBS_LIMIT_BYTES);
+    let listing: Listing = body
+        .read_json()
+        .with_context(|| format!("the answer of {url} cannot be parsed"))?;
     let mut states = BTreeMap::new();
     for job in &listing.jobs {
         *states.entry(job.state.clone()).or_default() += 1;
