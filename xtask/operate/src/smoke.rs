@@ -142,9 +142,9 @@ impl<'a> SmokeTest<'a> {
         })?;
         if health.image_key.as_deref() != Some(image_key) {
             return Err(failed(&format!(
-                "{url} is version {} of another image: key {}, not {image_key}",
+                "{url} is version {} of another image: its key is {}, not {image_key}",
                 health.version,
-                health.image_key.as_deref().unwrap_or("none")
+                health.image_key.as_deref().unwrap_or("unknown")
             ))
             .into());
         }

@@ -37,7 +37,7 @@ pub fn examine(evidence: &Evidence) -> Vec<Finding> {
                 .position(|(by, cause)| by.explains(cause, &finding))
                 .map(|cause| causes[cause].unwrap_or(cause));
             if let Some(cause) = cause {
-                let line = format!("so: {}: {}", finding.subject, finding.says);
+                let line = format!("consequence: {}: {}", finding.subject, finding.says);
                 found[cause].1.evidence.push(line);
             }
             causes.push(cause);

@@ -59,7 +59,7 @@ pub fn list(context: &Context, keep: usize) -> anyhow::Result<Vec<OldFolder>> {
 pub fn remove(old: Vec<OldFolder>) -> anyhow::Result<Vec<OldFolder>> {
     let mut removed = Vec::new();
     for one in old {
-        // Only packages have a lock. The caller sees to it that nobody writes results meanwhile.
+        // Only packages have a lock. The caller keeps others from writing results meanwhile.
         let lock = one.path.with_extension("lock");
         let _alone = match lock.is_file().then(|| Lock::try_take(&lock, "npm or pip")) {
             Some(Err(_)) => continue,

@@ -166,7 +166,6 @@ pub(super) fn other_image(evidence: &Evidence) -> Vec<Finding> {
     if wanted.is_none() || wanted == health.image_key.as_ref() {
         return Vec::new();
     }
-    let found = health.image_key.as_deref().unwrap_or("none");
     vec![
         Finding::about(
             "other-image",
@@ -175,7 +174,10 @@ pub(super) fn other_image(evidence: &Evidence) -> Vec<Finding> {
             evidence.command("deploy"),
         )
         .evidence([
-            format!("key {found} answers"),
+            match &health.image_key {
+                Some(key) => format!("key {key} answers"),
+                None => "an image without a key answers".to_owned(),
+            },
             format!(
                 "release {} has key {}",
                 release.id,

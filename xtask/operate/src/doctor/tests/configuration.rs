@@ -75,7 +75,7 @@ fn a_missing_secret_and_a_missing_key_of_it_explain_why_tasks_stop() {
         );
         let symptoms = finding.evidence.join("\n");
         assert!(
-            symptoms.contains("so: orchestrator: it is secret-"),
+            symptoms.contains("consequence: orchestrator: it is secret-"),
             "{symptoms}"
         );
         assert!(symptoms.contains("fewer tasks run"), "{symptoms}");

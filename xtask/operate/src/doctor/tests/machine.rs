@@ -17,7 +17,7 @@ fn everything_follows_from_a_stopped_engine() {
         finding
             .evidence
             .iter()
-            .any(|line| line.starts_with("so: local cloud:")),
+            .any(|line| line.starts_with("consequence: local cloud:")),
         "{finding:#?}"
     );
 }
