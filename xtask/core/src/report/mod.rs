@@ -6,6 +6,7 @@
 
 mod actions;
 mod table;
+pub mod lines;
 
 use crate::error::Rendered;
 use anyhow::Context as _;

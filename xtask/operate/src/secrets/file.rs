@@ -1,92 +1,47 @@
-//! Secrets for the life of one process: read from Secrets Manager, checked
-//! against the manifest, written to a file of mode 0600 that goes with its holder.
+//! A secret in a file, in the form that `docker compose` reads. The file has mode 0600, and is removed
+//! with the process that holds it.
 
+use crate::secrets::values;
 use anyhow::Context as _;
 use rustix::fs::{FlockOperation, flock};
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure, Rendered};
-use xtask_machine::aws;
+use xtask_core::error::{Code, Failure};
 
-/// Ending of a file that is not locked yet: a sweep must not take it for a dead holder's.
+/// Extension of a file that is not locked yet, so that a sweep does not take it for an abandoned one.
 const UNLOCKED: &str = "new";
 
-/// A secrets file; it is removed when this is dropped. Its lock tells a later
-/// [`sweep`] whether the holder still lives, even where that died by `kill -9`.
+/// A secrets file. Dropping this removes it. By its lock a later [`sweep`] knows whether the holder
+/// still runs, even if that was killed.
 #[derive(Debug)]
-pub struct File {
+pub struct SecretsFile {
     path: PathBuf,
     _lock: fs::File,
 }
 
-impl File {
-    /// Where it lies.
+impl SecretsFile {
+    /// Path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-impl Drop for File {
+impl Drop for SecretsFile {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// The values that a consumer needs in this environment; empty where its modes
-/// need none, and then nothing is asked.
+/// Writes the values of a secret that this environment needs to a file. Returns `None` if it needs
+/// none.
 ///
 /// # Errors
-/// [`Code::Secret`] naming the first key that does not exist; or the cloud does
-/// not answer.
-pub fn values(context: &Context, secret: &str) -> anyhow::Result<BTreeMap<String, String>> {
-    let required = context
-        .platform
-        .required_secret_keys(secret, &context.environment);
-    if required.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    if context.is_local() {
-        xtask_machine::ministack::require(context)?;
-    }
-    let mut stored: BTreeMap<String, String> =
-        match aws::call(context, ["secrets", "read", secret]).read() {
-            // A secret that does not exist lacks its keys; the message below names one.
-            Err(error) if Rendered::new(&error).exit_code == Code::Secret as u8 => BTreeMap::new(),
-            answer => answer?,
-        };
-    let mut values = BTreeMap::new();
-    for key in required {
-        let value = stored
-            .remove(key)
-            .filter(|value| !value.is_empty())
-            .ok_or_else(|| missing(context, secret, key))?;
-        values.insert(key.to_owned(), value);
-    }
-    Ok(values)
-}
-
-/// The error of a key without a value.
-pub fn missing(context: &Context, secret: &str, key: &str) -> Failure {
-    let (name, environment) = (&context.platform.secrets[secret].name, &context.environment);
-    Failure::new(
-        Code::Secret,
-        format!("secret {name} of environment {environment} has no key {key}"),
-    )
-    .hint(format!(
-        "cargo xtask secrets set {secret} {key} --env {environment} < FILE_WITH_THE_VALUE"
-    ))
-}
-
-/// Writes what a consumer needs to a file, or nothing where it needs none.
-///
-/// # Errors
-/// As [`values`]; a value with a line break does not fit the file's form.
-pub fn materialize_for(context: &Context, secret: &str) -> anyhow::Result<Option<File>> {
+/// As [`values`]. A value with a line break cannot be written in this form.
+pub fn materialize(context: &Context, secret: &str) -> anyhow::Result<Option<SecretsFile>> {
     sweep(context)?;
     let values = values(context, secret)?;
     if values.is_empty() {
@@ -110,14 +65,14 @@ pub fn materialize_for(context: &Context, secret: &str) -> anyhow::Result<Option
     fs::create_dir_all(&folder)?;
     let path = folder.join(format!("{secret}-{}.env", std::process::id()));
     let unlocked = path.with_extension(UNLOCKED);
-    let write = || -> std::io::Result<File> {
+    let write = || -> std::io::Result<SecretsFile> {
         let mut file = fs::File::options()
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(&unlocked)?;
-        // The guard exists before the first secret byte does.
-        let guard = File {
+        // The guard exists before the first byte of a secret is written.
+        let guard = SecretsFile {
             path: path.clone(),
             _lock: file.try_clone()?,
         };
@@ -131,7 +86,7 @@ pub fn materialize_for(context: &Context, secret: &str) -> anyhow::Result<Option
         .with_context(|| format!("failed to write {}", path.display()))
 }
 
-/// Removes the secrets files whose holders are gone; returns their names.
+/// Removes the secrets files whose holders no longer run, and returns their paths.
 ///
 /// # Errors
 /// A file cannot be removed.
@@ -142,7 +97,7 @@ pub fn sweep(context: &Context) -> anyhow::Result<Vec<String>> {
     };
     for item in listing {
         let path = item?.path();
-        // Empty, and about to be locked by whoever made it.
+        // It is empty, and its holder is about to lock it.
         if path.extension().is_some_and(|ending| ending == UNLOCKED) {
             continue;
         }
@@ -151,7 +106,7 @@ pub fn sweep(context: &Context) -> anyhow::Result<Vec<String>> {
         if !held {
             match fs::remove_file(&path) {
                 Ok(()) => removed.push(path.display().to_string()),
-                // Another command swept it.
+                // Another command has removed it.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => {
                     return Err(error)
