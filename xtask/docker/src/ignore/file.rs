@@ -1,6 +1,7 @@
 //! Which file holds the rules of a context, and reading it.
 
-use crate::ignore::{PatternError, Rules};
+use crate::ignore::error::PatternError;
+use crate::ignore::rules::Rules;
 use anyhow::Context as _;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;

@@ -1,7 +1,7 @@
 //! The lines of an ignore file, as `ignorefile.ReadAll` of `moby/patternmatcher`
 //! hands them on.
 
-use crate::ignore::PatternError;
+use crate::ignore::error::PatternError;
 
 /// Where Go's `bufio.Scanner` gives up.
 const LINE_LIMIT_BYTES: usize = 64 * 1024;

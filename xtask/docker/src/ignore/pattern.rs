@@ -1,10 +1,10 @@
 //! One pattern, as `moby/patternmatcher` reads and matches it.
 
-use crate::ignore::PatternError;
+use crate::ignore::candidate::{Candidate, decode};
+use crate::ignore::error::PatternError;
+use crate::ignore::expression::Expression;
+use crate::ignore::filepath_match;
 use crate::ignore::lines::{Line, clean, trim};
-use crate::ignore::regexp::Regexp;
-use crate::ignore::syntax;
-use std::cell::OnceCell;
 
 /// One pattern.
 #[derive(Debug)]
@@ -23,29 +23,9 @@ enum Matcher {
     Prefix,
     /// `**/a`: all that ends with the pattern less its stars.
     Suffix,
-    Regexp(Regexp),
+    Expression(Expression),
     /// Docker compiles a pattern when it first tries it, and only then finds this.
     Malformed(&'static str),
-}
-
-/// A path against which patterns are tried.
-pub(super) struct Candidate<'path> {
-    pub bytes: &'path [u8],
-    characters: OnceCell<Vec<char>>,
-}
-
-impl<'path> Candidate<'path> {
-    pub(super) fn new(bytes: &'path [u8]) -> Self {
-        Self {
-            bytes,
-            characters: OnceCell::new(),
-        }
-    }
-
-    /// As a regular expression of Go sees it: each byte that is not UTF-8 is U+FFFD.
-    pub(super) fn characters(&self) -> &[char] {
-        self.characters.get_or_init(|| decode(self.bytes).collect())
-    }
 }
 
 impl Pattern {
@@ -63,9 +43,9 @@ impl Pattern {
             Some(rest) => (true, rest),
             None => (false, cleaned.as_slice()),
         };
-        syntax::check(text).map_err(|reason| line.error(reason))?;
+        filepath_match::check(text).map_err(|reason| line.error(reason))?;
         // The way to the client, which matches, is JSON: no other bytes survive it.
-        let text: Box<str> = decode(text).collect();
+        let text: Box<str> = decode(text).into();
         let matcher = Matcher::of(&text).unwrap_or_else(Matcher::Malformed);
         Ok(Some(Self {
             text,
@@ -90,16 +70,16 @@ impl Pattern {
                 let suffix = &text[2..];
                 path.bytes.ends_with(suffix) || suffix.strip_prefix(b"/") == Some(path.bytes)
             }
-            Matcher::Regexp(regexp) => regexp.matches(path),
-            Matcher::Malformed(reason) => {
-                let mark = if self.is_exception { "!" } else { "" };
-                return Err(PatternError::new(
-                    self.line,
-                    &format!("{mark}{}", self.text),
-                    reason,
-                ));
-            }
+            Matcher::Expression(expression) => expression
+                .matches(&path.text)
+                .map_err(|reason| self.error(reason))?,
+            Matcher::Malformed(reason) => return Err(self.error(reason)),
         })
+    }
+
+    fn error(&self, reason: &str) -> PatternError {
+        let mark = if self.is_exception { "!" } else { "" };
+        PatternError::new(self.line, &format!("{mark}{}", self.text), reason)
     }
 
     /// What all paths that an exception without other wildcards can keep begin with.
@@ -118,7 +98,7 @@ impl Matcher {
             Exact,
             Prefix,
             Suffix,
-            Regexp,
+            Expression,
         }
         if !pattern.contains(['*', '?', '[', ']', '\\']) {
             return Ok(Self::Exact);
@@ -139,28 +119,28 @@ impl Matcher {
                     kind = match kind {
                         _ if is_first => Kind::Suffix,
                         Kind::Exact if is_last => Kind::Prefix,
-                        _ => Kind::Regexp,
+                        _ => Kind::Expression,
                     };
                 }
                 '*' => {
                     text.push_str("[^/]*");
-                    kind = Kind::Regexp;
+                    kind = Kind::Expression;
                 }
                 '?' => {
                     text.push_str("[^/]");
-                    kind = Kind::Regexp;
+                    kind = Kind::Expression;
                 }
                 '.' | '+' | '(' | ')' | '$' => text.extend(['\\', character]),
                 '\\' => {
                     text.push('\\');
                     if let Some(escaped) = characters.next() {
                         text.push(escaped);
-                        kind = Kind::Regexp;
+                        kind = Kind::Expression;
                     }
                 }
                 '[' | ']' => {
                     text.push(character);
-                    kind = Kind::Regexp;
+                    kind = Kind::Expression;
                 }
                 _ => text.push(character),
             }
@@ -171,15 +151,7 @@ impl Matcher {
             Kind::Exact => Self::Exact,
             Kind::Prefix => Self::Prefix,
             Kind::Suffix => Self::Suffix,
-            Kind::Regexp => Self::Regexp(Regexp::parse(&text)?),
+            Kind::Expression => Self::Expression(Expression::parse(&text)?),
         })
     }
-}
-
-/// Each byte that is not part of UTF-8 becomes U+FFFD, as in Go.
-fn decode(bytes: &[u8]) -> impl Iterator<Item = char> {
-    bytes.utf8_chunks().flat_map(|chunk| {
-        let replaced = chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER);
-        chunk.valid().chars().chain(replaced)
-    })
 }
