@@ -1,8 +1,10 @@
 //! The arguments before the first `FROM`, and references with their values filled in.
 
 use crate::dockerfile::lines::Instruction;
+use crate::dockerfile::platform;
+use crate::dockerfile::refusal::Refusal;
+use crate::dockerfile::wanted::Wanted;
 use crate::dockerfile::word::{Raw, Reader, Word};
-use crate::dockerfile::{Refusal, Wanted, platform};
 use std::collections::BTreeMap;
 
 /// Values that a `FROM` can use.
@@ -34,7 +36,7 @@ impl Globals {
     pub(super) fn declare(&mut self, instruction: &Instruction) -> Result<(), Refusal> {
         let words = words(&instruction.arguments, self.escape);
         if words.is_empty() {
-            return Err(Refusal::of(instruction, &"it needs a name"));
+            return Err(instruction.refusal("it needs a name"));
         }
         for word in words {
             let (name, default) = match word.split_once('=') {
@@ -42,7 +44,7 @@ impl Globals {
                 None => (word.as_str(), None),
             };
             if name.is_empty() {
-                return Err(Refusal::of(instruction, &"a name is blank"));
+                return Err(instruction.refusal("a name is blank"));
             }
             let value = match (self.given.get(name), default) {
                 (Some(given), _) => given.clone(),
@@ -63,7 +65,7 @@ impl Globals {
         };
         reader
             .word(text)
-            .map_err(|error| Refusal::of(instruction, &format!("in `{text}`: {error}")))
+            .map_err(|error| instruction.refusal(format!("in `{text}`: {error}")))
     }
 }
 

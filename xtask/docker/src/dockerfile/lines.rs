@@ -1,7 +1,7 @@
 //! From the bytes of a Dockerfile to its instructions: directives, comments,
 //! continued lines, here-documents, flags. What an instruction means is left to others.
 
-use crate::dockerfile::Refusal;
+use crate::dockerfile::refusal::Refusal;
 use crate::dockerfile::word::{Raw, Reader};
 use std::collections::BTreeMap;
 
@@ -32,6 +32,11 @@ impl Instruction {
             .split(BLANKS)
             .filter(|word| !word.is_empty())
             .collect()
+    }
+
+    /// The error that refuses it.
+    pub(super) fn refusal(&self, message: impl Into<String>) -> Refusal {
+        Refusal::at(self.line, &self.name, message)
     }
 
     /// The values of `--name=value`.
@@ -325,7 +330,7 @@ fn here_documents(
         };
         let words = reader(Raw::Variables)
             .words(name.trim_start())
-            .map_err(|error| Refusal::of(instruction, &error))?;
+            .map_err(|error| instruction.refusal(error.to_string()))?;
         if let [text] = words.as_slice() {
             names.push(DocumentName {
                 text: text.clone(),

@@ -8,25 +8,19 @@ mod arguments;
 mod lines;
 mod pattern;
 mod platform;
+mod refusal;
 mod sources;
 mod stages;
+mod wanted;
 mod word;
 
 pub use crate::dockerfile::platform::normalised as normalised_platform;
-use crate::reference::Reference;
-use std::collections::{BTreeMap, BTreeSet};
-use xtask_core::error::{Code, Failure};
+pub use crate::dockerfile::wanted::Wanted;
 
-/// What a Dockerfile's meaning depends on, besides its text.
-#[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
-    /// Build arguments. They count where an `ARG` before the first `FROM` names them.
-    pub arguments: &'a BTreeMap<String, String>,
-    /// Stage to build; the last one where absent.
-    pub target: Option<&'a str>,
-    /// Platform to build for, as Docker writes it.
-    pub platform: &'a str,
-}
+use crate::dockerfile::refusal::Refusal;
+use crate::reference::Reference;
+use std::collections::BTreeSet;
+use xtask_core::error::{Code, Failure};
 
 /// References to images outside the Dockerfile that the wanted stage reaches, arguments
 /// resolved, as written otherwise. `file` is how errors name it.
@@ -79,38 +73,6 @@ fn images(bytes: &[u8], wanted: &Wanted<'_>) -> Result<BTreeSet<String>, Refusal
         images.insert(image);
     }
     Ok(images)
-}
-
-/// What BuildKit would not take.
-#[derive(Debug, thiserror::Error)]
-#[error("{}{message}", .instruction.as_ref().map(|name| format!("{name}: ")).unwrap_or_default())]
-struct Refusal {
-    line: Option<usize>,
-    /// Nothing where it is about the whole file.
-    instruction: Option<String>,
-    message: String,
-}
-
-impl Refusal {
-    fn at(line: usize, instruction: &str, message: impl Into<String>) -> Self {
-        Self {
-            line: Some(line),
-            instruction: Some(instruction.to_owned()),
-            message: message.into(),
-        }
-    }
-
-    fn of(instruction: &lines::Instruction, message: &impl ToString) -> Self {
-        Self::at(instruction.line, &instruction.name, message.to_string())
-    }
-
-    fn whole(message: impl Into<String>) -> Self {
-        Self {
-            line: None,
-            instruction: None,
-            message: message.into(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
 //! The patterns of `${NAME#…}`, `${NAME%…}` and `${NAME/…/…}`.
 
-use crate::dockerfile::word::WordError;
 use regex::{NoExpand, Regex};
+
+/// A pattern that BuildKit refuses.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not a pattern")]
+pub(super) struct MalformedPattern(String);
 
 /// The value with the first match replaced, or all.
 pub(super) fn replace(
@@ -9,7 +13,7 @@ pub(super) fn replace(
     pattern: &str,
     replacement: &str,
     all: bool,
-) -> Result<String, WordError> {
+) -> Result<String, MalformedPattern> {
     let expression = expression(pattern, true, false)?;
     Ok(if all {
         // Here, and only here, `$1` in the replacement means something to BuildKit.
@@ -21,7 +25,7 @@ pub(super) fn replace(
 }
 
 /// The value without what matches at its begin (`#`) or end (`%`); doubled, without the most.
-pub(super) fn trim(value: &str, pattern: &str, operator: char) -> Result<String, WordError> {
+pub(super) fn trim(value: &str, pattern: &str, operator: char) -> Result<String, MalformedPattern> {
     let (pattern, greedy) = match pattern.strip_prefix(operator) {
         Some(pattern) => (pattern, true),
         None => (pattern, false),
@@ -52,8 +56,8 @@ fn reversed_pattern(pattern: &str) -> String {
 }
 
 /// A shell pattern (`*`, `?`, escapes) as an expression.
-fn expression(pattern: &str, greedy: bool, anchored: bool) -> Result<Regex, WordError> {
-    let wrong = || WordError::Pattern(pattern.to_owned());
+fn expression(pattern: &str, greedy: bool, anchored: bool) -> Result<Regex, MalformedPattern> {
+    let wrong = || MalformedPattern(pattern.to_owned());
     let mut text = if anchored { "^" } else { "" }.to_owned();
     let mut characters = pattern.chars().peekable();
     while let Some(character) = characters.next() {

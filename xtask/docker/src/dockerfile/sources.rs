@@ -1,7 +1,7 @@
 //! What an instruction takes files from: `COPY --from=` and `RUN --mount=…,from=`.
 
-use crate::dockerfile::Refusal;
 use crate::dockerfile::lines::Instruction;
+use crate::dockerfile::refusal::Refusal;
 use crate::dockerfile::word::{Raw, Reader};
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(super) enum Source {
 
 /// The sources of an instruction, in order.
 pub(super) fn of(instruction: &Instruction, escape: char) -> Result<Vec<Source>, Refusal> {
-    let refuse = |message: String| Refusal::of(instruction, &message);
+    let refuse = |message: String| instruction.refusal(message);
     match instruction.name.as_str() {
         "COPY" => {
             let mut values = instruction.values_of("from");

@@ -6,9 +6,10 @@
 use crate::dockerfile::arguments::Globals;
 use crate::dockerfile::lines;
 use crate::dockerfile::lines::{File, Instruction};
+use crate::dockerfile::refusal::Refusal;
 use crate::dockerfile::sources;
 use crate::dockerfile::sources::Source;
-use crate::dockerfile::{Refusal, Wanted};
+use crate::dockerfile::wanted::Wanted;
 use crate::reference::Reference;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -124,7 +125,7 @@ struct Stage<'a> {
 fn read(file: &File) -> Result<Vec<Stage<'_>>, Refusal> {
     let mut stages: Vec<Stage<'_>> = Vec::new();
     for instruction in &file.instructions {
-        let refuse = |message: &str| Err(Refusal::of(instruction, &message));
+        let refuse = |message: &str| Err(instruction.refusal(message));
         if !KNOWN.contains(&instruction.name.as_str()) {
             return refuse("there is no such instruction");
         }
@@ -163,7 +164,7 @@ pub(super) fn stage_name(from: &Instruction) -> Result<Option<String>, Refusal> 
     let name = match from.words().as_slice() {
         [_] => return Ok(None),
         [_, word, name] if word.eq_ignore_ascii_case("as") => name.to_lowercase(),
-        _ => return Err(Refusal::of(from, &"it takes `IMAGE` or `IMAGE AS NAME`")),
+        _ => return Err(from.refusal("it takes `IMAGE` or `IMAGE AS NAME`")),
     };
     let is_name = name.starts_with(|first: char| first.is_ascii_lowercase())
         && name
@@ -172,10 +173,9 @@ pub(super) fn stage_name(from: &Instruction) -> Result<Option<String>, Refusal> 
     if is_name {
         Ok(Some(name))
     } else {
-        Err(Refusal::of(
-            from,
-            &format!("`{name}` is no name for a stage: letters, digits, `-`, `_`, `.`"),
-        ))
+        Err(from.refusal(format!(
+            "`{name}` is no name for a stage: letters, digits, `-`, `_`, `.`"
+        )))
     }
 }
 
@@ -203,7 +203,7 @@ fn trigger(onbuild: &Instruction) -> Result<Instruction, Refusal> {
             line: onbuild.line,
             ..one.clone()
         }),
-        _ => Err(Refusal::of(onbuild, &"its trigger is no instruction")),
+        _ => Err(onbuild.refusal("its trigger is no instruction")),
     }
 }
 
@@ -214,7 +214,7 @@ fn check_reference(node: &Node) -> Result<(), Refusal> {
             let names: Vec<&str> = node.without_value.iter().map(String::as_str).collect();
             message.push_str(&format!("; no value for {}", names.join(", ")));
         }
-        Refusal::of(&node.named_by, &message)
+        node.named_by.refusal(message)
     })
 }
 
@@ -230,18 +230,16 @@ impl Graph {
             let words = stage.from.words();
             let base = globals.resolve(stage.from, words[0])?;
             if base.text.is_empty() {
-                return Err(Refusal::of(
-                    stage.from,
-                    &format!("the base name `{}` is blank", words[0]),
-                ));
+                return Err(stage
+                    .from
+                    .refusal(format!("the base name `{}` is blank", words[0])));
             }
             if let Some(platform) = stage.from.values_of("platform").next()
                 && globals.resolve(stage.from, platform)?.text.is_empty()
             {
-                return Err(Refusal::of(
-                    stage.from,
-                    &format!("the platform `{platform}` is blank"),
-                ));
+                return Err(stage
+                    .from
+                    .refusal(format!("the platform `{platform}` is blank")));
             }
             // Unlike `COPY --from`, this looks for the name as written, and only before.
             let base_stage = graph.names.get(&base.text).copied();
@@ -267,9 +265,7 @@ impl Graph {
                     let node = usize::try_from(number)
                         .ok()
                         .filter(|&node| node < self.nodes.len())
-                        .ok_or_else(|| {
-                            Refusal::of(command, &format!("there is no stage {number}"))
-                        })?;
+                        .ok_or_else(|| command.refusal(format!("there is no stage {number}")))?;
                     self.nodes[index].sources.push((node, command.clone()));
                     continue;
                 }
@@ -318,7 +314,7 @@ impl Graph {
         };
         let sources = &self.nodes[stage].sources;
         match sources.iter().find(|(source, _)| in_circle(*source)) {
-            Some((_, command)) => Err(Refusal::of(command, &"stages take from each other")),
+            Some((_, command)) => Err(command.refusal("stages take from each other")),
             None => Ok(()),
         }
     }
@@ -341,13 +337,10 @@ impl Graph {
     fn refuse_later_sources(&self, index: usize) -> Result<(), Refusal> {
         for (source, command) in &self.nodes[index].sources {
             if *source > index && *source < self.stage_count {
-                return Err(Refusal::of(
-                    command,
-                    &format!(
-                        "it takes from a stage that begins later, in line {}",
-                        self.nodes[*source].named_by.line
-                    ),
-                ));
+                return Err(command.refusal(format!(
+                    "it takes from a stage that begins later, in line {}",
+                    self.nodes[*source].named_by.line
+                )));
             }
         }
         Ok(())

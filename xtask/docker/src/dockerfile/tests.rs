@@ -1,4 +1,5 @@
 use super::*;
+use std::collections::BTreeMap;
 
 const NOTHING: Wanted<'_> = Wanted {
     arguments: &BTreeMap::new(),

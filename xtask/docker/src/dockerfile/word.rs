@@ -3,6 +3,7 @@
 //! It is a shell's grammar in parts only: what is left out here is left out there.
 
 use crate::dockerfile::pattern;
+use crate::dockerfile::pattern::MalformedPattern;
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 use std::str::Chars;
@@ -20,8 +21,8 @@ pub(super) enum WordError {
     #[error("{0}: {1}")]
     Required(String, String),
     /// The pattern of `#`, `%` or `/`.
-    #[error("`{0}` is no pattern")]
-    Pattern(String),
+    #[error(transparent)]
+    Pattern(#[from] MalformedPattern),
 }
 
 /// How words are read, and the values of variables.
@@ -312,7 +313,7 @@ impl<'a> Scanner<'a> {
                 };
                 WordError::Required(name, message)
             }),
-            _ => pattern::trim(&given.unwrap_or_default(), &word, operator),
+            _ => Ok(pattern::trim(&given.unwrap_or_default(), &word, operator)?),
         }
     }
 
@@ -328,7 +329,7 @@ impl<'a> Scanner<'a> {
                 String::new()
             });
         };
-        pattern::replace(&value, &pattern, &replacement, all)
+        Ok(pattern::replace(&value, &pattern, &replacement, all)?)
     }
 
     fn value(&mut self, name: &str) -> Option<String> {

@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use xtask_core::context::Context;
+use xtask_docker::reference::Parts;
 use xtask_machine::aws;
 
 /// Records that are looked through, one call each; those before them are, once these are gone.
@@ -63,7 +64,7 @@ impl History {
             .needed
             .iter()
             .flat_map(|release| release.images.values());
-        images.filter_map(|image| Some(image.reference.split_once('@')?.1))
+        images.filter_map(|image| Parts::of(&image.reference).digest)
     }
 
     /// Removes what nobody goes back to, with the templates kept for that.

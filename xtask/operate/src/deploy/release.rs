@@ -63,7 +63,7 @@ impl Image {
     /// It is not there, is for another platform, or carries no key.
     pub fn find(context: &Context, reference: &str) -> anyhow::Result<Self> {
         let (repository, digest) = Repository::of_reference(reference)?;
-        let key = push::carried_key(&repository, digest, &context.platform.platform)?;
+        let key = push::carried_key(&repository, &digest, &context.platform.platform)?;
         let reference = reference.to_owned();
         Ok(Self { reference, key })
     }
