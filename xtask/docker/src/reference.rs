@@ -4,9 +4,9 @@ use std::fmt;
 
 /// What Docker calls its own registry in a name.
 const DEFAULT_DOMAIN: &str = "docker.io";
-/// The same under an older name.
+/// The older name of the same registry.
 const LEGACY_DOMAIN: &str = "index.docker.io";
-/// Where that registry answers.
+/// The host that serves it.
 const DEFAULT_HOST: &str = "registry-1.docker.io";
 const OFFICIAL: &str = "library/";
 const DEFAULT_TAG: &str = "latest";
@@ -57,10 +57,10 @@ pub enum ReferenceError {
     /// Docker would take it for an image's identifier.
     #[error("`{0}` is an identifier, not a name")]
     Identifier(String),
-    /// A capital in the repository.
-    #[error("`{0}`: the repository name must be in small letters")]
+    /// A capital letter in the repository.
+    #[error("the repository of `{0}` must be in small letters")]
     Capitals(String),
-    /// Anything else.
+    /// Another part that is malformed.
     #[error("`{reference}` does not name an image: {reason}")]
     Malformed {
         /// The whole text.

@@ -154,7 +154,7 @@ fn an_identity_token_of_the_file_is_exchanged() {
 
 #[test]
 fn an_identity_token_of_a_helper_is_exchanged() {
-    let helper = r#"[ "$1" = get ] && read -r server && echo "{\"ServerURL\":\"$server\",\"Username\":\"<token>\",\"Secret\":\"a/b\"}""#;
+    let helper = r#"server=$(cat); [ "$1" = get ] && echo "{\"ServerURL\":\"$server\",\"Username\":\"<token>\",\"Secret\":\"a/b\"}""#;
     let config = r#"{"auths": {"REGISTRY": {}}, "credHelpers": {"REGISTRY": "test"}}"#;
     let (request, _, body) = Registry::start().token_request(config, Some(helper));
     assert_eq!((request.as_str(), body.as_str()), ("POST /token", REFRESH));

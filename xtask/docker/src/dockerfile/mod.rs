@@ -1,8 +1,9 @@
-//! Which images a Dockerfile builds upon, read as BuildKit's frontend reads it:
-//! what it makes of stages, arguments and quotes decides which base is in the key.
+//! Finds out which images a Dockerfile builds upon. It reads stages, arguments and quotes as
+//! BuildKit's frontend does, since they decide which images a build asks for.
 //!
-//! `lines` takes the file apart, `word` knows quotes and variables, `stages` follows
-//! stages to images (`sources` and `arguments` for it). Only what bears on images is checked; a build finds the rest.
+//! `lines` splits the file, `word` knows quotes and variables, and `stages` follows stages to
+//! images with the help of `sources` and `arguments`. Only what has an influence on images is
+//! checked; a build finds other mistakes.
 
 mod arguments;
 mod lines;
@@ -22,14 +23,14 @@ use crate::reference::Reference;
 use std::collections::BTreeSet;
 use xtask_core::error::{Code, Failure};
 
-/// References to images outside the Dockerfile that the wanted stage reaches, arguments
-/// resolved, as written otherwise. `file` is how errors name it.
+/// The images outside the Dockerfile that the wanted stage reaches: as written, but with the
+/// values of arguments. Errors call the Dockerfile `file`.
 ///
-/// The image of a `syntax` directive is one of them. What the base images' own `ONBUILD`
-/// triggers name is not: it is not in the file.
+/// The image of a `syntax` directive is one of them. An image that an `ONBUILD` trigger of a base
+/// image names is not, because the file does not hold its name.
 ///
 /// # Errors
-/// What BuildKit refuses, naming file, line and instruction.
+/// BuildKit would refuse the file. The error names file, line and instruction.
 pub fn external_images(
     file: &str,
     bytes: &[u8],
@@ -46,7 +47,7 @@ pub fn external_images(
     Ok(images)
 }
 
-/// The names of the stages, in small letters; none where the file cannot be read.
+/// The names of the stages, in small letters. There are none where the file cannot be read.
 #[must_use]
 pub fn stage_names(bytes: &[u8]) -> BTreeSet<String> {
     let Ok(file) = lines::read(bytes) else {

@@ -24,7 +24,8 @@ pub(super) fn replace(
     .into_owned())
 }
 
-/// The value without what matches at its begin (`#`) or end (`%`); doubled, without the most.
+/// The value without the shortest match at its beginning (`#`) or its end (`%`). Where the
+/// operator is doubled, the longest match is removed.
 pub(super) fn trim(value: &str, pattern: &str, operator: char) -> Result<String, MalformedPattern> {
     let (pattern, greedy) = match pattern.strip_prefix(operator) {
         Some(pattern) => (pattern, true),
@@ -41,7 +42,7 @@ pub(super) fn trim(value: &str, pattern: &str, operator: char) -> Result<String,
     Ok(left.chars().rev().collect())
 }
 
-/// The pattern backwards, an escape still before what it escapes.
+/// The pattern backwards, with each escape still before what it escapes.
 fn reversed_pattern(pattern: &str) -> String {
     let mut pieces: Vec<String> = Vec::new();
     let mut characters = pattern.chars();
@@ -65,7 +66,7 @@ fn expression(pattern: &str, greedy: bool, anchored: bool) -> Result<Regex, Malf
             '*' if greedy => text.push_str(".*"),
             '*' => text.push_str(".*?"),
             '?' => text.push('.'),
-            // Escaped for the sake of `${…}`, not for the pattern's.
+            // This backslash belongs to the syntax of `${…}`, not to the pattern.
             '\\' if matches!(characters.peek(), Some('}' | '/')) => {}
             '\\' => match characters.next() {
                 Some(escaped @ ('*' | '?' | '\\')) => text.extend(['\\', escaped]),

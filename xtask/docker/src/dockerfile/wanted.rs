@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-/// What a Dockerfile's meaning depends on, besides its text.
+/// The build that a Dockerfile is read for.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
-    /// Build arguments. They count where an `ARG` before the first `FROM` names them.
+    /// Build arguments by name. They count where an `ARG` before the first `FROM` names them.
     pub arguments: &'a BTreeMap<String, String>,
-    /// Stage to build; the last one where absent.
+    /// The stage to build; the last one where absent.
     pub target: Option<&'a str>,
-    /// Platform to build for, as Docker writes it.
+    /// The platform to build for, such as `linux/amd64`.
     pub platform: &'a str,
 }

@@ -66,7 +66,7 @@ impl Expression {
     }
 }
 
-/// The literal text at the beginning of a path and at its end, none of it in both.
+/// The literal text at the beginning of each matching path and at its end. The two do not overlap.
 fn literal_ends(atoms: &[Atom]) -> (String, String) {
     let literal = |atom: &Atom| match atom.kind {
         Kind::Literal(character) => Some(character),

@@ -204,7 +204,7 @@ impl<'text> Parser<'text> {
         Ok(())
     }
 
-    /// The class that the letter behind a backslash stands for, if it stands for one.
+    /// The class that the letter behind a backslash means, if it means one.
     fn letter_class(&mut self) -> Result<Option<&'static str>, &'static str> {
         let class = match self.rest.chars().next() {
             Some('d') => "[0-9]",
@@ -220,9 +220,9 @@ impl<'text> Parser<'text> {
         Ok(Some(class))
     }
 
-    /// The number of the character that what follows a backslash stands for.
+    /// The number of the character that is escaped.
     fn escaped_character(&mut self) -> Result<u32, &'static str> {
-        const UNKNOWN: &str = "a backslash stands before a letter or digit without meaning";
+        const UNKNOWN: &str = "a backslash precedes a letter or digit that it gives no meaning to";
         let character = self.next().ok_or("it ends with a backslash")?;
         let is_octal = |digit: char| digit.is_digit(8);
         let point = match character {

@@ -6,7 +6,6 @@ use crate::ignore::expression::Expression;
 use crate::ignore::filepath_match;
 use crate::ignore::lines::{Line, clean, trim};
 
-/// One pattern.
 #[derive(Debug)]
 pub(super) struct Pattern {
     /// Without the `!` of an exception.
@@ -19,17 +18,17 @@ pub(super) struct Pattern {
 #[derive(Debug)]
 enum Matcher {
     Exact,
-    /// `a/**`: all that begins with the pattern less its stars.
+    /// `a/**`: all that begins with the pattern minus its stars.
     Prefix,
-    /// `**/a`: all that ends with the pattern less its stars.
+    /// `**/a`: all that ends with the pattern minus its stars.
     Suffix,
     Expression(Expression),
-    /// Docker compiles a pattern when it first tries it, and only then finds this.
+    /// What Docker finds when it first tries the pattern, because it compiles it only then.
     Malformed(&'static str),
 }
 
 impl Pattern {
-    /// Nothing where the line holds none after all.
+    /// Nothing where no pattern is left once the line is cleaned.
     pub(super) fn parse(line: &Line) -> Result<Option<Self>, PatternError> {
         // Docker cleans a second time, and this time the `!` is part of a name:
         // `!../../a` ends up as `a`, and `./!a` as an exception.
@@ -39,12 +38,12 @@ impl Pattern {
         }
         let cleaned = clean(trimmed);
         let (is_exception, text) = match cleaned.strip_prefix(b"!") {
-            Some([]) => return Err(line.error("an exception without a pattern")),
+            Some([]) => return Err(line.error("it is an exception without a pattern")),
             Some(rest) => (true, rest),
             None => (false, cleaned.as_slice()),
         };
         filepath_match::check(text).map_err(|reason| line.error(reason))?;
-        // The way to the client, which matches, is JSON: no other bytes survive it.
+        // Docker's client, which does the matching, gets the pattern as JSON, which is UTF-8.
         let text: Box<str> = decode(text).into();
         let matcher = Matcher::of(&text).unwrap_or_else(Matcher::Malformed);
         Ok(Some(Self {
@@ -60,7 +59,7 @@ impl Pattern {
         self.is_exception
     }
 
-    /// The path itself, not what is above it.
+    /// Whether it matches the path itself, whatever it says about the directories above.
     pub(super) fn matches(&self, path: &Candidate) -> Result<bool, PatternError> {
         let text = self.text.as_bytes();
         Ok(match &self.matcher {
@@ -82,7 +81,7 @@ impl Pattern {
         PatternError::new(self.line, &format!("{mark}{}", self.text), reason)
     }
 
-    /// What all paths that an exception without other wildcards can keep begin with.
+    /// The beginning of all paths that an exception without other wildcards can keep.
     pub(super) fn without_trailing_stars(&self) -> &str {
         let text = self.text.strip_suffix("/**").unwrap_or(&self.text);
         text.strip_suffix("/*").unwrap_or(text)
@@ -90,9 +89,8 @@ impl Pattern {
 }
 
 impl Matcher {
-    /// Docker writes a pattern down as a regular expression and gives it to Go,
-    /// unless it finds on the way that a comparison will do. What it does not think
-    /// of escaping keeps its meaning there: `|`, `{2}`, `\d`, `^`.
+    /// Docker writes a pattern as a regular expression of Go, or finds on the way that a comparison
+    /// of bytes is enough. What it does not escape has its meaning there: `|`, `{2}`, `\d`, `^`.
     fn of(pattern: &str) -> Result<Self, &'static str> {
         enum Kind {
             Exact,

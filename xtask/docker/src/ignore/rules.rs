@@ -37,7 +37,7 @@ pub struct Matches {
     pub emptied: bool,
     /// Patterns, by index, that the walk found to match the path or a directory above it.
     found: Vec<usize>,
-    /// Those that match too, but that the walk did not try.
+    /// Patterns, by index, that match too but that the walk did not try.
     overlooked: Vec<usize>,
 }
 
