@@ -1,13 +1,14 @@
 //! The `Authorization` header that answers a registry's challenge.
 
+use crate::registry::agent::agent;
 use crate::registry::credentials;
 use crate::registry::credentials::Credentials;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use ureq::Agent;
+use std::time::Duration;
 
-/// By which name we ask for a token; OAuth 2 demands one.
+/// The name under which we ask for a token. OAuth 2 demands one.
 const CLIENT_ID: &str = "xtask-docker";
 
 /// What a token service answers. Docker Hub gives the token under both names.
@@ -17,20 +18,15 @@ struct TokenAnswer {
     access_token: Option<String>,
 }
 
+/// Answers a challenge with what docker has for the registry.
+///
 /// # Errors
 /// There are no credentials for the registry, or its token service refuses them.
-pub(super) fn answer(agent: &Agent, registry: &str, challenge: &str) -> anyhow::Result<String> {
+pub(super) fn answer(registry: &str, challenge: &str, bound: Duration) -> anyhow::Result<String> {
     let credentials = credentials::find(registry)?;
-    let is_for_token = challenge
-        .get(..7)
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer "));
-    if is_for_token {
-        let token = token(
-            agent,
-            registry,
-            &parameters_of(&challenge[7..]),
-            credentials,
-        )?;
+    let (scheme, parameters) = challenge.split_once(' ').unwrap_or((challenge, ""));
+    if scheme.eq_ignore_ascii_case("bearer") {
+        let token = token(registry, &parameters_of(parameters), credentials, bound)?;
         return Ok(format!("Bearer {token}"));
     }
     match credentials {
@@ -42,17 +38,18 @@ pub(super) fn answer(agent: &Agent, registry: &str, challenge: &str) -> anyhow::
     }
 }
 
-/// Asks the token service that the challenge names: with an identity token as OAuth 2 has it,
-/// else as Docker Hub began it, with a password or anonymously.
+/// Asks the token service that the challenge names. An identity token is exchanged as OAuth 2
+/// demands; otherwise the password is sent, if there is one, as Docker Hub has always taken it.
 fn token(
-    agent: &Agent,
     registry: &str,
     parameters: &BTreeMap<String, String>,
     credentials: Option<Credentials>,
+    bound: Duration,
 ) -> anyhow::Result<String> {
     let realm = parameters.get("realm").with_context(|| {
         format!("{registry} asks for a token and does not say where to get one")
     })?;
+    let agent = agent(realm, bound);
     let named = ["service", "scope"]
         .into_iter()
         .filter_map(|name| Some((name, parameters.get(name)?.as_str())));
@@ -90,7 +87,7 @@ fn token(
         .with_context(|| format!("{realm} answered without a token"))
 }
 
-/// `name="value"` pairs with commas between them and, in quotes, also within them.
+/// The `name="value"` pairs of a challenge. Commas separate them, and may be part of a quoted value.
 fn parameters_of(challenge: &str) -> BTreeMap<String, String> {
     let mut parameters = BTreeMap::new();
     let mut rest = challenge;

@@ -1,20 +1,21 @@
 //! A small client of the registry protocol: it asks for a manifest, reads it, puts it
 //! under another tag, deletes it. It uses the credentials that `docker login` has kept.
 
+mod agent;
 mod authorization;
 mod credentials;
 
 use crate::reference::Reference;
-use crate::registry::authorization::answer as answer_challenge;
+use crate::registry::agent::agent;
 use anyhow::Context as _;
 use oci_spec::image::{ImageConfiguration, ImageManifest};
-use std::net::IpAddr;
 use std::time::Duration;
 use ureq::Agent;
 use ureq::http::header::AUTHORIZATION;
 use ureq::http::{HeaderMap, Method, Request, StatusCode};
 use xtask_core::digest::digest_bytes;
 use xtask_core::error::{Code, Failure, FailureContext as _};
+use xtask_core::http;
 use xtask_core::interrupt;
 
 /// Media types that the manifest behind a tag may have.
@@ -24,7 +25,6 @@ const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json";
 /// Registries refuse larger manifests (ECR: 4 MiB).
 const MANIFEST_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
-const CONNECT_BOUND: Duration = Duration::from_secs(3);
 /// A registry under full load needs seconds; one that needs more than this hangs.
 const BOUND: Duration = Duration::from_secs(30);
 
@@ -36,6 +36,7 @@ pub struct Repository {
     /// Name within the registry.
     pub name: String,
     agent: Agent,
+    bound: Duration,
     scheme: &'static str,
 }
 
@@ -80,17 +81,12 @@ impl Repository {
     /// A repository whose requests are each given up after `bound`, those for a token too.
     #[must_use]
     pub fn bounded(registry: &str, name: &str, bound: Duration) -> Self {
-        let config = Agent::config_builder()
-            .timeout_connect(Some(CONNECT_BOUND.min(bound)))
-            .timeout_global(Some(bound))
-            .http_status_as_error(false)
-            .user_agent("app-gen-xtask")
-            .build();
         Self {
             registry: registry.to_owned(),
             name: name.to_owned(),
-            agent: config.into(),
-            scheme: if is_loopback(registry) {
+            agent: agent(registry, bound),
+            bound,
+            scheme: if http::is_on_this_machine(registry) {
                 "http"
             } else {
                 "https"
@@ -253,7 +249,7 @@ impl Repository {
             }
             let challenge = answer.header("www-authenticate").unwrap_or_default();
             let authorization =
-                answer_challenge(&repository.agent, &repository.registry, &challenge)
+                authorization::answer(&repository.registry, &challenge, repository.bound)
                     .with_context(|| format!("{} asks for credentials", request.uri()))?;
             repository.send(&request, Some(&authorization))
         })?
@@ -279,7 +275,7 @@ impl Repository {
                     Code::Service,
                     format!("registry {} does not answer", self.registry),
                 )
-                .hint(if is_loopback(&self.registry) {
+                .hint(if http::is_on_this_machine(&self.registry) {
                     "cargo xtask setup"
                 } else {
                     "cargo xtask preflight"
@@ -310,20 +306,6 @@ impl Repository {
     }
 }
 
-/// Whether the engine treats the registry as one on this machine.
-fn is_loopback(registry: &str) -> bool {
-    let host = match registry.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => host,
-        _ => registry,
-    };
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || address
-            .parse()
-            .is_ok_and(|address: IpAddr| address.is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -351,21 +333,5 @@ mod tests {
             .digest_of("latest")
             .unwrap_err();
         assert_eq!(error.to_string(), "loc alhost/a is not a repository");
-    }
-
-    #[test]
-    fn loopback_in_all_its_forms() {
-        for (registry, expected) in [
-            ("localhost", true),
-            ("localhost:5000", true),
-            ("a.localhost:1", true),
-            ("127.0.0.1:5000", true),
-            ("[::1]:5000", true),
-            ("[::1]", true),
-            ("127.example.com", false),
-            ("ghcr.io", false),
-        ] {
-            assert_eq!(is_loopback(registry), expected, "{registry}");
-        }
     }
 }
