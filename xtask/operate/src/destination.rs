@@ -107,7 +107,7 @@ pub fn unbuilt(context: &Context) -> BTreeMap<String, String> {
 /// The reference is not one by digest, or the registry refuses.
 pub fn move_tag(context: &Context, reference: &str, tag: &str) -> anyhow::Result<()> {
     let (repository, digest) = Repository::of_reference(reference)?;
-    repository.put(tag, &repository.manifest(digest)?)?;
+    repository.put(tag, &repository.manifest(&digest)?)?;
     context
         .report
         .step(&format!("{} is {digest}", repository.tagged(tag)));

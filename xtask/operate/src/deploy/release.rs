@@ -63,7 +63,7 @@ impl Image {
     /// The registry does not have it, it is for another platform, or it does not carry a key.
     pub fn find(context: &Context, reference: &str) -> anyhow::Result<Self> {
         let (repository, digest) = Repository::of_reference(reference)?;
-        let key = push::carried_key(&repository, digest, &context.platform.platform)?;
+        let key = push::carried_key(&repository, &digest, &context.platform.platform)?;
         let reference = reference.to_owned();
         Ok(Self { reference, key })
     }

@@ -306,10 +306,10 @@ fn images(
 fn platform_of(reference: &str) -> anyhow::Result<Option<String>> {
     let (repository, digest) = Repository::of_reference(reference)?;
     let repository = Repository::bounded(&repository.registry, &repository.name, REGISTRY_BOUND);
-    if repository.digest_of(digest)?.is_none() {
+    if repository.digest_of(&digest)?.is_none() {
         return Ok(None);
     }
-    let configuration = repository.configuration(digest)?;
+    let configuration = repository.configuration(&digest)?;
     Ok(Some(format!(
         "{}/{}",
         configuration.os(),

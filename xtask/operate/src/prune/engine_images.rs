@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_docker::engine;
+use xtask_docker::reference::Parts;
 use xtask_image::key::TAG_PREFIX;
 
 /// How often the engine is asked for its images, which others may remove meanwhile.
@@ -86,7 +87,7 @@ pub fn digests_in_use() -> anyhow::Result<BTreeSet<String>> {
         .into_iter()
         .filter(|image| used.contains(&image.id))
         .flat_map(|image| image.repo_digests.unwrap_or_default())
-        .filter_map(|name| Some(name.rsplit_once('@')?.1.to_owned()))
+        .filter_map(|name| Some(Parts::of(&name).digest?.to_owned()))
         .collect())
 }
 
@@ -112,18 +113,20 @@ fn listed() -> anyhow::Result<Vec<Listed>> {
 }
 
 fn unused(image: &Listed, ours: &BTreeSet<String>, needed: &BTreeSet<String>) -> Option<Image> {
-    let names = |names: &Option<Vec<String>>, mark: char| -> Vec<(String, String)> {
+    let names = |names: &Option<Vec<String>>| -> Vec<(String, String)> {
         names
             .iter()
             .flatten()
-            .filter_map(|name| name.rsplit_once(mark))
-            .map(|(repository, rest)| (repository.to_owned(), rest.to_owned()))
+            .map(|name| Parts::of(name))
+            .filter_map(|parts| {
+                Some((
+                    parts.name.to_owned(),
+                    parts.tag.or(parts.digest)?.to_owned(),
+                ))
+            })
             .collect()
     };
-    let (tags, digests) = (
-        names(&image.repo_tags, ':'),
-        names(&image.repo_digests, '@'),
-    );
+    let (tags, digests) = (names(&image.repo_tags), names(&image.repo_digests));
     let foreign = |(repository, _): &(String, String)| !ours.contains(repository);
     // An image with a name that is not ours belongs to somebody else.
     if tags.iter().chain(&digests).any(foreign)

@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use xtask_core::context::Context;
+use xtask_docker::reference::Parts;
 use xtask_machine::aws;
 
 /// How many releases are read, with one call each. Older ones are read by a later prune, when these
@@ -64,7 +65,7 @@ impl History {
             .needed
             .iter()
             .flat_map(|release| release.images.values());
-        images.filter_map(|image| Some(image.reference.split_once('@')?.1))
+        images.filter_map(|image| Parts::of(&image.reference).digest)
     }
 
     /// Removes the unneeded releases with their assemblies.

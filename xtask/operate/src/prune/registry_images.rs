@@ -63,7 +63,7 @@ pub fn remove(context: &Context, images: &[Image]) -> anyhow::Result<()> {
     for image in images {
         let reference = format!("{}@{}", image.repository, image.digest);
         let (repository, digest) = Repository::of_reference(&reference)?;
-        repository.delete(digest)?;
+        repository.delete(&digest)?;
     }
     if !registry::is_running(context)? {
         return Ok(());

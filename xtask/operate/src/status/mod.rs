@@ -13,6 +13,7 @@ use std::time::Duration;
 use xtask_core::context::Context;
 use xtask_core::error::Rendered;
 use xtask_core::http;
+use xtask_docker::reference::Parts;
 use xtask_machine::ministack;
 
 /// How many jobs are counted; the API does not return more at once.
@@ -171,11 +172,7 @@ fn serving(context: &Context, service: Service, releases: &[Release]) -> Serving
         .services
         .get(&service.service)
         .map(|service| service.image.get_ref().as_str());
-    let digest = |reference: &str| {
-        reference
-            .rsplit_once('@')
-            .map(|(_, digest)| digest.to_owned())
-    };
+    let digest = |reference: &str| Parts::of(reference).digest.map(str::to_owned);
     let runs = service.image.as_deref().and_then(digest);
     let deployed = releases.iter().find_map(|release| {
         let image = release.images.get(name?)?;
