@@ -1,6 +1,6 @@
 //! Which database, and where.
 
-use super::{ConfigError, Environment, environment};
+use crate::config::{ConfigError, Environment, environment};
 
 /// Which database, and where.
 #[derive(Clone)]

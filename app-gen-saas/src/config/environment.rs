@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use super::ConfigError;
+use crate::config::ConfigError;
 
 /// Port to listen on; default 5013, 0 takes a free one.
 pub const PORT: &str = "PORT";

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use app_gen_contract::JobSpec;
 
-use super::{ConfigError, Environment, environment};
+use crate::config::{ConfigError, Environment, environment};
 
 /// Bounds of jobs.
 #[derive(Debug, Clone)]

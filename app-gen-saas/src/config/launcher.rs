@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use super::{ConfigError, Environment, environment};
+use crate::config::{ConfigError, Environment, environment};
 
 /// Which launcher, and what it needs.
 #[derive(Debug, Clone)]

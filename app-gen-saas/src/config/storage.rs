@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use app_gen_contract::validate_artifact_uri;
 
-use super::{ConfigError, Environment, environment};
+use crate::config::{ConfigError, Environment, environment};
 
 /// Where job specs and results are kept.
 #[derive(Clone)]

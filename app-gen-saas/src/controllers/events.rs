@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{ApiQuery, JobId};
-use super::jobs;
 use crate::app::App;
+use crate::controllers::extract::{ApiQuery, JobId};
+use crate::controllers::jobs;
 use crate::database::EventRecord;
 use crate::error::{ApiError, ErrorBody};
 use crate::events::follow;

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::extract::{ApiJson, ApiQuery, JobId};
 use crate::app::App;
 use crate::clock::rfc3339;
+use crate::controllers::extract::{ApiJson, ApiQuery, JobId};
 use crate::database::{self, Cancelled, NewJob};
 use crate::error::{ApiError, ErrorBody};
 

@@ -9,10 +9,10 @@ use axum::http::{HeaderMap, Uri, header};
 use axum::response::Response;
 use futures::{Stream, StreamExt as _};
 
-use super::events::{After, Event};
-use super::extract::{ApiQuery, JobId};
-use super::jobs;
 use crate::app::App;
+use crate::controllers::events::{After, Event};
+use crate::controllers::extract::{ApiQuery, JobId};
+use crate::controllers::jobs;
 use crate::database::EventRecord;
 use crate::error::{ApiError, ErrorBody};
 use crate::events::follow;

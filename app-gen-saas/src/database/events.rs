@@ -6,8 +6,8 @@ use sqlx::{Any, Row as _, Transaction};
 
 use app_gen_contract::JobState;
 
-use super::{Database, bounded};
 use crate::clock::rfc3339;
+use crate::database::{Database, bounded};
 
 /// One event of a job's stream.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,9 +2,9 @@
 
 use app_gen_contract::JobState;
 
-use super::events::{self, state_event};
-use super::{Database, Job, bounded, changed};
 use crate::clock::now_millis;
+use crate::database::events::{self, state_event};
+use crate::database::{Database, Job, bounded, changed};
 
 /// A job to be accepted.
 #[derive(Debug, Clone)]

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use app_gen_contract::JobState;
 
-use super::events::{self, state_event};
-use super::{Database, Job, bounded, changed};
 use crate::clock::now_millis;
+use crate::database::events::{self, state_event};
+use crate::database::{Database, Job, bounded, changed};
 
 /// Who follows a job, for how long at a time.
 #[derive(Debug, Clone)]

@@ -3,9 +3,9 @@
 use app_gen_contract::JobState;
 use serde_json::Value;
 
-use super::events::{self, EventRecord, state_event};
-use super::{Artifact, Database, Job, Lease, Stop, bounded, changed};
 use crate::clock::now_millis;
+use crate::database::events::{self, EventRecord, state_event};
+use crate::database::{Artifact, Database, Job, Lease, Stop, bounded, changed};
 
 /// What a generator's last event says.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -38,7 +38,7 @@ pub struct Job {
     /// Where in the generator's log the next line begins.
     pub log_position: Option<String>,
     /// What the generator's last event says.
-    pub outcome: Option<super::Outcome>,
+    pub outcome: Option<crate::database::Outcome>,
     /// Once set, the task is being stopped and the job ends so.
     pub stop: Option<Stop>,
     /// The result.
@@ -84,8 +84,8 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Job {
         };
         let outcome = match row.try_get::<Option<String>, _>("outcome")?.as_deref() {
             None => None,
-            Some("succeeded") => Some(super::Outcome::Succeeded),
-            Some(_) => Some(super::Outcome::Failed {
+            Some("succeeded") => Some(crate::database::Outcome::Succeeded),
+            Some(_) => Some(crate::database::Outcome::Failed {
                 reason: row.try_get("outcome_text")?,
             }),
         };

@@ -5,8 +5,8 @@ use aws_config::SdkConfig;
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata as _;
 
-use super::LogPage;
-use super::ecs::described;
+use crate::launcher::LogPage;
+use crate::launcher::ecs::described;
 
 /// Lines of one answer; an answer has 1 MB at most in any case.
 const PAGE: i32 = 1000;

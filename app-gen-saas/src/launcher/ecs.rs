@@ -17,11 +17,11 @@ use aws_sdk_ecs::types::{DesiredStatus, LaunchType};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use super::cloudwatch::LogReader;
-use super::ecs_ending::ending;
-use super::ecs_run::{launch_error, network, overrides, started_arn};
-use super::{Launch, LaunchError, Launcher, LogPage, LogTraits, Task, TaskStatus, Trace};
 use crate::config::EcsConfig;
+use crate::launcher::cloudwatch::LogReader;
+use crate::launcher::ecs_ending::ending;
+use crate::launcher::ecs_run::{launch_error, network, overrides, started_arn};
+use crate::launcher::{Launch, LaunchError, Launcher, LogPage, LogTraits, Task, TaskStatus, Trace};
 use crate::tls;
 
 /// Longest single try of a call, and longest call with its retries.

@@ -2,7 +2,7 @@
 
 use aws_sdk_ecs::types::Task;
 
-use super::Ending;
+use crate::launcher::Ending;
 
 /// What ECS says, and what it comes from. The first that fits counts.
 const MEANINGS: [(&str, &str); 8] = [

@@ -10,9 +10,9 @@ use aws_sdk_ecs::types::{
     TaskOverride,
 };
 
-use super::ecs::described;
-use super::{Launch, LaunchError};
 use crate::config::EcsConfig;
+use crate::launcher::ecs::described;
+use crate::launcher::{Launch, LaunchError};
 
 pub(super) fn overrides(
     container: &str,

@@ -18,9 +18,11 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
-use super::process_files::{Files, PidFile, SUPERVISOR, kill_all_with};
-use super::{Ending, Launch, LaunchError, Launcher, LogPage, LogTraits, Task, TaskStatus, Trace};
 use crate::config::ProcessConfig;
+use crate::launcher::process_files::{Files, PidFile, SUPERVISOR, kill_all_with};
+use crate::launcher::{
+    Ending, Launch, LaunchError, Launcher, LogPage, LogTraits, Task, TaskStatus, Trace,
+};
 
 /// Bytes of a log read at once.
 const READ_BYTES: u64 = 64 * 1024;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use app_gen_contract::{JobState, parse_line};
 use tokio::time::Instant;
 
-use super::conclude;
-use super::follow::{FollowError, Follower};
 use crate::clock::now_millis;
 use crate::database::Stop;
 use crate::launcher::LogPage;
+use crate::worker::conclude;
+use crate::worker::follow::{FollowError, Follower};
 
 /// How long a task that was stopped with force may go on being reported as running.
 const FORCED_STOP_TIMEOUT: Duration = Duration::from_secs(60);

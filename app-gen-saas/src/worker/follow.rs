@@ -9,10 +9,10 @@ use std::time::Duration;
 use app_gen_contract::JobState;
 use tokio::time::{Instant, sleep};
 
-use super::reading::{self, Fault};
 use crate::app::App;
 use crate::database::{Job, Lease, Stop};
 use crate::launcher::{Ending, LogPage, LogTraits, TaskStatus};
+use crate::worker::reading::{self, Fault};
 
 /// How often the job is read again, for a stop that was asked for.
 const REFRESH: Duration = Duration::from_secs(1);

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::follow::{FollowError, Follower};
 use crate::app::App;
 use crate::database::{Job, Lease};
+use crate::worker::follow::{FollowError, Follower};
 
 /// Pauses after an error, the first and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);

@@ -5,9 +5,9 @@
 
 use app_gen_contract::{JobSpec, JobState};
 
-use super::follow::{FollowError, Follower};
 use crate::database::Stop;
 use crate::launcher::{Launch, LaunchError, Trace};
+use crate::worker::follow::{FollowError, Follower};
 
 /// Errors on the way to a task before the job is given up: about half a minute.
 const MAX_ERRORS: u32 = 8;

@@ -6,7 +6,7 @@ use futures::{Stream, StreamExt as _};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::eventually;
+use crate::support::eventually;
 
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -104,7 +104,7 @@ impl Client {
             .get(&format!("/api/jobs/{id}/events?after={after}"))
             .await;
         assert_eq!(response.status(), StatusCode::OK);
-        tokio::time::timeout(super::PATIENCE, sent_events(response).collect())
+        tokio::time::timeout(crate::support::PATIENCE, sent_events(response).collect())
             .await
             .expect("the stream did not end")
     }

@@ -14,17 +14,17 @@ use sha2::{Digest as _, Sha256};
 use crate::emitter::Emitter;
 use crate::failure::Failure;
 use crate::provider::{Application, Provider};
-use name::{display_name, slug};
+use crate::template::name::{display_name, slug};
 
 /// The package's name in the files below, exchanged for the application's own.
 const PLACEHOLDER_NAME: &str = "app-gen-template";
 
 macro_rules! file {
     ($path:literal) => {
-        ($path, include_str!(concat!("template/files/", $path)))
+        ($path, include_str!(concat!("files/", $path)))
     };
     ($path:literal from $source:literal) => {
-        ($path, include_str!(concat!("template/files/", $source)))
+        ($path, include_str!(concat!("files/", $source)))
     };
 }
 
