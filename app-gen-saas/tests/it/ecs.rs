@@ -1,5 +1,5 @@
-//! The ECS launcher against the local cloud, whose tasks are real containers. Where it does not run:
-//! `cargo xtask cloud up`.
+//! The ECS launcher against the local cloud, whose tasks are real containers. `cargo xtask cloud up`
+//! starts it.
 
 use aws_sdk_cloudwatchlogs::Client as Logs;
 use aws_sdk_ecs::Client as Ecs;
@@ -290,7 +290,7 @@ async fn ends_badly() {
         (
             "started",
             "localhost:1/no-such-image:1",
-            "the generator crashed: nobody knows its exit code: ",
+            "the generator crashed: its exit code is unknown: ",
         ),
     ];
     let runs = cases.map(async |(script, image, reason)| {

@@ -56,7 +56,7 @@ struct AppInfo {
     name: String,
     slug: String,
     description: String,
-    /// Of the page's colours, in degrees.
+    /// Hue of the page's colours, in degrees.
     hue: u16,
     generator: &'static str,
 }
@@ -88,7 +88,7 @@ impl Provider for Template {
         Box::pin(async move {
             let info = AppInfo::new(&spec.description);
             let message = format!(
-                "making {:?} from the template; no AI model is asked",
+                "making {:?} from the template, without an AI model",
                 info.name
             );
             emitter.log(LogLevel::Info, message).await;
