@@ -119,7 +119,7 @@ export function loadPlatform(path: string = MANIFEST_PATH): Platform {
   };
 }
 
-/** The keys that the secret must hold in an environment, with the modes that the orchestrator's variables select; sorted. */
+/** The keys that the secret must hold in an environment with the modes of the orchestrator's variables; sorted. */
 export function requiredSecretKeys(platform: Platform, secret: string, environment: string): string[] {
   const modes = platform.orchestrator.environment;
   return Object.entries(platform.secrets[secret]?.keys ?? {})

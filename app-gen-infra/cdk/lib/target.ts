@@ -14,7 +14,7 @@ export interface Target {
   readonly account: string;
   readonly region: string;
   readonly isLocal: boolean;
-  /** Whether people may run commands in the orchestrator's tasks; those of the local cloud are entered through the engine. */
+  /** Whether people may run commands in the orchestrator's tasks; the local cloud's tasks are entered by the engine. */
   readonly admitsCommands: boolean;
   readonly names: Names;
 }

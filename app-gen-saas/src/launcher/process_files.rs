@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// `$1` pid file, `$2` exit code file, `$3` generator. Standard output is the job's log. The shell's own
-/// messages ("Killed") must not be written there, which is the reason for the brackets. It ignores nothing (children would inherit that), but
-/// waits for the generator whatever signal the group gets.
+/// messages ("Killed") must not be written there, which is the reason for the brackets. The shell ignores
+/// no signal (children would inherit that), but waits for the generator whatever signal the group gets.
 pub(super) const SUPERVISOR: &str = r#"exec 2>/dev/null
 set -C
 echo "$$" > "$1" || exit 125
