@@ -223,7 +223,10 @@ fn secrets(service: &Deployed) {
         let finding = named(rule, rule);
         let evidence = finding["evidence"].to_string();
         assert!(evidence.contains(other), "{finding:#}");
-        assert!(evidence.contains("consequence: orchestrator:"), "{finding:#}");
+        assert!(
+            evidence.contains("consequence: orchestrator:"),
+            "{finding:#}"
+        );
     }
 }
 

@@ -5,8 +5,8 @@
 //! groups that fold in GitHub Actions. What is worth showing is up to the commands.
 
 mod actions;
-mod table;
 pub mod lines;
+mod table;
 
 use crate::error::Rendered;
 use anyhow::Context as _;
