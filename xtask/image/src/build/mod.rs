@@ -18,7 +18,7 @@ use serde::Serialize;
 use std::fs::File;
 use std::time::Instant;
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure};
+use xtask_core::error::{Code, Failure, unknown};
 use xtask_core::lock::Lock;
 use xtask_core::side_by_side::side_by_side;
 use xtask_docker::registry::Repository;
@@ -95,12 +95,7 @@ pub fn select(context: &Context, wanted: &[String]) -> anyhow::Result<Vec<String
     let known: Vec<String> = context.platform.images.keys().cloned().collect();
     for name in wanted {
         if !known.contains(name) {
-            return Err(Failure::new(
-                Code::Usage,
-                format!("no image `{name}` in {}", app_gen_infra::MANIFEST_PATH),
-            )
-            .hint(format!("images: {}", known.join(", ")))
-            .into());
+            return Err(unknown("image", name, &known).into());
         }
     }
     Ok(if wanted.is_empty() {
