@@ -28,18 +28,28 @@ struct Login {
 }
 
 /// The registry's address. For ECR, repositories are made sure of and the
-/// engine is logged in with a fresh token.
+/// engine is logged in with a fresh token. The registry of this machine may not run: see
+/// [`reach`].
 ///
 /// # Errors
-/// The registry cannot be reached or refuses us.
+/// ECR cannot be reached or refuses us.
 pub fn registry(context: &Context, wanted: Registry, images: &[String]) -> anyhow::Result<String> {
-    if context.is_local() {
-        match wanted {
-            Registry::Environment => xtask_machine::registry::require(context)?,
-            Registry::Ecr => xtask_machine::ministack::require(context)?,
-        }
+    if context.is_local() && wanted == Registry::Ecr {
+        xtask_machine::ministack::require(context)?;
     }
     address(context, wanted, images)
+}
+
+/// Starts the registry of this machine where it does not run. A build that finds its images in the
+/// registry need not ask first whether it runs.
+///
+/// # Errors
+/// It is not installed, or does not start.
+pub fn reach(context: &Context, wanted: Registry) -> anyhow::Result<()> {
+    if context.is_local() && wanted == Registry::Environment {
+        xtask_machine::registry::require(context)?;
+    }
+    Ok(())
 }
 
 /// The registry's address where nothing is to be pushed: nothing is started and no

@@ -13,7 +13,7 @@ use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_core::interrupt;
-use xtask_image::key::toolchain::PASSED_ENVIRONMENT;
+use xtask_image::rust::environment::PASSED_ENVIRONMENT;
 use xtask_machine::aws;
 
 /// What a user might type. The quotes and the tag are there to be escaped.

@@ -166,9 +166,13 @@ fn prove(context: &Context) -> anyhow::Result<BTreeMap<String, Image>> {
         }
         let registry = destination::registry(context, destination::Registry::Environment, &names)?;
         let proved = images;
-        images = build::all(context, &names, &registry, || {
-            xtask_machine::require(context, xtask_machine::FOR_BUILD)
-        })?;
+        images = build::all(
+            context,
+            &names,
+            &registry,
+            || destination::reach(context, destination::Registry::Environment),
+            || xtask_machine::require(context, xtask_machine::FOR_BUILD),
+        )?;
         if images
             .iter()
             .zip(&proved)

@@ -85,9 +85,13 @@ pub(super) fn validate(args: &Args, context: &Context) -> anyhow::Result<(Valida
     check_secrets(context)?;
     let names = build::select(context, &[])?;
     let registry = destination::registry(context, destination::Registry::Environment, &names)?;
-    let images = build::all(context, &names, &registry, || {
-        xtask_machine::require(context, xtask_machine::FOR_BUILD)
-    })?;
+    let images = build::all(
+        context,
+        &names,
+        &registry,
+        || destination::reach(context, destination::Registry::Environment),
+        || xtask_machine::require(context, xtask_machine::FOR_BUILD),
+    )?;
     let composite = composite(context, &images)?;
     let record_path = context.cache_folder().join("validate/record.json");
     if !args.force
