@@ -1,4 +1,4 @@
-//! What is wrong with the manifest, and where.
+//! The error for a fault in the manifest, with its line and key.
 
 use crate::MANIFEST_PATH;
 use std::ops::Range;
@@ -7,11 +7,11 @@ use std::ops::Range;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}{}{}: {message}", line_suffix(*.line), key_suffix(.key))]
 pub struct ManifestError {
-    /// The manifest, relative to the checkout.
+    /// The manifest, relative to the checkout, or the variable that is at fault.
     pub file: &'static str,
-    /// Line, counted from 1, where one is to blame.
+    /// Line of the fault, counted from 1, if it has one.
     pub line: Option<usize>,
-    /// Dotted key, where one is to blame.
+    /// Dotted key of the fault, if it has one.
     pub key: Option<String>,
     /// What is wrong with it.
     pub message: String,
@@ -37,6 +37,11 @@ impl ManifestError {
         }
     }
 
+    /// A fault of a variable of our environment, which decides what of the manifest counts.
+    pub(crate) fn of_variable(name: &'static str, message: String) -> Self {
+        Self::whole_file(name, message)
+    }
+
     pub(crate) fn at(text: &str, span: &Range<usize>, message: String) -> Self {
         Self {
             file: MANIFEST_PATH,
@@ -54,8 +59,8 @@ impl ManifestError {
         }
     }
 
-    /// A fault of a key that no span points to: the line is its own, or that of
-    /// the innermost table around it that is there.
+    /// A fault of a key that no span points to. The line is that of the key or, if the key is
+    /// missing, that of the innermost table around it.
     pub(crate) fn of_key(text: &str, key: &str, message: &str) -> Self {
         Self {
             file: MANIFEST_PATH,
@@ -66,7 +71,7 @@ impl ManifestError {
     }
 }
 
-/// The line that defines most of a dotted key.
+/// The line that defines the longest part of a dotted key.
 fn line_of_key(text: &str, key: &str) -> Option<usize> {
     let covers = |name: &str| key == name || key.starts_with(&format!("{name}."));
     let mut table = String::new();

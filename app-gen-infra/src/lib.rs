@@ -1,15 +1,17 @@
-//! The typed reader of `platform.toml`, the one manifest that says what exists.
+//! The typed reader of `platform.toml`, the manifest that lists what exists.
 //!
-//! [`Platform::load`] parses and checks; whoever holds a [`Platform`] may rely
-//! on every reference in it being right. What is done with it (compose project,
-//! task definitions, smoke tests) is left to the callers.
+//! [`Platform::load`] parses and checks the manifest, so every reference in a [`Platform`]
+//! is valid. The callers make the compose project, the task definitions and the smoke tests
+//! from it.
 
 mod check;
 mod error;
+mod instance;
 mod prices;
 mod schema;
 
 pub use error::ManifestError;
+pub use instance::Instance;
 pub use prices::{PRICES_PATH, Price, Prices};
 pub use schema::{
     Environment, Image, Local, NpmPrebuild, Platform, RustPrebuild, Secret, SecretKey, Service,
@@ -18,33 +20,48 @@ pub use schema::{
 
 use std::path::Path;
 
-/// Where the manifest lies, relative to the root of the checkout.
+/// Path of the manifest, relative to the root of the checkout.
 pub const MANIFEST_PATH: &str = "app-gen-infra/platform.toml";
 
-/// Where the CDK app lies in a checkout.
+/// Path of the folder of the CDK app, relative to the root of the checkout.
 pub const CDK_FOLDER: &str = "app-gen-infra/cdk";
 
-/// Hours of the month that costs are counted for: a twelfth of a year, as AWS counts.
+/// Hours of a month in the calculation of costs: a twelfth of a year, as AWS counts.
 pub const HOURS_PER_MONTH: u32 = 730;
 
 impl Platform {
-    /// Reads and checks the manifest of the checkout at `root`.
+    /// Reads and checks the manifest of the checkout at `root`, for the instance that our
+    /// environment names.
     ///
     /// # Errors
     /// The file cannot be read, is not TOML, has an unknown or missing key, or
     /// contradicts itself or the checkout; the error names file, line and key.
     pub fn load(root: &Path) -> Result<Self, ManifestError> {
+        Self::load_for(root, Instance::from_environment()?)
+    }
+
+    /// Like [`Platform::load`] for this instance.
+    ///
+    /// # Errors
+    /// As [`Platform::load`].
+    pub fn load_for(root: &Path, instance: Instance) -> Result<Self, ManifestError> {
         let path = root.join(MANIFEST_PATH);
         let text = std::fs::read_to_string(&path).map_err(|error| {
             ManifestError::whole_file(MANIFEST_PATH, format!("cannot be read: {error}"))
         })?;
-        Self::parse(&text, root)
+        let mut platform = Self::parse(&text, root)?;
+        if instance == Instance::Test {
+            platform.local = platform.local_test.clone();
+            platform.local.instance = instance;
+        }
+        Ok(platform)
     }
 
-    /// Like [`Platform::load`] with the text given; paths are looked up below `root`.
+    /// Reads the developer's instance of a manifest from a given text; paths are looked up below
+    /// `root`.
     ///
     /// # Errors
-    /// As [`Platform::load`].
+    /// The same as those of [`Platform::load`].
     pub fn parse(text: &str, root: &Path) -> Result<Self, ManifestError> {
         let platform: Self =
             toml::from_str(text).map_err(|error| ManifestError::from_toml(text, &error))?;
@@ -64,7 +81,8 @@ impl Platform {
         &self.tasks["generator"]
     }
 
-    /// The keys that the secret `name` must hold in `environment`, given what is switched on.
+    /// The keys that the secret `name` must hold in `environment`, with the modes that the
+    /// orchestrator's variables select.
     #[must_use]
     pub fn required_secret_keys(&self, name: &str, environment: &str) -> Vec<&str> {
         let modes = &self.orchestrator().environment;

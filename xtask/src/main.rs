@@ -2,6 +2,7 @@
 
 mod commands;
 
+use app_gen_infra::Instance;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use std::process::ExitCode;
 use xtask_core::context::Context;
@@ -172,11 +173,13 @@ fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
     if let Command::Help(args) = &cli.command {
         return commands::help::run(args, Cli::command(), &report);
     }
-    let context = Context::load(&cli.global.env, cli.global.yes, report)?;
+    // The tests have an instance of their own, whatever the environment says.
+    let instance = matches!(cli.command, Command::Test(_)).then_some(Instance::Test);
+    let context = Context::load(instance, &cli.global.env, cli.global.yes, report)?;
     // Secrets of a killed holder do not wait for a command that needs secrets; `cleanup`
     // does it itself, to say so.
     if !matches!(cli.command, Command::Cleanup(_)) {
-        xtask_operate::secrets::sweep(&context)?;
+        xtask_operate::secrets::file::sweep(&context)?;
     }
     if cli.global.setup && !matches!(cli.command, Command::Setup) {
         let for_tests = matches!(cli.command, Command::Test(_));

@@ -54,16 +54,16 @@ pub fn is_on_this_machine(service: &str) -> bool {
 /// Status and body of an answer.
 #[derive(Debug)]
 pub struct Answer {
-    /// As HTTP numbers it.
+    /// The status code: 200, 404 and so on.
     pub status: u16,
-    /// Names in small letters, values as text.
+    /// Names in lower case, values as text.
     pub headers: Vec<(String, String)>,
     /// The whole body as text.
     pub body: String,
 }
 
 impl Answer {
-    /// The first header of that name, whatever the case of its letters.
+    /// The first header of that name; the case of its letters does not matter.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
@@ -73,18 +73,18 @@ impl Answer {
     }
 }
 
-/// GET; an answer of any status is one.
+/// Sends a GET request. An answer of any status is an answer.
 ///
 /// # Errors
-/// There is no answer within `bound`.
+/// No answer came within `bound`.
 pub fn get(url: &str, bound: Duration) -> anyhow::Result<Answer> {
     read(agent(url, bound).get(url).call()?)
 }
 
-/// POST without a body; an answer of any status is one.
+/// Sends a POST request without a body. An answer of any status is an answer.
 ///
 /// # Errors
-/// There is no answer within `bound`.
+/// No answer came within `bound`.
 pub fn post(url: &str, bound: Duration) -> anyhow::Result<Answer> {
     read(agent(url, bound).post(url).send_empty()?)
 }

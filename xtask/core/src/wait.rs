@@ -53,7 +53,7 @@ impl fmt::Display for Late {
 /// waited for: `|late| Failure::new(Code::Service, format!("PostgreSQL did not answer {late}"))`.
 ///
 /// # Errors
-/// Time is over, `look` failed, or a signal interrupted the wait.
+/// Time is over, `look` failed, or a signal interrupted a pause.
 pub fn until<T, L: Into<Look<T>>>(
     bound: Duration,
     every: Duration,
@@ -62,7 +62,6 @@ pub fn until<T, L: Into<Look<T>>>(
 ) -> anyhow::Result<T> {
     let deadline = Instant::now() + bound;
     loop {
-        interrupt::check()?;
         let last = match look()?.into() {
             Look::Done(found) => return Ok(found),
             Look::NotYet(last) => last,

@@ -2,7 +2,7 @@
 
 use rustix::process::Pid;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
@@ -12,7 +12,7 @@ use xtask_core::paths;
 use xtask_image::build::prebuild;
 use xtask_operate::deploy::environment_lock;
 use xtask_operate::secrets;
-use xtask_operate::validation::compose;
+use xtask_operate::validation::{cloud_parts, compose};
 
 /// How long a running `dev` or `validate` has to end by itself.
 const HOLDER_GRACE: Duration = Duration::from_secs(30);
@@ -37,21 +37,21 @@ struct Cleaned {
 /// Something of ours is there and cannot be removed.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let mut cleaned = Cleaned::default();
-    if lock::end_holder(&context.cache_folder().join("dev.lock"), HOLDER_GRACE)? {
+    if lock::end_holder(&context.work_folder().join("dev.lock"), HOLDER_GRACE)? {
         cleaned.removed.push("running `dev`".to_owned());
     }
-    let validate = paths::state()?.join("locks/validate");
+    let validate = context.state_folder()?.join("locks/validate");
     let of_another = lock::holder(&validate)?.filter(|&pid| !works_in(pid, &context.root));
     if of_another.is_none() && lock::end_holder(&validate, HOLDER_GRACE)? {
         cleaned.removed.push("running `validate`".to_owned());
     }
-    let processes = marked::end(&context.root)
+    let processes = marked::end(&context.work_folder())
         + prebuild::end_leftovers(context)
         + environment_lock::end_leftovers(context)?;
     if processes > 0 {
         cleaned.removed.push(format!("{processes} processes"));
     }
-    for file in secrets::sweep(context)? {
+    for file in secrets::file::sweep(context)? {
         cleaned.removed.push(format!("secrets file {file}"));
     }
     if let Some(pid) = of_another {
@@ -64,9 +64,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
             cleaned.removed.push(format!("container {container}"));
         }
         compose::down(context)?;
-        cleaned
-            .removed
-            .extend(xtask_operate::validation::remove(context)?);
+        cleaned.removed.extend(cloud_parts::remove(context)?);
     } else {
         cleaned
             .skipped
@@ -107,7 +105,7 @@ fn remove_images_and_caches(context: &Context, cleaned: &mut Cleaned) -> anyhow:
             }
         }
     }
-    for name in [
+    let caches = [
         "prebuilt",
         "cargo",
         "npm",
@@ -115,10 +113,10 @@ fn remove_images_and_caches(context: &Context, cleaned: &mut Cleaned) -> anyhow:
         "keys",
         "closures",
         "toolchain",
-        "validate",
-        "dev",
-    ] {
-        let folder: PathBuf = context.cache_folder().join(name);
+    ]
+    .map(|name| context.cache_folder().join(name));
+    let written = ["validate", "dev"].map(|name| context.work_folder().join(name));
+    for folder in caches.into_iter().chain(written) {
         if folder.exists() {
             std::fs::remove_dir_all(&folder)?;
             cleaned.removed.push(folder.display().to_string());

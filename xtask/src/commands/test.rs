@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that proves the product, fast parts first.
 
 use anyhow::Context as _;
+use app_gen_infra::Instance;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -141,6 +142,7 @@ fn run_step(step: Step, context: &Context) -> anyhow::Result<()> {
         Cmd::new("cargo")
             .args(arguments)
             .folder(&context.root)
+            .env(Instance::VARIABLE, Instance::TEST)
             // Its lines are ours: groups within our groups would not fold.
             .env_remove("GITHUB_ACTIONS")
             .timeout(STEP_TIMEOUT)
@@ -243,11 +245,11 @@ fn page(context: &Context) -> anyhow::Result<PathBuf> {
 fn browser(context: &Context) -> anyhow::Result<()> {
     orchestrator::compile(context)?;
     let page = page(context)?;
-    let folder = context.cache_folder().join("browser");
+    let folder = context.work_folder().join("browser");
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
     }
-    let _mark = marked::EndOnDrop(context.root.clone());
+    let _mark = marked::EndOnDrop(context.work_folder());
     // Free now; whoever takes it meanwhile makes the orchestrator's start fail.
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let mut environment = orchestrator::environment(context, &folder, port, BTreeMap::new())?;

@@ -1,37 +1,45 @@
-//! A child that runs: asked to end, killed where it does not, its output handed over.
+//! A child that runs, and the threads that read what it writes.
 
 use crate::interrupt::Group;
 use crate::report::Report;
+use crate::wait;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read, Write as _};
-use std::process::{Child, ExitStatus, Stdio};
+use std::io::{BufRead as _, BufReader, PipeReader, Read as _, Write as _};
+use std::process::ExitStatus;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// A child that was asked to end has this long before it is killed.
+/// How long a child has to end after it was asked to, before it is killed.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 
-/// A grandchild may hold a pipe open for ever: what it says after this is not waited for.
+/// How long the last output of a child that has ended may take. It is bounded because a grandchild
+/// can hold the pipe open for ever.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// A child left running; its whole group ends when this is dropped.
+/// A child that was left running; its whole group ends when this is dropped.
 pub struct Running {
-    pub(super) child: Child,
+    handle: duct::Handle,
     pub(super) group: Group,
+    pub(super) pipes: Option<(PipeReader, PipeReader)>,
     readers: Vec<JoinHandle<()>>,
 }
 
 impl Running {
-    pub(super) fn new(child: Child, group: Group) -> Self {
+    pub(super) fn new(
+        handle: duct::Handle,
+        group: Group,
+        pipes: Option<(PipeReader, PipeReader)>,
+    ) -> Self {
         Self {
-            child,
+            handle,
             group,
+            pipes,
             readers: Vec::new(),
         }
     }
 
-    /// Shows what it writes, line by line under `label`, and keeps it in the file too.
+    /// Shows what it writes, line by line under `label`, and appends it to the file as well.
     pub(super) fn show(
         &mut self,
         report: &Report,
@@ -39,55 +47,48 @@ impl Running {
         copy: Option<&File>,
     ) -> std::io::Result<()> {
         let file = || copy.map(File::try_clone).transpose();
-        if let Some(pipe) = self.child.stdout.take() {
-            self.readers.push(show(pipe, report, label, file()?));
-        }
-        if let Some(pipe) = self.child.stderr.take() {
-            self.readers.push(show(pipe, report, label, file()?));
+        if let Some((stdout, stderr)) = self.pipes.take() {
+            self.readers.push(show(stdout, report, label, file()?));
+            self.readers.push(show(stderr, report, label, file()?));
         }
         Ok(())
     }
 
-    /// How it ended, or nothing while it runs. What it wrote has been shown by then.
+    /// How it ended, or `None` while it runs. What it wrote has been shown by then.
     ///
     /// # Errors
-    /// The operating system refuses to tell.
+    /// The operating system does not answer.
     pub fn try_wait(&mut self) -> std::io::Result<Option<ExitStatus>> {
-        let status = self.child.try_wait()?;
+        let status = self.handle.try_wait()?.map(|output| output.status);
         if status.is_some() {
             self.finish_reading();
         }
         Ok(status)
     }
 
-    /// Asks the group to end, waits, and kills what is left after ten seconds.
+    /// Asks the group to end, and kills what is left of it after ten seconds.
     pub fn stop(&mut self) {
         self.group.terminate();
-        let deadline = Instant::now() + GRACE;
-        while Instant::now() < deadline {
-            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        // Also where the leader has ended: its children are in the group.
+        let ended = || !matches!(self.handle.try_wait(), Ok(None));
+        wait::within(GRACE, Duration::from_millis(10), ended);
+        // This is also for a leader that has ended, because its children are in the group.
         self.group.kill();
-        let _ = self.child.wait();
+        // The bound is for a process that left the group and holds the input open.
+        wait::within(GRACE, Duration::from_millis(1), ended);
         self.finish_reading();
     }
 
     fn finish_reading(&mut self) {
-        let deadline = Instant::now() + LAST_WORDS;
-        while self.readers.iter().any(|reader| !reader.is_finished()) && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        wait::within(LAST_WORDS, Duration::from_millis(2), || {
+            self.readers.iter().all(JoinHandle::is_finished)
+        });
         self.readers.clear();
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
+        if matches!(self.handle.try_wait(), Ok(None)) {
             self.stop();
         } else {
             self.group.kill();
@@ -95,7 +96,7 @@ impl Drop for Running {
     }
 }
 
-/// A child that works while we do, shows its progress and answers at its end.
+/// A child that was left running, shows its progress, and answers at its end.
 pub struct Answering {
     running: Running,
     answer: mpsc::Receiver<Vec<u8>>,
@@ -103,14 +104,12 @@ pub struct Answering {
 
 impl Answering {
     pub(super) fn new(mut running: Running, report: &Report, label: &str) -> Self {
-        if let Some(pipe) = running.child.stderr.take() {
-            running.readers.push(show(pipe, report, label, None));
-        }
         let (sender, answer) = mpsc::channel();
-        if let Some(mut pipe) = running.child.stdout.take() {
+        if let Some((mut pipe, stderr)) = running.pipes.take() {
+            running.readers.push(show(stderr, report, label, None));
             std::thread::spawn(move || {
                 let mut bytes = Vec::new();
-                // What came before a broken pipe is what there is to say.
+                // Where the pipe breaks, the answer is what came before.
                 let _ = pipe.read_to_end(&mut bytes);
                 let _ = sender.send(bytes);
             });
@@ -118,10 +117,10 @@ impl Answering {
         Self { running, answer }
     }
 
-    /// Its standard output and how it ended, or nothing while it runs.
+    /// Its standard output and how it ended, or `None` while it runs.
     ///
     /// # Errors
-    /// The operating system refuses to tell.
+    /// The operating system does not answer.
     pub fn try_wait(&mut self) -> std::io::Result<Option<(Vec<u8>, ExitStatus)>> {
         let Some(status) = self.running.try_wait()? else {
             return Ok(None);
@@ -133,12 +132,7 @@ impl Answering {
     }
 }
 
-fn show(
-    pipe: impl Read + Send + 'static,
-    report: &Report,
-    label: &str,
-    mut copy: Option<File>,
-) -> JoinHandle<()> {
+fn show(pipe: PipeReader, report: &Report, label: &str, mut copy: Option<File>) -> JoinHandle<()> {
     let (report, label) = (report.clone(), label.to_owned());
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).split(b'\n') {
@@ -149,14 +143,14 @@ fn show(
             }
             if let Some(file) = &mut copy {
                 line.push(b'\n');
-                // A full disk must not end what is shown.
+                // On a full disk the lines are still shown.
                 let _ = file.write_all(&line);
             }
         }
     })
 }
 
-/// What a child reads.
+/// The standard input of a child.
 #[derive(Debug)]
 pub(super) enum Input {
     Nothing,
@@ -164,30 +158,19 @@ pub(super) enum Input {
     File(File),
 }
 
-impl Input {
-    pub(super) fn stdio(&self) -> std::io::Result<Stdio> {
-        Ok(match self {
-            Self::Nothing => Stdio::null(),
-            Self::Bytes(_) => Stdio::piped(),
-            Self::File(file) => file.try_clone()?.into(),
-        })
-    }
-}
-
-/// Which of its outputs a child wrote to.
+/// The stream that a child wrote to.
 #[derive(Clone, Copy)]
 pub(super) enum Stream {
     Stdout = 0,
     Stderr = 1,
 }
 
-/// Hands over what comes out of a pipe, from a thread of its own.
+/// Reads the pipe on a thread of its own and sends what comes.
 pub(super) fn forward(
-    pipe: Option<impl Read + Send + 'static>,
+    mut pipe: PipeReader,
     stream: Stream,
     sender: mpsc::SyncSender<(Stream, Vec<u8>)>,
 ) {
-    let Some(mut pipe) = pipe else { return };
     std::thread::spawn(move || {
         let mut buffer = vec![0; 16 * 1024];
         while let Ok(count) = pipe.read(&mut buffer) {

@@ -1,6 +1,7 @@
-//! A command inside a running task: in the local cloud by the engine, on AWS by ECS's sessions.
+//! A command inside a running task: through the engine in the local cloud, through a session of
+//! ECS on AWS.
 
-use crate::running::answers::Task;
+use crate::status::answers::Task;
 use serde::Deserialize;
 use serde_json::json;
 use std::io::{self, IsTerminal as _};
@@ -9,14 +10,15 @@ use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_machine::aws;
-use xtask_machine::{self, tools};
+use xtask_machine::ministack::task_containers;
+use xtask_machine::tools;
 
-/// AWS's program that holds the other end of a session.
+/// The program of AWS that holds our end of a session.
 const PLUGIN: &str = "session-manager-plugin";
-/// It reads the session, which has a token in it, from the variable that its first argument
-/// names if that begins like this; in an argument everybody on the machine could read it.
+/// The plugin reads the session from the variable that its first argument names, if that name begins
+/// like this. The session contains a token, which everybody on the machine could read in an argument.
 const PLUGIN_VARIABLE: &str = "AWS_SSM_START_SESSION_RESPONSE";
-/// Nobody sits longer before it.
+/// Nobody uses one session for longer.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(12 * 3600);
 
 /// A session that ECS has opened.
@@ -29,19 +31,18 @@ struct Session {
     region: String,
 }
 
-/// The command line in the task's container in the local cloud.
+/// The command that runs `command` in the container of a task of the local cloud.
 ///
 /// # Errors
-/// The task has no container: it has ended meanwhile.
+/// The task has ended, so it has no container.
 pub fn local(context: &Context, task: &Task, command: &[String]) -> anyhow::Result<Cmd> {
-    let container = xtask_machine::ministack::task_containers::of_task(context, &task.arn)?
-        .ok_or_else(|| {
-            Failure::new(
-                Code::Service,
-                format!("task {} has no container any more", task.task),
-            )
-            .hint("cargo xtask tasks")
-        })?;
+    let container = task_containers::of_task(context, &task.arn)?.ok_or_else(|| {
+        Failure::new(
+            Code::Service,
+            format!("task {} no longer has a container", task.task),
+        )
+        .hint("cargo xtask tasks")
+    })?;
     let mut cmd = Cmd::new("docker").args(["exec", "--interactive"]);
     if io::stdin().is_terminal() && io::stdout().is_terminal() && !context.report.json() {
         cmd = cmd.arg("--tty");
@@ -49,15 +50,15 @@ pub fn local(context: &Context, task: &Task, command: &[String]) -> anyhow::Resu
     Ok(cmd.arg(container).args(command).timeout(SESSION_TIMEOUT))
 }
 
-/// The program that talks to the task on AWS.
+/// The command that runs `command` in a task on AWS.
 ///
 /// # Errors
-/// It is not installed, or ECS opens no session.
+/// The plugin is not installed, or ECS refuses the session.
 pub fn on_aws(context: &Context, task: &Task, command: &[String]) -> anyhow::Result<Cmd> {
     if tools::on_path(PLUGIN).is_none() {
         return Err(
-            Failure::new(Code::Prerequisite, format!("there is no program {PLUGIN}"))
-                .hint("install it as AWS's user guide of Systems Manager says under \"Install the Session Manager plugin\"")
+            Failure::new(Code::Prerequisite, format!("{PLUGIN} is not installed"))
+                .hint("install it as the user guide of AWS Systems Manager describes under \"Install the Session Manager plugin\"")
                 .into(),
         );
     }
@@ -76,7 +77,7 @@ pub fn on_aws(context: &Context, task: &Task, command: &[String]) -> anyhow::Res
     Ok(Cmd::new(PLUGIN)
         .arg(PLUGIN_VARIABLE)
         .arg(&session.region)
-        // The profile is only for resuming, which needs rights of its own.
+        // The profile would only be used to resume a session, which needs rights of its own.
         .args(["StartSession", ""])
         .arg(json!({ "Target": session.target }).to_string())
         .arg(format!("https://ssm.{}.amazonaws.com", session.region))
@@ -84,7 +85,7 @@ pub fn on_aws(context: &Context, task: &Task, command: &[String]) -> anyhow::Res
         .timeout(SESSION_TIMEOUT))
 }
 
-/// A word as a shell reads it back: ECS takes one string.
+/// A word in the quotes that a shell takes off again, because ECS takes the command as one string.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
     match !word.is_empty() && word.chars().all(plain) {
@@ -98,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_survive_being_one_string() {
+    fn a_shell_reads_the_same_words_from_one_string() {
         let words = ["ls", "-l", "/tmp/a b", "it's", "", "$HOME", "a;b"];
         let line = words.map(quoted).join(" ");
         let read = Cmd::new("sh")

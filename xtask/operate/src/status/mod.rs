@@ -1,79 +1,81 @@
-//! Everything about a platform at one moment: asked side by side, each part bounded, and a part
-//! that cannot be asked says why while the rest is told.
+//! The state of an environment at one moment. All parts are asked side by side, each within a
+//! bound; a part that cannot be asked is listed with the reason, and the others are shown.
+
+pub mod answers;
 
 use crate::deploy::release;
 use crate::deploy::release::Release;
-use crate::running::answers;
-use crate::running::answers::{Alarm, Answer, Service, Task, Unknown};
+use crate::status::answers::{Alarm, Answer, Service, Task, Unknown};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use ureq::Agent;
 use xtask_core::context::Context;
 use xtask_core::error::Rendered;
+use xtask_core::http;
+use xtask_docker::reference::Parts;
 use xtask_machine::ministack;
 
-/// Jobs that are counted; the API gives no more at once.
+/// How many jobs are counted; the API does not return more at once.
 pub const JOBS_COUNTED: usize = 200;
 const JOBS_TIMEOUT: Duration = Duration::from_secs(3);
-/// Each holds a description of up to 64 KiB.
+/// Each job holds a description of up to 64 KiB.
 const JOBS_LIMIT_BYTES: u64 = 32 * 1024 * 1024;
 
-/// What there is to say.
+/// The state of an environment. This is what `status --json` prints.
 #[derive(Debug, Serialize)]
 pub struct Overview {
-    /// Its name.
+    /// Name of the environment.
     pub environment: String,
-    /// What was deployed last and served.
+    /// The last release that succeeded.
     pub release: Option<Deployed>,
-    /// Services with what their image is.
+    /// The selected services.
     pub services: Vec<Serving>,
-    /// Those that run, and those that failed lately.
+    /// Tasks that run, and tasks that failed recently.
     pub tasks: Vec<Task>,
-    /// Nothing where the orchestrator does not answer.
+    /// `None` if the orchestrator does not answer.
     pub jobs: Option<Jobs>,
-    /// Those of the project.
+    /// The alarms of the project.
     pub alarms: Vec<Alarm>,
-    /// Nothing for an environment on AWS.
+    /// `None` for an environment on AWS.
     pub local_cloud: Option<ministack::Status>,
-    /// What is not known.
+    /// The parts that could not be asked.
     pub partial: Vec<Unknown>,
 }
 
-/// A release in few words.
+/// The part of a release that a status shows.
 #[derive(Debug, Clone, Serialize)]
 pub struct Deployed {
     /// Its id.
     pub id: String,
-    /// RFC 3339.
+    /// When it was released, RFC 3339.
     pub at: String,
-    /// Revision of the checkout.
+    /// Git revision of the checkout that it was deployed from.
     pub git: Option<String>,
 }
 
-/// A service and what it runs.
+/// A service and the image that it runs.
 #[derive(Debug, Serialize)]
 pub struct Serving {
-    /// As the cloud knows it.
+    /// The service as the cloud knows it.
     #[serde(flatten)]
     pub service: Service,
-    /// Key of its image, where a release deployed that.
+    /// Key of its image; `None` if no release deployed that image.
     pub image_key: Option<String>,
-    /// Revision that the image was deployed from.
+    /// Git revision that the image was deployed from.
     pub git: Option<String>,
 }
 
 /// The newest jobs, counted by state.
 #[derive(Debug, Serialize)]
 pub struct Jobs {
-    /// How many were counted; there may be more where it is [`JOBS_COUNTED`].
+    /// How many were counted. If it is [`JOBS_COUNTED`], there may be more.
     pub newest: usize,
     /// How many are in each state.
     pub states: BTreeMap<String, usize>,
 }
 
-/// Asks for everything.
+/// Asks all parts. Shows these services, and tasks of other kinds only with `all_tasks`.
 #[must_use]
 pub fn ask(context: &Context, services: &[String], all_tasks: bool) -> Overview {
     let mut partial = Vec::new();
@@ -107,9 +109,11 @@ pub fn ask(context: &Context, services: &[String], all_tasks: bool) -> Overview 
             Some(current) => jobs(context, current).map(Some),
             None => Ok(None),
         };
-        let answer = answer
-            .join()
-            .unwrap_or_else(|_| Err(anyhow::anyhow!("the question broke")));
+        let answer = answer.join().unwrap_or_else(|_| {
+            Err(anyhow::anyhow!(
+                "the thread that asks for the services panicked"
+            ))
+        });
         (answer, (releases, jobs))
     });
     let Answer {
@@ -145,7 +149,7 @@ pub fn ask(context: &Context, services: &[String], all_tasks: bool) -> Overview 
     }
 }
 
-/// What was found, or a note of why it was not.
+/// The answer of a part. If it has none, the reason is added to `partial`.
 fn known<T>(what: &str, found: anyhow::Result<T>, partial: &mut Vec<Unknown>) -> Option<T> {
     found
         .map_err(|error| {
@@ -160,18 +164,15 @@ fn known<T>(what: &str, found: anyhow::Result<T>, partial: &mut Vec<Unknown>) ->
         .ok()
 }
 
-/// By the digest that the service runs: somebody may have changed it behind the releases' back.
+/// Finds the release of a service's image by the digest that runs, because somebody may have changed
+/// the service without a release.
 fn serving(context: &Context, service: Service, releases: &[Release]) -> Serving {
     let name = context
         .platform
         .services
         .get(&service.service)
         .map(|service| service.image.get_ref().as_str());
-    let digest = |reference: &str| {
-        reference
-            .rsplit_once('@')
-            .map(|(_, digest)| digest.to_owned())
-    };
+    let digest = |reference: &str| Parts::of(reference).digest.map(str::to_owned);
     let runs = service.image.as_deref().and_then(digest);
     let deployed = releases.iter().find_map(|release| {
         let image = release.images.get(name?)?;
@@ -186,7 +187,7 @@ fn serving(context: &Context, service: Service, releases: &[Release]) -> Serving
     }
 }
 
-/// Asks the orchestrator through the load balancer, as a user would.
+/// Asks the orchestrator through the load balancer, as a user does.
 fn jobs(context: &Context, release: &Release) -> anyhow::Result<Jobs> {
     #[derive(Deserialize)]
     struct Listing {
@@ -197,19 +198,17 @@ fn jobs(context: &Context, release: &Release) -> anyhow::Result<Jobs> {
         state: String,
     }
     let (_, base_url) = release.service.addresses(context)?;
-    let agent: Agent = Agent::config_builder()
-        .timeout_global(Some(JOBS_TIMEOUT))
-        .build()
-        .into();
     let url = format!("{base_url}/api/jobs?limit={JOBS_COUNTED}");
-    let listing: Listing = agent
+    let mut answer = http::agent(&url, JOBS_TIMEOUT)
         .get(&url)
         .call()
-        .and_then(|mut answer| {
-            let body = answer.body_mut().with_config().limit(JOBS_LIMIT_BYTES);
-            body.read_json()
-        })
         .with_context(|| format!("{url} does not answer"))?;
+    let status = answer.status();
+    anyhow::ensure!(status.is_success(), "{url} answers {status}");
+    let body = answer.body_mut().with_config().limit(JOBS_LIMIT_BYTES);
+    let listing: Listing = body
+        .read_json()
+        .with_context(|| format!("the answer of {url} cannot be parsed"))?;
     let mut states = BTreeMap::new();
     for job in &listing.jobs {
         *states.entry(job.state.clone()).or_default() += 1;

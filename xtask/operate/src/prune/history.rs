@@ -1,4 +1,4 @@
-//! What of its history an environment can do without.
+//! Releases that an environment does not need any more.
 
 use crate::deploy::release;
 use crate::deploy::release::{Outcome, Release};
@@ -6,33 +6,35 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use xtask_core::context::Context;
+use xtask_docker::reference::Parts;
 use xtask_machine::aws;
 
-/// Records that are looked through, one call each; those before them are, once these are gone.
+/// How many releases are read, with one call each. Older ones are read by a later prune, when these
+/// have been removed.
 const LOOKED_THROUGH: usize = 1000;
 const REMOVE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
-/// Releases of an environment.
+/// The releases of an environment.
 #[derive(Debug)]
 pub struct History {
-    /// Those that stay.
+    /// Releases that stay.
     pub needed: Vec<Release>,
-    /// Those that nobody goes back to, the newest first.
+    /// Releases that no rollback restores, the newest first.
     pub unneeded: Vec<Release>,
 }
 
 impl History {
-    /// The releases of the environment, of which the `keep` newest stay in any case.
+    /// Reads the releases of the environment. The `keep` newest stay in any case.
     ///
     /// # Errors
-    /// The cloud does not answer, or a record is damaged.
+    /// The cloud does not answer, or a release cannot be parsed.
     pub fn read(context: &Context, keep: usize) -> anyhow::Result<Self> {
         let releases = release::list_at_most(context, LOOKED_THROUGH)?;
         Ok(Self::divide(releases, keep))
     }
 
-    /// Older ones stay if they serve, are what a rollback goes back to or never ended. So does
-    /// the last end of the environment, behind which nothing goes back.
+    /// An older release stays if it serves, if a rollback would restore it, or if it has not ended.
+    /// The last end of the environment stays too, because no rollback goes back past it.
     fn divide(mut releases: Vec<Release>, keep: usize) -> Self {
         let end = releases
             .iter()
@@ -57,25 +59,26 @@ impl History {
         }
     }
 
-    /// The digests of all images that what stays consists of.
+    /// The digests of all images of the releases that stay.
     pub fn digests(&self) -> impl Iterator<Item = &str> {
         let images = self
             .needed
             .iter()
             .flat_map(|release| release.images.values());
-        images.filter_map(|image| Some(image.reference.split_once('@')?.1))
+        images.filter_map(|image| Parts::of(&image.reference).digest)
     }
 
-    /// Removes what nobody goes back to, with the templates kept for that.
+    /// Removes the unneeded releases with their assemblies.
     ///
     /// # Errors
-    /// The cloud refuses. What was removed until then stays removed.
+    /// The cloud refuses. Releases that were removed before stay removed.
     pub fn forget(&self, context: &Context) -> anyhow::Result<()> {
         if self.unneeded.is_empty() {
             return Ok(());
         }
         let verb = ["state", "remove"].map(str::to_owned);
-        // A record last: what is left of a removal that broke off goes with the next one.
+        // The release comes after its assembly, so that the next removal finds what an interrupted
+        // one left.
         let keys = self.unneeded.iter().rev().flat_map(|release| {
             [
                 release::assembly_key(&release.id),
@@ -92,10 +95,11 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deploy::rollout::Service;
+    use crate::deploy::release::Outcome::{Destroyed, Failed, RolledBack, Succeeded, Unfinished};
+    use crate::deploy::service::Service;
     use std::collections::BTreeMap;
 
-    /// Its content is another one than that of every other id.
+    /// A release whose content differs from that of all other ids.
     fn release(id: &str, outcome: Outcome, restores: Option<&str>) -> Release {
         let service = Service {
             cluster: String::new(),
@@ -112,7 +116,7 @@ mod tests {
         }
     }
 
-    /// The ids that go.
+    /// The ids of releases that are not needed.
     fn unneeded(releases: &[(&str, Outcome, Option<&str>)], keep: usize) -> Vec<String> {
         let releases: Vec<Release> = releases
             .iter()
@@ -128,10 +132,8 @@ mod tests {
             .collect()
     }
 
-    use Outcome::{Destroyed, Failed, RolledBack, Succeeded, Unfinished};
-
     #[test]
-    fn what_serves_and_what_came_before_it_stay_whatever_their_age() {
+    fn the_current_release_and_the_one_before_it_stay_whatever_their_age() {
         let history = [
             ("9", RolledBack, None),
             ("8", Failed, Some("1")),
@@ -150,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_deploy_that_was_broken_off_replaced_stays() {
+    fn a_release_that_an_interrupted_deploy_replaced_stays() {
         let history = [
             ("4", Unfinished, None),
             ("3", Succeeded, None),
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_before_the_last_end_can_come_back_by_its_removal() {
+    fn the_last_end_of_the_environment_stays() {
         let history = [
             ("7", Succeeded, None),
             ("6", Failed, None),

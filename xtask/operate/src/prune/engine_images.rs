@@ -1,29 +1,21 @@
-//! Images of the project that the engine keeps and nothing needs. The registry has them too:
-//! whatever wants one again pulls it.
+//! Images of the project that Docker Engine keeps and nobody needs. The registry has them too, so that
+//! they can be pulled again.
 
+use crate::prune::image::Image;
 use anyhow::Context as _;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_docker::engine;
+use xtask_docker::reference::Parts;
 use xtask_image::key::TAG_PREFIX;
 
-/// How often the engine is asked for images that others remove meanwhile.
+/// How often the engine is asked for its images, which others may remove meanwhile.
 const LISTINGS: usize = 5;
 
-/// An image that can go.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Image {
-    /// `localhost:5000/name`, or as ECR names it.
-    pub repository: String,
-    /// `sha256:…`
-    pub digest: String,
-    /// Those that go with it.
-    pub tags: Vec<String>,
-}
-
-/// As the engine lists it.
+/// An image as the engine lists it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Listed {
@@ -38,8 +30,8 @@ struct Container {
     image: String,
 }
 
-/// The images of the project that no container uses, whose digest is not needed, and that have
-/// no tag but keys.
+/// Images of the project that no container uses, whose digest is not needed, and whose tags are all
+/// keys.
 ///
 /// # Errors
 /// The engine does not answer.
@@ -58,12 +50,12 @@ pub fn list(context: &Context, needed: &BTreeSet<String>) -> anyhow::Result<Vec<
         .filter(|image| !used.contains(&image.id))
         .filter_map(|image| unused(image, &ours, needed))
         .collect();
-    // The engine lists them in no order.
+    // The engine does not list them in any order.
     images.sort();
     Ok(images)
 }
 
-/// Removes them; one that a container has taken meanwhile is refused by the engine.
+/// Removes images. The engine refuses to remove one that a container uses meanwhile.
 ///
 /// # Errors
 /// The engine refuses.
@@ -75,7 +67,7 @@ pub fn remove(images: &[Image]) -> anyhow::Result<()> {
             .map(|tag| format!("{}:{tag}", image.repository));
         let digest = format!("{}@{}", image.repository, image.digest);
         for name in tags.chain([digest]) {
-            // The digest may have gone with the last tag.
+            // The image may have been removed with its last tag.
             let (status, _) = engine::get(&format!("/images/{name}/json"))?;
             if status != 404 {
                 Cmd::new("docker").args(["image", "rm", &name]).read()?;
@@ -85,7 +77,7 @@ pub fn remove(images: &[Image]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The digests of what containers of this engine use, ours and others', running or not.
+/// Digests of the images of all containers, whether they are ours and whether they run or not.
 ///
 /// # Errors
 /// The engine does not answer.
@@ -95,11 +87,11 @@ pub fn digests_in_use() -> anyhow::Result<BTreeSet<String>> {
         .into_iter()
         .filter(|image| used.contains(&image.id))
         .flat_map(|image| image.repo_digests.unwrap_or_default())
-        .filter_map(|name| Some(name.rsplit_once('@')?.1.to_owned()))
+        .filter_map(|name| Some(Parts::of(&name).digest?.to_owned()))
         .collect())
 }
 
-/// The images that containers are made of, by the engine's id.
+/// Ids of the images of all containers.
 fn used() -> anyhow::Result<BTreeSet<String>> {
     let containers: Vec<Container> = ask("/containers/json?all=1")?;
     Ok(containers
@@ -110,7 +102,7 @@ fn used() -> anyhow::Result<BTreeSet<String>> {
 
 fn listed() -> anyhow::Result<Vec<Listed>> {
     let mut listed = ask("/images/json");
-    // The engine answers with 404 where an image goes while it lists them.
+    // The engine answers with 404 if an image is removed while it lists them.
     for _ in 1..LISTINGS {
         if listed.is_ok() {
             break;
@@ -121,20 +113,22 @@ fn listed() -> anyhow::Result<Vec<Listed>> {
 }
 
 fn unused(image: &Listed, ours: &BTreeSet<String>, needed: &BTreeSet<String>) -> Option<Image> {
-    let names = |names: &Option<Vec<String>>, mark: char| -> Vec<(String, String)> {
+    let names = |names: &Option<Vec<String>>| -> Vec<(String, String)> {
         names
             .iter()
             .flatten()
-            .filter_map(|name| name.rsplit_once(mark))
-            .map(|(repository, rest)| (repository.to_owned(), rest.to_owned()))
+            .map(|name| Parts::of(name))
+            .filter_map(|parts| {
+                Some((
+                    parts.name.to_owned(),
+                    parts.tag.or(parts.digest)?.to_owned(),
+                ))
+            })
             .collect()
     };
-    let (tags, digests) = (
-        names(&image.repo_tags, ':'),
-        names(&image.repo_digests, '@'),
-    );
+    let (tags, digests) = (names(&image.repo_tags), names(&image.repo_digests));
     let foreign = |(repository, _): &(String, String)| !ours.contains(repository);
-    // Somebody else's name for it is somebody else's image.
+    // An image with a name that is not ours belongs to somebody else.
     if tags.iter().chain(&digests).any(foreign)
         || tags.iter().any(|(_, tag)| !tag.starts_with(TAG_PREFIX))
         || digests.iter().any(|(_, digest)| needed.contains(digest))
@@ -150,10 +144,11 @@ fn unused(image: &Listed, ours: &BTreeSet<String>, needed: &BTreeSet<String>) ->
     })
 }
 
-fn ask<T: serde::de::DeserializeOwned>(path: &str) -> anyhow::Result<T> {
+fn ask<T: DeserializeOwned>(path: &str) -> anyhow::Result<T> {
     let (status, body) = engine::get(path)?;
     anyhow::ensure!(status == 200, "the engine answers {path} with {status}");
-    serde_json::from_value(body).with_context(|| format!("the engine's answer to {path}"))
+    serde_json::from_value(body)
+        .with_context(|| format!("failed to parse the answer of the engine to {path}"))
 }
 
 #[cfg(test)]
@@ -169,34 +164,37 @@ mod tests {
         }
     }
 
-    fn goes(tags: &[&str], digest: &str) -> bool {
+    fn is_unneeded(tags: &[&str], digest: &str) -> bool {
         let ours = BTreeSet::from(["localhost:5000/app".to_owned()]);
         let needed = BTreeSet::from(["sha256:served".to_owned()]);
         unused(&image(tags, digest), &ours, &needed).is_some()
     }
 
     #[test]
-    fn only_what_has_no_other_purpose_goes() {
+    fn only_images_without_another_purpose_are_unneeded() {
         let old = "localhost:5000/app@sha256:old";
-        assert!(goes(&["localhost:5000/app:key-1"], old));
-        assert!(goes(&[], old));
+        assert!(is_unneeded(&["localhost:5000/app:key-1"], old));
+        assert!(is_unneeded(&[], old));
         for tag in ["stable", "dev", "local", "cache"] {
             let tag = format!("localhost:5000/app:{tag}");
-            assert!(!goes(&["localhost:5000/app:key-1", &tag], old), "{tag}");
+            assert!(
+                !is_unneeded(&["localhost:5000/app:key-1", &tag], old),
+                "{tag}"
+            );
         }
-        assert!(!goes(
+        assert!(!is_unneeded(
             &["localhost:5000/app:key-1"],
             "localhost:5000/app@sha256:served"
         ));
-        assert!(!goes(&["debian:trixie-slim"], old));
-        assert!(!goes(
+        assert!(!is_unneeded(&["debian:trixie-slim"], old));
+        assert!(!is_unneeded(
             &["localhost:5000/another:key-1"],
             "localhost:5000/another@sha256:old"
         ));
     }
 
     #[test]
-    fn an_image_without_names_is_not_known_to_be_ours() {
+    fn an_image_without_names_is_not_ours() {
         let nameless = Listed {
             id: "sha256:id".to_owned(),
             repo_tags: None,

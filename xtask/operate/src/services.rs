@@ -1,38 +1,38 @@
-//! Starts services anew and scales them, and follows that to its end as a deploy does: under
-//! the environment's lock, until as many tasks as wanted run, and until users are answered.
+//! Restarts and scales services. As a deploy does, it holds the lock of the environment and waits
+//! until the wanted number of tasks runs and users get answers.
 
 use crate::deploy::environment_lock::EnvironmentLock;
 use crate::deploy::{health, release};
-use crate::running::answers;
+use crate::status::answers;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_machine::aws;
 
-/// How long a service may take to come to the wanted state …
+/// How long a service may take to reach the wanted state …
 const SETTLE_SECS: u64 = 900;
-/// … and its call: what is found out at the end is said, too.
+/// … and how long its call may take, which reports at the end why that was not reached.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(SETTLE_SECS + 60);
 
-/// A service that has come to the wanted state.
+/// A service that has reached the wanted state.
 #[derive(Debug, Serialize)]
 pub struct Settled {
-    /// As the manifest names it.
+    /// Its name in the manifest.
     pub service: String,
-    /// The deployment that brought it there.
+    /// The deployment that changed it.
     pub deployment_id: Option<String>,
-    /// Tasks that were to run before.
+    /// Tasks that should run before the change.
     pub was: u32,
     /// Tasks that run.
     pub running: u32,
     /// Tasks that should run.
     pub desired: u32,
-    /// From the change to the end.
+    /// From the change to the wanted state.
     pub seconds: f64,
 }
 
-/// What is to happen to each service.
+/// What happens to each service.
 #[derive(Debug, Clone, Copy)]
 enum Change {
     Restart,
@@ -51,7 +51,7 @@ struct Reached {
     seconds: f64,
 }
 
-/// Replaces the tasks of services by new ones, which read secrets and start anew.
+/// Replaces the tasks of services by new ones, which read their secrets again.
 ///
 /// # Errors
 /// The lock is held, a service is not deployed or runs no task, or its new tasks do not serve.
@@ -59,10 +59,10 @@ pub fn restart(context: &Context, services: &[String]) -> anyhow::Result<Vec<Set
     change(context, services, "restart", Change::Restart)
 }
 
-/// Lets services run so many tasks, or as many as the manifest says.
+/// Sets how many tasks each service runs: `to`, or the number in the manifest.
 ///
 /// # Errors
-/// The lock is held, a service is not deployed, or does not come to run them.
+/// The lock is held, a service is not deployed, or does not reach the number.
 pub fn scale(
     context: &Context,
     services: &[String],
@@ -80,7 +80,7 @@ fn change(
     let _lock = EnvironmentLock::take(context, command)?;
     let known = answers::services(context)?.services;
     let mut goals = Vec::new();
-    // All of them, before anything is changed.
+    // Every service is checked before the first one is changed.
     for service in services {
         let found = known
             .iter()
@@ -101,7 +101,7 @@ fn change(
             Change::Restart if found.desired == 0 => {
                 return Err(Failure::new(
                     Code::Usage,
-                    format!("service {service} is scaled to zero: there is nothing to restart"),
+                    format!("service {service} is scaled to zero, so it has no task to restart"),
                 )
                 .hint(format!(
                     "cargo xtask scale {service} --env {}",
@@ -123,7 +123,7 @@ fn change(
     Ok(settled)
 }
 
-/// Changes one service and follows it.
+/// Changes one service and waits until it has reached the wanted state.
 fn bring(
     context: &Context,
     service: &str,
@@ -164,7 +164,7 @@ fn bring(
     })
 }
 
-/// Asks through the load balancer, where what runs is what a release deployed.
+/// Waits until users get answers, if the service runs what the last release deployed.
 fn until_served(context: &Context) -> anyhow::Result<()> {
     let releases = release::list(context)?;
     let Some(current) = release::current(&releases) else {
@@ -173,7 +173,7 @@ fn until_served(context: &Context) -> anyhow::Result<()> {
     let now = current.service.definition(context)?;
     if now != current.task_definition {
         context.report.step(
-            "what runs is not what the last release deployed: which key should answer is not known",
+            "the service does not run what the last release deployed, so it is not known which key has to answer",
         );
         return Ok(());
     }

@@ -1,24 +1,24 @@
-//! What `xtask-aws` says of services, tasks and alarms. Fields that no command reads are
-//! passed on as they are.
+//! What `xtask-aws` answers about services, tasks and alarms. Fields that no command reads are
+//! passed on to `--json` unchanged.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use xtask_core::context::Context;
 use xtask_machine::aws;
 
-/// All that is asked at once.
+/// The answer to `xtask-aws status`.
 #[derive(Debug, Default, Deserialize)]
 pub struct Answer {
     /// One for each service of the manifest.
     #[serde(default)]
     pub services: Vec<Service>,
-    /// Running ones first, then the newest end.
+    /// Running tasks first, then those that stopped, the latest first.
     #[serde(default)]
     pub tasks: Vec<Task>,
-    /// Those of this project.
+    /// The alarms of this project.
     #[serde(default)]
     pub alarms: Vec<Alarm>,
-    /// What could not be asked.
+    /// The parts that could not be asked.
     #[serde(default)]
     pub partial: Vec<Unknown>,
 }
@@ -26,9 +26,9 @@ pub struct Answer {
 /// A service.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Service {
-    /// As the manifest names it.
+    /// Its name in the manifest.
     pub service: String,
-    /// Whether it is deployed; nothing where that could not be asked.
+    /// Whether it is deployed; `None` if that could not be asked.
     pub exists: Option<bool>,
     /// Tasks that run.
     #[serde(default)]
@@ -36,33 +36,33 @@ pub struct Service {
     /// Tasks that should run.
     #[serde(default)]
     pub desired: u32,
-    /// ARN with revision.
+    /// ARN of the task definition with its revision.
     pub task_definition: Option<String>,
-    /// By digest.
+    /// Reference of its image, by digest.
     pub image: Option<String>,
-    /// As ECS writes it, for instance `COMPLETED`.
+    /// State of the deployment in ECS's words, for instance `COMPLETED`.
     pub rollout_state: Option<String>,
-    /// When what runs was deployed, RFC 3339.
+    /// When the deployment began, RFC 3339.
     pub created_at: Option<String>,
-    /// The newest first.
+    /// Events of the service, the newest first.
     #[serde(default)]
     pub events: Vec<Event>,
-    /// What its load balancer knows of it.
+    /// Its tasks as the load balancer sees them.
     #[serde(default)]
     pub targets: Vec<Target>,
-    /// The rest.
+    /// Fields that only `--json` shows.
     #[serde(flatten)]
     pub more: Map<String, Value>,
 }
 
-/// What ECS says of a service.
+/// An event that ECS reports of a service.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Event {
     /// RFC 3339.
     pub at: Option<String>,
-    /// In ECS's words.
+    /// The event in ECS's words.
     pub message: String,
-    /// The rest.
+    /// Fields that only `--json` shows.
     #[serde(flatten)]
     pub more: Map<String, Value>,
 }
@@ -70,18 +70,18 @@ pub struct Event {
 /// A task behind a load balancer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Target {
-    /// Address.
+    /// IPv4 address.
     #[serde(default)]
     pub address: String,
-    /// Port.
+    /// The port that the load balancer asks.
     pub port: Option<u16>,
     /// `healthy`, `unhealthy`, `initial`, …
     pub health: String,
-    /// Such as `Target.ResponseCodeMismatch`.
+    /// A code, for instance `Target.ResponseCodeMismatch`.
     pub reason: Option<String>,
-    /// In the load balancer's words.
+    /// The reason in the load balancer's words.
     pub description: Option<String>,
-    /// The rest.
+    /// Fields that only `--json` shows.
     #[serde(flatten)]
     pub more: Map<String, Value>,
 }
@@ -93,7 +93,7 @@ pub struct Task {
     pub task: String,
     /// Its ARN.
     pub arn: String,
-    /// What it is, as the manifest names it, or `other`.
+    /// The service or kind of task by its name in the manifest, or `other`.
     pub kind: String,
     /// `family:revision`.
     #[serde(default)]
@@ -102,7 +102,7 @@ pub struct Task {
     pub status: String,
     /// The job that it works for.
     pub job: Option<String>,
-    /// How its container ended.
+    /// Exit code of its container.
     pub exit_code: Option<i32>,
     /// `FARGATE` or `FARGATE_SPOT`.
     pub capacity: Option<String>,
@@ -114,14 +114,14 @@ pub struct Task {
     pub stopped_at: Option<String>,
     /// Why it was stopped, in ECS's words.
     pub reason: Option<String>,
-    /// Why its container was, where ECS says it.
+    /// Why its container stopped, if ECS knows it.
     pub container_reason: Option<String>,
-    /// What its end means, where it failed.
+    /// What the end means, if the task failed.
     pub meaning: Option<Meaning>,
-    /// The last lines of one that failed, where they were asked for.
+    /// The last lines of the log of a task that failed, if they were asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<Line>,
-    /// The rest.
+    /// Fields that only `--json` shows.
     #[serde(flatten)]
     pub more: Map<String, Value>,
 }
@@ -133,19 +133,20 @@ impl Task {
         self.status == "STOPPED"
     }
 
-    /// When it started, or else was made, RFC 3339.
+    /// When it started, or else when it was created, RFC 3339.
     #[must_use]
     pub fn begun_at(&self) -> Option<&str> {
         self.started_at.as_deref().or(self.created_at.as_deref())
     }
 
-    /// Whether it has ended and should not have.
+    /// Whether it has ended in a way that it should not have.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.is_stopped() && self.meaning.is_some()
     }
 
-    /// Why it ended, where it has: what that means, else ECS's words, else its exit code.
+    /// Why it ended: what the end means, or else its exit code, or else ECS's words. Empty while it
+    /// runs.
     #[must_use]
     pub fn why(&self) -> String {
         if !self.is_stopped() {
@@ -163,13 +164,13 @@ impl Task {
 /// What the end of a task means.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Meaning {
-    /// Ends with the same name have the same reason.
+    /// Name of the reason; tasks that ended for the same reason have the same name.
     pub name: String,
-    /// In plain words.
+    /// The reason in plain words.
     pub says: String,
-    /// What to do.
+    /// What to do about it.
     pub hint: Option<String>,
-    /// The rest.
+    /// Fields that only `--json` shows.
     #[serde(flatten)]
     pub more: Map<String, Value>,
 }
@@ -177,12 +178,12 @@ pub struct Meaning {
 /// A line of a log.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Line {
-    /// As it was written.
+    /// The text of the line.
     pub message: String,
-    /// Who wrote it, where lines of several tasks are read.
+    /// The task that wrote it, if the lines of several tasks are read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
-    /// The rest.
+    /// Fields that only `--json` shows.
     #[serde(flatten)]
     pub more: Map<String, Value>,
 }
@@ -194,25 +195,25 @@ pub struct Alarm {
     pub name: String,
     /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.
     pub state: String,
-    /// In CloudWatch's words.
+    /// The reason for the state, in CloudWatch's words.
     pub reason: Option<String>,
-    /// RFC 3339.
+    /// Since when it is in this state, RFC 3339.
     pub since: Option<String>,
-    /// The rest.
+    /// Fields that only `--json` shows.
     #[serde(flatten)]
     pub more: Map<String, Value>,
 }
 
-/// What could not be asked.
+/// A part that could not be asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Unknown {
-    /// Part of the answer.
+    /// The part.
     pub what: String,
     /// Why it is not known.
     pub error: String,
 }
 
-/// Running tasks, and those that ECS still remembers.
+/// Tasks that run, and stopped ones that ECS still remembers.
 ///
 /// # Errors
 /// The cloud does not answer.
@@ -220,11 +221,11 @@ pub fn tasks(context: &Context) -> anyhow::Result<Vec<Task>> {
     Ok(aws::call(context, ["tasks"]).read::<Tasks>()?.tasks)
 }
 
-/// Tasks that failed since then (milliseconds since 1970), as they were recorded, the newest
-/// first.
+/// Tasks that failed since a time (milliseconds since 1970), from the log that records them, the
+/// newest first.
 ///
 /// # Errors
-/// The cloud does not answer, or keeps no such record.
+/// The cloud does not answer, or does not record which tasks fail.
 pub fn failed_tasks(context: &Context, since_ms: i64) -> anyhow::Result<Vec<Task>> {
     let since = format!("--failed-since-ms={since_ms}");
     Ok(aws::call(context, ["tasks", &since]).read::<Tasks>()?.tasks)
@@ -235,7 +236,7 @@ struct Tasks {
     tasks: Vec<Task>,
 }
 
-/// The services of the manifest as they are.
+/// The services of the manifest with their tasks and alarms.
 ///
 /// # Errors
 /// The cloud does not answer.

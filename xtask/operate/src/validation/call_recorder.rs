@@ -1,8 +1,8 @@
-//! A forwarder to the local cloud that notes which calls pass: what a role has to be
-//! allowed, told by who really asks for it.
+//! A forwarder to the local cloud that records which calls pass. The test of the roles' rights compares
+//! this recording with what the roles allow.
 //!
-//! It passes every byte on as it is and reads along on the way in. What it cannot read it
-//! notes as such, so that nothing goes unseen.
+//! Every byte is passed on unchanged. A request that cannot be read is recorded as unreadable, so that
+//! no call is missed.
 
 use crate::validation::compose::CloudPorts;
 use anyhow::Context as _;
@@ -14,39 +14,40 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use xtask_core::atomic_file::write_atomically;
 use xtask_core::context::Context;
+use xtask_docker::engine;
 
 const CONNECT_BOUND: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
-/// Longest head of a request that is read along.
+/// A head of a request that is longer is not read.
 const HEAD_BYTES: usize = 64 * 1024;
 
-/// What was recorded, relative to the checkout; `test/iam` of the CDK app reads it.
+/// The recording, relative to the checkout. `test/iam` of the CDK app reads it.
 const RECORDING: &str = "app-gen-infra/cdk/test/iam/recorded.json";
 
-/// One recorder for each of those who call the cloud.
-pub struct Recorders {
-    orchestrator: Recorder,
-    generator: Recorder,
+/// One recorder for the orchestrator, and one for the generators.
+pub struct CallRecorders {
+    orchestrator: CallRecorder,
+    generator: CallRecorder,
 }
 
-impl Recorders {
-    /// Starts them on the docker bridge, where containers reach this machine.
+impl CallRecorders {
+    /// Starts both on the docker bridge, where containers reach this machine.
     ///
     /// # Errors
-    /// The engine does not run, or not on this machine.
+    /// The engine does not run on this machine.
     pub fn start(context: &Context) -> anyhow::Result<Self> {
-        let bridge = xtask_docker::engine::bridge_address()?;
+        let bridge = engine::bridge_address()?;
         let cloud = SocketAddr::from((
             Ipv4Addr::LOCALHOST,
             *context.platform.local.cloud_port.get_ref(),
         ));
         Ok(Self {
-            orchestrator: Recorder::start(bridge, cloud)?,
-            generator: Recorder::start(bridge, cloud)?,
+            orchestrator: CallRecorder::start(bridge, cloud)?,
+            generator: CallRecorder::start(bridge, cloud)?,
         })
     }
 
-    /// Where they listen.
+    /// The ports that they listen on.
     #[must_use]
     pub fn ports(&self) -> CloudPorts {
         CloudPorts {
@@ -55,7 +56,7 @@ impl Recorders {
         }
     }
 
-    /// Writes the calls down, by the role that makes them on AWS.
+    /// Writes the calls into the recording, by the role that makes them on AWS.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -74,14 +75,14 @@ impl Recorders {
 
 type Calls = Arc<Mutex<BTreeSet<String>>>;
 
-/// A forwarder on a port of its own; it ends when this is dropped.
-struct Recorder {
+/// A forwarder on a port of its own. Dropping this ends it.
+struct CallRecorder {
     port: u16,
     calls: Calls,
     ended: Arc<AtomicBool>,
 }
 
-impl Recorder {
+impl CallRecorder {
     /// Listens on `address` and forwards to `cloud`.
     fn start(address: Ipv4Addr, cloud: SocketAddr) -> anyhow::Result<Self> {
         let listener = TcpListener::bind((address, 0))
@@ -105,23 +106,24 @@ impl Recorder {
         Ok(Self { port, calls, ended })
     }
 
-    /// What has passed so far, each once, sorted: `ecs:RunTask`, `s3:GetObject jobs/*/spec.json`.
+    /// The calls so far, sorted and each once: `ecs:RunTask`, `s3:GetObject jobs/*/spec.json`.
     fn calls(&self) -> Vec<String> {
         let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         calls.iter().cloned().collect()
     }
 }
 
-impl Drop for Recorder {
+impl Drop for CallRecorder {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Relaxed);
     }
 }
 
-/// Joins the two connections until one side ends. A failure ends both, as without us.
+/// Connects the client with the cloud until one side ends. A failure ends both sides, as it would
+/// without a forwarder.
 fn forward(mut client: TcpStream, cloud: SocketAddr, calls: &Calls) {
     let joined = TcpStream::connect_timeout(&cloud, CONNECT_BOUND).and_then(|server| {
-        // The listener does not wait, its connections do.
+        // Unlike the listener, its connections wait for data.
         client.set_nonblocking(false)?;
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
@@ -150,23 +152,23 @@ fn forward(mut client: TcpStream, cloud: SocketAddr, calls: &Calls) {
     let _ = server.shutdown(Shutdown::Write);
 }
 
-/// Reads the requests of one connection, whose bytes come in pieces.
+/// The requests of one connection, read from bytes that come in pieces.
 #[derive(Debug, Default)]
 struct Requests {
     pending: Vec<u8>,
     body: Body,
 }
 
-/// What is still to come of a body.
+/// The part of a body that has not come yet.
 #[derive(Debug, Default, PartialEq)]
 enum Body {
-    /// Nothing: a head comes next.
+    /// Nothing is left, so a head comes next.
     #[default]
     None,
     Bytes(u64),
-    /// Pieces, each with its length before it.
+    /// Pieces follow, each after its length.
     Chunked,
-    /// No HTTP that we know; all that follows is passed on unread.
+    /// The bytes are not HTTP that we understand. All others are passed on unread.
     Unknown,
 }
 
@@ -215,7 +217,7 @@ impl Requests {
                         self.body = Body::Unknown;
                         continue;
                     };
-                    // The piece, and the line ends around it.
+                    // The length, the piece, and the line end after each.
                     let whole = end + 2 + size + 2;
                     if self.pending.len() < whole {
                         return calls;
@@ -284,7 +286,7 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// The call in IAM's words.
+    /// The name of the call in IAM.
     fn call(&self) -> String {
         if let Some(target) = self.header("x-amz-target") {
             let (service, operation) = target.split_once('.').unwrap_or((target, ""));
@@ -309,13 +311,13 @@ impl<'a> Head<'a> {
     }
 }
 
-/// What `X-Amz-Target` calls a service, and what IAM calls it.
+/// Names of services in `X-Amz-Target` and in IAM.
 const SERVICES: [(&str, &str); 2] = [
     ("AmazonEC2ContainerServiceV20141113", "ecs"),
     ("Logs_20140328", "logs"),
 ];
 
-/// The key with `*` for what is another one in each run: parts that hold an id.
+/// The key, with `*` in place of ids, which differ from run to run.
 fn pattern(key: &str) -> String {
     let parts = key.split('/').map(|part| {
         let is_id = part.len() >= 32 && part.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
@@ -360,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_is_noted_once_and_passed_on() {
+    fn bytes_that_are_not_a_request_are_recorded_once() {
         let mut requests = Requests::default();
         let noise = vec![b'x'; HEAD_BYTES + 1];
         assert_eq!(requests.read(&noise), ["unreadable request"]);
@@ -371,7 +373,8 @@ mod tests {
     #[test]
     fn bytes_pass_both_ways_unchanged() {
         let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let recorder = Recorder::start(Ipv4Addr::LOCALHOST, server.local_addr().unwrap()).unwrap();
+        let recorder =
+            CallRecorder::start(Ipv4Addr::LOCALHOST, server.local_addr().unwrap()).unwrap();
         let mut client = TcpStream::connect((Ipv4Addr::LOCALHOST, recorder.port)).unwrap();
         client.write_all(PUT.as_bytes()).unwrap();
         client.shutdown(Shutdown::Write).unwrap();

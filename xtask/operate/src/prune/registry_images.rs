@@ -1,9 +1,9 @@
-//! Images of the project that this machine's registry keeps and nothing needs.
+//! Images of the project that the registry of this machine keeps and nobody needs.
 //!
-//! The protocol tells neither what has no tag nor when something was pushed. Both are read from
-//! the registry's folder, which is ours; what goes is removed by the protocol.
+//! The protocol of registries does not list manifests without a tag, nor when a manifest was pushed.
+//! Both are read from the folder of the registry, which is ours. Images are removed by the protocol.
 
-use crate::prune::images::Image;
+use crate::prune::image::Image;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,14 +11,13 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use xtask_core::context::Context;
 use xtask_core::lock;
-use xtask_core::paths;
 use xtask_docker::registry::Repository;
 use xtask_image::key::TAG_PREFIX;
 use xtask_image::key::store::KeyStore;
 use xtask_machine::daemon::Record;
 use xtask_machine::registry;
 
-/// A manifest as the registry keeps it.
+/// A manifest in the folder of the registry.
 #[derive(Debug)]
 struct Stored {
     digest: String,
@@ -26,9 +25,9 @@ struct Stored {
     pushed_at: SystemTime,
 }
 
-/// Images that are not among the `keep` newest of their repository, whose digest is not needed,
-/// that have no tag but keys, and not the key that this checkout built or found last. None where
-/// the registry was not started by us.
+/// Images that are not among the `keep` newest of their repository, whose digest is not needed, and
+/// whose tags are all keys, but not the key that this checkout built or found last. The list is empty
+/// if we did not start the registry.
 ///
 /// # Errors
 /// There is no state folder.
@@ -40,7 +39,7 @@ pub fn list(
     if !registry::is_running(context)? {
         return Ok(Vec::new());
     }
-    let repositories = registry::data()?.join("docker/registry/v2/repositories");
+    let repositories = registry::data(context)?.join("docker/registry/v2/repositories");
     let mut images = Vec::new();
     for (name, image) in &context.platform.images {
         let stored = stored(&repositories.join(&image.repository));
@@ -56,33 +55,33 @@ pub fn list(
     Ok(images)
 }
 
-/// Removes them, and makes room for others unless somebody may be sending one.
+/// Removes images, and frees their disk space unless somebody may be pushing an image.
 ///
 /// # Errors
-/// The registry refuses, or does not come back.
+/// The registry refuses, or does not start again.
 pub fn remove(context: &Context, images: &[Image]) -> anyhow::Result<()> {
     for image in images {
         let reference = format!("{}@{}", image.repository, image.digest);
         let (repository, digest) = Repository::of_reference(&reference)?;
-        repository.delete(digest)?;
+        repository.delete(&digest)?;
     }
     if !registry::is_running(context)? {
         return Ok(());
     }
-    match sender(context)? {
+    match pusher(context)? {
         None => registry::collect_garbage(context),
-        Some(sender) => {
+        Some(pusher) => {
             context.report.step(&format!(
-                "no room is made in the registry: {sender}; the next prune does it"
+                "the disk space of the registry is not freed, because {pusher}; the next prune frees it"
             ));
             Ok(())
         }
     }
 }
 
-/// What may be sending images to a registry with our data.
-fn sender(context: &Context) -> anyhow::Result<Option<String>> {
-    let state = paths::state()?;
+/// Who may be pushing images to a registry with our data.
+fn pusher(context: &Context) -> anyhow::Result<Option<String>> {
+    let state = context.state_folder()?;
     for build in named(&state.join("locks"), "key-") {
         if let Some(pid) = lock::holder(&build)? {
             return Ok(Some(format!("process {pid} builds an image")));
@@ -97,11 +96,11 @@ fn sender(context: &Context) -> anyhow::Result<Option<String>> {
         .filter(|record| !record.ends_with(&own));
     Ok(others
         .filter(|record| Record::read(record).is_some())
-        .map(|record| format!("{} names another one that runs", record.display()))
+        .map(|record| format!("another registry runs, which {} names", record.display()))
         .next())
 }
 
-/// The files of a folder whose names begin so.
+/// The files of a folder whose names begin with `prefix`.
 fn named(folder: &Path, prefix: &str) -> Vec<PathBuf> {
     entries(folder)
         .into_iter()
@@ -117,7 +116,7 @@ fn entries(folder: &Path) -> Vec<(String, PathBuf)> {
         .collect()
 }
 
-/// The manifests in the folder of a repository; none where there is no such repository.
+/// The manifests in the folder of a repository; none if there is no such repository.
 fn stored(repository: &Path) -> Vec<Stored> {
     let manifests = repository.join("_manifests");
     let mut tags: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -129,7 +128,7 @@ fn stored(repository: &Path) -> Vec<Stored> {
     entries(&manifests.join("revisions/sha256"))
         .into_iter()
         .filter_map(|(hex, path)| {
-            // Of one that was removed, the folder is left.
+            // A manifest that was removed leaves its folder.
             let link = fs::metadata(path.join("link")).ok()?;
             let digest = format!("sha256:{hex}");
             let mut tags = tags.remove(&digest).unwrap_or_default();
@@ -150,13 +149,12 @@ fn unneeded(
     keep: usize,
 ) -> Vec<Stored> {
     stored.sort_by_key(|image| Reverse(image.pushed_at));
-    let names_inputs_of_old =
-        |tag: &String| tag.starts_with(TAG_PREFIX) && Some(tag.as_str()) != latest;
+    let is_old_key = |tag: &String| tag.starts_with(TAG_PREFIX) && Some(tag.as_str()) != latest;
     stored
         .into_iter()
         .skip(keep)
         .filter(|image| !needed.contains(&image.digest))
-        .filter(|image| image.tags.iter().all(names_inputs_of_old))
+        .filter(|image| image.tags.iter().all(is_old_key))
         .collect()
 }
 
@@ -166,7 +164,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn only_old_images_without_a_purpose_go() {
+    fn only_old_images_without_another_purpose_are_unneeded() {
         let image = |second, digest: &str, tags: &[&str]| Stored {
             digest: digest.to_owned(),
             tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
@@ -190,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_registrys_folder_tells_what_it_keeps() {
+    fn manifests_are_found_in_the_folder_of_a_repository() {
         let folder = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| {
             let path = folder.path().join("_manifests").join(path);

@@ -2,7 +2,7 @@
 //! `filepath.Match` whether the path `.` matches, and looks only for an error.
 //!
 //! Go reads a pattern chunk by chunk, from star to star, and stops where one does not
-//! match. What is wrong behind that goes unnoticed here.
+//! match. It does not notice what is wrong behind that.
 
 const UNCLOSED: &str = "a character class is not closed";
 
@@ -18,7 +18,7 @@ pub(super) fn check(pattern: &[u8]) -> Result<(), &'static str> {
         }
         let is_last = behind.is_empty();
         let fits = |left: &Path| *left == Path::Nothing || !is_last;
-        // The star may stand for nothing, or for all that is left.
+        // The star may match nothing, or all that is left.
         let mut left = match_chunk(chunk, path)?.filter(fits);
         if left.is_none() && has_star && path == Path::Dot {
             left = match_chunk(chunk, Path::Nothing)?.filter(fits);
@@ -39,7 +39,7 @@ enum Path {
     Nothing,
 }
 
-/// Whether stars come first, what stands before the next one, and the rest.
+/// Whether stars come first, the text before the next star, and the rest.
 fn next_chunk(pattern: &[u8]) -> (bool, &[u8], &[u8]) {
     let stars = pattern.iter().take_while(|&&byte| byte == b'*').count();
     let pattern = &pattern[stars..];

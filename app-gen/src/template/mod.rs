@@ -14,17 +14,17 @@ use sha2::{Digest as _, Sha256};
 use crate::emitter::Emitter;
 use crate::failure::Failure;
 use crate::provider::{Application, Provider};
-use name::{display_name, slug};
+use crate::template::name::{display_name, slug};
 
 /// The package's name in the files below, exchanged for the application's own.
 const PLACEHOLDER_NAME: &str = "app-gen-template";
 
 macro_rules! file {
     ($path:literal) => {
-        ($path, include_str!(concat!("template/files/", $path)))
+        ($path, include_str!(concat!("files/", $path)))
     };
     ($path:literal from $source:literal) => {
-        ($path, include_str!(concat!("template/files/", $source)))
+        ($path, include_str!(concat!("files/", $source)))
     };
 }
 
@@ -56,7 +56,7 @@ struct AppInfo {
     name: String,
     slug: String,
     description: String,
-    /// Of the page's colours, in degrees.
+    /// Hue of the page's colours, in degrees.
     hue: u16,
     generator: &'static str,
 }
@@ -88,7 +88,7 @@ impl Provider for Template {
         Box::pin(async move {
             let info = AppInfo::new(&spec.description);
             let message = format!(
-                "making {:?} from the template; no AI model is asked",
+                "making {:?} from the template, without an AI model",
                 info.name
             );
             emitter.log(LogLevel::Info, message).await;
