@@ -27,19 +27,29 @@ struct Login {
     password: String,
 }
 
-/// The address of the registry, ready to be pushed to. For ECR, the repositories of `images` are
-/// created if they do not exist, and the engine is logged in with a new token.
+/// The address of the registry that images go to. For ECR, the repositories of `images` are created
+/// if they do not exist, and the engine is logged in with a new token. The registry of this machine
+/// may not run: see [`reach`].
 ///
 /// # Errors
-/// The registry does not answer or refuses us.
+/// ECR does not answer or refuses us.
 pub fn registry(context: &Context, wanted: Registry, images: &[String]) -> anyhow::Result<String> {
-    if context.is_local() {
-        match wanted {
-            Registry::Environment => registry::require(context)?,
-            Registry::Ecr => ministack::require(context)?,
-        }
+    if context.is_local() && wanted == Registry::Ecr {
+        ministack::require(context)?;
     }
     address(context, wanted, images)
+}
+
+/// Starts the registry of this machine if it does not run. A build that finds its images in the
+/// registry need not ask first whether it runs.
+///
+/// # Errors
+/// The registry is not installed, or does not start.
+pub fn reach(context: &Context, wanted: Registry) -> anyhow::Result<()> {
+    if context.is_local() && wanted == Registry::Environment {
+        registry::require(context)?;
+    }
+    Ok(())
 }
 
 /// The address of the registry for questions only: nothing is started, and no repository is created.

@@ -16,7 +16,7 @@ use xtask_core::digest::digest_bytes;
 use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_core::wait::Look;
 use xtask_core::{http, interrupt, wait};
-use xtask_image::key::toolchain::PASSED_ENVIRONMENT;
+use xtask_image::rust::environment::PASSED_ENVIRONMENT;
 use xtask_machine::aws;
 
 /// What a user might type. The quotes and the tag have to be escaped on the way.

@@ -38,9 +38,13 @@ pub fn validated(context: &Context) -> anyhow::Result<BTreeMap<String, Image>> {
         create_repositories(context)?;
     }
     let registry = destination::registry(context, destination::Registry::Environment, &names)?;
-    let images = build::all(context, &names, &registry, || {
-        xtask_machine::require(context, xtask_machine::FOR_BUILD)
-    })?;
+    let images = build::all(
+        context,
+        &names,
+        &registry,
+        || destination::reach(context, destination::Registry::Environment),
+        || xtask_machine::require(context, xtask_machine::FOR_BUILD),
+    )?;
     if images
         .iter()
         .zip(&validated)
@@ -68,6 +72,7 @@ pub fn given(
     let names: Vec<String> = references.iter().map(|(name, _)| name.clone()).collect();
     build::select(context, &names)?;
     destination::registry(context, destination::Registry::Environment, &names)?;
+    destination::reach(context, destination::Registry::Environment)?;
     let mut images = BTreeMap::new();
     for (name, reference) in references {
         images.insert(name.clone(), Image::find(context, reference)?);

@@ -1,7 +1,6 @@
 //! What the manifests of a workspace say that no resolution shows.
 
-use crate::key::closure::Closure;
-use crate::key::toolchain;
+use crate::rust::environment;
 use anyhow::Context as _;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,18 +8,21 @@ use std::path::Path;
 use toml::{Table, Value};
 use xtask_core::digest::digest_bytes;
 
-/// Digests of the parts of the workspace's manifest that reach the closure: profile,
-/// patches, package fields, and the dependencies that its members inherit (a rename
-/// there changes what `use name` means, while the resolution stays the same).
+/// Digests of the parts of the workspace's manifest that reach these path packages (name to
+/// folder): profile, patches, package fields, and the dependencies that the packages inherit. A
+/// rename there changes what `use name` means, while the resolution stays the same.
 ///
 /// # Errors
 /// A manifest cannot be read.
-pub fn tables(root: &Path, closure: &Closure) -> anyhow::Result<BTreeMap<String, String>> {
+pub fn tables(
+    root: &Path,
+    members: &BTreeMap<String, String>,
+) -> anyhow::Result<BTreeMap<String, String>> {
     let manifest = read(&root.join("Cargo.toml"))?;
     let workspace = manifest.get("workspace");
     let profile = manifest
         .get("profile")
-        .and_then(|profiles| profiles.get(toolchain::PROFILE));
+        .and_then(|profiles| profiles.get(environment::PROFILE));
     let mut parts = vec![
         ("profile".to_owned(), profile),
         ("patch".to_owned(), manifest.get("patch")),
@@ -36,7 +38,7 @@ pub fn tables(root: &Path, closure: &Closure) -> anyhow::Result<BTreeMap<String,
     ];
     let dependencies = workspace.and_then(|table| table.get("dependencies"));
     let mut inherited = BTreeSet::new();
-    for folder in closure.members.values() {
+    for folder in members.values() {
         let member = read(&root.join(folder).join("Cargo.toml"))?;
         inherited.extend(inherited_dependencies(&member));
     }
@@ -75,14 +77,12 @@ fn inherits(value: &Value) -> bool {
     value.get("workspace").and_then(Value::as_bool) == Some(true)
 }
 
-/// What a package says its files are without: `package.exclude`, and what cargo itself
-/// never packages.
+/// The patterns of a package's `package.exclude`, also where it takes them from the workspace.
 ///
 /// # Errors
-/// A manifest cannot be read, or a pattern is malformed.
-pub fn excludes(root: &Path, folder: &Path) -> anyhow::Result<Gitignore> {
-    let path = folder.join("Cargo.toml");
-    let manifest = read(&path)?;
+/// A manifest cannot be read, or says something else there.
+pub fn exclude_patterns(root: &Path, folder: &Path) -> anyhow::Result<Vec<String>> {
+    let manifest = read(&folder.join("Cargo.toml"))?;
     let mut exclude = manifest
         .get("package")
         .and_then(|package| package.get("exclude"))
@@ -93,13 +93,24 @@ pub fn excludes(root: &Path, folder: &Path) -> anyhow::Result<Gitignore> {
             .and_then(|workspace| workspace.get("package")?.get("exclude"))
             .cloned();
     }
-    let patterns: Vec<String> = exclude.map_or_else(|| Ok(Vec::new()), Value::try_into)?;
+    Ok(exclude.map_or_else(|| Ok(Vec::new()), Value::try_into)?)
+}
+
+/// What does not belong to the files of a package: what these patterns of its `package.exclude`
+/// name, and what cargo itself never packages.
+///
+/// # Errors
+/// A pattern is malformed.
+pub fn excludes(folder: &Path, patterns: &[String]) -> anyhow::Result<Gitignore> {
     let mut builder = GitignoreBuilder::new(folder);
-    let always = ["/target", ".git"].map(str::to_owned);
-    for pattern in always.iter().chain(&patterns) {
-        builder
-            .add_line(None, pattern)
-            .with_context(|| format!("package.exclude of {}", path.display()))?;
+    let always = ["/target", ".git"];
+    for pattern in always
+        .into_iter()
+        .chain(patterns.iter().map(String::as_str))
+    {
+        builder.add_line(None, pattern).with_context(|| {
+            format!("package.exclude of {}", folder.join("Cargo.toml").display())
+        })?;
     }
     Ok(builder.build()?)
 }

@@ -7,10 +7,16 @@
 //! packages, and cargo's configuration. A member that the package does not reach is
 //! none of it: what it adds to the lock is seen there.
 
-use crate::key::toolchain;
-use crate::key::toolchain::{PASSED_ENVIRONMENT, TARGET};
-use crate::key::workspace;
+use crate::rust::cargo_config;
+use crate::rust::cargo_config::ConfigFile;
+use crate::rust::environment::{PASSED_ENVIRONMENT, TARGET};
+use crate::rust::workspace;
 use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::time::Duration;
 use xtask_core::atomic_file::{read_checked, write_checked};
 use xtask_core::cmd::Cmd;
 use xtask_core::digest::digest_bytes;
@@ -19,12 +25,6 @@ use xtask_tree::entry::{Entries, Entry, escape, unescape};
 use xtask_tree::identity::{Identity, Timestamp};
 use xtask_tree::stat_cache::StatCache;
 use xtask_tree::walk;
-
-use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
-use std::time::Duration;
 
 /// The packages that one binary is compiled from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,8 +37,10 @@ pub struct Closure {
     /// Other packages, `name version` to the checksum of the lock; those of git to
     /// the source with its revision.
     pub checksums: BTreeMap<String, String>,
-    /// What the workspace's manifest says of them, as [`workspace::tables`].
+    /// What the workspace's manifest says about them, as [`workspace::tables`].
     pub workspace: BTreeMap<String, String>,
+    /// What the path packages exclude from their files: folder to patterns.
+    pub excludes: BTreeMap<String, Vec<String>>,
 }
 
 /// A closure, and what it follows from.
@@ -66,8 +68,8 @@ struct LockPackage {
     checksum: Option<String>,
 }
 
-/// Resolves the closure of a package, from the cache in `records` where it holds.
-/// `cargo` is the version of cargo.
+/// Finds the closure of a package: the one in the cache where that still holds, else by asking
+/// cargo. `cargo` is the version of cargo, and `config` its configuration.
 ///
 /// # Errors
 /// The lock is missing or out of date, cargo refuses the workspace, or a path
@@ -76,6 +78,7 @@ pub fn resolve(
     root: &Path,
     cache_folder: &Path,
     cargo: &str,
+    config: &[ConfigFile],
     package: &str,
 ) -> anyhow::Result<Closure> {
     let cache = cache_folder
@@ -83,7 +86,7 @@ pub fn resolve(
         .join(format!("{package}.json"));
     if let Some(known) = read_checked::<Known>(&cache)
         && known.cargo == cargo
-        && known.basis == basis(root, &known.closure)?
+        && known.basis == basis(root, &known.closure, config)?
     {
         return Ok(known.closure);
     }
@@ -93,10 +96,15 @@ pub fn resolve(
     let lock = std::fs::read_to_string(&lock)
         .with_context(|| format!("failed to read {}", lock.display()))?;
     let mut closure = parse(&std::fs::canonicalize(root)?, &listing, &lock)?;
-    closure.workspace = workspace::tables(root, &closure)?;
+    closure.workspace = workspace::tables(root, &closure.members)?;
+    for member in closure.members.values() {
+        let patterns = workspace::exclude_patterns(root, &root.join(member))?;
+        closure.excludes.insert(member.clone(), patterns);
+    }
     let known = Known {
         cargo: cargo.to_owned(),
-        basis: basis(root, &closure)?,
+        // Read again: `config` may be older than what cargo has read.
+        basis: basis(root, &closure, &cargo_config::read(root)?)?,
         closure,
     };
     // What was written since may be newer than what cargo read.
@@ -111,29 +119,20 @@ pub fn resolve(
     Ok(known.closure)
 }
 
-fn basis(root: &Path, closure: &Closure) -> anyhow::Result<Basis> {
-    let mut basis = Basis::new();
-    let mut files = vec![root.join("Cargo.toml"), root.join("Cargo.lock")];
-    files.extend(
-        closure
-            .members
-            .values()
-            .map(|folder| root.join(folder).join("Cargo.toml")),
-    );
-    files.extend(
-        toolchain::config_files(root)?
-            .into_iter()
-            .map(|(_, path)| path),
-    );
-    for path in files {
-        let digest = match std::fs::read(&path) {
-            Ok(bytes) => Some(digest_bytes(&bytes)),
-            Err(error) if toolchain::is_absent(&error) => None,
-            Err(error) => {
-                return Err(error).with_context(|| format!("failed to read {}", path.display()));
-            }
-        };
-        basis.insert(escape(path.as_os_str().as_bytes()), digest);
+fn basis(root: &Path, closure: &Closure, config: &[ConfigFile]) -> anyhow::Result<Basis> {
+    let name = |path: &Path| escape(path.as_os_str().as_bytes());
+    let mut basis: Basis = config
+        .iter()
+        .map(|file| {
+            let digest = file.text.as_ref().map(|text| digest_bytes(text.as_bytes()));
+            (name(&file.path), digest)
+        })
+        .collect();
+    let folders = closure.members.values().map(|folder| root.join(folder));
+    let manifests = folders.map(|folder| folder.join("Cargo.toml"));
+    for path in manifests.chain([root.join("Cargo.toml"), root.join("Cargo.lock")]) {
+        let text = cargo_config::read_if_present(&path)?;
+        basis.insert(name(&path), text.map(|text| digest_bytes(text.as_bytes())));
     }
     Ok(basis)
 }
@@ -232,8 +231,8 @@ fn pinned(lock: &Lock, name: &str, version: &str) -> String {
     Vec::from_iter(pins).join(" | ")
 }
 
-/// The sources of the closure's path packages, by path relative to the checkout:
-/// each folder less nested packages and less the package's `exclude`.
+/// The sources of the closure's path packages, by path relative to the checkout: each folder
+/// without nested packages and without what the package excludes.
 ///
 /// # Errors
 /// Something cannot be read.
@@ -241,7 +240,8 @@ pub fn sources(root: &Path, closure: &Closure, cache: &StatCache) -> anyhow::Res
     let mut entries = Entries::new();
     for member in closure.members.values() {
         let folder = root.join(member);
-        let excludes = workspace::excludes(root, &folder)?;
+        let patterns = closure.excludes.get(member).map_or(&[][..], Vec::as_slice);
+        let excludes = workspace::excludes(&folder, patterns)?;
         let files = walk::package(&folder, &excludes, cache)?;
         let prefix = escape(member.as_bytes());
         entries.extend(
@@ -329,7 +329,8 @@ mod tests {
             "serde 1.0.1": "aa",
             "serde 2.0.0": "bb"
           },
-          "workspace": {}
+          "workspace": {},
+          "excludes": {}
         }
         "#);
         // An entry that is not reached changes nothing, one that is does.

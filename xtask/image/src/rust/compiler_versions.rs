@@ -5,7 +5,7 @@
 //! its files, and for rustup whatever takes part in selecting a toolchain. A program of
 //! which we do not know what that is (a wrapper script, ccache) is asked every time.
 
-use crate::key::toolchain::PASSED_ENVIRONMENT;
+use crate::rust::environment::PASSED_ENVIRONMENT;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
