@@ -179,7 +179,7 @@ fn dispatch(cli: Cli, report: Report) -> anyhow::Result<()> {
     // Secrets of a killed holder do not wait for a command that needs secrets; `cleanup`
     // does it itself, to say so.
     if !matches!(cli.command, Command::Cleanup(_)) {
-        xtask_operate::secrets::sweep(&context)?;
+        xtask_operate::secrets::file::sweep(&context)?;
     }
     if cli.global.setup && !matches!(cli.command, Command::Setup) {
         let for_tests = matches!(cli.command, Command::Test(_));

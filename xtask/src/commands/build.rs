@@ -70,9 +70,13 @@ pub(crate) struct Built {
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let names = build::select(context, &args.images)?;
     let registry = destination::registry(context, args.registry, &names)?;
-    let images = build::all(context, &names, &registry, || {
-        xtask_machine::require(context, xtask_machine::FOR_BUILD)
-    })?;
+    let images = build::all(
+        context,
+        &names,
+        &registry,
+        || destination::reach(context, args.registry),
+        || xtask_machine::require(context, xtask_machine::FOR_BUILD),
+    )?;
     if let Some(tag) = &args.tag {
         for image in &images {
             destination::move_tag(context, &image.reference, tag)?;

@@ -12,7 +12,7 @@ use xtask_core::paths;
 use xtask_image::build::prebuild;
 use xtask_operate::deploy::environment_lock;
 use xtask_operate::secrets;
-use xtask_operate::validation::compose;
+use xtask_operate::validation::{cloud_parts, compose};
 
 /// How long a running `dev` or `validate` has to end by itself.
 const HOLDER_GRACE: Duration = Duration::from_secs(30);
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     if processes > 0 {
         cleaned.removed.push(format!("{processes} processes"));
     }
-    for file in secrets::sweep(context)? {
+    for file in secrets::file::sweep(context)? {
         cleaned.removed.push(format!("secrets file {file}"));
     }
     if let Some(pid) = of_another {
@@ -64,9 +64,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
             cleaned.removed.push(format!("container {container}"));
         }
         compose::down(context)?;
-        cleaned
-            .removed
-            .extend(xtask_operate::validation::remove(context)?);
+        cleaned.removed.extend(cloud_parts::remove(context)?);
     } else {
         cleaned
             .skipped

@@ -1,31 +1,23 @@
-//! `cargo xtask deploy`: take what validate proved to a service that answers users, or
-//! back to what answered before.
+//! `cargo xtask deploy`: bring validated images to a service that answers users, or go back to the
+//! release before.
 
-use crate::commands::validate;
+use crate::commands::difference;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure};
 use xtask_core::report::table;
-use xtask_image::build;
-use xtask_image::build::Outcome;
 use xtask_image::key::short;
 use xtask_machine::ministack::database;
 use xtask_operate::cost;
-use xtask_operate::deploy;
 use xtask_operate::deploy::assembly::Assembly;
 use xtask_operate::deploy::environment_lock::EnvironmentLock;
+use xtask_operate::deploy::folder::deploy_folder;
 use xtask_operate::deploy::release;
-use xtask_operate::deploy::release::{Image, Release};
-use xtask_operate::deploy::rollout;
-use xtask_operate::deploy::rollout::Service;
+use xtask_operate::deploy::release::Release;
 use xtask_operate::deploy::serve::serve;
-use xtask_operate::deploy::{bootstrap, guards, stacks};
-use xtask_operate::destination;
+use xtask_operate::deploy::service::Service;
+use xtask_operate::deploy::{bootstrap, guards, images, stacks, unchanged};
+use xtask_operate::secrets;
 use xtask_operate::smoke::Seen;
-
-/// Its repositories take the images, so it is there before all others.
-const REGISTRY: &str = "Registry";
 
 /// Arguments of `deploy`.
 #[derive(Debug, clap::Args)]
@@ -68,7 +60,7 @@ struct Deployed {
 /// A guard refuses, or what was deployed does not serve; what served before does again then.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     if args.dry_run {
-        return crate::commands::diff::show(context);
+        return difference::show(context);
     }
     guards::protected(context, "deploy")?;
     if context.is_local() {
@@ -76,22 +68,22 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     }
     let lock = EnvironmentLock::take(context, "deploy")?;
     let images = if args.images.is_empty() {
-        prove(context)?
+        images::validated(context)?
     } else {
-        given(context, &args.images)?
+        images::given(context, &args.images)?
     };
-    let content = deploy::content(context, &images)?;
+    let content = unchanged::content(context, &images)?;
     let releases = release::list(context)?;
     if !args.force
-        && let Some(release) = deploy::serving_already(context, &content, &releases)?
+        && let Some(release) = unchanged::serving_already(context, &content, &releases)?
     {
-        return unchanged(context, release);
+        return report_unchanged(context, release);
     }
-    validate::check_secrets(context)?;
+    secrets::require_all(context)?;
     let assembly = Assembly::synthesise(
         context,
-        &references(&images),
-        &deploy::folder(context, "assembly"),
+        &images::references(&images),
+        &deploy_folder(context, "assembly"),
     )?;
     cost::check(&cost::month(
         &context.platform,
@@ -129,8 +121,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     context.report.result(&deployed, &text)
 }
 
-/// Nothing to do: what is wanted serves already.
-fn unchanged(context: &Context, release: Release) -> anyhow::Result<()> {
+/// Ends the command where the same content serves already.
+fn report_unchanged(context: &Context, release: Release) -> anyhow::Result<()> {
     let text = format!(
         "{}\nnothing to do: release {} has exactly this, and it answers ({:.1} s)\n{}",
         summary(&release),
@@ -145,97 +137,6 @@ fn unchanged(context: &Context, release: Release) -> anyhow::Result<()> {
         seconds: context.report.elapsed_secs(),
     };
     context.report.result(&deployed, &text)
-}
-
-/// Images that a validation on this machine proved, in the registry of the environment.
-fn prove(context: &Context) -> anyhow::Result<BTreeMap<String, Image>> {
-    let here = context.in_environment("local")?;
-    let mut images = validate::validate(&validate::Args::default(), &here)?
-        .0
-        .images;
-    if !context.is_local() {
-        // The registry's stack too may have been left half-way.
-        stacks::repair(context)?;
-        let names = build::select(context, &[])?;
-        let registry_stack = stacks::name(context, REGISTRY);
-        let is_new = stacks::show(context)?
-            .iter()
-            .any(|stack| stack.name == registry_stack && stack.status.is_none());
-        if is_new {
-            create_repositories(context)?;
-        }
-        let registry = destination::registry(context, destination::Registry::Environment, &names)?;
-        let proved = images;
-        images = build::all(context, &names, &registry, || {
-            xtask_machine::require(context, xtask_machine::FOR_BUILD)
-        })?;
-        if images
-            .iter()
-            .zip(&proved)
-            .any(|(now, then)| now.key != then.key)
-        {
-            return Err(Failure::new(
-                Code::Build,
-                "sources changed after they were validated, so what was built is not proved",
-            )
-            .hint(format!("cargo xtask deploy --env {}", context.environment))
-            .into());
-        }
-    }
-    let image = |outcome: Outcome| {
-        let image = Image {
-            reference: outcome.reference,
-            key: outcome.key,
-        };
-        (outcome.image, image)
-    };
-    Ok(images.into_iter().map(image).collect())
-}
-
-/// Images that were built and proved elsewhere: for the right platform, each with its key.
-fn given(
-    context: &Context,
-    wanted: &[(String, String)],
-) -> anyhow::Result<BTreeMap<String, Image>> {
-    let names: Vec<String> = wanted.iter().map(|(name, _)| name.clone()).collect();
-    build::select(context, &names)?;
-    destination::registry(context, destination::Registry::Environment, &names)?;
-    let mut images = BTreeMap::new();
-    for (name, reference) in wanted {
-        images.insert(name.clone(), Image::find(context, reference)?);
-    }
-    match context
-        .platform
-        .images
-        .keys()
-        .find(|&name| !images.contains_key(name))
-    {
-        None => Ok(images),
-        Some(missing) => Err(Failure::new(
-            Code::Usage,
-            format!("image `{missing}` is not given, but others are"),
-        )
-        .hint(format!(
-            "add --image {missing}=REGISTRY/REPOSITORY@sha256:…"
-        ))
-        .into()),
-    }
-}
-
-/// The repositories of a new environment, before there is anything to put into them.
-fn create_repositories(context: &Context) -> anyhow::Result<()> {
-    bootstrap::ensure(context)?;
-    let references = destination::unbuilt(context);
-    let folder = deploy::folder(context, "repositories");
-    let assembly = Assembly::synthesise(context, &references, &folder)?;
-    rollout::deploy_alone(context, &assembly, REGISTRY)
-}
-
-fn references(images: &BTreeMap<String, Image>) -> BTreeMap<String, String> {
-    images
-        .iter()
-        .map(|(name, image)| (name.clone(), image.reference.clone()))
-        .collect()
 }
 
 /// The images of a release, as a table.

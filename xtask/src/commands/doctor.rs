@@ -6,7 +6,8 @@ use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::report::printable;
 use xtask_operate::doctor;
-use xtask_operate::doctor::{Finding, Severity, gather};
+use xtask_operate::doctor::finding::{Finding, Severity};
+use xtask_operate::doctor::gather;
 
 /// Arguments of `doctor`.
 #[derive(Debug, clap::Args)]

@@ -5,10 +5,11 @@ use serde::Serialize;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
+use xtask_machine::ministack;
 use xtask_operate::deploy::guards;
-use xtask_operate::running::answers;
-use xtask_operate::running::answers::Task;
-use xtask_operate::running::{inside, require_cloud};
+use xtask_operate::exec;
+use xtask_operate::status::answers;
+use xtask_operate::status::answers::Task;
 
 /// Arguments of `exec`.
 #[derive(Debug, clap::Args)]
@@ -43,17 +44,17 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         return Err(unknown("service", service, known).into());
     }
     admitted(args, context)?;
-    require_cloud(context)?;
+    ministack::require_if_local(context)?;
     let task = running(context, service)?;
     context
         .report
         .step(&format!("in task {} of {service}", task.task));
     if !context.is_local() {
         // The session's program tells nothing of how the command ended.
-        let ended = inside::on_aws(context, &task, &args.command)?.with_our_streams()?;
+        let ended = exec::on_aws(context, &task, &args.command)?.with_our_streams()?;
         return Ok(ended_well(args, ended.code())?);
     }
-    let command = inside::local(context, &task, &args.command)?;
+    let command = exec::local(context, &task, &args.command)?;
     if context.report.json() {
         return captured(args, context, task, command);
     }

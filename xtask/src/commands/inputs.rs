@@ -12,7 +12,7 @@ use xtask_core::report::{Report, printable};
 use xtask_docker::dockerfile;
 use xtask_image::base::Source;
 use xtask_image::build;
-use xtask_image::key;
+use xtask_image::key::compute;
 use xtask_image::key::inputs::{Inputs, NpmInputs, RustInputs};
 use xtask_image::key::{DOCKERFILE_NAME, DockerBuild, Key};
 use xtask_tree::entry::{Entries, Entry, escape};
@@ -98,7 +98,7 @@ fn own_platform() -> String {
 /// Prints the inputs of an image of the manifest.
 ///
 /// # Errors
-/// As [`key::compute`].
+/// As [`compute::of_image`].
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let name = args.image.as_ref().ok_or_else(|| {
         Failure::new(Code::Usage, "no image is named").hint("cargo xtask inputs --help")
@@ -122,9 +122,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
 /// Prints the inputs of any Docker build.
 ///
 /// # Errors
-/// As [`key::of_build`].
+/// As [`compute::of_build`].
 pub(crate) fn run_docker(args: &Args, build: &DockerBuild, report: &Report) -> anyhow::Result<()> {
-    let key = key::of_build(build)?;
+    let key = compute::of_build(build)?;
     if args.key {
         return print_key(&key, report);
     }

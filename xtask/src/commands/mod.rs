@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod age;
 pub(crate) mod bases;
 pub(crate) mod build;
 pub(crate) mod cleanup;
@@ -9,6 +10,7 @@ pub(crate) mod deploy;
 pub(crate) mod destroy;
 pub(crate) mod dev;
 pub(crate) mod diff;
+mod difference;
 pub(crate) mod doctor;
 pub(crate) mod exec;
 pub(crate) mod help;

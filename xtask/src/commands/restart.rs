@@ -3,10 +3,10 @@
 use crate::commands::selection::Selection;
 use serde::Serialize;
 use xtask_core::context::Context;
+use xtask_machine::ministack;
 use xtask_operate::deploy::guards;
-use xtask_operate::running::change;
-use xtask_operate::running::change::Settled;
-use xtask_operate::running::require_cloud;
+use xtask_operate::services;
+use xtask_operate::services::Settled;
 
 /// Arguments of `restart`.
 #[derive(Debug, clap::Args)]
@@ -26,10 +26,10 @@ struct Changed {
 /// # Errors
 /// The environment is protected or locked, or the new tasks do not serve.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let services = args.selection.services(context)?;
+    let selected = args.selection.services(context)?;
     guards::said_yes(context, "restart")?;
-    require_cloud(context)?;
-    tell(context, change::restart(context, &services)?)
+    ministack::require_if_local(context)?;
+    tell(context, services::restart(context, &selected)?)
 }
 
 /// Ends the command with what became of the services.

@@ -1,6 +1,7 @@
 //! `cargo xtask run generator "DESCRIPTION"`: one task, from its start to its end, its log as it
 //! comes. Ctrl-C stops it.
 
+use crate::commands::age::age;
 use crate::commands::logs::{MANUAL_JOB, Printer};
 use crate::commands::selection::unknown;
 use anyhow::Context as _;
@@ -10,13 +11,13 @@ use time::macros::format_description;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::interrupt;
-use xtask_machine::aws;
-use xtask_operate::deploy;
+use xtask_core::report::lines;
+use xtask_machine::{aws, ministack};
 use xtask_operate::deploy::assembly::Assembly;
+use xtask_operate::deploy::folder::deploy_folder;
 use xtask_operate::deploy::{guards, release};
-use xtask_operate::logs::Streamed;
-use xtask_operate::running::answers::Task;
-use xtask_operate::running::{age, require_cloud, say, went_away};
+use xtask_operate::logs::streamed::Streamed;
+use xtask_operate::status::answers::Task;
 
 /// A task that was told to stop may take a minute; what is over then is said, too.
 const STOP_GRACE: Duration = Duration::from_secs(120);
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         return Err(unknown("kind of task", &args.kind, kinds.keys()).into());
     }
     guards::said_yes(context, &format!("run {}", args.kind))?;
-    require_cloud(context)?;
+    ministack::require_if_local(context)?;
     let job = job_id()?;
     let results = results_of(context, &job)?;
     let mut arguments = vec!["run-task", "--kind", &args.kind, "--stream"];
@@ -82,7 +83,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         .grace(STOP_GRACE)
         .stream(&args.kind, |value| {
             match Streamed::new(value)? {
-                Streamed::Entry(entry) => printer.print(&entry)?,
+                Streamed::Line(line) => printer.print(&line)?,
                 Streamed::Ended(task) => ended = Some(*task),
                 Streamed::Failed(message) => failure = Some(message),
             }
@@ -94,13 +95,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
             context.report.step(&message);
         }
         return match streamed {
-            Err(error) if went_away(&error) => Ok(()),
+            Err(error) if lines::reader_is_gone(&error) => Ok(()),
             Ok(()) => Err(Failure::new(Code::Failed, "the task's end was not told").into()),
             Err(error) => Err(error),
         };
     };
     if context.report.json() {
-        say(&serde_json::json!({ "job": job, "task": task }).to_string())?;
+        lines::print(&serde_json::json!({ "job": job, "task": task }).to_string())?;
     }
     match task.exit_code {
         Some(0) => {
@@ -141,7 +142,7 @@ fn results_of(context: &Context, job: &str) -> anyhow::Result<String> {
         .hint(format!("cargo xtask deploy --env {}", context.environment))
     })?;
     let packed = release::assembly(context, current)?;
-    let assembly = Assembly::unpack(&packed, &deploy::folder(context, "run"))?;
+    let assembly = Assembly::unpack(&packed, &deploy_folder(context, "run"))?;
     let bucket = assembly
         .properties(context, "Data", "AWS::S3::Bucket", "BucketName")?
         .into_iter()

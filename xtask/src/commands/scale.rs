@@ -3,8 +3,9 @@
 
 use crate::commands::selection::Selection;
 use xtask_core::context::Context;
+use xtask_machine::ministack;
 use xtask_operate::deploy::guards;
-use xtask_operate::running::{change, require_cloud};
+use xtask_operate::services;
 
 /// Arguments of `scale`.
 #[derive(Debug, clap::Args)]
@@ -24,19 +25,19 @@ const MOST_TASKS: i64 = 5_000;
 /// # Errors
 /// The environment is protected or locked, the answer was no, or the tasks do not come.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let services = args.selection.services(context)?;
+    let selected = args.selection.services(context)?;
     guards::said_yes(context, "scale")?;
-    require_cloud(context)?;
+    ministack::require_if_local(context)?;
     if args.to == Some(0) {
         guards::confirm(
             context,
             &format!(
                 "this stops {} of {}: users get no answer until it is scaled up again",
-                services.join(", "),
+                selected.join(", "),
                 context.environment
             ),
         )?;
     }
-    let settled = change::scale(context, &services, args.to)?;
+    let settled = services::scale(context, &selected, args.to)?;
     crate::commands::restart::tell(context, settled)
 }

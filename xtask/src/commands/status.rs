@@ -1,20 +1,19 @@
 //! `cargo xtask status`: what runs, how it is, and what failed lately. It reports and does not
 //! judge: it ends with 0 whatever it finds.
 
+use crate::commands::age::age;
 use crate::commands::selection::Selection;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 use xtask_core::context::Context;
 use xtask_core::interrupt;
-use xtask_core::report::{printable, table};
+use xtask_core::report::{lines, printable, table};
 use xtask_image::key::short;
 use xtask_machine::ministack::State;
-use xtask_operate::running;
-use xtask_operate::running::age;
-use xtask_operate::running::answers::{Alarm, Task};
-use xtask_operate::running::overview;
-use xtask_operate::running::overview::{JOBS_COUNTED, Jobs, Overview, Serving};
+use xtask_operate::status;
+use xtask_operate::status::answers::{Alarm, Task};
+use xtask_operate::status::{JOBS_COUNTED, Jobs, Overview, Serving};
 
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 /// Home, and clear from there on: what is drawn again does not flicker.
@@ -40,7 +39,7 @@ pub(crate) struct Args {
 /// A name that the manifest does not know, or standard output cannot be written to.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let services = args.selection.services(context)?;
-    let ask = || overview::ask(context, &services, !args.selection.is_given());
+    let ask = || status::ask(context, &services, !args.selection.is_given());
     if !args.watch {
         let overview = ask();
         interrupt::check()?;
@@ -49,16 +48,16 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     loop {
         let overview = ask();
         interrupt::check()?;
-        let said = running::say(&if context.report.json() {
+        let printed = lines::print(&if context.report.json() {
             serde_json::to_string(&overview)?
         } else if io::stdout().is_terminal() {
             format!("{REDRAW}{}", text(&overview))
         } else {
             text(&overview)
         });
-        match said {
-            Err(error) if running::went_away(&error) => return Ok(()),
-            said => said?,
+        match printed {
+            Err(error) if lines::reader_is_gone(&error) => return Ok(()),
+            printed => printed?,
         }
         interrupt::sleep(WATCH_EVERY)?;
     }

@@ -3,9 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 use xtask_core::context::Context;
-use xtask_machine::aws;
+use xtask_machine::{aws, ministack};
 use xtask_operate::deploy::guards;
-use xtask_operate::running::require_cloud;
 
 /// Arguments of `stop`.
 #[derive(Debug, clap::Args)]
@@ -42,7 +41,7 @@ struct Stopped {
 /// The answer was no, there is no such task, or the cloud refuses.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     guards::said_yes(context, &format!("stop {}", args.tasks.join(" ")))?;
-    require_cloud(context)?;
+    ministack::require_if_local(context)?;
     let what = match args.tasks.as_slice() {
         [task] => format!("this stops task {task}"),
         tasks => format!("this stops {} tasks", tasks.len()),

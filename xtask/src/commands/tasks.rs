@@ -1,14 +1,15 @@
 //! `cargo xtask tasks`: what runs, and what stopped lately and why; with `--failed` what failed
 //! since a time, also where ECS has forgotten it.
 
+use crate::commands::age::age;
 use crate::commands::logs::parse_since;
 use serde::Serialize;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::report::{printable, table};
-use xtask_operate::running::answers;
-use xtask_operate::running::answers::Task;
-use xtask_operate::running::{age, require_cloud};
+use xtask_machine::ministack;
+use xtask_operate::status::answers;
+use xtask_operate::status::answers::Task;
 
 /// Stopped tasks that are listed without `--all`.
 const LATELY: usize = 10;
@@ -45,7 +46,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
             .hint("cargo xtask tasks --all lists what it remembers")
             .into());
     }
-    require_cloud(context)?;
+    ministack::require_if_local(context)?;
     let (mut tasks, mut stopped): (Vec<Task>, Vec<Task>) = match args.failed {
         true => answers::failed_tasks(context, args.since)?,
         false => answers::tasks(context)?,

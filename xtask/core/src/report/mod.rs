@@ -5,6 +5,7 @@
 //! groups that fold in GitHub Actions. What is worth showing is up to the commands.
 
 mod actions;
+pub mod lines;
 mod table;
 
 use crate::error::Rendered;

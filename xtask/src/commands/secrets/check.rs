@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::report::table;
-use xtask_machine::aws;
-use xtask_operate::running;
+use xtask_machine::{aws, ministack};
 
 /// What `xtask-aws` found.
 #[derive(Debug, Serialize, Deserialize)]
@@ -61,7 +60,7 @@ impl State {
 /// [`Code::Secret`] naming the first key that is not as it should be; the table has been
 /// printed by then.
 pub(super) fn run(context: &Context) -> anyhow::Result<()> {
-    running::require_cloud(context)?;
+    ministack::require_if_local(context)?;
     let found: Found = aws::call(context, ["secrets", "check"]).read()?;
     let wrong = found
         .secrets

@@ -14,9 +14,8 @@ use xtask_core::error::{Code, Failure};
 use xtask_core::interrupt;
 use xtask_core::questions;
 use xtask_core::report::table;
-use xtask_machine::aws;
+use xtask_machine::{aws, ministack};
 use xtask_operate::deploy::guards;
-use xtask_operate::running::require_cloud;
 use xtask_operate::secrets;
 
 /// Larger values do not fit a secret (64 KiB) anyway.
@@ -140,7 +139,7 @@ fn check_name(context: &Context, secret: &str, key: Option<&str>) -> anyhow::Res
 }
 
 fn list(context: &Context) -> anyhow::Result<()> {
-    require_cloud(context)?;
+    ministack::require_if_local(context)?;
     let mut listing: Listing = aws::call(context, ["secrets", "list"]).read()?;
     for secret in &mut listing.secrets {
         let consumer = context
@@ -201,7 +200,7 @@ fn get(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
             None => return Err(refused("nobody can be asked").into()),
         }
     }
-    require_cloud(context)?;
+    ministack::require_if_local(context)?;
     let mut stored: BTreeMap<String, String> =
         aws::call(context, ["secrets", "read", secret]).read()?;
     let value = stored
@@ -215,8 +214,8 @@ fn get(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
 fn set(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
     check_name(context, secret, Some(key))?;
     let value = value(context, secret, key)?;
-    require_cloud(context)?;
-    store(context, secret, key, value)?;
+    ministack::require_if_local(context)?;
+    secrets::store(context, secret, key, value)?;
     let name = &context.platform.secrets[secret].name;
     context.report.result(
         &serde_json::json!({ "secret": name, "key": key, "set": true }),
@@ -225,13 +224,6 @@ fn set(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
             context.environment
         ),
     )
-}
-
-fn store(context: &Context, secret: &str, key: &str, value: Vec<u8>) -> anyhow::Result<()> {
-    let _: serde_json::Value = aws::call(context, ["secrets", "set", secret, key])
-        .stdin(value)
-        .read()?;
-    Ok(())
 }
 
 /// A new value: what a person types unseen, or standard input less one line end.
@@ -289,7 +281,7 @@ fn remove(context: &Context, secret: &str, key: Option<&str>) -> anyhow::Result<
             context.environment
         ),
     )?;
-    require_cloud(context)?;
+    ministack::require_if_local(context)?;
     let Removed { removed } = aws::call(context, words).read()?;
     let text = match removed {
         true => format!("{what} is removed from environment {}", context.environment),
@@ -312,7 +304,7 @@ fn materialize(context: &Context, secret: &str, command: &[String]) -> anyhow::R
         anyhow::ensure!(status.success(), "`{program}` ended with {status}");
         return Ok(());
     }
-    let Some(file) = secrets::materialize_for(context, secret)? else {
+    let Some(file) = secrets::file::materialize(context, secret)? else {
         return context.report.result(
             &serde_json::json!({ "file": null }),
             &format!(

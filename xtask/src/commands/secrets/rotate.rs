@@ -3,10 +3,11 @@
 use serde::Serialize;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, FailureContext as _};
+use xtask_machine::ministack;
 use xtask_machine::ministack::database;
 use xtask_operate::deploy::guards;
-use xtask_operate::running;
-use xtask_operate::running::{answers, change};
+use xtask_operate::status::answers;
+use xtask_operate::{secrets, services};
 
 /// The result of `secrets rotate --json`.
 #[derive(Debug, Serialize)]
@@ -26,8 +27,8 @@ struct Rotated<'a> {
 pub(super) fn run(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
     guards::said_yes(context, &format!("secrets rotate {secret} {key}"))?;
     let value = crate::commands::secrets::value(context, secret, key)?;
-    running::require_cloud(context)?;
-    crate::commands::secrets::store(context, secret, key, value)?;
+    ministack::require_if_local(context)?;
+    secrets::store(context, secret, key, value)?;
     let injected = context
         .platform
         .required_secret_keys(secret, &context.environment)
@@ -39,7 +40,7 @@ pub(super) fn run(context: &Context, secret: &str, key: &str) -> anyhow::Result<
         Vec::new()
     };
     if !restarted.is_empty() {
-        change::restart(context, &restarted).failure(|| {
+        services::restart(context, &restarted).failure(|| {
             Failure::new(
                 Code::Deploy,
                 format!(
