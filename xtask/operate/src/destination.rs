@@ -52,8 +52,8 @@ pub fn reach(context: &Context, wanted: Registry) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The address of the registry for questions only: nothing is started, and no repository is created.
-/// For ECR, the engine is logged in, because a question needs that too.
+/// The address of the registry for questions only: nothing is started, and no repository is
+/// created. For ECR, the engine is logged in, because a question needs that too.
 ///
 /// # Errors
 /// ECR does not answer or refuses us.
@@ -87,8 +87,8 @@ fn address(context: &Context, wanted: Registry, images: &[String]) -> anyhow::Re
     Ok(login.registry)
 }
 
-/// References to all images for a template that is made before they are built. Everything in them is
-/// right but the digest.
+/// References to all images for a template that is made before they are built. Everything in them
+/// is right but the digest.
 #[must_use]
 pub fn unbuilt(context: &Context) -> BTreeMap<String, String> {
     let registry = match &context.environment().account {

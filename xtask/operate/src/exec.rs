@@ -15,8 +15,9 @@ use xtask_machine::tools;
 
 /// The program of AWS that holds our end of a session.
 const PLUGIN: &str = "session-manager-plugin";
-/// The plugin reads the session from the variable that its first argument names, if that name begins
-/// like this. The session contains a token, which everybody on the machine could read in an argument.
+/// The plugin reads the session from the variable that its first argument names, if that name
+/// begins like this. The session contains a token, which everybody on the machine could read in an
+/// argument.
 const PLUGIN_VARIABLE: &str = "AWS_SSM_START_SESSION_RESPONSE";
 /// Nobody uses one session for longer.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(12 * 3600);

@@ -1,10 +1,12 @@
 //! What is done with a platform whose images are built. Each room is about one thing:
 //!
-//! - [`validation`] runs it in containers of this machine, and the [`smoke`] test uses it as a user does.
+//! - [`validation`] runs it in containers of this machine, and the [`smoke`] test uses it as a user
+//!   does.
 //! - [`deploy`] brings it to an environment and back, with images from its [`destination`].
 //! - [`status`] and [`logs`] show what runs, and [`doctor`] finds what is wrong and why.
 //! - [`services`] restarts and scales services, [`exec`] runs a command inside a task.
-//! - [`secrets`] reads and writes secrets, [`cost`] prices a month, [`prune`] removes what nobody needs.
+//! - [`secrets`] reads and writes secrets, [`cost`] prices a month, [`prune`] removes what nobody
+//!   needs.
 
 pub mod cost;
 pub mod deploy;

@@ -1,9 +1,10 @@
-//! The smoke test does what a user does, against any base URL: it describes an application, watches the
-//! job, downloads the application, builds it, starts it, and opens its page.
+//! The smoke test does what a user does, against any base URL: it describes an application, watches
+//! the job, downloads the application, builds it, starts it, and opens its page.
 
 use anyhow::Context as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -76,7 +77,7 @@ struct Event {
     sequence: u64,
     #[serde(rename = "type")]
     kind: String,
-    body: serde_json::Value,
+    body: Value,
 }
 
 /// One run against one base URL. The application is unpacked in `folder`.
@@ -106,8 +107,8 @@ impl<'a> SmokeTest<'a> {
         }
     }
 
-    /// Waits until `/health` answers and reports this image key. `still_runs` is asked between tries,
-    /// because an orchestrator that has ended will not answer.
+    /// Waits until `/health` answers and reports this image key. `still_runs` is asked between
+    /// tries, because an orchestrator that has ended will not answer.
     ///
     /// # Errors
     /// The orchestrator ended, did not answer in time, or is another image.
@@ -333,7 +334,7 @@ impl<'a> SmokeTest<'a> {
             return Err(failed("the application's page is not HTML").into());
         }
         let info = text(&agent, &format!("{url}/api/info"))?;
-        let info: serde_json::Value =
+        let info: Value =
             serde_json::from_str(&info).failure(|| failed("/api/info is not JSON"))?;
         if info["description"] != DESCRIPTION {
             return Err(failed(&format!(

@@ -26,8 +26,8 @@ pub(super) struct Inventory {
 pub(super) struct Tasks {
     /// Name of the service or kind of task in the manifest.
     pub(super) name: String,
-    /// Tasks that run at the same time. For tasks that run once per job, the hours are those of all of
-    /// them.
+    /// Tasks that run at the same time. For tasks that run once per job, the hours are those of all
+    /// of them.
     pub(super) count: u32,
     pub(super) run_once: bool,
     pub(super) cpu_units: u32,
@@ -37,8 +37,8 @@ pub(super) struct Tasks {
 }
 
 impl Inventory {
-    /// What the CDK app is known to create on AWS from the manifest. A test compares it with what the
-    /// app really creates.
+    /// What the CDK app is known to create on AWS from the manifest. A test compares it with what
+    /// the app really creates.
     pub(super) fn known(platform: &Platform, environment: &str) -> Self {
         let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         let tasks = |name: &str, size: &Size, run_once| Tasks {

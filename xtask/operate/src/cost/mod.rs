@@ -1,9 +1,10 @@
 //! What a month of an environment costs. The parts come from the manifest, or are counted in
-//! synthesised templates; the hours and amounts come from the manifest, the prices from `prices.toml`.
+//! synthesised templates; the hours and amounts come from the manifest, the prices from
+//! `prices.toml`.
 //!
-//! The result is an upper bound of what it counts, because free allowances, discounts and Spot are left
-//! out. It does not count what costs less than a cent at such sizes: single requests to S3, Secrets
-//! Manager and CloudWatch, mails, and traffic between zones.
+//! The result is an upper bound of what it counts, because free allowances, discounts and Spot are
+//! left out. It does not count what costs less than a cent at such sizes: single requests to S3,
+//! Secrets Manager and CloudWatch, mails, and traffic between zones.
 
 mod inventory;
 mod templates;
@@ -100,8 +101,8 @@ pub fn month(
 /// Refuses a month that costs more than its ceiling.
 ///
 /// # Errors
-/// [`Code::Manifest`], because the manifest sets sizes, hours and the ceiling. The message names the
-/// most expensive lines.
+/// [`Code::Manifest`], because the manifest sets sizes, hours and the ceiling. The message names
+/// the most expensive lines.
 pub fn check(month: &Month) -> Result<(), Failure> {
     let (Some(ceiling), Some(left)) = (month.ceiling_usd, month.left_usd) else {
         return Ok(());
@@ -187,7 +188,8 @@ fn lines(settings: &Environment, inventory: &Inventory, prices: &Prices) -> Vec<
     let kept_months = f64::from(settings.log_retention_days) / DAYS_PER_MONTH;
     let traffic_gb = amount(inventory.load_balancers, usage.traffic_gb);
     lines.extend([
-        // A capacity unit carries 1 GB in an hour. There are never enough requests to need more units.
+        // A capacity unit carries 1 GB in an hour. There are never enough requests to need more
+        // units.
         monthly(
             "load balancer's work",
             traffic_gb,

@@ -1,5 +1,5 @@
-//! Counts the resources in synthesised templates. A resource type that is not known here is an error:
-//! it must get a price, or a reason why it is free.
+//! Counts the resources in synthesised templates. A resource type that is not known here is an
+//! error: it must get a price, or a reason why it is free.
 
 use crate::cost::inventory::{Inventory, Tasks};
 use anyhow::Context as _;
@@ -86,8 +86,8 @@ struct Resource {
 /// Counts the resources of the cloud assembly in `folder`.
 ///
 /// # Errors
-/// It cannot be read, has stacks of another environment, or has a resource whose price or number is not
-/// known.
+/// It cannot be read, has stacks of another environment, or has a resource whose price or number is
+/// not known.
 pub(super) fn count(
     folder: &Path,
     platform: &Platform,

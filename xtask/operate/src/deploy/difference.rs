@@ -6,6 +6,7 @@ use crate::deploy::folder::deploy_folder;
 use crate::deploy::{rollout, stacks};
 use crate::destination;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::time::Duration;
 use xtask_core::context::Context;
 use xtask_image::build;
@@ -39,7 +40,7 @@ pub struct Drift {
     pub reason: Option<String>,
     /// Resources that drifted, in CloudFormation's form.
     #[serde(default)]
-    pub resources: Vec<serde_json::Value>,
+    pub resources: Vec<Value>,
 }
 
 /// Compares the checkout with the environment, and the environment with its last deploy.

@@ -3,6 +3,7 @@
 
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -81,9 +82,9 @@ impl<'a> EnvironmentLock<'a> {
             }
             taken => taken?,
         };
-        // A command of ours may have released the lock and be about to end: we wait for it. One whose
-        // lock was taken away may still run with its processes, which we must not end. Without this
-        // file lock, others would believe that we were killed.
+        // A command of ours may have released the lock and be about to end: we wait for it. One
+        // whose lock was taken away may still run with its processes, which we must not end.
+        // Without this file lock, others would believe that we were killed.
         let alive = alive
             .or_else(|_| Lock::take_within(&files.alive, &what, ENDING))
             .inspect_err(|_| {
@@ -165,8 +166,8 @@ fn is_busy(error: &anyhow::Error) -> bool {
 }
 
 /// The mark of all processes that the holder starts. By it, the next holder finds what a killed one
-/// left. It names everything that the lock in the cloud belongs to, because two checkouts may deploy
-/// to two local clouds, and two projects to different accounts.
+/// left. It names everything that the lock in the cloud belongs to, because two checkouts may
+/// deploy to two local clouds, and two projects to different accounts.
 fn mark(context: &Context) -> String {
     let (project, environment) = (&context.platform.project, &context.environment);
     let place = match &context.environment().account {
@@ -220,7 +221,7 @@ fn lock(context: &Context, command: &str) -> anyhow::Result<Holder> {
 
 fn release(context: &Context, which: &[&str]) -> anyhow::Result<()> {
     let arguments = ["state", "unlock"].iter().chain(which).copied();
-    let _: serde_json::Value = aws::call(context, arguments).survives_interrupt().read()?;
+    let _: Value = aws::call(context, arguments).survives_interrupt().read()?;
     Ok(())
 }
 
@@ -229,7 +230,7 @@ fn renew(context: Context, id: String, stopped: mpsc::Receiver<()>) -> JoinHandl
         let ttl = TTL_SECS.to_string();
         while let Err(mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(RENEW_EVERY) {
             let arguments = ["state", "renew", "--id", &id, "--ttl-secs", &ttl];
-            let renewed: anyhow::Result<serde_json::Value> = aws::call(&context, arguments).read();
+            let renewed: anyhow::Result<Value> = aws::call(&context, arguments).read();
             if let Err(error) = renewed {
                 context.report.step(&format!(
                     "failed to renew the lock of {}: {error:#}",

@@ -128,7 +128,8 @@ mod tests {
             repository
         }
 
-        /// A clone as actions/checkout makes it: one detached commit, known as the branch of a remote.
+        /// A clone as actions/checkout makes it: one detached commit, known as the branch of a
+        /// remote.
         fn checked_out_by_a_workflow(&self) -> Self {
             let checkout = Self::empty();
             let url = format!("file://{}", self.path().display());

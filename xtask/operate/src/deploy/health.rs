@@ -12,8 +12,8 @@ use xtask_image::key::short;
 /// How many answers in a row must come from the new image, because the load balancer may send each
 /// request to another task.
 const IN_A_ROW: u32 = 5;
-/// From a stable deployment to its answers, the load balancer makes two health checks and drains the
-/// old task.
+/// From a stable deployment to its answers, the load balancer makes two health checks and drains
+/// the old task.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// The local load balancer makes no health checks, so users get errors for as long as we wait. The
 /// orchestrator needs a second to start.

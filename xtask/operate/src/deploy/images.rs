@@ -1,5 +1,5 @@
-//! The images of a deploy, in the registry of its environment: validated on this machine, or given by
-//! digest.
+//! The images of a deploy, in the registry of its environment: validated on this machine, or given
+//! by digest.
 
 use crate::deploy::assembly::Assembly;
 use crate::deploy::folder::deploy_folder;

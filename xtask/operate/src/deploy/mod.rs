@@ -1,8 +1,8 @@
 //! From images in a registry to a service that answers users, and back.
 //!
-//! An [`Assembly`](assembly::Assembly) is what CDK deploys; [`rollout`] deploys it and waits for its
-//! [`health`]; a [`Release`](release::Release) records it; [`serve()`](serve::serve) leads a release
-//! through all of that and restores the one before it if it does not serve. An
+//! An [`Assembly`](assembly::Assembly) is what CDK deploys; [`rollout`] deploys it and waits for
+//! its [`health`]; a [`Release`](release::Release) records it; [`serve()`](serve::serve) leads a
+//! release through all of that and restores the one before it if it does not serve. An
 //! [`EnvironmentLock`](environment_lock::EnvironmentLock) keeps other commands out meanwhile.
 
 pub mod assembly;

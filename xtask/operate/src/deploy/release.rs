@@ -1,5 +1,5 @@
-//! Releases: what was deployed, when, by whom, from which sources, and how it ended. They are kept as
-//! objects in the state bucket of the environment.
+//! Releases: what was deployed, when, by whom, from which sources, and how it ended. They are kept
+//! as objects in the state bucket of the environment.
 
 use crate::deploy::service::Service;
 use anyhow::Context as _;
@@ -78,7 +78,8 @@ pub struct Release {
     pub at: String,
     /// Who deployed it.
     pub by: String,
-    /// Git revision of the checkout, with `-dirty` if it had uncommitted changes; `None` outside git.
+    /// Git revision of the checkout, with `-dirty` if it had uncommitted changes; `None` outside
+    /// git.
     pub git: Option<String>,
     /// Digest of everything that decides what is deployed: the CDK app, the manifest, the images.
     pub content: String,
@@ -178,8 +179,8 @@ impl Release {
         self.restores.as_deref().unwrap_or(&self.id)
     }
 
-    /// Writes the release over its earlier state. For a release that serves, the assembly is written
-    /// too: a later rollback deploys it.
+    /// Writes the release over its earlier state. For a release that serves, the assembly is
+    /// written too: a later rollback deploys it.
     ///
     /// # Errors
     /// The cloud refuses.
@@ -229,8 +230,8 @@ pub fn current(releases: &[Release]) -> Option<&Release> {
     succeeded(releases).next()
 }
 
-/// The release that a rollback restores: the one that is named, or else the newest one that succeeded
-/// before the current release and had other content.
+/// The release that a rollback restores: the one that is named, or else the newest one that
+/// succeeded before the current release and had other content.
 ///
 /// # Errors
 /// There is no such release, or the named one did not succeed.

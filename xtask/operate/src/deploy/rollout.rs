@@ -4,6 +4,7 @@
 use crate::deploy::assembly::Assembly;
 use crate::deploy::service::Service;
 use crate::deploy::{health, stacks};
+use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use xtask_core::cmd::Cmd;
@@ -48,7 +49,7 @@ pub fn roll_out(context: &Context, assembly: &Assembly, key: &str) -> anyhow::Re
     if now.as_deref() != Some(&wanted) {
         let following = service.follow(context, now.as_deref())?;
         service.redefine(context, &wanted)?;
-        following.read::<serde_json::Value>()?;
+        following.read::<Value>()?;
     }
     let (url, base_url) = service.addresses(context)?;
     health::until_served(context, &base_url, key)?;
@@ -97,7 +98,7 @@ fn watch(
     let mut is_new = false;
     loop {
         let had_ended = ended.load(Ordering::Acquire);
-        match following.try_read::<serde_json::Value>() {
+        match following.try_read::<Value>() {
             Ok(Some(_)) => return Ok(()),
             Ok(None) => {}
             Err(error) => {
@@ -109,7 +110,8 @@ fn watch(
         }
         if had_ended && !is_new {
             let now = service.definition(context)?;
-            // CDK has finished without a change of the service, so there is no deployment to follow.
+            // CDK has finished without a change of the service, so there is no deployment to
+            // follow.
             if now.is_none() || now.as_deref() == before {
                 return Ok(());
             }
@@ -126,11 +128,10 @@ fn cancel(context: &Context, why: &anyhow::Error) {
         Rendered::new(why).message
     ));
     let stack = stacks::name(context, "Service");
-    let cancelled: anyhow::Result<serde_json::Value> =
-        aws::call(context, ["stack", "cancel", &stack])
-            .timeout(CANCEL_TIMEOUT)
-            .start("stacks")
-            .and_then(aws::Started::read);
+    let cancelled: anyhow::Result<Value> = aws::call(context, ["stack", "cancel", &stack])
+        .timeout(CANCEL_TIMEOUT)
+        .start("stacks")
+        .and_then(aws::Started::read);
     if let Err(error) = cancelled {
         report.step(&format!(
             "failed to cancel the update of {stack}: {error:#}"

@@ -23,8 +23,8 @@ const STABLE_TAG: &str = "stable";
 /// ended, and what the smoke test saw.
 ///
 /// # Errors
-/// It does not serve, or cannot be recorded. Then the release before it serves again, unless we were
-/// interrupted: in that case the next deploy continues.
+/// It does not serve, or cannot be recorded. Then the release before it serves again, unless we
+/// were interrupted: in that case the next deploy continues.
 pub fn serve(
     context: &Context,
     mut release: Release,
@@ -119,8 +119,8 @@ fn recover(
             }
             Err(also) => format!("going back to release {} failed too: {also:#}", good.id),
         },
-        // A service that only fails the smoke test may be looked at; tasks that never start must not
-        // be started for ever.
+        // A service that only fails the smoke test may be looked at; tasks that never start must
+        // not be started for ever.
         None if why.exit_code == Code::Smoke as u8 => {
             "there is no earlier release to go back to".to_owned()
         }

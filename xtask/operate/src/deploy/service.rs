@@ -3,6 +3,7 @@
 use crate::deploy::assembly::Assembly;
 use crate::deploy::stacks;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::time::Duration;
 use xtask_core::context::Context;
 use xtask_machine::aws;
@@ -92,7 +93,7 @@ impl Service {
     /// # Errors
     /// The cloud refuses.
     pub fn redefine(&self, context: &Context, definition: &str) -> anyhow::Result<()> {
-        let _: serde_json::Value = self
+        let _: Value = self
             .call_with(context, "redefine", &["--definition", definition])
             .read()?;
         Ok(())

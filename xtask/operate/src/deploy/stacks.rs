@@ -24,8 +24,8 @@ const REPAIR_TIMEOUT: Duration = Duration::from_secs(40 * 60);
 pub struct Stack {
     /// `AppGenService-dev`.
     pub name: String,
-    /// State in CloudFormation's words, for instance `CREATE_COMPLETE`; `None` if the stack does not
-    /// exist.
+    /// State in CloudFormation's words, for instance `CREATE_COMPLETE`; `None` if the stack does
+    /// not exist.
     pub status: Option<String>,
     /// Its outputs by name.
     #[serde(default)]

@@ -1,5 +1,5 @@
-//! Whether there is anything to deploy. This is decided by a digest, because CDK takes half a minute
-//! to answer.
+//! Whether there is anything to deploy. This is decided by a digest, because CDK takes half a
+//! minute to answer.
 
 use crate::deploy::release;
 use crate::deploy::release::{Image, Release};
@@ -18,7 +18,8 @@ const FORM: u32 = 1;
 /// What the folder of the CDK app contains besides the app.
 const NOT_THE_APP: &[u8] = b"node_modules\ntest\nREADME.md\n";
 
-/// Digest of everything that decides what an environment gets: the CDK app, the manifest, the images.
+/// Digest of everything that decides what an environment gets: the CDK app, the manifest, the
+/// images.
 ///
 /// # Errors
 /// A file cannot be read.
@@ -41,7 +42,8 @@ pub fn content(context: &Context, images: &BTreeMap<String, Image>) -> anyhow::R
     Ok(digest.to_string())
 }
 
-/// The current release, if it has exactly this content, nobody has changed it since, and it answers.
+/// The current release, if it has exactly this content, nobody has changed it since, and it
+/// answers.
 ///
 /// # Errors
 /// The cloud does not answer.

@@ -1,5 +1,5 @@
-//! Asks every source that knows something about an environment, side by side and each within a bound.
-//! Nothing is started, created or changed.
+//! Asks every source that knows something about an environment, side by side and each within a
+//! bound. Nothing is started, created or changed.
 
 use crate::deploy::release;
 use crate::deploy::release::Release;
@@ -46,11 +46,12 @@ const ERRORS_KEPT: usize = 10_000;
 const ERROR_LEVEL: &str = "\"level\":\"ERROR\"";
 const TASK_ID_CHARACTERS: usize = 6;
 
-/// Gathers everything that is known about the environment. `about` names the only service, kind of task
-/// or task that is asked about.
+/// Gathers everything that is known about the environment. `about` names the only service, kind of
+/// task or task that is asked about.
 ///
 /// # Errors
-/// Nothing has the name `about`, or we were interrupted. A source that does not answer is not an error.
+/// Nothing has the name `about`, or we were interrupted. A source that does not answer is not an
+/// error.
 pub fn gather(context: &Context, about: Option<&str>) -> anyhow::Result<Evidence> {
     let mut evidence = Evidence {
         platform: context.platform.clone(),

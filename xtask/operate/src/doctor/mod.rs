@@ -1,9 +1,9 @@
 //! What is wrong with an environment, and why.
 //!
-//! [`gather`](gather::gather) asks every source there is, side by side and bounded; a source that does
-//! not answer is evidence too. The [`rules`] judge the [`Evidence`] and nothing else. [`examine`] removes
-//! the findings that follow from others. To add a rule, write its function in a file of `rules` and name
-//! it in [`RULES`].
+//! [`gather`](gather::gather) asks every source there is, side by side and bounded; a source that
+//! does not answer is evidence too. The [`rules`] judge the [`Evidence`] and nothing else.
+//! [`examine`] removes the findings that follow from others. To add a rule, write its function in a
+//! file of `rules` and name it in [`RULES`].
 
 pub mod evidence;
 pub mod finding;
@@ -23,7 +23,8 @@ pub fn checks() -> usize {
 }
 
 /// Everything that is wrong, causes first. A finding that follows from a cause is only named in the
-/// evidence of the cause. If one service or kind of task is asked about, findings of others are left out.
+/// evidence of the cause. If one service or kind of task is asked about, findings of others are
+/// left out.
 #[must_use]
 pub fn examine(evidence: &Evidence) -> Vec<Finding> {
     let mut found: Vec<(&Rule, Finding)> = Vec::new();

@@ -1,5 +1,5 @@
-//! Folders in the cache of the checkout that no build needs any more: results of prebuilds that were
-//! not used for a long time, unfinished results, and packages that no list names any more.
+//! Folders in the cache of the checkout that no build needs any more: results of prebuilds that
+//! were not used for a long time, unfinished results, and packages that no list names any more.
 //!
 //! Whoever writes keys and digests of files bounds them.
 
@@ -25,8 +25,8 @@ pub struct OldFolder {
     pub bytes: u64,
 }
 
-/// All results but the `keep` most recently used ones of each kind, and all packages that the checkout
-/// does not ask for now.
+/// All results but the `keep` most recently used ones of each kind, and all packages that the
+/// checkout does not ask for now.
 ///
 /// # Errors
 /// A list of packages cannot be read.

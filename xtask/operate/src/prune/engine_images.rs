@@ -1,5 +1,5 @@
-//! Images of the project that Docker Engine keeps and nobody needs. The registry has them too, so that
-//! they can be pulled again.
+//! Images of the project that Docker Engine keeps and nobody needs. The registry has them too, so
+//! that they can be pulled again.
 
 use crate::prune::image::Image;
 use anyhow::Context as _;

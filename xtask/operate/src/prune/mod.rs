@@ -1,5 +1,5 @@
-//! What piles up and nobody needs: releases, revisions of task definitions, images, and folders of the
-//! cache. First everything that must stay is found, then the rest is listed or removed.
+//! What piles up and nobody needs: releases, revisions of task definitions, images, and folders of
+//! the cache. First everything that must stay is found, then the rest is listed or removed.
 
 pub mod cache;
 pub mod engine_images;
@@ -78,12 +78,12 @@ struct InCloud {
     needed: BTreeSet<String>,
 }
 
-/// Removes what nobody needs, or only lists it if this is a `dry_run`. The `keep` newest of each kind
-/// stay in any case.
+/// Removes what nobody needs, or only lists it if this is a `dry_run`. The `keep` newest of each
+/// kind stay in any case.
 ///
 /// # Errors
-/// Another command changes the environment, or the cloud, the registry or the engine refuses. What was
-/// removed before stays removed.
+/// Another command changes the environment, or the cloud, the registry or the engine refuses. What
+/// was removed before stays removed.
 pub fn prune(context: &Context, keep: u32, dry_run: bool) -> anyhow::Result<Pruned> {
     if context.is_local() {
         xtask_machine::require(context, &[Part::Engine, Part::Registry, Part::Cloud])?;

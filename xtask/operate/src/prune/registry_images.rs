@@ -1,7 +1,8 @@
 //! Images of the project that the registry of this machine keeps and nobody needs.
 //!
-//! The protocol of registries does not list manifests without a tag, nor when a manifest was pushed.
-//! Both are read from the folder of the registry, which is ours. Images are removed by the protocol.
+//! The protocol of registries does not list manifests without a tag, nor when a manifest was
+//! pushed. Both are read from the folder of the registry, which is ours. Images are removed by the
+//! protocol.
 
 use crate::prune::image::Image;
 use std::cmp::Reverse;
@@ -26,8 +27,8 @@ struct Stored {
 }
 
 /// Images that are not among the `keep` newest of their repository, whose digest is not needed, and
-/// whose tags are all keys, but not the key that this checkout built or found last. The list is empty
-/// if we did not start the registry.
+/// whose tags are all keys, but not the key that this checkout built or found last. The list is
+/// empty if we did not start the registry.
 ///
 /// # Errors
 /// There is no state folder.

@@ -1,5 +1,5 @@
-//! A secret in a file, in the form that `docker compose` reads. The file has mode 0600, and is removed
-//! with the process that holds it.
+//! A secret in a file, in the form that `docker compose` reads. The file has mode 0600, and is
+//! removed with the process that holds it.
 
 use crate::secrets::values;
 use anyhow::Context as _;
@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 
-/// Extension of a file that is not locked yet, so that a sweep does not take it for an abandoned one.
+/// Extension of a file that is not locked yet, so that a sweep does not take it for an abandoned
+/// one.
 const UNLOCKED: &str = "new";
 
 /// A secrets file. Dropping this removes it. By its lock a later [`sweep`] knows whether the holder

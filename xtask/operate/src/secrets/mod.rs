@@ -2,12 +2,14 @@
 
 pub mod file;
 
+use serde_json::Value;
 use std::collections::BTreeMap;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, Rendered};
 use xtask_machine::{aws, ministack};
 
-/// The values of a secret that this environment needs. If its modes need none, the cloud is not asked.
+/// The values of a secret that this environment needs. If its modes need none, the cloud is not
+/// asked.
 ///
 /// # Errors
 /// [`Code::Secret`] naming the first key without a value; or the cloud does not answer.
@@ -60,7 +62,7 @@ pub fn require_all(context: &Context) -> anyhow::Result<()> {
 /// # Errors
 /// The cloud refuses.
 pub fn store(context: &Context, secret: &str, key: &str, value: Vec<u8>) -> anyhow::Result<()> {
-    let _: serde_json::Value = aws::call(context, ["secrets", "set", secret, key])
+    let _: Value = aws::call(context, ["secrets", "set", secret, key])
         .stdin(value)
         .read()?;
     Ok(())

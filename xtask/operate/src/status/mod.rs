@@ -164,8 +164,8 @@ fn known<T>(what: &str, found: anyhow::Result<T>, partial: &mut Vec<Unknown>) ->
         .ok()
 }
 
-/// Finds the release of a service's image by the digest that runs, because somebody may have changed
-/// the service without a release.
+/// Finds the release of a service's image by the digest that runs, because somebody may have
+/// changed the service without a release.
 fn serving(context: &Context, service: Service, releases: &[Release]) -> Serving {
     let name = context
         .platform

@@ -1,8 +1,8 @@
-//! A forwarder to the local cloud that records which calls pass. The test of the roles' rights compares
-//! this recording with what the roles allow.
+//! A forwarder to the local cloud that records which calls pass. The test of the roles' rights
+//! compares this recording with what the roles allow.
 //!
-//! Every byte is passed on unchanged. A request that cannot be read is recorded as unreadable, so that
-//! no call is missed.
+//! Every byte is passed on unchanged. A request that cannot be read is recorded as unreadable, so
+//! that no call is missed.
 
 use crate::validation::compose::CloudPorts;
 use anyhow::Context as _;

@@ -1,5 +1,5 @@
-//! What a validation uses in the local cloud: cluster, bucket, log group and task definition, and the
-//! tasks that the orchestrator starts there.
+//! What a validation uses in the local cloud: cluster, bucket, log group and task definition, and
+//! the tasks that the orchestrator starts there.
 
 use serde::Deserialize;
 use xtask_core::context::Context;
@@ -50,8 +50,8 @@ pub fn stop(context: &Context) -> anyhow::Result<()> {
     end(context, "stop").map(|_| ())
 }
 
-/// Stops the tasks of validations, removes everything that validations created, and returns the names of
-/// what was removed.
+/// Stops the tasks of validations, removes everything that validations created, and returns the
+/// names of what was removed.
 ///
 /// # Errors
 /// The cloud or the engine refuses.

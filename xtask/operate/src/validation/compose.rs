@@ -238,8 +238,8 @@ pub fn containers(context: &Context) -> anyhow::Result<Vec<String>> {
     Ok(listing.lines().map(str::to_owned).collect())
 }
 
-/// Hands over the log lines of the project. Each begins with its container and its time. The containers
-/// follow one after the other; with `follow`, lines come as they are written.
+/// Hands over the log lines of the project. Each begins with its container and its time. The
+/// containers follow one after the other; with `follow`, lines come as they are written.
 ///
 /// # Errors
 /// The engine does not answer, or `on_line` fails.

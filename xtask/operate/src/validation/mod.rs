@@ -105,7 +105,8 @@ pub fn validate(context: &Context, options: Options) -> anyhow::Result<Validated
     })
 }
 
-/// Starts the platform, uses it, records the success, and takes the platform down unless it is kept.
+/// Starts the platform, uses it, records the success, and takes the platform down unless it is
+/// kept.
 fn use_platform(
     context: &Context,
     options: Options,
@@ -119,7 +120,8 @@ fn use_platform(
     let orchestrator = outcome(images, platform.orchestrator().image.get_ref())?;
     let generator = outcome(images, platform.generator().image.get_ref())?;
     let parts = cloud_parts::ensure(context, &generator.reference)?;
-    // Declared before the project, so that they are stopped after the orchestrator, which starts them.
+    // Declared before the project, so that they are stopped after the orchestrator, which starts
+    // them.
     let mut tasks = Tasks::new(context);
     let recorders = options
         .record_calls
@@ -161,7 +163,8 @@ fn use_platform(
     Ok((seen, success))
 }
 
-/// Removes what an earlier validation left (`--keep`, `kill -9`), because its database must not be used.
+/// Removes what an earlier validation left (`--keep`, `kill -9`), because its database must not be
+/// used.
 fn remove_earlier(context: &Context) -> anyhow::Result<()> {
     if !compose::containers(context)?.is_empty() {
         context

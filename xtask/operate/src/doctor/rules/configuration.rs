@@ -1,4 +1,5 @@
-//! Rules about what tasks need before they can start: rights, secrets, a release, a database, images.
+//! Rules about what tasks need before they can start: rights, secrets, a release, a database,
+//! images.
 
 use crate::doctor::evidence::{Evidence, ImageFound, PartFound, Source};
 use crate::doctor::finding::Finding;

@@ -14,6 +14,7 @@ use crate::doctor::finding::Severity::{Broken, Warning};
 use crate::doctor::finding::{Finding, Severity};
 use crate::status::answers::{Alarm, Answer as Status, Line, Service, Target, Task};
 use app_gen_infra::Platform;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::path::Path;
 use time::OffsetDateTime;
@@ -25,7 +26,7 @@ use xtask_machine::part::Part;
 const NOW: &str = "2026-11-21T12:00:00Z";
 const DEFINITION: &str = "app-gen-saas-app:7";
 
-fn from<T: serde::de::DeserializeOwned>(value: Value) -> T {
+fn from<T: DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).unwrap()
 }
 
