@@ -2,16 +2,7 @@
 
 use crate::error::{CloudError, Kind};
 use aws_config::SdkConfig;
-use serde::Serialize;
-
-/// Account and principal of the credentials in use.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Identity {
-    /// Twelve digits.
-    pub(crate) account: String,
-    /// User, role session or account root.
-    pub(crate) arn: String,
-}
+use xtask_aws_api::calls::identity::Identity;
 
 /// Security Token Service.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
 //! Tasks: those that run and those that stopped, and how to run or stop one.
 
 use crate::calls::logs::LogLine;
-use crate::calls::validation::Network;
 use crate::{ErrorBody, SecretText, StopReason, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -175,6 +174,17 @@ pub enum TaskToRun {
         /// Where the network interface of the task is.
         network: Network,
     },
+}
+
+/// Where the network interface of a task is. The local cloud needs nothing of this; on AWS a task
+/// needs at least one subnet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Ids of subnets.
+    pub subnets: Vec<String>,
+    /// Ids of security groups.
+    pub security_groups: Vec<String>,
 }
 
 /// A variable of the environment of a container.

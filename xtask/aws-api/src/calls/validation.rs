@@ -1,5 +1,6 @@
 //! What `cargo xtask validate` needs in the cloud.
 
+use crate::calls::tasks::Network;
 use serde::{Deserialize, Serialize};
 
 /// Makes cluster, bucket, log group, roles and task definition where they are missing. A second
@@ -11,17 +12,6 @@ pub struct EnsureValidation {
     pub generator_image: String,
     /// Where the network interfaces of the tasks are.
     pub network: Network,
-}
-
-/// Where the network interface of a task is. The local cloud needs nothing of this; on AWS a task
-/// needs at least one subnet.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Network {
-    /// Ids of subnets.
-    pub subnets: Vec<String>,
-    /// Ids of security groups.
-    pub security_groups: Vec<String>,
 }
 
 /// What the orchestrator has to know in order to start generator tasks.

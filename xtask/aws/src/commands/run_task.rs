@@ -1,156 +1,134 @@
-//! `run-task`: one task from start to end. Whatever ends the wait early (a
-//! signal, the bound) also stops the task.
+//! Runs one task from its start to its end. Whatever ends the wait early (a signal, the bound) also
+//! stops the task.
 
-use super::logs::{Running, follow_started};
+use crate::commands::logs::{Running, follow_started};
+use crate::commands::{Handle, HandleStream, unknown};
 use crate::config::Cloud;
-use crate::ecs::{Container, Ecs, Network, TaskId, TaskSpec, TaskState, definition_name};
-use crate::error::{CloudError, Kind};
+use crate::ecs::{Container, DescribedTask, Ecs, TaskId, TaskSpec, definition_name};
+use crate::error::{CloudError, DetailedFailure, Kind};
 use crate::interrupt::Signals;
 use crate::log_reader::Source;
 use crate::logs::Logs;
-use crate::names::Deployed;
-use crate::report::{self, Outcome};
+use crate::report;
 use crate::stop_reasons::meaning_of;
-use crate::tasks::{STARTED_BY, Task};
-use serde_json::json;
+use crate::tasks::{self, STARTED_BY};
 use std::time::Duration;
+use xtask_aws_api::calls::logs::StreamItem;
+use xtask_aws_api::calls::tasks::{
+    Network, RunTask, StreamTask, Task, TaskLog, TaskRun, TaskToRun,
+};
+use xtask_aws_api::{ErrorBody, StopReason};
 
-/// Lines of the log that the result shows.
+/// So many lines of the log are part of the answer.
 const LOG_LINES: u32 = 20;
 
-/// How long a task that was told to stop may take: ECS kills its container after 30 s.
+/// How long a task that was asked to stop may take. ECS kills its container after 30 s.
 const STOPPED_WITHIN: Duration = Duration::from_secs(60);
 
-/// Run one task and wait for its end
-#[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("what").required(true))]
-pub(crate) struct Args {
-    /// A kind of task of platform.toml, run as the deployed orchestrator runs it
-    #[arg(long, group = "what", conflicts_with_all = ["subnets", "security_groups", "cluster"])]
-    kind: Option<String>,
-    /// `family`, or `family:revision`
-    #[arg(long, value_name = "DEFINITION", group = "what", requires = "cluster")]
-    task_definition: Option<String>,
-    #[arg(long)]
-    cluster: Option<String>,
-    /// Container that gets the variables [default: the definition's first]
-    #[arg(long)]
-    container: Option<String>,
-    /// Variable of the container's environment; may be given again
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_variable)]
-    variables: Vec<(String, String)>,
-    #[command(flatten)]
-    network: NetworkArgs,
-    /// On spare capacity, and once on demand where there is none
-    #[arg(long)]
-    spot: bool,
-    /// Print what it writes while it runs, one JSON object a line
-    #[arg(long)]
-    stream: bool,
-    /// The task is stopped after this time
-    #[arg(long, default_value_t = 600)]
-    timeout_secs: u64,
-}
-
-/// Where the task's network interface lies.
-#[derive(Debug, clap::Args)]
-pub(crate) struct NetworkArgs {
-    /// Subnet of the task; needed on AWS, may be given again
-    #[arg(long = "subnet", value_name = "SUBNET")]
-    subnets: Vec<String>,
-    /// Security group of the task; may be given again
-    #[arg(long = "security-group", value_name = "GROUP")]
-    security_groups: Vec<String>,
-}
-
-impl NetworkArgs {
-    /// # Errors
-    /// AWS is asked without a subnet: Fargate tasks have an interface of their own.
-    pub(crate) fn resolve(self, cloud: &Cloud) -> Result<Network, CloudError> {
-        if self.subnets.is_empty() && !cloud.is_local() {
-            return Err(CloudError::new(
-                Kind::Usage,
-                format!(
-                    "a task in environment `{}` needs at least one --subnet",
-                    cloud.environment
-                ),
-            )
-            .hint("the outputs of the network stack name them"));
-        }
-        Ok(Network {
-            subnets: self.subnets,
-            security_groups: self.security_groups,
-        })
+impl Handle for RunTask {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<TaskRun> {
+        run(self, false, cloud).await
     }
 }
 
-fn parse_variable(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        // The text may hold a value that is not meant to be shown.
-        _ => Err("it is not NAME=VALUE".to_owned()),
+impl HandleStream for StreamTask {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<Option<StreamItem>> {
+        let run = run(self.task, true, cloud).await?;
+        Ok(Some(StreamItem::Ended(Box::new(run))))
     }
 }
 
+/// Refuses AWS without a subnet, because tasks on Fargate have a network interface of their own.
+///
 /// # Errors
-/// The task cannot be started or followed, is interrupted, or takes too long.
-/// A task that ran and failed is an [`Outcome`] with an error beside its state.
-pub(crate) async fn run(args: Args, cloud: &Cloud) -> anyhow::Result<Outcome> {
+/// The network does not suffice.
+pub(super) fn check_network(network: &Network, cloud: &Cloud) -> Result<(), CloudError> {
+    if !network.subnets.is_empty() || cloud.is_local() {
+        return Ok(());
+    }
+    Err(CloudError::new(
+        Kind::Usage,
+        format!(
+            "a task in environment `{}` needs at least one subnet",
+            cloud.environment
+        ),
+    )
+    .hint("the outputs of the network stack name them"))
+}
+
+/// Runs the task; with `streams`, its log is printed meanwhile.
+///
+/// # Errors
+/// The task cannot be started or followed, is interrupted, takes too long, or fails.
+async fn run(request: RunTask, streams: bool, cloud: &Cloud) -> anyhow::Result<TaskRun> {
     let ecs = Ecs::new(cloud.sdk());
     let mut signals = Signals::listen()?;
-    let place = match (args.kind, args.task_definition, args.cluster) {
-        (Some(kind), ..) => place_of(&kind, &ecs, cloud).await?,
-        (None, definition, cluster) => Place {
-            cluster: cluster.unwrap_or_default(),
-            definition: definition.unwrap_or_default(),
-            container: None,
-            network: args.network.resolve(cloud)?,
-        },
+    let place = match request.what {
+        TaskToRun::Kind(kind) => place_of(&kind, &ecs, cloud).await?,
+        TaskToRun::Definition {
+            cluster,
+            definition,
+            network,
+        } => {
+            check_network(&network, cloud)?;
+            Place {
+                cluster,
+                definition,
+                container: None,
+                network,
+            }
+        }
     };
-    let wanted = args.container.or(place.container);
+    let wanted = request.container.or(place.container);
     let target = ecs.container(&place.definition, wanted.as_deref()).await?;
-    // Later entries win, so what is set by hand does.
+    let variables = request.variables.into_iter();
+    let variables: Vec<(String, String)> = variables
+        .map(|variable| (variable.name, variable.value.into_revealed()))
+        .collect();
+    // Of two entries the later one wins, so what the request sets does.
     let mut environment = cloud.task_environment();
-    environment.retain(|(name, _)| !args.variables.iter().any(|(set, _)| set == name));
-    environment.extend(args.variables);
+    environment.retain(|(name, _)| !variables.iter().any(|(set, _)| set == name));
+    environment.extend(variables);
     let mut spec = TaskSpec {
         cluster: place.cluster,
         definition: place.definition,
         container: target.name.clone(),
         environment,
         network: place.network,
-        spot: args.spot,
+        spot: request.spot,
         started_by: STARTED_BY.to_owned(),
     };
     let run = Run {
         ecs: &ecs,
         cloud,
         target: &target,
-        bound: Duration::from_secs(args.timeout_secs),
-        streams: args.stream,
+        bound: Duration::from_secs(request.timeout_secs),
+        streams,
     };
     let ended = run.to_its_end(&spec, &mut signals).await;
     let Some(why) = no_spot_capacity(&spec, &ended) else {
-        return run.told(ended?, &spec).await;
+        return run.result(ended?, &spec).await;
     };
     report::step(&format!("{why}; starting it again on demand"));
     spec.spot = false;
     let ended = run.to_its_end(&spec, &mut signals).await;
-    run.told(ended?, &spec).await
+    run.result(ended?, &spec).await
 }
 
-/// Why Spot had no room for the task, where that is what ended it. Fargate has no way of
-/// its own from Spot to on demand.
-fn no_spot_capacity(spec: &TaskSpec, ended: &anyhow::Result<TaskState>) -> Option<String> {
+/// Why there was no spare capacity for the task, where that is what ended it. Fargate does not go
+/// from spare capacity to on demand by itself.
+fn no_spot_capacity(spec: &TaskSpec, ended: &anyhow::Result<DescribedTask>) -> Option<String> {
     let reason = match ended {
         _ if !spec.spot => return None,
-        // With an exit code it has run: whether once more is right, its owner knows.
-        Ok(state) if state.exit_code.is_some() => return None,
-        Ok(state) => format!("{} {}", state.reasons(), state.stop_code.as_deref()?),
+        // With an exit code the task has run, and only its owner knows whether it may run again.
+        Ok(ended) if ended.state.exit_code.is_some() => return None,
+        Ok(DescribedTask { state, .. }) => {
+            format!("{} {}", state.reasons(), state.stop_code.as_deref()?)
+        }
         Err(error) => error.downcast_ref::<CloudError>()?.message.clone(),
     };
     let meaning = meaning_of(&reason, "")?;
-    meaning.is_capacity().then_some(reason)
+    (meaning.reason == StopReason::Capacity).then_some(reason)
 }
 
 /// What a task is started from, and where.
@@ -161,23 +139,20 @@ struct Place {
     network: Network,
 }
 
-/// Where the deployed orchestrator starts tasks of this kind: its definition says it, in
-/// variables that begin with the kind's name.
+/// Where the deployed orchestrator starts tasks of this kind. Variables in its definition say it,
+/// whose names begin with the name of the kind.
 async fn place_of(kind: &str, ecs: &Ecs, cloud: &Cloud) -> Result<Place, CloudError> {
-    let deployed = Deployed::new(cloud);
-    let kinds = deployed.consumers.iter().filter(|it| it.service.is_none());
-    let kinds: Vec<&str> = kinds.map(|it| it.name.as_str()).collect();
-    if !kinds.contains(&kind) {
-        let message = format!("no kind of task `{kind}` in platform.toml");
-        return Err(CloudError::new(Kind::Usage, message)
-            .hint(format!("choose one of: {}", kinds.join(", "))));
+    let deployed = cloud.deployed();
+    let kinds = deployed.task_kinds().map(|known| known.name.as_str());
+    if !deployed.task_kinds().any(|known| known.name == kind) {
+        return Err(unknown("kind of task", kind, kinds));
     }
     let deploy = format!("cargo xtask deploy --env {}", cloud.environment);
     for (_, name) in deployed.services() {
-        let Some(service) = ecs.service(&deployed.cluster, name).await? else {
+        let Some(found) = ecs.service(&deployed.cluster, name).await? else {
             continue;
         };
-        let mut environment = ecs.environment(&service.task_definition).await?;
+        let mut environment = ecs.environment(&found.service.task_definition).await?;
         let mut variable =
             |name: &str| environment.remove(&format!("{}_{name}", kind.to_uppercase()));
         let Some(definition) = variable("TASK_DEFINITION") else {
@@ -199,7 +174,7 @@ async fn place_of(kind: &str, ecs: &Ecs, cloud: &Cloud) -> Result<Place, CloudEr
             network,
         });
     }
-    let message = format!("nothing that starts a {kind} is deployed");
+    let message = format!("no deployed service starts tasks of the kind {kind}");
     Err(CloudError::new(Kind::NotFound, message).hint(deploy))
 }
 
@@ -217,12 +192,12 @@ impl Run<'_> {
         &self,
         spec: &TaskSpec,
         signals: &mut Signals,
-    ) -> anyhow::Result<TaskState> {
+    ) -> anyhow::Result<DescribedTask> {
         let task = self.ecs.run_task(spec).await?;
         report::step(&format!("started task {}", task.short()));
         let (kind, why) = tokio::select! {
             waited = self.wait(spec, &task) => match waited {
-                Ok(Some(state)) => return Ok(state),
+                Ok(Some(ended)) => return Ok(ended),
                 Ok(None) => {
                     let why = format!("not finished after {} s", self.bound.as_secs());
                     (Kind::Failed, why)
@@ -230,7 +205,7 @@ impl Run<'_> {
                 Err(error) => {
                     let known = error.downcast_ref::<CloudError>();
                     let kind = known.map_or(Kind::Failed, |known| known.kind);
-                    (kind, format!("lost: {error}"))
+                    (kind, format!("it cannot be followed any more: {error}"))
                 }
             },
             how = signals.next() => (Kind::Interrupted, how.to_owned()),
@@ -238,7 +213,7 @@ impl Run<'_> {
         Err(self.stop(spec, &task, kind, &why).await)
     }
 
-    async fn wait(&self, spec: &TaskSpec, task: &TaskId) -> anyhow::Result<Option<TaskState>> {
+    async fn wait(&self, spec: &TaskSpec, task: &TaskId) -> anyhow::Result<Option<DescribedTask>> {
         let stream = self.target.log_stream(task);
         if let (true, Some(group), Some(_)) = (self.streams, &self.target.log_group, &stream) {
             let source = Source {
@@ -257,16 +232,16 @@ impl Run<'_> {
         Ok(waited.await?)
     }
 
-    /// The name that its lines carry: of platform.toml, else the container's.
+    /// The name of the source of its lines: that in `platform.toml`, else that of the container.
     fn kind_of(&self, spec: &TaskSpec) -> String {
         let definition = definition_name(&spec.definition);
         let family = definition.split(':').next().unwrap_or_default();
-        let deployed = Deployed::new(self.cloud);
+        let deployed = self.cloud.deployed();
         let known = deployed.consumers.iter().find(|it| it.family == family);
         known.map_or_else(|| self.target.name.clone(), |it| it.name.clone())
     }
 
-    /// Stops the task and says why the wait ended; a task that does not stop is named as well.
+    /// Stops the task. The error says why the wait ended, and whether the task has stopped.
     async fn stop(&self, spec: &TaskSpec, task: &TaskId, kind: Kind, why: &str) -> anyhow::Error {
         let message = format!("task {} of {}: {why}", task.short(), spec.definition);
         let reason = format!("xtask: {why}");
@@ -278,7 +253,7 @@ impl Run<'_> {
         let end = match stopped.await {
             Ok(Some(_)) => "it was stopped".to_owned(),
             Ok(None) => format!(
-                "it was told to stop and still runs after {} s",
+                "it was asked to stop and still runs after {} s",
                 STOPPED_WITHIN.as_secs()
             ),
             Err(error) => format!("it may still run: {error}"),
@@ -286,38 +261,51 @@ impl Run<'_> {
         CloudError::new(kind, format!("{message}; {end}")).into()
     }
 
-    async fn told(&self, state: TaskState, spec: &TaskSpec) -> anyhow::Result<Outcome> {
-        let task = TaskId(state.arn.clone());
-        let log = match (&self.target.log_group, self.target.log_stream(&task)) {
+    async fn result(&self, ended: DescribedTask, spec: &TaskSpec) -> anyhow::Result<TaskRun> {
+        let id = TaskId(ended.state.arn.clone());
+        let log = match (&self.target.log_group, self.target.log_stream(&id)) {
             (Some(group), Some(stream)) if !self.streams => {
                 let lines = Logs::new(self.cloud.sdk())
                     .tail_of_stopped(group, &stream, LOG_LINES)
                     .await?;
-                json!({ "group": group, "stream": stream, "lines": lines })
+                Some(TaskLog {
+                    group: group.clone(),
+                    stream,
+                    lines,
+                })
             }
-            _ => serde_json::Value::Null,
+            _ => None,
         };
-        Ok(outcome(
-            &Task::new(state, self.cloud),
-            &log,
-            &spec.definition,
-        ))
+        judged(tasks::known(ended, self.cloud), log, &spec.definition)
     }
 }
 
-fn outcome(task: &Task, log: &serde_json::Value, definition: &str) -> Outcome {
-    let mut value = json!({ "task": task, "log": log });
-    let failure = task.state.failure();
-    if let Some(failure) = &failure {
-        let hint = task.meaning.as_ref().and_then(|said| said.hint.as_deref());
-        let message = format!("task {definition} failed: {failure}");
-        let error = report::error_value(&message, &[], hint);
-        value["error"] = error["error"].clone();
-    }
-    Outcome {
-        value,
-        exit_code: failure.map_or(0, |_| Kind::Failed.exit_code()),
-    }
+/// A task that has ended.
+///
+/// # Errors
+/// The task failed; the error holds everything that the answer would.
+fn judged(task: Task, log: Option<TaskLog>, definition: &str) -> anyhow::Result<TaskRun> {
+    let Some(failure) = task.state.failure() else {
+        return Ok(TaskRun {
+            task,
+            log,
+            error: None,
+        });
+    };
+    let error = ErrorBody {
+        message: format!("task {definition} failed: {failure}"),
+        causes: Vec::new(),
+        hint: task
+            .meaning
+            .as_ref()
+            .and_then(|meaning| meaning.hint.clone()),
+    };
+    let run = TaskRun {
+        task,
+        log,
+        error: Some(error.clone()),
+    };
+    Err(DetailedFailure::task(error, &run)?.into())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::support::services::{TestService, verdict};
 use crate::support::tool;
 use serde_json::{Value, json};
 use std::time::Duration;
+use xtask_aws_api::calls::services::{FailedDeployment, FollowService};
 
 /// Within this a deployment that cannot work is given up. The local cloud starts a
 /// task in a second and stops one in another.
@@ -21,7 +22,7 @@ fn a_deployment_is_followed_to_its_tasks_and_taken_back() {
 
     // The first one has nothing to go back to, and no breaker ends it in the local cloud.
     let bad = service.define(&image, &[("EXIT", "4")], None);
-    let follow = service.follow(&[]);
+    let follow = service.follow(None);
     service.create(&bad);
     let (answer, took) = follow.end();
     let message = format!(
@@ -33,7 +34,7 @@ fn a_deployment_is_followed_to_its_tasks_and_taken_back() {
     assert!(took < GIVEN_UP, "{took:?}");
 
     let first = service.define(&image, &[("WORD", "one")], None);
-    let follow = service.follow(&["--not-definition", &bad]);
+    let follow = service.follow(Some(&bad));
     service.update(&first);
     let (answer, _) = follow.end();
     assert_eq!(answer.exit_code, Some(0), "{}", answer.stdout);
@@ -51,8 +52,8 @@ fn a_deployment_is_followed_to_its_tasks_and_taken_back() {
             shown["running"],
             shown["task_definition"],
             shown["image"],
-            shown["rollout_state"],
-            shown["deployment_id"],
+            shown["deployments"][0]["status"],
+            shown["deployments"][0]["rollout_state"],
             shown["deployments"][0]["id"],
         ]),
         json!([
@@ -60,14 +61,14 @@ fn a_deployment_is_followed_to_its_tasks_and_taken_back() {
             1,
             first,
             image,
+            "PRIMARY",
             "COMPLETED",
-            answer.json["deployment_id"],
             answer.json["deployment_id"],
         ])
     );
 
     let second = service.define(&image, &[("WORD", "two")], None);
-    let follow = service.follow(&["--not-definition", &first]);
+    let follow = service.follow(Some(&first));
     service.update(&second);
     let (answer, _) = follow.end();
     assert_eq!(
@@ -77,10 +78,8 @@ fn a_deployment_is_followed_to_its_tasks_and_taken_back() {
         answer.stdout
     );
 
-    let follow = service.follow(&["--not-definition", &second]);
-    let back = service
-        .space
-        .ok(&service.arguments("redefine", &["--definition", &first]));
+    let follow = service.follow(Some(&second));
+    let back = service.space.ok(service.redefine_request(&first));
     let (answer, _) = follow.end();
     assert_eq!(
         answer.json["state"],
@@ -128,7 +127,7 @@ fn what_cannot_work_is_given_up_with_its_reason_while_the_old_runs() {
             None,
         ),
     ] {
-        let follow = service.follow(&["--not-definition", &good]);
+        let follow = service.follow(Some(&good));
         service.update(&bad);
         let (answer, took) = follow.end();
         // The breaker of the local cloud may be faster than we are.
@@ -150,6 +149,9 @@ fn what_cannot_work_is_given_up_with_its_reason_while_the_old_runs() {
             answer.stdout
         );
         assert!(took < GIVEN_UP, "{took:?}: {}", answer.stderr);
+        let failed: FailedDeployment =
+            serde_json::from_value(answer.json.clone()).expect("a failed deployment");
+        assert_eq!(json!(failed), answer.json);
         let stopped = answer.json["stopped"].as_array().expect("stopped tasks");
         match log {
             Some(line) => assert!(
@@ -163,7 +165,7 @@ fn what_cannot_work_is_given_up_with_its_reason_while_the_old_runs() {
         assert!(answer.stderr.contains(says), "{}", answer.stderr);
         service.wait_for("back", |now| {
             now["task_definition"] == json!(good)
-                && now["rollout_state"] == json!("COMPLETED")
+                && now["deployments"][0]["rollout_state"] == json!("COMPLETED")
                 && now["running"] == json!(1)
         });
     }
@@ -172,17 +174,19 @@ fn what_cannot_work_is_given_up_with_its_reason_while_the_old_runs() {
 #[test]
 fn what_does_not_come_or_is_interrupted_ends_the_wait() {
     let service = TestService::new("nofollow");
-    let (answer, _) = service.follow(&["--appear-secs", "1"]).end();
+    let short = FollowService {
+        appear_secs: 1,
+        ..service.follow_request(None)
+    };
+    let (answer, _) = service.start(short).end();
     let message = format!("no new deployment of service {} after 1 s", service.name());
     assert_eq!(verdict(&answer), json!([10, "timeout", message]));
 
-    let follow = service.follow(&[]);
+    let follow = service.follow(None);
     tool("kill", &["-TERM", &follow.id()], &[], "");
     let (answer, _) = follow.end();
     assert_eq!(answer.exit_code, Some(130), "{}", answer.stdout);
 
-    let missing = service
-        .space
-        .call(&service.arguments("redefine", &["--definition", "none:1"]));
+    let missing = service.space.call(service.redefine_request("none:1"));
     assert_eq!(missing.exit_code, Some(8), "{}", missing.stdout);
 }
