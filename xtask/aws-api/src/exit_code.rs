@@ -50,7 +50,7 @@ impl ExitCode {
         Self::Interrupted,
     ];
 
-    /// The code that the exit status of one of our processes stands for.
+    /// The code behind the exit status of one of our processes.
     #[must_use]
     pub fn from_exit(exit: i32) -> Option<Self> {
         Self::ALL

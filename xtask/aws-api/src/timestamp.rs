@@ -20,15 +20,15 @@ impl Timestamp {
         Self(then.replace_nanosecond(0).unwrap_or(then))
     }
 
-    /// The moment so many nanoseconds after 1970 began in UTC; `None` outside the years that
-    /// RFC 3339 can write.
+    /// The moment `nanos` nanoseconds after the beginning of 1970 in UTC; `None` outside the years
+    /// that RFC 3339 can write.
     #[must_use]
     pub fn from_unix_nanos(nanos: i128) -> Option<Self> {
         let time = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?;
         (0..=9999).contains(&time.year()).then_some(Self(time))
     }
 
-    /// Milliseconds since 1970 began in UTC.
+    /// Milliseconds since the beginning of 1970 in UTC.
     #[must_use]
     pub fn unix_ms(self) -> i64 {
         i64::try_from(self.0.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)

@@ -1,7 +1,7 @@
 //! `xtask-aws`: the AWS side of `cargo xtask`, which starts it as a child process.
 //!
 //! It reads one request from standard input and prints JSON on standard output, also for a failure.
-//! Progress goes to standard error. The crate `xtask-aws-api` defines requests, answers and exit
+//! Progress is written to standard error. The crate `xtask-aws-api` defines requests, answers and exit
 //! codes.
 
 mod alarms;

@@ -1,4 +1,4 @@
-//! Who the credentials belong to.
+//! Whom the credentials belong to.
 
 use crate::error::{CloudError, Kind};
 use aws_config::SdkConfig;

@@ -29,8 +29,8 @@ pub struct Bootstrap {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WritePolicies {
-    /// A JSON object of policy documents by policy name. `${ACCOUNT}` and `${REGION}` in it stand
-    /// for those of the environment.
+    /// A JSON object of policy documents by policy name. `${ACCOUNT}` and `${REGION}` in it are
+    /// replaced by those of the environment.
     pub file: PathBuf,
 }
 

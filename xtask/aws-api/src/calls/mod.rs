@@ -1,10 +1,10 @@
 //! Every call of `xtask-aws`: its request and its answer, in one file per subject.
 //!
-//! [`Envelope`] is what goes to the standard input of the process. A request that implements
+//! The process reads an [`Envelope`] from its standard input. A request that implements
 //! [`Call`] is answered by one JSON object on standard output. One that implements [`Stream`] is
 //! answered by one JSON object a line while the call runs. A call that fails prints an
 //! [`ErrorObject`](crate::ErrorObject), or an object that has its `error` and more, and its exit
-//! code is an [`ExitCode`](crate::ExitCode). Progress goes to standard error, for people.
+//! code is an [`ExitCode`](crate::ExitCode). Progress is written to standard error, for people.
 
 pub mod bootstrap;
 pub mod ecr;

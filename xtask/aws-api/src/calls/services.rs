@@ -122,7 +122,7 @@ pub enum DeploymentState {
     Completed,
     /// It cannot come to a good end any more.
     Failed,
-    /// The service goes back to what ran before.
+    /// The service returns to what ran before.
     RolledBack,
     /// Somebody else deployed something else.
     Superseded,

@@ -23,7 +23,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the cloud may be out of reach before we give up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// So many lines of the log of a stopped task are part of the answer.
+/// How many lines of the log of a stopped task are part of the answer.
 const LOG_LINES: u32 = 15;
 
 impl Handle for FollowService {

@@ -13,7 +13,7 @@ use xtask_aws_api::calls::services::{
     ShowService, ShownService,
 };
 
-/// So many events of a service are part of an answer.
+/// How many events of a service are part of an answer.
 pub(super) const EVENTS: usize = 20;
 
 /// ECS runs up to 5,000 tasks for a service.

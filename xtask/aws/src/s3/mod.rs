@@ -58,7 +58,7 @@ impl S3 {
         }
     }
 
-    /// Creates the bucket where this account has none of that name.
+    /// Creates the bucket, unless this account has one of that name.
     ///
     /// # Errors
     /// A call fails, for instance because somebody else has a bucket of that name.

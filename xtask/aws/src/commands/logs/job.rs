@@ -7,7 +7,7 @@ use crate::tasks;
 use std::collections::BTreeMap;
 use xtask_aws_api::calls::logs::LogRecord;
 
-/// So many tasks are remembered: more than run in a day, and few enough for the memory.
+/// How many tasks are remembered: more than run in a day, and few enough for the memory.
 const TASKS: usize = 10_000;
 
 /// Admits what the tasks of a job wrote, and what other tasks wrote about it.

@@ -19,7 +19,7 @@ use xtask_aws_api::calls::tasks::{
 };
 use xtask_aws_api::{ErrorBody, StopReason};
 
-/// So many lines of the log are part of the answer.
+/// How many lines of the log are part of the answer.
 const LOG_LINES: u32 = 20;
 
 /// How long a task that was asked to stop may take. ECS kills its container after 30 s.

@@ -38,7 +38,7 @@ struct Signal {
     /// Where this is not empty, the text contains one of these.
     any: &'static [&'static str],
     says: &'static str,
-    /// `ENV` stands for the name of the environment.
+    /// `ENV` is replaced by the name of the environment.
     hint: &'static str,
     hope: Hope,
 }

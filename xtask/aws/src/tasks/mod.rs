@@ -12,14 +12,14 @@ use std::collections::{BTreeMap, VecDeque};
 use tokio::task::JoinSet;
 use xtask_aws_api::calls::tasks::Task;
 
-/// The logs of so many failed tasks are read, of the newest. A crash loop leaves hundreds of tasks
-/// that failed in the same way.
+/// How many logs of failed tasks are read, beginning with the newest task. A crash loop leaves
+/// hundreds of tasks that failed in the same way.
 const LOGS_READ: usize = 20;
 
-/// So many recorded failures are listed, the newest.
+/// How many recorded failures are listed, beginning with the newest.
 const FAILURES_LISTED: usize = 1_000;
 
-/// So many lines are read to find out what a bare exit code means.
+/// How many lines are read to find out what a bare exit code means.
 const TELLING_LINES: u32 = 5;
 
 /// `started_by` of the tasks that this tool runs.
@@ -78,7 +78,7 @@ fn judge(task: &mut Task, log: &[String], cloud: &Cloud) {
 }
 
 /// Tasks of the cluster: running tasks first, then those that stopped, the latest first. With
-/// `log_lines`, the newest tasks that failed carry so many lines of their log.
+/// `log_lines`, the newest tasks that failed carry that many lines of their log.
 ///
 /// # Errors
 /// A call fails, or there is no such cluster ([`Kind::NotFound`]).

@@ -19,7 +19,7 @@ const UNKNOWN_GRACE: Duration = Duration::from_secs(30);
 /// DescribeTasks accepts this many at once.
 const DESCRIBE_LIMIT: usize = 100;
 
-/// Variables that tell the generator its job, as the contract between it and the orchestrator
+/// Variables by which the generator knows its job, as the contract between it and the orchestrator
 /// names them. A dependency on that contract would have the whole SDK compiled with other
 /// features, which two names are not worth.
 const JOB_SPEC_URI: &str = "JOB_SPEC_URI";
