@@ -12,9 +12,11 @@ pub(crate) fn now_ms() -> i64 {
     i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// `None` for a time that the contract cannot carry.
+/// The time to the microsecond; `None` for a time that the contract cannot carry. Services send
+/// times as floating-point numbers, whose digits beyond that mean nothing.
 pub(crate) fn timestamp(time: &DateTime) -> Option<Timestamp> {
-    Timestamp::from_unix_nanos(time.as_nanos())
+    let nanos = time.as_nanos();
+    Timestamp::from_unix_nanos(nanos - nanos.rem_euclid(1_000))
 }
 
 #[cfg(test)]
