@@ -3,11 +3,11 @@
 
 use crate::aws;
 use crate::images::POSTGRES_IMAGE;
-use std::collections::BTreeMap;
 use std::time::Duration;
+use xtask_aws_api::calls::secrets::SetSecret;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure, FailureContext as _, Rendered};
+use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_core::wait;
 use xtask_docker::engine;
 
@@ -26,20 +26,22 @@ pub fn ensure(context: &Context) -> anyhow::Result<()> {
         return Ok(());
     };
     let secret = secret.get_ref().as_str();
-    let stored: BTreeMap<String, String> =
-        match aws::call(context, ["secrets", "read", secret]).read() {
-            Err(error) if Rendered::new(&error).exit_code == Code::Secret as u8 => BTreeMap::new(),
-            answer => answer?,
-        };
+    let stored = aws::secret_values(context, secret)?;
     let ours = url(context);
     match stored.get(KEY) {
-        Some(address) if *address != ours => return Ok(()),
+        Some(address) if address.reveal() != ours => return Ok(()),
         Some(_) => start(context)?,
         None => {
             start(context)?;
-            let _: serde_json::Value = aws::call(context, ["secrets", "set", secret, KEY])
-                .stdin(ours.into_bytes())
-                .read()?;
+            aws::call(
+                context,
+                SetSecret {
+                    secret: secret.to_owned(),
+                    key: KEY.to_owned(),
+                    value: ours.into(),
+                },
+            )
+            .read()?;
         }
     }
     Ok(())

@@ -8,13 +8,14 @@ use crate::deploy::{bootstrap, rollout, stacks};
 use crate::destination;
 use crate::validation;
 use std::collections::BTreeMap;
+use xtask_aws_api::names::Concern;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_image::build;
 use xtask_image::build::Outcome;
 
 /// The concern whose stack contains the repositories of the images.
-const REGISTRY: &str = "Registry";
+const REGISTRY: Concern = Concern::Registry;
 
 /// Validates the checkout on this machine, and builds the same images into the registry of the
 /// environment.

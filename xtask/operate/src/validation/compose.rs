@@ -1,12 +1,12 @@
 //! The compose project of a validation: PostgreSQL, and the orchestrator's image by digest. It is
 //! generated from the manifest.
 
-use crate::validation::cloud_parts::CloudParts;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use xtask_aws_api::calls::validation::ValidationParts;
 use xtask_core::atomic_file::write_atomically;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
@@ -35,7 +35,7 @@ pub struct CloudPorts {
 #[must_use]
 pub fn orchestrator_environment(
     context: &Context,
-    parts: &CloudParts,
+    parts: &ValidationParts,
     ports: CloudPorts,
 ) -> BTreeMap<String, String> {
     let platform = &context.platform;

@@ -1,33 +1,29 @@
-//! Judges a deployment of a service while it happens: which one is ours, whether it has
-//! come to its end, and whether it still can.
+//! Judges a deployment of a service while it happens: which deployment is ours, whether it has come
+//! to its end, and whether it still can come to a good one.
 
-use crate::ecs::{Deployment, Service, TaskState, definition_name};
-use crate::stop_reasons::{Hope, Meaning, Stop, meaning, meaning_of};
-use serde::Serialize;
+use crate::ecs::definition_name;
+use crate::stop_reasons::{Hope, Stop, hope, meaning, meaning_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
+use xtask_aws_api::Timestamp;
+use xtask_aws_api::calls::services::{Deployment, DeploymentState, Service, StoppedTask};
+use xtask_aws_api::calls::tasks::{Meaning, TaskState};
 
-/// How long the tasks must have run when the cloud says that the roll-out is complete.
-/// AWS says it long after; the local cloud says it of a new service's first deployment
-/// at once, before there is a task.
+/// How long the tasks must have run where the cloud says that the roll-out is complete. AWS says so
+/// much later than that; the local cloud says so of the first deployment of a service at once,
+/// before there is a task.
 const SETTLE: Duration = Duration::from_secs(3);
 
-/// The same where the cloud says nothing of the roll-out.
+/// How long the tasks must have run where the cloud does not say how far the roll-out is.
 const SETTLE_UNTOLD: Duration = Duration::from_secs(10);
 
-/// Stops for one reason after which it is no bad luck.
+/// After this many stops for the same reason, the reason is not an accident.
 const STOPS: usize = 2;
 
-/// A task of ours that ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A task of ours that ended, and what that means.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stopped {
-    pub(crate) arn: String,
-    /// As the cloud says it.
-    pub(crate) reason: String,
-    pub(crate) exit_code: Option<i32>,
-    /// The last lines of its log, oldest first.
-    pub(crate) log: Vec<String>,
-    #[serde(skip)]
+    pub(crate) task: StoppedTask,
     pub(crate) meaning: Meaning,
 }
 
@@ -44,39 +40,27 @@ impl Stopped {
             environment,
         );
         Self {
-            arn: task.arn.clone(),
-            reason,
-            exit_code: task.exit_code,
-            log,
+            task: StoppedTask {
+                arn: task.arn.clone(),
+                reason,
+                exit_code: task.exit_code,
+                log,
+            },
             meaning,
         }
     }
 }
 
-/// How a deployment failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum State {
-    /// It cannot come to a good end any more.
-    Failed,
-    /// The service goes back to what ran before.
-    RolledBack,
-    /// Somebody else deployed something else.
-    Superseded,
-    /// It took too long.
-    Timeout,
-}
-
 /// A failure in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
-    pub(crate) state: State,
+    pub(crate) state: DeploymentState,
     pub(crate) message: String,
     pub(crate) cause: Option<String>,
     pub(crate) hint: Option<String>,
 }
 
-/// What one look came to.
+/// What is known after one look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Wait,
@@ -89,7 +73,7 @@ pub(crate) enum Verdict {
 pub(crate) struct Ours {
     pub(crate) id: String,
     pub(crate) task_definition: String,
-    created_at: Option<aws_smithy_types::DateTime>,
+    created_at: Option<Timestamp>,
 }
 
 /// What was seen of a deployment so far.
@@ -97,17 +81,17 @@ pub(crate) struct Ours {
 pub(crate) struct Rollout {
     service_name: String,
     environment: String,
-    /// What ran before; a deployment of it is not ours.
+    /// The definition that ran before: a deployment of it is not ours.
     before: Option<String>,
-    /// Id of ours, where it is known beforehand.
+    /// The id of our deployment, where it is known beforehand.
     wanted: Option<String>,
-    /// Deployments that were there, and not the primary one, when we began to look.
+    /// The deployments other than the primary one that existed when we began to look.
     old: Option<BTreeSet<String>>,
     ours: Option<Ours>,
-    /// When each of our tasks was first seen running.
+    /// When we first saw each of our tasks run.
     running: BTreeMap<String, Instant>,
     stopped: Vec<Stopped>,
-    /// The last thing that an event of the service said about what keeps tasks from starting.
+    /// The last event of the service that named what keeps tasks from starting.
     trouble: Option<(String, Meaning)>,
 }
 
@@ -126,7 +110,7 @@ impl Rollout {
         }
     }
 
-    /// The deployment with this id; the primary one where there is none.
+    /// Follows the deployment with this id, or the primary one where no id is given.
     pub(crate) fn of(service_name: &str, environment: &str, deployment: Option<String>) -> Self {
         Self {
             wanted: deployment,
@@ -142,8 +126,8 @@ impl Rollout {
         &self.stopped
     }
 
-    /// Takes note of the service; finds our deployment as soon as there is one. It may
-    /// have failed and been rolled back between two looks, so it need not be primary.
+    /// Takes note of the service, and finds our deployment as soon as there is one. It may have
+    /// failed and been rolled back between two looks, so it is not always the primary one.
     pub(crate) fn see_service(&mut self, service: Option<&Service>) {
         let deployments = service.map_or(&[][..], |service| &service.deployments);
         let old = self.old.get_or_insert_with(|| {
@@ -174,8 +158,8 @@ impl Rollout {
         }
     }
 
-    /// Whether the task belongs to our deployment. AWS writes the deployment's id into
-    /// the task, the local cloud the service's name: there, definition and time decide.
+    /// Whether the task belongs to our deployment. AWS writes the id of the deployment into the
+    /// task. The local cloud writes the name of the service, so definition and time decide there.
     pub(crate) fn is_ours(&self, task: &TaskState) -> bool {
         let Some(ours) = &self.ours else {
             return false;
@@ -206,14 +190,14 @@ impl Rollout {
         };
         let Some(service) = service else {
             let message = format!("service {} is gone", self.service_name);
-            return Verdict::Failed(self.failure(State::Superseded, message));
+            return Verdict::Failed(self.failure(DeploymentState::Superseded, message));
         };
-        // First: a roll-back says less than the reason that it came from.
+        // This comes first: the reason says more than the roll-back that follows from it.
         if let Some(stopped) = self.hopeless() {
             let state = if service.primary().is_some_and(|one| one.id == ours.id) {
-                State::Failed
+                DeploymentState::Failed
             } else {
-                State::RolledBack
+                DeploymentState::RolledBack
             };
             let message = format!(
                 "service {} cannot run {}: {}",
@@ -245,17 +229,17 @@ impl Rollout {
                 .as_deref()
                 .unwrap_or("no reason given");
             let message = format!("the deployment of {} failed: {reason}", self.service_name);
-            return Verdict::Failed(self.failure(State::Failed, message));
+            return Verdict::Failed(self.failure(DeploymentState::Failed, message));
         }
         if deployment.desired == 0 && rollout != Some("IN_PROGRESS") {
-            // ECS calls no tasks at all a complete roll-out.
+            // For ECS, a roll-out of no tasks is complete.
             let message = format!(
                 "service {} is scaled to zero: nothing shows that the new version works",
                 self.service_name
             );
             return Verdict::Failed(Failure {
                 hint: Some("set its desired count to 1".to_owned()),
-                ..self.failure(State::Failed, message)
+                ..self.failure(DeploymentState::Failed, message)
             });
         }
         let running: BTreeSet<&str> = tasks
@@ -285,7 +269,7 @@ impl Rollout {
         }
     }
 
-    /// The failure of a deployment that ran out of time; `bound` is what it had.
+    /// The failure of a deployment that took longer than `bound`.
     pub(crate) fn late(&self, service: Option<&Service>, bound: Duration) -> Failure {
         let counts = service.map_or_else(String::new, |service| {
             format!(": {} of {} tasks run", self.running.len(), service.desired)
@@ -303,24 +287,24 @@ impl Rollout {
                 bound.as_secs()
             ),
         };
-        self.failure(State::Timeout, message)
+        self.failure(DeploymentState::Timeout, message)
     }
 
-    /// The stop after which no other try will do better.
+    /// The stop that shows that no other try will do better.
     fn hopeless(&self) -> Option<&Stopped> {
         self.stopped
             .iter()
-            .find(|stopped| match stopped.meaning.hope {
+            .find(|stopped| match hope(stopped.meaning.reason) {
                 Hope::No => true,
                 Hope::Maybe => {
-                    let same = |other: &&Stopped| other.meaning.name == stopped.meaning.name;
+                    let same = |other: &&Stopped| other.meaning.reason == stopped.meaning.reason;
                     self.stopped.iter().filter(same).count() >= STOPS
                 }
                 Hope::Yes => false,
             })
     }
 
-    /// Ours is not the primary deployment any more: why.
+    /// Why our deployment is not the primary one any more.
     fn displaced(&self, ours: Option<&Deployment>, primary: Option<&Deployment>) -> Failure {
         let failed = ours.is_some_and(|one| one.rollout_state.as_deref() == Some("FAILED"));
         let back = primary.is_some_and(|one| {
@@ -329,27 +313,27 @@ impl Rollout {
         let now = primary.map_or("nothing", |one| definition_name(&one.task_definition));
         if failed || back {
             let message = format!("service {} was rolled back to {now}", self.service_name);
-            self.failure(State::RolledBack, message)
+            self.failure(DeploymentState::RolledBack, message)
         } else {
             let message = format!(
                 "somebody else deployed {now} to service {}",
                 self.service_name
             );
-            self.failure(State::Superseded, message)
+            self.failure(DeploymentState::Superseded, message)
         }
     }
 
-    /// Adds what is known of the reason: a stop that was no order, else an event.
-    fn failure(&self, state: State, message: String) -> Failure {
-        let told = self
+    /// Adds what is known of the reason: a stop that nobody asked for, else an event.
+    fn failure(&self, state: DeploymentState, message: String) -> Failure {
+        let known = self
             .hopeless()
             .or_else(|| {
                 let mut stops = self.stopped.iter().rev();
-                stops.find(|stopped| stopped.meaning.hope != Hope::Yes)
+                stops.find(|stopped| hope(stopped.meaning.reason) != Hope::Yes)
             })
-            .map(|stopped| (&stopped.reason, &stopped.meaning))
+            .map(|stopped| (&stopped.task.reason, &stopped.meaning))
             .or(self.trouble.as_ref().map(|(text, meaning)| (text, meaning)));
-        let message = match told {
+        let message = match known {
             Some((_, meaning)) if !message.ends_with(&meaning.says) => {
                 format!("{message}: {}", meaning.says)
             }
@@ -358,8 +342,8 @@ impl Rollout {
         Failure {
             state,
             message,
-            cause: told.map(|(reason, _)| reason.clone()),
-            hint: told.and_then(|(_, meaning)| meaning.hint.clone()),
+            cause: known.map(|(reason, _)| reason.clone()),
+            hint: known.and_then(|(_, meaning)| meaning.hint.clone()),
         }
     }
 }

@@ -1,26 +1,27 @@
-//! What the reasons of stopped tasks mean, whether waiting can mend them, and what to do.
+//! Why tasks stopped, whether another try may help, and what to do.
 //!
-//! ECS and the local cloud write reasons for their own authors. [`SIGNALS`] is the one
-//! place that knows their words; the first signal that fits decides.
+//! ECS and the local cloud write reasons in words of their own. [`SIGNALS`] is the only place that
+//! knows those words; the first signal that fits decides.
 
 use Hope::{Maybe, No, Yes};
-use serde::Serialize;
+use xtask_aws_api::StopReason;
+use xtask_aws_api::calls::tasks::Meaning;
 
 /// Whether another try of the same task may work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hope {
-    /// It fails the same way every time.
+    /// The task fails in the same way every time.
     No,
-    /// Once may be bad luck; the second time for the same reason is not.
+    /// It may be an accident once; the second stop for the same reason is not.
     Maybe,
-    /// It says nothing about the task.
+    /// The stop says nothing about the task.
     Yes,
 }
 
 /// What is known of a task that stopped.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stop<'a> {
-    /// Why the task and its containers stopped, as the cloud says it.
+    /// Why the task and its containers stopped, in the words of the cloud.
     pub(crate) reason: &'a str,
     /// As ECS writes it, for instance `EssentialContainerExited`.
     pub(crate) code: Option<&'a str>,
@@ -29,57 +30,21 @@ pub(crate) struct Stop<'a> {
     pub(crate) log: &'a [String],
 }
 
-/// A stop in plain words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Meaning {
-    /// Stops with the same name have the same reason.
-    pub(crate) name: String,
-    pub(crate) says: String,
-    pub(crate) hint: Option<String>,
-    #[serde(skip)]
-    pub(crate) hope: Hope,
-}
-
-impl Meaning {
-    /// Whether the task ended because it was told to, whatever its exit code.
-    pub(crate) fn is_order(&self) -> bool {
-        self.name == ORDER
-    }
-
-    /// Whether there was no room for the task.
-    pub(crate) fn is_capacity(&self) -> bool {
-        self.name == CAPACITY
-    }
-
-    /// Whether the exit code is all that is known; the log may tell more.
-    pub(crate) fn is_bare(&self) -> bool {
-        self.name.starts_with(BARE)
-    }
-}
-
-/// Name of the stop that somebody asked for.
-const ORDER: &str = "stopped";
-
-const CAPACITY: &str = "capacity";
-
-/// Names of stops of which only the exit code is known begin so.
-const BARE: &str = "exit-";
-
 /// Words of a reason, in lower case, and what they mean.
 struct Signal {
-    name: &'static str,
-    /// Each of these is in the text.
+    reason: StopReason,
+    /// The text contains each of these.
     all: &'static [&'static str],
-    /// One of these is, where there are any.
+    /// Where this is not empty, the text contains one of these.
     any: &'static [&'static str],
     says: &'static str,
-    /// `ENV` stands for the environment's name.
+    /// `ENV` is replaced by the name of the environment.
     hint: &'static str,
     hope: Hope,
 }
 
 const fn signal(
-    name: &'static str,
+    reason: StopReason,
     all: &'static [&'static str],
     any: &'static [&'static str],
     hope: Hope,
@@ -87,7 +52,7 @@ const fn signal(
     hint: &'static str,
 ) -> Signal {
     Signal {
-        name,
+        reason,
         all,
         any,
         says,
@@ -118,7 +83,7 @@ const ROUTE_HINT: &str = "a task in a public subnet needs a public address (assi
 /// From the particular to the general.
 const SIGNALS: &[Signal] = &[
     signal(
-        "platform",
+        StopReason::Platform,
         &[],
         &[
             "descriptor matching platform",
@@ -132,7 +97,7 @@ const SIGNALS: &[Signal] = &[
         "build it for the platform that platform.toml names: cargo xtask build",
     ),
     signal(
-        "entry-point",
+        StopReason::EntryPoint,
         &[],
         &[
             "executable file not found",
@@ -143,7 +108,7 @@ const SIGNALS: &[Signal] = &[
         "see ENTRYPOINT of the image's Dockerfile and the mode of the file that it names",
     ),
     signal(
-        "image-missing",
+        StopReason::ImageMissing,
         &[PULL],
         &["manifest unknown", "name unknown", "not found"],
         No,
@@ -151,7 +116,7 @@ const SIGNALS: &[Signal] = &[
         "see whether a lifecycle rule removed it, then push it again: cargo xtask deploy --env ENV",
     ),
     signal(
-        "image-route",
+        StopReason::ImageRoute,
         &[PULL],
         NO_ROUTE,
         Maybe,
@@ -159,7 +124,7 @@ const SIGNALS: &[Signal] = &[
         ROUTE_HINT,
     ),
     signal(
-        "image-refused",
+        StopReason::ImageRefused,
         &[PULL],
         REFUSED,
         No,
@@ -167,7 +132,7 @@ const SIGNALS: &[Signal] = &[
         "cargo xtask diff --env ENV shows what was changed on the role",
     ),
     signal(
-        "disk",
+        StopReason::Disk,
         &[PULL],
         &["no space left"],
         No,
@@ -175,7 +140,7 @@ const SIGNALS: &[Signal] = &[
         "make the image smaller, or give the task more ephemeral storage",
     ),
     signal(
-        "image",
+        StopReason::Image,
         &[PULL],
         &[],
         No,
@@ -183,7 +148,7 @@ const SIGNALS: &[Signal] = &[
         "cargo xtask build pushes it again",
     ),
     signal(
-        "secret-key",
+        StopReason::SecretKey,
         &[START],
         &["did not contain json key", "unable to retrieve json key"],
         No,
@@ -191,7 +156,7 @@ const SIGNALS: &[Signal] = &[
         "cargo xtask secrets list --env ENV names it, cargo xtask secrets set --env ENV SECRET KEY sets it",
     ),
     signal(
-        "refused",
+        StopReason::Refused,
         &[START],
         REFUSED,
         No,
@@ -199,7 +164,7 @@ const SIGNALS: &[Signal] = &[
         "cargo xtask diff --env ENV shows what was changed on the role",
     ),
     signal(
-        "log-group",
+        StopReason::LogGroup,
         &[START, "log group does not exist"],
         &[],
         No,
@@ -207,7 +172,7 @@ const SIGNALS: &[Signal] = &[
         "cargo xtask deploy --env ENV makes it",
     ),
     signal(
-        "secret-missing",
+        StopReason::SecretMissing,
         &[START],
         &[
             "can't find the specified secret",
@@ -218,7 +183,7 @@ const SIGNALS: &[Signal] = &[
         "cargo xtask secrets list --env ENV names it, cargo xtask secrets set --env ENV SECRET KEY makes it",
     ),
     signal(
-        "route",
+        StopReason::Route,
         &[START],
         NO_ROUTE,
         Maybe,
@@ -227,7 +192,7 @@ const SIGNALS: &[Signal] = &[
     ),
     signal(
         // A role that was just made is not known everywhere at once.
-        "role",
+        StopReason::Role,
         &["unable to assume the role"],
         &[],
         Maybe,
@@ -235,7 +200,7 @@ const SIGNALS: &[Signal] = &[
         "cargo xtask diff --env ENV shows what was changed on the role",
     ),
     signal(
-        "start",
+        StopReason::Start,
         &[START],
         &[],
         Maybe,
@@ -243,7 +208,7 @@ const SIGNALS: &[Signal] = &[
         "cargo xtask preflight --env ENV",
     ),
     signal(
-        "memory",
+        StopReason::Memory,
         &["outofmemory"],
         &[],
         Maybe,
@@ -251,7 +216,7 @@ const SIGNALS: &[Signal] = &[
         "raise its memory_mib in platform.toml, then cargo xtask deploy --env ENV",
     ),
     signal(
-        "health",
+        StopReason::Health,
         &["health checks"],
         &[],
         Maybe,
@@ -259,7 +224,7 @@ const SIGNALS: &[Signal] = &[
         "see health path, port, grace period and security groups in platform.toml and the service stack",
     ),
     signal(
-        CAPACITY,
+        StopReason::Capacity,
         &[],
         &[
             "capacity is unavailable",
@@ -278,7 +243,7 @@ pub(crate) fn meaning(stop: &Stop<'_>, environment: &str) -> Meaning {
     if let Some(meaning) = meaning_of(&text, environment) {
         return meaning;
     }
-    // The kernel's refusal of a foreign binary is seen in the log alone.
+    // Only the log shows that the kernel refused a binary for another machine.
     let foreign = |line: &String| line.to_lowercase().contains("exec format error");
     if stop.exit_code != Some(0)
         && stop.log.iter().any(foreign)
@@ -293,36 +258,33 @@ pub(crate) fn meaning(stop: &Stop<'_>, environment: &str) -> Meaning {
     let hint = Some("its last log lines say why".to_owned());
     match stop.exit_code {
         _ if !ended_by_itself => Meaning {
-            name: ORDER.to_owned(),
+            reason: StopReason::Stopped,
             says: "it was stopped".to_owned(),
             hint: None,
-            hope: Yes,
         },
         Some(137) => Meaning {
-            name: "killed".to_owned(),
+            reason: StopReason::Killed,
             says: "the container was killed: it used more memory than it may, or did not stop when it was asked to"
                 .to_owned(),
             hint: Some(format!(
                 "raise its memory_mib in platform.toml, then cargo xtask deploy --env {environment}"
             )),
-            hope: Maybe,
         },
         Some(code) => Meaning {
-            name: format!("{BARE}{code}"),
+            reason: StopReason::Exit(code),
             says: format!("the container exited with code {code}"),
             hint,
-            hope: Maybe,
         },
         None => Meaning {
-            name: "unknown".to_owned(),
+            reason: StopReason::Unknown,
             says: "the task ended without an exit code".to_owned(),
             hint,
-            hope: Maybe,
         },
     }
 }
 
-/// What a text of the cloud means, if it holds a known signal: a reason or an event of a service.
+/// What a text of the cloud means, if it contains a known signal. The text may be the reason of a
+/// stop or an event of a service.
 pub(crate) fn meaning_of(text: &str, environment: &str) -> Option<Meaning> {
     let text = text.to_lowercase();
     let holds = |part: &&str| text.contains(*part);
@@ -332,11 +294,19 @@ pub(crate) fn meaning_of(text: &str, environment: &str) -> Option<Meaning> {
             signal.all.iter().all(holds) && (signal.any.is_empty() || signal.any.iter().any(holds))
         })
         .map(|signal| Meaning {
-            name: signal.name.to_owned(),
+            reason: signal.reason,
             says: signal.says.to_owned(),
             hint: Some(signal.hint.replace("ENV", environment)),
-            hope: signal.hope,
         })
+}
+
+/// Whether another try may work after a stop for this reason.
+pub(crate) fn hope(reason: StopReason) -> Hope {
+    if reason.is_order() {
+        return Yes;
+    }
+    let signal = SIGNALS.iter().find(|signal| signal.reason == reason);
+    signal.map_or(Maybe, |signal| signal.hope)
 }
 
 #[cfg(test)]

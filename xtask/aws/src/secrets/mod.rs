@@ -1,43 +1,35 @@
-//! JSON secrets, one per consumer: read, merge one key, remove.
+//! JSON secrets, one for each service or kind of task: how to read one, merge a key, and remove it.
 //!
-//! Values live in [`SecretValues`], which prints its keys only, and no error of
-//! this module quotes the text of a secret.
+//! Values are kept in [`SecretMap`], which prints only its keys, and no error of this module
+//! quotes the text of a secret.
 
 mod placeholder;
 
 use crate::error::{CloudError, Kind};
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::types::Tag;
-use serde::Serialize;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use xtask_aws_api::SecretText;
+use xtask_aws_api::calls::secrets::SecretState;
 
-/// Days in which a secret removed from AWS can be brought back; the shortest time offered.
+/// For this many days a secret that was removed from AWS can be brought back; AWS offers no shorter
+/// time.
 const RECOVERY_WINDOW_DAYS: i64 = 7;
-
-/// What can be said of a value without showing it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Meant {
-    /// There is no such key, or it has no value.
-    Missing,
-    /// Somebody left the place for the value: `changeme`, `<token>`.
-    Placeholder,
-    Set,
-}
 
 /// The keys and values of one secret.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(crate) struct SecretValues(Map<String, Value>);
+pub(crate) struct SecretMap(Map<String, Value>);
 
-impl std::fmt::Debug for SecretValues {
+impl std::fmt::Debug for SecretMap {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_set().entries(self.0.keys()).finish()
     }
 }
 
-impl SecretValues {
+impl SecretMap {
     /// # Errors
-    /// The text is no JSON object. The message says where and does not quote it.
+    /// The text is not a JSON object. The message says where, and does not quote it.
     fn parse(name: &str, text: &str) -> Result<Self, CloudError> {
         match serde_json::from_str(text) {
             Ok(Value::Object(map)) => Ok(Self(map)),
@@ -57,18 +49,18 @@ impl SecretValues {
         Value::Object(self.0.clone()).to_string()
     }
 
-    /// A key counts as present when it has a value that is not empty.
+    /// Whether the key has a value that is not empty.
     pub(crate) fn has(&self, key: &str) -> bool {
         !matches!(self.0.get(key), None | Some(Value::Null))
             && self.0.get(key).and_then(Value::as_str) != Some("")
     }
 
-    /// Whether its value can be meant.
-    pub(crate) fn meant(&self, key: &str) -> Meant {
+    /// What can be said of the key's value without showing it.
+    pub(crate) fn state(&self, key: &str) -> SecretState {
         match self.0.get(key) {
-            _ if !self.has(key) => Meant::Missing,
-            Some(Value::String(value)) if placeholder::is(key, value) => Meant::Placeholder,
-            _ => Meant::Set,
+            _ if !self.has(key) => SecretState::Missing,
+            Some(Value::String(value)) if placeholder::is(key, value) => SecretState::Placeholder,
+            _ => SecretState::Set,
         }
     }
 
@@ -80,13 +72,13 @@ impl SecretValues {
         self.0.remove(key).is_some()
     }
 
-    /// What ECS would put into the environment: strings as they are, the rest as JSON.
-    pub(crate) fn into_environment(self) -> Map<String, Value> {
+    /// What ECS would put into the environment: strings as they are, everything else as JSON.
+    pub(crate) fn into_environment(self) -> BTreeMap<String, SecretText> {
         self.0
             .into_iter()
             .map(|(key, value)| match value {
-                Value::String(_) => (key, value),
-                other => (key, Value::String(other.to_string())),
+                Value::String(text) => (key, text.into()),
+                other => (key, other.to_string().into()),
             })
             .collect()
     }
@@ -95,20 +87,20 @@ impl SecretValues {
 fn not_an_object(name: &str, why: &str) -> CloudError {
     CloudError::new(
         Kind::Service,
-        format!("secret {name} is no JSON object: {why}"),
+        format!("secret {name} is not a JSON object: {why}"),
     )
-    .hint("remove it and set its keys again: cargo xtask secrets set")
+    .hint("remove the secret and set its keys again: cargo xtask secrets set")
 }
 
-/// What there is under a name.
+/// What Secrets Manager has under a name.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Stored {
     Missing,
-    /// Removed, and still within its recovery window.
+    /// It was removed, and can still be brought back.
     Removed,
     Present {
         arn: String,
-        values: SecretValues,
+        values: SecretMap,
     },
 }
 
@@ -126,10 +118,10 @@ impl Secrets {
     }
 
     /// # Errors
-    /// A call fails, or the secret is no JSON object.
+    /// A call fails, or the secret is not a JSON object.
     pub(crate) async fn read(&self, name: &str) -> Result<Stored, CloudError> {
-        // Asked first because GetSecretValue answers for a removed secret with
-        // the same code as for other faults.
+        // This comes first, because GetSecretValue answers for a removed secret with the same code
+        // as for other faults.
         let described = self.client.describe_secret().secret_id(name).send().await;
         let arn = match described {
             Ok(secret) if secret.deleted_date().is_some() => return Ok(Stored::Removed),
@@ -145,21 +137,21 @@ impl Secrets {
         };
         let action = format!("secrets GetSecretValue {name}");
         let values = match self.client.get_secret_value().secret_id(name).send().await {
-            Ok(reply) => SecretValues::parse(name, reply.secret_string().unwrap_or("{}"))?,
-            // A secret that was created without a first value.
+            Ok(reply) => SecretMap::parse(name, reply.secret_string().unwrap_or("{}"))?,
+            // The secret was created without a first value.
             Err(error) => match CloudError::from_sdk(&action, error) {
-                error if error.kind == Kind::NotFound => SecretValues::default(),
+                error if error.kind == Kind::NotFound => SecretMap::default(),
                 error => return Err(error),
             },
         };
         Ok(Stored::Present { arn, values })
     }
 
-    /// Sets one key and keeps the others; creates the secret where it is missing.
-    /// A removed secret comes back with this key only.
+    /// Sets one key and keeps the others. A secret that does not exist is created; one that was
+    /// removed comes back with this key only.
     ///
     /// # Errors
-    /// A call fails, or what is stored is no JSON object.
+    /// A call fails, or what is stored is not a JSON object.
     pub(crate) async fn set(
         &self,
         name: &str,
@@ -170,7 +162,7 @@ impl Secrets {
         let stored = self.read(name).await?;
         let mut values = match &stored {
             Stored::Present { values, .. } => values.clone(),
-            Stored::Missing | Stored::Removed => SecretValues::default(),
+            Stored::Missing | Stored::Removed => SecretMap::default(),
         };
         values.set(key, value);
         match stored {
@@ -186,7 +178,7 @@ impl Secrets {
     async fn create(
         &self,
         name: &str,
-        values: &SecretValues,
+        values: &SecretMap,
         tags: &[(String, String)],
     ) -> Result<(), CloudError> {
         let tags = tags
@@ -214,7 +206,7 @@ impl Secrets {
             .map_err(|error| CloudError::from_sdk(&format!("secrets RestoreSecret {name}"), error))
     }
 
-    async fn put(&self, name: &str, values: &SecretValues) -> Result<(), CloudError> {
+    async fn put(&self, name: &str, values: &SecretMap) -> Result<(), CloudError> {
         self.client
             .put_secret_value()
             .secret_id(name)
@@ -225,10 +217,10 @@ impl Secrets {
             .map_err(|error| CloudError::from_sdk(&format!("secrets PutSecretValue {name}"), error))
     }
 
-    /// Removes one key; returns whether it was there.
+    /// Removes one key; returns whether it existed.
     ///
     /// # Errors
-    /// A call fails, or what is stored is no JSON object.
+    /// A call fails, or what is stored is not a JSON object.
     pub(crate) async fn remove_key(&self, name: &str, key: &str) -> Result<bool, CloudError> {
         let Stored::Present { mut values, .. } = self.read(name).await? else {
             return Ok(false);
@@ -240,7 +232,7 @@ impl Secrets {
         Ok(true)
     }
 
-    /// Removes the secret; returns whether it was there. `at_once` leaves no way back.
+    /// Removes the secret; returns whether it existed. With `at_once` it cannot be brought back.
     ///
     /// # Errors
     /// The call fails.
@@ -297,7 +289,7 @@ mod tests {
             json!({ "KEPT": VALUE, "CHANGED": "new-secret", "PORT": 5 })
         );
 
-        let values = SecretValues::parse("app/one", &stored.to_string()).expect("values");
+        let values = SecretMap::parse("app/one", &stored.to_string()).expect("values");
         assert_eq!(
             format!("{values:?}"),
             r#"{"CHANGED", "KEPT", "PORT"}"#,
@@ -327,7 +319,7 @@ mod tests {
             assert!(
                 error
                     .message
-                    .starts_with("secret app/one is no JSON object")
+                    .starts_with("secret app/one is not a JSON object")
             );
             assert_eq!(canned.requests().len(), 2, "nothing is overwritten");
         }
@@ -377,8 +369,7 @@ mod tests {
 
     #[test]
     fn empty_and_null_values_are_not_present() {
-        let values =
-            SecretValues::parse("app/one", r#"{"A":"","B":null,"C":"x"}"#).expect("values");
+        let values = SecretMap::parse("app/one", r#"{"A":"","B":null,"C":"x"}"#).expect("values");
         assert_eq!(
             ["A", "B", "C", "D"].map(|key| values.has(key)),
             [false, false, true, false]

@@ -1,48 +1,39 @@
-//! Tasks: start one, follow it to its end, stop it, list them.
+//! Tasks: how to start one, follow it to its end, stop it, and list them.
 
-use super::{Ecs, refuse_failures};
+use crate::ecs::{Ecs, definition_name, refuse_failures};
 use crate::error::{CloudError, Kind};
-use crate::time::as_rfc3339;
-use aws_sdk_ecs::primitives::DateTime;
+use crate::time::timestamp;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride,
     DesiredStatus, KeyValuePair, LaunchType, NetworkConfiguration, Task, TaskOverride,
 };
-use serde::Serialize;
 use std::time::{Duration, Instant};
+use xtask_aws_api::calls::tasks::{Network, TaskState};
 
-/// How often a task that is followed is asked for.
+/// The time between two looks at a task that is followed.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A new task may be unknown to DescribeTasks for a while (boto3#842).
+/// DescribeTasks may not know a new task for a while (boto3#842).
 const UNKNOWN_GRACE: Duration = Duration::from_secs(30);
 
-/// DescribeTasks takes this many at once.
+/// DescribeTasks accepts this many at once.
 const DESCRIBE_LIMIT: usize = 100;
 
-/// Variables of the generator that tell its job, as the contract between it and the
-/// orchestrator has them. Two names are not worth a dependency that would have the
-/// whole SDK compiled with other features.
+/// Variables by which the generator knows its job, as the contract between it and the orchestrator
+/// names them. A dependency on that contract would have the whole SDK compiled with other
+/// features, which two names are not worth.
 const JOB_SPEC_URI: &str = "JOB_SPEC_URI";
 const REQUEST_ID: &str = "REQUEST_ID";
 
 /// The ARN of a task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TaskId(pub(crate) String);
 
 impl TaskId {
-    /// The last part of the ARN, as log stream names have it.
+    /// The last part of the ARN, which log stream names contain.
     pub(crate) fn short(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
-}
-
-/// Where a task's network interface lies; the local cloud needs none.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Network {
-    pub(crate) subnets: Vec<String>,
-    pub(crate) security_groups: Vec<String>,
 }
 
 /// One run of a task definition.
@@ -52,90 +43,30 @@ pub(crate) struct TaskSpec {
     /// `family` or `family:revision`.
     pub(crate) definition: String,
     pub(crate) container: String,
-    /// Added to the definition's own; ECS takes 8 KiB of overrides in all.
+    /// Added to the environment in the definition; ECS accepts 8 KiB of overrides in all.
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) network: Network,
-    /// On spare capacity, which costs a third and may be taken back.
+    /// Whether it runs on spare capacity, which costs a third and may be taken back.
     pub(crate) spot: bool,
     /// At most 36 characters.
     pub(crate) started_by: String,
 }
 
-/// A task as it is now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct TaskState {
-    pub(crate) arn: String,
-    /// `family:revision`.
-    pub(crate) task_definition: String,
-    /// As ECS writes it: `PROVISIONING` … `RUNNING` … `STOPPED`.
-    pub(crate) status: String,
-    /// Of the first container. Absent while it runs, and where it never started.
-    pub(crate) exit_code: Option<i32>,
-    /// Why the task stopped.
-    pub(crate) reason: Option<String>,
-    /// As ECS writes it, for instance `EssentialContainerExited`.
-    pub(crate) stop_code: Option<String>,
-    /// Why its first container stopped, where ECS says it.
-    pub(crate) container_reason: Option<String>,
-    pub(crate) container: Option<String>,
-    pub(crate) image: Option<String>,
-    pub(crate) image_digest: Option<String>,
-    /// IPv4, in the task's subnet.
-    pub(crate) address: Option<String>,
-    /// `FARGATE` or `FARGATE_SPOT`.
-    pub(crate) capacity: Option<String>,
-    /// On AWS the deployment of the service that it belongs to.
-    pub(crate) started_by: Option<String>,
-    #[serde(serialize_with = "as_rfc3339")]
-    pub(crate) created_at: Option<DateTime>,
-    #[serde(serialize_with = "as_rfc3339")]
-    pub(crate) started_at: Option<DateTime>,
-    #[serde(serialize_with = "as_rfc3339")]
-    pub(crate) stopped_at: Option<DateTime>,
-    /// `service:NAME` or `family:NAME`.
-    #[serde(skip)]
-    pub(crate) group: Option<String>,
-    /// Id of the job that it was started for.
-    pub(crate) job: Option<String>,
-    /// Of the first container, as the session service calls it.
-    #[serde(skip)]
+/// A task as ECS describes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct DescribedTask {
+    pub(crate) state: TaskState,
+    /// The service that it belongs to, by its name in ECS.
+    pub(crate) service: Option<String>,
+    /// The first container, as the session service names it.
     pub(crate) runtime_id: Option<String>,
-}
-
-impl TaskState {
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.status == "STOPPED"
-    }
-
-    /// Why the task and its container stopped, on one line.
-    pub(crate) fn reasons(&self) -> String {
-        let reasons: Vec<&str> = [self.reason.as_deref(), self.container_reason.as_deref()]
-            .into_iter()
-            .flatten()
-            .collect();
-        if reasons.is_empty() {
-            "no reason given".to_owned()
-        } else {
-            reasons.join("; ")
-        }
-    }
-
-    /// What went wrong with a stopped task; a missing exit code is a failure too.
-    pub(crate) fn failure(&self) -> Option<String> {
-        let reasons = self.reasons();
-        match self.exit_code {
-            Some(0) => None,
-            Some(code) => Some(format!("exit code {code}: {reasons}")),
-            None => Some(format!("no exit code: {reasons}")),
-        }
-    }
 }
 
 impl Ecs {
     /// Starts one task on Fargate.
     ///
     /// # Errors
-    /// The call fails, or its 200 holds failures or no task.
+    /// The call fails, or its reply holds failures or no task.
     pub(crate) async fn run_task(&self, spec: &TaskSpec) -> Result<TaskId, CloudError> {
         let action = format!("ecs RunTask {}", spec.definition);
         let environment = spec
@@ -176,7 +107,7 @@ impl Ecs {
             })
     }
 
-    /// Follows the task until it is stopped. `None`: it was not after `bound`.
+    /// Follows the task until it has stopped. `None`: it still ran after `bound`.
     ///
     /// # Errors
     /// A call fails, or the task stays unknown.
@@ -185,14 +116,14 @@ impl Ecs {
         cluster: &str,
         task: &TaskId,
         bound: Duration,
-    ) -> Result<Option<TaskState>, CloudError> {
+    ) -> Result<Option<DescribedTask>, CloudError> {
         let begin = Instant::now();
         loop {
-            let states = self
+            let tasks = self
                 .describe_tasks(cluster, std::slice::from_ref(task))
                 .await?;
-            match states.into_iter().next() {
-                Some(state) if state.is_stopped() => return Ok(Some(state)),
+            match tasks.into_iter().next() {
+                Some(task) if task.state.is_stopped() => return Ok(Some(task)),
                 Some(_) => {}
                 None if begin.elapsed() < UNKNOWN_GRACE => {}
                 None => {
@@ -209,15 +140,15 @@ impl Ecs {
         }
     }
 
-    /// The tasks that ECS knows of those given.
+    /// Those of the given tasks that ECS knows.
     ///
     /// # Errors
-    /// A call fails, or its 200 holds failures.
+    /// A call fails, or its reply holds failures.
     pub(crate) async fn describe_tasks(
         &self,
         cluster: &str,
         tasks: &[TaskId],
-    ) -> Result<Vec<TaskState>, CloudError> {
+    ) -> Result<Vec<DescribedTask>, CloudError> {
         let mut states = Vec::with_capacity(tasks.len());
         for chunk in tasks.chunks(DESCRIBE_LIMIT) {
             let action = format!("ecs DescribeTasks {cluster}");
@@ -229,19 +160,20 @@ impl Ecs {
                 .send()
                 .await
                 .map_err(|error| CloudError::from_sdk(&action, error))?;
-            // An unknown task is left out: it is too new, or forgotten since it was listed.
+            // A task that ECS does not know is left out: it is too new, or was forgotten since it
+            // was listed.
             let known = reply
                 .failures()
                 .iter()
                 .filter(|failure| failure.reason() != Some("MISSING"));
             refuse_failures(&action, known)?;
-            states.extend(reply.tasks().iter().map(state_of));
+            states.extend(reply.tasks().iter().map(described));
         }
         Ok(states)
     }
 
-    /// Tasks of the cluster, or of one service in it, that run or stopped lately (ECS
-    /// forgets them after about an hour).
+    /// Tasks of the cluster, or of one service in it, that run or stopped lately. ECS forgets
+    /// tasks about an hour after they stopped.
     ///
     /// # Errors
     /// A call fails, or there is no such cluster or service ([`Kind::NotFound`]).
@@ -276,7 +208,7 @@ impl Ecs {
         Ok(tasks)
     }
 
-    /// Asks the task to stop; one that is stopped stays so.
+    /// Asks the task to stop. A task that has stopped already stays as it is.
     ///
     /// # Errors
     /// The call fails.
@@ -323,7 +255,8 @@ fn network_configuration(
     let configuration = AwsVpcConfiguration::builder()
         .set_subnets(Some(network.subnets.clone()))
         .set_security_groups(Some(network.security_groups.clone()))
-        // Public subnets and no NAT: without an address there is no way to the registry.
+        // The subnets are public and have no NAT: without an address of its own, the task does not
+        // reach the registry.
         .assign_public_ip(AssignPublicIp::Enabled)
         .build()
         .map_err(|error| CloudError::new(Kind::Service, format!("{action}: {error}")))?;
@@ -334,17 +267,14 @@ fn network_configuration(
     ))
 }
 
-pub(super) fn state_of(task: &Task) -> TaskState {
+/// Reads a task of the SDK.
+pub(super) fn described(task: &Task) -> DescribedTask {
     let container = task.containers().first();
     let text = |value: Option<&str>| value.filter(|text| !text.is_empty()).map(str::to_owned);
     let definition = task.task_definition_arn().unwrap_or_default();
-    TaskState {
+    let state = TaskState {
         arn: task.task_arn().unwrap_or_default().to_owned(),
-        task_definition: definition
-            .rsplit('/')
-            .next()
-            .unwrap_or(definition)
-            .to_owned(),
+        task_definition: definition_name(definition).to_owned(),
         status: task.last_status().unwrap_or("UNKNOWN").to_owned(),
         exit_code: container.and_then(|container| container.exit_code()),
         reason: text(task.stopped_reason()),
@@ -354,21 +284,28 @@ pub(super) fn state_of(task: &Task) -> TaskState {
         image: text(container.and_then(|container| container.image())),
         image_digest: text(container.and_then(|container| container.image_digest())),
         address: text(address(task)),
-        // Where no provider was named the launch type says the same.
+        // Where no provider was named, the launch type says the same.
         capacity: text(task.capacity_provider_name())
             .or_else(|| text(task.launch_type().map(|launch| launch.as_str()))),
         started_by: text(task.started_by()),
-        created_at: task.created_at().copied(),
-        started_at: task.started_at().copied(),
-        stopped_at: task.stopped_at().copied(),
-        group: text(task.group()),
+        created_at: task.created_at().and_then(timestamp),
+        started_at: task.started_at().and_then(timestamp),
+        stopped_at: task.stopped_at().and_then(timestamp),
         job: job_of(task),
+    };
+    DescribedTask {
+        state,
+        // `service:NAME` or `family:NAME`.
+        service: text(
+            task.group()
+                .and_then(|group| group.strip_prefix("service:")),
+        ),
         runtime_id: text(container.and_then(|container| container.runtime_id())),
     }
 }
 
-/// What the variables of its start say, by the rule of the generator itself. The rest
-/// of them is not kept: they may hold credentials.
+/// The job that the variables of the task name, by the rule of the generator itself. Other
+/// variables are not kept, because they may hold credentials.
 fn job_of(task: &Task) -> Option<String> {
     let variable = |wanted: &str| {
         task.overrides()?
