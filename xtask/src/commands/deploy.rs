@@ -1,9 +1,11 @@
-//! `cargo xtask deploy`: take what validate proved to a service that answers users, or
-//! back to what answered before.
+//! `cargo xtask deploy`: deploys the images that `validate` proved. If the new release does not
+//! serve, the release from before is restored.
 
+use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::validate;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::report::table;
@@ -24,20 +26,19 @@ use xtask_operate::deploy::{bootstrap, guards, stacks};
 use xtask_operate::destination;
 use xtask_operate::smoke::Seen;
 
-/// Its repositories take the images, so it is there before all others.
+/// This stack has the repositories of the images, so it comes before all others.
 const REGISTRY: &str = "Registry";
 
-/// Arguments of `deploy`.
+/// Validate the images, deploy them, and use the result as a user would
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Show what would change, and change nothing
+    /// Only show what would change
     #[arg(long)]
     dry_run: bool,
-    /// Also where the same content serves already
+    /// Deploy even if the same content serves already
     #[arg(long)]
     force: bool,
-    /// Deploy this image, which the environment's registry has, instead of building one; then
-    /// all images must be given
+    /// Deploy this image from the registry of the environment instead of building it; all images must be given then
     #[arg(long = "image", value_name = "NAME=REFERENCE", value_parser = parse_image)]
     images: Vec<(String, String)>,
 }
@@ -47,7 +48,7 @@ fn parse_image(text: &str) -> Result<(String, String), &'static str> {
         Some((name, reference)) if !name.is_empty() && !reference.is_empty() => {
             Ok((name.to_owned(), reference.to_owned()))
         }
-        _ => Err("an image is NAME=REGISTRY/REPOSITORY@sha256:…"),
+        _ => Err("an image has the form NAME=REGISTRY/REPOSITORY@sha256:…"),
     }
 }
 
@@ -62,11 +63,21 @@ struct Deployed {
     seconds: f64,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// A guard refuses, or what was deployed does not serve; what served before does again then.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+impl Command for Args {
+    const CHANGES: Changes = Changes::Environment;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"state":"deployed|unchanged","release":RELEASE,"smoke","seconds"}`, with `smoke` of
+        `validate`, or `null` where nothing had to be done; with `--dry-run` the answer of
+        `diff`"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        run(&self, context)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     if args.dry_run {
         return crate::commands::diff::show(context);
     }
@@ -113,7 +124,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     )?;
     let (release, seen) = serve(context, release, &assembly, &releases)?;
     let text = format!(
-        "{}\ndeployed as release {} in {:.0} s: a user's job ran as {} and its application answered\n{}",
+        "{}\ndeployed as release {} in {:.0} s: the job of a user ran as {}, and its application answered\n{}",
         summary(&release),
         release.id,
         release.seconds,
@@ -132,7 +143,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
 /// Nothing to do: what is wanted serves already.
 fn unchanged(context: &Context, release: Release) -> anyhow::Result<()> {
     let text = format!(
-        "{}\nnothing to do: release {} has exactly this, and it answers ({:.1} s)\n{}",
+        "{}\nnothing to do: release {} has the same content and answers ({:.1} s)\n{}",
         summary(&release),
         release.id,
         context.report.elapsed_secs(),
@@ -176,7 +187,7 @@ fn prove(context: &Context) -> anyhow::Result<BTreeMap<String, Image>> {
         {
             return Err(Failure::new(
                 Code::Build,
-                "sources changed after they were validated, so what was built is not proved",
+                "the sources changed after they were validated, so the built images are not proved",
             )
             .hint(format!("cargo xtask deploy --env {}", context.environment))
             .into());

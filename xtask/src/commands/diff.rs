@@ -1,6 +1,9 @@
-//! `cargo xtask diff`: what a deploy would change, and what was changed behind its back.
+//! `cargo xtask diff`: shows what a deploy would change, and what was changed in the cloud
+//! without a deploy.
 
+use crate::commands::command::{Answer, Changes, Command};
 use serde::{Deserialize, Serialize};
+use std::process::ExitCode;
 use std::time::Duration;
 use xtask_core::context::Context;
 use xtask_core::report::table;
@@ -12,7 +15,7 @@ use xtask_operate::deploy::assembly::Assembly;
 use xtask_operate::deploy::{rollout, stacks};
 use xtask_operate::destination;
 
-/// Drift is looked for resource by resource.
+/// CloudFormation compares resource by resource.
 const DRIFT_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The result of `diff --json`.
@@ -20,7 +23,7 @@ const DRIFT_TIMEOUT: Duration = Duration::from_secs(600);
 struct Difference {
     /// Images that a deploy would build first; their digests are not known yet.
     unbuilt: Vec<String>,
-    /// What `cdk diff` says, stack by stack.
+    /// The output of `cdk diff`, stack by stack.
     changes: String,
     /// What differs in the cloud from what was deployed.
     drift: Vec<Drift>,
@@ -45,18 +48,28 @@ struct Drifts {
     stacks: Vec<Drift>,
 }
 
-/// Runs the command.
+/// Show what a deploy would change, and what was changed in the cloud without a deploy
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args;
+
+impl Command for Args {
+    const CHANGES: Changes = Changes::Nothing;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"unbuilt":[IMAGE],"changes",
+        "drift":[{"name","status":"IN_SYNC|DRIFTED|UNKNOWN","reason","resources":[RESOURCE]}],
+        "month_usd"}`"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        show(context)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Shows the difference, for `diff` and for `deploy --dry-run`.
 ///
 /// # Errors
 /// The app does not synthesise, or the cloud does not answer.
-pub(crate) fn run(context: &Context) -> anyhow::Result<()> {
-    show(context)
-}
-
-/// What `diff` and `deploy --dry-run` do.
-///
-/// # Errors
-/// As [`run`].
 pub(super) fn show(context: &Context) -> anyhow::Result<()> {
     if context.is_local() {
         xtask_machine::ministack::require(context)?;
@@ -90,7 +103,7 @@ pub(super) fn show(context: &Context) -> anyhow::Result<()> {
     let mut text = changes.trim().to_owned();
     for image in &unbuilt {
         text.push_str(&format!(
-            "\nimage {image} would be built first; its digest is not known yet"
+            "\nimage {image} would be built first, so its digest is not known yet"
         ));
     }
     let rows: Vec<Vec<String>> = drift

@@ -1,38 +1,90 @@
-//! One file per command.
+//! One file per command, and the list of all of them.
 
-pub(crate) mod bases;
-pub(crate) mod build;
-pub(crate) mod cleanup;
-pub(crate) mod cloud;
-pub(crate) mod cost;
-pub(crate) mod deploy;
-pub(crate) mod destroy;
-pub(crate) mod dev;
-pub(crate) mod diff;
-pub(crate) mod doctor;
-pub(crate) mod exec;
+mod bases;
+mod build;
+mod cleanup;
+mod cloud;
+pub(crate) mod command;
+mod cost;
+mod deploy;
+mod destroy;
+mod dev;
+mod diff;
+mod doctor;
+mod exec;
 pub(crate) mod help;
-pub(crate) mod inputs;
-pub(crate) mod logs;
+mod inputs;
+mod logs;
 mod one_of;
-pub(crate) mod open;
-pub(crate) mod outputs;
-pub(crate) mod plan;
-pub(crate) mod preflight;
-pub(crate) mod promote;
-pub(crate) mod prune;
-pub(crate) mod releases;
-pub(crate) mod restart;
-pub(crate) mod rollback;
-pub(crate) mod run;
-pub(crate) mod scale;
-pub(crate) mod secrets;
+mod open;
+mod outputs;
+mod plan;
+mod preflight;
+mod promote;
+mod prune;
+mod releases;
+mod restart;
+mod rollback;
+mod run;
+mod scale;
+mod secrets;
 mod selection;
-pub(crate) mod setup;
-pub(crate) mod status;
-pub(crate) mod stop;
-pub(crate) mod tasks;
-pub(crate) mod test;
-pub(crate) mod unlock;
-pub(crate) mod validate;
-pub(crate) mod why;
+mod setup;
+mod status;
+mod stop;
+mod tasks;
+mod test;
+mod unlock;
+mod validate;
+mod why;
+
+command::verbs! {
+    Verb {
+        "Build" {
+            Build(build::Args),
+            Plan(plan::Args),
+            Why(why::Args),
+            Inputs(inputs::Args),
+            Bases(bases::Args),
+            Validate(validate::Args),
+            Test(test::Args),
+        }
+        "Deploy" {
+            Deploy(deploy::Args),
+            Diff(diff::Args),
+            Rollback(rollback::Args),
+            Releases(releases::Args),
+            Promote(promote::Args),
+            Outputs(outputs::Args),
+            Open(open::Args),
+            Cost(cost::Args),
+            Unlock(unlock::Args),
+            Destroy(destroy::Args),
+        }
+        "Operate" {
+            Status(status::Args),
+            Doctor(doctor::Args),
+            Logs(logs::Args),
+            Tasks(tasks::Args),
+            Run(run::Args),
+            Exec(exec::Args),
+            Restart(restart::Args),
+            Scale(scale::Args),
+            Stop(stop::Args),
+            #[command(subcommand)]
+            Secrets(secrets::Verb),
+            Prune(prune::Args),
+        }
+        "This machine" {
+            Setup(setup::Args),
+            Preflight(preflight::Args),
+            Dev(dev::Args),
+            #[command(subcommand)]
+            Cloud(cloud::Verb),
+            Cleanup(cleanup::Args),
+        }
+        "Help" {
+            Help(help::Args),
+        }
+    }
+}

@@ -1,9 +1,10 @@
-//! `cargo xtask prune`: remove what piles up and nothing needs: old releases and revisions of
-//! task definitions, images of releases that nobody goes back to and, on this machine, what
-//! builds keep.
+//! `cargo xtask prune`: removes old things that nothing needs: releases, revisions of task
+//! definitions, images of releases that cannot be restored and, on this machine, build results.
 
+use crate::commands::command::{Answer, Changes, Command};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::process::ExitCode;
 use std::time::Duration;
 use xtask_core::context::Context;
 use xtask_core::report::table;
@@ -19,16 +20,16 @@ use xtask_operate::prune::images;
 use xtask_operate::prune::images::Image;
 use xtask_operate::prune::manifests;
 
-/// One call a revision, and a backlog may be long.
+/// Each revision needs a call, and there may be many.
 const PRUNE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
-/// Arguments of `prune`.
+/// Remove old releases, task definitions, images and build results that nothing needs
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// List only; so on AWS, too, unless --yes is typed
+    /// Only list what would be removed; on AWS this is the default unless --yes is typed
     #[arg(long)]
     dry_run: bool,
-    /// How many of the newest of each kind stay in any case
+    /// Keep at least this many of the newest of each kind
     #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     keep: u32,
 }
@@ -66,26 +67,35 @@ impl Keeper {
     }
 }
 
-/// What `xtask-aws prune` answers.
+/// The answer of `xtask-aws prune`.
 #[derive(Deserialize)]
 struct InCloud {
     definitions: Vec<String>,
     images: Vec<Image>,
-    /// Digests of what stays, of all registries.
+    /// Digests of the images that stay, in all registries.
     needed: BTreeSet<String>,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// Another command works on the environment, or cloud, registry or engine refuse. What was
-/// removed until then stays removed.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+impl Command for Args {
+    const CHANGES: Changes = Changes::Environment;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"dry_run","releases":[ID],"definitions":[ARN],
+        "images":[{"keeper":"ecr|registry|engine","repository","digest","tags"}],
+        "cache":[{"path","bytes"}]}`; on AWS, only a list unless `--yes` is typed"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        run(&self, context)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let dry_run = args.dry_run || !(context.is_local() || context.yes_given);
     if context.is_local() {
         xtask_machine::require(context, &[Part::Engine, Part::Registry, Part::Cloud])?;
     }
-    // A deploy makes things that nothing uses yet.
+    // A deploy that runs meanwhile creates things that nothing uses yet.
     let _lock = match dry_run {
         true => None,
         false => Some(EnvironmentLock::take(context, "prune")?),
@@ -93,7 +103,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let keep = usize::try_from(args.keep)?;
     let history = History::read(context, keep)?;
     if !dry_run {
-        // First: no release that is left has lost its images.
+        // Releases are removed first, so that no remaining release misses its images.
         history.forget(context)?;
     }
     let found = in_cloud(context, &history, args.keep, dry_run)?;
@@ -143,7 +153,7 @@ fn on_this_machine(
     keep: usize,
     pruned: &mut Pruned,
 ) -> anyhow::Result<()> {
-    // Other checkouts have containers, too.
+    // Containers of other checkouts use images too.
     let used = images::digests_in_use()?;
     let stored = manifests::list(context, &(needed | &used), keep)?;
     let pulled = images::list(context, needed)?;
@@ -189,14 +199,14 @@ fn text(pruned: &Pruned, context: &Context) -> String {
         .chain(cache)
         .collect();
     if rows.is_empty() {
-        return "nothing to prune".to_owned();
+        return "there is nothing to prune".to_owned();
     }
     let all = summary(pruned);
     let then = match (pruned.dry_run, context.is_local()) {
         (false, _) => format!("removed {all}"),
-        (true, true) => format!("{all}: cargo xtask prune removes them"),
+        (true, true) => format!("found {all}; cargo xtask prune removes them"),
         (true, false) => format!(
-            "{all}: cargo xtask prune --env {} --yes removes them",
+            "found {all}; cargo xtask prune --env {} --yes removes them",
             context.environment
         ),
     };
@@ -220,7 +230,7 @@ fn summary(pruned: &Pruned) -> String {
     parts.join(", ")
 }
 
-/// By its key, as builds name it, where it has one.
+/// The name of an image, with its key where it has one.
 fn named(image: &Image) -> String {
     let key = image
         .tags
@@ -245,7 +255,7 @@ mod tests {
     use xtask_core::report::{Report, Verbosity};
 
     #[test]
-    fn what_goes_reads_at_a_glance() {
+    fn the_text_lists_what_is_removed_and_sums_it_up() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let context = |environment: &str| {
             let report = Report::new(false, Verbosity::Quiet);
@@ -290,11 +300,11 @@ mod tests {
         pruned.dry_run = true;
         assert_eq!(
             text(&pruned, &context("local")),
-            format!("{shown}\n\n{all}: cargo xtask prune removes them")
+            format!("{shown}\n\nfound {all}; cargo xtask prune removes them")
         );
         assert_eq!(
             text(&pruned, &context("dev")),
-            format!("{shown}\n\n{all}: cargo xtask prune --env dev --yes removes them")
+            format!("{shown}\n\nfound {all}; cargo xtask prune --env dev --yes removes them")
         );
         let nothing = Pruned {
             releases: Vec::new(),
@@ -303,6 +313,9 @@ mod tests {
             cache: Vec::new(),
             ..pruned
         };
-        assert_eq!(text(&nothing, &context("local")), "nothing to prune");
+        assert_eq!(
+            text(&nothing, &context("local")),
+            "there is nothing to prune"
+        );
     }
 }

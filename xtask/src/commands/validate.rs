@@ -1,10 +1,12 @@
-//! `cargo xtask validate`: build what changed, start the platform in
-//! containers, use it as a user would. What was proven once is not proven again.
+//! `cargo xtask validate`: builds what changed, starts the platform in containers, and uses it as
+//! a user would. Images that were validated before are not validated again.
 
 use crate::commands::build::summary;
+use crate::commands::command::{Answer, Changes, Command};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use xtask_core::atomic_file::write_atomically;
@@ -24,22 +26,21 @@ use xtask_operate::validation::compose;
 use xtask_operate::validation::compose::{CloudParts, CloudPorts, Project};
 use xtask_operate::validation::recorder::Recorders;
 
-/// Raised when validate itself proves more than before.
+/// Raise this number when `validate` itself checks more than before.
 const PROOF: u32 = 1;
 /// How much of a log an error quotes.
 const LOG_TAIL_LINES: usize = 15;
 
-/// Arguments of `validate`.
+/// Build the images, start the platform in containers, and use it as a user would
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
-    /// Also where the same images were validated before
+    /// Validate even if the same images were validated before
     #[arg(long)]
     force: bool,
-    /// Leave the containers running
+    /// Keep the containers running
     #[arg(long)]
     keep: bool,
-    /// Write down which calls orchestrator and generator make of the cloud, for the test of
-    /// their rights
+    /// Record which calls the orchestrator and the generator make to the cloud, for the test of their rights
     #[arg(long, requires = "force", conflicts_with = "keep")]
     record_calls: bool,
 }
@@ -67,11 +68,21 @@ struct Record {
     at: String,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// The first step that fails, with the last lines of the log that shows why.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+impl Command for Args {
+    const CHANGES: Changes = Changes::Machine;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"state":"validated|unchanged","at","url","images":[IMAGE],
+        "smoke":{"job_id","task","events","artifact_bytes"},"seconds"}`, where IMAGE is an entry
+        of `images` of `build`"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        run(&self, context)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let (validated, text) = validate(args, context)?;
     context.report.result(&validated, &text)
 }
@@ -96,7 +107,7 @@ pub(super) fn validate(args: &Args, context: &Context) -> anyhow::Result<(Valida
             read_record(&record_path).filter(|record| record.composite == composite)
     {
         let text = format!(
-            "{}\nnothing changed since it was validated at {}; built and started nothing ({:.2} s)",
+            "{}\nnothing changed since the validation at {}, so nothing was built or started ({:.2} s)",
             summary(&images),
             record.at,
             context.report.elapsed_secs()
@@ -161,14 +172,14 @@ pub(super) fn validate(args: &Args, context: &Context) -> anyhow::Result<(Valida
     write_atomically(&record_path, &serde_json::to_vec(&record)?)?;
     let url = base_url(context);
     let mut text = format!(
-        "{}\nvalidated in {:.1} s: a user's job ran as {} and its application answered",
+        "{}\nvalidated in {:.1} s: the job of a user ran as {}, and its application answered",
         summary(&images),
         context.report.elapsed_secs(),
         seen.task
     );
     if args.keep {
         text.push_str(&format!(
-            "\nrunning at {url}; `cargo xtask cleanup` ends it"
+            "\nthe platform runs at {url} until `cargo xtask cleanup` ends it"
         ));
         running.keep();
     } else {
@@ -188,7 +199,9 @@ pub(super) fn validate(args: &Args, context: &Context) -> anyhow::Result<(Valida
 /// What an earlier validate left (`--keep`, `kill -9`) goes: its database is not this one's.
 fn clear_the_way(context: &Context) -> anyhow::Result<()> {
     if !compose::containers(context)?.is_empty() {
-        context.report.step("remove what an earlier validate left");
+        context
+            .report
+            .step("remove the containers of an earlier validate");
         compose::down(context)?;
     }
     let port = *context.platform.local.validate_port.get_ref();
@@ -309,7 +322,7 @@ fn prove(
         return result;
     }
     result.failure(|| {
-        Failure::new(Code::Smoke, "the platform does not do what a user expects")
+        Failure::new(Code::Smoke, "the platform does not work as a user expects")
             .hint(format!("read {}", path.display()))
     })
 }
@@ -321,7 +334,7 @@ fn check_cloud(context: &Context) -> anyhow::Result<()> {
     }
     Err(
         Failure::new(Code::Service, "the local cloud ended while the job ran")
-            .hint("cargo xtask cloud status names its log; then cargo xtask validate again")
+            .hint("read the log that cargo xtask cloud status names, then run cargo xtask validate")
             .into(),
     )
 }

@@ -1,12 +1,15 @@
-//! `cargo xtask secrets`: values never pass through an argument, a log or `--json`; only
-//! `get` shows one, to whoever asks for it by name.
+//! `cargo xtask secrets`: manages secrets. Values never appear in an argument, a log or the
+//! answer to `--json`; only `get` prints a value.
 
 mod check;
 mod rotate;
 
+use crate::commands::command::{Answer, Changes, Command};
+use crate::commands::selection::unknown;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::process::ExitCode;
 use std::time::Duration;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
@@ -19,50 +22,126 @@ use xtask_operate::deploy::guards;
 use xtask_operate::running::require_cloud;
 use xtask_operate::secrets;
 
-/// Larger values do not fit a secret (64 KiB) anyway.
+/// A secret cannot hold a larger value.
 const VALUE_LIMIT_BYTES: u64 = 64 * 1024;
-/// A command given to `materialize` may run as long as a working day.
+/// A command of `materialize` may run as long as a working day.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(12 * 3600);
 
-/// Arguments of `secrets`.
+crate::commands::command::verbs! {
+    /// List, check, set, rotate, remove and use secrets
+    Verb {
+        "Commands" {
+            List(List),
+            Check(check::Args),
+            Get(Get),
+            Set(Set),
+            Rotate(rotate::Args),
+            Remove(Remove),
+            Materialize(Materialize),
+        }
+    }
+}
+
+/// Show which keys exist and which are required, but not their values
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    action: Action,
+pub(crate) struct List;
+
+impl Command for List {
+    const CHANGES: Changes = Changes::Nothing;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"secrets":[{"name","exists","keys":[{"key","present","required"}]}]}`"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        list(context)?;
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
-#[derive(Debug, clap::Subcommand)]
-enum Action {
-    /// Show which keys exist and which are required, never their values
-    List,
-    /// See that all that is required is set, and to no placeholder
-    Check,
-    /// Print the value of a key; a person is asked first, a program needs --yes
-    Get(Key),
-    /// Set a key; its value is read from standard input, or typed unseen
-    Set(Key),
-    /// Set a key as `set` does, and restart what runs with it
-    Rotate(Key),
-    /// Remove a key, or a whole secret
-    Remove {
-        /// Secret of platform.toml, like `orchestrator`
-        secret: String,
-        /// Key of that secret; without it, all of them
-        key: Option<String>,
-    },
-    /// Give a command the required keys as environment, or hold them in a file until Ctrl-C
-    Materialize {
-        /// Secret of platform.toml, like `orchestrator`
-        secret: String,
-        /// The command, after `--`
-        #[arg(last = true)]
-        command: Vec<String>,
-    },
+/// Print the value of a key, after a question or with --yes
+#[derive(Debug, clap::Args)]
+pub(crate) struct Get {
+    #[command(flatten)]
+    key: Key,
 }
 
+impl Command for Get {
+    const CHANGES: Changes = Changes::Nothing;
+    const ANSWER: Answer = Answer::None(
+        "nothing: the command refuses `--json`, so that no log keeps a value. Use
+        `secrets get SECRET KEY --yes`",
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        get(context, &self.key.secret, &self.key.key)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Set a key to a value that is read from standard input, or typed without being shown
+#[derive(Debug, clap::Args)]
+pub(crate) struct Set {
+    #[command(flatten)]
+    key: Key,
+}
+
+impl Command for Set {
+    const CHANGES: Changes = Changes::Environment;
+    const ANSWER: Answer = Answer::Object(r#"`{"secret","key","set":true}`"#);
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        set(context, &self.key.secret, &self.key.key)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Remove a key, or a whole secret
+#[derive(Debug, clap::Args)]
+pub(crate) struct Remove {
+    /// Secret of platform.toml, for example `orchestrator`
+    secret: String,
+    /// Key of that secret [default: the whole secret]
+    key: Option<String>,
+}
+
+impl Command for Remove {
+    const CHANGES: Changes = Changes::Environment;
+    const ANSWER: Answer =
+        Answer::Object(r#"`{"secret","key","removed"}`; `key` is `null` for a whole secret"#);
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        remove(context, &self.secret, self.key.as_deref())?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Run a command with the required keys as environment variables, or write them to a file until Ctrl-C
+#[derive(Debug, clap::Args)]
+pub(crate) struct Materialize {
+    /// Secret of platform.toml, for example `orchestrator`
+    secret: String,
+    /// Command to run, after `--`
+    #[arg(last = true)]
+    command: Vec<String>,
+}
+
+impl Command for Materialize {
+    const CHANGES: Changes = Changes::Machine;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"file"}`; the file exists until SIGINT, and `file` is `null` where no key is
+        required. With a command, the output of that command"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        materialize(context, &self.secret, &self.command)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+// Without a doc comment: clap would take it for the description of each command.
 #[derive(Debug, clap::Args)]
 struct Key {
-    /// Secret of platform.toml, like `orchestrator`
+    /// Secret of platform.toml, for example `orchestrator`
     secret: String,
     /// Key of that secret
     key: String,
@@ -88,53 +167,15 @@ struct KeyState {
     required: bool,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// The cloud does not answer, a name is unknown, or the command fails.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    match &args.action {
-        Action::List => list(context),
-        Action::Check => check::run(context),
-        Action::Get(Key { secret, key }) => get(context, secret, key),
-        Action::Set(Key { secret, key }) => set(context, secret, key),
-        Action::Rotate(Key { secret, key }) => {
-            check_name(context, secret, Some(key))?;
-            rotate::run(context, secret, key)
-        }
-        Action::Remove { secret, key } => remove(context, secret, key.as_deref()),
-        Action::Materialize { secret, command } => materialize(context, secret, command),
-    }
-}
-
 fn check_name(context: &Context, secret: &str, key: Option<&str>) -> anyhow::Result<()> {
-    let Some(known) = context.platform.secrets.get(secret) else {
-        let names: Vec<&str> = context
-            .platform
-            .secrets
-            .keys()
-            .map(String::as_str)
-            .collect();
-        return Err(Failure::new(
-            Code::Usage,
-            format!("no secret `{secret}` in {}", app_gen_infra::MANIFEST_PATH),
-        )
-        .hint(format!("secrets: {}", names.join(", ")))
-        .into());
+    let secrets = &context.platform.secrets;
+    let Some(known) = secrets.get(secret) else {
+        return Err(unknown("secret", secret, secrets.keys()).into());
     };
     if let Some(key) = key
         && !known.keys.contains_key(key)
     {
-        let names: Vec<&str> = known.keys.keys().map(String::as_str).collect();
-        return Err(Failure::new(
-            Code::Usage,
-            format!(
-                "no key `{key}` in secret `{secret}` of {}",
-                app_gen_infra::MANIFEST_PATH
-            ),
-        )
-        .hint(format!("keys: {}", names.join(", ")))
-        .into());
+        return Err(unknown(&format!("key of secret {secret}"), key, known.keys.keys()).into());
     }
     Ok(())
 }
@@ -187,9 +228,11 @@ fn get(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
         Failure::new(Code::Refused, format!("{why}; nothing was printed")).hint(hint)
     };
     if context.report.json() {
-        return Err(refused("a secret value is no JSON for a log to keep").into());
+        return Err(
+            refused("secret values are never printed as JSON, which logs would keep").into(),
+        );
     }
-    // Not `CI=true`: what CI prints is kept and shown.
+    // `CI=true` is not enough: the output of CI is kept and shown.
     if !context.yes_given {
         let question = format!(
             "Print the value of {key} of {name} in environment {}? [y/N] ",
@@ -198,7 +241,7 @@ fn get(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
         match questions::line(&context.report, &question)?.as_deref() {
             Some("y" | "Y" | "yes") => {}
             Some(_) => return Err(refused("the answer was no").into()),
-            None => return Err(refused("nobody can be asked").into()),
+            None => return Err(refused("there is nobody to ask").into()),
         }
     }
     require_cloud(context)?;
@@ -207,7 +250,7 @@ fn get(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
     let value = stored
         .remove(key)
         .ok_or_else(|| secrets::missing(context, secret, key))?;
-    // Past the report, which would copy it to the page of a workflow's run.
+    // The report would copy the value to the summary of a workflow.
     writeln!(std::io::stdout().lock(), "{value}")?;
     Ok(())
 }
@@ -234,12 +277,12 @@ fn store(context: &Context, secret: &str, key: &str, value: Vec<u8>) -> anyhow::
     Ok(())
 }
 
-/// A new value: what a person types unseen, or standard input less one line end.
+/// A new value: typed without being shown, or standard input without its last line end.
 fn value(context: &Context, secret: &str, key: &str) -> anyhow::Result<Vec<u8>> {
     let typed = questions::hidden(&context.report, &format!("Value of {key}, not shown: "))?;
     let value = match typed {
         Some(typed) => typed.into_bytes(),
-        // Nobody knows there that something is to be typed.
+        // A person at this terminal would not know that input is expected.
         None if std::io::stdin().is_terminal() => Vec::new(),
         None => {
             let mut value = Vec::new();
@@ -293,7 +336,10 @@ fn remove(context: &Context, secret: &str, key: Option<&str>) -> anyhow::Result<
     let Removed { removed } = aws::call(context, words).read()?;
     let text = match removed {
         true => format!("{what} is removed from environment {}", context.environment),
-        false => format!("{what} is not in environment {}", context.environment),
+        false => format!(
+            "{what} does not exist in environment {}",
+            context.environment
+        ),
     };
     context.report.result(
         &serde_json::json!({ "secret": name, "key": key, "removed": removed }),
@@ -316,7 +362,7 @@ fn materialize(context: &Context, secret: &str, command: &[String]) -> anyhow::R
         return context.report.result(
             &serde_json::json!({ "file": null }),
             &format!(
-                "nothing to materialize: environment {} needs no key of `{secret}`",
+                "no file was written: environment {} requires no key of `{secret}`",
                 context.environment
             ),
         );
