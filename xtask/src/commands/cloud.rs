@@ -65,7 +65,7 @@ pub(crate) struct Show;
 
 impl Command for Show {
     const CHANGES: Changes = Changes::Nothing;
-    const ANSWER: Answer = Answer::Object("the same as `cloud up`");
+    const ANSWER: Answer = Up::ANSWER;
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let status = ministack::status(context)?;

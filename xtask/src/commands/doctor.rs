@@ -10,7 +10,7 @@ use xtask_core::report::printable;
 use xtask_operate::doctor;
 use xtask_operate::doctor::{Finding, Severity, gather};
 
-/// Find what is wrong, list causes before consequences, and name the next command for each
+/// Find what is wrong, list causes before consequences, and name the next commands
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Service or kind of task of platform.toml, or the id of a task [default: all]

@@ -45,23 +45,33 @@ impl Command for Args {
 fn explain(words: &[String], report: &Report) -> anyhow::Result<ExitCode> {
     let mut root = crate::command_line();
     root.build();
-    let mut command = &mut root;
+    let mut command = &root;
     for word in words {
-        let known: Vec<String> = command
-            .get_subcommands()
-            .map(|known| known.get_name().to_owned())
-            .collect();
-        command = command.find_subcommand_mut(word).ok_or_else(|| {
+        let known = || command.get_subcommands().map(clap::Command::get_name);
+        command = command.find_subcommand(word).ok_or_else(|| {
             let failure = Failure::new(Code::Usage, format!("no command is named `{word}`"));
-            match known.is_empty() {
-                true => failure.hint("cargo xtask help"),
-                false => failure.hint(format!("commands: {}", known.join(", "))),
+            match known().next() {
+                None => failure.hint("cargo xtask help"),
+                Some(_) => {
+                    let known: Vec<&str> = known().collect();
+                    failure.hint(format!("commands: {}", known.join(", ")))
+                }
             }
         })?;
     }
-    let text = command.render_long_help().to_string();
-    report.result(&Help::new(&root, words), &text)?;
+    report.result(&Help::new(&root, words), &help_flag(words))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The text of `--help`, from clap itself, so that both agree.
+fn help_flag(words: &[String]) -> String {
+    let line = ["xtask"]
+        .into_iter()
+        .chain(words.iter().map(String::as_str));
+    match crate::command_line().try_get_matches_from(line.chain(["--help"])) {
+        Ok(_) => String::new(),
+        Err(help) => help.to_string(),
+    }
 }
 
 /// The command line with its commands listed below the headings of their groups, which clap

@@ -98,7 +98,8 @@ fn own_platform() -> String {
 
 impl Command for Args {
     const CHANGES: Changes = Changes::Nothing;
-    const ANSWER: Answer = Answer::Object(r#"see "Inputs" below; with `--key` `{"form","key"}`"#);
+    const ANSWER: Answer =
+        Answer::Object(r#"see below, under **Inputs**; with `--key`, `{"form","key"}`"#);
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let name = self.image.as_ref().ok_or_else(|| {

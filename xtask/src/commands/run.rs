@@ -46,8 +46,9 @@ pub(crate) struct Args {
 impl Command for Args {
     const CHANGES: Changes = Changes::Environment;
     const ANSWER: Answer = Answer::Stream(
-        r#"the lines of `logs`, then `{"job","task":TASK}`. The exit code is that of the task, or 1
-        where the task has none"#,
+        r#"the log as one object a line,
+        `{"source","group","stream","task","id","time_ms","message"}`, then
+        `{"job","task":TASK}`. The exit code is that of the task, or 1 where the task has none"#,
     );
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {

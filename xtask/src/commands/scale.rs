@@ -2,6 +2,7 @@
 //! `--to`, the number returns to that of platform.toml.
 
 use crate::commands::command::{Answer, Changes, Command};
+use crate::commands::restart;
 use crate::commands::selection::Selection;
 use std::process::ExitCode;
 use xtask_core::context::Context;
@@ -23,7 +24,7 @@ const MOST_TASKS: i64 = 5_000;
 
 impl Command for Args {
     const CHANGES: Changes = Changes::Environment;
-    const ANSWER: Answer = Answer::Object("the same as `restart`");
+    const ANSWER: Answer = restart::Args::ANSWER;
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let services = self.selection.services(context)?;
@@ -40,7 +41,7 @@ impl Command for Args {
             )?;
         }
         let settled = change::scale(context, &services, self.to)?;
-        crate::commands::restart::report(context, settled)?;
+        restart::report(context, settled)?;
         Ok(ExitCode::SUCCESS)
     }
 }

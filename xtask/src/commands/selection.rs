@@ -77,7 +77,7 @@ pub(crate) fn unknown<'a>(
     );
     match known.is_empty() {
         true => failure.hint(format!("add a {kind} to {}", app_gen_infra::MANIFEST_PATH)),
-        false => failure.hint(format!("use one of: {}", known.join(", "))),
+        false => failure.hint(format!("name one of: {}", known.join(", "))),
     }
 }
 
@@ -118,8 +118,8 @@ mod tests {
     fn unknown_names_are_refused_with_the_known_ones() {
         let rendered = selected(&["orchestra"], None).unwrap_err();
         assert_eq!(rendered.exit_code, Code::Usage as u8);
-        assert_eq!(rendered.hint.as_deref(), Some("use one of: orchestrator"));
+        assert_eq!(rendered.hint.as_deref(), Some("name one of: orchestrator"));
         let rendered = selected(&[], Some("agents")).unwrap_err();
-        assert_eq!(rendered.hint.as_deref(), Some("use one of: web"));
+        assert_eq!(rendered.hint.as_deref(), Some("name one of: web"));
     }
 }
