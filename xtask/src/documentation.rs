@@ -57,9 +57,18 @@ fn the_page_for_agents_has_the_answer_of_every_command() {
     let table = table(&leaves(&root()));
     if std::env::var_os(UPDATE).is_some() {
         std::fs::write(AGENTS, format!("{before}{table}{after}")).unwrap();
-    } else {
-        assert_eq!(written, table, "run this test with {UPDATE}=1");
+        return;
     }
+    let only_in = |one: &str, other: &str| -> Vec<String> {
+        let other: BTreeSet<&str> = other.lines().collect();
+        let rows = one.lines().filter(|row| !other.contains(row));
+        rows.map(str::to_owned).collect()
+    };
+    let (missing, wrong) = (only_in(&table, written), only_in(written, &table));
+    assert!(
+        written == table,
+        "run this test with {UPDATE}=1\nmissing: {missing:#?}\nwrong: {wrong:#?}"
+    );
 }
 
 #[test]
