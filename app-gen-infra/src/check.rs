@@ -1,6 +1,6 @@
 //! What the types cannot say: references, ports, paths.
 
-use crate::{Environment, HOURS_PER_MONTH, ManifestError, Platform, Size};
+use crate::{Environment, HOURS_PER_MONTH, Local, ManifestError, Platform, Size};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Component, Path};
@@ -193,25 +193,33 @@ impl Checker<'_> {
     }
 
     fn ports(&self) -> Result<(), ManifestError> {
-        let local = &self.platform.local;
-        let mut taken: BTreeMap<u16, &str> = BTreeMap::new();
-        for (name, port) in [
-            ("registry_port", &local.registry_port),
-            ("cloud_port", &local.cloud_port),
-            ("api_port", &local.api_port),
-            ("web_port", &local.web_port),
-            ("validate_port", &local.validate_port),
-            ("database_port", &local.database_port),
-        ] {
+        let ports_of = |table: &'static str, local: &'_ Local| {
+            [
+                ("registry_port", local.registry_port.clone()),
+                ("cloud_port", local.cloud_port.clone()),
+                ("api_port", local.api_port.clone()),
+                ("web_port", local.web_port.clone()),
+                ("validate_port", local.validate_port.clone()),
+                ("database_port", local.database_port.clone()),
+            ]
+            .map(|(name, port)| (format!("{table}.{name}"), port))
+        };
+        let mut taken: BTreeMap<u16, String> = BTreeMap::new();
+        let platform = self.platform;
+        let ports = ports_of("local", &platform.local).into_iter();
+        for (name, port) in ports.chain(ports_of("local_test", &platform.local_test)) {
             if *port.get_ref() == 0 {
-                return self.fail(port, "must not be 0: others need to know it".to_owned());
+                return self.fail(&port, "must not be 0: others need to know it".to_owned());
             }
             if let Some(other) = taken.insert(*port.get_ref(), name) {
-                return self.fail(
-                    port,
-                    format!("port {} is also local.{other}", port.get_ref()),
-                );
+                return self.fail(&port, format!("port {} is also {other}", port.get_ref()));
             }
+        }
+        if platform.local.compose_project == platform.local_test.compose_project {
+            return Err(self.missing(
+                "local_test.compose_project",
+                "is also local.compose_project: the tests would end what a developer runs",
+            ));
         }
         Ok(())
     }

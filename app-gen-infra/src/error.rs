@@ -7,7 +7,7 @@ use std::ops::Range;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}{}{}: {message}", line_suffix(*.line), key_suffix(.key))]
 pub struct ManifestError {
-    /// The manifest, relative to the checkout.
+    /// The manifest, relative to the checkout, or the variable that is at fault.
     pub file: &'static str,
     /// Line, counted from 1, where one is to blame.
     pub line: Option<usize>,
@@ -35,6 +35,11 @@ impl ManifestError {
             key: None,
             message,
         }
+    }
+
+    /// A fault of a variable of our environment, which decides what of the manifest counts.
+    pub(crate) fn of_variable(name: &'static str, message: String) -> Self {
+        Self::whole_file(name, message)
     }
 
     pub(crate) fn at(text: &str, span: &Range<usize>, message: String) -> Self {

@@ -6,10 +6,12 @@
 
 mod check;
 mod error;
+mod instance;
 mod prices;
 mod schema;
 
 pub use error::ManifestError;
+pub use instance::Instance;
 pub use prices::{PRICES_PATH, Price, Prices};
 pub use schema::{
     Environment, Image, Local, NpmPrebuild, Platform, RustPrebuild, Secret, SecretKey, Service,
@@ -28,20 +30,35 @@ pub const CDK_FOLDER: &str = "app-gen-infra/cdk";
 pub const HOURS_PER_MONTH: u32 = 730;
 
 impl Platform {
-    /// Reads and checks the manifest of the checkout at `root`.
+    /// Reads and checks the manifest of the checkout at `root`, for the instance that our
+    /// environment names.
     ///
     /// # Errors
     /// The file cannot be read, is not TOML, has an unknown or missing key, or
     /// contradicts itself or the checkout; the error names file, line and key.
     pub fn load(root: &Path) -> Result<Self, ManifestError> {
+        Self::load_for(root, Instance::from_environment()?)
+    }
+
+    /// Like [`Platform::load`] for this instance.
+    ///
+    /// # Errors
+    /// As [`Platform::load`].
+    pub fn load_for(root: &Path, instance: Instance) -> Result<Self, ManifestError> {
         let path = root.join(MANIFEST_PATH);
         let text = std::fs::read_to_string(&path).map_err(|error| {
             ManifestError::whole_file(MANIFEST_PATH, format!("cannot be read: {error}"))
         })?;
-        Self::parse(&text, root)
+        let mut platform = Self::parse(&text, root)?;
+        if instance == Instance::Test {
+            platform.local = platform.local_test.clone();
+            platform.local.instance = instance;
+        }
+        Ok(platform)
     }
 
-    /// Like [`Platform::load`] with the text given; paths are looked up below `root`.
+    /// The developer's instance of a manifest whose text is given; paths are looked up below
+    /// `root`.
     ///
     /// # Errors
     /// As [`Platform::load`].

@@ -1,5 +1,6 @@
 //! The shape of `platform.toml`. Units are in the names.
 
+use crate::Instance;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
@@ -31,8 +32,10 @@ pub struct Platform {
     pub groups: BTreeMap<String, Vec<Spanned<String>>>,
     /// Secrets by the name that services and tasks refer to.
     pub secrets: BTreeMap<String, Secret>,
-    /// Ports and names on this machine.
+    /// Ports and names on this machine, of the instance that the manifest was loaded for.
     pub local: Local,
+    /// Those of the instance that the tests use.
+    pub local_test: Local,
     /// Environments by name.
     pub environments: BTreeMap<String, Environment>,
 }
@@ -189,6 +192,9 @@ pub struct Local {
     pub database_port: Spanned<u16>,
     /// Compose project of `cargo xtask validate`.
     pub compose_project: String,
+    /// Whose they are.
+    #[serde(skip)]
+    pub instance: Instance,
 }
 
 impl Local {
@@ -196,6 +202,12 @@ impl Local {
     #[must_use]
     pub fn registry(&self) -> String {
         format!("localhost:{}", self.registry_port.get_ref())
+    }
+
+    /// The key of the manifest that moves a port: `local.cloud_port`.
+    #[must_use]
+    pub fn key(&self, port: &str) -> String {
+        format!("{}.{port}", self.instance.table())
     }
 }
 

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use app_gen_infra::{MANIFEST_PATH, PRICES_PATH, Platform, Prices};
+use app_gen_infra::{Instance, MANIFEST_PATH, PRICES_PATH, Platform, Prices};
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
@@ -28,10 +28,23 @@ fn error(from: &str, to: &str) -> String {
 #[test]
 fn the_committed_manifest_is_sound() {
     let platform = Platform::load(&root()).unwrap();
-    assert_eq!(platform.images["app"].repository, "app-gen-saas-app");
+    assert_eq!(
+        platform.images["orchestrator"].repository,
+        "app-gen-saas-app"
+    );
     assert_eq!(platform.orchestrator().port, 5013);
     assert_eq!(*platform.orchestrator().desired_tasks.get_ref(), 1);
     assert_eq!(platform.local.registry(), "localhost:5000");
+    assert_eq!(platform.local.key("cloud_port"), "local.cloud_port");
+}
+
+#[test]
+fn the_tests_have_an_instance_of_their_own() {
+    let developers = Platform::load_for(&root(), Instance::Developer).unwrap();
+    let tests = Platform::load_for(&root(), Instance::Test).unwrap();
+    assert_ne!(tests.local.registry(), developers.local.registry());
+    assert_eq!(tests.local.registry(), tests.local_test.registry());
+    assert_eq!(tests.local.key("cloud_port"), "local_test.cloud_port");
 }
 
 #[test]
@@ -79,6 +92,8 @@ fn faults_are_named_by_line_and_key() {
         ("web = [\"orchestrator\"]", "web = [\"orchestra\"]"),
         ("web = [\"orchestrator\"]", "web = []"),
         ("cloud_port = 4566", "cloud_port = 5000"),
+        ("cloud_port = 4576", "cloud_port = 5000"),
+        ("\"app-gen-test\"", "\"app-gen-validate\""),
         ("log_retention_days = 14", "log_retention_days = 8"),
         ("vpc_cidr = \"10.12.0.0/16\"", "vpc_cidr = \"10.12.0.1/16\""),
         ("vpc_cidr = \"10.12.0.0/16\"", "vpc_cidr = \"10.0.0.0/8\""),

@@ -1,8 +1,11 @@
-//! Trust in servers: Mozilla's root certificates, compiled in.
+//! TLS: the cryptography of ring, and Mozilla's root certificates, compiled in.
+//!
+//! The database, the object store and the AWS SDK can each use one of two libraries for cryptography.
+//! All three use ring: the other one, aws-lc, is a large C library that takes a minute to compile.
 //!
 //! The runtime image holds no certificate bundle, and without one the HTTP clients refuse to be built
-//! (`object_store`) or to verify anything (the AWS SDK). The system's own bundle is not looked at, so
-//! that the same binary trusts the same servers everywhere.
+//! (`object_store`) or to verify anything (the AWS SDK). The system's own bundle is not read, so that
+//! the same binary trusts the same servers everywhere.
 
 use anyhow::Context as _;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -16,6 +19,7 @@ use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 /// # Errors
 /// When a certificate cannot be read.
 pub(crate) fn object_store_options() -> anyhow::Result<ClientOptions> {
+    use_ring();
     let mut options = ClientOptions::new().with_no_system_certificates(true);
     for certificate in TLS_SERVER_ROOT_CERTS {
         let certificate = Certificate::from_der(certificate)
@@ -23,6 +27,13 @@ pub(crate) fn object_store_options() -> anyhow::Result<ClientOptions> {
         options = options.with_root_certificate(certificate);
     }
     Ok(options)
+}
+
+/// Makes ring the provider of this process. The HTTP client of `object_store` takes the provider from
+/// there, and without one it panics.
+fn use_ring() {
+    // An error means that the process has a provider already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// An HTTP client for the AWS SDK that trusts the compiled-in roots only.
@@ -43,16 +54,23 @@ pub(crate) fn aws_http_client()
         .build()
         .context("failed to read the compiled-in root certificates")?;
     Ok(aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .tls_context(context)
         .build_https())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
-    fn the_roots_are_readable() {
-        super::object_store_options().unwrap();
-        super::aws_http_client().unwrap();
+    fn clients_can_be_made() {
+        let options = object_store_options().unwrap();
+        object_store::aws::AmazonS3Builder::new()
+            .with_bucket_name("bucket")
+            .with_client_options(options)
+            .build()
+            .unwrap();
+        aws_http_client().unwrap();
     }
 }

@@ -3,7 +3,6 @@
 use crate::command_line;
 use crate::commands::help::{Leaf, leaves, own_arguments, text};
 use std::collections::BTreeSet;
-use std::path::Path;
 
 const AGENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../AGENTS.md");
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
@@ -112,16 +111,39 @@ fn expect_sentence(what: &str, text: &str) {
     assert!(text.contains(' '), "`{what}` is not explained: {text:?}");
 }
 
-#[test]
-fn the_readme_names_every_verb() {
-    let readme = std::fs::read_to_string(Path::new(README)).unwrap();
-    for verb in root().get_subcommands() {
-        let name = verb.get_name();
-        let is_named = readme.lines().any(|line| {
-            let command = format!("cargo xtask {name}");
-            let row = format!("| `{name}` |");
-            line == command || line.starts_with(&format!("{command} ")) || line.starts_with(&row)
-        });
-        assert!(is_named, "README.md has no row for `{name}`");
+/// The groups and verbs of the README's table, whose rows name a group where it begins.
+fn verbs_of_the_readme() -> Vec<(String, String)> {
+    let page = std::fs::read_to_string(README).unwrap();
+    let (_, section) = page.split_once("\n## Verbs\n").expect("the section");
+    let rows = section
+        .lines()
+        .skip_while(|line| !line.starts_with("| ---"))
+        .skip(1)
+        .take_while(|line| line.starts_with('|'));
+    let mut group = String::new();
+    let mut verbs = Vec::new();
+    for row in rows {
+        let mut cells = row.split('|').skip(1).map(str::trim);
+        let (named, verb) = (cells.next().unwrap(), cells.next().unwrap());
+        if !named.is_empty() {
+            named.clone_into(&mut group);
+        }
+        let verb = verb.trim_matches('`').split(' ').next().unwrap();
+        verbs.push((group.clone(), verb.to_owned()));
     }
+    verbs
+}
+
+#[test]
+fn the_readme_has_the_verbs_of_help_in_their_groups() {
+    let root = root();
+    let mut verbs: Vec<(String, String)> = leaves(&root)
+        .iter()
+        .map(|leaf| {
+            let verb = leaf.name.split(' ').next().unwrap();
+            (leaf.group.to_lowercase(), verb.to_owned())
+        })
+        .collect();
+    verbs.dedup();
+    assert_eq!(verbs_of_the_readme(), verbs);
 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Checkout, REGISTRY, registry};
+use common::{Checkout, instance, registry};
 use std::fs;
 use std::os::unix::fs::symlink;
 
@@ -31,7 +31,7 @@ fn refused(checkout: &Checkout, named: &[&str], hint: &str) {
     }
     assert!(error["hint"].as_str().unwrap().contains(hint), "{error}");
     // Nothing of it remains, and the next build refuses it again.
-    assert!(registry::tags(REGISTRY, &checkout.repository("orchestrator")).is_empty());
+    assert!(registry::tags(instance::registry(), &checkout.repository("orchestrator")).is_empty());
     assert!(!checkout.path("target/xtask/prebuilt/rust").exists());
 }
 

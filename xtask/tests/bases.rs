@@ -11,7 +11,7 @@ mod common;
 
 use common::processes::{Started, wait_for};
 use common::registry::{self, remove_tags};
-use common::{Checkout, REGISTRY, docker, remove_images};
+use common::{Checkout, docker, instance, remove_images};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
@@ -25,18 +25,20 @@ const PINS: &str = "app-gen-infra/bases.toml";
 
 /// A base image in the registry of this machine, its tag moved at will.
 struct Moving {
+    registry: String,
     repository: String,
 }
 
 impl Moving {
     fn of(checkout: &Checkout) -> Self {
         Self {
+            registry: checkout.registry(),
             repository: checkout.repository("base"),
         }
     }
 
     fn reference(&self) -> String {
-        format!("localhost:5000/{}:1", self.repository)
+        format!("{}/{}:1", self.registry, self.repository)
     }
 
     /// Moves the tag to another image; its digest as the registry has it.
@@ -53,14 +55,14 @@ impl Moving {
         stdin.write_all(dockerfile.as_bytes()).unwrap();
         drop(stdin);
         assert!(client.wait().unwrap().success());
-        registry::digest_of(REGISTRY, &self.repository, "1").unwrap()
+        registry::digest_of(instance::registry(), &self.repository, "1").unwrap()
     }
 }
 
 impl Drop for Moving {
     fn drop(&mut self) {
-        remove_images(&format!("localhost:5000/{}", self.repository));
-        remove_tags(REGISTRY, &self.repository);
+        remove_images(&format!("{}/{}", self.registry, self.repository));
+        remove_tags(instance::registry(), &self.repository);
     }
 }
 
@@ -113,7 +115,7 @@ fn a_tag_that_moves_is_noticed_until_it_is_pinned() {
 
     // The engine keeps the old one under the same name: not what the registry has.
     docker(&["pull", "--quiet", &base.reference()]);
-    let old = format!("localhost:5000/{}@{first}", base.repository);
+    let old = format!("{}/{}@{first}", base.registry, base.repository);
     let second = base.push("two");
     assert_ne!(first, second);
     docker(&["pull", "--quiet", &old]);

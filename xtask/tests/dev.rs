@@ -8,7 +8,7 @@
 
 mod live;
 
-use live::{Started, alone, assert_nothing_left, jobs, platform, root, run, wait_for};
+use live::{Started, alone, assert_nothing_left, jobs, platform, root, run, wait_for, work_folder};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -66,7 +66,7 @@ fn assert_all_ended(after: &str) {
     for port in [api_port(), web_port()] {
         TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
     }
-    let left = marked::find(&root());
+    let left = marked::find(&work_folder());
     assert!(left.is_empty(), "{after}: {left:?}");
     assert_nothing_left(after);
 }
@@ -274,8 +274,8 @@ fn an_interrupt_while_it_compiles_leaves_nothing() {
 fn a_taken_port_is_named_with_its_key() {
     let _alone = alone();
     for (port, key) in [
-        (api_port(), "local.api_port"),
-        (web_port(), "local.web_port"),
+        (api_port(), "local_test.api_port"),
+        (web_port(), "local_test.web_port"),
     ] {
         let _taken = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         let error = run(&["dev", "--json"]).expect_error(8);

@@ -18,12 +18,11 @@ mod live;
 
 use common::Checkout;
 use images::Workshop;
-use live::{alone, docker, platform, root, run};
+use live::{alone, copy, docker, platform, run};
 use serde_json::{Value, json};
 use std::fs;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 const DOCTOR: [&str; 2] = ["doctor", "--json"];
@@ -58,15 +57,10 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-fn set_cloud_port(checkout: &Checkout, port: u16) {
-    let port = format!("cloud_port = {port}");
-    checkout.replace(app_gen_infra::MANIFEST_PATH, "cloud_port = 4566", &port);
-}
-
 #[test]
 fn a_stopped_engine_is_the_one_cause() {
     let checkout = Checkout::new();
-    set_cloud_port(&checkout, free_port());
+    checkout.set_cloud_port(free_port());
     let ran = checkout.run_with(&DOCTOR, &[("DOCKER_HOST", "unix:///nobody/listens.sock")]);
     let found = findings(ran.code, &ran.json());
     assert_eq!(rules(&found), ["engine-stopped"]);
@@ -79,7 +73,7 @@ fn a_stopped_engine_is_the_one_cause() {
 #[test]
 fn registry_and_local_cloud_that_do_not_run_are_named_with_their_commands() {
     let checkout = Checkout::with_registry_port(free_port());
-    set_cloud_port(&checkout, free_port());
+    checkout.set_cloud_port(free_port());
     let ran = checkout.run(&DOCTOR);
     let found = findings(ran.code, &ran.json());
     assert_eq!(rules(&found), ["registry-stopped", "cloud-stopped"]);
@@ -105,7 +99,7 @@ fn registry_and_local_cloud_that_do_not_run_are_named_with_their_commands() {
 #[test]
 fn a_disk_that_is_nearly_full_is_named() {
     let checkout = Checkout::with_registry_port(free_port());
-    set_cloud_port(&checkout, free_port());
+    checkout.set_cloud_port(free_port());
     fs::create_dir(checkout.path("state")).unwrap();
     // A file system of its own, seen by this command alone and gone with it.
     let mount = "mount -t tmpfs -o size=64m tmpfs state && \
@@ -199,14 +193,15 @@ fn database_down() {
 
 fn never_deployed() {
     let project = format!("project = \"{}\"", platform().project);
-    let checkout = checkout_with(&project, "project = \"never-deployed\"");
+    let checkout = copy::with_manifest(&project, "project = \"never-deployed\"");
     let found = doctor_in(checkout.path());
     assert_eq!(rules(&found), ["not-deployed"], "{found:#?}");
     assert_eq!(found[0]["next"], "cargo xtask deploy");
 }
 
 fn health_path_wrong() {
-    let checkout = checkout_with("health_path = \"/health\"", "health_path = \"/api/nobody\"");
+    let checkout =
+        copy::with_manifest("health_path = \"/health\"", "health_path = \"/api/nobody\"");
     let found = doctor_in(checkout.path());
     assert_eq!(rules(&found), ["health-path"], "{found:#?}");
     assert!(found[0]["next"].as_str().unwrap().contains("health_path"));
@@ -291,26 +286,8 @@ fn crash_loop(service: &Deployed) {
     assert!(error["hint"].as_str().unwrap().contains(task), "{error}");
 }
 
-/// The sources of this checkout, with its manifest changed in one place.
-fn checkout_with(from: &str, to: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let cloned = Command::new("git")
-        .args(["clone", "--quiet", "--shared"])
-        .args([&root(), folder.path()])
-        .output()
-        .unwrap();
-    assert!(cloned.status.success(), "{cloned:?}");
-    let manifest = fs::read_to_string(root().join(app_gen_infra::MANIFEST_PATH)).unwrap();
-    assert!(manifest.contains(from), "{from}");
-    let path = folder.path().join(app_gen_infra::MANIFEST_PATH);
-    fs::write(path, manifest.replacen(from, to, 1)).unwrap();
-    folder
-}
-
 fn doctor_in(checkout: &Path) -> Vec<Value> {
-    let cloud = PathBuf::from(env!("CARGO_BIN_EXE_xtask")).with_file_name("xtask-aws");
-    let env = [("APP_GEN_XTASK_AWS", cloud.to_str().unwrap())];
-    let ran = live::Started::at(checkout, &DOCTOR, &env).ends_within(live::RUN);
+    let ran = live::Started::at(checkout, &DOCTOR, &[]).ends_within(live::RUN);
     findings(ran.code, &ran.json())
 }
 

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{CLOUD_REGISTRY, Checkout, registry};
+use common::{Checkout, instance, registry};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -13,7 +13,7 @@ struct Ecr {
     checkout: Checkout,
     repository: String,
     docker_config: tempfile::TempDir,
-    cloud: String,
+    cloud: &'static str,
 }
 
 impl Ecr {
@@ -23,7 +23,7 @@ impl Ecr {
             repository: checkout.repository("orchestrator"),
             checkout,
             docker_config: tempfile::tempdir().unwrap(),
-            cloud: common::xtask_aws(),
+            cloud: instance::xtask_aws(),
         }
     }
 
@@ -35,7 +35,7 @@ impl Ecr {
         ]
         .concat();
         let env = [
-            ("APP_GEN_XTASK_AWS", self.cloud.as_str()),
+            ("APP_GEN_XTASK_AWS", self.cloud),
             ("DOCKER_CONFIG", self.docker_config.path().to_str().unwrap()),
         ];
         let ran = self.checkout.run_with(&arguments, &env).expect_success();
@@ -43,7 +43,7 @@ impl Ecr {
     }
 
     fn digest_of(&self, tag: &str) -> Option<String> {
-        registry::digest_of(CLOUD_REGISTRY, &self.repository, tag)
+        registry::digest_of(instance::cloud_registry(), &self.repository, tag)
     }
 
     /// The engine's build cache of steps that name this checkout's repository.
@@ -67,7 +67,7 @@ impl Drop for Ecr {
 
 /// A call of the ECR API as AWS speaks it; the local cloud checks no signature.
 fn call(action: &str, body: &Value) -> Value {
-    ureq::post(format!("http://{CLOUD_REGISTRY}/"))
+    ureq::post(format!("http://{}/", instance::cloud_registry()))
         .header("content-type", "application/x-amz-json-1.1")
         .header(
             "x-amz-target",
@@ -89,6 +89,7 @@ fn call(action: &str, body: &Value) -> Value {
 fn ecr_holds_images_keys_tags_and_cache() {
     let ecr = Ecr::new();
     let repository = ecr.repository.as_str();
+    let cloud_registry = instance::cloud_registry();
     // Names of this test's own tell its steps from any other's in the engine's cache.
     ecr.checkout.replace(
         "server/Dockerfile",
@@ -113,7 +114,7 @@ fn ecr_holds_images_keys_tags_and_cache() {
     let key_tag = format!("key-{}", first["key"].as_str().unwrap());
     assert_eq!(
         first["reference"],
-        format!("{CLOUD_REGISTRY}/{repository}@{digest}")
+        format!("{cloud_registry}/{repository}@{digest}")
     );
     let described = call(
         "DescribeRepositories",
@@ -124,7 +125,7 @@ fn ecr_holds_images_keys_tags_and_cache() {
     let config = fs::read(ecr.docker_config.path().join("config.json")).unwrap();
     let config: Value = serde_json::from_slice(&config).unwrap();
     assert_eq!(
-        config["auths"][CLOUD_REGISTRY]["auth"],
+        config["auths"][cloud_registry]["auth"],
         token["authorizationData"][0]["authorizationToken"]
     );
 
@@ -140,7 +141,7 @@ fn ecr_holds_images_keys_tags_and_cache() {
         (&json!("present"), &first["digest"])
     );
     fs::remove_dir_all(ecr.checkout.path("target")).unwrap();
-    common::remove_images(&format!("{CLOUD_REGISTRY}/{repository}"));
+    common::remove_images(&format!("{cloud_registry}/{repository}"));
     assert!(ecr.build_cache("du").contains(repository));
     ecr.build_cache("prune");
     assert!(!ecr.build_cache("du").contains(repository));
@@ -161,7 +162,7 @@ fn ecr_holds_images_keys_tags_and_cache() {
     assert_eq!(second["state"], "built");
     assert!(
         said.contains(&format!(
-            "importing cache manifest from {CLOUD_REGISTRY}/{repository}:cache"
+            "importing cache manifest from {cloud_registry}/{repository}:cache"
         )),
         "{said}"
     );

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{Checkout, REGISTRY, Ran, registry};
+use common::{Checkout, Ran, instance, registry};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -291,7 +291,7 @@ fn a_source_that_each_compile_writes_is_named() {
         error["hint"].as_str().unwrap().contains("OUT_DIR"),
         "{error}"
     );
-    assert!(registry::tags(REGISTRY, &checkout.repository("orchestrator")).is_empty());
+    assert!(registry::tags(instance::registry(), &checkout.repository("orchestrator")).is_empty());
 }
 
 /// The only file below the folder that `keeps` says.
@@ -332,7 +332,7 @@ fn what_is_kept_is_not_believed_damaged() {
     ];
     for (number, (path, bytes)) in damages.into_iter().enumerate() {
         fs::write(path, bytes).unwrap();
-        registry::remove_tags(REGISTRY, &checkout.repository("orchestrator"));
+        registry::remove_tags(instance::registry(), &checkout.repository("orchestrator"));
         let ran = checkout.run(&BUILD);
         let again = app(&ran);
         assert_eq!(again["state"], "built");

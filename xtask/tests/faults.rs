@@ -11,7 +11,7 @@ mod common;
 
 use common::processes::Started;
 use common::registry::{self, Proxy};
-use common::{Checkout, REGISTRY, Ran};
+use common::{Checkout, Ran, instance};
 use serde_json::Value;
 use std::fs;
 use std::io::Read as _;
@@ -40,7 +40,7 @@ const BUILD: [&str; 3] = ["build", "orchestrator", "--json"];
 
 #[test]
 fn a_registry_that_goes_in_the_middle_of_a_push_leaves_no_tag() {
-    let proxy = Proxy::to(5000);
+    let proxy = Proxy::to_registry();
     let checkout = Checkout::with_registry_port(proxy.port());
     // A layer of its own, which no registry has and which cannot be packed smaller.
     let mut noise = vec![0; 8 * 1024 * 1024];
@@ -63,14 +63,14 @@ fn a_registry_that_goes_in_the_middle_of_a_push_leaves_no_tag() {
     );
     assert!(text.contains("failed to build or push"), "{text}");
     let repository = checkout.repository("orchestrator");
-    assert!(registry::tags(REGISTRY, &repository).is_empty());
+    assert!(registry::tags(instance::registry(), &repository).is_empty());
 
     proxy.heal();
     let built = app(checkout.run(&BUILD));
     assert_eq!(built["state"], "built");
     let tag = format!("key-{}", built["key"].as_str().unwrap());
     assert_eq!(
-        registry::digest_of(REGISTRY, &repository, &tag).as_deref(),
+        registry::digest_of(instance::registry(), &repository, &tag).as_deref(),
         built["digest"].as_str()
     );
     assert_eq!(
@@ -184,7 +184,7 @@ fn a_binary_that_needs_a_newer_libc_is_refused() {
     checkout.replace("app-gen-infra/platform.toml", "\"2.41\"", "\"2.10\"");
     let repository = checkout.repository("orchestrator");
     let refused = || {
-        registry::remove_tags(REGISTRY, &repository);
+        registry::remove_tags(instance::registry(), &repository);
         let ran = checkout.run(&BUILD);
         let error = error(&ran);
         assert_eq!(error["exit_code"], 5);
@@ -196,7 +196,7 @@ fn a_binary_that_needs_a_newer_libc_is_refused() {
     refused();
     fs::remove_dir_all(checkout.path("target")).unwrap();
     refused();
-    assert!(registry::tags(REGISTRY, &repository).is_empty());
+    assert!(registry::tags(instance::registry(), &repository).is_empty());
 }
 
 /// A folder of links to the programs of the `PATH`, less some.
@@ -233,7 +233,7 @@ fn a_missing_tool_is_named() {
         assert!(error.to_string().contains(tool), "{error}");
         assert!(error["hint"].as_str().unwrap().contains(hint), "{error}");
     }
-    assert!(registry::tags(REGISTRY, &checkout.repository("orchestrator")).is_empty());
+    assert!(registry::tags(instance::registry(), &checkout.repository("orchestrator")).is_empty());
 }
 
 #[test]

@@ -145,11 +145,7 @@ fn no_command_asks_where_nobody_is() {
     let port = free.local_addr().unwrap().port();
     drop(free);
     let checkout = Checkout::with_registry_port(port);
-    checkout.replace(
-        "app-gen-infra/platform.toml",
-        "cloud_port = 4566",
-        &format!("cloud_port = {}", port + 1),
-    );
+    checkout.set_cloud_port(port + 1);
     let state = checkout.path("state").display().to_string();
     let env = [
         ("XDG_STATE_HOME", state.as_str()),

@@ -7,7 +7,7 @@ mod common;
 
 use common::processes::{Started, command_lines_with, processes_of, wait_for};
 use common::registry::{self, Proxy};
-use common::{Checkout, REGISTRY};
+use common::{Checkout, instance};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
@@ -25,7 +25,7 @@ fn assert_stopped(checkout: &Checkout, build: &mut Started) {
     assert_eq!(ran.code, 130, "{ran:?}");
     assert_eq!(ran.json()["error"]["exit_code"], 130);
     assert_eq!(processes_of(checkout.root()), Vec::<String>::new());
-    assert!(registry::tags(REGISTRY, &checkout.repository("orchestrator")).is_empty());
+    assert!(registry::tags(instance::registry(), &checkout.repository("orchestrator")).is_empty());
 }
 
 /// Builds, and returns what the image prints.
@@ -107,7 +107,7 @@ fn ctrl_c_while_a_large_file_is_hashed() {
 
 #[test]
 fn ctrl_c_during_the_push() {
-    let proxy = Proxy::to(5000);
+    let proxy = Proxy::to_registry();
     let checkout = Checkout::with_registry_port(proxy.port());
     let mut noise = vec![0; 8 * 1024 * 1024];
     fs::File::open("/dev/urandom")
@@ -158,8 +158,8 @@ fn a_killed_build_leaves_nothing_that_spoils_the_next_one() {
 #[test]
 fn cleanup_ends_what_a_killed_build_left_and_no_build_that_lives() {
     let checkout = Checkout::new();
-    // Neither a validate of this machine nor its cloud is to be cleaned up.
-    checkout.replace("app-gen-infra/platform.toml", "4566", "1");
+    // Neither a validate of another test nor its cloud is to be cleaned up.
+    checkout.set_cloud_port(1);
     let state = tempfile::tempdir().unwrap();
     let cleanup = || {
         let env = [("XDG_STATE_HOME", state.path().to_str().unwrap())];

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::{Checkout, REGISTRY, docker, ran, registry, remove_images};
+use common::{Checkout, docker, instance, ran, registry, remove_images};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -152,7 +152,7 @@ impl Table {
 
 impl Drop for Table {
     fn drop(&mut self) {
-        registry::remove_tags(REGISTRY, &self.base_repository());
+        registry::remove_tags(instance::registry(), &self.base_repository());
         remove_images(&format!(
             "{}/{}",
             self.checkout.registry(),

@@ -5,11 +5,10 @@
 
 mod common;
 
+use common::instance;
 use common::machine::{Machine, answers};
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use xtask_core::context::Context;
-use xtask_core::report::{Report, Verbosity};
 use xtask_machine::ministack;
 use xtask_machine::ministack::task_containers;
 
@@ -113,8 +112,7 @@ fn down_removes_the_containers_of_its_own_tasks_only() {
 #[test]
 fn containers_of_another_cloud_with_the_same_names_are_not_ours() {
     let machine = Machine::new();
-    let report = Report::new(false, Verbosity::Quiet);
-    let context = Context::at(machine.checkout.root().to_owned(), "local", true, report).unwrap();
+    let context = instance::context(machine.checkout.root());
     let arn = |what: &str| format!("arn:aws:ecs:us-east-1:{}:{what}", ministack::ACCOUNT);
     let task = arn(&format!("task/{}/1", machine.cloud_port));
     let cluster = machine.cloud_port.to_string();
@@ -153,13 +151,21 @@ fn a_taken_port_is_named_with_its_holder_and_its_key() {
     let _cloud = TcpListener::bind((Ipv4Addr::LOCALHOST, machine.cloud_port)).unwrap();
     let _registry = TcpListener::bind((Ipv4Addr::LOCALHOST, machine.registry_port)).unwrap();
     for (command, port, key) in [
-        (&["cloud", "up"][..], machine.cloud_port, "local.cloud_port"),
+        (
+            &["cloud", "up"][..],
+            machine.cloud_port,
+            "local_test.cloud_port",
+        ),
         (
             &["setup", "--yes"],
             machine.registry_port,
-            "local.registry_port",
+            "local_test.registry_port",
         ),
-        (&["build"], machine.registry_port, "local.registry_port"),
+        (
+            &["build"],
+            machine.registry_port,
+            "local_test.registry_port",
+        ),
     ] {
         let refused = machine.run(&[command, &["--json"]].concat());
         assert_eq!(refused.code, 8, "{refused:?}");
@@ -183,7 +189,10 @@ fn a_taken_port_is_named_with_its_holder_and_its_key() {
         .unwrap();
     assert_eq!(row["ok"], false);
     assert!(
-        row["fix"].as_str().unwrap().contains("local.registry_port"),
+        row["fix"]
+            .as_str()
+            .unwrap()
+            .contains("local_test.registry_port"),
         "{row}"
     );
 }

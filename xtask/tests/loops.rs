@@ -21,7 +21,7 @@ use serde_json::Value;
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// What a line of a loop may end with besides 0: what it is there to find.
 const FINDINGS: [i32; 2] = [9, 12];
@@ -41,10 +41,7 @@ fn lines_of(name: &str) -> VecDeque<String> {
 
 /// What a line ends with, and its answer: the last object on standard output.
 fn follow(line: &str, stdin: Stdio) -> (i32, Value) {
-    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .args(line.split_whitespace())
-        .current_dir(root())
-        .env_remove("CI")
+    let output = live::command(&root(), &line.split_whitespace().collect::<Vec<_>>())
         .stdin(stdin)
         .output()
         .unwrap();

@@ -10,7 +10,7 @@
 mod common;
 
 use common::machine::Machine;
-use common::{Ran, docker, ran, registry, remove_images, xtask_aws};
+use common::{Ran, docker, instance, ran, registry, remove_images};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,7 +23,7 @@ use xtask_docker::registry::Repository;
 /// One program of four versions, each built and released.
 struct Platform {
     machine: Machine,
-    cloud: String,
+    cloud: &'static str,
     /// Of image `orchestrator`, in the order of builds.
     built: Vec<Value>,
 }
@@ -32,7 +32,7 @@ impl Platform {
     fn new() -> Self {
         let mut platform = Self {
             machine: Machine::new(),
-            cloud: xtask_aws(),
+            cloud: instance::xtask_aws(),
             built: Vec::new(),
         };
         platform.xtask(&["setup", "--yes"]);
@@ -71,14 +71,14 @@ impl Platform {
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
-        let cloud = [("APP_GEN_XTASK_AWS", self.cloud.as_str())];
+        let cloud = [("APP_GEN_XTASK_AWS", self.cloud)];
         self.machine.run_with(arguments, &cloud)
     }
 
     /// What `xtask-aws` answers; `stdin` is given to it.
     fn call(&self, arguments: &[&str], stdin: &str) -> Value {
         let endpoint = format!("http://127.0.0.1:{}", self.machine.cloud_port);
-        let mut child = Command::new(&self.cloud)
+        let mut child = Command::new(self.cloud)
             .args(["--env", "local", "--endpoint", &endpoint, "--manifest"])
             .arg(self.machine.checkout.path(app_gen_infra::MANIFEST_PATH))
             .args(arguments)

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::Checkout;
+use common::{Checkout, instance};
 use serde_json::Value;
 use std::net::TcpListener;
 
@@ -26,9 +26,9 @@ fn a_faulty_manifest_is_named_by_file_line_and_key() {
             "app-gen-infra/platform.toml:5: `platfrom`: unknown field",
         ),
         (
-            "web_port = 5173",
-            "web_port = 5013",
-            "`local.web_port`: port 5013 is also local.api_port",
+            "web_port = 4",
+            "web_port = 3",
+            "`local.web_port`: port 3 is also local.api_port",
         ),
         (
             "dockerfile = \"tool/Dockerfile\"",
@@ -96,7 +96,7 @@ fn a_port_taken_by_something_else_names_the_key_that_moves_it() {
     assert_eq!(error["exit_code"], 8);
     let text = format!("{error}");
     assert!(text.contains(&port.to_string()), "{text}");
-    assert!(text.contains("local.registry_port"), "{text}");
+    assert!(text.contains("local_test.registry_port"), "{text}");
 }
 
 #[test]
@@ -121,11 +121,10 @@ fn a_required_secret_that_does_not_exist_is_named() {
         "GENERATOR_PROVIDER = \"template\" }",
         "GENERATOR_PROVIDER = \"claude\" }",
     );
-    let cloud = common::xtask_aws();
-    let env = [("APP_GEN_XTASK_AWS", cloud.as_str())];
+    let env = [("APP_GEN_XTASK_AWS", instance::xtask_aws())];
     let error = error(&checkout, &["secrets", "materialize", "generator"], &env);
     assert_eq!(error["exit_code"], 9, "{error}");
     let text = error["message"].as_str().unwrap();
     assert!(text.contains("CLAUDE_CODE_OAUTH_TOKEN"), "{text}");
-    assert!(!checkout.path("target/xtask/secrets").exists());
+    assert!(!checkout.path("target/xtask/test/secrets").exists());
 }

@@ -11,7 +11,7 @@ mod common;
 
 use common::command_lines::CommandLines;
 use common::processes::{Started, processes_of, wait_for};
-use common::{Checkout, Ran};
+use common::{Checkout, Ran, instance};
 use rustix::process::Signal;
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -26,7 +26,7 @@ const END_BOUND: Duration = Duration::from_secs(15);
 /// A checkout in a mode that needs a secret, which is set.
 struct Vault {
     checkout: Checkout,
-    cloud: String,
+    cloud: &'static str,
     value: String,
     watch: CommandLines,
 }
@@ -42,7 +42,7 @@ impl Vault {
         // What a shell, JSON or an environment file could take for something else.
         let value = format!("{name}-{}-'\"$HOME`id`\\n#=ä", std::process::id());
         let vault = Self {
-            cloud: common::xtask_aws(),
+            cloud: instance::xtask_aws(),
             watch: CommandLines::watch(&[&format!("{name}-{}", std::process::id())]),
             checkout,
             value,
@@ -82,6 +82,7 @@ impl Vault {
             .args(["--quiet", "--return", "--command", &line, "/dev/null"])
             .current_dir(self.checkout.root())
             .envs(self.env())
+            .envs([instance::VARIABLE])
             .env_remove("CI")
             .env_remove("GITHUB_ACTIONS")
             .stdin(Stdio::piped())
@@ -107,7 +108,7 @@ impl Vault {
     }
 
     fn env(&self) -> [(&str, &str); 1] {
-        [("APP_GEN_XTASK_AWS", self.cloud.as_str())]
+        [("APP_GEN_XTASK_AWS", self.cloud)]
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
@@ -127,7 +128,7 @@ impl Vault {
 
     /// The secrets files of the checkout.
     fn files(&self) -> Vec<PathBuf> {
-        fs::read_dir(self.checkout.path("target/xtask/secrets"))
+        fs::read_dir(self.checkout.path("target/xtask/test/secrets"))
             .into_iter()
             .flatten()
             .map(|item| item.unwrap().path())
@@ -148,8 +149,9 @@ impl Vault {
 impl Drop for Vault {
     fn drop(&mut self) {
         let manifest = self.checkout.path("app-gen-infra/platform.toml");
-        let removed = std::process::Command::new(&self.cloud)
-            .args(["--env", "local", "--endpoint", "http://127.0.0.1:4566"])
+        let removed = std::process::Command::new(self.cloud)
+            .args(["--env", "local"])
+            .envs([instance::VARIABLE])
             .arg("--manifest")
             .arg(manifest)
             .args(["secrets", "remove", "generator"])

@@ -12,16 +12,15 @@ mod live;
 
 use common::Checkout;
 use live::{
-    Ran, Started, alone, assert_nothing_left, docker, generators, jobs, of_project, platform, run,
+    Ran, Started, alone, assert_nothing_left, docker, generators, instance, jobs, of_project,
+    platform, run,
 };
 use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
-use xtask_core::paths;
 use xtask_machine::daemon::Record;
 
 const FORCED: [&str; 3] = ["validate", "--force", "--json"];
@@ -164,7 +163,8 @@ fn a_cloud_that_is_killed_is_named_and_started_again() {
     let mut validate = Started::new(&FORCED);
     validate.says("event | 1");
     let name = format!("run/cloud-{}.json", platform().local.cloud_port.get_ref());
-    let record = paths::state().unwrap().join(name);
+    let state = instance::context(&live::root()).state_folder();
+    let record = state.unwrap().join(name);
     Record::read(&record).unwrap().kill();
     let ran = validate.ends_within(Duration::from_secs(60));
     assert!([6, 8].contains(&ran.code), "{ran:#?}");
@@ -191,7 +191,7 @@ fn a_taken_port_is_named_with_its_key() {
         "{message}"
     );
     let hint = error["hint"].as_str().unwrap();
-    assert!(hint.contains("local.validate_port"), "{hint}");
+    assert!(hint.contains("local_test.validate_port"), "{hint}");
     assert_nothing_left("a validate whose port is taken");
 }
 
@@ -239,10 +239,9 @@ impl Drop for Kept {
 
 /// The tasks that the validate cluster knows, by ARN.
 fn tasks() -> BTreeSet<String> {
-    let binary = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("xtask-aws");
-    let endpoint = format!("http://127.0.0.1:{}", platform().local.cloud_port.get_ref());
-    let output = Command::new(binary)
-        .args(["--env", "local", "--endpoint", &endpoint, "--manifest"])
+    let output = Command::new(instance::xtask_aws())
+        .envs([instance::VARIABLE])
+        .args(["--env", "local", "--manifest"])
         .arg(live::root().join(app_gen_infra::MANIFEST_PATH))
         .args(["tasks", "--cluster", &live::cluster()])
         .output()
@@ -368,13 +367,14 @@ fn a_killed_orchestrator_loses_no_event_and_cleanup_takes_only_what_is_ours() {
     generators::hold_one(base);
     let cleaned = run(&["cleanup", "--json"]).expect_success();
     let removed = cleaned["removed"].to_string();
+    let project = platform().local.compose_project;
     for part in [
-        "container app-gen-validate-orchestrator-1",
-        "container app-gen-validate-database-1",
-        "\"task/",
-        &format!("cluster/{}", live::cluster()),
+        format!("container {project}-orchestrator-1"),
+        format!("container {project}-database-1"),
+        "\"task/".to_owned(),
+        format!("cluster/{}", live::cluster()),
     ] {
-        assert!(removed.contains(part), "{part} is not in {removed}");
+        assert!(removed.contains(&part), "{part} is not in {removed}");
     }
     assert_nothing_left("cleanup");
     let again: Ran = run(&["cleanup"]);

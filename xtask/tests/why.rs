@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Checkout, REGISTRY, registry};
+use common::{Checkout, instance, registry};
 use serde_json::{Value, json};
 use std::fs;
 use std::net::TcpListener;
@@ -77,7 +77,7 @@ fn a_plan_is_what_the_build_then_does() {
     assert!(!records(&checkout).exists());
     assert!(!checkout.path("target/xtask/prebuilt").exists());
     assert_eq!(
-        registry::tags(REGISTRY, &checkout.repository("orchestrator")),
+        registry::tags(instance::registry(), &checkout.repository("orchestrator")),
         [""; 0]
     );
 
@@ -113,7 +113,7 @@ fn a_plan_is_what_the_build_then_does() {
     // Compiled here, and gone from the registry.
     checkout.replace("server/src/main.rs", "two", "one");
     checkout.write("server/notes.txt", "a file of the context\n");
-    registry::remove_tags(REGISTRY, &checkout.repository("orchestrator"));
+    registry::remove_tags(instance::registry(), &checkout.repository("orchestrator"));
     let gone = plan(&checkout);
     assert_eq!(steps(&gone), ["reuse-binary", "pack", "push"]);
     assert_eq!((&gone["before"], &gone["why"]), (&gone["key"], &json!([])));

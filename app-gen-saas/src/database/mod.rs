@@ -7,6 +7,7 @@
 mod events;
 mod jobs;
 mod lease;
+mod migrations;
 mod progress;
 mod row;
 
@@ -15,7 +16,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
-use sqlx::migrate::Migrator;
 
 use crate::config::{DatabaseConfig, DatabaseKind};
 
@@ -24,9 +24,6 @@ pub use jobs::{Cancelled, NewJob};
 pub use lease::Lease;
 pub use progress::{Batch, GeneratorEvent, Outcome};
 pub use row::{Artifact, Job, Stop};
-
-static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
-static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// How long the start waits for a database that is still starting itself.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -72,11 +69,7 @@ impl Database {
             .connect_lazy(&url)
             .context("failed to read DATABASE_URL")?;
         wait_until_reachable(&pool).await?;
-        let migrations = match config.kind {
-            DatabaseKind::Sqlite => &SQLITE_MIGRATIONS,
-            DatabaseKind::Postgres => &POSTGRES_MIGRATIONS,
-        };
-        migrations
+        migrations::of(config.kind)
             .run(&pool)
             .await
             .context("failed to migrate the database")?;

@@ -1,5 +1,5 @@
 //! The ECS launcher against the local cloud, whose tasks are real containers. Where it does not run:
-//! `cargo xtask cloud up`.
+//! `APP_GEN_LOCAL_INSTANCE=test cargo xtask cloud up`.
 
 use aws_sdk_cloudwatchlogs::Client as Logs;
 use aws_sdk_ecs::Client as Ecs;
@@ -8,15 +8,28 @@ use aws_sdk_ecs::types::{
 };
 use futures::StreamExt as _;
 use serde_json::{Value, json};
+use std::sync::LazyLock;
 use std::time::Duration;
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::support::binary::Binary;
-use crate::support::client::{SentEvent, assert_whole, messages, outline, sent_events};
+use crate::support::client::{
+    SentEvent, assert_whole, http_client, messages, outline, sent_events,
+};
 
-const ENDPOINT: &str = "http://127.0.0.1:4566";
 const IMAGE: &str = "debian:trixie-slim";
+
+/// Where the local cloud of the tests answers. One line of the manifest needs no reader of it, which
+/// would have these tests compiled with other dependencies than the binary.
+static ENDPOINT: LazyLock<String> = LazyLock::new(|| {
+    let manifest = std::fs::read_to_string("../app-gen-infra/platform.toml").unwrap();
+    let (_, table) = manifest.split_once("[local_test]").unwrap();
+    let port = table
+        .lines()
+        .find_map(|line| line.strip_prefix("cloud_port = "));
+    format!("http://127.0.0.1:{}", port.unwrap())
+});
 
 /// What every generator begins with here.
 const PRELUDE: &str = r#"
@@ -48,18 +61,19 @@ impl Cloud {
             aws_sdk_ecs::config::Credentials::new("local", "local", None, None, "test");
         let sdk = aws_config::SdkConfig::builder()
             .behavior_version(aws_config::BehaviorVersion::latest())
-            .endpoint_url(ENDPOINT)
+            .endpoint_url(&*ENDPOINT)
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
             .region(aws_config::Region::new("us-east-1"))
             .credentials_provider(aws_sdk_ecs::config::SharedCredentialsProvider::new(
                 credentials,
             ))
             .build();
         let (ecs, logs) = (Ecs::new(&sdk), Logs::new(&sdk));
-        let put = reqwest::Client::new().put(format!("{ENDPOINT}/{name}"));
+        let put = http_client().put(format!("{}/{name}", *ENDPOINT));
         let response = put
             .send()
             .await
-            .expect("the local cloud does not answer: cargo xtask cloud up");
+            .expect("the local cloud of the tests does not answer: see the top of this file");
         assert!(response.status().is_success(), "{response:?}");
         ecs.create_cluster()
             .cluster_name(&name)
@@ -109,7 +123,7 @@ impl Cloud {
     async fn orchestrator(&self) -> Binary {
         let name = || self.name.clone();
         Binary::start(&[
-            ("AWS_ENDPOINT_URL", ENDPOINT.to_owned()),
+            ("AWS_ENDPOINT_URL", ENDPOINT.clone()),
             ("AWS_ACCESS_KEY_ID", "local".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
             ("AWS_REGION", "us-east-1".to_owned()),
@@ -145,7 +159,7 @@ impl Cloud {
     }
 
     async fn remove(self) {
-        let (http, bucket) = (reqwest::Client::new(), format!("{ENDPOINT}/{}", self.name));
+        let (http, bucket) = (http_client(), format!("{}/{}", *ENDPOINT, self.name));
         let list = http
             .get(&bucket)
             .send()
@@ -315,7 +329,7 @@ async fn artifact_from_the_bucket() {
     let bytes: Vec<u8> = (0..2_500_000_u32)
         .map(|number| number.to_le_bytes()[1])
         .collect();
-    let url = format!("{ENDPOINT}/{}/jobs/{id}/app.zip", cloud.name);
+    let url = format!("{}/{}/jobs/{id}/app.zip", *ENDPOINT, cloud.name);
     let put = client.http.put(url).body(bytes.clone()).send();
     assert!(put.await.unwrap().status().is_success());
     let response = client.get(&path).await;

@@ -192,6 +192,35 @@ impl<T, E: Into<anyhow::Error>> FailureContext<T> for Result<T, E> {
     }
 }
 
+/// How alike two names must be before one is suggested for the other; clap asks for as much.
+const ALIKE: f64 = 0.7;
+
+/// The refusal of a name that nothing has. `kind` says what the name should have named: "image",
+/// "key of secret `generator`". The hint suggests the most similar name and lists all of them.
+pub fn unknown<S: AsRef<str>>(
+    kind: &str,
+    name: &str,
+    known: impl IntoIterator<Item = S>,
+) -> Failure {
+    let known: Vec<S> = known.into_iter().collect();
+    let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
+    let nearest = known
+        .iter()
+        .map(|&candidate| (strsim::jaro(name, candidate), candidate))
+        .filter(|&(likeness, _)| likeness > ALIKE)
+        .max_by(|one, other| one.0.total_cmp(&other.0));
+    let hint = match (nearest, known.is_empty()) {
+        (_, true) => format!("no {kind} exists"),
+        (None, _) => format!("name one of: {}", known.join(", ")),
+        (Some((_, nearest)), _) if known.len() == 1 => format!("did you mean `{nearest}`?"),
+        (Some((_, nearest)), _) => format!(
+            "did you mean `{nearest}`? Otherwise name one of: {}",
+            known.join(", ")
+        ),
+    };
+    Failure::new(Code::Usage, format!("there is no {kind} named `{name}`")).hint(hint)
+}
+
 /// What `main` prints and returns for an error.
 #[derive(Debug, serde::Serialize)]
 pub struct Rendered {
@@ -292,6 +321,31 @@ mod tests {
             Rendered::new(&failure.into()).exit_code
         };
         assert_eq!([2, 137, 0, -1, 256].map(exit_code), [2, 137, 1, 1, 1]);
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_the_nearest_and_with_all() {
+        let refused = |name, known: &[&str]| {
+            let rendered = Rendered::new(&unknown("service", name, known).into());
+            assert_eq!(rendered.exit_code, Code::Usage as u8);
+            format!("{}; {}", rendered.message, rendered.hint.unwrap())
+        };
+        let both = ["generator", "orchestrator"];
+        insta::assert_snapshot!(
+            [
+                refused("orchestra", &both),
+                refused("database", &both),
+                refused("generatr", &both[..1]),
+                refused("web", &[]),
+            ]
+            .join("\n"),
+            @r"
+        there is no service named `orchestra`; did you mean `orchestrator`? Otherwise name one of: generator, orchestrator
+        there is no service named `database`; name one of: generator, orchestrator
+        there is no service named `generatr`; did you mean `generator`?
+        there is no service named `web`; no service exists
+        "
+        );
     }
 
     #[test]

@@ -13,3 +13,4 @@ pub mod paths;
 pub mod questions;
 pub mod report;
 pub mod side_by_side;
+pub mod wait;

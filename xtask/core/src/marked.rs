@@ -8,20 +8,20 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The variable; its value names the checkout, or what of it the process belongs to.
+/// The variable; its value names the folder of whatever the process works for.
 pub const VARIABLE: &str = "APP_GEN_STARTED_BY_CHECKOUT";
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The mark of a checkout.
+/// The mark of a folder: that of a checkout's instance, or one that a build works in.
 #[must_use]
-pub fn value(root: &Path) -> String {
-    digest_bytes(root.as_os_str().as_bytes())[..16].to_owned()
+pub fn value(folder: &Path) -> String {
+    digest_bytes(folder.as_os_str().as_bytes())[..16].to_owned()
 }
 
-/// Processes that carry the checkout's mark, less this one.
+/// Processes that carry the folder's mark, without this one.
 #[must_use]
-pub fn find(root: &Path) -> Vec<i32> {
-    find_with(&value(root))
+pub fn find(folder: &Path) -> Vec<i32> {
+    find_with(&value(folder))
 }
 
 fn find_with(value: &str) -> Vec<i32> {
@@ -41,9 +41,9 @@ fn find_with(value: &str) -> Vec<i32> {
         .collect()
 }
 
-/// Ends the checkout's: asked first, killed after five seconds. Returns how many there were.
-pub fn end(root: &Path) -> usize {
-    end_with(&value(root))
+/// Ends the folder's: asked first, killed after five seconds. Returns how many there were.
+pub fn end(folder: &Path) -> usize {
+    end_with(&value(folder))
 }
 
 /// Ends those that carry a mark of this value; as [`end`].
@@ -65,7 +65,7 @@ pub fn end_with(value: &str) -> usize {
     found.len()
 }
 
-/// Ends the checkout's processes when dropped: generators leave the process
+/// Ends the folder's processes when dropped: generators leave the process
 /// group of their orchestrator, so that they survive its restarts.
 pub struct EndOnDrop(pub PathBuf);
 

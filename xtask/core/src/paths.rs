@@ -2,6 +2,8 @@
 
 use crate::error::{Code, Failure};
 use anyhow::Context as _;
+use app_gen_infra::Instance;
+use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -27,7 +29,7 @@ pub fn checkout_root(start: &Path) -> Result<PathBuf, Failure> {
         })
 }
 
-/// Records and caches of one checkout: `target/xtask`.
+/// Caches of one checkout, which both of its instances share: `target/xtask`.
 #[must_use]
 pub fn cache_folder(root: &Path) -> PathBuf {
     root.join("target/xtask")
@@ -41,8 +43,17 @@ pub fn debug_binary(root: &Path, name: &str) -> PathBuf {
     root.join(target).join("debug").join(name)
 }
 
-/// State of this user, shared by all checkouts: engine, registry, local cloud.
-/// `$XDG_STATE_HOME/app-gen`, by default `~/.local/state/app-gen`.
+/// The folder below `shared` that only this instance writes to.
+#[must_use]
+pub fn of_instance(shared: PathBuf, instance: Instance) -> PathBuf {
+    match instance.folder() {
+        Some(name) => shared.join(name),
+        None => shared,
+    }
+}
+
+/// What all checkouts and instances of this user share: the engine, and the programs that are
+/// installed. `$XDG_STATE_HOME/app-gen`, by default `~/.local/state/app-gen`.
 ///
 /// # Errors
 /// Neither `XDG_STATE_HOME` nor `HOME` is set.
@@ -75,6 +86,20 @@ pub fn remove_folder(folder: &Path) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// The file that a shell executes for `program`, where `path` is its `PATH`.
+#[must_use]
+pub fn program(program: &OsStr, path: &OsStr) -> Option<PathBuf> {
+    let is_a_path = Path::new(program).components().count() > 1;
+    let named = is_a_path.then(|| PathBuf::from(program));
+    let searched = std::env::split_paths(path)
+        .filter(|_| !is_a_path)
+        .map(|folder| folder.join(program));
+    named
+        .into_iter()
+        .chain(searched)
+        .find(|candidate| is_executable(candidate))
 }
 
 /// Whether there is a file at `path` that may be executed.

@@ -165,9 +165,9 @@ mod tests {
                 env.env(name, "theirs")
             });
         let names = theirs.iter().map(OsString::from);
-        let text = only_for_local_cloud(env, &context("local"), names)
-            .read()
-            .unwrap();
+        let context = context("local");
+        let endpoint = format!("AWS_ENDPOINT_URL={}", ministack::endpoint(&context));
+        let text = only_for_local_cloud(env, &context, names).read().unwrap();
         let mut lines: Vec<&str> = text
             .lines()
             .filter(|line| !line.starts_with("PATH="))
@@ -178,7 +178,7 @@ mod tests {
             [
                 "AWS_ACCESS_KEY_ID=local",
                 "AWS_CONFIG_FILE=/dev/null",
-                "AWS_ENDPOINT_URL=http://127.0.0.1:4566",
+                &endpoint,
                 "AWS_REGION=us-east-1",
                 "AWS_SECRET_ACCESS_KEY=local",
                 "AWS_SHARED_CREDENTIALS_FILE=/dev/null",

@@ -16,7 +16,6 @@ use xtask_core::atomic_file::write_atomically;
 use xtask_core::error::{Code, Failure};
 use xtask_core::interrupt;
 use xtask_core::marked;
-use xtask_core::paths;
 
 /// How many last lines of the log an error quotes.
 const QUOTED_LINES: usize = 12;
@@ -65,16 +64,10 @@ pub struct Launch {
 }
 
 impl Daemon {
-    /// The service of this name: `run/<name>.json` and `logs/<name>.log` in the state folder.
+    /// The service of this name: `run/<name>.json` and `logs/<name>.log` in a state folder.
     /// `reach` says whether its children end with it by our doing or by its own.
-    ///
-    /// # Errors
-    /// There is no state folder.
-    pub fn new(name: impl Into<String>, reach: Reach) -> Result<Self, Failure> {
-        Ok(Self::below(&paths::state()?, name, reach))
-    }
-
-    fn below(state: &Path, name: impl Into<String>, reach: Reach) -> Self {
+    #[must_use]
+    pub fn new(state: &Path, name: impl Into<String>, reach: Reach) -> Self {
         let name = name.into();
         Self {
             record: state.join("run").join(format!("{name}.json")),
@@ -264,7 +257,7 @@ mod tests {
     #[test]
     fn a_service_is_started_found_again_and_stopped() {
         let state = tempfile::tempdir().unwrap();
-        let daemon = Daemon::below(state.path(), "sleeper", Reach::Group);
+        let daemon = Daemon::new(state.path(), "sleeper", Reach::Group);
         assert_eq!(daemon.process(), None);
         let identity = daemon
             .start(&launch("sleep 600 & echo ready; wait"))
@@ -274,7 +267,7 @@ mod tests {
                 !daemon.log_tail().is_empty()
             })
             .unwrap();
-        let again = Daemon::below(state.path(), "sleeper", Reach::Group);
+        let again = Daemon::new(state.path(), "sleeper", Reach::Group);
         assert_eq!(again.process(), Some(identity.clone()));
         assert!(again.stop(Duration::from_secs(5)));
         assert!(!identity.is_alive());
@@ -285,7 +278,7 @@ mod tests {
     #[test]
     fn a_service_that_ends_at_once_is_an_error_with_its_last_words() {
         let state = tempfile::tempdir().unwrap();
-        let daemon = Daemon::below(state.path(), "failing", Reach::Process);
+        let daemon = Daemon::new(state.path(), "failing", Reach::Process);
         let error = daemon
             .start(&launch("echo no disk; exit 3"))
             .and_then(|identity| daemon.wait_ready(&identity, Duration::from_secs(10), || false))
@@ -296,7 +289,7 @@ mod tests {
     #[test]
     fn a_damaged_record_names_nobody() {
         let state = tempfile::tempdir().unwrap();
-        let daemon = Daemon::below(state.path(), "x", Reach::Process);
+        let daemon = Daemon::new(state.path(), "x", Reach::Process);
         write_atomically(&daemon.record, b"{\"pid\":1").unwrap();
         assert_eq!(daemon.process(), None);
     }

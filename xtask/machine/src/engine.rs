@@ -156,7 +156,7 @@ pub fn start(context: &Context) -> anyhow::Result<()> {
             "builder": { "gc": { "enabled": true, "policy": rules } },
         }))?,
     )?;
-    let daemon = Daemon::new("engine", Reach::Process)?;
+    let daemon = Daemon::new(&paths::state()?, "engine", Reach::Process);
     let identity = daemon.start(&Launch {
         program: dockerd,
         args: vec!["--config-file".into(), config.into()],
@@ -172,7 +172,7 @@ pub fn start(context: &Context) -> anyhow::Result<()> {
 /// There is no state folder.
 pub fn stop() -> Result<bool, Failure> {
     // Its containers are stopped one after the other, ten seconds each at most.
-    Ok(Daemon::new("engine", Reach::Process)?.stop(Duration::from_secs(60)))
+    Ok(Daemon::new(&paths::state()?, "engine", Reach::Process).stop(Duration::from_secs(60)))
 }
 
 /// Whether the client finds the plugin `docker-<name>`.

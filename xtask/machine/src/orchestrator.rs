@@ -18,7 +18,7 @@ pub const LOG: &str = "api.log";
 /// Data and logs of `dev` in this checkout.
 #[must_use]
 pub fn dev_folder(context: &Context) -> PathBuf {
-    context.cache_folder().join("dev")
+    context.work_folder().join("dev")
 }
 
 /// Compiles the orchestrator and the generator, unoptimised.
@@ -54,7 +54,10 @@ pub fn environment(
     for name in ["artifacts", "logs"] {
         std::fs::create_dir_all(folder.join(name))?;
     }
-    let mark = (marked::VARIABLE.to_owned(), marked::value(&context.root));
+    let mark = (
+        marked::VARIABLE.to_owned(),
+        marked::value(&context.work_folder()),
+    );
     let mut generator = context.platform.generator().environment.clone();
     generator.extend(generator_secrets);
     generator.extend([mark.clone()]);

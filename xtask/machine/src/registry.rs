@@ -18,7 +18,6 @@ use xtask_core::http;
 use xtask_core::paths;
 
 const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-const PORT_KEY: &str = "local.registry_port";
 const ANSWER_BOUND: Duration = Duration::from_secs(3);
 const START_BOUND: Duration = Duration::from_secs(20);
 const COLLECT_BOUND: Duration = Duration::from_secs(300);
@@ -40,11 +39,11 @@ pub fn start(context: &Context) -> anyhow::Result<()> {
         return Ok(());
     }
     let port = *context.platform.local.registry_port.get_ref();
-    let daemon = daemon(port)?;
-    daemon.reclaim(HOST, port, is_ours);
+    let daemon = daemon(context)?;
+    daemon.reclaim(HOST, port, |words| is_ours(context, words));
     // One that holds the port and does not answer is no use.
     daemon.stop(STOP_GRACE);
-    net::require_free(HOST, port, PORT_KEY)?;
+    net::require_free(HOST, port, &port_key(context))?;
     let program = match installed() {
         Some(program) => program,
         None => {
@@ -55,7 +54,7 @@ pub fn start(context: &Context) -> anyhow::Result<()> {
     context
         .report
         .step(&format!("start the registry on {}", address(context)));
-    let config = config(port)?;
+    let config = config(context)?;
     // The registry reads YAML, of which JSON is a part.
     write_atomically(
         &config,
@@ -63,7 +62,7 @@ pub fn start(context: &Context) -> anyhow::Result<()> {
             "version": 0.1,
             "log": { "level": "warn", "accesslog": { "disabled": true } },
             "storage": {
-                "filesystem": { "rootdirectory": data()? },
+                "filesystem": { "rootdirectory": data(context)? },
                 "delete": { "enabled": true },
             },
             "http": { "addr": address(context) },
@@ -92,8 +91,8 @@ pub fn require(context: &Context) -> anyhow::Result<()> {
 /// There is no state folder.
 pub fn stop(context: &Context) -> Result<bool, Failure> {
     let port = *context.platform.local.registry_port.get_ref();
-    let daemon = daemon(port)?;
-    daemon.reclaim(HOST, port, is_ours);
+    let daemon = daemon(context)?;
+    daemon.reclaim(HOST, port, |words| is_ours(context, words));
     Ok(daemon.stop(STOP_GRACE))
 }
 
@@ -103,8 +102,8 @@ pub fn stop(context: &Context) -> Result<bool, Failure> {
 /// There is no state folder.
 pub fn is_running(context: &Context) -> Result<bool, Failure> {
     let port = *context.platform.local.registry_port.get_ref();
-    let daemon = daemon(port)?;
-    daemon.reclaim(HOST, port, is_ours);
+    let daemon = daemon(context)?;
+    daemon.reclaim(HOST, port, |words| is_ours(context, words));
     Ok(daemon.process().is_some())
 }
 
@@ -116,14 +115,13 @@ pub fn is_running(context: &Context) -> Result<bool, Failure> {
 /// It is not installed, or does not start again.
 pub fn collect_garbage(context: &Context) -> anyhow::Result<()> {
     let _lock = crate::setup_lock(context)?;
-    let port = *context.platform.local.registry_port.get_ref();
     let program = installed().context("the registry is not installed")?;
     context.report.step("make room in the registry");
     stop(context)?;
     let collected = overriding()
         .fold(Cmd::new(program), |cmd, name| cmd.env_remove(name))
         .arg("garbage-collect")
-        .arg(config(port)?)
+        .arg(config(context)?)
         .timeout(COLLECT_BOUND)
         .survives_interrupt()
         .read();
@@ -136,9 +134,10 @@ pub(super) fn probe(context: &Context) -> Finding {
         return Finding::ok(format!("answers on {}", address(context)));
     }
     let port = *context.platform.local.registry_port.get_ref();
-    let taken = net::owner(HOST, port).filter(|owner| !owner.is(is_ours));
+    let taken = net::owner(HOST, port).filter(|owner| !owner.is(|words| is_ours(context, words)));
     if let Some(owner) = taken {
-        return Finding::blocked(net::taken(port, &owner, PORT_KEY), net::way_out(PORT_KEY));
+        let key = port_key(context);
+        return Finding::blocked(net::taken(port, &owner, &key), net::way_out(&key));
     }
     if installed().is_some() {
         Finding::stopped("installed, not running")
@@ -154,13 +153,24 @@ fn answers(context: &Context) -> bool {
     })
 }
 
-fn daemon(port: u16) -> Result<Daemon, Failure> {
-    Daemon::new(format!("registry-{port}"), Reach::Process)
+fn daemon(context: &Context) -> Result<Daemon, Failure> {
+    let port = *context.platform.local.registry_port.get_ref();
+    let state = context.state_folder()?;
+    Ok(Daemon::new(
+        &state,
+        format!("registry-{port}"),
+        Reach::Process,
+    ))
 }
 
-/// Whether a command line serves a configuration of our state folder.
-fn is_ours(words: &[String]) -> bool {
-    let Ok(folder) = paths::state().map(|state| state.join("registry")) else {
+/// The key of the manifest that moves its port.
+fn port_key(context: &Context) -> String {
+    context.platform.local.key("registry_port")
+}
+
+/// Whether a command line serves a configuration of our instance.
+fn is_ours(context: &Context, words: &[String]) -> bool {
+    let Ok(folder) = folder(context) else {
         return false;
     };
     words
@@ -181,12 +191,21 @@ fn root() -> Result<PathBuf, Failure> {
 }
 
 /// Where it keeps what it is sent.
-pub fn data() -> Result<PathBuf, Failure> {
-    Ok(paths::state()?.join("registry/data"))
+///
+/// # Errors
+/// There is no state folder.
+pub fn data(context: &Context) -> Result<PathBuf, Failure> {
+    Ok(folder(context)?.join("data"))
 }
 
-fn config(port: u16) -> Result<PathBuf, Failure> {
-    Ok(paths::state()?.join(format!("registry/config-{port}.json")))
+fn config(context: &Context) -> Result<PathBuf, Failure> {
+    let port = context.platform.local.registry_port.get_ref();
+    Ok(folder(context)?.join(format!("config-{port}.json")))
+}
+
+/// What is this instance's; the program is everybody's.
+fn folder(context: &Context) -> Result<PathBuf, Failure> {
+    Ok(context.state_folder()?.join("registry"))
 }
 
 /// Variables that would override the configuration.

@@ -164,5 +164,5 @@ pub fn sweep(context: &Context) -> anyhow::Result<Vec<String>> {
 }
 
 fn folder(context: &Context) -> PathBuf {
-    context.cache_folder().join("secrets")
+    context.work_folder().join("secrets")
 }

@@ -3,7 +3,7 @@
 use crate::commands::command::{Answer, Changes, Command};
 use rustix::process::Pid;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 use xtask_core::cmd::Cmd;
@@ -47,15 +47,15 @@ impl Command for Args {
 
 fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let mut cleaned = Cleaned::default();
-    if lock::end_holder(&context.cache_folder().join("dev.lock"), HOLDER_GRACE)? {
+    if lock::end_holder(&context.work_folder().join("dev.lock"), HOLDER_GRACE)? {
         cleaned.removed.push("running `dev`".to_owned());
     }
-    let validate = paths::state()?.join("locks/validate");
+    let validate = context.state_folder()?.join("locks/validate");
     let of_another = lock::holder(&validate)?.filter(|&pid| !works_in(pid, &context.root));
     if of_another.is_none() && lock::end_holder(&validate, HOLDER_GRACE)? {
         cleaned.removed.push("running `validate`".to_owned());
     }
-    let processes = marked::end(&context.root)
+    let processes = marked::end(&context.work_folder())
         + prebuild::end_leftovers(context)
         + environment_lock::end_leftovers(context)?;
     if processes > 0 {
@@ -117,7 +117,7 @@ fn remove_images_and_caches(context: &Context, cleaned: &mut Cleaned) -> anyhow:
             }
         }
     }
-    for name in [
+    let caches = [
         "prebuilt",
         "cargo",
         "npm",
@@ -125,10 +125,10 @@ fn remove_images_and_caches(context: &Context, cleaned: &mut Cleaned) -> anyhow:
         "keys",
         "closures",
         "toolchain",
-        "validate",
-        "dev",
-    ] {
-        let folder: PathBuf = context.cache_folder().join(name);
+    ]
+    .map(|name| context.cache_folder().join(name));
+    let written = ["validate", "dev"].map(|name| context.work_folder().join(name));
+    for folder in caches.into_iter().chain(written) {
         if folder.exists() {
             std::fs::remove_dir_all(&folder)?;
             cleaned.removed.push(folder.display().to_string());

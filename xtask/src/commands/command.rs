@@ -2,6 +2,7 @@
 //! accepts, and its [`Command`] says what it changes, what it answers, and what it does.
 //! [`verbs!`] registers it; the command line, `help` and the table in AGENTS.md follow.
 
+use app_gen_infra::Instance;
 use serde::Serialize;
 use std::process::ExitCode;
 use xtask_core::context::Context;
@@ -17,6 +18,9 @@ pub(crate) trait Command: Sized {
     const ANSWER: Answer;
     /// What `--setup` installs and starts before the command runs.
     const SETUP: &'static [Part] = FOR_VALIDATE;
+    /// The instance of the environment `local` that the command works in, whatever the
+    /// variables of the process say.
+    const INSTANCE: Option<Instance> = None;
     /// Whether the secret files that killed commands left are removed before the command runs.
     const SWEEPS_SECRETS: bool = true;
 
@@ -75,7 +79,7 @@ impl Answer {
     }
 }
 
-/// What the commands say of themselves beyond what clap knows.
+/// What `help` and AGENTS.md know of the commands, beyond what clap knows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Description {
     Command {
@@ -114,7 +118,7 @@ impl<C: Command> Entry for C {
         if let Some(ended) = self.run_without_checkout(&report) {
             return ended;
         }
-        let context = Context::load(&global.env, global.yes, report)?;
+        let context = Context::load(C::INSTANCE, &global.env, global.yes, report)?;
         if C::SWEEPS_SECRETS {
             secrets::sweep(&context)?;
         }

@@ -44,11 +44,19 @@ impl Command for Args {
     );
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
-        let _lock = Lock::try_take(&context.cache_folder().join("dev.lock"), "a dev")?;
+        let _lock = Lock::try_take(&context.work_folder().join("dev.lock"), "a dev")?;
         let ports = &context.platform.local;
         let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
-        xtask_machine::net::require_free(loopback, *ports.api_port.get_ref(), "local.api_port")?;
-        xtask_machine::net::require_free(loopback, *ports.web_port.get_ref(), "local.web_port")?;
+        xtask_machine::net::require_free(
+            loopback,
+            *ports.api_port.get_ref(),
+            &ports.key("api_port"),
+        )?;
+        xtask_machine::net::require_free(
+            loopback,
+            *ports.web_port.get_ref(),
+            &ports.key("web_port"),
+        )?;
         xtask_machine::require(context, xtask_machine::FOR_DEV)?;
         let web = web_folder(context)?;
         let node_modules = xtask_image::packages::ensure(context, &web)?;
@@ -63,7 +71,7 @@ impl Command for Args {
         environment.extend(secrets::values(context, "orchestrator")?);
 
         // No process that is started below outlives this command.
-        let mark = marked::EndOnDrop(context.root.clone());
+        let mark = marked::EndOnDrop(context.work_folder());
         let changes = watch(context)?;
         orchestrator::compile(context)?;
         File::create(&log).with_context(|| format!("failed to create {}", log.display()))?;
@@ -157,7 +165,7 @@ fn start_page(context: &Context, web: &Path, node_modules: &Path) -> anyhow::Res
             "WEB_PORT",
             context.platform.local.web_port.get_ref().to_string(),
         )
-        .env(marked::VARIABLE, marked::value(&context.root))
+        .env(marked::VARIABLE, marked::value(&context.work_folder()))
         .spawn(&context.report, "web")
 }
 

@@ -1,12 +1,11 @@
 //! `cargo xtask exec SERVICE [-- COMMAND]`: runs a command or a shell inside a running task.
 
 use crate::commands::command::{Answer, Changes, Command};
-use crate::commands::selection::unknown;
 use serde::Serialize;
 use std::process::ExitCode;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure};
+use xtask_core::error::{Code, Failure, unknown};
 use xtask_operate::deploy::guards;
 use xtask_operate::running::answers;
 use xtask_operate::running::answers::Task;

@@ -2,14 +2,14 @@
 
 use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::one_of::one_of;
-use crate::commands::selection::{services_of_group, unknown};
+use crate::commands::selection::services_of_group;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure};
+use xtask_core::error::{Code, Failure, unknown};
 use xtask_operate::logs;
 use xtask_operate::logs::log_line::{Level, Painter, Record};
 use xtask_operate::logs::{Entry, Place, Wanted};

@@ -41,8 +41,8 @@ mod why;
 command::verbs! {
     Verb {
         "Build" {
-            Build(build::Args),
             Plan(plan::Args),
+            Build(build::Args),
             Why(why::Args),
             Inputs(inputs::Args),
             Bases(bases::Args),
@@ -52,28 +52,28 @@ command::verbs! {
         "Deploy" {
             Deploy(deploy::Args),
             Diff(diff::Args),
-            Rollback(rollback::Args),
-            Releases(releases::Args),
-            Promote(promote::Args),
             Outputs(outputs::Args),
-            Open(open::Args),
+            Releases(releases::Args),
+            Rollback(rollback::Args),
+            Promote(promote::Args),
             Cost(cost::Args),
             Unlock(unlock::Args),
             Destroy(destroy::Args),
         }
         "Operate" {
-            Status(status::Args),
             Doctor(doctor::Args),
+            Status(status::Args),
             Logs(logs::Args),
             Tasks(tasks::Args),
             Run(run::Args),
+            Stop(stop::Args),
             Exec(exec::Args),
             Restart(restart::Args),
             Scale(scale::Args),
-            Stop(stop::Args),
             #[command(subcommand)]
             Secrets(secrets::Verb),
             Prune(prune::Args),
+            Open(open::Args),
         }
         "This machine" {
             Setup(setup::Args),
@@ -82,8 +82,6 @@ command::verbs! {
             #[command(subcommand)]
             Cloud(cloud::Verb),
             Cleanup(cleanup::Args),
-        }
-        "Help" {
             Help(help::Args),
         }
     }

@@ -3,14 +3,13 @@
 
 use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::logs::{MANUAL_JOB, Printer};
-use crate::commands::selection::unknown;
 use anyhow::Context as _;
 use std::process::ExitCode;
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::macros::format_description;
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure};
+use xtask_core::error::{Code, Failure, unknown};
 use xtask_core::interrupt;
 use xtask_machine::aws;
 use xtask_operate::deploy;

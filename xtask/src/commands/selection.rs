@@ -1,7 +1,7 @@
 //! The services that a command works on: some by name, a group of platform.toml, or all.
 
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure};
+use xtask_core::error::{Failure, unknown};
 
 // Without a doc comment: clap would take it for the description of each command.
 #[derive(Debug, Default, Clone, clap::Args)]
@@ -24,7 +24,7 @@ impl Selection {
     /// The services, each once, in the order of the command line.
     ///
     /// # Errors
-    /// [`Code::Usage`] with the known names.
+    /// A name that no service has.
     pub(crate) fn services(&self, context: &Context) -> Result<Vec<String>, Failure> {
         if let Some(group) = &self.group {
             return services_of_group(context, group);
@@ -52,7 +52,7 @@ impl Selection {
 /// The services of a group.
 ///
 /// # Errors
-/// [`Code::Usage`] with the known groups.
+/// A name that no group has.
 pub(crate) fn services_of_group(context: &Context, group: &str) -> Result<Vec<String>, Failure> {
     let groups = &context.platform.groups;
     let services = groups
@@ -64,28 +64,11 @@ pub(crate) fn services_of_group(context: &Context, group: &str) -> Result<Vec<St
         .collect())
 }
 
-/// The failure of a name that is not in the manifest; its hint lists the known names.
-pub(crate) fn unknown<'a>(
-    kind: &str,
-    name: &str,
-    known: impl Iterator<Item = &'a String>,
-) -> Failure {
-    let known: Vec<&str> = known.map(String::as_str).collect();
-    let failure = Failure::new(
-        Code::Usage,
-        format!("no {kind} `{name}` in {}", app_gen_infra::MANIFEST_PATH),
-    );
-    match known.is_empty() {
-        true => failure.hint(format!("add a {kind} to {}", app_gen_infra::MANIFEST_PATH)),
-        false => failure.hint(format!("name one of: {}", known.join(", "))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::path::Path;
-    use xtask_core::error::Rendered;
+    use xtask_core::error::{Code, Rendered};
     use xtask_core::report::{Report, Verbosity};
 
     fn context() -> Context {
@@ -118,7 +101,10 @@ mod tests {
     fn unknown_names_are_refused_with_the_known_ones() {
         let rendered = selected(&["orchestra"], None).unwrap_err();
         assert_eq!(rendered.exit_code, Code::Usage as u8);
-        assert_eq!(rendered.hint.as_deref(), Some("name one of: orchestrator"));
+        assert_eq!(
+            rendered.hint.as_deref(),
+            Some("did you mean `orchestrator`?")
+        );
         let rendered = selected(&[], Some("agents")).unwrap_err();
         assert_eq!(rendered.hint.as_deref(), Some("name one of: web"));
     }

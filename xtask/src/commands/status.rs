@@ -239,7 +239,7 @@ fn alarms(alarms: &[Alarm]) -> String {
         })
         .collect();
     match loud.len() {
-        0 => format!("none of {} rings", alarms.len()),
+        0 => format!("all {} are quiet", alarms.len()),
         count => format!("{count} of {} ring{}", alarms.len(), loud.concat()),
     }
 }

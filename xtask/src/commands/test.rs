@@ -2,6 +2,7 @@
 
 use crate::commands::command::{Answer, Changes, Command};
 use anyhow::Context as _;
+use app_gen_infra::Instance;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -97,6 +98,7 @@ impl Command for Args {
     const CHANGES: Changes = Changes::Machine;
     const ANSWER: Answer = Answer::Object(r#"`{"steps":[{"step","seconds"}],"seconds"}`"#);
     const SETUP: &'static [Part] = FOR_TEST;
+    const INSTANCE: Option<Instance> = Some(Instance::Test);
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let steps: Vec<Step> = ALL
@@ -147,6 +149,7 @@ fn run_step(step: Step, context: &Context) -> anyhow::Result<()> {
         Cmd::new("cargo")
             .args(arguments)
             .folder(&context.root)
+            .env(Instance::VARIABLE, Instance::TEST)
             // GitHub does not fold groups within groups.
             .env_remove("GITHUB_ACTIONS")
             .timeout(STEP_TIMEOUT)
@@ -250,11 +253,11 @@ fn page(context: &Context) -> anyhow::Result<PathBuf> {
 fn browser(context: &Context) -> anyhow::Result<()> {
     orchestrator::compile(context)?;
     let page = page(context)?;
-    let folder = context.cache_folder().join("browser");
+    let folder = context.work_folder().join("browser");
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
     }
-    let _mark = marked::EndOnDrop(context.root.clone());
+    let _mark = marked::EndOnDrop(context.work_folder());
     // The port is free now. If another process takes it, the orchestrator fails to start.
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let mut environment = orchestrator::environment(context, &folder, port, BTreeMap::new())?;

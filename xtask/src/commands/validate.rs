@@ -14,7 +14,6 @@ use xtask_core::context::Context;
 use xtask_core::digest::digest_bytes;
 use xtask_core::error::{Code, Failure, FailureContext as _, Rendered};
 use xtask_core::lock::Lock;
-use xtask_core::paths;
 use xtask_image::build;
 use xtask_image::build::Outcome;
 use xtask_machine::aws;
@@ -92,7 +91,10 @@ fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
 /// # Errors
 /// As [`run`].
 pub(super) fn validate(args: &Args, context: &Context) -> anyhow::Result<(Validated, String)> {
-    let _lock = Lock::try_take(&paths::state()?.join("locks/validate"), "a validate")?;
+    let _lock = Lock::try_take(
+        &context.state_folder()?.join("locks/validate"),
+        "a validate",
+    )?;
     check_secrets(context)?;
     let names = build::select(context, &[])?;
     let registry = destination::registry(context, destination::Registry::Environment, &names)?;
@@ -100,7 +102,7 @@ pub(super) fn validate(args: &Args, context: &Context) -> anyhow::Result<(Valida
         xtask_machine::require(context, xtask_machine::FOR_BUILD)
     })?;
     let composite = composite(context, &images)?;
-    let record_path = context.cache_folder().join("validate/record.json");
+    let record_path = context.work_folder().join("validate/record.json");
     if !args.force
         && !args.keep
         && let Some(record) =
@@ -204,8 +206,9 @@ fn clear_the_way(context: &Context) -> anyhow::Result<()> {
             .step("remove the containers of an earlier validate");
         compose::down(context)?;
     }
-    let port = *context.platform.local.validate_port.get_ref();
-    xtask_machine::net::require_free(Ipv4Addr::LOCALHOST.into(), port, "local.validate_port")?;
+    let local = &context.platform.local;
+    let (port, key) = (*local.validate_port.get_ref(), local.key("validate_port"));
+    xtask_machine::net::require_free(Ipv4Addr::LOCALHOST.into(), port, &key)?;
     Ok(())
 }
 
@@ -299,7 +302,7 @@ fn prove(
     images: &[Outcome],
     parts: &CloudParts,
 ) -> anyhow::Result<Seen> {
-    let folder = context.cache_folder().join("validate");
+    let folder = context.work_folder().join("validate");
     let test = SmokeTest::new(context, &base_url(context), &folder);
     let result = test
         .health(&app.key, || running.orchestrator_runs())

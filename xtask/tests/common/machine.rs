@@ -2,6 +2,7 @@
 //! What is installed is that of the machine.
 
 use super::{Checkout, Ran};
+use app_gen_infra::Instance;
 use serde_json::Value;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -23,11 +24,7 @@ impl Machine {
     pub(crate) fn new() -> Self {
         let [registry_port, cloud_port] = free_ports();
         let checkout = Checkout::with_registry_port(registry_port);
-        checkout.replace(
-            "app-gen-infra/platform.toml",
-            "cloud_port = 4566",
-            &format!("cloud_port = {cloud_port}"),
-        );
+        checkout.set_cloud_port(cloud_port);
         for name in ["Dockerfile", "entrypoint.sh"] {
             let file = Path::new("ci/postgres").join(name);
             let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(&file);
@@ -88,9 +85,10 @@ impl Machine {
             .to_owned()
     }
 
-    /// A path in its state folder.
+    /// A path in the state folder of its instance.
     pub(crate) fn state(&self, path: &str) -> PathBuf {
-        self.state.path().join("app-gen").join(path)
+        let shared = self.state.path().join("app-gen");
+        paths::of_instance(shared, Instance::Test).join(path)
     }
 
     pub(crate) fn record(&self, service: &str) -> PathBuf {

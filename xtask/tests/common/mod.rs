@@ -18,6 +18,7 @@
 
 pub(crate) mod command_lines;
 pub(crate) mod events;
+pub(crate) mod instance;
 pub(crate) mod machine;
 pub(crate) mod processes;
 pub(crate) mod registry;
@@ -27,11 +28,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// This machine's registry.
-pub(crate) const REGISTRY: &str = "127.0.0.1:5000";
-/// The registry of the local cloud.
-pub(crate) const CLOUD_REGISTRY: &str = "127.0.0.1:4566";
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
@@ -68,10 +64,11 @@ impl Ran {
 
 impl Checkout {
     pub(crate) fn new() -> Self {
-        Self::with_registry_port(5000)
+        Self::with_registry_port(*instance::local().registry_port.get_ref())
     }
 
     pub(crate) fn with_registry_port(registry_port: u16) -> Self {
+        instance::start();
         let checkout = Self {
             folder: tempfile::tempdir().unwrap(),
             name: format!(
@@ -134,7 +131,7 @@ impl Checkout {
 
     /// The manifest that the checkout starts with.
     pub(crate) fn manifest(&self) -> String {
-        let name = &self.name;
+        let (name, local) = (&self.name, instance::local());
         let image = |image: &str, package: &str| {
             format!(
                 "[images.{image}]\nrepository = \"{name}-{image}\"\ncontext = \"{package}\"\n\
@@ -158,15 +155,32 @@ impl Checkout {
              [secrets.orchestrator]\nname = \"{name}/orchestrator\"\nkeys = {{}}\n\n\
              [secrets.generator]\nname = \"{name}/generator\"\n\
              keys = {{ CLAUDE_CODE_OAUTH_TOKEN = {{ when = {{ GENERATOR_PROVIDER = \"claude\" }} }} }}\n\n\
-             [local]\nregistry_port = {}\ncloud_port = 4566\napi_port = 5013\nweb_port = 5173\n\
-             validate_port = 5113\ndatabase_port = 5413\ncompose_project = \"{name}\"\n\n\
+             [local]\nregistry_port = 1\ncloud_port = 2\napi_port = 3\nweb_port = 4\n\
+             validate_port = 5\ndatabase_port = 6\ncompose_project = \"{name}-nobody\"\n\n\
+             [local_test]\nregistry_port = {}\ncloud_port = {}\napi_port = {}\nweb_port = {}\n\
+             validate_port = {}\ndatabase_port = {}\ncompose_project = \"{name}\"\n\n\
              [environments.local]\nlog_retention_days = 7\nvpc_cidr = \"10.10.0.0/16\"\n",
             image("orchestrator", "server"),
             image("generator", "tool"),
             consumer("orchestrator", "orchestrator"),
             consumer("generator", "generator"),
             self.registry_port,
+            local.cloud_port.get_ref(),
+            local.api_port.get_ref(),
+            local.web_port.get_ref(),
+            local.validate_port.get_ref(),
+            local.database_port.get_ref(),
         )
+    }
+
+    /// Moves the local cloud that it knows to another port.
+    pub(crate) fn set_cloud_port(&self, port: u16) {
+        let key = |port: u16| format!("cloud_port = {port}");
+        self.replace(
+            app_gen_infra::MANIFEST_PATH,
+            &key(*instance::local().cloud_port.get_ref()),
+            &key(port),
+        );
     }
 
     /// The repository of one of its images.
@@ -257,6 +271,7 @@ impl Checkout {
             .env_remove("GITHUB_ACTIONS")
             // It would answer questions with yes.
             .env_remove("CI")
+            .envs([instance::VARIABLE])
             .stdin(Stdio::null());
         command
     }
@@ -290,11 +305,11 @@ impl Drop for Checkout {
     fn drop(&mut self) {
         for image in ["orchestrator", "generator"] {
             let repository = self.repository(image);
-            for registry in [self.registry(), CLOUD_REGISTRY.to_owned()] {
+            for registry in [self.registry(), instance::cloud_registry().to_owned()] {
                 remove_images(&format!("{registry}/{repository}"));
             }
             // Also where the checkout went through a proxy.
-            registry::remove_tags(REGISTRY, &repository);
+            registry::remove_tags(instance::registry(), &repository);
         }
     }
 }
@@ -318,21 +333,6 @@ pub(crate) fn remove_images(repository: &str) {
     for name in String::from_utf8_lossy(&listing.stdout).lines() {
         let _ = Command::new("docker").args(["image", "rm", name]).output();
     }
-}
-
-/// The compiled `xtask-aws` of the real checkout.
-pub(crate) fn xtask_aws() -> String {
-    let built = Command::new("cargo")
-        .args(["build", "--quiet", "--locked", "--package", "xtask-aws"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
-    assert!(built.status.success(), "{built:?}");
-    // Beside the binary under test.
-    Path::new(env!("CARGO_BIN_EXE_xtask"))
-        .with_file_name("xtask-aws")
-        .display()
-        .to_string()
 }
 
 pub(crate) fn ran(output: &Output) -> Ran {

@@ -1,5 +1,6 @@
 //! A registry as a client sees it, and a way to it that can break.
 
+use super::instance;
 use sha2::{Digest as _, Sha256};
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -94,7 +95,10 @@ struct Shared {
 }
 
 impl Proxy {
-    pub(crate) fn to(registry_port: u16) -> Self {
+    /// To the registry of the tests' instance.
+    pub(crate) fn to_registry() -> Self {
+        instance::start();
+        let registry_port = *instance::local().registry_port.get_ref();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = Self {
             port: listener.local_addr().unwrap().port(),

@@ -2,10 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use crate::live::{docker, jobs, platform, root, run};
+use crate::live::{docker, instance, jobs, platform, root, run};
 use serde_json::Value;
 use std::io::Write as _;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,19 +17,16 @@ pub(crate) const ORCHESTRATOR: &str = "orchestrator";
 pub(crate) const DATABASE_URL: &str = "DATABASE_URL";
 
 /// PostgreSQL of what is deployed here: container and volume.
-pub(crate) const DATABASE: &str = "app-gen-database-4566";
-
-/// The compiled `xtask-aws`, beside the binary under test.
-pub(crate) fn xtask_aws() -> String {
-    let binary = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("xtask-aws");
-    binary.display().to_string()
+pub(crate) fn database() -> String {
+    let port = platform().local.cloud_port;
+    format!("app-gen-database-{}", port.get_ref())
 }
 
 /// What `xtask-aws` answers, which must succeed; `stdin` is given to it.
 pub(crate) fn call(arguments: &[&str], stdin: &str) -> Value {
-    let endpoint = format!("http://127.0.0.1:{}", platform().local.cloud_port.get_ref());
-    let mut child = Command::new(xtask_aws())
-        .args(["--env", "local", "--endpoint", &endpoint, "--manifest"])
+    let mut child = Command::new(instance::xtask_aws())
+        .envs([instance::VARIABLE])
+        .args(["--env", "local", "--manifest"])
         .arg(root().join(app_gen_infra::MANIFEST_PATH))
         .args(arguments)
         .stdin(Stdio::piped())
@@ -137,7 +133,7 @@ pub(crate) fn containers() -> String {
         docker(&listing.chain(filters).collect::<Vec<_>>())
     };
     let tasks = of(&task_labels(0).map(|label| format!("label={label}")));
-    let database = of(&[format!("name=^/{DATABASE}$")]);
+    let database = of(&[format!("name=^/{}$", database())]);
     [tasks, database].join("\n").trim().to_owned()
 }
 

@@ -1,14 +1,11 @@
 //! What cannot serve: refused before anything is touched, or given up in time with the true
 //! reason, and what served before serves again.
 
-use crate::cloud::{self, ORCHESTRATOR, Replaced, Users, containers, served_key, xtask_aws};
+use crate::cloud::{self, ORCHESTRATOR, Replaced, Users, containers, served_key};
 use crate::images::{Made, Workshop};
-use crate::live::{Ran, Started, root, run};
+use crate::live::{Ran, Started, copy, run};
 use serde_json::Value;
-use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 /// From the command line to its error, going back included.
@@ -119,32 +116,12 @@ fn assert_given_up(what: &str, ran: &Ran, reasons: &[&str]) {
 
 /// Another checkout of the same sources, whose orchestrator needs the keys of Supabase.
 fn checkout_that_needs_secrets() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let cloned = Command::new("git")
-        .args(["clone", "--quiet", "--shared"])
-        .args([&root(), folder.path()])
-        .output()
-        .unwrap();
-    assert!(cloned.status.success(), "{cloned:?}");
-    let path = folder.path().join(app_gen_infra::MANIFEST_PATH);
-    let manifest = fs::read_to_string(&path).unwrap();
-    let (none, supabase) = (r#"AUTH_MODE = "none""#, r#"AUTH_MODE = "supabase""#);
-    assert!(manifest.contains(none));
-    fs::write(&path, manifest.replacen(none, supabase, 1)).unwrap();
-    // Named by what its lock files ask for, which is the same here.
-    fs::create_dir_all(folder.path().join("target/xtask")).unwrap();
-    let packages = root().join("target/xtask/npm");
-    symlink(packages, folder.path().join("target/xtask/npm")).unwrap();
-    folder
-}
-
-fn start_in(checkout: &Path, arguments: &[&str]) -> Started {
-    Started::at(checkout, arguments, &[("APP_GEN_XTASK_AWS", &xtask_aws())])
+    copy::with_manifest(r#"AUTH_MODE = "none""#, r#"AUTH_MODE = "supabase""#)
 }
 
 fn lacking_secret(checkout: &Path, base: &str) {
     let before = Standing::of(base);
-    let started = start_in(checkout, &crate::DEPLOY);
+    let started = Started::at(checkout, &crate::DEPLOY, &[]);
     let ran = started.ends_within(crate::live::RUN);
     assert!(ran.took < REFUSED, "{ran:#?}");
     let error = ran.expect_error(9);
@@ -167,7 +144,7 @@ fn vanishing_secret(workshop: &Workshop, checkout: &Path, base: &str) {
     let before = served_key(base);
     let image = workshop.make("5ec4e7", "ENV FITNESS=good");
     let users = Users::of(base);
-    let mut deploy = start_in(checkout, &image.deploy());
+    let mut deploy = Started::at(checkout, &image.deploy(), &[]);
     deploy.says("cdk |");
     cloud::set_secret(ORCHESTRATOR, "SUPABASE_ANON_KEY", None);
     let ran = deploy.ends_within(crate::live::RUN);

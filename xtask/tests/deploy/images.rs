@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use crate::common::{REGISTRY, docker, registry};
+use crate::common::{docker, instance, registry};
 use crate::live::platform;
 use serde_json::Value;
 use std::fs;
@@ -61,7 +61,7 @@ impl Workshop {
             &tag,
             self.folder.path().to_str().unwrap(),
         ]);
-        let digest = registry::digest_of(REGISTRY, &self.repository, name).unwrap();
+        let digest = registry::digest_of(instance::registry(), &self.repository, name).unwrap();
         let registry = platform().local.registry();
         Made {
             key,
@@ -77,7 +77,7 @@ impl Workshop {
 
 impl Drop for Workshop {
     fn drop(&mut self) {
-        registry::remove_tags(REGISTRY, &self.repository);
+        registry::remove_tags(instance::registry(), &self.repository);
         let name = format!("{}/{}", platform().local.registry(), self.repository);
         crate::common::remove_images(&name);
     }

@@ -28,7 +28,7 @@ mod scan;
 use cloud::{DATABASE_URL, Replaced, Users, address, call, containers, served_key, stacks};
 use common::command_lines::CommandLines;
 use images::Workshop;
-use live::{Started, alone, docker, jobs, platform, root, run};
+use live::{Started, alone, docker, jobs, platform, run, work_folder};
 use serde_json::Value;
 use std::fs;
 use std::time::{Duration, Instant, SystemTime};
@@ -131,7 +131,7 @@ fn destroyed() {
     let volumes = docker(
         &["volume", "ls", "--quiet", "--filter"]
             .into_iter()
-            .chain([format!("name=^{}$", cloud::DATABASE).as_str()])
+            .chain([format!("name=^{}$", cloud::database()).as_str()])
             .collect::<Vec<_>>(),
     );
     assert_eq!(volumes, "");
@@ -206,7 +206,7 @@ fn artifacts() -> String {
 
 /// The folder of templates that the last deploy made.
 fn assembly() -> std::path::PathBuf {
-    root().join("target/xtask/deploy/local/assembly")
+    work_folder().join("deploy/local/assembly")
 }
 
 /// The container of a task definition in the template that was deployed.

@@ -1,8 +1,9 @@
-//! The real checkout, driven by the built `xtask` against this machine's engine,
-//! registry and local cloud: through `--json` and exit codes, without a terminal.
+//! A copy of the real checkout, driven by the built `xtask` against this machine's engine and
+//! the tests' own registry and local cloud: through `--json` and exit codes, without a terminal.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod copy;
 #[allow(
     clippy::duplicate_mod,
     reason = "some test files use `common` too, others have it from here alone"
@@ -10,6 +11,12 @@
 #[path = "../common/events.rs"]
 mod events;
 pub(crate) mod generators;
+#[allow(
+    clippy::duplicate_mod,
+    reason = "some test files use `common` too, others have it from here alone"
+)]
+#[path = "../common/instance.rs"]
+pub(crate) mod instance;
 pub(crate) mod jobs;
 
 use app_gen_infra::Platform;
@@ -22,6 +29,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use xtask_machine::aws::BINARY_VARIABLE;
 use xtask_machine::process::command_line_of;
 
 /// How long a process that was killed may still be listed.
@@ -37,13 +45,17 @@ pub(crate) fn alone() -> MutexGuard<'static, ()> {
 
 /// The checkout of this test.
 pub(crate) fn root() -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().unwrap().canonicalize().unwrap()
+    copy::root()
 }
 
 /// Its manifest.
 pub(crate) fn platform() -> Platform {
-    Platform::load(&root()).unwrap()
+    instance::context(&root()).platform
+}
+
+/// Where the instance keeps what it runs in this checkout.
+pub(crate) fn work_folder() -> PathBuf {
+    instance::context(&root()).work_folder()
 }
 
 /// What a finished run left.
@@ -123,14 +135,8 @@ impl Started {
         env: &[(&str, &str)],
         stdin: impl Into<Stdio>,
     ) -> Self {
-        // It becomes the program itself, so the process id stays.
-        let mut child = Command::new("setsid")
-            .arg(env!("CARGO_BIN_EXE_xtask"))
-            .args(arguments)
-            .current_dir(root)
+        let mut child = command(root, arguments)
             .envs(env.iter().copied())
-            // It would answer questions with yes.
-            .env_remove("CI")
             .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -281,6 +287,23 @@ impl Drop for Started {
     }
 }
 
+/// `xtask` in a checkout, as the leader of a session.
+pub(crate) fn command(root: &Path, arguments: &[&str]) -> Command {
+    // It becomes the program itself, so the process id stays.
+    let mut command = Command::new("setsid");
+    command
+        .arg(env!("CARGO_BIN_EXE_xtask"))
+        .args(arguments)
+        .current_dir(root)
+        .envs([instance::VARIABLE, (BINARY_VARIABLE, instance::xtask_aws())])
+        // What was compiled for the real checkout need not be compiled for a copy again.
+        .env("CARGO_BUILD_BUILD_DIR", instance::source().join("target"))
+        .env_remove("CARGO_TARGET_DIR")
+        // It would answer questions with yes.
+        .env_remove("CI");
+    command
+}
+
 /// Keeps the lines that come out of a pipe.
 fn collect(pipe: impl Read + Send + 'static, lines: &Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
     let lines = Arc::clone(lines);
@@ -358,7 +381,7 @@ pub(crate) fn assert_nothing_left(after: &str) {
     }
     let tasks = generators::running();
     assert!(tasks.is_empty(), "{after}: tasks run on: {tasks:?}");
-    let secrets = fs::read_dir(root().join("target/xtask/secrets"));
+    let secrets = fs::read_dir(work_folder().join("secrets"));
     let secrets: Vec<_> = secrets.into_iter().flatten().collect();
     assert!(secrets.is_empty(), "{after}: {secrets:?}");
 }

@@ -16,7 +16,7 @@ mod every_command;
 mod live;
 mod soak;
 
-use live::{Started, alone, jobs, platform, run, wait_for};
+use live::{Started, alone, instance, jobs, platform, root, run, wait_for};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::os::unix::process::ExitStatusExt as _;
@@ -24,7 +24,6 @@ use std::process::Command;
 use std::time::Duration;
 use xtask_core::lock::Lock;
 use xtask_core::marked;
-use xtask_core::paths;
 
 fn status() -> Value {
     run(&["status", "--json"]).expect_success()
@@ -271,7 +270,8 @@ fn a_command_that_lost_its_lock_and_lives_is_neither_joined_nor_ended() {
     served();
     let (project, port) = (platform().project, platform().local.cloud_port);
     let mark = format!("deploy-{project}-local-{}", port.get_ref());
-    let lock = paths::state().unwrap().join("locks").join(&mark);
+    let state = instance::context(&root()).state_folder().unwrap();
+    let lock = state.join("locks").join(&mark);
     // As a command has after `unlock`: its file lock, and what it started.
     let living = Lock::try_take(&lock, "a test").unwrap();
     let mut started = Command::new("sleep")

@@ -22,14 +22,20 @@ pub struct SentEvent {
     pub data: Value,
 }
 
+/// An HTTP client, with the provider of TLS that it cannot be made without.
+pub fn http_client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .build()
+        .unwrap()
+}
+
 impl Client {
     pub fn new(base: String) -> Self {
         Self {
             base,
-            http: reqwest::Client::builder()
-                .connect_timeout(Duration::from_secs(5))
-                .build()
-                .unwrap(),
+            http: http_client(),
         }
     }
 

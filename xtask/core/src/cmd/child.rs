@@ -2,12 +2,13 @@
 
 use crate::interrupt::Group;
 use crate::report::Report;
+use crate::wait;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read, Write as _};
-use std::process::{Child, ExitStatus, Stdio};
+use std::io::{BufRead as _, BufReader, PipeReader, Read as _, Write as _};
+use std::process::ExitStatus;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A child that was asked to end has this long before it is killed.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
@@ -17,16 +18,22 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// A child left running; its whole group ends when this is dropped.
 pub struct Running {
-    pub(super) child: Child,
+    handle: duct::Handle,
     pub(super) group: Group,
+    pub(super) pipes: Option<(PipeReader, PipeReader)>,
     readers: Vec<JoinHandle<()>>,
 }
 
 impl Running {
-    pub(super) fn new(child: Child, group: Group) -> Self {
+    pub(super) fn new(
+        handle: duct::Handle,
+        group: Group,
+        pipes: Option<(PipeReader, PipeReader)>,
+    ) -> Self {
         Self {
-            child,
+            handle,
             group,
+            pipes,
             readers: Vec::new(),
         }
     }
@@ -39,11 +46,9 @@ impl Running {
         copy: Option<&File>,
     ) -> std::io::Result<()> {
         let file = || copy.map(File::try_clone).transpose();
-        if let Some(pipe) = self.child.stdout.take() {
-            self.readers.push(show(pipe, report, label, file()?));
-        }
-        if let Some(pipe) = self.child.stderr.take() {
-            self.readers.push(show(pipe, report, label, file()?));
+        if let Some((stdout, stderr)) = self.pipes.take() {
+            self.readers.push(show(stdout, report, label, file()?));
+            self.readers.push(show(stderr, report, label, file()?));
         }
         Ok(())
     }
@@ -53,7 +58,7 @@ impl Running {
     /// # Errors
     /// The operating system refuses to tell.
     pub fn try_wait(&mut self) -> std::io::Result<Option<ExitStatus>> {
-        let status = self.child.try_wait()?;
+        let status = self.handle.try_wait()?.map(|output| output.status);
         if status.is_some() {
             self.finish_reading();
         }
@@ -63,31 +68,26 @@ impl Running {
     /// Asks the group to end, waits, and kills what is left after ten seconds.
     pub fn stop(&mut self) {
         self.group.terminate();
-        let deadline = Instant::now() + GRACE;
-        while Instant::now() < deadline {
-            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let ended = || !matches!(self.handle.try_wait(), Ok(None));
+        wait::within(GRACE, Duration::from_millis(10), ended);
         // Also where the leader has ended: its children are in the group.
         self.group.kill();
-        let _ = self.child.wait();
+        // Not for ever: what left the group may still hold its input open.
+        wait::within(GRACE, Duration::from_millis(1), ended);
         self.finish_reading();
     }
 
     fn finish_reading(&mut self) {
-        let deadline = Instant::now() + LAST_WORDS;
-        while self.readers.iter().any(|reader| !reader.is_finished()) && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        wait::within(LAST_WORDS, Duration::from_millis(2), || {
+            self.readers.iter().all(JoinHandle::is_finished)
+        });
         self.readers.clear();
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
+        if matches!(self.handle.try_wait(), Ok(None)) {
             self.stop();
         } else {
             self.group.kill();
@@ -103,11 +103,9 @@ pub struct Answering {
 
 impl Answering {
     pub(super) fn new(mut running: Running, report: &Report, label: &str) -> Self {
-        if let Some(pipe) = running.child.stderr.take() {
-            running.readers.push(show(pipe, report, label, None));
-        }
         let (sender, answer) = mpsc::channel();
-        if let Some(mut pipe) = running.child.stdout.take() {
+        if let Some((mut pipe, stderr)) = running.pipes.take() {
+            running.readers.push(show(stderr, report, label, None));
             std::thread::spawn(move || {
                 let mut bytes = Vec::new();
                 // What came before a broken pipe is what there is to say.
@@ -133,12 +131,7 @@ impl Answering {
     }
 }
 
-fn show(
-    pipe: impl Read + Send + 'static,
-    report: &Report,
-    label: &str,
-    mut copy: Option<File>,
-) -> JoinHandle<()> {
+fn show(pipe: PipeReader, report: &Report, label: &str, mut copy: Option<File>) -> JoinHandle<()> {
     let (report, label) = (report.clone(), label.to_owned());
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).split(b'\n') {
@@ -164,16 +157,6 @@ pub(super) enum Input {
     File(File),
 }
 
-impl Input {
-    pub(super) fn stdio(&self) -> std::io::Result<Stdio> {
-        Ok(match self {
-            Self::Nothing => Stdio::null(),
-            Self::Bytes(_) => Stdio::piped(),
-            Self::File(file) => file.try_clone()?.into(),
-        })
-    }
-}
-
 /// Which of its outputs a child wrote to.
 #[derive(Clone, Copy)]
 pub(super) enum Stream {
@@ -183,11 +166,10 @@ pub(super) enum Stream {
 
 /// Hands over what comes out of a pipe, from a thread of its own.
 pub(super) fn forward(
-    pipe: Option<impl Read + Send + 'static>,
+    mut pipe: PipeReader,
     stream: Stream,
     sender: mpsc::SyncSender<(Stream, Vec<u8>)>,
 ) {
-    let Some(mut pipe) = pipe else { return };
     std::thread::spawn(move || {
         let mut buffer = vec![0; 16 * 1024];
         while let Ok(count) = pipe.read(&mut buffer) {

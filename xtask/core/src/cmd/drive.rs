@@ -2,10 +2,9 @@
 //! ended where its time is over or we are interrupted.
 
 use crate::cmd::Cmd;
-use crate::cmd::child::{Input, Running, Stream, forward};
+use crate::cmd::child::{Stream, forward};
 use crate::error::{Code, Failure};
 use crate::interrupt;
-use std::io::Write as _;
 use std::process::ExitStatus;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -46,18 +45,13 @@ impl Cmd {
         mut on_bytes: impl FnMut(Stream, Vec<u8>) -> anyhow::Result<()>,
     ) -> anyhow::Result<ExitStatus> {
         let line = self.display();
-        let (child, group) = self.start()?;
-        let mut running = Running::new(child, group);
-        let input = std::mem::replace(&mut self.stdin, Input::Nothing);
-        if let (Some(mut pipe), Input::Bytes(bytes)) = (running.child.stdin.take(), input) {
-            // A child that ends early closes the pipe; its exit code tells why.
-            std::thread::spawn(move || {
-                let _ = pipe.write_all(&bytes);
-            });
-        }
+        let mut running = self.start()?;
         let (sender, receiver) = mpsc::sync_channel(64);
-        forward(running.child.stdout.take(), Stream::Stdout, sender.clone());
-        forward(running.child.stderr.take(), Stream::Stderr, sender);
+        if let Some((stdout, stderr)) = running.pipes.take() {
+            forward(stdout, Stream::Stdout, sender.clone());
+            forward(stderr, Stream::Stderr, sender.clone());
+        }
+        drop(sender);
 
         let deadline = Instant::now() + self.timeout;
         let mut asked_to_end: Option<Instant> = None;
@@ -73,7 +67,7 @@ impl Cmd {
                     Err(mpsc::RecvTimeoutError::Disconnected) => streams_open = false,
                 }
             }
-            if let Some(status) = running.child.try_wait()? {
+            if let Some(status) = running.try_wait()? {
                 // Until both streams have ended: under load a reader may lag far behind the
                 // child. Not for ever, because a grandchild may hold a stream open.
                 // What is taken slowly does not count: it has arrived.

@@ -6,26 +6,20 @@
 
 mod child;
 mod drive;
+mod start;
 
 use crate::cmd::child::{GRACE, Input, Stream};
-use crate::error::{Code, DISK_FULL, Failure};
-use crate::interrupt;
-use crate::interrupt::Group;
+use crate::error::DISK_FULL;
 use crate::report::Report;
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
-use std::sync::OnceLock;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 pub use crate::cmd::child::{Answering, Running};
-
-/// A variable of every child from the time on when it is set.
-static CHILDREN_CARRY: OnceLock<(&str, String)> = OnceLock::new();
+pub use crate::cmd::start::let_children_carry;
 
 /// How many last lines an error quotes.
 const TAIL_LINES: usize = 20;
@@ -45,12 +39,6 @@ pub struct Cmd {
     inherits_output: bool,
     holds_terminal: bool,
     copy: Option<PathBuf>,
-}
-
-/// From now on every child carries the variable, and what it starts too. Only the first
-/// call has an effect.
-pub fn let_children_carry(name: &'static str, value: String) {
-    CHILDREN_CARRY.get_or_init(|| (name, value));
 }
 
 /// What a finished child left.
@@ -343,13 +331,12 @@ impl Cmd {
     ///
     /// # Errors
     /// It cannot be started, or the file for its copy cannot be opened.
-    pub fn spawn(self, report: &Report, label: &str) -> anyhow::Result<Running> {
+    pub fn spawn(mut self, report: &Report, label: &str) -> anyhow::Result<Running> {
         let copy = match &self.copy {
             Some(path) => Some(File::options().append(true).create(true).open(path)?),
             None => None,
         };
-        let (child, group) = self.start()?;
-        let mut running = Running::new(child, group);
+        let mut running = self.start()?;
         running.show(report, label, copy.as_ref())?;
         Ok(running)
     }
@@ -359,74 +346,8 @@ impl Cmd {
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn spawn_answering(self, report: &Report, label: &str) -> anyhow::Result<Answering> {
-        let (child, group) = self.start()?;
-        Ok(Answering::new(Running::new(child, group), report, label))
-    }
-
-    fn start(&self) -> anyhow::Result<(Child, Group)> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the wrapper that the lint points to"
-        )]
-        let mut command = std::process::Command::new(&self.program);
-        command
-            .args(self.args.iter().map(|(arg, _)| arg))
-            .stdin(match self.holds_terminal {
-                true => Stdio::inherit(),
-                false => self.stdin.stdio()?,
-            });
-        // A group in the background may not read from the terminal.
-        if !self.holds_terminal {
-            command.process_group(0);
-        }
-        if self.inherits_output {
-            command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
-        } else {
-            command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        }
-        if let Some(folder) = &self.folder {
-            command.current_dir(folder);
-        }
-        if let Some(names) = &self.only_env {
-            command.env_clear();
-            command.envs(
-                names
-                    .iter()
-                    .filter_map(|name| Some((name, std::env::var_os(name)?))),
-            );
-        }
-        if let Some((name, value)) = CHILDREN_CARRY.get() {
-            command.env(name, value);
-        }
-        for (name, value) in &self.env {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        if !self.survives_interrupt || interrupt::insisted() {
-            interrupt::check()?;
-        }
-        let child = command.spawn().map_err(|error| self.not_started(error))?;
-        let group = Group::register(child.id(), self.survives_interrupt);
-        Ok((child, group))
-    }
-
-    fn not_started(&self, error: io::Error) -> anyhow::Error {
-        let program = self.program.to_string_lossy();
-        let folder_exists = self.folder.as_ref().is_none_or(|folder| folder.is_dir());
-        if error.kind() != io::ErrorKind::NotFound || !folder_exists {
-            return anyhow::Error::new(error).context(format!("failed to start {program}"));
-        }
-        let hint = match program.as_ref() {
-            "cargo" | "rustc" => "rustup toolchain install stable",
-            "cc" | "ld" | "objdump" => "apt-get install build-essential",
-            _ => "cargo xtask preflight",
-        };
-        Failure::new(Code::Prerequisite, format!("there is no program {program}"))
-            .hint(hint)
-            .into()
+    pub fn spawn_answering(mut self, report: &Report, label: &str) -> anyhow::Result<Answering> {
+        Ok(Answering::new(self.start()?, report, label))
     }
 }
 

@@ -20,7 +20,6 @@ use std::time::Instant;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::lock::Lock;
-use xtask_core::paths;
 use xtask_core::side_by_side::side_by_side;
 use xtask_docker::registry::Repository;
 use xtask_tree::entry::Mode;
@@ -172,7 +171,9 @@ fn one(
     prepare()?;
     for _ in 0..ATTEMPTS {
         let _lock = Lock::wait(
-            &paths::state()?.join(format!("locks/key-{}", key.hex)),
+            &context
+                .state_folder()?
+                .join(format!("locks/key-{}", key.hex)),
             |holder| {
                 context
                     .report
@@ -205,7 +206,7 @@ fn one(
             &key,
             &repository,
             tar,
-            &context.cache_folder(),
+            &context.work_folder(),
         )?;
         push::verify(&key, &repository, &digest)?;
         return finish(&key, digest, State::Built);

@@ -18,7 +18,8 @@ use xtask_docker::registry::Repository;
 
 /// Label of the image that carries its key.
 pub const KEY_LABEL: &str = "app-gen.key";
-/// Builds from the tar, pushes, and returns the digest that the builder reports.
+/// Builds from the tar, pushes, and returns the digest that the builder reports, which it
+/// writes to a file in `folder`.
 ///
 /// # Errors
 /// The build or the push fails.
@@ -28,7 +29,7 @@ pub fn push(
     key: &Key,
     repository: &Repository,
     tar: File,
-    cache_folder: &Path,
+    folder: &Path,
 ) -> anyhow::Result<String> {
     let inputs = &key.inputs;
     let bases: BTreeMap<&str, &str> = inputs
@@ -38,8 +39,8 @@ pub fn push(
         .map(|(reference, digest)| (reference.as_str(), digest.as_str()))
         .collect();
     refuse_stages_named_as(&bases, &key.dockerfile)?;
-    std::fs::create_dir_all(cache_folder)
-        .with_context(|| format!("failed to create {}", cache_folder.display()))?;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("failed to create {}", folder.display()))?;
     let tag = repository.tagged(&key.tag());
     Build {
         platform: &inputs.platform,
@@ -56,7 +57,7 @@ pub fn push(
         report,
         label,
         tar,
-        &cache_folder.join(format!("buildx-{}.json", key.short())),
+        &folder.join(format!("buildx-{}.json", key.short())),
     )
     // Where the registry has gone, that is why, whatever the builder makes of it.
     .map_err(|error| {

@@ -123,7 +123,8 @@ fn start(context: &Context) -> anyhow::Result<()> {
     context.report.step("start PostgreSQL for the local cloud");
     let port = *context.platform.local.database_port.get_ref();
     let bridge = xtask_docker::engine::bridge_address()?;
-    crate::net::require_free(bridge.into(), port, "local.database_port")?;
+    let key = context.platform.local.key("database_port");
+    crate::net::require_free(bridge.into(), port, &key)?;
     Cmd::new("docker")
         .args(["run", "--detach", "--name", &name])
         .arg(format!("--publish={bridge}:{port}:5432"))

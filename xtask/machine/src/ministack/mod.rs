@@ -25,7 +25,6 @@ use xtask_core::paths;
 pub const ACCOUNT: &str = "000000000000";
 
 const HOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
-const PORT_KEY: &str = "local.cloud_port";
 const PROBE_BOUND: Duration = Duration::from_secs(3);
 const START_BOUND: Duration = Duration::from_secs(30);
 /// A reset stops the containers of all tasks first.
@@ -119,8 +118,7 @@ pub fn answers(context: &Context) -> bool {
 /// Whether the process that we started still runs, busy or not.
 #[must_use]
 pub fn is_alive(context: &Context) -> bool {
-    daemons(*context.platform.local.cloud_port.get_ref())
-        .is_ok_and(|(cloud, _)| cloud.process().is_some())
+    daemons(context).is_ok_and(|(cloud, _)| cloud.process().is_some())
 }
 
 /// How it is now, by what answers.
@@ -129,7 +127,7 @@ pub fn is_alive(context: &Context) -> bool {
 /// There is no state folder.
 pub fn status(context: &Context) -> anyhow::Result<Status> {
     let port = *context.platform.local.cloud_port.get_ref();
-    let (cloud, forwarder) = daemons(port)?;
+    let (cloud, forwarder) = daemons(context)?;
     let version = answering_version(context);
     cloud.reclaim(IpAddr::V4(HOST), port, is_ours);
     let process = cloud.process();
@@ -185,7 +183,7 @@ pub fn up(context: &Context) -> anyhow::Result<Status> {
         Failure::new(Code::Service, "the local cloud needs the Docker Engine")
             .hint("cargo xtask setup")
     })?;
-    let (cloud, forwarder) = daemons(port)?;
+    let (cloud, forwarder) = daemons(context)?;
     cloud.reclaim(IpAddr::V4(HOST), port, is_ours);
     if installation::installed().is_none() {
         installation::install(context)?;
@@ -194,10 +192,10 @@ pub fn up(context: &Context) -> anyhow::Result<Status> {
         && answering_version(context).is_some_and(|version| version == VERSION);
     if !well {
         cloud.stop(STOP_GRACE);
-        net::require_free(IpAddr::V4(HOST), port, PORT_KEY)?;
+        net::require_free(IpAddr::V4(HOST), port, &port_key(context))?;
         start_cloud(context, &cloud, port)?;
     }
-    forwarder::ensure(context, &forwarder, bridge, port, PORT_KEY)?;
+    forwarder::ensure(context, &forwarder, bridge, port, &port_key(context))?;
     status(context)
 }
 
@@ -207,7 +205,7 @@ pub fn up(context: &Context) -> anyhow::Result<Status> {
 /// There is no state folder.
 pub fn down(context: &Context) -> anyhow::Result<Vec<String>> {
     let port = *context.platform.local.cloud_port.get_ref();
-    let (cloud, forwarder) = daemons(port)?;
+    let (cloud, forwarder) = daemons(context)?;
     cloud.reclaim(IpAddr::V4(HOST), port, is_ours);
     let mut done = Vec::new();
     if cloud.process().is_some() {
@@ -236,11 +234,7 @@ pub fn down(context: &Context) -> anyhow::Result<Vec<String>> {
 /// # Errors
 /// It does not run or does not answer in time.
 pub fn reset(context: &Context) -> anyhow::Result<()> {
-    if daemons(*context.platform.local.cloud_port.get_ref())?
-        .0
-        .process()
-        .is_none()
-    {
+    if daemons(context)?.0.process().is_none() {
         return Err(Failure::new(Code::Service, "the local cloud does not run")
             .hint("cargo xtask cloud up")
             .into());
@@ -280,7 +274,8 @@ pub(super) fn probe(context: &Context) -> Finding {
         net::owner(IpAddr::V4(HOST), port)
             .filter(|owner| !owner.is(is_ours))
             .map(|owner| {
-                Finding::blocked(net::taken(port, &owner, PORT_KEY), net::way_out(PORT_KEY))
+                let key = port_key(context);
+                Finding::blocked(net::taken(port, &owner, &key), net::way_out(&key))
             })
     };
     match status.state {
@@ -296,7 +291,7 @@ fn start_cloud(context: &Context, daemon: &Daemon, port: u16) -> anyhow::Result<
     context
         .report
         .step(&format!("start the local cloud on {}", endpoint(context)));
-    let scratch = paths::state()?.join("cloud/tmp");
+    let scratch = context.state_folder()?.join("cloud/tmp");
     std::fs::create_dir_all(&scratch)?;
     let env = [
         ("GATEWAY_PORT", port.to_string()),
@@ -354,11 +349,16 @@ fn reset_url(context: &Context) -> String {
     format!("{}/_ministack/reset", endpoint(context))
 }
 
-fn daemons(port: u16) -> Result<(Daemon, Daemon), Failure> {
-    Ok((
-        Daemon::new(format!("cloud-{port}"), Reach::Group)?,
-        Daemon::new(format!("forwarder-{port}"), Reach::Group)?,
-    ))
+fn daemons(context: &Context) -> Result<(Daemon, Daemon), Failure> {
+    let port = *context.platform.local.cloud_port.get_ref();
+    let state = context.state_folder()?;
+    let daemon = |name| Daemon::new(&state, format!("{name}-{port}"), Reach::Group);
+    Ok((daemon("cloud"), daemon("forwarder")))
+}
+
+/// The key of the manifest that moves its port.
+fn port_key(context: &Context) -> String {
+    context.platform.local.key("cloud_port")
 }
 
 /// Whether a command line is that of a MiniStack of our state folder.

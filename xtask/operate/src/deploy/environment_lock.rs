@@ -13,7 +13,6 @@ use xtask_core::context::Context;
 use xtask_core::error::{Code, Rendered};
 use xtask_core::lock::Lock;
 use xtask_core::marked;
-use xtask_core::paths;
 use xtask_machine::aws;
 
 /// Outlives a holder that was killed by no more than this.
@@ -141,7 +140,7 @@ struct Files {
 
 impl Files {
     fn of(context: &Context) -> anyhow::Result<Self> {
-        let alive = paths::state()?.join("locks").join(mark(context));
+        let alive = context.state_folder()?.join("locks").join(mark(context));
         let id = alive.with_added_extension("id");
         Ok(Self { alive, id })
     }

@@ -122,7 +122,7 @@ fn orchestrator_key<'a>(context: &Context, release: &'a Release) -> anyhow::Resu
 #[must_use]
 pub fn folder(context: &Context, name: &str) -> PathBuf {
     context
-        .cache_folder()
+        .work_folder()
         .join("deploy")
         .join(&context.environment)
         .join(name)

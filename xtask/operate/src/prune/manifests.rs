@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use xtask_core::context::Context;
 use xtask_core::lock;
-use xtask_core::paths;
 use xtask_docker::registry::Repository;
 use xtask_image::key::TAG_PREFIX;
 use xtask_image::key::store::KeyStore;
@@ -40,7 +39,7 @@ pub fn list(
     if !registry::is_running(context)? {
         return Ok(Vec::new());
     }
-    let repositories = registry::data()?.join("docker/registry/v2/repositories");
+    let repositories = registry::data(context)?.join("docker/registry/v2/repositories");
     let mut images = Vec::new();
     for (name, image) in &context.platform.images {
         let stored = stored(&repositories.join(&image.repository));
@@ -82,7 +81,7 @@ pub fn remove(context: &Context, images: &[Image]) -> anyhow::Result<()> {
 
 /// What may be sending images to a registry with our data.
 fn sender(context: &Context) -> anyhow::Result<Option<String>> {
-    let state = paths::state()?;
+    let state = context.state_folder()?;
     for build in named(&state.join("locks"), "key-") {
         if let Some(pid) = lock::holder(&build)? {
             return Ok(Some(format!("process {pid} builds an image")));

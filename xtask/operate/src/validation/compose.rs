@@ -281,7 +281,7 @@ pub fn logs(
 }
 
 fn file(context: &Context) -> PathBuf {
-    context.cache_folder().join("validate/compose.json")
+    context.work_folder().join("validate/compose.json")
 }
 
 fn command(context: &Context, file: &Path) -> Cmd {

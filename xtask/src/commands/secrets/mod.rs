@@ -5,7 +5,6 @@ mod check;
 mod rotate;
 
 use crate::commands::command::{Answer, Changes, Command};
-use crate::commands::selection::unknown;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Read as _, Write as _};
@@ -13,7 +12,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure};
+use xtask_core::error::{Code, Failure, unknown};
 use xtask_core::interrupt;
 use xtask_core::questions;
 use xtask_core::report::table;
@@ -175,7 +174,7 @@ fn check_name(context: &Context, secret: &str, key: Option<&str>) -> anyhow::Res
     if let Some(key) = key
         && !known.keys.contains_key(key)
     {
-        return Err(unknown(&format!("key of secret {secret}"), key, known.keys.keys()).into());
+        return Err(unknown(&format!("key of secret `{secret}`"), key, known.keys.keys()).into());
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ pub(crate) mod images;
 pub(crate) mod sdk;
 pub(crate) mod services;
 
+use app_gen_infra::{Instance, Platform};
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,9 +17,9 @@ pub(crate) fn endpoint() -> String {
         .unwrap_or_else(|_| format!("http://127.0.0.1:{}", local().cloud_port.get_ref()))
 }
 
-/// Ports of this machine.
+/// Ports of this machine, of the instance that is the tests' own.
 pub(crate) fn local() -> app_gen_infra::Local {
-    app_gen_infra::Platform::load(&checkout())
+    Platform::load_for(&checkout(), Instance::Test)
         .expect("platform.toml")
         .local
 }
@@ -55,8 +56,10 @@ impl Space {
         assert_eq!(
             identity.exit_code,
             Some(0),
-            "the local cloud does not answer at {}: start it with `cargo xtask cloud up`\n{}",
+            "the local cloud does not answer at {}: start it with `{}={} cargo xtask cloud up`\n{}",
             endpoint(),
+            Instance::VARIABLE,
+            Instance::TEST,
             identity.stdout
         );
         space
