@@ -1,4 +1,4 @@
-//! What the types cannot say: references, ports, paths.
+//! The checks that the types cannot express: references, ports, paths.
 
 use crate::{Environment, HOURS_PER_MONTH, Local, ManifestError, Platform, Size};
 use std::collections::BTreeMap;
@@ -36,7 +36,7 @@ impl Checker<'_> {
         ManifestError::of_key(self.text, key, message)
     }
 
-    /// The parts that commands speak of by name.
+    /// Checks that the parts exist that commands refer to by name.
     fn required_names(&self) -> Result<(), ManifestError> {
         let platform = self.platform;
         for (present, key) in [
@@ -51,7 +51,7 @@ impl Checker<'_> {
             ),
         ] {
             if !present {
-                return Err(self.missing(key, "is required and missing"));
+                return Err(self.missing(key, "is missing: commands refer to it by name"));
             }
         }
         Ok(())
@@ -109,7 +109,10 @@ impl Checker<'_> {
                 let known = names(&self.platform.images);
                 return self.fail(
                     image,
-                    format!("no image `{}`; known: {known}", image.get_ref()),
+                    format!(
+                        "there is no image `{}`; the images are {known}",
+                        image.get_ref()
+                    ),
                 );
             }
             if let Some(secret) = secret
@@ -118,7 +121,10 @@ impl Checker<'_> {
                 let known = names(&self.platform.secrets);
                 return self.fail(
                     secret,
-                    format!("no secret `{}`; known: {known}", secret.get_ref()),
+                    format!(
+                        "there is no secret `{}`; the secrets are {known}",
+                        secret.get_ref()
+                    ),
                 );
             }
             self.sizes(&key, size)?;
@@ -127,7 +133,7 @@ impl Checker<'_> {
             if !service.health_path.get_ref().starts_with('/') {
                 return self.fail(&service.health_path, "must start with `/`".to_owned());
             }
-            // A deploy waits until it serves.
+            // A deployment waits until the service answers.
             if *service.desired_tasks.get_ref() == 0 {
                 return self.fail(
                     &service.desired_tasks,
@@ -141,14 +147,19 @@ impl Checker<'_> {
     fn groups(&self) -> Result<(), ManifestError> {
         for (group, services) in &self.platform.groups {
             if services.is_empty() {
-                return Err(self.missing(&format!("groups.{group}"), "names no service"));
+                return Err(
+                    self.missing(&format!("groups.{group}"), "must name at least one service")
+                );
             }
             for service in services {
                 if !self.platform.services.contains_key(service.get_ref()) {
                     let known = names(&self.platform.services);
                     return self.fail(
                         service,
-                        format!("no service `{}`; known: {known}", service.get_ref()),
+                        format!(
+                            "there is no service `{}`; the services are {known}",
+                            service.get_ref()
+                        ),
                     );
                 }
             }
@@ -183,7 +194,7 @@ impl Checker<'_> {
                     if !self.platform.environments.contains_key(environment) {
                         return Err(self.missing(
                             &format!("secrets.{secret_name}.keys.{key_name}.environments"),
-                            &format!("no environment `{environment}`"),
+                            &format!("there is no environment `{environment}`"),
                         ));
                     }
                 }
@@ -209,7 +220,10 @@ impl Checker<'_> {
         let ports = ports_of("local", &platform.local).into_iter();
         for (name, port) in ports.chain(ports_of("local_test", &platform.local_test)) {
             if *port.get_ref() == 0 {
-                return self.fail(&port, "must not be 0: others need to know it".to_owned());
+                return self.fail(
+                    &port,
+                    "must not be 0: other programs must know the port".to_owned(),
+                );
             }
             if let Some(other) = taken.insert(*port.get_ref(), name) {
                 return self.fail(&port, format!("port {} is also {other}", port.get_ref()));
@@ -248,7 +262,7 @@ impl Checker<'_> {
                 return Err(self.missing(
                     &key("log_retention_days"),
                     &format!(
-                        "is {}; CloudWatch Logs takes one of {RETENTION_DAYS:?}",
+                        "is {}; CloudWatch Logs accepts one of {RETENTION_DAYS:?}",
                         environment.log_retention_days
                     ),
                 ));
@@ -286,7 +300,7 @@ impl Checker<'_> {
         if let Some(email) = &environment.alarm_email
             && !email.get_ref().contains('@')
         {
-            return self.fail(email, "is no e-mail address".to_owned());
+            return self.fail(email, "is not an e-mail address".to_owned());
         }
         if let Some(certificate) = &environment.certificate_arn {
             let account = environment
@@ -308,7 +322,7 @@ impl Checker<'_> {
 /// The retentions that CloudWatch Logs offers, up to a year.
 const RETENTION_DAYS: [u32; 12] = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365];
 
-/// Whether a VPC may have the block and there is room in it for two subnets with a load balancer.
+/// Whether a VPC may have the block, and the block has room for two subnets with a load balancer.
 fn is_vpc_cidr(text: &str) -> bool {
     let Some((address, bits)) = text.split_once('/') else {
         return false;

@@ -1,4 +1,4 @@
-//! What is wrong with the manifest, and where.
+//! The error for a fault in the manifest, with its line and key.
 
 use crate::MANIFEST_PATH;
 use std::ops::Range;
@@ -9,9 +9,9 @@ use std::ops::Range;
 pub struct ManifestError {
     /// The manifest, relative to the checkout, or the variable that is at fault.
     pub file: &'static str,
-    /// Line, counted from 1, where one is to blame.
+    /// Line of the fault, counted from 1, if it has one.
     pub line: Option<usize>,
-    /// Dotted key, where one is to blame.
+    /// Dotted key of the fault, if it has one.
     pub key: Option<String>,
     /// What is wrong with it.
     pub message: String,
@@ -59,8 +59,8 @@ impl ManifestError {
         }
     }
 
-    /// A fault of a key that no span points to: the line is its own, or that of
-    /// the innermost table around it that is there.
+    /// A fault of a key that no span points to. The line is that of the key or, if the key is
+    /// missing, that of the innermost table around it.
     pub(crate) fn of_key(text: &str, key: &str, message: &str) -> Self {
         Self {
             file: MANIFEST_PATH,
@@ -71,7 +71,7 @@ impl ManifestError {
     }
 }
 
-/// The line that defines most of a dotted key.
+/// The line that defines the longest part of a dotted key.
 fn line_of_key(text: &str, key: &str) -> Option<usize> {
     let covers = |name: &str| key == name || key.starts_with(&format!("{name}."));
     let mut table = String::new();

@@ -1,8 +1,8 @@
-//! The typed reader of `platform.toml`, the one manifest that says what exists.
+//! The typed reader of `platform.toml`, the manifest that lists what exists.
 //!
-//! [`Platform::load`] parses and checks; whoever holds a [`Platform`] may rely
-//! on every reference in it being right. What is done with it (compose project,
-//! task definitions, smoke tests) is left to the callers.
+//! [`Platform::load`] parses and checks the manifest, so every reference in a [`Platform`]
+//! is valid. The callers make the compose project, the task definitions and the smoke tests
+//! from it.
 
 mod check;
 mod error;
@@ -20,13 +20,13 @@ pub use schema::{
 
 use std::path::Path;
 
-/// Where the manifest lies, relative to the root of the checkout.
+/// Path of the manifest, relative to the root of the checkout.
 pub const MANIFEST_PATH: &str = "app-gen-infra/platform.toml";
 
-/// Where the CDK app lies in a checkout.
+/// Path of the folder of the CDK app, relative to the root of the checkout.
 pub const CDK_FOLDER: &str = "app-gen-infra/cdk";
 
-/// Hours of the month that costs are counted for: a twelfth of a year, as AWS counts.
+/// Hours of a month in the calculation of costs: a twelfth of a year, as AWS counts.
 pub const HOURS_PER_MONTH: u32 = 730;
 
 impl Platform {
@@ -57,11 +57,11 @@ impl Platform {
         Ok(platform)
     }
 
-    /// The developer's instance of a manifest whose text is given; paths are looked up below
+    /// Reads the developer's instance of a manifest from a given text; paths are looked up below
     /// `root`.
     ///
     /// # Errors
-    /// As [`Platform::load`].
+    /// The same as those of [`Platform::load`].
     pub fn parse(text: &str, root: &Path) -> Result<Self, ManifestError> {
         let platform: Self =
             toml::from_str(text).map_err(|error| ManifestError::from_toml(text, &error))?;
@@ -81,7 +81,8 @@ impl Platform {
         &self.tasks["generator"]
     }
 
-    /// The keys that the secret `name` must hold in `environment`, given what is switched on.
+    /// The keys that the secret `name` must hold in `environment`, with the modes that the
+    /// orchestrator's variables select.
     #[must_use]
     pub fn required_secret_keys(&self, name: &str, environment: &str) -> Vec<&str> {
         let modes = &self.orchestrator().environment;

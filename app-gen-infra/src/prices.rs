@@ -1,14 +1,14 @@
-//! What AWS asks for what the templates make: the typed form of `prices.toml`.
+//! The prices of the AWS resources that the templates create: the typed form of `prices.toml`.
 
 use crate::ManifestError;
 use serde::Deserialize;
 
-/// Where the prices lie, relative to the root of the checkout.
+/// Path of the prices, relative to the root of the checkout.
 pub const PRICES_PATH: &str = "app-gen-infra/prices.toml";
 
 const COMMITTED: &str = include_str!("../prices.toml");
 
-/// Prices of one region. An unknown or missing one is refused.
+/// Prices of one region. An unknown or a missing price is refused.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prices {
@@ -26,7 +26,7 @@ pub struct Prices {
     pub load_balancer: Price,
     /// One capacity unit of a load balancer, an hour.
     pub load_balancer_capacity: Price,
-    /// One GB that leaves to the internet.
+    /// One GB sent to the internet.
     pub traffic_out: Price,
     /// One secret, a month.
     pub secret: Price,
@@ -40,7 +40,7 @@ pub struct Prices {
     pub log_storage: Price,
     /// One metric that an alarm watches, a month.
     pub alarm_metric: Price,
-    /// One metric that AWS does not make by itself, a month.
+    /// One metric beyond those that AWS provides, a month.
     pub custom_metric: Price,
     /// One dashboard, a month.
     pub dashboard: Price,
@@ -64,7 +64,7 @@ impl Prices {
     /// The prices of this checkout.
     ///
     /// # Errors
-    /// As [`Prices::parse`].
+    /// The same as those of [`Prices::parse`].
     pub fn committed() -> Result<Self, ManifestError> {
         Self::parse(COMMITTED)
     }
@@ -72,13 +72,16 @@ impl Prices {
     /// Reads prices from the text of a `prices.toml`.
     ///
     /// # Errors
-    /// It is not TOML, an unknown or missing price, or one that is no price.
+    /// The text is not TOML, a price is unknown or missing, or a number cannot be a price.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
         let fault = |message| ManifestError::whole_file(PRICES_PATH, message);
         let prices: Self = toml::from_str(text).map_err(|error| fault(error.to_string()))?;
         for (name, price) in prices.all() {
             if !price.usd.is_finite() || price.usd <= 0.0 {
-                return Err(fault(format!("`{name}` is no price: {}", price.usd)));
+                return Err(fault(format!(
+                    "`{name}` is {}, which is not a price",
+                    price.usd
+                )));
             }
         }
         Ok(prices)

@@ -11,7 +11,7 @@ use toml::Spanned;
 pub struct Platform {
     /// Tag value and name prefix of everything that belongs to the project.
     pub project: String,
-    /// Tag value: who answers for what belongs to the project.
+    /// Tag value: who is responsible for everything that belongs to the project.
     pub owner: String,
     /// AWS region of every environment.
     pub region: String,
@@ -50,7 +50,7 @@ pub struct Image {
     pub context: Spanned<String>,
     /// Dockerfile, relative to the checkout.
     pub dockerfile: Spanned<String>,
-    /// Stage to build; the last one where absent.
+    /// Stage to build; the last one if it is absent.
     pub target: Option<String>,
     /// Build arguments.
     #[serde(default)]
@@ -101,14 +101,14 @@ pub struct Service {
     pub role: String,
     /// Port the container listens on.
     pub port: u16,
-    /// Path that answers 200 when the service is well.
+    /// Path that answers 200 while the service is healthy.
     pub health_path: Spanned<String>,
-    /// Tasks that run side by side; what `cargo xtask scale` goes back to.
+    /// Number of tasks that run side by side; `cargo xtask scale` returns to it.
     #[serde(default = "one_task")]
     pub desired_tasks: Spanned<u32>,
     /// Secret by name.
     pub secret: Option<Spanned<String>>,
-    /// Environment variables that are no secret.
+    /// Environment variables that are not secret.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
     /// Size by environment.
@@ -135,7 +135,7 @@ pub struct Task {
     pub role: String,
     /// Secret by name.
     pub secret: Option<Spanned<String>>,
-    /// Environment variables that are no secret.
+    /// Environment variables that are not secret.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
     /// Size by environment.
@@ -146,7 +146,7 @@ pub struct Task {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Size {
-    /// 1024 are one vCPU.
+    /// 1024 units are one vCPU.
     pub cpu_units: u32,
     /// Memory limit.
     pub memory_mib: u32,
@@ -174,7 +174,7 @@ pub struct SecretKey {
     pub when: BTreeMap<String, String>,
 }
 
-/// Ports (on loopback) and names on this machine.
+/// Ports on the loopback interface, and names on this machine.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Local {
@@ -188,7 +188,7 @@ pub struct Local {
     pub web_port: Spanned<u16>,
     /// The orchestrator that `cargo xtask validate` starts.
     pub validate_port: Spanned<u16>,
-    /// PostgreSQL of what is deployed to the local cloud, on the docker bridge.
+    /// PostgreSQL for what is deployed to the local cloud, on the Docker bridge.
     pub database_port: Spanned<u16>,
     /// Compose project of `cargo xtask validate`.
     pub compose_project: String,
@@ -217,35 +217,36 @@ impl Local {
 pub struct Environment {
     /// The only AWS account it may touch; absent for the local cloud.
     pub account: Option<Spanned<String>>,
-    /// How long logs are kept; CloudWatch Logs takes only some numbers.
+    /// How long logs are kept; CloudWatch Logs accepts only some numbers.
     pub log_retention_days: u32,
     /// Addresses of its VPC.
     pub vpc_cidr: Spanned<String>,
-    /// Whether its data outlives its stacks, nothing may destroy it, and its tasks take no commands.
+    /// Whether its data outlives its stacks, nothing may destroy it, and nobody runs commands in its
+    /// tasks.
     #[serde(default)]
     pub protected: bool,
-    /// What a month may cost; absent for the local cloud.
+    /// The most that a month may cost; absent for the local cloud.
     pub budget_usd_per_month: Option<Spanned<u32>>,
-    /// Who is told of alarms and of the budget; absent for the local cloud.
+    /// Address for messages of alarms and of the budget; absent for the local cloud.
     pub alarm_email: Option<Spanned<String>>,
-    /// Certificate (ACM) of its load balancer, which speaks plain HTTP without one.
+    /// ACM certificate of its load balancer, which speaks plain HTTP without one.
     pub certificate_arn: Option<Spanned<String>>,
-    /// What a month of it is foreseen to use.
+    /// The expected use of one month.
     #[serde(default)]
     pub usage: Usage,
 }
 
-/// What a month of an environment is foreseen to use. What it costs is counted with this.
+/// The expected use of an environment in one month. `cargo xtask cost` prices it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Usage {
-    /// Hours that the orchestrator runs; all of the month unless it is scaled to zero.
+    /// Hours that the orchestrator runs: the whole month unless it is scaled to zero.
     pub orchestrator_hours: u32,
     /// Hours of all generator tasks together.
     pub generator_hours: u32,
-    /// GB that leave to the internet: pages and results through the load balancer, pushes.
+    /// GB sent to the internet: pages and results through the load balancer, and pushes.
     pub traffic_gb: u32,
-    /// GB that all logs together grow by.
+    /// GB that are added to all logs together.
     pub log_gb: u32,
     /// GB of images in ECR.
     pub image_gb: u32,

@@ -1,4 +1,4 @@
-//! The committed manifest, and what is said of faulty ones.
+//! The committed manifest, and the errors for faulty ones.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -154,12 +154,12 @@ fn faulty_prices_are_refused_by_name() {
         (
             "usd = 0.0225",
             "usd = 0.0",
-            "`load_balancer` is no price: 0",
+            "`load_balancer` is 0, which is not a price",
         ),
         (
             "usd = 0.0225",
             "usd = nan",
-            "`load_balancer` is no price: NaN",
+            "`load_balancer` is NaN, which is not a price",
         ),
         ("[load_balancer]", "[balancer]", "unknown field `balancer`"),
         ("per = \"GB\"\n", "", "missing field `per`"),

@@ -13,7 +13,7 @@ use crate::launcher::{self, Launcher};
 /// The orchestrator's parts; clones share them.
 #[derive(Debug, Clone)]
 pub struct App {
-    /// What it was told at start.
+    /// The configuration, read at start.
     pub config: Arc<Config>,
     /// Jobs and events.
     pub database: Database,

@@ -16,11 +16,11 @@ use serde_json::Value;
 use crate::config::{StorageConfig, StorageLocation};
 use crate::tls;
 
-/// Most bytes of an event body that is fetched by reference; a larger one stays a reference.
+/// Maximum size in bytes of an event body that is fetched by reference; a larger one stays a reference.
 pub const MAX_BODY_BYTES: u64 = 256 * 1024;
-/// Bytes that one request of a download asks for.
+/// Bytes that each request of a download asks for.
 const DOWNLOAD_CHUNK_BYTES: u64 = 1024 * 1024;
-/// Longest life of one request, and of one request with its retries.
+/// Time limits of one request, and of one request with its retries.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -33,7 +33,7 @@ pub struct Artifacts {
 }
 
 impl Artifacts {
-    /// Makes the client; asks nothing of a bucket yet.
+    /// Makes the client; no request is sent yet.
     ///
     /// # Errors
     /// When the folder cannot be made or the AWS variables are contradictory.
@@ -80,10 +80,10 @@ impl Artifacts {
         Ok(())
     }
 
-    /// Reads an event body that stands in the job's own folder.
+    /// Reads an event body from the job's own folder.
     ///
     /// # Errors
-    /// When the URI leads elsewhere, the body is too large or not JSON, or the store fails.
+    /// When the URI points elsewhere, the body is too large or not JSON, or the store fails.
     pub async fn event_body(&self, job_id: &str, uri: &str) -> anyhow::Result<Value> {
         let folder = join_uri(&self.job_uri(job_id), "events/");
         let Some(name) = uri.strip_prefix(&folder).filter(|name| is_file_name(name)) else {
@@ -105,7 +105,7 @@ impl Artifacts {
         serde_json::from_slice(&bytes).with_context(|| format!("event body {uri} is not JSON"))
     }
 
-    /// What the store knows of a job's result; `None` when there is none.
+    /// The store's record of a job's result; `None` when there is no result.
     ///
     /// # Errors
     /// When the store fails.
@@ -117,8 +117,8 @@ impl Artifacts {
         }
     }
 
-    /// The bytes of an object, asked for piece by piece as they are taken: a slow reader holds neither
-    /// memory nor a connection, and every request has its own bound.
+    /// The bytes of an object, requested piece by piece as they are taken: a slow reader holds neither
+    /// memory nor a connection, and every request has its own time limit.
     pub fn download(
         &self,
         object: ObjectMeta,
@@ -170,7 +170,7 @@ fn s3(config: &StorageConfig, bucket: &str) -> anyhow::Result<object_store::aws:
         .with_client_options(client)
         .with_retry(retry);
     for (name, value) in variables {
-        // What the AWS SDKs know and the object store does not (a profile, for example) is not its matter.
+        // Variables that only the AWS SDKs know (a profile, for example) are left out.
         if let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
             builder = builder.with_config(key, value);
         }

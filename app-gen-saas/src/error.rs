@@ -1,4 +1,4 @@
-//! What a request is answered with when it cannot be served.
+//! The answers to requests that cannot be served.
 //!
 //! `ApiError` is for the edge: its message goes to the caller. Inside, functions return `sqlx::Error`,
 //! `LaunchError` or the like where a caller branches, and `anyhow::Error` where none does; of those only
@@ -25,10 +25,10 @@ pub enum ApiError {
     /// 413: the body is too large.
     #[error("request body has more than {0} bytes")]
     TooLarge(usize),
-    /// 415: the body is not said to be JSON.
+    /// 415: the content type is not JSON.
     #[error("expected a body of type application/json")]
     UnsupportedMediaType,
-    /// 503: something that this depends on does not answer; worth trying again.
+    /// 503: something that this depends on does not answer; another attempt may succeed.
     #[error("{message}")]
     Unavailable {
         /// For the caller.

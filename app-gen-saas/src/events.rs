@@ -1,8 +1,8 @@
 //! Live streams of a job's events, for any number of readers.
 //!
 //! The database is the only source: the hub merely says that there is more to read. So a reader that is
-//! slow, late or back after a while gets every event once and in order, and holds one page at most. Events
-//! that another orchestrator stores are found by looking once a second.
+//! slow, late or reconnected gets every event once and in order, and holds one page at most. Events that
+//! another orchestrator stores are found by a query once a second.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -26,7 +26,7 @@ pub struct EventHub {
 }
 
 impl EventHub {
-    /// Wakes who reads the events of this job.
+    /// Wakes the readers of this job's events.
     pub fn notify(&self, job_id: &str) {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = jobs.get(job_id)

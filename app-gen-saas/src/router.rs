@@ -19,7 +19,7 @@ use crate::controllers::extract::MAX_REQUEST_BYTES;
 use crate::controllers::{artifact, events, health, jobs, ui, websocket};
 use crate::error::ApiError;
 
-/// Longest wait for the head of an answer; streams may go on after it.
+/// Maximum wait for the head of an answer; a stream may continue after that.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(utoipa::OpenApi)]

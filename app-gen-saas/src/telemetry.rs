@@ -4,7 +4,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Environment, environment};
 
-/// Starts logging; to be called once.
+/// Starts logging. It can be called only once.
 pub fn start(environment: &Environment) {
     let filter = environment
         .get(environment::RUST_LOG)

@@ -7,7 +7,7 @@ use app_gen_contract::{JobSpec, MAX_SPEC_BYTES, env};
 use crate::failure::{Failure, reason};
 use crate::location::Location;
 
-/// Id in the events of a job whose id could not be learned.
+/// Id in the events of a job whose id is not known.
 pub(crate) const UNKNOWN_JOB_ID: &str = "unknown";
 
 const DEFAULT_PROVIDER: &str = "template";
@@ -15,7 +15,7 @@ const DEFAULT_PROVIDER: &str = "template";
 const HOW_TO_START: &str = "set JOB_SPEC_URI=s3://BUCKET/jobs/ID/spec.json (or file:///…), \
      or REQUEST_ID and APP_DESCRIPTION for a manual run";
 
-/// What the environment says, before anything is fetched.
+/// The source that the environment names, before anything is fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
     /// The spec is an object or a file.
@@ -63,8 +63,8 @@ pub(crate) fn read_source(
         .map_err(|error| Failure::bad_spec(error.to_string(), HOW_TO_START))
 }
 
-/// The job's id as far as the environment tells it, for events before the spec is read: `REQUEST_ID`,
-/// or the folder that holds the spec, else [`UNKNOWN_JOB_ID`].
+/// The job's id for events before the spec is read: the name of the folder that holds the spec, or
+/// `REQUEST_ID`, otherwise [`UNKNOWN_JOB_ID`].
 pub(crate) fn guess_job_id(lookup: &dyn Fn(&str) -> Option<String>) -> String {
     let from_uri =
         lookup(env::JOB_SPEC_URI).and_then(|uri| uri.rsplit('/').nth(1).map(str::to_owned));

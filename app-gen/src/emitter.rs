@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::location::Location;
 
-/// Twelve times within the silence that the orchestrator allows.
+/// The orchestrator allows a silence that is twelve times as long.
 pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The one writer of the process's output. After a terminal event, or once the output cannot be
@@ -33,7 +33,7 @@ struct State {
 }
 
 impl Emitter {
-    /// `job_id` is used until [`Emitter::set_job`] tells a better one.
+    /// `job_id` is used until [`Emitter::set_job`] sets a better one.
     pub(crate) fn new(output: Box<dyn Write + Send>, job_id: String) -> Self {
         let state = State {
             output,
@@ -95,7 +95,7 @@ impl Emitter {
         .await;
     }
 
-    /// Emits the begin or end of a step.
+    /// Emits the beginning or the end of a step.
     pub(crate) async fn step(&self, name: &str, state: StepState, detail: Option<String>) {
         self.emit(Body::Step {
             name: name.to_owned(),
@@ -148,7 +148,7 @@ async fn line_of_long(event: &Event, folder: Option<&Location>) -> String {
 
 async fn store_body(event: &Event, folder: Option<&Location>) -> Result<String> {
     let (Some(folder), Some(body)) = (folder, event.body()) else {
-        bail!("no place for long bodies");
+        bail!("there is no folder for long bodies");
     };
     let object = folder.child(&event_body_name(event.sequence));
     object

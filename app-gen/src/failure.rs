@@ -1,4 +1,4 @@
-//! Why a job ends without a result, as the `failed` event tells it.
+//! Why a job ends without a result, as the `failed` event reports it.
 
 use app_gen_contract::exit;
 
@@ -40,19 +40,19 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-/// An error and its causes in one line. A cause that its error has already told is left out: the
+/// An error and its causes in one line. A cause that the text already contains is left out: the
 /// object store's errors print their sources themselves.
 pub(crate) fn reason(error: &anyhow::Error) -> String {
     error
         .chain()
         .map(ToString::to_string)
-        .fold(String::new(), |told, cause| {
-            if told.is_empty() {
+        .fold(String::new(), |text, cause| {
+            if text.is_empty() {
                 cause
-            } else if told.contains(&cause) {
-                told
+            } else if text.contains(&cause) {
+                text
             } else {
-                format!("{told}: {cause}")
+                format!("{text}: {cause}")
             }
         })
 }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn causes_are_told_once() {
+    fn causes_are_printed_once() {
         let error = anyhow::anyhow!("no route")
             .context("cannot connect: no route")
             .context("cannot read x");

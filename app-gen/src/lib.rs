@@ -1,10 +1,9 @@
 //! The generator: one process makes one application from one job spec.
 //!
 //! [`run`] is the whole process: it loads the spec, lets a provider write the application, packs and
-//! publishes it, and tells about all of it as event lines on standard output. Nothing else is written
+//! publishes it, and reports all of it as event lines on standard output. Nothing else is written
 //! there or to standard error, since both end up in the one log that the orchestrator reads.
-//! Running and watching this process is the orchestrator's part; the words they share are in
-//! `app-gen-contract`.
+//! The orchestrator starts and watches this process; both use the types of `app-gen-contract`.
 
 mod config;
 mod emitter;

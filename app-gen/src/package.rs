@@ -1,4 +1,4 @@
-//! Packs an application's folder: the same files give the same bytes, wherever and whenever.
+//! Packs an application's folder: the same files always give the same bytes.
 
 use std::fmt::Write as _;
 use std::io::{Cursor, Write as _};
@@ -11,7 +11,7 @@ use walkdir::WalkDir;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-/// Most bytes of all files of an application together.
+/// Maximum size of all files of an application together.
 const MAX_APPLICATION_BYTES: u64 = 256 * 1024 * 1024;
 
 /// A packed application.
@@ -24,8 +24,8 @@ pub(crate) struct Package {
 }
 
 /// Packs all files below `folder`, `package.json` at the top of the archive: sorted by path, times
-/// fixed, modes brought to 644 and 755. Symbolic links are refused, since what they name may lie
-/// outside.
+/// fixed, modes brought to 644 and 755. Symbolic links are refused, since they may point
+/// outside the folder.
 pub(crate) fn pack(folder: &Path) -> Result<Package> {
     let mut names = Vec::new();
     let mut total_bytes = 0;

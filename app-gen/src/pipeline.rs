@@ -11,8 +11,8 @@ use crate::failure::Failure;
 use crate::location::Location;
 use crate::{package, provider};
 
-/// Does the job and returns the summary of its last event. Everything on the way is emitted here; the
-/// last event is the caller's.
+/// Does the job and returns the summary for its last event. This function emits all other events; the
+/// caller emits the last one.
 pub(crate) async fn run(source: Source, emitter: Arc<Emitter>) -> Result<String, Failure> {
     let spec = load_spec(&source).await?;
     let folder = Location::open(&spec.artifact_uri)?;

@@ -18,14 +18,14 @@ use crate::pipeline;
 /// How long the last event may wait for a reader that has stopped reading.
 const LAST_EVENT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the last panic said: its hook must not print, since the output is for events only.
+/// Message of the last panic: the hook must not print it, since the output is for events only.
 static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
 
 /// How the work ended.
 enum End {
     Succeeded(String),
     Failed(Failure),
-    /// Nobody can be told: the output is gone.
+    /// The output cannot be written any more, so nothing can be reported.
     OutputClosed,
 }
 
@@ -38,12 +38,12 @@ pub fn run() -> ExitCode {
         .worker_threads(2)
         .enable_all()
         .build();
-    // Without threads there is no one to write an event either.
+    // Without threads no event can be written either.
     let Ok(runtime) = runtime else {
         return ExitCode::from(exit::FAILED);
     };
     let exit_code = runtime.block_on(supervise());
-    // A blocking thread in the middle of its work is not waited for.
+    // This does not wait for a blocking thread in the middle of its work.
     runtime.shutdown_background();
     ExitCode::from(exit_code)
 }

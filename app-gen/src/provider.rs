@@ -1,4 +1,4 @@
-//! The seam between the pipeline and who writes the application.
+//! The interface between the pipeline and the code that writes the application.
 
 use std::path::Path;
 use std::pin::Pin;
@@ -11,8 +11,8 @@ use crate::template::Template;
 
 /// Writes an application. Work that blocks goes to a blocking thread, so that a stop is noticed.
 pub(crate) trait Provider: Send + Sync {
-    /// Writes the application for `spec` into the empty folder `workspace` and tells `emitter` about
-    /// its progress. A dropped future ends the work.
+    /// Writes the application for `spec` into the empty folder `workspace` and reports progress
+    /// to `emitter`. Dropping the future ends the work.
     fn write<'call>(
         &'call self,
         spec: &'call JobSpec,
@@ -21,7 +21,7 @@ pub(crate) trait Provider: Send + Sync {
     ) -> Pin<Box<dyn Future<Output = Result<Application, Failure>> + Send + 'call>>;
 }
 
-/// What a provider says of the application it wrote.
+/// A provider's description of the application that it wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Application {
     /// Its name for people.

@@ -67,7 +67,7 @@ fn a_stopped_engine_is_the_one_cause() {
     assert_eq!(found[0]["severity"], "broken");
     let evidence = found[0]["evidence"].to_string();
     assert!(evidence.contains("/nobody/listens.sock"), "{evidence}");
-    assert!(evidence.contains("so: local cloud"), "{evidence}");
+    assert!(evidence.contains("consequence: local cloud"), "{evidence}");
 }
 
 #[test]
@@ -223,7 +223,10 @@ fn secrets(service: &Deployed) {
         let finding = named(rule, rule);
         let evidence = finding["evidence"].to_string();
         assert!(evidence.contains(other), "{finding:#}");
-        assert!(evidence.contains("so: orchestrator:"), "{finding:#}");
+        assert!(
+            evidence.contains("consequence: orchestrator:"),
+            "{finding:#}"
+        );
     }
 }
 

@@ -208,7 +208,7 @@ fn what_nobody_goes_back_to_goes_from_everywhere() {
         .run(&[&prune[..], &["--json"]].concat())
         .expect_success();
     let why = format!(
-        "no room is made in the registry: process {} builds an image; the next prune does it",
+        "the disk space of the registry is not freed, because process {} builds an image; the next prune frees it",
         std::process::id()
     );
     assert!(pruned.stderr.contains(&why), "{}", pruned.stderr);

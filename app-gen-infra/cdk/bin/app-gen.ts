@@ -5,7 +5,7 @@ import { AppGen } from "../lib/app.ts";
 try {
   new AppGen().synth();
 } catch (error) {
-  // A fault of the input is one line; anything else is ours and shows where.
+  // The user sees one line; with DEBUG set, the stack too.
   console.error(error instanceof Error ? (process.env["DEBUG"] ? error.stack : `error: ${error.message}`) : error);
   process.exitCode = 1;
 }

@@ -10,7 +10,7 @@ import type { Target } from "./target.ts";
 
 const BY_DIGEST = /^(?<repository>[^@\s]+)@sha256:[0-9a-f]{64}$/;
 
-/** The image by digest, or what is wrong with what was given. */
+/** The image by digest, or the fault of the reference that was given. */
 export type ImageReference = { readonly reference: string } | { readonly fault: string };
 
 /** The reference that was given for an image of the manifest. */
@@ -22,7 +22,7 @@ export function imageReference(node: Node, target: Target, image: string): Image
   }
   const repository = BY_DIGEST.exec(given)?.groups?.["repository"];
   if (repository === undefined) {
-    return { fault: `${key} is \`${given}\`, which is no image by digest: REPOSITORY@sha256:DIGEST` };
+    return { fault: `${key} is \`${given}\`, which does not name an image by digest: REPOSITORY@sha256:DIGEST` };
   }
   const expected = repositoryUri(target, image);
   // The execution role may pull from this repository alone: anything else fails, minutes later.
@@ -32,7 +32,7 @@ export function imageReference(node: Node, target: Target, image: string): Image
   return { reference: given };
 }
 
-/** Where the image lies in ECR; the local cloud pulls from wherever the reference says. */
+/** The image's repository in ECR; the local cloud pulls from the registry that the reference names. */
 function repositoryUri(target: Target, image: string): string | undefined {
   if (target.isLocal) {
     return undefined;
@@ -44,7 +44,7 @@ function repositoryUri(target: Target, image: string): string | undefined {
 export function repositoryName(target: Target, image: string): string {
   const found = target.platform.images[image];
   if (found === undefined) {
-    throw new Error(`platform.toml: no image \`${image}\``);
+    throw new Error(`platform.toml has no image \`${image}\``);
   }
   return found.repository;
 }

@@ -1,6 +1,6 @@
 /**
- * What the local cloud lacks, all of it. Nothing outside this file makes up for it,
- * and no template for AWS is touched by it.
+ * Everything that the local cloud lacks. Only this file makes up for it, and it changes
+ * no template for AWS.
  */
 
 import {
@@ -21,7 +21,7 @@ import type { IConstruct } from "constructs";
 import { LOCAL } from "./platform.ts";
 import type { Target } from "./target.ts";
 
-/** Resource types that its CloudFormation does not know, and what is gone with them. */
+/** Resource types that its CloudFormation does not know, and what is missing without them. */
 const UNKNOWN_TYPES: Readonly<Record<string, string>> = {
   "AWS::EC2::SecurityGroupIngress": "rules between security groups; it filters no traffic",
   "AWS::EC2::SecurityGroupEgress": "rules between security groups; it filters no traffic",
@@ -31,7 +31,7 @@ const UNKNOWN_TYPES: Readonly<Record<string, string>> = {
 /** The key of the orchestrator's secret that its container needs here too. */
 const DATABASE_URL = "DATABASE_URL";
 
-/** Adapts the app where it is for the local cloud, and says what it leaves out. */
+/** Adapts the app if it is for the local cloud, and reports what it leaves out. */
 export function adaptToLocalCloud(app: App, target: Target): void {
   if (target.isLocal) {
     Aspects.of(app).add(new LeaveOut());
@@ -40,7 +40,7 @@ export function adaptToLocalCloud(app: App, target: Target): void {
   }
 }
 
-/** Puts a condition that never holds on what the local cloud would refuse. */
+/** Adds a condition that is never true to resources that the local cloud would refuse. */
 class LeaveOut implements IAspect {
   visit(node: IConstruct): void {
     if (!(node instanceof CfnResource)) {
@@ -56,7 +56,7 @@ class LeaveOut implements IAspect {
   }
 }
 
-/** What is gone with the resource, where the local cloud lacks it. */
+/** What is missing without the resource, if the local cloud lacks it. */
 function whatIsLost(resource: CfnResource): string | undefined {
   if (resource instanceof CfnAlarm && resource.metrics !== undefined) {
     return "alarms on metric math";
@@ -78,11 +78,12 @@ function neverIn(stack: Stack): CfnCondition {
 }
 
 /**
- * Gives tasks what AWS would give them.
+ * Gives tasks what they would have on AWS.
  *
  * Credentials and region: the local cloud offers tasks credentials at an address that
- * the Rust SDK refuses, and names no region. A database: nobody is asked for one here,
- * so `deploy` starts one and stores its address where a user's would be.
+ * the Rust SDK refuses, and names no region. A database: the local
+ * environment does not require one, so `deploy` starts one and stores its address where a
+ * user's address would be.
  */
 class CompleteTasks implements IAspect {
   readonly #target: Target;
@@ -94,7 +95,7 @@ class CompleteTasks implements IAspect {
   visit(node: IConstruct): void {
     if (node instanceof TaskDefinition) {
       const container = node.defaultContainer;
-      // Credentials that are no secret at first sight.
+      // These credentials are visibly not secret.
       container?.addEnvironment("AWS_ACCESS_KEY_ID", LOCAL);
       container?.addEnvironment("AWS_SECRET_ACCESS_KEY", LOCAL);
       container?.addEnvironment("AWS_REGION", this.#target.region);
@@ -116,7 +117,7 @@ class CompleteTasks implements IAspect {
 
 /**
  * Writes the entries of `Secrets` in the letter case of the API: CloudFormation of the
- * local cloud hands them on to its ECS as they are, which then finds none.
+ * local cloud passes them to its ECS unchanged, which then does not find them.
  */
 class SpellSecrets implements IAspect {
   visit(node: IConstruct): void {

@@ -20,7 +20,7 @@ export const LOCAL = "local";
 
 /** What a task may use. */
 export interface Size {
-  /** 1024 are one vCPU. */
+  /** 1024 units are one vCPU. */
   readonly cpuUnits: number;
   readonly memoryMib: number;
 }
@@ -37,7 +37,7 @@ export interface Consumer {
   readonly role: string;
   /** Key into {@link Platform.secrets}. */
   readonly secret: string | undefined;
-  /** Environment variables that are no secret. */
+  /** Environment variables that are not secret. */
   readonly environment: Readonly<Record<string, string>>;
   /** By environment. */
   readonly size: Readonly<Record<string, Size>>;
@@ -46,7 +46,7 @@ export interface Consumer {
 /** The service that is always on. */
 export interface Service extends Consumer {
   readonly port: number;
-  /** Answers 200 when the service is well. */
+  /** Answers 200 while the service is healthy. */
   readonly healthPath: string;
   /** Tasks that run side by side. */
   readonly desiredTasks: number;
@@ -74,11 +74,11 @@ export interface Environment {
   readonly account: string | undefined;
   readonly logRetentionDays: number;
   readonly vpcCidr: string;
-  /** Its data outlives its stacks, it cannot be destroyed, and its tasks take no commands. */
+  /** Its data outlives its stacks, it cannot be destroyed, and nobody runs commands in its tasks. */
   readonly protected: boolean;
-  /** What a month may cost; absent for the local cloud. */
+  /** The most that a month may cost; absent for the local cloud. */
   readonly budgetUsdPerMonth: number | undefined;
-  /** Who is told of alarms and of the budget; absent for the local cloud. */
+  /** Address for messages of alarms and of the budget; absent for the local cloud. */
   readonly alarmEmail: string | undefined;
   /** Certificate of the load balancer; without one it speaks plain HTTP. */
   readonly certificateArn: string | undefined;
@@ -88,7 +88,7 @@ export interface Environment {
 export interface Platform {
   /** Tag value and name prefix of everything that belongs to the project. */
   readonly project: string;
-  /** Tag value: who answers for it. */
+  /** Tag value: who is responsible for it. */
   readonly owner: string;
   /** AWS region of every environment. */
   readonly region: string;
@@ -119,7 +119,7 @@ export function loadPlatform(path: string = MANIFEST_PATH): Platform {
   };
 }
 
-/** The keys that the secret must hold in an environment, given what is switched on; sorted. */
+/** The keys that the secret must hold in an environment with the modes of the orchestrator's variables; sorted. */
 export function requiredSecretKeys(platform: Platform, secret: string, environment: string): string[] {
   const modes = platform.orchestrator.environment;
   return Object.entries(platform.secrets[secret]?.keys ?? {})
@@ -213,7 +213,7 @@ class Table {
     return isTable ? new Table(this.#path(key), value) : this.#fail(key, "a table");
   }
 
-  /** What `read` makes of the key, where it is there. */
+  /** The result of `read` for the key, if the key is present. */
   optional<T>(key: string, read: (key: string) => T): T | undefined {
     return this.#values[key] === undefined ? undefined : read(key);
   }

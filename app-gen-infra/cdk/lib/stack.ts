@@ -20,7 +20,7 @@ export abstract class ConcernStack extends Stack {
       environment: target.name,
       owner: target.platform.owner,
       "managed-by": "cdk",
-      // A stack stays until it is destroyed by name; what may be swept carries a time here.
+      // A stack stays until it is destroyed by name; a stack that may be swept away carries a time here.
       ttl: "none",
     };
     for (const [key, value] of Object.entries(tags)) {

@@ -5,7 +5,7 @@ import { type Environment, LOCAL, type Platform, type Size } from "./platform.ts
 /** The account id of the local cloud. */
 const LOCAL_ACCOUNT = "000000000000";
 
-/** What every stack is given. */
+/** The properties that every stack needs. */
 export interface Target {
   readonly platform: Platform;
   /** Name of the environment. */
@@ -14,7 +14,7 @@ export interface Target {
   readonly account: string;
   readonly region: string;
   readonly isLocal: boolean;
-  /** Whether people may run commands in the orchestrator's tasks; the local cloud's are entered by the engine. */
+  /** Whether people may run commands in the orchestrator's tasks; the local cloud's tasks are entered by the engine. */
   readonly admitsCommands: boolean;
   readonly names: Names;
 }
@@ -51,7 +51,7 @@ export interface ConsumerNames {
 }
 
 /**
- * The target that a name of the manifest stands for.
+ * The target for the name of an environment in the manifest.
  *
  * @throws Error when the manifest has no such environment.
  */
@@ -85,7 +85,7 @@ export function sizeIn(target: Target, sizes: Readonly<Record<string, Size>>): S
 }
 
 function namesFor(platform: Platform, name: string, account: string): Names {
-  // Only environments that share an account need to be told apart.
+  // Only environments that share an account must be distinguished.
   const sharing = Object.values(platform.environments).filter((other) => other.account === account);
   const suffix = sharing.length > 1 ? `-${name}` : "";
   const consumer = ({ family, logGroup, role }: Platform["generator"]): ConsumerNames => ({

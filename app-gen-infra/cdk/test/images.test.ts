@@ -29,7 +29,7 @@ test("without an image only the service stack cannot be deployed", () => {
 
 test("a tag is refused", () => {
   assert.deepEqual(faults(`${REPOSITORY}:dev`), [
-    `images.orchestrator is \`${REPOSITORY}:dev\`, which is no image by digest: REPOSITORY@sha256:DIGEST`,
+    `images.orchestrator is \`${REPOSITORY}:dev\`, which does not name an image by digest: REPOSITORY@sha256:DIGEST`,
   ]);
 });
 

@@ -1,13 +1,13 @@
 //! Which database, and where.
 
-use super::{ConfigError, Environment, environment};
+use crate::config::{ConfigError, Environment, environment};
 
 /// Which database, and where.
 #[derive(Clone)]
 pub struct DatabaseConfig {
     /// The URL as the driver takes it; may hold a password.
     pub url: String,
-    /// Which of the two.
+    /// The kind of database.
     pub kind: DatabaseKind,
 }
 
@@ -20,12 +20,12 @@ impl std::fmt::Debug for DatabaseConfig {
     }
 }
 
-/// The databases that hold the same tests.
+/// The supported databases. The tests run on both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DatabaseKind {
-    /// A file; for one orchestrator.
+    /// A file, for a single orchestrator.
     Sqlite,
-    /// A server; orchestrators share the jobs.
+    /// A server, through which orchestrators share the jobs.
     Postgres,
 }
 
@@ -34,7 +34,7 @@ impl DatabaseConfig {
         let variable = environment::DATABASE_URL;
         let forms = "sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME";
         let url = environment.required(variable, forms)?;
-        // The scheme alone goes into messages: the rest may hold a password.
+        // Messages contain only the scheme: the rest may hold a password.
         let scheme = url.split(':').next().unwrap_or_default();
         let kind = match scheme {
             "sqlite" => DatabaseKind::Sqlite,
@@ -50,7 +50,7 @@ impl DatabaseConfig {
         if in_container && kind == DatabaseKind::Sqlite {
             return Err(ConfigError::new(
                 variable,
-                "names a SQLite file, but this runs in a container whose disk dies with it; \
+                "names a SQLite file, but this runs in a container, whose disk is lost with it; \
                  use postgres://USER:PASSWORD@HOST/NAME",
             ));
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use super::ConfigError;
+use crate::config::ConfigError;
 
 /// Port to listen on; default 5013, 0 takes a free one.
 pub const PORT: &str = "PORT";
@@ -18,15 +18,15 @@ pub const STORAGE_MODE: &str = "STORAGE_MODE";
 pub const AUTH_MODE: &str = "AUTH_MODE";
 /// What starts generators: `process` (default) or `ecs`.
 pub const LAUNCHER: &str = "LAUNCHER";
-/// Provider of jobs that name none; default `template`.
+/// Provider of jobs that do not name one; default `template`.
 pub const GENERATOR_PROVIDER: &str = "GENERATOR_PROVIDER";
-/// `s3://bucket[/prefix]` or `file:///folder`; jobs live under `<ARTIFACT_URI>/jobs/<id>/`.
+/// `s3://bucket[/prefix]` or `file:///folder`; jobs are kept under `<ARTIFACT_URI>/jobs/<id>/`.
 pub const ARTIFACT_URI: &str = "ARTIFACT_URI";
 /// Optional: folder of the built web page, served with `index.html` as fallback.
 pub const UI_DIR: &str = "UI_DIR";
 /// Optional: key of the image this runs from, shown by `/health`.
 pub const IMAGE_KEY: &str = "IMAGE_KEY";
-/// `1` in the image: a SQLite database is refused, because a task's disk dies with the task.
+/// `1` in the image: a SQLite database is refused, because a task's disk is lost with the task.
 pub const RUNNING_IN_CONTAINER: &str = "RUNNING_IN_CONTAINER";
 /// Process launcher: path of the generator's binary.
 pub const GENERATOR_COMMAND: &str = "GENERATOR_COMMAND";
@@ -48,11 +48,11 @@ pub const GENERATOR_LOG_STREAM_PREFIX: &str = "GENERATOR_LOG_STREAM_PREFIX";
 pub const GENERATOR_SUBNETS: &str = "GENERATOR_SUBNETS";
 /// ECS launcher, optional: security group ids, separated by commas.
 pub const GENERATOR_SECURITY_GROUPS: &str = "GENERATOR_SECURITY_GROUPS";
-/// Longest life of a job from its start, in seconds; default 1800.
+/// Maximum duration of a job from its start, in seconds; default 1800.
 pub const JOB_TIMEOUT_SECS: &str = "JOB_TIMEOUT_SECS";
 /// Longest silence of a running generator, in seconds; default 120.
 pub const JOB_IDLE_TIMEOUT_SECS: &str = "JOB_IDLE_TIMEOUT_SECS";
-/// Most jobs that one orchestrator starts side by side; default 4.
+/// Maximum number of jobs that one orchestrator starts side by side; default 4.
 pub const JOB_CONCURRENCY: &str = "JOB_CONCURRENCY";
 /// Optional: what is logged, in the syntax of `tracing_subscriber::EnvFilter`; default `info`.
 pub const RUST_LOG: &str = "RUST_LOG";
@@ -105,7 +105,7 @@ impl Environment {
         })
     }
 
-    /// Items of a comma list, none when the variable is not set.
+    /// Items of a comma-separated list; empty when the variable is not set.
     pub(super) fn list(&self, name: &str) -> Vec<String> {
         self.get(name)
             .unwrap_or_default()

@@ -1,21 +1,21 @@
-//! Bounds of jobs, and of the lease under which an orchestrator follows them.
+//! Limits of jobs, and of the lease under which an orchestrator follows them.
 
 use std::time::Duration;
 
 use app_gen_contract::JobSpec;
 
-use super::{ConfigError, Environment, environment};
+use crate::config::{ConfigError, Environment, environment};
 
-/// Bounds of jobs.
+/// Limits of jobs.
 #[derive(Debug, Clone)]
 pub struct JobsConfig {
-    /// Provider of jobs that name none.
+    /// Provider of jobs that do not name one.
     pub provider: String,
-    /// Longest life from the start.
+    /// Maximum duration from the start.
     pub timeout: Duration,
     /// Longest silence of a running generator.
     pub idle_timeout: Duration,
-    /// Most jobs that this orchestrator starts side by side.
+    /// Maximum number of jobs that this orchestrator starts side by side.
     pub concurrency: usize,
     /// How long a job stays with an orchestrator that gives no sign of life.
     pub lease: Duration,

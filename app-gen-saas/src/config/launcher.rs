@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use super::{ConfigError, Environment, environment};
+use crate::config::{ConfigError, Environment, environment};
 
 /// Which launcher, and what it needs.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub struct ProcessConfig {
     pub command: PathBuf,
     /// Folder of the generators' logs.
     pub log_dir: PathBuf,
-    /// The generator's whole environment, less the job's own variable; may hold credentials.
+    /// The generator's whole environment without the job's own variable; may hold credentials.
     pub environment: BTreeMap<String, String>,
 }
 
@@ -39,7 +39,7 @@ pub struct EcsConfig {
     pub log_group: String,
     /// Streams are `<prefix>/<container>/<task id>`.
     pub log_stream_prefix: String,
-    /// Subnet ids; empty when the cloud needs none.
+    /// Subnet ids; empty when the cloud does not need them.
     pub subnets: Vec<String>,
     /// Security group ids.
     pub security_groups: Vec<String>,
@@ -68,8 +68,8 @@ impl std::fmt::Debug for EcsConfig {
     }
 }
 
-/// What a generator inherits: enough to find its tools and S3, and none of the orchestrator's
-/// secrets, because the generator works on what strangers wrote.
+/// Variables that a generator inherits: enough to find its tools and S3, but no secret of the
+/// orchestrator, because the generator works on texts of strangers.
 const INHERITED: [&str; 6] = ["HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ"];
 
 impl LauncherConfig {

@@ -14,7 +14,7 @@ pub use launcher::{EcsConfig, LauncherConfig, ProcessConfig};
 pub use server::ServerConfig;
 pub use storage::{StorageConfig, StorageLocation};
 
-/// Everything the orchestrator is told at start.
+/// Everything that the orchestrator reads from its environment at start.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where it listens and what it serves.
@@ -25,7 +25,7 @@ pub struct Config {
     pub storage: StorageConfig,
     /// What starts generators.
     pub launcher: LauncherConfig,
-    /// Bounds of jobs.
+    /// Limits of jobs.
     pub jobs: JobsConfig,
 }
 

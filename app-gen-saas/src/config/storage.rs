@@ -5,14 +5,14 @@ use std::path::PathBuf;
 
 use app_gen_contract::validate_artifact_uri;
 
-use super::{ConfigError, Environment, environment};
+use crate::config::{ConfigError, Environment, environment};
 
 /// Where job specs and results are kept.
 #[derive(Clone)]
 pub struct StorageConfig {
-    /// The URI without a slash at its end; jobs live under `<uri>/jobs/<id>/`.
+    /// The URI without a slash at its end; jobs are kept under `<uri>/jobs/<id>/`.
     pub uri: String,
-    /// The same, taken apart.
+    /// The parts of the URI.
     pub location: StorageLocation,
     /// The `AWS_…` variables, for the object store's client; may hold credentials.
     pub aws_variables: BTreeMap<String, String>,

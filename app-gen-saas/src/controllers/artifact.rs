@@ -5,9 +5,9 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 
-use super::extract::JobId;
-use super::jobs;
 use crate::app::App;
+use crate::controllers::extract::JobId;
+use crate::controllers::jobs;
 use crate::error::{ApiError, ErrorBody};
 
 /// Downloads the result of a job.

@@ -12,16 +12,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{ApiQuery, JobId};
-use super::jobs;
 use crate::app::App;
+use crate::controllers::extract::{ApiQuery, JobId};
+use crate::controllers::jobs;
 use crate::database::EventRecord;
 use crate::error::{ApiError, ErrorBody};
 use crate::events::follow;
 
-/// Longest silence of a stream; proxies cut quieter ones.
+/// Maximum silence of a stream; proxies cut streams that are silent for longer.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// When a browser comes back after a broken connection.
+/// Time after which a browser reconnects when its connection broke.
 const RECONNECT: Duration = Duration::from_secs(1);
 
 /// One event of a job's stream, the `data` of a server-sent event and the text of a WebSocket message.
@@ -33,7 +33,7 @@ pub struct Event {
     sequence: i64,
     /// RFC 3339, UTC.
     time: String,
-    /// `state` (body: `state`, `reason`?), or what the generator says: `started`
+    /// `state` (body: `state`, `reason`?), or the generator's own type: `started`
     /// (`generator_version`, `provider`), `step` (`name`, `state`: running or done, `detail`?), `log`
     /// (`level`: info, warn or error, `message`), `heartbeat`, `artifact` (`name`, `uri`, `size_bytes`,
     /// `sha256`), `succeeded` (`summary`), `failed` (`reason`, `hint`?). More types may come. The last
@@ -78,11 +78,11 @@ pub struct After {
     params(
         ("id" = String, Path, description = "Id of the job."),
         After,
-        ("Last-Event-ID" = Option<i64>, Header, description = "Takes the place of `after`; browsers send it when they come back."),
+        ("Last-Event-ID" = Option<i64>, Header, description = "Replaces `after`; browsers send it when they reconnect."),
     ),
     responses(
         (status = 200, description = "Events.", body = Event, content_type = "text/event-stream"),
-        (status = 204, description = "The job has ended and there is nothing after that number; a browser stops coming back."),
+        (status = 204, description = "The job has ended and has no event after that number; a browser stops reconnecting."),
         (status = 400, description = "A number is wrong.", body = ErrorBody),
         (status = 404, description = "No such job.", body = ErrorBody),
         (status = 503, description = "The database does not answer.", body = ErrorBody),

@@ -1,4 +1,4 @@
-//! Extractors that refuse in the API's own words.
+//! Extractors that refuse requests with the API's own errors.
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::error::ApiError;
 
-/// Most bytes of a request body.
+/// Maximum size of a request body in bytes.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
 
 /// A body of JSON.
@@ -44,7 +44,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for ApiQuery<T> {
     }
 }
 
-/// The job id of the path, in the form in which ids are stored. What is no id names no job.
+/// The job id of the path, in the form in which ids are stored. A text that is not an id is answered
+/// with "job not found".
 #[derive(Debug)]
 pub struct JobId(pub String);
 

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 
-/// Who answers, and how it is.
+/// The service that answers, and its condition.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Health {
     /// `ok` or `unavailable`.
@@ -30,7 +30,7 @@ pub struct Health {
     path = "/health",
     tag = "health",
     responses(
-        (status = 200, description = "It can.", body = Health),
+        (status = 200, description = "It can work.", body = Health),
         (status = 503, description = "The database does not answer.", body = Health),
     )
 )]

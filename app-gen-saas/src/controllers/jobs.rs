@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::extract::{ApiJson, ApiQuery, JobId};
 use crate::app::App;
 use crate::clock::rfc3339;
+use crate::controllers::extract::{ApiJson, ApiQuery, JobId};
 use crate::database::{self, Cancelled, NewJob};
 use crate::error::{ApiError, ErrorBody};
 
-/// Most jobs of one page.
+/// Maximum number of jobs of one page.
 const MAX_PAGE: i64 = 200;
 
 /// A job.
@@ -22,14 +22,14 @@ const MAX_PAGE: i64 = 200;
 pub struct Job {
     /// UUID version 7.
     id: String,
-    /// What the application shall be.
+    /// Description of the application.
     description: String,
-    /// Who makes it.
+    /// Provider that makes the application.
     provider: String,
-    /// Where it stands.
+    /// State.
     #[schema(value_type = JobStateName)]
     state: JobState,
-    /// Why it ended so; null unless there is something to say.
+    /// Why the job ended in this state; null if there is no reason to give.
     #[schema(required)]
     reason: Option<String>,
     /// `process` or `ecs`.
@@ -85,21 +85,21 @@ pub(crate) enum JobStateName {
     Lost,
 }
 
-/// Some jobs.
+/// One page of the list of jobs.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct JobList {
     /// Newest first.
     jobs: Vec<Job>,
 }
 
-/// What a new job takes.
+/// The body of a request for a new job.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateJob {
-    /// What the application shall be: 1 to 4000 characters after trimming.
+    /// Description of the application: 1 to 4000 characters after trimming.
     #[schema(min_length = 1, max_length = 4000)]
     description: String,
-    /// Who makes it; the orchestrator's default when left out.
+    /// Provider that makes the application; the orchestrator's default if it is left out.
     #[serde(default)]
     provider: Option<String>,
 }
@@ -108,7 +108,7 @@ pub struct CreateJob {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListJobs {
-    /// Most jobs to list: 1 to 200, default 50.
+    /// Maximum number of jobs to list: 1 to 200, default 50.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// Only jobs older than the one with this id.
@@ -138,7 +138,7 @@ impl From<database::Job> for Job {
     }
 }
 
-/// The job, or "not found".
+/// The job, or the error "not found".
 pub(super) async fn find(app: &App, id: &str) -> Result<database::Job, ApiError> {
     app.database.job(id).await?.ok_or(ApiError::NotFound("job"))
 }
@@ -151,9 +151,9 @@ pub(super) async fn find(app: &App, id: &str) -> Result<database::Job, ApiError>
     request_body = CreateJob,
     responses(
         (status = 201, description = "Accepted; `Location` leads to the job.", body = Job),
-        (status = 400, description = "Not a description.", body = ErrorBody),
-        (status = 413, description = "More than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "Not said to be JSON.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = ErrorBody),
+        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
+        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
         (status = 503, description = "The database does not answer.", body = ErrorBody),
     )
 )]
@@ -235,15 +235,15 @@ pub async fn show(State(app): State<App>, JobId(id): JobId) -> Result<Json<Job>,
     Ok(Json(find(&app, &id).await?.into()))
 }
 
-/// Cancels a job: at once when it has not started, else its generator is stopped and the state follows.
-/// A job that has ended stays as it is.
+/// Cancels a job. A job that has not started ends at once; otherwise its generator is stopped, and the
+/// state follows. A job that has ended stays as it is.
 #[utoipa::path(
     post,
     path = "/api/jobs/{id}/cancel",
     tag = "jobs",
     params(("id" = String, Path, description = "Id of the job.")),
     responses(
-        (status = 200, description = "The job as it stands now.", body = Job),
+        (status = 200, description = "The job in its present state.", body = Job),
         (status = 404, description = "No such job.", body = ErrorBody),
         (status = 503, description = "The database does not answer.", body = ErrorBody),
     )

@@ -1,4 +1,4 @@
-//! The web page: files of a folder, with `index.html` for every path that is the page's own.
+//! The web page: files of a folder, with `index.html` for every path that belongs to the page.
 
 use std::path::Path;
 

@@ -9,25 +9,25 @@ use axum::http::{HeaderMap, Uri, header};
 use axum::response::Response;
 use futures::{Stream, StreamExt as _};
 
-use super::events::{After, Event};
-use super::extract::{ApiQuery, JobId};
-use super::jobs;
 use crate::app::App;
+use crate::controllers::events::{After, Event};
+use crate::controllers::extract::{ApiQuery, JobId};
+use crate::controllers::jobs;
 use crate::database::EventRecord;
 use crate::error::{ApiError, ErrorBody};
 use crate::events::follow;
 
-/// Longest silence of a connection; proxies cut quieter ones.
+/// Maximum silence of a connection; proxies cut connections that are silent for longer.
 const PING: Duration = Duration::from_secs(10);
-/// How long a reader may take for one message before it is left.
+/// How long a reader may take for one message before the connection is dropped.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the other side may take to say goodbye.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Nothing of use comes in.
+/// Readers have nothing to send.
 const MAX_INCOMING_BYTES: usize = 4096;
 
 /// Streams the events of a job as text messages, each an `Event`. Closes with code 1000 after the last
-/// event of the job, with 1001 when the orchestrator stops (come back with `after`).
+/// event of the job, with 1001 when the orchestrator stops (reconnect with `after`).
 #[utoipa::path(
     get,
     path = "/api/jobs/{id}/events/ws",
@@ -35,7 +35,7 @@ const MAX_INCOMING_BYTES: usize = 4096;
     params(("id" = String, Path, description = "Id of the job."), After),
     responses(
         (status = 101, description = "The connection is a WebSocket now."),
-        (status = 400, description = "Not a WebSocket request, a wrong number, or a page of another origin.", body = ErrorBody),
+        (status = 400, description = "The request does not ask for a WebSocket, a number is wrong, or the page is of another origin.", body = ErrorBody),
         (status = 404, description = "No such job.", body = ErrorBody),
         (status = 503, description = "The database does not answer.", body = ErrorBody),
     )
@@ -49,7 +49,7 @@ pub async fn stream(
 ) -> Result<Response, ApiError> {
     jobs::find(&app, &id).await?;
     let upgrade = upgrade.map_err(|error| ApiError::Invalid(error.body_text()))?;
-    // Browsers let any page open a WebSocket to any address, and tell only here where the page is from.
+    // Browsers let any page open a WebSocket to any address; only this header says where the page is from.
     if !is_own_origin(&headers) {
         return Err(ApiError::Invalid(
             "the page is of another origin".to_owned(),
@@ -106,8 +106,8 @@ async fn send_all(
     let _ = tokio::time::timeout(CLOSE_TIMEOUT, goodbye).await;
 }
 
-/// Whether the request is from no browser, from our own page, or from a page of this machine (the
-/// development server, behind whose proxy the host differs).
+/// Whether the request comes from a program other than a browser, from our own page, or from a page of
+/// this machine (the development server, behind whose proxy the host differs).
 fn is_own_origin(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else {
         return true;

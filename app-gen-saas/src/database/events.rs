@@ -6,8 +6,8 @@ use sqlx::{Any, Row as _, Transaction};
 
 use app_gen_contract::JobState;
 
-use super::{Database, bounded};
 use crate::clock::rfc3339;
+use crate::database::{Database, bounded};
 
 /// One event of a job's stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +16,7 @@ pub struct EventRecord {
     pub sequence: i64,
     /// RFC 3339, UTC, milliseconds.
     pub time: String,
-    /// `state` for the orchestrator's own, else the generator's type.
+    /// `state` for the orchestrator's own events, otherwise the generator's type.
     pub kind: String,
     /// What happened.
     pub body: Value,
@@ -97,7 +97,7 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// The event that tells of a new state.
+/// The event that announces a new state.
 pub(super) fn state_event(
     sequence: i64,
     at_millis: i64,

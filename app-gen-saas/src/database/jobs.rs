@@ -1,10 +1,10 @@
-//! What the API does with jobs.
+//! Operations of the API on jobs.
 
 use app_gen_contract::JobState;
 
-use super::events::{self, state_event};
-use super::{Database, Job, bounded, changed};
 use crate::clock::now_millis;
+use crate::database::events::{self, state_event};
+use crate::database::{Database, Job, bounded, changed};
 
 /// A job to be accepted.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub struct NewJob {
 pub enum Cancelled {
     /// The job had not started and is cancelled now.
     AtOnce,
-    /// The job's task is to be stopped by who follows it.
+    /// The job's task will be stopped by the orchestrator that follows it.
     Requested,
     /// Nothing to do: the job has ended or is being stopped already.
     Nothing,
@@ -88,7 +88,7 @@ impl Database {
         .await
     }
 
-    /// Cancels a job that has not started; asks for the stop of one that has.
+    /// Cancels a job that has not started; requests the stop of one that has.
     ///
     /// # Errors
     /// When the database fails.
@@ -114,7 +114,7 @@ impl Database {
             transaction.commit().await?;
             return Ok(Cancelled::AtOnce);
         }
-        // Whoever follows the job reads this before it starts anything and every second after.
+        // The job's follower reads this before it starts anything, and every second after that.
         let result = sqlx::query(
             "UPDATE jobs SET stop_state = $1, stop_reason = $2 \
              WHERE id = $3 AND stop_state IS NULL AND finished_at IS NULL",

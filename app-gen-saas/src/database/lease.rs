@@ -1,15 +1,15 @@
 //! Leases: which orchestrator follows which job, until when.
 //!
 //! A job belongs to its owner until the lease ends; the owner renews it while it lives. Every write of a
-//! follower names the owner, so one that lost its lease without noticing changes nothing.
+//! follower names the owner, so a follower that lost its lease without noticing changes nothing.
 
 use std::time::Duration;
 
 use app_gen_contract::JobState;
 
-use super::events::{self, state_event};
-use super::{Database, Job, bounded, changed};
 use crate::clock::now_millis;
+use crate::database::events::{self, state_event};
+use crate::database::{Database, Job, bounded, changed};
 
 /// Who follows a job, for how long at a time.
 #[derive(Debug, Clone)]
@@ -35,8 +35,8 @@ impl Database {
         bounded(async {
             let now = now_millis();
             let mut transaction = self.pool.begin().await?;
-            // The state is asked for twice: of two orchestrators that pick the same row, PostgreSQL lets
-            // the second wait, look again, and find it taken.
+            // The condition on the state is repeated: of two orchestrators that pick the same row,
+            // PostgreSQL lets the second wait, check again, and find it taken.
             let job: Option<Job> = sqlx::query_as(
                 "UPDATE jobs SET state = $1, owner = $2, lease_expires_at = $3, started_at = $4, \
              last_sequence = last_sequence + 1 \

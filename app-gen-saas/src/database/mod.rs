@@ -1,4 +1,4 @@
-//! The database: one pool, one SQL text for SQLite and PostgreSQL, a migration set each.
+//! The database: one pool and one SQL text for SQLite and PostgreSQL, with a set of migrations for each.
 //!
 //! Statements are written for both: `$1` placeholders, integers and text only, and every transaction
 //! begins with the statement that writes, so that SQLite takes its lock while it can still wait for it.
@@ -41,7 +41,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// Connects, waiting up to 30 s for a server that is not there yet, and migrates.
+    /// Connects and migrates; waits up to 30 s for a server that has not started yet.
     ///
     /// # Errors
     /// When the database does not answer in time, or a migration fails.
@@ -79,7 +79,7 @@ impl Database {
     /// Asks for an answer within 2 s.
     ///
     /// # Errors
-    /// When there is none.
+    /// When no answer comes.
     pub async fn ping(&self) -> sqlx::Result<()> {
         let query = sqlx::query("SELECT 1").execute(&self.pool);
         match tokio::time::timeout(PING_TIMEOUT, query).await {
@@ -94,7 +94,7 @@ impl Database {
     }
 }
 
-/// The URL with what SQLite needs to make a file that is not there.
+/// The URL with the option that lets SQLite create a missing file.
 fn connection_url(config: &DatabaseConfig) -> anyhow::Result<String> {
     if config.kind == DatabaseKind::Postgres {
         return Ok(config.url.clone());
@@ -117,7 +117,7 @@ async fn wait_until_reachable(pool: &AnyPool) -> anyhow::Result<()> {
     loop {
         match pool.acquire().await {
             Ok(_) => return Ok(()),
-            // Only a server that is not there yet is worth waiting for.
+            // Waiting helps only with a server that has not started yet.
             Err(
                 error @ (sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Database(_)),
             ) if tokio::time::Instant::now() < deadline => {
@@ -129,15 +129,15 @@ async fn wait_until_reachable(pool: &AnyPool) -> anyhow::Result<()> {
     }
 }
 
-/// Gives up on a database that has fallen silent: the connection may look alive for long. What was
-/// written by then is not known; followers read their job again after any error.
+/// Gives up on a database that has fallen silent: the connection may look alive for a long time. It is
+/// not known what was written by then; followers read their job again after any error.
 async fn bounded<T>(work: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
     tokio::time::timeout(WORK_TIMEOUT, work)
         .await
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
-/// Whether exactly the expected row was still there to be changed.
+/// Whether the expected row was still there to be changed.
 fn changed(result: &sqlx::any::AnyQueryResult) -> bool {
     result.rows_affected() > 0
 }

@@ -1,13 +1,13 @@
-//! What a follower writes about its job. `None` and `false` mean that the job is no longer its own.
+//! The writes of a follower about its job. `None` and `false` mean that the job is no longer its own.
 
 use app_gen_contract::JobState;
 use serde_json::Value;
 
-use super::events::{self, EventRecord, state_event};
-use super::{Artifact, Database, Job, Lease, Stop, bounded, changed};
 use crate::clock::now_millis;
+use crate::database::events::{self, EventRecord, state_event};
+use crate::database::{Artifact, Database, Job, Lease, Stop, bounded, changed};
 
-/// What a generator's last event says.
+/// Content of a generator's last event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It says that it succeeded.
@@ -41,12 +41,12 @@ pub struct Batch {
     pub log_position: Option<String>,
     /// A result that these events name.
     pub artifact: Option<Artifact>,
-    /// The generator's last word, if these events hold it.
+    /// The content of the generator's last event, if these events hold it.
     pub outcome: Option<Outcome>,
 }
 
 impl Database {
-    /// The job as it stands, if it is still this owner's.
+    /// The job in its present state, if it still belongs to this owner.
     ///
     /// # Errors
     /// When the database fails.
@@ -63,7 +63,7 @@ impl Database {
         .await
     }
 
-    /// Counts a try to start the task, before it is made; gives its number.
+    /// Counts an attempt to start the task, before it is made; returns its number.
     ///
     /// # Errors
     /// When the database fails.
@@ -81,7 +81,7 @@ impl Database {
         .await
     }
 
-    /// Keeps what the started task is found by.
+    /// Stores how the started task can be found.
     ///
     /// # Errors
     /// When the database fails.
@@ -135,8 +135,8 @@ impl Database {
         .await
     }
 
-    /// Stores what was read from the log. `after` is the generator's last number known before: a batch
-    /// that does not continue from there is not stored.
+    /// Stores what was read from the log. `after` is the last number of the generator that was known
+    /// before: a batch that does not continue from there is not stored.
     ///
     /// # Errors
     /// When the database fails.
@@ -198,7 +198,7 @@ impl Database {
         .await
     }
 
-    /// Keeps why the task is stopped, before it is. The first reason stays.
+    /// Stores why the task is stopped, before it is stopped. The first reason stays.
     ///
     /// # Errors
     /// When the database fails.

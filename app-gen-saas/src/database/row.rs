@@ -9,37 +9,37 @@ use sqlx::any::AnyRow;
 pub struct Job {
     /// UUID version 7: ids sort by age.
     pub id: String,
-    /// What the application shall be.
+    /// Description of the application.
     pub description: String,
-    /// Who makes it.
+    /// Provider that makes the application.
     pub provider: String,
-    /// Where it stands.
+    /// State.
     pub state: JobState,
-    /// Why it ended so.
+    /// Why it ended in this state.
     pub reason: Option<String>,
     /// `process` or `ecs`.
     pub launcher: String,
-    /// What people know the task by.
+    /// Name of the task for people.
     pub task: Option<String>,
-    /// What the launcher finds the task by.
+    /// Handle by which the launcher finds the task.
     pub task_handle: Option<String>,
-    /// Number of the last try to start a task; 0 before the first.
+    /// Number of the last attempt to start a task; 0 before the first.
     pub launch_attempt: i64,
     /// When it was accepted.
     pub created_at: i64,
-    /// When an orchestrator took it up.
+    /// When an orchestrator claimed it.
     pub started_at: Option<i64>,
     /// When it ended.
     pub finished_at: Option<i64>,
     /// Last number of the job's stream.
     pub last_sequence: i64,
-    /// Last number of the generator's own.
+    /// Last number of the generator's own stream.
     pub generator_sequence: i64,
     /// Where in the generator's log the next line begins.
     pub log_position: Option<String>,
-    /// What the generator's last event says.
-    pub outcome: Option<super::Outcome>,
-    /// Once set, the task is being stopped and the job ends so.
+    /// Content of the generator's last event.
+    pub outcome: Option<crate::database::Outcome>,
+    /// Once set, the task is being stopped, and the job ends in this way.
     pub stop: Option<Stop>,
     /// The result.
     pub artifact: Option<Artifact>,
@@ -84,8 +84,8 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Job {
         };
         let outcome = match row.try_get::<Option<String>, _>("outcome")?.as_deref() {
             None => None,
-            Some("succeeded") => Some(super::Outcome::Succeeded),
-            Some(_) => Some(super::Outcome::Failed {
+            Some("succeeded") => Some(crate::database::Outcome::Succeeded),
+            Some(_) => Some(crate::database::Outcome::Failed {
                 reason: row.try_get("outcome_text")?,
             }),
         };

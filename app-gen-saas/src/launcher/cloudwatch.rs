@@ -1,12 +1,12 @@
-//! A task's log in CloudWatch Logs, read by its own stream with the forward token: no line is filtered,
-//! sampled or counted against the account's search quota.
+//! A task's log in CloudWatch Logs, read from its own stream with the forward token: lines are neither
+//! filtered nor sampled, and the reads do not count against the account's search quota.
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata as _;
 
-use super::LogPage;
-use super::ecs::described;
+use crate::launcher::LogPage;
+use crate::launcher::ecs::described;
 
 /// Lines of one answer; an answer has 1 MB at most in any case.
 const PAGE: i32 = 1000;
@@ -45,7 +45,7 @@ impl LogReader {
             Ok(output) => output,
             Err(error) => match error.code() {
                 Some("ResourceNotFoundException") => return Ok(LogPage::default()),
-                // Tokens live for a day. The caller knows what it has seen, so the start is right too.
+                // Tokens are valid for a day. The caller skips what it has seen, so it can read from the start.
                 Some("InvalidParameterException") if position.is_some() => {
                     return Ok(LogPage {
                         more: true,
@@ -67,7 +67,7 @@ impl LogReader {
             .collect();
         let token = output.next_forward_token().map(str::to_owned);
         Ok(LogPage {
-            // Only the same token again means the end: a page may be empty before it.
+            // Only the same token again means the end: pages before the end may be empty.
             more: !lines.is_empty() || token.as_deref() != position,
             lines,
             position: token,

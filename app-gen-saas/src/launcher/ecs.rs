@@ -1,8 +1,8 @@
 //! Generators as tasks on ECS.
 //!
-//! A task is started with the job's id as `startedBy` and the try as client token. Against AWS the token
-//! alone makes a repeated RunTask harmless; the local cloud ignores it, so a task is looked for by
-//! `startedBy` before a try is repeated, and the SDK's own retries are off for this one call.
+//! A task is started with the job's id as `startedBy` and the attempt as client token. On AWS the token
+//! alone makes a repeated RunTask harmless. The local cloud ignores it, so the launcher looks for a task
+//! by `startedBy` before it repeats an attempt, and the SDK's own retries are off for this one call.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ use aws_sdk_ecs::types::{DesiredStatus, LaunchType};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use super::cloudwatch::LogReader;
-use super::ecs_ending::ending;
-use super::ecs_run::{launch_error, network, overrides, started_arn};
-use super::{Launch, LaunchError, Launcher, LogPage, LogTraits, Task, TaskStatus, Trace};
 use crate::config::EcsConfig;
+use crate::launcher::cloudwatch::LogReader;
+use crate::launcher::ecs_ending::ending;
+use crate::launcher::ecs_run::{launch_error, network, overrides, started_arn};
+use crate::launcher::{Launch, LaunchError, Launcher, LogPage, LogTraits, Task, TaskStatus, Trace};
 use crate::tls;
 
-/// Longest single try of a call, and longest call with its retries.
+/// Time limits of one attempt of a call, and of a call with its retries.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(40);
 /// How long a started task may stay out of lists.
@@ -171,7 +171,7 @@ impl EcsLauncher {
             .await;
         let output = match result {
             Ok(output) => output,
-            // No cluster, no task in it.
+            // Without the cluster there is no task in it.
             Err(error) if error.code() == Some("ClusterNotFoundException") => {
                 return Ok(TaskStatus::Missing);
             }
@@ -209,7 +209,7 @@ fn parse(handle: &str) -> anyhow::Result<Handle> {
     serde_json::from_str(handle).with_context(|| format!("task handle {handle:?} is unreadable"))
 }
 
-/// The error with its causes as one text: the SDK's own text names the outermost only.
+/// The error with its causes as one text: the SDK's own text contains only the outermost error.
 pub(super) fn described<E>(error: E, what: &str) -> anyhow::Error
 where
     E: std::error::Error,

@@ -1,10 +1,10 @@
-//! How an ECS task ended, and what its stop reasons mean.
+//! The ending of an ECS task, and the meaning of its stop reasons.
 
 use aws_sdk_ecs::types::Task;
 
-use super::Ending;
+use crate::launcher::Ending;
 
-/// What ECS says, and what it comes from. The first that fits counts.
+/// Texts of ECS, and advice for each. The first match is used.
 const MEANINGS: [(&str, &str); 8] = [
     (
         "descriptor matching platform",
@@ -28,7 +28,10 @@ const MEANINGS: [(&str, &str); 8] = [
     ),
     ("OutOfMemory", "give the task more memory"),
     ("SpotInterruption", "the capacity was taken back"),
-    ("Capacity is unavailable", "no capacity at this moment"),
+    (
+        "Capacity is unavailable",
+        "ECS has no capacity at this moment",
+    ),
 ];
 
 /// The ending of a stopped task: the exit code of `container`, and every reason that ECS gives.
@@ -43,7 +46,7 @@ pub(super) fn ending(task: &Task, container: &str) -> Ending {
         container.and_then(|container| container.reason()),
     ];
     for reason in given.into_iter().flatten() {
-        // What every ordinary end says tells nobody anything.
+        // Every ordinary end has these texts, so they are of no use.
         if reason != "Essential container in task exited" && reason != "Essential container exited"
         {
             reasons.push(reason.to_owned());
@@ -51,7 +54,7 @@ pub(super) fn ending(task: &Task, container: &str) -> Ending {
     }
     let text = reasons.join("; ");
     if let Some((_, meaning)) = MEANINGS.iter().find(|(sign, _)| text.contains(sign)) {
-        // First, because the rest may be long and be cut.
+        // The advice comes first, because the rest may be long and be cut.
         reasons.insert(0, (*meaning).to_owned());
     }
     Ending {

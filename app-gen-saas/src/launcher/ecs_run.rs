@@ -1,4 +1,4 @@
-//! RunTask: what is asked, and what an answer means.
+//! RunTask: its request, and the meaning of its answers.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use aws_sdk_ecs::types::{
     TaskOverride,
 };
 
-use super::ecs::described;
-use super::{Launch, LaunchError};
 use crate::config::EcsConfig;
+use crate::launcher::ecs::described;
+use crate::launcher::{Launch, LaunchError};
 
 pub(super) fn overrides(
     container: &str,
@@ -43,7 +43,7 @@ pub(super) fn network(config: &EcsConfig) -> anyhow::Result<Option<NetworkConfig
     let vpc = AwsVpcConfiguration::builder()
         .set_subnets(Some(config.subnets.clone()))
         .set_security_groups(Some(config.security_groups.clone()))
-        // Public subnets without NAT: without an address of its own a task reaches nothing.
+        // The subnets are public and have no NAT: without an address of its own a task cannot reach anything.
         .assign_public_ip(AssignPublicIp::Enabled)
         .build()?;
     Ok(Some(
@@ -53,7 +53,7 @@ pub(super) fn network(config: &EcsConfig) -> anyhow::Result<Option<NetworkConfig
     ))
 }
 
-/// The task of an answer to RunTask: failures arrive in an answer that says 200.
+/// The task of an answer to RunTask: failures arrive in an answer with status 200.
 pub(super) fn started_arn(output: &RunTaskOutput) -> Result<&str, LaunchError> {
     if let Some(arn) = output.tasks().first().and_then(|task| task.task_arn()) {
         return Ok(arn);
@@ -76,7 +76,7 @@ pub(super) fn started_arn(output: &RunTaskOutput) -> Result<&str, LaunchError> {
         )));
     }
     Err(LaunchError::Refused(format!(
-        "ECS started no task: {}",
+        "ECS did not start a task: {}",
         if text.is_empty() {
             "no reason given"
         } else {
@@ -85,7 +85,7 @@ pub(super) fn started_arn(output: &RunTaskOutput) -> Result<&str, LaunchError> {
     )))
 }
 
-/// What ECS says no to will not change by asking again; the rest may.
+/// These errors of ECS stay the same when the request is repeated; other errors may pass.
 pub(super) fn launch_error<E, R>(error: SdkError<E, R>) -> LaunchError
 where
     SdkError<E, R>: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
@@ -138,7 +138,7 @@ mod tests {
         let LaunchError::Refused(text) = failure("MISSING") else {
             panic!("what is missing stays so");
         };
-        assert_eq!(text, "ECS started no task: MISSING (why)");
+        assert_eq!(text, "ECS did not start a task: MISSING (why)");
         let nothing = RunTaskOutput::builder().build();
         assert!(matches!(
             started_arn(&nothing),

@@ -1,7 +1,7 @@
-//! Launchers: what starts a generator, tells how it is, reads its log and stops it.
+//! Launchers start a generator, report its status, read its log and stop it.
 //!
-//! A launcher remembers nothing. Whatever it needs to find a task again, after the orchestrator died
-//! too, is in the handle that the caller keeps.
+//! A launcher remembers nothing. Everything that it needs to find a task again, even after the death of
+//! the orchestrator, is in the handle that the caller keeps.
 
 mod cloudwatch;
 mod ecs;
@@ -18,12 +18,12 @@ use futures::future::BoxFuture;
 
 use crate::config::LauncherConfig;
 
-/// What a task is started for.
+/// The request to start a task.
 #[derive(Debug, Clone)]
 pub struct Launch {
     /// The job.
     pub job_id: String,
-    /// Number of the try, from 1; no two tries of a job share one.
+    /// Number of the attempt, from 1; no two attempts of a job share one.
     pub attempt: i64,
     /// Where the job's spec is.
     pub spec_uri: String,
@@ -32,78 +32,79 @@ pub struct Launch {
 /// A started task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
-    /// What people know it by: a process id or a task ARN.
+    /// Its name for people: a process id or a task ARN.
     pub name: String,
-    /// What the launcher finds it by.
+    /// The handle by which the launcher finds it.
     pub handle: String,
 }
 
-/// How a task is.
+/// Status of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskStatus {
-    /// Accepted; does not run yet.
+    /// It is accepted, but does not run yet.
     Pending,
-    /// Runs.
+    /// It runs.
     Running,
-    /// Has ended.
+    /// It has ended.
     Stopped(Ending),
-    /// Is not known where it should be.
+    /// The process table or the cluster does not know it.
     Missing,
 }
 
 /// How a task ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ending {
-    /// The generator's exit code, 128 + n when signal n ended it; `None` when nobody knows.
+    /// The generator's exit code, 128 + n when signal n ended it; `None` if it is not known.
     pub exit_code: Option<i32>,
-    /// What else is known, in words.
+    /// Other facts, in words.
     pub detail: Option<String>,
 }
 
-/// What one reading of a log brought.
+/// Result of one reading of a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogPage {
     /// Whole lines without their newline; one that is longer than the contract allows may be cut.
     pub lines: Vec<Vec<u8>>,
     /// Where the next reading begins; `None` when nothing was read yet.
     pub position: Option<String>,
-    /// Whether it pays to read on at once.
+    /// Whether more can be read at once.
     pub more: bool,
     /// A last line without its newline, as far as it is there.
     pub unfinished: Vec<u8>,
 }
 
-/// What is known of a try whose outcome was not kept.
+/// What is known about an attempt whose outcome was not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trace {
     /// It started this task.
     Task(Task),
-    /// It started no task and never will.
+    /// It did not start a task and never will.
     Never,
-    /// No task can be seen. The same try may be repeated: if there is a task after all, none is added.
+    /// No task can be seen. The same attempt may be repeated: if there is a task after all, no other one
+    /// is added.
     Unclear,
 }
 
-/// Why there is no task.
+/// Why a task was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
-    /// It will not start, however often it is tried; the text is shown to the user.
+    /// No attempt can start it; the text is shown to the user.
     #[error("{0}")]
     Refused(String),
-    /// This try started no task; another may.
+    /// This attempt did not start a task; another one may.
     #[error("{0}")]
     NotStarted(String),
-    /// Nobody knows whether this try started a task.
+    /// It is not known whether this attempt started a task.
     #[error(transparent)]
     Unknown(#[from] anyhow::Error),
 }
 
-/// How a launcher's log behaves.
+/// Timing of a launcher's log and status.
 #[derive(Debug, Clone, Copy)]
 pub struct LogTraits {
     /// Pause between two readings when there is nothing new.
     pub poll: Duration,
-    /// Pause between two questions for the task's status.
+    /// Pause between two queries of the task's status.
     pub status_poll: Duration,
     /// How long after the task's end lines may still arrive.
     pub drain: Duration,
@@ -115,16 +116,16 @@ pub struct LogTraits {
 
 /// Starts generators and looks after them.
 pub trait Launcher: Debug + Send + Sync {
-    /// How its log behaves.
+    /// The timing of its log.
     fn log_traits(&self) -> LogTraits;
 
-    /// Starts the task of a try; may be repeated after [`Trace::Unclear`].
+    /// Starts the task of an attempt; may be repeated after [`Trace::Unclear`].
     fn launch<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, Result<Task, LaunchError>>;
 
-    /// Looks for the task of a try whose outcome was not kept.
+    /// Looks for the task of an attempt whose outcome was not kept.
     fn find<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, anyhow::Result<Trace>>;
 
-    /// How the task is.
+    /// Status of the task.
     fn status<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, anyhow::Result<TaskStatus>>;
 
     /// The next lines of its log, from `position` or from the start. Bounded in size.
@@ -134,7 +135,7 @@ pub trait Launcher: Debug + Send + Sync {
         position: Option<&'a str>,
     ) -> BoxFuture<'a, anyhow::Result<LogPage>>;
 
-    /// Asks the task to end; `force` leaves it no choice where there is a difference.
+    /// Asks the task to end; with `force` it is killed, if the launcher can do both.
     fn stop<'a>(
         &'a self,
         handle: &'a str,
@@ -142,7 +143,7 @@ pub trait Launcher: Debug + Send + Sync {
         force: bool,
     ) -> BoxFuture<'a, anyhow::Result<()>>;
 
-    /// Removes what a task that has ended leaves behind, less its log.
+    /// Removes what a task that has ended leaves behind, except for its log.
     fn forget<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, anyhow::Result<()>>;
 }
 

@@ -1,7 +1,8 @@
-//! Generators as processes of this machine: for development, where the database is a file beside them.
+//! Generators as processes of this machine, for development.
 //!
-//! Standard output and error go to a file, which is tailed: a pipe would die with its reader. The
-//! process has a group of its own, so that neither Ctrl-C nor the orchestrator's end reaches it.
+//! Standard output and error are written to a file, which the orchestrator reads: a pipe would break
+//! with its reader. The process has a group of its own, so that neither Ctrl-C nor the end of the
+//! orchestrator reaches it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,9 +19,11 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
-use super::process_files::{Files, PidFile, SUPERVISOR, kill_all_with};
-use super::{Ending, Launch, LaunchError, Launcher, LogPage, LogTraits, Task, TaskStatus, Trace};
 use crate::config::ProcessConfig;
+use crate::launcher::process_files::{Files, PidFile, SUPERVISOR, kill_all_with};
+use crate::launcher::{
+    Ending, Launch, LaunchError, Launcher, LogPage, LogTraits, Task, TaskStatus, Trace,
+};
 
 /// Bytes of a log read at once.
 const READ_BYTES: u64 = 64 * 1024;
@@ -35,7 +38,7 @@ pub(super) struct ProcessLauncher {
     environment: Redacted,
 }
 
-/// Variables that may hold credentials: not for logs.
+/// Variables that may hold credentials and must not be logged.
 struct Redacted(BTreeMap<String, String>);
 
 impl std::fmt::Debug for Redacted {
@@ -86,7 +89,7 @@ impl ProcessLauncher {
             .id()
             .and_then(|id| i32::try_from(id).ok())
             .unwrap_or(0);
-        // What it ended with is in a file; this only keeps it from staying a zombie.
+        // Its exit code is in a file; this wait only keeps it from staying a zombie.
         tokio::spawn(async move { child.wait().await });
         Ok(Handle {
             process_id,
@@ -113,7 +116,7 @@ impl ProcessLauncher {
                 PidFile::Empty if tokio::time::Instant::now() < deadline => {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
-                // The shell died between making the file and writing it: it started nothing.
+                // The shell died after it made the file and before it wrote to it: it started nothing.
                 PidFile::Empty => return Ok(Trace::Never),
             }
         }
@@ -133,7 +136,7 @@ fn parse(handle: &str) -> anyhow::Result<Handle> {
 
 fn status(handle: &Handle) -> anyhow::Result<TaskStatus> {
     let lives = handle.files.supervisor_lives(handle.process_id);
-    // In this order: a shell that is gone has written the code before, if it ever did.
+    // The order matters: a shell that is gone has written the code before, if it wrote it at all.
     let exit_code = handle.files.exit_code()?;
     if exit_code.is_some() {
         let detail = None;
@@ -164,7 +167,7 @@ fn read_log(handle: &Handle, position: Option<&str>) -> anyhow::Result<LogPage> 
         .iter()
         .rposition(|byte| *byte == b'\n')
         .map_or(0, |newline| newline + 1);
-    // Past the bound a newline would not mend it any more.
+    // A line beyond the limit stays too long, with or without a newline.
     if end == 0 && bytes.len() > MAX_LINE_BYTES {
         end = bytes.len();
     }

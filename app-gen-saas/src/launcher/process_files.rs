@@ -1,9 +1,9 @@
 //! The files and processes behind a job of the process launcher.
 //!
-//! A shell stands between the orchestrator and the generator: it outlives the orchestrator and writes
-//! down what the generator's exit code was, which only a parent is told. It begins by making the
-//! try's pid file, which can be made once; so an orchestrator that makes that file itself knows that
-//! the try has not started and never will.
+//! A shell runs between the orchestrator and the generator. It outlives the orchestrator and writes down
+//! the generator's exit code, which only a parent process learns. Its first step is to make the attempt's
+//! pid file, which can be made only once. So an orchestrator that makes that file itself knows that the
+//! attempt has not started and never will.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// `$1` pid file, `$2` exit code file, `$3` generator. Standard output is the job's log. The shell's own
-/// messages ("Killed") must not get there, hence the brackets. It ignores nothing (children would inherit that), but
-/// waits for the generator whatever signal the group gets.
+/// messages ("Killed") must not be written there, which is the reason for the brackets. The shell ignores
+/// no signal (children would inherit that), but waits for the generator whatever signal the group gets.
 pub(super) const SUPERVISOR: &str = r#"exec 2>/dev/null
 set -C
 echo "$$" > "$1" || exit 125
@@ -24,10 +24,10 @@ echo "$code" > "$2.part" && mv "$2.part" "$2"
 exit "$code"
 "#;
 
-/// What the pid file holds when the try was called off.
+/// Content of the pid file when the attempt was called off.
 const CALLED_OFF: &str = "-";
 
-/// The files of one try of one job.
+/// The files of one attempt of one job.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Files {
     /// The job's log.
@@ -38,14 +38,14 @@ pub(super) struct Files {
     pub(super) exit: PathBuf,
 }
 
-/// Who made a try's pid file.
+/// Who made an attempt's pid file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum PidFile {
-    /// The try's shell, with this process id.
+    /// The attempt's shell, with this process id.
     Started(i32),
-    /// An orchestrator that called the try off.
+    /// An orchestrator that called the attempt off.
     CalledOff,
-    /// It was made and is not written yet.
+    /// It exists, but nothing is written to it yet.
     Empty,
 }
 
@@ -58,8 +58,8 @@ impl Files {
         }
     }
 
-    /// Makes the pid file before the shell can: the try will not start any more. If the shell was
-    /// first, says so.
+    /// Makes the pid file before the shell can, so that the attempt will not start any more. If the shell
+    /// was first, the result names it.
     pub(super) fn call_off(&self) -> io::Result<PidFile> {
         match fs::File::create_new(&self.pid) {
             Ok(mut file) => {
@@ -96,13 +96,13 @@ impl Files {
         }
     }
 
-    /// Whether the shell with this id is the one of this try and lives. Its command line names the pid
-    /// file, so that a stranger with a reused id is not taken for it.
+    /// Whether the shell with this id belongs to this attempt and is alive. Its command line names the pid
+    /// file, so that another process with a reused id is not mistaken for it.
     pub(super) fn supervisor_lives(&self, pid: i32) -> bool {
         let own = self.pid.as_os_str().as_encoded_bytes();
         match fs::read(format!("/proc/{pid}/cmdline")) {
             Err(_) => false,
-            // Empty at the end of a life, and for a moment at its beginning.
+            // The command line is empty at the end of a process, and for a moment at its beginning.
             Ok(line) if line.is_empty() => !is_zombie(pid),
             Ok(line) => line
                 .split(|byte| *byte == 0)

@@ -1,14 +1,14 @@
-//! How a job ends: what was asked for, what the generator said last, and how its process ended.
+//! How a job ends: from the requested stop, the generator's last event, and the end of its process.
 
 use app_gen_contract::JobState;
 
 use crate::database::{Outcome, Stop};
 use crate::launcher::Ending;
 
-/// Most characters of what a launcher says about an ending.
+/// Maximum number of characters of a launcher's text about an ending.
 const MAX_DETAIL_CHARS: usize = 600;
 
-/// The end of a job whose task has ended. A stop that was decided on counts before everything else.
+/// The end of a job whose task has ended. A stop that was decided on has precedence.
 pub(super) fn verdict(
     stop: Option<&Stop>,
     outcome: Option<&Outcome>,
@@ -32,14 +32,14 @@ pub(super) fn verdict(
             ended(ending)
         )),
         (None, Some(0)) => failed(match last_words {
-            Some(fault) => format!("the generator wrote a last line that is no event: {fault}"),
+            Some(fault) => format!("the generator wrote a last line that is not an event: {fault}"),
             None => "the generator ended without a last event (exit code 0)".to_owned(),
         }),
         (None, _) => failed(format!("the generator crashed: {}", ended(ending))),
     }
 }
 
-/// What the generator's last event means for the job.
+/// The meaning of the generator's last event for the job.
 pub(super) fn said(outcome: Option<&Outcome>, has_artifact: bool) -> Stop {
     let (state, reason) = match outcome {
         Some(Outcome::Succeeded) if has_artifact => (JobState::Succeeded, String::new()),
@@ -58,7 +58,7 @@ pub(super) fn said(outcome: Option<&Outcome>, has_artifact: bool) -> Stop {
 
 fn ended(ending: &Ending) -> String {
     let code = match ending.exit_code {
-        None => "nobody knows its exit code".to_owned(),
+        None => "its exit code is unknown".to_owned(),
         Some(code @ 129..=192) => {
             let signal = code - 128;
             match signal_name(signal) {
@@ -74,7 +74,7 @@ fn ended(ending: &Ending) -> String {
     }
 }
 
-/// What a cloud says, on one line and bounded.
+/// A text of the cloud, on one line and bounded.
 fn printable(text: &str) -> String {
     text.chars()
         .map(|character| {
@@ -142,7 +142,7 @@ mod tests {
         );
         assert_eq!(
             end(succeeded(), true, None),
-            failed("the generator said that it succeeded, but nobody knows its exit code")
+            failed("the generator said that it succeeded, but its exit code is unknown")
         );
         assert_eq!(
             end(None, true, Some(0)),
@@ -170,7 +170,7 @@ mod tests {
         };
         assert_eq!(
             verdict(None, None, false, &ending, None).reason,
-            "the generator crashed: nobody knows its exit code: CannotPullContainerError: no"
+            "the generator crashed: its exit code is unknown: CannotPullContainerError: no"
         );
     }
 

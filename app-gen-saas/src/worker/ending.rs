@@ -1,23 +1,23 @@
-//! The end of a job: seeing that it has come, bringing it about, writing it down.
+//! The end of a job: noticing it, bringing it about, and writing it down.
 
 use std::time::Duration;
 
 use app_gen_contract::{JobState, parse_line};
 use tokio::time::Instant;
 
-use super::conclude;
-use super::follow::{FollowError, Follower};
 use crate::clock::now_millis;
 use crate::database::Stop;
 use crate::launcher::LogPage;
+use crate::worker::conclude;
+use crate::worker::follow::{FollowError, Follower};
 
 /// How long a task that was stopped with force may go on being reported as running.
 const FORCED_STOP_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long the log of a task that has ended may be out of reach.
+/// How long the log of a task that has ended may be unreadable.
 const LOG_TIMEOUT: Duration = Duration::from_secs(600);
 
 impl Follower {
-    /// How the job ends, if it is time.
+    /// How the job ends, if its end has come.
     pub(super) async fn end(
         &mut self,
         page: Option<&LogPage>,
@@ -73,7 +73,7 @@ impl Follower {
         )))
     }
 
-    /// Decides on a stop when time is up, and sees to it that a stop happens.
+    /// Decides on a stop when the time is up, and makes sure that a stop happens.
     pub(super) async fn stop_if_needed(&mut self, handle: &str) -> Result<(), FollowError> {
         if self.stopped.is_some() {
             return Ok(());
@@ -112,7 +112,8 @@ impl Follower {
     fn overdue(&self) -> Option<Stop> {
         let jobs = &self.app.config.jobs;
         if self.job.outcome.is_some() {
-            // It has said its last word and does not go: the word counts, the process ends.
+            // The generator has written its last event but does not exit: the event counts, and the
+            // process is ended.
             return (self.last_event.elapsed() >= jobs.stop_grace)
                 .then(|| conclude::said(self.job.outcome.as_ref(), self.job.artifact.is_some()));
         }
@@ -128,7 +129,7 @@ impl Follower {
         })
     }
 
-    /// Whether the job has had its time.
+    /// Whether the job has used up its time.
     pub(super) fn out_of_time(&self) -> Option<Stop> {
         let limit = self.app.config.jobs.timeout;
         let started = self.job.started_at.unwrap_or_else(now_millis);

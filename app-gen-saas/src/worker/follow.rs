@@ -9,10 +9,10 @@ use std::time::Duration;
 use app_gen_contract::JobState;
 use tokio::time::{Instant, sleep};
 
-use super::reading::{self, Fault};
 use crate::app::App;
 use crate::database::{Job, Lease, Stop};
 use crate::launcher::{Ending, LogPage, LogTraits, TaskStatus};
+use crate::worker::reading::{self, Fault};
 
 /// How often the job is read again, for a stop that was asked for.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -22,10 +22,10 @@ const READ_PAUSE: Duration = Duration::from_millis(500);
 /// Why a follower stops before the job has ended.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FollowError {
-    /// The job is another orchestrator's now.
+    /// The job belongs to another orchestrator now.
     #[error("the job is followed by another orchestrator")]
     Lost,
-    /// Something did not answer; worth trying again.
+    /// Something did not answer; another attempt may succeed.
     #[error(transparent)]
     Failed(#[from] anyhow::Error),
 }
@@ -42,13 +42,14 @@ pub(super) struct Follower {
     pub(super) lease: Lease,
     pub(super) job: Job,
     pub(super) traits: LogTraits,
-    /// Whether the last try to start the task is known to have started none.
+    /// Whether it is known that the last attempt did not start a task.
     pub(super) not_started: bool,
     /// Errors on the way to a task.
     pub(super) start_errors: u32,
-    /// Where in the log the next reading begins. Not the stored place once that has proved useless.
+    /// Where in the log the next reading begins. It differs from the stored place once that has proved
+    /// useless.
     pub(super) position: Option<String>,
-    /// Set once the log is beyond repair: it is not read any more.
+    /// Set once the log is damaged for good: it is not read any more.
     pub(super) broken: bool,
     pub(super) last_event: Instant,
     pub(super) gap_since: Option<Instant>,
@@ -96,7 +97,7 @@ impl Follower {
             if self.last_refresh.elapsed() >= REFRESH {
                 self.refresh().await?;
             }
-            // Before the log is read: what was written before the end is then read after it was seen.
+            // The status is read before the log, so that everything written before the end is read.
             self.look_at_task(&handle).await?;
             let page = self.read(&handle).await?;
             if let Some(stop) = self.end(page.as_ref()).await? {
@@ -148,7 +149,7 @@ impl Follower {
             TaskStatus::Running if self.job.state == JobState::Starting => {
                 self.set_running().await?;
             }
-            // Until it runs, silence is no fault of the generator's.
+            // Before the generator runs, silence is not its fault.
             TaskStatus::Pending => self.last_event = Instant::now(),
             TaskStatus::Stopped(ending) => self.stopped = Some((Instant::now(), ending.clone())),
             _ => {}
@@ -186,7 +187,7 @@ impl Follower {
                     error = format!("{error:#}"),
                     "failed to read a log"
                 );
-                // That nothing can be read says nothing about the generator.
+                // A log that cannot be read says nothing about the generator.
                 self.last_event = Instant::now();
                 sleep(READ_PAUSE).await;
                 return Ok(None);
@@ -254,7 +255,7 @@ impl Follower {
         if let Fault::Gap(_) = fault {
             let since = *self.gap_since.get_or_insert_with(Instant::now);
             if since.elapsed() < self.traits.gap {
-                // Late lines may stand before the present place.
+                // Late lines may have arrived before the present place.
                 self.position = None;
                 sleep(self.traits.poll).await;
                 return Ok(());

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::follow::{FollowError, Follower};
 use crate::app::App;
 use crate::database::{Job, Lease};
+use crate::worker::follow::{FollowError, Follower};
 
 /// Pauses after an error, the first and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -14,7 +14,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Time for a follower that has just ended its job to return.
 const RETURN_TIME: Duration = Duration::from_secs(2);
 
-/// Follows a job until it has ended or is another's.
+/// Follows a job until it has ended or belongs to another orchestrator.
 pub(super) async fn hold(app: App, lease: Lease, job: Job) {
     let job_id = job.id.clone();
     tokio::select! {
@@ -30,7 +30,7 @@ async fn keep_lease(app: &App, lease: &Lease, job_id: &str) {
     loop {
         sleep(lease.duration / 3).await;
         match app.database.renew_lease(lease, job_id).await {
-            // A job that has just ended is nobody's either; its follower is about to return.
+            // A job that has just ended has no owner either; its follower is about to return.
             Ok(false) => return sleep(RETURN_TIME).await,
             Ok(true) => {}
             Err(error) => tracing::warn!(job_id, %error, "failed to renew a lease"),

@@ -1,18 +1,18 @@
-//! Names for orchestrators: who of them is known to be dead.
+//! Names for orchestrators, which show whether one of them is known to be dead.
 
 use std::fs;
 
 use uuid::Uuid;
 
-/// A name for this process that no other ever has: boot, process id namespace, process id, start time,
-/// and a random part.
+/// A name that only this process ever has: boot, process id namespace, process id, start time, and a
+/// random part.
 pub(super) fn own() -> String {
     let pid = std::process::id().to_string();
     let start = start_time(&pid).unwrap_or_default();
     format!("{}/{pid}/{start}/{}", machine(), Uuid::now_v7().simple())
 }
 
-/// Whether this name's process has ended. Of processes elsewhere nothing is known.
+/// Whether this name's process has ended. Nothing is known about processes elsewhere.
 pub(super) fn is_gone(owner: &str) -> bool {
     let Some(own) = owner.strip_prefix(&format!("{}/", machine())) else {
         return false;
@@ -33,7 +33,7 @@ fn machine() -> String {
     format!("{}/{namespace}", boot.trim())
 }
 
-/// Clock ticks from the boot to the start of a process that lives.
+/// Clock ticks from the boot to the start of a running process.
 fn start_time(pid: &str) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may hold anything; field 3 (state) begins after the last of them.

@@ -1,8 +1,8 @@
 //! The worker: claims jobs and follows each to its end.
 //!
-//! New jobs are taken while there is room; jobs whose orchestrator is gone are taken in any case, since
-//! their generators run already. The database decides who has what (`database::Lease`); nothing here is
-//! needed to go on after a restart.
+//! New jobs are claimed while there is room; jobs whose orchestrator is gone are claimed in any case,
+//! since their generators run already. The database decides which orchestrator owns a job
+//! (`database::Lease`), so nothing in this module must survive a restart.
 
 mod conclude;
 mod ending;
@@ -21,10 +21,10 @@ use crate::app::App;
 use crate::clock::now_millis;
 use crate::database::{Job, Lease};
 
-/// How often the database is asked for work when nothing calls.
+/// How often the database is asked for work when nothing wakes the worker.
 const POLL: Duration = Duration::from_secs(1);
 
-/// Works until the orchestrator stops; generators that run then are left to be followed later.
+/// Works until the orchestrator stops. Generators that run then are followed after the next start.
 pub async fn run(app: App) {
     let lease = Lease {
         owner: identity::own(),
@@ -73,7 +73,7 @@ impl Followers {
         let id = match self.tasks.join_next_with_id().await {
             Some(Ok((id, ()))) => id,
             Some(Err(error)) => {
-                // The job's lease ends now that nothing renews it, and the job is taken up again.
+                // Nothing renews the job's lease any more, so it ends, and the job is claimed again.
                 tracing::error!(%error, "a follower broke");
                 error.id()
             }

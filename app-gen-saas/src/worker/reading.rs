@@ -1,4 +1,4 @@
-//! From lines of a generator's log to what is stored of them.
+//! Turns lines of a generator's log into events to be stored.
 
 use app_gen_contract::{Body, Event, excerpt, join_uri, parse_line};
 use serde_json::{Value, json};
@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use crate::artifacts::Artifacts;
 use crate::database::{Artifact, Batch, GeneratorEvent, Outcome};
 
-/// Why lines cannot be taken.
+/// Why lines cannot be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
     /// A number is missing; late lines may still bring it.
     Gap(String),
-    /// Nothing will mend it.
+    /// The log is damaged for good.
     Broken(String),
 }
 
@@ -57,7 +57,7 @@ fn wrote(what: &str) -> String {
     format!("malformed line in the generator's log: {what}")
 }
 
-/// What the contract's parser leaves to this side.
+/// The checks that the contract's parser does not make.
 fn check(job_id: &str, event: &Event) -> Result<(), String> {
     if event.job_id != job_id {
         return Err(format!("it is of job {}", event.job_id));
@@ -67,7 +67,7 @@ fn check(job_id: &str, event: &Event) -> Result<(), String> {
         && kind
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    // `state` is how the orchestrator itself tells of the job's end.
+    // The orchestrator itself announces the job's end with `state`.
     if !is_name || kind == "state" {
         return Err(format!("type {:?}", excerpt(kind.as_bytes())));
     }
@@ -101,7 +101,7 @@ pub(super) async fn batch(
                 }
                 batch.outcome = Some(Outcome::Failed { reason });
             }
-            // Its body could not be fetched; that it failed is known all the same.
+            // The body could not be fetched, but its type alone says that the job failed.
             None if event.kind() == "failed" => {
                 let reason = "the generator failed; its reason could not be fetched".to_owned();
                 batch.outcome = Some(Outcome::Failed { reason });

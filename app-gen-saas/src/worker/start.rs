@@ -1,19 +1,19 @@
-//! Getting a job's task: the one that runs already, or a new one. Never a second one.
+//! Finds a job's task or starts it, but never starts a second one.
 //!
-//! Every try is counted in the database before it is made. A try whose outcome was not kept, because the
-//! orchestrator died or the call broke off, is looked for before another is made.
+//! Every attempt is counted in the database before it is made. If the outcome of an attempt was not kept,
+//! because the orchestrator died or the call broke off, its task is looked for before another attempt.
 
 use app_gen_contract::{JobSpec, JobState};
 
-use super::follow::{FollowError, Follower};
 use crate::database::Stop;
 use crate::launcher::{Launch, LaunchError, Trace};
+use crate::worker::follow::{FollowError, Follower};
 
 /// Errors on the way to a task before the job is given up: about half a minute.
 const MAX_ERRORS: u32 = 8;
 
 impl Follower {
-    /// The handle of the job's task; the inner `Err` is the end of a job that gets none.
+    /// The handle of the job's task; the inner `Err` is the end of a job that gets no task.
     pub(super) async fn task(&mut self) -> Result<Result<String, Stop>, FollowError> {
         self.refresh().await?;
         if let Some(handle) = &self.job.task_handle {
@@ -64,7 +64,7 @@ impl Follower {
         self.start(repeat).await
     }
 
-    /// Makes the try `repeat` again, or the next one.
+    /// Repeats the attempt `repeat`, or makes the next one.
     async fn start(&mut self, repeat: Option<Launch>) -> Result<Result<String, Stop>, FollowError> {
         let failed = |reason| Stop {
             state: JobState::Failed,
@@ -109,7 +109,7 @@ impl Follower {
         let kept = database
             .set_task(&self.lease, &self.job.id, name, &handle)
             .await?;
-        // Whoever has the job now finds the task as this orchestrator would have.
+        // The job's new owner finds the task in the same way as this orchestrator.
         if kept {
             Ok(handle)
         } else {

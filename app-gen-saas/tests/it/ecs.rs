@@ -301,7 +301,7 @@ async fn ends_badly() {
         (
             "started",
             "localhost:1/no-such-image:1",
-            "the generator crashed: nobody knows its exit code: ",
+            "the generator crashed: its exit code is unknown: ",
         ),
     ];
     let runs = cases.map(async |(script, image, reason)| {

@@ -109,7 +109,7 @@ async fn failures(database: TestDatabase) {
         ),
         (
             "started; printf '{\"version\":1'; exit 0",
-            "the generator wrote a last line that is no event: line is not JSON: {\"version\":1",
+            "the generator wrote a last line that is not an event: line is not JSON: {\"version\":1",
         ),
         // A crash counts for more than the half line that it left.
         (
@@ -205,7 +205,7 @@ exit 1"#;
 }
 
 async fn cancel_while_running(database: TestDatabase) {
-    // Ends only when it is told to, and takes its time.
+    // Ends only when it is asked to, and takes its time.
     let polite =
         "trap 'failed \"stopped by SIGTERM\"; exit 143' TERM; started; while :; do sleep 0.1; done";
     // Has to be forced, with its children.

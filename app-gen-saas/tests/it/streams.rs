@@ -23,7 +23,7 @@ on_both_databases!(
     websocket,
 );
 
-/// Some hundred events, in bursts, then waits to be let go.
+/// Some hundred events, in bursts; then it waits until it may continue.
 const BURSTS: &str = r#"
 started
 for burst in 1 2 3 4 5 6 7 8; do

@@ -57,7 +57,7 @@ export async function withPage(
   }
 }
 
-/** Kept in the folder SCREENSHOTS names; none without it. */
+/** Saved in the folder that SCREENSHOTS names; nothing is saved without it. */
 export async function takeScreenshot(page: Page, name: string): Promise<void> {
   const folder = process.env.SCREENSHOTS;
   if (folder) await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });

@@ -8,10 +8,10 @@ pub const JOB_SPEC_URI: &str = "JOB_SPEC_URI";
 /// Manual run: the job's id, `[A-Za-z0-9_-]{1,64}`.
 pub const REQUEST_ID: &str = "REQUEST_ID";
 
-/// Manual run: what the application shall be.
+/// Manual run: the description of the application.
 pub const APP_DESCRIPTION: &str = "APP_DESCRIPTION";
 
-/// Manual run, optional: which provider makes the application; default `template`.
+/// Manual run, optional: the provider that makes the application; default `template`.
 pub const GENERATOR_PROVIDER: &str = "GENERATOR_PROVIDER";
 
 /// Manual run, optional: the folder for the job's results, `s3://…` or `file:///…`; default `./out`.

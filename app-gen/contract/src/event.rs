@@ -1,4 +1,4 @@
-//! Events: what a generator tells while it works.
+//! Events: what a generator reports while it works.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,7 +20,7 @@ pub struct Event {
 /// The body of an event, or where it is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Payload {
-    /// The body stands in the line.
+    /// The line holds the body.
     Inline(Body),
     /// The line would have been too long: the body is a JSON object of its own.
     Reference {
@@ -46,7 +46,7 @@ pub enum Body {
     Step {
         /// The part's name, in lower case.
         name: String,
-        /// Begins or ended.
+        /// Whether it begins or has ended.
         state: StepState,
         /// A few words about it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,7 +54,7 @@ pub enum Body {
     },
     /// A message for people.
     Log {
-        /// How much it matters.
+        /// Its severity.
         level: LogLevel,
         /// The text; may have several lines.
         message: String,
@@ -77,7 +77,7 @@ pub enum Body {
         /// One sentence about the result.
         summary: String,
     },
-    /// The last event of a job that did not.
+    /// The last event of a job that failed.
     Failed {
         /// Why.
         reason: String,
@@ -95,20 +95,20 @@ pub enum Body {
     },
 }
 
-/// Whether a step begins or ended.
+/// Whether a step begins or has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepState {
-    /// Begun.
+    /// It has begun.
     Running,
-    /// Ended well.
+    /// It has ended well.
     Done,
     /// A state that this version does not know.
     #[serde(other)]
     Unknown,
 }
 
-/// How much a message matters.
+/// Severity of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogLevel {
@@ -153,7 +153,7 @@ impl Event {
         }
     }
 
-    /// Where the body is, unless it stands in the line.
+    /// Where the body is, unless the line holds it.
     #[must_use]
     pub fn body_uri(&self) -> Option<&str> {
         match &self.payload {
@@ -195,7 +195,8 @@ impl Event {
     }
 }
 
-/// UTC, cut to milliseconds; a time that UTC cannot express (the first and last day there is) stays.
+/// UTC, cut to milliseconds. A time that UTC cannot express (on the first and the last possible day)
+/// keeps its offset.
 pub(crate) fn whole_milliseconds(time: OffsetDateTime) -> OffsetDateTime {
     let time = time.checked_to_offset(time::UtcOffset::UTC).unwrap_or(time);
     time.replace_millisecond(time.millisecond()).unwrap_or(time)
@@ -217,7 +218,7 @@ impl Body {
         }
     }
 
-    /// The body alone, as it stands in the line's `body` or in an object of its own.
+    /// The body alone, as in the line's `body` or in an object of its own.
     #[must_use]
     pub fn to_json(&self) -> Value {
         match self {
@@ -232,7 +233,7 @@ impl Body {
     /// Puts a type and a body together; an unknown type gives [`Body::Unknown`].
     ///
     /// # Errors
-    /// What a body of a known type lacks.
+    /// The body lacks a field of its type, or a field has the wrong type.
     pub fn from_json(kind: &str, body: Value) -> Result<Self, serde_json::Error> {
         if KNOWN_KINDS.contains(&kind) {
             serde_json::from_value(serde_json::json!({ "type": kind, "body": body }))

@@ -1,7 +1,7 @@
 //! What the orchestrator and the generator agree on: the job spec one writes and the other reads, the
 //! events that come back as lines of a log, and the states a job goes through.
 //!
-//! Types and text only: no file, network or clock is touched here, so that both sides can depend on it
+//! The crate holds types and text only and uses no file, network or clock. Both sides can depend on it,
 //! and a change of the generator does not rebuild the orchestrator.
 
 pub mod env;

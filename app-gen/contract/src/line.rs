@@ -9,11 +9,11 @@ use crate::spec::validate_job_id;
 use crate::text::excerpt;
 use crate::{CONTRACT_VERSION, SpecError};
 
-/// Most bytes of a line, its newline included. Below the 16,384 at which log collectors split.
+/// Maximum size of a line in bytes, its newline included. Log collectors split lines at 16,384.
 pub const MAX_LINE_BYTES: usize = 16_000;
 
-/// What JSON leaves as it is and log collectors do not: ends of lines in Unicode's
-/// eyes, and the character they put in place of bytes that are not UTF-8.
+/// Characters that JSON leaves as they are and log collectors do not: the line separators of
+/// Unicode, and the character that replaces bytes that are not UTF-8.
 const ESCAPED: [(char, &str); 4] = [
     ('\u{85}', "\\u0085"),
     ('\u{2028}', "\\u2028"),
@@ -44,16 +44,16 @@ pub enum LineError {
         /// Its start.
         excerpt: String,
     },
-    /// Not JSON; an empty line is not either.
+    /// Not JSON. An empty line is not JSON either.
     #[error("line is not JSON: {excerpt}")]
     NotJson {
         /// Its start.
         excerpt: String,
     },
-    /// JSON that does not say it is of this contract.
+    /// JSON without the version of this contract.
     #[error("line has version {found}, this program reads version {CONTRACT_VERSION}")]
     WrongVersion {
-        /// The version found, `none` without one.
+        /// The version found; `none` if there is no version.
         found: String,
     },
     /// A field is missing or holds what it must not.
@@ -100,7 +100,7 @@ impl Event {
 /// [`Body::Unknown`]: both come from a newer generator of the same contract version.
 ///
 /// # Errors
-/// Any [`LineError`]; nothing makes it panic.
+/// Any [`LineError`]. No input makes it panic.
 pub fn parse_line(line: &[u8]) -> Result<Event, LineError> {
     let content = line.strip_suffix(b"\n").unwrap_or(line);
     if content.len() + 1 > MAX_LINE_BYTES {
@@ -151,7 +151,7 @@ pub fn parse_line(line: &[u8]) -> Result<Event, LineError> {
         }
         (None, Some(_)) => return Err(invalid("body_uri", "is not a URI")),
         (None, None) => return Err(invalid("body", "is missing")),
-        (Some(_), Some(_)) => return Err(invalid("body", "stands beside a body_uri")),
+        (Some(_), Some(_)) => return Err(invalid("body", "is given together with a body_uri")),
     };
     Ok(Event {
         job_id,

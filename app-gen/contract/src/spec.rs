@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::CONTRACT_VERSION;
 use crate::text::excerpt;
 
-/// Most characters of a description, after trimming.
+/// Maximum number of characters of a description, after trimming.
 pub const MAX_DESCRIPTION_CHARS: usize = 4000;
 
-/// Most bytes of a spec file: 4000 characters, each escaped in JSON as a surrogate pair, leave room.
+/// Maximum size of a spec file in bytes. 4000 characters fit, even if JSON escapes each of them as a
+/// surrogate pair.
 pub const MAX_SPEC_BYTES: usize = 64 * 1024;
 
 /// Name of the result under the job's artifact URI.
@@ -24,9 +25,9 @@ pub struct JobSpec {
     pub version: u64,
     /// `[A-Za-z0-9_-]{1,64}`.
     pub job_id: String,
-    /// What the application shall be, in the user's words; untrusted.
+    /// Description of the application in the user's words; untrusted.
     pub description: String,
-    /// Who makes it, `template` for example.
+    /// The provider that makes it, `template` for example.
     pub provider: String,
     /// The folder of the job's results, `s3://bucket/prefix` or `file:///absolute/path`.
     pub artifact_uri: String,

@@ -1,6 +1,6 @@
 //! Text from outside, made fit for a one-line message.
 
-/// Most characters an [`excerpt`] has, the ellipsis included.
+/// Maximum number of characters of an [`excerpt`], the ellipsis included.
 pub const EXCERPT_CHARS: usize = 200;
 
 /// The start of `bytes` as one printable line of at most [`EXCERPT_CHARS`] characters: what is not

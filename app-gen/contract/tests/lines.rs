@@ -312,7 +312,7 @@ fn refusals_name_the_field() {
     assert_eq!(message(without("body")), "line's body is missing");
     assert_eq!(
         message(with("body_uri", json!("s3://b/k"))),
-        "line's body stands beside a body_uri"
+        "line's body is given together with a body_uri"
     );
     assert_eq!(
         message(with("body", json!({ "name": "a" }))),
@@ -322,7 +322,7 @@ fn refusals_name_the_field() {
 }
 
 #[test]
-fn bodies_stand_alone() {
+fn bodies_can_be_read_alone() {
     let mut random = Random(4);
     for _ in 0..200 {
         let body = random.body();

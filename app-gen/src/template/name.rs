@@ -5,7 +5,7 @@ const MAX_NAME_CHARS: usize = 40;
 const MAX_NAME_WORDS: usize = 6;
 const MAX_SLUG_CHARS: usize = 50;
 
-/// Words that lead to the thing wanted and are not part of it.
+/// Words that introduce a request and are not part of the application's name.
 const LEADING_WORDS: [&str; 45] = [
     "a",
     "an",
@@ -57,7 +57,7 @@ const LEADING_WORDS: [&str; 45] = [
 /// Words after which the description goes into details.
 const DETAIL_WORDS: [&str; 7] = ["so", "that", "where", "which", "who", "whose", "with"];
 
-/// A short name in the description's own words: its first sentence, less the request around it.
+/// A short name in the description's own words: its first sentence without the words of the request.
 pub(super) fn display_name(description: &str) -> String {
     let words: Vec<String> = first_sentence(description)
         .split_whitespace()
@@ -96,7 +96,7 @@ fn first_sentence(description: &str) -> &str {
             .is_none_or(|(_, next)| next.is_whitespace());
         let ends = match character {
             '\n' | '\r' | '\u{2028}' | '\u{2029}' | '。' | '！' | '？' | '؟' | '।' => true,
-            // "Node.js" and "3:1" go on.
+            // "Node.js" and "3:1" do not end a sentence.
             '.' | '!' | '?' | ':' | ';' | ',' => before_space,
             _ => false,
         };

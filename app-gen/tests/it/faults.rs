@@ -123,7 +123,7 @@ fn a_result_that_cannot_be_written_is_told() {
 }
 
 #[test]
-fn a_store_that_is_not_there_is_told() {
+fn a_missing_store_is_reported() {
     // A port that was free a moment ago and has no listener.
     let port = TcpListener::bind("127.0.0.1:0")
         .unwrap()

@@ -44,7 +44,7 @@ fn a_spec_becomes_an_application() {
                 provider: text("template")
             },
             step("build", StepState::Running, None),
-            log("making \"List of books\" from the template; no AI model is asked"),
+            log("making \"List of books\" from the template, without an AI model"),
             step("build", StepState::Done, Some(text("List of books"))),
             step("package", StepState::Running, None),
             step(

@@ -1,4 +1,4 @@
-//! Starts the generator and reads what it says.
+//! Starts the generator and reads its events.
 
 use std::io::Read as _;
 use std::path::Path;

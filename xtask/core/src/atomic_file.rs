@@ -1,4 +1,5 @@
-//! Small files that must never be seen half written, and never be believed damaged.
+//! Small files that nobody may see half written, and caches that nobody may believe once they are
+//! damaged. What the caches hold, and when they are out of date, is decided by their owners.
 
 use crate::digest::digest_bytes;
 use anyhow::Context as _;
@@ -7,12 +8,13 @@ use serde::de::DeserializeOwned;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Writes beside the file and renames over it.
+/// Writes the bytes to a new file and renames it to `path`, so that a reader sees the old content
+/// or the new content and nothing in between.
 ///
 /// # Errors
 /// The folder or the file cannot be written.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    // The images are built side by side, and may write the same record.
+    // Images are built at the same time, and two threads may write the same file.
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let write = || -> std::io::Result<()> {
         if let Some(folder) = path.parent() {
@@ -30,7 +32,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     write().with_context(|| format!("failed to write {}", path.display()))
 }
 
-/// Writes a value with a digest, for [`read_checked`].
+/// Writes a value together with its digest, for [`read_checked`].
 ///
 /// # Errors
 /// As [`write_atomically`].
@@ -40,8 +42,8 @@ pub fn write_checked<T: Serialize>(path: &Path, value: &T) -> anyhow::Result<()>
     write_atomically(path, format!("{digest}\n{json}").as_bytes())
 }
 
-/// The value that [`write_checked`] wrote. Nothing where there is no such file, or a
-/// byte of it is another one, or the value had another form then.
+/// The value that [`write_checked`] wrote. `None` where the file does not exist, where any of its
+/// bytes has changed, and where the value was of another type.
 #[must_use]
 pub fn read_checked<T: DeserializeOwned>(path: &Path) -> Option<T> {
     let text = std::fs::read_to_string(path).ok()?;
@@ -55,14 +57,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_damaged_record_is_none() {
+    fn a_damaged_file_has_no_value() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("record");
+        let path = folder.path().join("cache");
         let value = vec!["one".to_owned(), "two".to_owned()];
         write_checked(&path, &value).unwrap();
         let read = || read_checked::<Vec<String>>(&path);
         assert_eq!(read().as_ref(), Some(&value));
-        assert_eq!(read_checked::<u32>(&path), None, "of another form");
+        assert_eq!(read_checked::<u32>(&path), None, "of another type");
 
         let whole = std::fs::read(&path).unwrap();
         for position in 0..whole.len() {
@@ -82,7 +84,7 @@ mod tests {
     #[test]
     fn side_by_side_writers_leave_one_whole_file() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("record");
+        let path = folder.path().join("cache");
         std::thread::scope(|scope| {
             for number in 0..4 {
                 let path = &path;

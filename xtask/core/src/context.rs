@@ -1,4 +1,4 @@
-//! What every command is given.
+//! What every command knows: the checkout, its manifest, and what the global flags say.
 
 use crate::error::{Code, Failure, unknown};
 use crate::paths;
@@ -6,29 +6,30 @@ use crate::report::Report;
 use app_gen_infra::{Environment, Instance, Platform};
 use std::path::PathBuf;
 
-/// The checkout, its manifest, and how the user wants to be spoken to.
+/// The checkout, its manifest, the chosen environment, and the global flags.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// Root of the checkout.
+    /// The root of the checkout.
     pub root: PathBuf,
-    /// The manifest, checked.
+    /// The manifest, `platform.toml`, which has been validated.
     pub platform: Platform,
-    /// Environment by name; it is one of the manifest's.
+    /// The name of the chosen environment, which the manifest has.
     pub environment: String,
-    /// Do not ask.
+    /// Take yes for the answer to every question, because of `--yes` or of `CI=true`.
     pub yes: bool,
-    /// Whether that was said with `--yes`, not concluded from `CI=true`.
+    /// Whether the command line has `--yes`; for what `CI=true` alone must not allow.
     pub yes_given: bool,
-    /// Progress and results.
+    /// Where progress and the result are written.
     pub report: Report,
 }
 
 impl Context {
-    /// Finds the checkout around the current folder and reads its manifest, for the instance
-    /// that is named here or else in our environment.
+    /// Finds the checkout around the current folder and reads its manifest for the instance. Where
+    /// none is given, the environment of this process names it.
     ///
     /// # Errors
-    /// No checkout, a faulty manifest, or an unknown environment.
+    /// The current folder is not in a checkout, the manifest is wrong, or it does not have the
+    /// environment.
     pub fn load(
         instance: Option<Instance>,
         environment: &str,
@@ -43,10 +44,11 @@ impl Context {
         Self::of_instance(root, instance, environment, yes, report)
     }
 
-    /// The context of the checkout at `root`, for the instance that our environment names.
+    /// The context of the checkout at `root`, for the instance that the environment of this process
+    /// names.
     ///
     /// # Errors
-    /// A faulty manifest or an unknown environment.
+    /// The manifest is wrong, or it does not have the environment.
     pub fn at(root: PathBuf, environment: &str, yes: bool, report: Report) -> anyhow::Result<Self> {
         Self::of_instance(root, named_instance()?, environment, yes, report)
     }
@@ -80,27 +82,28 @@ impl Context {
         })
     }
 
-    /// Caches of this checkout. What is in them is named by digest, so all instances share it.
+    /// The folder for keys, packages and builds of this checkout. Their names contain digests, so
+    /// that all instances share them.
     #[must_use]
     pub fn cache_folder(&self) -> PathBuf {
         paths::cache_folder(&self.root)
     }
 
-    /// Whose ports, services and data these are.
+    /// The instance that the local ports, services and data of this context belong to.
     #[must_use]
     pub fn instance(&self) -> Instance {
         self.platform.local.instance
     }
 
-    /// What this checkout's instance runs, and what that wrote: records, logs, locks, secrets.
-    /// Its path marks the processes that the instance starts, too.
+    /// The folder for what the instance of this checkout runs, and for what that writes: records,
+    /// logs, locks, secrets. Its path is also the mark of the processes that the instance starts.
     #[must_use]
     pub fn work_folder(&self) -> PathBuf {
         paths::of_instance(self.cache_folder(), self.instance())
     }
 
-    /// What this instance runs for all checkouts: data and logs of its registry and its local
-    /// cloud, and locks.
+    /// The folder for what this instance runs for all checkouts: data and logs of its registry and
+    /// of MiniStack, and locks.
     ///
     /// # Errors
     /// As [`paths::state`].
@@ -117,7 +120,7 @@ impl Context {
     /// The same checkout in another environment.
     ///
     /// # Errors
-    /// The manifest has none of that name.
+    /// The manifest does not have an environment of that name.
     pub fn in_environment(&self, name: &str) -> anyhow::Result<Self> {
         let (root, report) = (self.root.clone(), self.report.clone());
         let mut other = Self::of_instance(root, self.instance(), name, self.yes_given, report)?;

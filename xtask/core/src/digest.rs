@@ -1,9 +1,9 @@
-//! Names for bytes.
+//! SHA-256 of bytes in memory. Files and trees are hashed by `xtask-tree`.
 
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 
-/// SHA-256 of the bytes, hexadecimal.
+/// The SHA-256 of the bytes in hexadecimal.
 #[must_use]
 pub fn digest_bytes(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);

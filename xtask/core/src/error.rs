@@ -1,9 +1,10 @@
 //! Failures with an exit code and a hint.
 //!
-//! Commands use `anyhow` and add a [`Failure`] wherever the code or the next
-//! command is known. The outermost `Failure` of the chain that has a hint gives
-//! the hint, the innermost one gives the code: the cause knows best what it is.
-//! A full disk can end any step, so its hint is given here.
+//! Commands use `anyhow` and add a [`Failure`] wherever they know the exit code or the next
+//! command. The hint of the outermost `Failure` that has one is shown, and the code of the
+//! innermost one is returned, because the cause knows best what kind of failure it is. A full
+//! disk can end any step, so its hint is given here. [`unknown`] refuses a name that does not
+//! exist.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,15 +12,15 @@ use std::sync::Arc;
 /// What the operating system and most tools say when a disk is full.
 pub const DISK_FULL: &str = "No space left on device";
 const DISK_FULL_HINT: &str = "free some disk space, then run the command again; \
-     `cargo xtask cleanup --all` gives back this checkout's";
+     `cargo xtask cleanup --all` frees what this checkout uses";
 
-/// Why a command ended, as its exit code. Documented in AGENTS.md.
+/// Why a command ended, as its exit code. AGENTS.md lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Code {
-    /// A step failed and none of the others says it better.
+    /// A step failed, and no other code says more about it.
     Failed = 1,
-    /// The command line is wrong (clap's own code).
+    /// The command line is wrong. The parser of command lines, clap, uses this code too.
     Usage = 2,
     /// Something that `cargo xtask setup` installs or starts is missing.
     Prerequisite = 3,
@@ -29,24 +30,24 @@ pub enum Code {
     Build = 5,
     /// The platform runs but did not do what a user expects.
     Smoke = 6,
-    /// Somebody else holds the lock.
+    /// Another command holds the lock.
     Busy = 7,
     /// The engine, the registry or the cloud failed.
     Service = 8,
     /// A required secret or one of its keys does not exist.
     Secret = 9,
-    /// What was deployed does not serve.
+    /// What was deployed does not answer its users.
     Deploy = 10,
-    /// A guard of the environment refuses: protection, an answer that was no.
+    /// A guard refused: the environment is protected, or nobody answered a question with yes.
     Refused = 11,
     /// `doctor` found something wrong.
     Unhealthy = 12,
-    /// Ctrl-C or SIGTERM.
+    /// Ctrl-C, SIGTERM or SIGHUP.
     Interrupted = 130,
 }
 
 impl Code {
-    /// All of them, in the order of their numbers.
+    /// Every code, in the order of the numbers.
     pub const ALL: [Self; 13] = [
         Self::Failed,
         Self::Usage,
@@ -63,13 +64,13 @@ impl Code {
         Self::Interrupted,
     ];
 
-    /// The code behind an exit status of a process of ours.
+    /// The code that a command of this build system ended with; `None` for any other number.
     #[must_use]
     pub fn from_exit(exit: i32) -> Option<Self> {
         Self::ALL.into_iter().find(|code| *code as i32 == exit)
     }
 
-    /// As programs know it.
+    /// The word for it in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -89,7 +90,7 @@ impl Code {
         }
     }
 
-    /// As people read it; AGENTS.md has the same words.
+    /// The sentence for it in `help` and AGENTS.md.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
@@ -116,7 +117,7 @@ impl Code {
 #[derive(Debug, Clone)]
 pub struct Failure {
     code: Code,
-    /// Of a program that ran in our place, where that is what the command ends with.
+    /// The exit code of a program that the command ran on the user's behalf.
     passed_on: Option<u8>,
     message: String,
     hint: Option<String>,
@@ -124,7 +125,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure without a hint. `message` is a lowercase fragment that names the thing.
+    /// A failure without a hint. `message` begins in lower case and names what it is about.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -142,22 +143,22 @@ impl Failure {
         self
     }
 
-    /// Ends the command with the exit code of the program that it was asked to run; one that
-    /// says nothing went wrong is not passed on.
+    /// Ends the command with the exit code of the program that it ran for the user. Zero is not
+    /// passed on, because the command failed.
     #[must_use]
     pub fn passing_on(mut self, exit_code: i32) -> Self {
         self.passed_on = u8::try_from(exit_code).ok().filter(|&code| code != 0);
         self
     }
 
-    /// Adds what it follows from.
+    /// Adds the error that caused it.
     #[must_use]
     pub fn because(mut self, cause: impl Into<anyhow::Error>) -> Self {
         self.cause = Some(Arc::new(cause.into()));
         self
     }
 
-    /// The failure of a command that was told to stop.
+    /// The failure of a command that a signal stopped.
     #[must_use]
     pub fn interrupted() -> Self {
         Self::new(Code::Interrupted, "interrupted")
@@ -176,18 +177,18 @@ impl std::error::Error for Failure {
     }
 }
 
-/// `result.failure(|| Failure::new(…))`: context that carries code and hint.
+/// Context that carries a code and a hint: `result.failure(|| Failure::new(…))`.
 pub trait FailureContext<T> {
-    /// Wraps an error in the failure.
+    /// Makes the error the cause of the failure.
     ///
     /// # Errors
-    /// The wrapped error.
+    /// The failure, where there was an error.
     fn failure(self, failure: impl FnOnce() -> Failure) -> anyhow::Result<T>;
 }
 
 impl<T, E: Into<anyhow::Error>> FailureContext<T> for Result<T, E> {
     fn failure(self, failure: impl FnOnce() -> Failure) -> anyhow::Result<T> {
-        // Not anyhow's `context`: that hides the type from a walk along the chain.
+        // The `context` of anyhow would hide the type from those who walk along the chain.
         self.map_err(|error| anyhow::Error::new(failure().because(error)))
     }
 }
@@ -221,7 +222,7 @@ pub fn unknown<S: AsRef<str>>(
     Failure::new(Code::Usage, format!("there is no {kind} named `{name}`")).hint(hint)
 }
 
-/// What `main` prints and returns for an error.
+/// An error as `main` prints and returns it.
 #[derive(Debug, serde::Serialize)]
 pub struct Rendered {
     /// The outermost message.
@@ -235,7 +236,7 @@ pub struct Rendered {
 }
 
 impl Rendered {
-    /// Takes an error apart.
+    /// Finds message, causes, hint and exit code along the chain of causes.
     #[must_use]
     pub fn new(error: &anyhow::Error) -> Self {
         let failures = failures(error);
@@ -243,7 +244,7 @@ impl Rendered {
             .iter()
             .find(|failure| failure.code == Code::Interrupted);
         if let Some(interrupt) = interrupt {
-            // What it broke off did not fail by itself, and nothing is to be mended.
+            // The step that it interrupted did not fail by itself, so there is nothing to mend.
             return Self {
                 message: interrupt.message.clone(),
                 causes: Vec::new(),
@@ -264,7 +265,7 @@ impl Rendered {
         };
         let mut messages = error.chain().map(ToString::to_string);
         let message = messages.next().unwrap_or_default();
-        // A library that prints its cause within its message would say it twice.
+        // A library may print its cause within its message; then it is not printed again.
         let causes = messages
             .filter(|cause| !message.ends_with(cause.as_str()))
             .collect();
@@ -304,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupt_is_no_failure_of_what_it_broke_off() {
+    fn an_interrupt_is_not_a_failure_of_the_step_that_it_stops() {
         let error = Err::<(), _>(Failure::interrupted())
             .failure(|| Failure::new(Code::Build, "failed to build app").hint("outer"))
             .unwrap_err();

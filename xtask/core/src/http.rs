@@ -54,16 +54,16 @@ pub fn is_on_this_machine(service: &str) -> bool {
 /// Status and body of an answer.
 #[derive(Debug)]
 pub struct Answer {
-    /// As HTTP numbers it.
+    /// The status code: 200, 404 and so on.
     pub status: u16,
-    /// Names in small letters, values as text.
+    /// Names in lower case, values as text.
     pub headers: Vec<(String, String)>,
     /// The whole body as text.
     pub body: String,
 }
 
 impl Answer {
-    /// The first header of that name, whatever the case of its letters.
+    /// The first header of that name; the case of its letters does not matter.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
@@ -73,18 +73,18 @@ impl Answer {
     }
 }
 
-/// GET; an answer of any status is one.
+/// Sends a GET request. An answer of any status is an answer.
 ///
 /// # Errors
-/// There is no answer within `bound`.
+/// No answer came within `bound`.
 pub fn get(url: &str, bound: Duration) -> anyhow::Result<Answer> {
     read(agent(url, bound).get(url).call()?)
 }
 
-/// POST without a body; an answer of any status is one.
+/// Sends a POST request without a body. An answer of any status is an answer.
 ///
 /// # Errors
-/// There is no answer within `bound`.
+/// No answer came within `bound`.
 pub fn post(url: &str, bound: Duration) -> anyhow::Result<Answer> {
     read(agent(url, bound).post(url).send_empty()?)
 }
@@ -119,6 +119,7 @@ mod tests {
             "http://127.8.0.1:4566/_ministack/reset",
             "http://platform.alb.localhost:4566/api",
             "[::1]:5000",
+            "[::1]",
             "http://[::1]/v2/",
         ] {
             assert!(is_on_this_machine(service), "{service}");
@@ -126,6 +127,7 @@ mod tests {
         for service in [
             "",
             "example.com",
+            "127.example.com",
             "localhost.example.com:80",
             "http://172.17.0.1:5000/v2/",
             "https://example.com/localhost",

@@ -1,8 +1,8 @@
-//! Ctrl-C, SIGTERM and SIGHUP: told to every running child, seen by every wait.
+//! Ctrl-C, SIGTERM and SIGHUP: they reach every running child and end every wait.
 //!
-//! The first signal asks all children to end and makes every [`check`] fail, so
-//! that the command unwinds and its guards clean up. A second one kills what is
-//! still there, the clean-up too.
+//! The first signal asks all children to end and makes every [`check`] fail, so that the command
+//! unwinds and its guards clean up. A second signal kills the children that still run, also those
+//! that clean up.
 
 use crate::error::Failure;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -11,14 +11,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-/// How long a signal may go unseen.
+/// How long a signal may stay unnoticed.
 const POLL: Duration = Duration::from_millis(20);
 
 static SIGNALS_SEEN: AtomicUsize = AtomicUsize::new(0);
 /// Process groups of our children, and whether the first signal spares them.
 static GROUPS: Mutex<BTreeMap<i32, bool>> = Mutex::new(BTreeMap::new());
 
-/// Starts to listen. Called once, before anything is spawned.
+/// Starts to listen for signals. `main` calls this once, before any process is started.
 ///
 /// # Errors
 /// The handlers cannot be installed.
@@ -38,19 +38,19 @@ pub fn install() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Whether the command was told to stop.
+/// Whether a signal asked the command to stop.
 #[must_use]
 pub fn requested() -> bool {
     SIGNALS_SEEN.load(Ordering::SeqCst) > 0
 }
 
-/// Whether it was told so again: not even clean-up may take longer.
+/// Whether a second signal came: clean-up must end at once, too.
 #[must_use]
 pub fn insisted() -> bool {
     SIGNALS_SEEN.load(Ordering::SeqCst) > 1
 }
 
-/// Fails once the command was told to stop.
+/// Fails from the first signal on.
 ///
 /// # Errors
 /// [`Failure::interrupted`].
@@ -62,7 +62,7 @@ pub fn check() -> Result<(), Failure> {
     }
 }
 
-/// Sleeps in small steps, so that a signal ends it.
+/// Sleeps, unless a signal comes.
 ///
 /// # Errors
 /// [`Failure::interrupted`].
@@ -78,15 +78,15 @@ pub fn sleep(duration: Duration) -> Result<(), Failure> {
     }
 }
 
-/// Runs `work`, which cannot be stopped but ends by itself, on a thread of its own, and stops
-/// waiting for it once a signal comes.
+/// Runs `work`, which cannot be stopped but ends by itself, on a thread of its own. Where a
+/// signal comes first, it is abandoned: the thread continues, and its result is dropped.
 ///
 /// # Errors
 /// [`Failure::interrupted`]; or the thread cannot be started, or panicked.
 pub fn abandon<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<T> {
     let (sender, receiver) = mpsc::channel();
     std::thread::Builder::new().spawn(move || {
-        // Nobody listens once a signal has come.
+        // After a signal nobody receives the result.
         let _ = sender.send(work());
     })?;
     loop {
@@ -99,12 +99,13 @@ pub fn abandon<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     }
 }
 
-/// A child's process group for as long as the child runs: signals are passed on to it.
+/// The process group of a child while it runs. Signals to this process are passed on to it.
 #[derive(Debug)]
 pub struct Group(i32);
 
 impl Group {
-    /// `spared` is for clean-up, which must be able to run after the first signal.
+    /// Registers the group that the process leads. The first signal does not reach a group that is
+    /// `spared`: it cleans up, and must be able to run after that signal.
     #[must_use]
     pub fn register(process_id: u32, spared: bool) -> Self {
         let group = i32::try_from(process_id).unwrap_or(i32::MAX);
@@ -114,12 +115,12 @@ impl Group {
         Self(group)
     }
 
-    /// Asks all of it to end.
+    /// Asks every process of the group to end (SIGTERM).
     pub fn terminate(&self) {
         signal_group(self.0, Signal::TERM);
     }
 
-    /// Ends all of it.
+    /// Ends every process of the group (SIGKILL).
     pub fn kill(&self) {
         signal_group(self.0, Signal::KILL);
     }
@@ -131,7 +132,7 @@ impl Drop for Group {
     }
 }
 
-/// Tells a group what we were told.
+/// Sends a group the signal that fits how often this process was signalled.
 fn pass_on(group: i32, spared: bool) {
     if insisted() {
         signal_group(group, Signal::KILL);
@@ -142,7 +143,7 @@ fn pass_on(group: i32, spared: bool) {
 
 fn signal_group(group: i32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(group) {
-        // ESRCH: it has ended by itself.
+        // An error means that the group has ended by itself.
         let _ = kill_process_group(pid, signal);
     }
 }

@@ -1,4 +1,8 @@
-//! What every other crate of the build system uses.
+//! What every other crate of the build system uses: how a command fails, what it shows, how it
+//! starts processes, waits, locks files and asks over HTTP, and where it keeps its files.
+//!
+//! Nothing here knows an image, an engine, an environment's services or a command line; the
+//! crates above do.
 
 pub mod atomic_file;
 pub mod cmd;

@@ -1,4 +1,5 @@
-//! Where things lie: the checkout, its cache, and the state shared by checkouts.
+//! Where the build system finds and keeps files: the checkout, the cache of the checkout, and the
+//! state that all checkouts of a user share. What is in them is the business of whoever writes it.
 
 use crate::error::{Code, Failure};
 use anyhow::Context as _;
@@ -7,10 +8,11 @@ use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// The root of the checkout that holds `start`: the folder with `platform.toml`.
+/// The root of the checkout that `start` is in: the folder that holds
+/// `app-gen-infra/platform.toml`.
 ///
 /// # Errors
-/// No folder above `start` holds one.
+/// Neither `start` nor a folder above it is one.
 pub fn checkout_root(start: &Path) -> Result<PathBuf, Failure> {
     start
         .ancestors()
@@ -29,7 +31,8 @@ pub fn checkout_root(start: &Path) -> Result<PathBuf, Failure> {
         })
 }
 
-/// Caches of one checkout, which both of its instances share: `target/xtask`.
+/// The folder for keys, packages and builds of one checkout, which all its instances share:
+/// `target/xtask`.
 #[must_use]
 pub fn cache_folder(root: &Path) -> PathBuf {
     root.join("target/xtask")
@@ -52,11 +55,11 @@ pub fn of_instance(shared: PathBuf, instance: Instance) -> PathBuf {
     }
 }
 
-/// What all checkouts and instances of this user share: the engine, and the programs that are
-/// installed. `$XDG_STATE_HOME/app-gen`, by default `~/.local/state/app-gen`.
+/// The folder for what all checkouts and instances of this user share, Docker Engine and installed
+/// programs: `$XDG_STATE_HOME/app-gen`, by default `~/.local/state/app-gen`.
 ///
 /// # Errors
-/// Neither `XDG_STATE_HOME` nor `HOME` is set.
+/// Neither `XDG_STATE_HOME` nor `HOME` holds an absolute path.
 pub fn state() -> Result<PathBuf, Failure> {
     let absolute = |name: &str| {
         std::env::var_os(name)
@@ -69,13 +72,13 @@ pub fn state() -> Result<PathBuf, Failure> {
         .ok_or_else(|| {
             Failure::new(
                 Code::Prerequisite,
-                "neither XDG_STATE_HOME nor HOME is an absolute path",
+                "neither XDG_STATE_HOME nor HOME holds an absolute path",
             )
             .hint("export HOME")
         })
 }
 
-/// Removes a folder with everything in it. A folder that does not exist is fine.
+/// Removes a folder with everything in it. It is not an error that the folder does not exist.
 ///
 /// # Errors
 /// The folder exists and cannot be removed.
@@ -102,7 +105,7 @@ pub fn program(program: &OsStr, path: &OsStr) -> Option<PathBuf> {
         .find(|candidate| is_executable(candidate))
 }
 
-/// Whether there is a file at `path` that may be executed.
+/// Whether `path` is a file that somebody may execute.
 #[must_use]
 pub fn is_executable(path: &Path) -> bool {
     path.metadata()

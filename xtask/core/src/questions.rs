@@ -1,5 +1,7 @@
 //! Questions to a person at a terminal. A program is never asked: where standard input or
-//! standard error is no terminal, or `--json` is wanted, there is no answer.
+//! standard error is not a terminal, or the command was given `--json`, nobody answers.
+//!
+//! What follows from an answer, or from its absence, is up to the caller.
 
 use crate::interrupt;
 use crate::report::Report;
@@ -7,16 +9,16 @@ use anyhow::Context as _;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{self, IsTerminal as _};
 
-/// Whether somebody can be asked.
+/// Whether a person is there to be asked.
 #[must_use]
 pub fn somebody_is_there(report: &Report) -> bool {
     !report.json() && io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// The line that a person answers with; nothing where nobody can be asked.
+/// The line that a person answers with; `None` where nobody can be asked.
 ///
 /// # Errors
-/// The terminal cannot be read, or Ctrl-C is the answer.
+/// The terminal cannot be read, or the person presses Ctrl-C.
 pub fn line(report: &Report, question: &str) -> anyhow::Result<Option<String>> {
     if !somebody_is_there(report) {
         return Ok(None);
@@ -25,7 +27,7 @@ pub fn line(report: &Report, question: &str) -> anyhow::Result<Option<String>> {
     read_line().map(Some)
 }
 
-/// As [`line`], and what is typed is not shown.
+/// As [`line`], but the terminal does not show what is typed.
 ///
 /// # Errors
 /// As [`line`].
@@ -37,13 +39,13 @@ pub fn hidden(report: &Report, question: &str) -> anyhow::Result<Option<String>>
     report.question(question);
     let answer = read_line();
     drop(silence);
-    // The one that was typed was not shown either.
+    // The newline that ended the answer was not shown either.
     report.question("\n");
     answer.map(Some)
 }
 
 fn read_line() -> anyhow::Result<String> {
-    // A read of the terminal cannot be broken off; the thread ends with us.
+    // A read of the terminal cannot be interrupted; its thread ends with this process.
     let (read, mut line) = interrupt::abandon(|| {
         let mut line = String::new();
         (io::stdin().read_line(&mut line), line)
@@ -53,23 +55,24 @@ fn read_line() -> anyhow::Result<String> {
     Ok(line)
 }
 
-/// The terminal does not show what is typed while this lives.
+/// Keeps the terminal from showing what is typed until it is dropped.
 struct Silence(Termios);
 
 impl Silence {
     fn begin() -> anyhow::Result<Self> {
-        let before = tcgetattr(io::stdin()).context("failed to ask the terminal")?;
+        let before =
+            tcgetattr(io::stdin()).context("failed to read the settings of the terminal")?;
         let mut silent = before.clone();
         silent.local_modes.remove(LocalModes::ECHO);
         tcsetattr(io::stdin(), OptionalActions::Flush, &silent)
-            .context("failed to silence the terminal")?;
+            .context("failed to hide what is typed at the terminal")?;
         Ok(Self(before))
     }
 }
 
 impl Drop for Silence {
     fn drop(&mut self) {
-        // What was typed ahead is left for whoever reads next.
+        // `Now` keeps what was typed ahead for the next reader.
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
     }
 }

@@ -1,6 +1,7 @@
-//! Several questions at once.
+//! Slow questions about several things, asked at the same time.
 
-/// `ask` of each of the names on a thread of its own, in their order.
+/// Calls `ask` with each name, each on a thread of its own, and returns the answers in the order
+/// of the names.
 pub fn side_by_side<'a, T: Send>(
     names: impl IntoIterator<Item = &'a String>,
     ask: impl Fn(&str) -> anyhow::Result<T> + Sync,

@@ -53,7 +53,7 @@ impl fmt::Display for Late {
 /// waited for: `|late| Failure::new(Code::Service, format!("PostgreSQL did not answer {late}"))`.
 ///
 /// # Errors
-/// Time is over, `look` failed, or a signal interrupted the wait.
+/// Time is over, `look` failed, or a signal interrupted a pause.
 pub fn until<T, L: Into<Look<T>>>(
     bound: Duration,
     every: Duration,
@@ -62,7 +62,6 @@ pub fn until<T, L: Into<Look<T>>>(
 ) -> anyhow::Result<T> {
     let deadline = Instant::now() + bound;
     loop {
-        interrupt::check()?;
         let last = match look()?.into() {
             Look::Done(found) => return Ok(found),
             Look::NotYet(last) => last,
@@ -74,8 +73,8 @@ pub fn until<T, L: Into<Look<T>>>(
     }
 }
 
-/// Whether `done` becomes true within `bound`; it is asked at least once. For clean-up, which goes
-/// on after a signal: the wait ends early only where `done` itself says so.
+/// Whether `done` becomes true within `bound`; it is asked at least once. It is for clean-up,
+/// which continues after a signal: the wait ends early only where `done` itself says so.
 pub fn within(bound: Duration, every: Duration, mut done: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + bound;
     loop {

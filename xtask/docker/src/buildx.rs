@@ -1,4 +1,4 @@
-//! `docker buildx build`, from a tar to a pushed manifest.
+//! Runs `docker buildx build` on a tar and pushes what it builds.
 
 use crate::engine;
 use anyhow::Context as _;
@@ -21,12 +21,12 @@ pub struct Build<'a> {
     pub dockerfile: &'a str,
     /// The stage, where it is not the last.
     pub target: Option<&'a str>,
-    /// Build arguments.
+    /// Build arguments by name.
     pub arguments: BTreeMap<String, String>,
-    /// Base images by reference, with the digest that the build must use whatever the
-    /// reference points to by then.
+    /// Base images by reference, each with the digest that the build must use, whatever the
+    /// reference points to during the build.
     pub bases: BTreeMap<&'a str, &'a str>,
-    /// Labels of the image.
+    /// Labels of the image by name.
     pub labels: BTreeMap<&'a str, &'a str>,
     /// `registry/repository:tag` that is pushed.
     pub tag: String,
@@ -35,7 +35,7 @@ pub struct Build<'a> {
 }
 
 impl Build<'_> {
-    /// The arguments of the docker client, without the final `-` that stands for the tar.
+    /// The arguments of the docker client, without the final `-`, which means the tar.
     fn command_line(&self, metadata_file: &Path, with_cache: bool) -> Vec<String> {
         let mut arguments: Vec<String> = [
             "buildx",
@@ -85,7 +85,7 @@ impl Build<'_> {
     }
 
     /// Builds from the tar, pushes, and returns the digest that the builder reports. The
-    /// builder's lines are shown under `label`; `metadata_file` exists only meanwhile.
+    /// builder's lines are shown under `label`. `metadata_file` exists only during the build.
     ///
     /// # Errors
     /// The engine does not answer, or the build or the push fails.
@@ -111,7 +111,7 @@ impl Build<'_> {
             .run(report, label)?;
         let metadata: Metadata = serde_json::from_slice(
             &std::fs::read(metadata_file)
-                .with_context(|| format!("buildx wrote no {}", metadata_file.display()))?,
+                .with_context(|| format!("buildx did not write {}", metadata_file.display()))?,
         )?;
         let _ = std::fs::remove_file(metadata_file);
         Ok(metadata.digest)

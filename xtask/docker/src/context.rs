@@ -1,4 +1,4 @@
-//! A context folder as Docker takes it.
+//! Reads a context folder as Docker does.
 
 use crate::ignore::{Matches, Rules};
 use std::path::Path;
@@ -6,7 +6,6 @@ use xtask_tree::entry::Entries;
 use xtask_tree::stat_cache::StatCache;
 use xtask_tree::walk::{Filter, Item, Verdict};
 
-/// What Docker takes of a context.
 impl Filter for Rules {
     type State = Matches;
 
@@ -24,10 +23,11 @@ impl Filter for Rules {
     }
 }
 
-/// What the rules leave of a context folder. The folder itself is not an entry.
+/// All entries of a context folder that the rules do not exclude. The folder itself is not an
+/// entry.
 ///
 /// # Errors
-/// As [`xtask_tree::walk::read`], or Docker would refuse a pattern.
+/// As [`xtask_tree::walk::read`], and where Docker would refuse a pattern.
 pub fn read(root: &Path, rules: &Rules, cache: &StatCache) -> anyhow::Result<Entries> {
     xtask_tree::walk::read(root, rules, cache)
 }

@@ -1,5 +1,5 @@
-//! Questions to the Docker Engine over its socket. A client process costs
-//! 15–250 ms a question, the socket 1–2.
+//! Asks the Docker Engine over its socket, which takes 1 to 2 ms for a question. A docker client
+//! takes 15 to 250 ms.
 
 use anyhow::{Context as _, bail};
 use std::io::{self, Read as _, Write as _};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use xtask_core::error::{Code, Failure};
 
-/// Where the engine listens unless told otherwise.
+/// Where the engine listens unless `DOCKER_HOST` names another socket.
 pub const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 /// Where an engine keeps images and containers unless it is configured otherwise.
 pub const DATA: &str = "/var/lib/docker";
@@ -19,16 +19,16 @@ const BOUND: Duration = Duration::from_secs(10);
 /// Why there was no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// Nobody listens.
+    /// No process listens on the socket.
     #[error("no engine listens on {}", .0.display())]
     NotRunning(PathBuf),
-    /// It listens and we may not talk to it.
+    /// The permissions of the socket exclude this user.
     #[error("this user may not use {}", .0.display())]
     Forbidden(PathBuf),
-    /// The engine is told to be elsewhere.
+    /// `DOCKER_HOST` names an engine on another machine.
     #[error("DOCKER_HOST is {0}, which is not an engine on this machine")]
     Elsewhere(String),
-    /// The conversation failed.
+    /// The connection broke off, or the answer is not one of Docker's.
     #[error("the engine at {} does not answer: {cause:#}", .socket.display())]
     Broken {
         /// Where it listens.
@@ -52,7 +52,7 @@ pub fn socket() -> Result<PathBuf, ApiError> {
     }
 }
 
-/// GET of a path such as `/version`: status and body as JSON.
+/// Sends a GET request for a path such as `/version`, and returns status and JSON body.
 ///
 /// # Errors
 /// See [`ApiError`].
@@ -70,7 +70,7 @@ pub fn get(path: &str) -> Result<(u16, serde_json::Value), ApiError> {
 pub struct Engine {
     /// Its version, such as `28.5.2+dfsg4`.
     pub version: String,
-    /// Whether images lie in containerd's store; only then can the `docker` driver of buildx
+    /// Whether images are in containerd's store. Only then can the `docker` driver of buildx
     /// export a registry cache.
     pub containerd_image_store: bool,
     /// Where it keeps images and containers.
@@ -119,7 +119,7 @@ fn converse(
 ) -> anyhow::Result<(u16, serde_json::Value)> {
     stream.set_read_timeout(Some(BOUND))?;
     stream.set_write_timeout(Some(BOUND))?;
-    // 1.0: the answer ends with the connection and is never chunked.
+    // In HTTP 1.0 the answer ends with the connection and is never chunked.
     write!(stream, "GET {path} HTTP/1.0\r\nHost: docker\r\n\r\n")
         .with_context(|| format!("failed to write to {}", socket.display()))?;
     let mut answer = Vec::new();
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_taken_apart() {
+    fn an_answer_is_split() {
         let answer = b"HTTP/1.0 404 Not Found\r\nServer: Docker\r\n\r\n{\"message\":\"no\"}\n";
         let (status, body) = parse_answer(answer).unwrap();
         assert_eq!(status, 404);

@@ -1,4 +1,4 @@
-//! Docker as the build system sees it.
+#![doc = include_str!("../README.md")]
 
 pub mod buildx;
 pub mod context;

@@ -4,14 +4,43 @@ use std::fmt;
 
 /// What Docker calls its own registry in a name.
 const DEFAULT_DOMAIN: &str = "docker.io";
-/// The same under an older name.
+/// The older name of the same registry.
 const LEGACY_DOMAIN: &str = "index.docker.io";
-/// Where that registry answers.
+/// The host that serves it.
 const DEFAULT_HOST: &str = "registry-1.docker.io";
 const OFFICIAL: &str = "library/";
 const DEFAULT_TAG: &str = "latest";
 const PATH_LIMIT_BYTES: usize = 255;
 const TAG_LIMIT_BYTES: usize = 128;
+
+/// A name split into its parts. Nothing is checked and nothing filled in, so this is for names
+/// that the engine or a cloud lists: `<none>:<none>` is one of the engine's. [`Reference::parse`]
+/// reads what a person wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parts<'text> {
+    /// `[registry/]repository`.
+    pub name: &'text str,
+    /// What follows the colon, where one follows the last slash.
+    pub tag: Option<&'text str>,
+    /// What follows `@`.
+    pub digest: Option<&'text str>,
+}
+
+impl<'text> Parts<'text> {
+    /// Splits `[registry/]repository[:tag][@digest]`.
+    #[must_use]
+    pub fn of(text: &'text str) -> Self {
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest)),
+            None => (text, None),
+        };
+        let (name, tag) = match rest.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+            _ => (rest, None),
+        };
+        Self { name, tag, digest }
+    }
+}
 
 /// A name with all that Docker fills in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,22 +51,22 @@ pub struct Reference {
     digest: Option<String>,
 }
 
-/// Why a text names no image.
+/// Why a text does not name an image.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
     /// Docker would take it for an image's identifier.
     #[error("`{0}` is an identifier, not a name")]
     Identifier(String),
-    /// A capital in the repository.
-    #[error("`{0}`: the repository name must be in small letters")]
+    /// A capital letter in the repository.
+    #[error("the repository of `{0}` must be in small letters")]
     Capitals(String),
-    /// Anything else.
-    #[error("`{reference}` names no image: {part}")]
+    /// Another part that is malformed.
+    #[error("`{reference}` does not name an image: {reason}")]
     Malformed {
-        /// The whole of it.
+        /// The whole text.
         reference: String,
-        /// What is wrong.
-        part: &'static str,
+        /// Which part is wrong.
+        reason: &'static str,
     },
 }
 
@@ -47,35 +76,28 @@ impl Reference {
     /// # Errors
     /// [`ReferenceError`] for what Docker refuses.
     pub fn parse(text: &str) -> Result<Self, ReferenceError> {
-        let malformed = |part| ReferenceError::Malformed {
+        let malformed = |reason| ReferenceError::Malformed {
             reference: text.to_owned(),
-            part,
+            reason,
         };
         if text.len() == 64 && text.bytes().all(is_small_hex) {
             return Err(ReferenceError::Identifier(text.to_owned()));
         }
-        let (domain, rest) = match text.split_once('/') {
-            Some((domain, rest)) if is_domain(domain) => (domain, rest),
-            _ => (DEFAULT_DOMAIN, text),
+        let Parts { name, tag, digest } = Parts::of(text);
+        let (domain, path) = match name.split_once('/') {
+            Some((domain, path)) if is_domain(domain) => (domain, path),
+            _ => (DEFAULT_DOMAIN, name),
         };
         let domain = if domain == LEGACY_DOMAIN {
             DEFAULT_DOMAIN
         } else {
             domain
         };
-        let (rest, digest) = match rest.split_once('@') {
-            Some((rest, digest)) => (rest, Some(digest)),
-            None => (rest, None),
-        };
-        let (path, tag) = match rest.split_once(':') {
-            Some((path, tag)) => (path, Some(tag)),
-            None => (rest, None),
-        };
         if path.chars().any(char::is_uppercase) {
             return Err(ReferenceError::Capitals(text.to_owned()));
         }
         if !is_host_and_port(domain) {
-            return Err(malformed("its registry is no host"));
+            return Err(malformed("its registry is not a host"));
         }
         if !path.split('/').all(is_path_component) {
             return Err(malformed("its repository is malformed"));
@@ -159,7 +181,7 @@ impl fmt::Display for Reference {
     }
 }
 
-/// Whether what stands before the first slash is a registry, not a part of the repository.
+/// Whether the text before the first slash is a registry, not a part of the repository.
 fn is_domain(text: &str) -> bool {
     text == "localhost" || text.contains(['.', ':']) || text.chars().any(char::is_uppercase)
 }
@@ -342,6 +364,24 @@ mod tests {
                 expected,
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_name_is_split_whatever_its_parts_are() {
+        let parts = |name, tag, digest| Parts { name, tag, digest };
+        for (text, expected) in [
+            ("<none>:<none>", parts("<none>", Some("<none>"), None)),
+            ("<none>@<none>", parts("<none>", None, Some("<none>"))),
+            ("h:5000/a", parts("h:5000/a", None, None)),
+            ("h:5000/a:1", parts("h:5000/a", Some("1"), None)),
+            (
+                "h:5000/a@sha256:1",
+                parts("h:5000/a", None, Some("sha256:1")),
+            ),
+            ("a:1@sha256:2", parts("a", Some("1"), Some("sha256:2"))),
+        ] {
+            assert_eq!(Parts::of(text), expected, "{text}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Which images a Dockerfile builds upon: our answer beside BuildKit's own.
+//! Compares which images a Dockerfile builds upon with what BuildKit itself asks for.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(
@@ -14,20 +14,20 @@ use xtask_docker::dockerfile::{Wanted, external_images};
 use xtask_docker::reference::Reference;
 
 const PLATFORM: &str = "linux/amd64";
-/// Each stands in the cases as `@a`, `@b` and so on.
+/// The cases name them `@a`, `@b` and so on.
 const IMAGES: [char; 6] = ['a', 'b', 'c', 'd', 'e', 'f'];
 
 /// Dockerfiles, with `--target` and build arguments in a first line that begins with `%`.
 const CASES: &str = include_str!("data/dockerfiles.txt");
 
-/// What the docker client writes, which must succeed.
+/// Runs the docker client, which must succeed, and returns its output.
 fn docker(arguments: &[&str]) -> String {
     let output = Command::new("docker").args(arguments).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Names of one image in the engine, for the length of the test.
+/// Names of one image in the engine. They last as long as the test.
 struct Names(String);
 
 impl Names {
@@ -77,7 +77,7 @@ impl Case {
         let mut case = Self {
             target: None,
             arguments: BTreeMap::new(),
-            // What an editor would not keep.
+            // An editor would not keep these characters.
             text: text
                 .replace("<BOM>", "\u{feff}")
                 .replace("<CR>", "\r")
@@ -151,7 +151,7 @@ impl Case {
 #[test]
 fn buildkit_finds_the_same_images() {
     let names = Names::new();
-    // Called by itself the plugin takes half the time.
+    // The plugin takes half the time when it is called without the client.
     let buildx = docker(&[
         "info",
         "--format",

@@ -11,11 +11,11 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use xtask_core::atomic_file::write_atomically;
 use xtask_core::error::{Code, Failure};
-use xtask_core::interrupt;
 use xtask_core::marked;
+use xtask_core::wait;
 
 /// How many last lines of the log an error quotes.
 const QUOTED_LINES: usize = 12;
@@ -173,25 +173,13 @@ impl Daemon {
         bound: Duration,
         mut ready: impl FnMut() -> bool,
     ) -> anyhow::Result<()> {
-        let deadline = Instant::now() + bound;
-        loop {
-            if ready() {
-                return Ok(());
-            }
-            if !identity.is_alive() {
-                return Err(self.died().into());
-            }
-            if Instant::now() >= deadline {
-                return Err(self
-                    .failure(format!(
-                        "{} does not answer after {} s",
-                        self.name,
-                        bound.as_secs()
-                    ))
-                    .into());
-            }
-            interrupt::sleep(Duration::from_millis(25))?;
-        }
+        let look = || match ready() {
+            false if !identity.is_alive() => Err(self.died().into()),
+            is_ready => Ok(is_ready),
+        };
+        wait::until(bound, Duration::from_millis(25), look, |late| {
+            self.failure(format!("{} did not answer {late}", self.name))
+        })
     }
 
     /// Ends it: SIGTERM, `grace`, SIGKILL. Whether it ran.

@@ -3,7 +3,8 @@
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use xtask_core::wait;
 
 /// One process, told apart from any later one with the same pid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,14 +83,7 @@ impl Identity {
     }
 
     fn ends_within(&self, bound: Duration) -> bool {
-        let deadline = Instant::now() + bound;
-        while self.is_alive() {
-            if Instant::now() >= deadline {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        true
+        wait::within(bound, Duration::from_millis(10), || !self.is_alive())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which registry images go to, and logging the engine in to it.
+//! The registry that images are pushed to, and the login of Docker Engine there.
 
 use app_gen_infra::Image;
 use serde::Deserialize;
@@ -8,18 +8,18 @@ use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_docker::registry::Repository;
-use xtask_machine::aws;
+use xtask_machine::{aws, ministack, registry};
 
-/// A registry as the command line names it.
+/// A registry that images can be pushed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Registry {
-    /// The registry of the environment: on loopback for `local`, else ECR
+    /// The registry of the environment: on loopback for `local`, otherwise ECR.
     Environment,
-    /// ECR; with `--env local` the local cloud's
+    /// ECR; in the environment `local`, that of the local cloud.
     Ecr,
 }
 
-/// What `xtask-aws ecr login` answers.
+/// The answer to `xtask-aws ecr login`.
 #[derive(Deserialize)]
 struct Login {
     registry: String,
@@ -27,26 +27,36 @@ struct Login {
     password: String,
 }
 
-/// The registry's address. For ECR, repositories are made sure of and the
-/// engine is logged in with a fresh token.
+/// The address of the registry that images go to. For ECR, the repositories of `images` are created
+/// if they do not exist, and the engine is logged in with a new token. The registry of this machine
+/// may not run: see [`reach`].
 ///
 /// # Errors
-/// The registry cannot be reached or refuses us.
+/// ECR does not answer or refuses us.
 pub fn registry(context: &Context, wanted: Registry, images: &[String]) -> anyhow::Result<String> {
-    if context.is_local() {
-        match wanted {
-            Registry::Environment => xtask_machine::registry::require(context)?,
-            Registry::Ecr => xtask_machine::ministack::require(context)?,
-        }
+    if context.is_local() && wanted == Registry::Ecr {
+        ministack::require(context)?;
     }
     address(context, wanted, images)
 }
 
-/// The registry's address where nothing is to be pushed: nothing is started and no
-/// repository made. For ECR the engine is logged in, because a question needs that too.
+/// Starts the registry of this machine if it does not run. A build that finds its images in the
+/// registry need not ask first whether it runs.
 ///
 /// # Errors
-/// ECR cannot be reached or refuses us.
+/// The registry is not installed, or does not start.
+pub fn reach(context: &Context, wanted: Registry) -> anyhow::Result<()> {
+    if context.is_local() && wanted == Registry::Environment {
+        registry::require(context)?;
+    }
+    Ok(())
+}
+
+/// The address of the registry for questions only: nothing is started, and no repository is
+/// created. For ECR, the engine is logged in, because a question needs that too.
+///
+/// # Errors
+/// ECR does not answer or refuses us.
 pub fn asked(context: &Context, wanted: Registry) -> anyhow::Result<String> {
     address(context, wanted, &[])
 }
@@ -77,7 +87,8 @@ fn address(context: &Context, wanted: Registry, images: &[String]) -> anyhow::Re
     Ok(login.registry)
 }
 
-/// The image by digest, as a template names it before it is built: right in all but the digest.
+/// References to all images for a template that is made before they are built. Everything in them
+/// is right but the digest.
 #[must_use]
 pub fn unbuilt(context: &Context) -> BTreeMap<String, String> {
     let registry = match &context.environment().account {
@@ -100,13 +111,13 @@ pub fn unbuilt(context: &Context) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Puts the exact manifest of an image by digest under a tag too, so that its digest stays.
+/// Points a tag at an image without changing its digest: the same manifest is put under the tag.
 ///
 /// # Errors
-/// The reference is none by digest, or the registry refuses.
+/// The reference is not one by digest, or the registry refuses.
 pub fn move_tag(context: &Context, reference: &str, tag: &str) -> anyhow::Result<()> {
     let (repository, digest) = Repository::of_reference(reference)?;
-    repository.put(tag, &repository.manifest(digest)?)?;
+    repository.put(tag, &repository.manifest(&digest)?)?;
     context
         .report
         .step(&format!("{} is {digest}", repository.tagged(tag)));

@@ -1,12 +1,22 @@
-//! What is done with a platform that is built: it is deployed, watched, repaired, validated.
+//! What is done with a platform whose images are built. Each room is about one thing:
+//!
+//! - [`validation`] runs it in containers of this machine, and the [`smoke`] test uses it as a user
+//!   does.
+//! - [`deploy`] brings it to an environment and back, with images from its [`destination`].
+//! - [`status`] and [`logs`] show what runs, and [`doctor`] finds what is wrong and why.
+//! - [`services`] restarts and scales services, [`exec`] runs a command inside a task.
+//! - [`secrets`] reads and writes secrets, [`cost`] prices a month, [`prune`] removes what nobody
+//!   needs.
 
 pub mod cost;
 pub mod deploy;
 pub mod destination;
 pub mod doctor;
+pub mod exec;
 pub mod logs;
 pub mod prune;
-pub mod running;
 pub mod secrets;
+pub mod services;
 pub mod smoke;
+pub mod status;
 pub mod validation;

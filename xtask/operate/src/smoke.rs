@@ -1,8 +1,10 @@
-//! The smoke test of a user: describe an application, watch it being made,
-//! download it, build it, start it, see it answer. Against any base URL.
+//! The smoke test does what a user does, against any base URL: it describes an application, watches
+//! the job, downloads the application, builds it, starts it, and opens its page.
 
 use anyhow::Context as _;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -11,38 +13,44 @@ use std::time::{Duration, Instant};
 use ureq::Agent;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
+use xtask_core::digest::digest_bytes;
 use xtask_core::error::{Code, Failure, FailureContext as _};
-use xtask_core::interrupt;
-use xtask_image::key::toolchain::PASSED_ENVIRONMENT;
+use xtask_core::wait::Look;
+use xtask_core::{http, interrupt, wait};
+use xtask_image::rust::environment::PASSED_ENVIRONMENT;
 use xtask_machine::aws;
 
-/// What a user might type. The quotes and the tag are there to be escaped.
+/// What a user might type. The quotes and the tag have to be escaped on the way.
 const DESCRIPTION: &str = "A shopping list called \"Market day\" for two & more <people>, with `ticks` for what is bought";
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(60);
-/// One try: an interrupt waits for its end.
+/// Of one try. An interrupt has to wait for its end.
 const HEALTH_TRY_TIMEOUT: Duration = Duration::from_secs(3);
-/// How often a silent job is asked after.
+const HEALTH_PAUSE: Duration = Duration::from_millis(100);
+/// How often a job is checked while it sends no event.
 const SILENCE: Duration = Duration::from_secs(1);
 const JOB_TIMEOUT: Duration = Duration::from_secs(300);
 const NPM_TIMEOUT: Duration = Duration::from_secs(300);
 const START_TIMEOUT: Duration = Duration::from_secs(30);
-/// An application of ours is far smaller.
+const START_PAUSE: Duration = Duration::from_millis(50);
+/// The applications of our generator are far smaller.
 const DOWNLOAD_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What the smoke test saw.
 #[derive(Debug, Clone, Serialize)]
 pub struct Seen {
-    /// The job.
+    /// Id of the job.
     pub job_id: String,
-    /// The task that the cloud ran for it.
+    /// ARN of the task that ran for it.
     pub task: String,
-    /// Events received, without a gap.
+    /// How many events came. None was missing.
     pub events: u64,
     /// Size of the downloaded application.
     pub artifact_bytes: u64,
 }
 
-/// `/health`.
+/// The answer of `/health`.
 #[derive(Debug, Deserialize)]
 struct Health {
     version: String,
@@ -69,10 +77,10 @@ struct Event {
     sequence: u64,
     #[serde(rename = "type")]
     kind: String,
-    body: serde_json::Value,
+    body: Value,
 }
 
-/// One run against one base URL; what it downloads goes to `folder`.
+/// One run against one base URL. The application is unpacked in `folder`.
 pub struct SmokeTest<'a> {
     context: &'a Context,
     base_url: String,
@@ -85,13 +93,11 @@ fn failed(step: &str) -> Failure {
 }
 
 impl<'a> SmokeTest<'a> {
-    /// A run against `base_url`, without a trailing slash.
+    /// A run against `base_url`, which has no trailing slash.
     #[must_use]
     pub fn new(context: &'a Context, base_url: &str, folder: &Path) -> Self {
-        let config = Agent::config_builder()
-            .timeout_connect(Some(Duration::from_secs(3)))
-            .timeout_global(Some(Duration::from_secs(60)))
-            .http_status_as_error(false)
+        let config = http::config(base_url, REQUEST_TIMEOUT)
+            .timeout_connect(Some(CONNECT_TIMEOUT))
             .build();
         Self {
             context,
@@ -101,12 +107,11 @@ impl<'a> SmokeTest<'a> {
         }
     }
 
-    /// Waits until `/health` answers and reports this image key.
-    ///
-    /// `still_runs` is asked between tries: what has ended will not answer.
+    /// Waits until `/health` answers and reports this image key. `still_runs` is asked between
+    /// tries, because an orchestrator that has ended will not answer.
     ///
     /// # Errors
-    /// It ended, did not answer in time, or is another image.
+    /// The orchestrator ended, did not answer in time, or is another image.
     pub fn health(
         &self,
         image_key: &str,
@@ -115,14 +120,15 @@ impl<'a> SmokeTest<'a> {
         let path = self.context.platform.orchestrator().health_path.get_ref();
         let url = format!("{}{path}", self.base_url);
         self.context.report.step(&format!("smoke: GET {path}"));
-        let deadline = Instant::now() + HEALTH_TIMEOUT;
-        let health: Health = loop {
-            interrupt::check()?;
+        let look = || -> anyhow::Result<Look<Health>> {
             let request = self.agent.get(&url).config();
             let request = request.timeout_global(Some(HEALTH_TRY_TIMEOUT)).build();
             let why = match request.call() {
                 Ok(mut response) if response.status().is_success() => {
-                    break response.body_mut().read_json().context("read /health")?;
+                    let health = response.body_mut().read_json();
+                    return Ok(Look::Done(
+                        health.context("failed to read the answer of /health")?,
+                    ));
                 }
                 Ok(response) => format!("answered {}", response.status()),
                 Err(error) => error.to_string(),
@@ -130,32 +136,27 @@ impl<'a> SmokeTest<'a> {
             if !still_runs()? {
                 return Err(failed("the orchestrator ended before it answered").into());
             }
-            if Instant::now() >= deadline {
-                return Err(failed(&format!(
-                    "{url} did not answer 200 within {} s: {why}",
-                    HEALTH_TIMEOUT.as_secs()
-                ))
-                .into());
-            }
-            interrupt::sleep(Duration::from_millis(100))?;
+            Ok(Look::NotYet(why))
         };
+        let health = wait::until(HEALTH_TIMEOUT, HEALTH_PAUSE, look, |late| {
+            failed(&format!("{url} did not answer 200 {late}"))
+        })?;
         if health.image_key.as_deref() != Some(image_key) {
             return Err(failed(&format!(
-                "{url} is version {} of another image: key {}, not {image_key}",
+                "{url} is version {} of another image: its key is {}, not {image_key}",
                 health.version,
-                health.image_key.as_deref().unwrap_or("none")
+                health.image_key.as_deref().unwrap_or("unknown")
             ))
             .into());
         }
         Ok(())
     }
 
-    /// Submits, watches, downloads, builds, starts, asks.
-    ///
-    /// `still_possible` is asked while the job is silent: what can never end is not waited for.
+    /// Has an application generated, and uses it. `still_possible` is asked while the job sends no
+    /// event, so that nobody waits for a job that can no longer end.
     ///
     /// # Errors
-    /// The first thing that is not as a user expects it.
+    /// The first step that does not do what a user expects.
     pub fn generate(
         &self,
         still_possible: impl Fn() -> anyhow::Result<()>,
@@ -202,7 +203,7 @@ impl<'a> SmokeTest<'a> {
         })
     }
 
-    /// Follows the events to the end; returns how many there were.
+    /// Follows the events of a job to the end, and returns how many there were.
     fn watch(
         &self,
         job_id: &str,
@@ -222,7 +223,7 @@ impl<'a> SmokeTest<'a> {
             response.status().is_success(),
             failed(&format!("{url} answered {}", response.status()))
         );
-        // Read in a thread of its own: an interrupt must not wait for the next event.
+        // Another thread reads, so that an interrupt does not wait for the next event.
         let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || {
             for line in BufReader::new(response.into_body().into_reader()).lines() {
@@ -249,7 +250,7 @@ impl<'a> SmokeTest<'a> {
                 continue;
             };
             let event: Event = serde_json::from_str(data.trim())
-                .failure(|| failed(&format!("event is not JSON: {data}")))?;
+                .failure(|| failed(&format!("an event is not JSON: {data}")))?;
             if event.sequence != seen + 1 {
                 return Err(
                     failed(&format!("event {} came after event {seen}", event.sequence)).into(),
@@ -280,7 +281,7 @@ impl<'a> SmokeTest<'a> {
             .limit(DOWNLOAD_LIMIT_BYTES)
             .read_to_vec()
             .failure(|| failed("the download broke"))?;
-        let digest = xtask_core::digest::digest_bytes(&bytes);
+        let digest = digest_bytes(&bytes);
         anyhow::ensure!(
             bytes.len() as u64 == artifact.size_bytes && digest == artifact.sha256,
             failed("the download is not what the job says it is")
@@ -310,60 +311,42 @@ impl<'a> SmokeTest<'a> {
         npm(&["run", "build"])
             .run(report, "build")
             .failure(|| failed("the application does not build"))?;
-        // Free now; a clash before the application binds it shows as a failed start.
+        // The port is free now. If another program takes it first, the application fails to start.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut running = npm(&["start"])
             .env("PORT", port.to_string())
             .spawn(report, "app")?;
         let url = format!("http://127.0.0.1:{port}");
-        let deadline = Instant::now() + START_TIMEOUT;
-        loop {
-            interrupt::check()?;
+        // Not the agent for the platform, which may use a proxy.
+        let agent = http::agent(&url, REQUEST_TIMEOUT);
+        let look = || -> anyhow::Result<bool> {
             if let Some(status) = running.try_wait()? {
                 return Err(failed(&format!("the application ended with {status}")).into());
             }
-            if let Ok(response) = self.agent.get(format!("{url}/api/health")).call()
-                && response.status().is_success()
-            {
-                break;
-            }
-            if Instant::now() >= deadline {
-                return Err(failed(&format!(
-                    "the application did not answer within {} s",
-                    START_TIMEOUT.as_secs()
-                ))
-                .into());
-            }
-            interrupt::sleep(Duration::from_millis(50))?;
-        }
-        let page = self.text(&url)?;
+            let answer = agent.get(format!("{url}/api/health")).call();
+            Ok(answer.is_ok_and(|answer| answer.status().is_success()))
+        };
+        wait::until(START_TIMEOUT, START_PAUSE, look, |late| {
+            failed(&format!("the application did not answer {late}"))
+        })?;
+        let page = text(&agent, &url)?;
         if !page.to_ascii_lowercase().contains("<!doctype html>") {
             return Err(failed("the application's page is not HTML").into());
         }
-        let info = self.text(&format!("{url}/api/info"))?;
-        let info: serde_json::Value =
+        let info = text(&agent, &format!("{url}/api/info"))?;
+        let info: Value =
             serde_json::from_str(&info).failure(|| failed("/api/info is not JSON"))?;
         if info["description"] != DESCRIPTION {
-            return Err(failed(&format!("/api/info does not hold the description: {info}")).into());
+            return Err(failed(&format!(
+                "/api/info does not contain the description: {info}"
+            ))
+            .into());
         }
         running.stop();
         Ok(())
     }
 
-    fn text(&self, url: &str) -> anyhow::Result<String> {
-        let mut response = self
-            .agent
-            .get(url)
-            .call()
-            .failure(|| failed(&format!("{url} does not answer")))?;
-        anyhow::ensure!(
-            response.status().is_success(),
-            failed(&format!("{url} answered {}", response.status()))
-        );
-        Ok(response.body_mut().read_to_string()?)
-    }
-
-    fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+    fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         self.agent
             .get(&format!("{}{path}", self.base_url))
             .call()
@@ -372,7 +355,20 @@ impl<'a> SmokeTest<'a> {
     }
 }
 
-/// What `xtask-aws tasks` answers.
+/// The text at a URL.
+fn text(agent: &Agent, url: &str) -> anyhow::Result<String> {
+    let mut response = agent
+        .get(url)
+        .call()
+        .failure(|| failed(&format!("{url} does not answer")))?;
+    anyhow::ensure!(
+        response.status().is_success(),
+        failed(&format!("{url} answered {}", response.status()))
+    );
+    Ok(response.body_mut().read_to_string()?)
+}
+
+/// The answer to `xtask-aws tasks`.
 #[derive(Deserialize)]
 struct TaskList {
     tasks: Vec<Task>,
@@ -385,10 +381,10 @@ struct Task {
     image: Option<String>,
 }
 
-/// That the job really ran as a task of the cloud, from exactly this image.
+/// Checks that the job really ran as a task of the cloud, from exactly this image.
 ///
 /// # Errors
-/// The cluster knows no such task, or the cloud does not answer.
+/// The cluster does not know such a task, or the cloud does not answer.
 pub fn ran_as_task(
     context: &Context,
     seen: &Seen,
@@ -403,14 +399,14 @@ pub fn ran_as_task(
         return Ok(());
     }
     Err(failed(&format!(
-        "the cloud knows no task {} that ran {image} and ended with 0",
+        "the cloud does not know a task {} that ran {image} and ended with exit code 0",
         seen.task
     ))
     .hint("cargo xtask cloud status")
     .into())
 }
 
-fn expect_success<T: serde::de::DeserializeOwned>(
+fn expect_success<T: DeserializeOwned>(
     mut response: ureq::http::Response<ureq::Body>,
 ) -> anyhow::Result<T> {
     let status = response.status();
@@ -419,7 +415,7 @@ fn expect_success<T: serde::de::DeserializeOwned>(
     Ok(serde_json::from_str(&text)?)
 }
 
-/// The folder with `package.json`: the archive's root or its only folder.
+/// The folder with `package.json`: the root of the archive or a folder in it.
 fn application_folder(root: &Path) -> anyhow::Result<PathBuf> {
     if root.join("package.json").is_file() {
         return Ok(root.to_owned());

@@ -12,7 +12,7 @@ use xtask_docker::reference::Reference;
 use xtask_image::base;
 use xtask_image::base::pins::{PINS_PATH, Pins};
 use xtask_image::base::{Base, Source};
-use xtask_image::key;
+use xtask_image::key::compute;
 
 /// How much of a digest the text shows.
 const SHORT_DIGEST: usize = "sha256:".len() + 12;
@@ -110,7 +110,7 @@ fn of_images(context: &Context) -> anyhow::Result<BTreeMap<String, Vec<String>>>
         let path = context.root.join(image.dockerfile.get_ref());
         let dockerfile =
             std::fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
-        for reference in key::base_references(&dockerfile, &context.platform, image)? {
+        for reference in compute::base_references(&dockerfile, &context.platform, image)? {
             bases.entry(reference).or_default().push(name.clone());
         }
     }

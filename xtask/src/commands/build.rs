@@ -75,9 +75,13 @@ impl Command for Args {
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let names = build::select(context, &self.images)?;
         let registry = destination::registry(context, self.registry, &names)?;
-        let images = build::all(context, &names, &registry, || {
-            xtask_machine::require(context, xtask_machine::FOR_BUILD)
-        })?;
+        let images = build::all(
+            context,
+            &names,
+            &registry,
+            || destination::reach(context, self.registry),
+            || xtask_machine::require(context, xtask_machine::FOR_BUILD),
+        )?;
         if let Some(tag) = &self.tag {
             for image in &images {
                 destination::move_tag(context, &image.reference, tag)?;

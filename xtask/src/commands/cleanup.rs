@@ -14,7 +14,7 @@ use xtask_core::paths;
 use xtask_image::build::prebuild;
 use xtask_operate::deploy::environment_lock;
 use xtask_operate::secrets;
-use xtask_operate::validation::compose;
+use xtask_operate::validation::{cloud_parts, compose};
 
 /// How long a running `dev` or `validate` may take to end by itself.
 const HOLDER_GRACE: Duration = Duration::from_secs(30);
@@ -40,12 +40,16 @@ impl Command for Args {
     const SWEEPS_SECRETS: bool = false;
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
-        run(&self, context)?;
+        let mut cleaned = clean(context)?;
+        if self.all {
+            remove_images_and_caches(context, &mut cleaned)?;
+        }
+        context.report.result(&cleaned, &text(&cleaned))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+fn clean(context: &Context) -> anyhow::Result<Cleaned> {
     let mut cleaned = Cleaned::default();
     if lock::end_holder(&context.work_folder().join("dev.lock"), HOLDER_GRACE)? {
         cleaned.removed.push("running `dev`".to_owned());
@@ -61,7 +65,7 @@ fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     if processes > 0 {
         cleaned.removed.push(format!("{processes} processes"));
     }
-    for file in secrets::sweep(context)? {
+    for file in secrets::file::sweep(context)? {
         cleaned.removed.push(format!("secrets file {file}"));
     }
     if let Some(pid) = of_another {
@@ -74,17 +78,16 @@ fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
             cleaned.removed.push(format!("container {container}"));
         }
         compose::down(context)?;
-        cleaned
-            .removed
-            .extend(xtask_operate::validation::remove(context)?);
+        cleaned.removed.extend(cloud_parts::remove(context)?);
     } else {
         cleaned
             .skipped
             .push("containers: the Docker Engine does not answer".to_owned());
     }
-    if args.all {
-        remove_images_and_caches(context, &mut cleaned)?;
-    }
+    Ok(cleaned)
+}
+
+fn text(cleaned: &Cleaned) -> String {
     let mut text = match cleaned.removed.len() {
         0 => "there was nothing to clean up".to_owned(),
         _ => format!("removed\n  {}", cleaned.removed.join("\n  ")),
@@ -92,7 +95,7 @@ fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     if !cleaned.skipped.is_empty() {
         text.push_str(&format!("\nskipped\n  {}", cleaned.skipped.join("\n  ")));
     }
-    context.report.result(&cleaned, &text)
+    text
 }
 
 /// Whether a process runs in this checkout.

@@ -9,7 +9,7 @@ use xtask_core::context::Context;
 use xtask_core::report::Report;
 use xtask_machine::FOR_VALIDATE;
 use xtask_machine::part::Part;
-use xtask_operate::secrets;
+use xtask_operate::secrets::file;
 
 /// One command. The doc comment of the type that implements it is its line in `help`.
 pub(crate) trait Command: Sized {
@@ -120,7 +120,7 @@ impl<C: Command> Entry for C {
         }
         let context = Context::load(C::INSTANCE, &global.env, global.yes, report)?;
         if C::SWEEPS_SECRETS {
-            secrets::sweep(&context)?;
+            file::sweep(&context)?;
         }
         if global.setup {
             super::setup::ensure(&context, C::SETUP)?;

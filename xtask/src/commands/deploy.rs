@@ -2,32 +2,24 @@
 //! serve, the release from before is restored.
 
 use crate::commands::command::{Answer, Changes, Command};
-use crate::commands::validate;
+use crate::commands::difference;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure};
 use xtask_core::report::table;
-use xtask_image::build;
-use xtask_image::build::Outcome;
 use xtask_image::key::short;
 use xtask_machine::ministack::database;
 use xtask_operate::cost;
-use xtask_operate::deploy;
 use xtask_operate::deploy::assembly::Assembly;
 use xtask_operate::deploy::environment_lock::EnvironmentLock;
+use xtask_operate::deploy::folder::deploy_folder;
 use xtask_operate::deploy::release;
-use xtask_operate::deploy::release::{Image, Release};
-use xtask_operate::deploy::rollout;
-use xtask_operate::deploy::rollout::Service;
+use xtask_operate::deploy::release::Release;
 use xtask_operate::deploy::serve::serve;
-use xtask_operate::deploy::{bootstrap, guards, stacks};
-use xtask_operate::destination;
+use xtask_operate::deploy::service::Service;
+use xtask_operate::deploy::{bootstrap, guards, images, stacks, unchanged};
+use xtask_operate::secrets;
 use xtask_operate::smoke::Seen;
-
-/// This stack has the repositories of the images, so it comes before all others.
-const REGISTRY: &str = "Registry";
 
 /// Validate the images, deploy them, and use the result as a user would
 #[derive(Debug, clap::Args)]
@@ -72,37 +64,38 @@ impl Command for Args {
     );
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
-        run(&self, context)?;
+        if self.dry_run {
+            difference::show(context)?;
+        } else {
+            deploy(&self, context)?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    if args.dry_run {
-        return crate::commands::diff::show(context);
-    }
+fn deploy(args: &Args, context: &Context) -> anyhow::Result<()> {
     guards::protected(context, "deploy")?;
     if context.is_local() {
         xtask_machine::require(context, xtask_machine::FOR_VALIDATE)?;
     }
     let lock = EnvironmentLock::take(context, "deploy")?;
     let images = if args.images.is_empty() {
-        prove(context)?
+        images::validated(context)?
     } else {
-        given(context, &args.images)?
+        images::given(context, &args.images)?
     };
-    let content = deploy::content(context, &images)?;
+    let content = unchanged::content(context, &images)?;
     let releases = release::list(context)?;
     if !args.force
-        && let Some(release) = deploy::serving_already(context, &content, &releases)?
+        && let Some(release) = unchanged::serving_already(context, &content, &releases)?
     {
-        return unchanged(context, release);
+        return report_unchanged(context, release);
     }
-    validate::check_secrets(context)?;
+    secrets::require_all(context)?;
     let assembly = Assembly::synthesise(
         context,
-        &references(&images),
-        &deploy::folder(context, "assembly"),
+        &images::references(&images),
+        &deploy_folder(context, "assembly"),
     )?;
     cost::check(&cost::month(
         &context.platform,
@@ -140,8 +133,8 @@ fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     context.report.result(&deployed, &text)
 }
 
-/// Nothing to do: what is wanted serves already.
-fn unchanged(context: &Context, release: Release) -> anyhow::Result<()> {
+/// Ends the command where the same content serves already.
+fn report_unchanged(context: &Context, release: Release) -> anyhow::Result<()> {
     let text = format!(
         "{}\nnothing to do: release {} has the same content and answers ({:.1} s)\n{}",
         summary(&release),
@@ -156,97 +149,6 @@ fn unchanged(context: &Context, release: Release) -> anyhow::Result<()> {
         seconds: context.report.elapsed_secs(),
     };
     context.report.result(&deployed, &text)
-}
-
-/// Images that a validation on this machine proved, in the registry of the environment.
-fn prove(context: &Context) -> anyhow::Result<BTreeMap<String, Image>> {
-    let here = context.in_environment("local")?;
-    let mut images = validate::validate(&validate::Args::default(), &here)?
-        .0
-        .images;
-    if !context.is_local() {
-        // The registry's stack too may have been left half-way.
-        stacks::repair(context)?;
-        let names = build::select(context, &[])?;
-        let registry_stack = stacks::name(context, REGISTRY);
-        let is_new = stacks::show(context)?
-            .iter()
-            .any(|stack| stack.name == registry_stack && stack.status.is_none());
-        if is_new {
-            create_repositories(context)?;
-        }
-        let registry = destination::registry(context, destination::Registry::Environment, &names)?;
-        let proved = images;
-        images = build::all(context, &names, &registry, || {
-            xtask_machine::require(context, xtask_machine::FOR_BUILD)
-        })?;
-        if images
-            .iter()
-            .zip(&proved)
-            .any(|(now, then)| now.key != then.key)
-        {
-            return Err(Failure::new(
-                Code::Build,
-                "the sources changed after they were validated, so the built images are not proved",
-            )
-            .hint(format!("cargo xtask deploy --env {}", context.environment))
-            .into());
-        }
-    }
-    let image = |outcome: Outcome| {
-        let image = Image {
-            reference: outcome.reference,
-            key: outcome.key,
-        };
-        (outcome.image, image)
-    };
-    Ok(images.into_iter().map(image).collect())
-}
-
-/// Images that were built and proved elsewhere: for the right platform, each with its key.
-fn given(
-    context: &Context,
-    wanted: &[(String, String)],
-) -> anyhow::Result<BTreeMap<String, Image>> {
-    let names: Vec<String> = wanted.iter().map(|(name, _)| name.clone()).collect();
-    build::select(context, &names)?;
-    destination::registry(context, destination::Registry::Environment, &names)?;
-    let mut images = BTreeMap::new();
-    for (name, reference) in wanted {
-        images.insert(name.clone(), Image::find(context, reference)?);
-    }
-    match context
-        .platform
-        .images
-        .keys()
-        .find(|&name| !images.contains_key(name))
-    {
-        None => Ok(images),
-        Some(missing) => Err(Failure::new(
-            Code::Usage,
-            format!("image `{missing}` is not given, but others are"),
-        )
-        .hint(format!(
-            "add --image {missing}=REGISTRY/REPOSITORY@sha256:…"
-        ))
-        .into()),
-    }
-}
-
-/// The repositories of a new environment, before there is anything to put into them.
-fn create_repositories(context: &Context) -> anyhow::Result<()> {
-    bootstrap::ensure(context)?;
-    let references = destination::unbuilt(context);
-    let folder = deploy::folder(context, "repositories");
-    let assembly = Assembly::synthesise(context, &references, &folder)?;
-    rollout::deploy_alone(context, &assembly, REGISTRY)
-}
-
-fn references(images: &BTreeMap<String, Image>) -> BTreeMap<String, String> {
-    images
-        .iter()
-        .map(|(name, image)| (name.clone(), image.reference.clone()))
-        .collect()
 }
 
 /// The images of a release, as a table.

@@ -10,14 +10,13 @@ use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_machine::aws;
 use xtask_machine::ministack::database;
-use xtask_operate::deploy;
 use xtask_operate::deploy::assembly::Assembly;
 use xtask_operate::deploy::environment_lock::EnvironmentLock;
+use xtask_operate::deploy::folder::deploy_folder;
 use xtask_operate::deploy::release::{Outcome, Release};
-use xtask_operate::deploy::rollout;
-use xtask_operate::deploy::rollout::Service;
 use xtask_operate::deploy::serve::end;
-use xtask_operate::deploy::{guards, stacks};
+use xtask_operate::deploy::service::Service;
+use xtask_operate::deploy::{guards, rollout, stacks, unchanged};
 use xtask_operate::destination;
 
 /// A bucket may hold many objects.
@@ -53,11 +52,7 @@ impl Command for Args {
         if context.is_local() {
             xtask_machine::ministack::require(context)?;
         }
-        let existing: Vec<String> = stacks::show(context)?
-            .into_iter()
-            .filter(|stack| stack.status.is_some())
-            .map(|stack| stack.name)
-            .collect();
+        let existing = stacks::existing(context)?;
         guards::confirm(
             context,
             &format!(
@@ -71,13 +66,13 @@ impl Command for Args {
             let assembly = Assembly::synthesise(
                 context,
                 &destination::unbuilt(context),
-                &deploy::folder(context, "destroy"),
+                &deploy_folder(context, "destroy"),
             )?;
             let service = Service::of(context, &assembly)?;
             let mut record = Release::begin(
                 lock.holder().owner.clone(),
                 guards::revision(context),
-                deploy::content(context, &BTreeMap::new())?,
+                unchanged::content(context, &BTreeMap::new())?,
                 BTreeMap::new(),
                 service.clone(),
             )?;

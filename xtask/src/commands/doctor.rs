@@ -8,7 +8,8 @@ use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::report::printable;
 use xtask_operate::doctor;
-use xtask_operate::doctor::{Finding, Severity, gather};
+use xtask_operate::doctor::finding::{Finding, Severity};
+use xtask_operate::doctor::gather;
 
 /// Find what is wrong, list causes before consequences, and name the next commands
 #[derive(Debug, clap::Args)]

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, unknown};
+use xtask_machine::ministack;
 use xtask_operate::deploy::guards;
-use xtask_operate::running::answers;
-use xtask_operate::running::answers::Task;
-use xtask_operate::running::{inside, require_cloud};
+use xtask_operate::exec;
+use xtask_operate::status::answers;
+use xtask_operate::status::answers::Task;
 
 /// Run a command or a shell inside a running task
 #[derive(Debug, clap::Args)]
@@ -48,18 +49,18 @@ impl Command for Args {
             return Err(unknown("service", service, known).into());
         }
         admitted(&self, context)?;
-        require_cloud(context)?;
+        ministack::require_if_local(context)?;
         let task = running(context, service)?;
         context
             .report
             .step(&format!("in task {} of {service}", task.task));
         if !context.is_local() {
             // This is the exit code of the session, which does not report that of the command.
-            let ended = inside::on_aws(context, &task, &self.command)?.with_our_streams()?;
+            let ended = exec::on_aws(context, &task, &self.command)?.with_our_streams()?;
             ended_well(&self, ended.code())?;
             return Ok(ExitCode::SUCCESS);
         }
-        let command = inside::local(context, &task, &self.command)?;
+        let command = exec::local(context, &task, &self.command)?;
         if context.report.json() {
             captured(&self, context, task, command)?;
         } else {

@@ -14,7 +14,7 @@ use xtask_core::report::{Report, printable};
 use xtask_docker::dockerfile;
 use xtask_image::base::Source;
 use xtask_image::build;
-use xtask_image::key;
+use xtask_image::key::compute;
 use xtask_image::key::inputs::{Inputs, NpmInputs, RustInputs};
 use xtask_image::key::{DOCKERFILE_NAME, DockerBuild, Key};
 use xtask_tree::entry::{Entries, Entry, escape};
@@ -131,7 +131,7 @@ impl Command for Args {
 
 /// Prints the inputs of any Docker build.
 fn of_build(args: &Args, build: &DockerBuild, report: &Report) -> anyhow::Result<()> {
-    let key = key::of_build(build)?;
+    let key = compute::of_build(build)?;
     if args.key {
         return print_key(&key, report);
     }

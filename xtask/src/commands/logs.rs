@@ -10,10 +10,14 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, unknown};
+use xtask_core::report::lines;
+use xtask_machine::ministack;
 use xtask_operate::logs;
-use xtask_operate::logs::log_line::{Level, Painter, Record};
-use xtask_operate::logs::{Entry, Place, Wanted};
-use xtask_operate::running::{require_cloud, say, went_away};
+use xtask_operate::logs::Place;
+use xtask_operate::logs::log_line::Level;
+use xtask_operate::logs::painter::Painter;
+use xtask_operate::logs::query::Query;
+use xtask_operate::logs::raw_line::RawLine;
 
 /// The prefix of the ids of jobs that `run` starts.
 pub(super) const MANUAL_JOB: &str = "manual-";
@@ -85,10 +89,10 @@ impl Command for Args {
     );
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
-        let wanted = wanted(&self, context)?;
+        let query = query(&self, context)?;
         if self.place == Place::Deployed {
-            require_cloud(context)?;
-        } else if wanted.task.is_some() {
+            ministack::require_if_local(context)?;
+        } else if query.task.is_some() {
             return Err(Failure::new(
                 Code::Usage,
                 "a task has its own log only where it was deployed",
@@ -97,12 +101,12 @@ impl Command for Args {
             .into());
         }
         let mut printer = Printer::new(context, self.raw);
-        let read = logs::read(context, self.place, &wanted, |entry| printer.print(&entry));
+        let read = logs::read(context, self.place, &query, |line| printer.print(&line));
         match read {
-            Err(error) if went_away(&error) => {}
+            Err(error) if lines::reader_is_gone(&error) => {}
             Err(error) => return Err(error),
             Ok(Some(task)) if context.report.json() => {
-                say(&serde_json::json!({ "task": task }).to_string())?;
+                lines::print(&serde_json::json!({ "task": task }).to_string())?;
             }
             Ok(Some(task)) => {
                 let why = task.why();
@@ -136,29 +140,29 @@ impl Printer {
 
     /// # Errors
     /// Standard output cannot be written to.
-    pub(super) fn print(&mut self, entry: &Entry) -> anyhow::Result<()> {
+    pub(super) fn print(&mut self, line: &RawLine) -> anyhow::Result<()> {
         if self.json {
-            say(&serde_json::to_string(entry)?)
+            lines::print(&serde_json::to_string(line)?)
         } else if self.raw {
-            say(&entry.message)
+            lines::print(&line.message)
         } else {
-            say(&self.painter.line(entry, &Record::parse(&entry.message)))
+            lines::print(&self.painter.line(line))
         }
     }
 }
 
-fn wanted(args: &Args, context: &Context) -> anyhow::Result<Wanted> {
-    let mut wanted = Wanted {
+fn query(args: &Args, context: &Context) -> anyhow::Result<Query> {
+    let mut query = Query {
         job: args.job.clone(),
         since_ms: args.since,
         filter: args.filter.clone(),
         level: args.level,
         newest: args.lines,
         follow: args.follow,
-        ..Wanted::default()
+        ..Query::default()
     };
     if let Some(group) = &args.group {
-        wanted.sources = services_of_group(context, group)?;
+        query.sources = services_of_group(context, group)?;
     }
     let twice = |what: &str| {
         Failure::new(
@@ -169,11 +173,11 @@ fn wanted(args: &Args, context: &Context) -> anyhow::Result<Wanted> {
     };
     for name in &args.names {
         match Named::new(context, name) {
-            Some(Named::Source) => wanted.sources.push(name.clone()),
-            Some(Named::Job) if wanted.job.replace(name.clone()).is_some() => {
+            Some(Named::Source) => query.sources.push(name.clone()),
+            Some(Named::Job) if query.job.replace(name.clone()).is_some() => {
                 return Err(twice("job").into());
             }
-            Some(Named::Task) if wanted.task.replace(name.clone()).is_some() => {
+            Some(Named::Task) if query.task.replace(name.clone()).is_some() => {
                 return Err(twice("task").into());
             }
             Some(_) => {}
@@ -184,7 +188,7 @@ fn wanted(args: &Args, context: &Context) -> anyhow::Result<Wanted> {
             }
         }
     }
-    Ok(wanted)
+    Ok(query)
 }
 
 /// What a name on the command line is.

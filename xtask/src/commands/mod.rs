@@ -1,5 +1,6 @@
 //! One file per command, and the list of all of them.
 
+mod age;
 mod bases;
 mod build;
 mod cleanup;
@@ -10,6 +11,7 @@ mod deploy;
 mod destroy;
 mod dev;
 mod diff;
+mod difference;
 mod doctor;
 mod exec;
 pub(crate) mod help;

@@ -2,26 +2,13 @@
 //! definitions, images of releases that cannot be restored and, on this machine, build results.
 
 use crate::commands::command::{Answer, Changes, Command};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::process::ExitCode;
-use std::time::Duration;
 use xtask_core::context::Context;
 use xtask_core::report::table;
-use xtask_image::build::prebuild;
 use xtask_image::key::{TAG_PREFIX, short};
-use xtask_machine::aws;
-use xtask_machine::part::Part;
-use xtask_operate::deploy::environment_lock::EnvironmentLock;
-use xtask_operate::deploy::history::History;
-use xtask_operate::prune::cache;
-use xtask_operate::prune::cache::Old;
-use xtask_operate::prune::images;
-use xtask_operate::prune::images::Image;
-use xtask_operate::prune::manifests;
-
-/// Each revision needs a call, and there may be many.
-const PRUNE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+use xtask_operate::prune;
+use xtask_operate::prune::image::Image;
+use xtask_operate::prune::{Keeper, KeptImage, Pruned};
 
 /// Remove old releases, task definitions, images and build results that nothing needs
 #[derive(Debug, clap::Args)]
@@ -34,48 +21,6 @@ pub(crate) struct Args {
     keep: u32,
 }
 
-/// The result of `prune --json`.
-#[derive(Debug, Serialize)]
-struct Pruned {
-    dry_run: bool,
-    releases: Vec<String>,
-    definitions: Vec<String>,
-    images: Vec<Found>,
-    cache: Vec<Old>,
-}
-
-/// An image and who keeps it.
-#[derive(Debug, Serialize)]
-struct Found {
-    keeper: Keeper,
-    #[serde(flatten)]
-    image: Image,
-}
-
-#[derive(Debug, Clone, Copy, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Keeper {
-    Ecr,
-    Registry,
-    Engine,
-}
-
-impl Keeper {
-    fn of(self, images: Vec<Image>) -> impl Iterator<Item = Found> {
-        let keeper = self;
-        images.into_iter().map(move |image| Found { keeper, image })
-    }
-}
-
-/// The answer of `xtask-aws prune`.
-#[derive(Deserialize)]
-struct InCloud {
-    definitions: Vec<String>,
-    images: Vec<Image>,
-    /// Digests of the images that stay, in all registries.
-    needed: BTreeSet<String>,
-}
-
 impl Command for Args {
     const CHANGES: Changes = Changes::Environment;
     const ANSWER: Answer = Answer::Object(
@@ -85,90 +30,11 @@ impl Command for Args {
     );
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
-        run(&self, context)?;
+        let dry_run = self.dry_run || !(context.is_local() || context.yes_given);
+        let pruned = prune::prune(context, self.keep, dry_run)?;
+        context.report.result(&pruned, &text(&pruned, context))?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let dry_run = args.dry_run || !(context.is_local() || context.yes_given);
-    if context.is_local() {
-        xtask_machine::require(context, &[Part::Engine, Part::Registry, Part::Cloud])?;
-    }
-    // A deploy that runs meanwhile creates things that nothing uses yet.
-    let _lock = match dry_run {
-        true => None,
-        false => Some(EnvironmentLock::take(context, "prune")?),
-    };
-    let keep = usize::try_from(args.keep)?;
-    let history = History::read(context, keep)?;
-    if !dry_run {
-        // Releases are removed first, so that no remaining release misses its images.
-        history.forget(context)?;
-    }
-    let found = in_cloud(context, &history, args.keep, dry_run)?;
-    let mut pruned = Pruned {
-        dry_run,
-        releases: history
-            .unneeded
-            .into_iter()
-            .map(|release| release.id)
-            .collect(),
-        definitions: found.definitions,
-        images: Keeper::Ecr.of(found.images).collect(),
-        cache: Vec::new(),
-    };
-    if context.is_local() {
-        on_this_machine(context, &found.needed, keep, &mut pruned)?;
-    }
-    context.report.result(&pruned, &text(&pruned, context))
-}
-
-/// Task definitions and ECR.
-fn in_cloud(
-    context: &Context,
-    history: &History,
-    keep: u32,
-    dry_run: bool,
-) -> anyhow::Result<InCloud> {
-    let keep = keep.to_string();
-    let mut arguments = vec!["prune", "--keep", &keep];
-    if dry_run {
-        arguments.push("--dry-run");
-    }
-    let protected: BTreeSet<&str> = history.digests().collect();
-    for digest in protected {
-        arguments.extend(["--protect", digest]);
-    }
-    aws::call(context, arguments)
-        .timeout(PRUNE_TIMEOUT)
-        .start("prune")?
-        .read()
-}
-
-/// Registry, engine and the cache of this checkout.
-fn on_this_machine(
-    context: &Context,
-    needed: &BTreeSet<String>,
-    keep: usize,
-    pruned: &mut Pruned,
-) -> anyhow::Result<()> {
-    // Containers of other checkouts use images too.
-    let used = images::digests_in_use()?;
-    let stored = manifests::list(context, &(needed | &used), keep)?;
-    let pulled = images::list(context, needed)?;
-    pruned.cache = match pruned.dry_run {
-        true => cache::list(context, keep)?,
-        false => {
-            manifests::remove(context, &stored)?;
-            images::remove(&pulled)?;
-            let _alone = prebuild::hold(context)?;
-            cache::remove(cache::list(context, keep)?)?
-        }
-    };
-    pruned.images.extend(Keeper::Registry.of(stored));
-    pruned.images.extend(Keeper::Engine.of(pulled));
-    Ok(())
 }
 
 fn text(pruned: &Pruned, context: &Context) -> String {
@@ -178,7 +44,7 @@ fn text(pruned: &Pruned, context: &Context) -> String {
         let name = arn.rsplit('/').next().unwrap_or(arn);
         row("task definition", name.to_owned())
     });
-    let images = pruned.images.iter().map(|Found { keeper, image }| {
+    let images = pruned.images.iter().map(|KeptImage { keeper, image }| {
         let kind = match keeper {
             Keeper::Ecr => "image in ECR",
             Keeper::Registry => "image in the registry",
@@ -253,6 +119,7 @@ mod tests {
     use super::*;
     use std::path::Path;
     use xtask_core::report::{Report, Verbosity};
+    use xtask_operate::prune::cache::OldFolder;
 
     #[test]
     fn the_text_lists_what_is_removed_and_sums_it_up() {
@@ -276,7 +143,7 @@ mod tests {
             images: Keeper::Registry
                 .of(vec![image(&[&key]), image(&[])])
                 .collect(),
-            cache: vec![Old {
+            cache: vec![OldFolder {
                 path: context("local").cache_folder().join("npm/0123"),
                 bytes: 3 << 19,
             }],

@@ -5,10 +5,10 @@ use crate::commands::selection::Selection;
 use serde::Serialize;
 use std::process::ExitCode;
 use xtask_core::context::Context;
+use xtask_machine::ministack;
 use xtask_operate::deploy::guards;
-use xtask_operate::running::change;
-use xtask_operate::running::change::Settled;
-use xtask_operate::running::require_cloud;
+use xtask_operate::services;
+use xtask_operate::services::Settled;
 
 /// Replace the running tasks of services with new ones
 #[derive(Debug, clap::Args)]
@@ -30,10 +30,10 @@ impl Command for Args {
     );
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
-        let services = self.selection.services(context)?;
+        let selected = self.selection.services(context)?;
         guards::said_yes(context, "restart")?;
-        require_cloud(context)?;
-        report(context, change::restart(context, &services)?)?;
+        ministack::require_if_local(context)?;
+        report(context, services::restart(context, &selected)?)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -7,9 +7,9 @@ use serde::Serialize;
 use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_machine::ministack::database;
-use xtask_operate::deploy;
 use xtask_operate::deploy::assembly::Assembly;
 use xtask_operate::deploy::environment_lock::EnvironmentLock;
+use xtask_operate::deploy::folder::deploy_folder;
 use xtask_operate::deploy::release;
 use xtask_operate::deploy::release::{Image, Release};
 use xtask_operate::deploy::serve::serve;
@@ -60,7 +60,7 @@ impl Command for Args {
         stacks::repair(context)?;
 
         let packed = release::assembly(context, goal)?;
-        let assembly = Assembly::unpack(&packed, &deploy::folder(context, "assembly"))?;
+        let assembly = Assembly::unpack(&packed, &deploy_folder(context, "assembly"))?;
         let release = goal.back_to(lock.holder().owner.clone())?;
         let (release, seen) = serve(context, release, &assembly, &releases)?;
         let text = format!(

@@ -1,6 +1,7 @@
 //! `cargo xtask run generator "DESCRIPTION"`: runs one task and shows its log while it runs.
 //! Ctrl-C stops the task.
 
+use crate::commands::age::age;
 use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::logs::{MANUAL_JOB, Printer};
 use anyhow::Context as _;
@@ -11,13 +12,13 @@ use time::macros::format_description;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, unknown};
 use xtask_core::interrupt;
-use xtask_machine::aws;
-use xtask_operate::deploy;
+use xtask_core::report::lines;
+use xtask_machine::{aws, ministack};
 use xtask_operate::deploy::assembly::Assembly;
+use xtask_operate::deploy::folder::deploy_folder;
 use xtask_operate::deploy::{guards, release};
-use xtask_operate::logs::Streamed;
-use xtask_operate::running::answers::Task;
-use xtask_operate::running::{age, require_cloud, say, went_away};
+use xtask_operate::logs::streamed::Streamed;
+use xtask_operate::status::answers::Task;
 
 /// A task may take a minute to stop, and its end is reported too.
 const STOP_GRACE: Duration = Duration::from_secs(120);
@@ -56,7 +57,7 @@ impl Command for Args {
             return Err(unknown("kind of task", &self.kind, kinds.keys()).into());
         }
         guards::said_yes(context, &format!("run {}", self.kind))?;
-        require_cloud(context)?;
+        ministack::require_if_local(context)?;
         let job = job_id()?;
         let results = results_of(context, &job)?;
         context.report.step(&format!("job {job}"));
@@ -68,7 +69,7 @@ impl Command for Args {
             .grace(STOP_GRACE)
             .stream(&self.kind, |value| {
                 match Streamed::new(value)? {
-                    Streamed::Entry(entry) => printer.print(&entry)?,
+                    Streamed::Line(line) => printer.print(&line)?,
                     Streamed::Ended(task) => ended = Some(*task),
                     Streamed::Failed(message) => failure = Some(message),
                 }
@@ -80,13 +81,13 @@ impl Command for Args {
                 context.report.step(&message);
             }
             return match streamed {
-                Err(error) if went_away(&error) => Ok(ExitCode::SUCCESS),
+                Err(error) if lines::reader_is_gone(&error) => Ok(ExitCode::SUCCESS),
                 Ok(()) => Err(no_end(&job, context).into()),
                 Err(error) => Err(error),
             };
         };
         if context.report.json() {
-            say(&serde_json::json!({ "job": job, "task": task }).to_string())?;
+            lines::print(&serde_json::json!({ "job": job, "task": task }).to_string())?;
         }
         if task.exit_code != Some(0) {
             return Err(failed(&task, context).into());
@@ -165,7 +166,7 @@ fn results_of(context: &Context, job: &str) -> anyhow::Result<String> {
         .hint(format!("cargo xtask deploy --env {}", context.environment))
     })?;
     let packed = release::assembly(context, current)?;
-    let assembly = Assembly::unpack(&packed, &deploy::folder(context, "run"))?;
+    let assembly = Assembly::unpack(&packed, &deploy_folder(context, "run"))?;
     let bucket = assembly
         .properties(context, "Data", "AWS::S3::Bucket", "BucketName")?
         .into_iter()

@@ -6,8 +6,9 @@ use crate::commands::restart;
 use crate::commands::selection::Selection;
 use std::process::ExitCode;
 use xtask_core::context::Context;
+use xtask_machine::ministack;
 use xtask_operate::deploy::guards;
-use xtask_operate::running::{change, require_cloud};
+use xtask_operate::services;
 
 /// Set how many tasks the services run
 #[derive(Debug, clap::Args)]
@@ -27,20 +28,20 @@ impl Command for Args {
     const ANSWER: Answer = restart::Args::ANSWER;
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
-        let services = self.selection.services(context)?;
+        let selected = self.selection.services(context)?;
         guards::said_yes(context, "scale")?;
-        require_cloud(context)?;
+        ministack::require_if_local(context)?;
         if self.to == Some(0) {
             guards::confirm(
                 context,
                 &format!(
                     "this stops {} of environment {}: users get no answer until you scale up again",
-                    services.join(", "),
+                    selected.join(", "),
                     context.environment
                 ),
             )?;
         }
-        let settled = change::scale(context, &services, self.to)?;
+        let settled = services::scale(context, &selected, self.to)?;
         restart::report(context, settled)?;
         Ok(ExitCode::SUCCESS)
     }

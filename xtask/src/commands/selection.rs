@@ -24,7 +24,7 @@ impl Selection {
     /// The services, each once, in the order of the command line.
     ///
     /// # Errors
-    /// A name that no service has.
+    /// [`Code::Usage`](xtask_core::error::Code::Usage) with the known names.
     pub(crate) fn services(&self, context: &Context) -> Result<Vec<String>, Failure> {
         if let Some(group) = &self.group {
             return services_of_group(context, group);
@@ -52,7 +52,7 @@ impl Selection {
 /// The services of a group.
 ///
 /// # Errors
-/// A name that no group has.
+/// [`Code::Usage`](xtask_core::error::Code::Usage) with the known groups.
 pub(crate) fn services_of_group(context: &Context, group: &str) -> Result<Vec<String>, Failure> {
     let groups = &context.platform.groups;
     let services = groups
@@ -106,6 +106,6 @@ mod tests {
             Some("did you mean `orchestrator`?")
         );
         let rendered = selected(&[], Some("agents")).unwrap_err();
-        assert_eq!(rendered.hint.as_deref(), Some("name one of: web"));
+        assert_eq!(rendered.hint.as_deref(), Some("use one of: web"));
     }
 }

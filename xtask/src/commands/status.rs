@@ -1,6 +1,7 @@
 //! `cargo xtask status`: shows services, tasks, jobs and alarms. It does not judge them: the exit
 //! code is 0 whatever it finds.
 
+use crate::commands::age::age;
 use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::selection::Selection;
 use std::collections::BTreeMap;
@@ -9,14 +10,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 use xtask_core::context::Context;
 use xtask_core::interrupt;
-use xtask_core::report::{printable, table};
+use xtask_core::report::{lines, printable, table};
 use xtask_image::key::short;
 use xtask_machine::ministack::State;
-use xtask_operate::running;
-use xtask_operate::running::age;
-use xtask_operate::running::answers::{Alarm, Task};
-use xtask_operate::running::overview;
-use xtask_operate::running::overview::{JOBS_COUNTED, Jobs, Overview, Serving};
+use xtask_operate::status;
+use xtask_operate::status::answers::{Alarm, Task};
+use xtask_operate::status::{JOBS_COUNTED, Jobs, Overview, Serving};
 
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 /// Moves to the top left and clears from there on, so that a new drawing does not flicker.
@@ -50,7 +49,7 @@ impl Command for Args {
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let services = self.selection.services(context)?;
-        let ask = || overview::ask(context, &services, !self.selection.is_given());
+        let ask = || status::ask(context, &services, !self.selection.is_given());
         if !self.watch {
             let overview = ask();
             interrupt::check()?;
@@ -60,16 +59,16 @@ impl Command for Args {
         loop {
             let overview = ask();
             interrupt::check()?;
-            let written = running::say(&if context.report.json() {
+            let printed = lines::print(&if context.report.json() {
                 serde_json::to_string(&overview)?
             } else if io::stdout().is_terminal() {
                 format!("{REDRAW}{}", text(&overview))
             } else {
                 text(&overview)
             });
-            match written {
-                Err(error) if running::went_away(&error) => return Ok(ExitCode::SUCCESS),
-                written => written?,
+            match printed {
+                Err(error) if lines::reader_is_gone(&error) => return Ok(ExitCode::SUCCESS),
+                printed => printed?,
             }
             interrupt::sleep(WATCH_EVERY)?;
         }

@@ -5,9 +5,8 @@ use crate::commands::command::{Answer, Changes, Command};
 use serde::{Deserialize, Serialize};
 use std::process::ExitCode;
 use xtask_core::context::Context;
-use xtask_machine::aws;
+use xtask_machine::{aws, ministack};
 use xtask_operate::deploy::guards;
-use xtask_operate::running::require_cloud;
 
 /// Stop tasks
 #[derive(Debug, clap::Args)]
@@ -46,7 +45,7 @@ impl Command for Args {
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         guards::said_yes(context, &format!("stop {}", self.tasks.join(" ")))?;
-        require_cloud(context)?;
+        ministack::require_if_local(context)?;
         let what = match self.tasks.as_slice() {
             [task] => format!("this stops task {task}"),
             tasks => format!("this stops {} tasks", tasks.len()),

@@ -1,6 +1,7 @@
 //! `cargo xtask tasks`: lists running and recently stopped tasks. With `--failed`, it lists tasks
 //! that failed since a time, even those that ECS has forgotten.
 
+use crate::commands::age::age;
 use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::logs::parse_since;
 use serde::Serialize;
@@ -8,9 +9,9 @@ use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::report::{printable, table};
-use xtask_operate::running::answers;
-use xtask_operate::running::answers::Task;
-use xtask_operate::running::{age, require_cloud};
+use xtask_machine::ministack;
+use xtask_operate::status::answers;
+use xtask_operate::status::answers::Task;
 
 /// How many stopped tasks are listed without `--all`.
 const LATELY: usize = 10;
@@ -53,7 +54,7 @@ impl Command for Args {
                 .hint("list what the local cloud remembers: cargo xtask tasks --all")
                 .into());
         }
-        require_cloud(context)?;
+        ministack::require_if_local(context)?;
         let (mut tasks, mut stopped): (Vec<Task>, Vec<Task>) = match self.failed {
             true => answers::failed_tasks(context, self.since)?,
             false => answers::tasks(context)?,

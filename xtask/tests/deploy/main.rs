@@ -118,7 +118,7 @@ fn destroyed() {
     let before = containers();
     let unasked = run(&["destroy", "--json"]).expect_error(11);
     let message = unasked["message"].as_str().unwrap();
-    assert!(message.contains("nobody can be asked"), "{message}");
+    assert!(message.contains("there is no terminal"), "{message}");
     assert_eq!(containers(), before);
 
     let neighbour = cloud::Neighbour::start();

@@ -205,7 +205,7 @@ fn a_task_is_stopped_by_the_beginning_of_its_id() {
     served();
     let before = orchestrators();
     let refused = run(&["stop", &before[0], "--json"]).expect_error(11);
-    assert_eq!(refused["hint"], "add --yes where nobody can be asked");
+    assert_eq!(refused["hint"], "add --yes to confirm without a terminal");
     assert_eq!(orchestrators(), before);
     let stopped = run(&["stop", &before[0][..8], "--yes", "--json"]).expect_success();
     assert_eq!(stopped["stopped"][0]["was"], "RUNNING", "{stopped:#}");

@@ -1,4 +1,5 @@
-//! Reading files in fixed memory: hashed as they are read, checked as they are copied.
+//! Reads files in a fixed amount of memory: hashes them while they are read, and checks them while
+//! they are copied.
 
 use crate::entry;
 use crate::entry::{Digest, Entry, escape};
@@ -15,29 +16,29 @@ use std::path::Path;
 use xtask_core::error::{Code, Failure};
 use xtask_core::interrupt;
 
-/// As much as is read at once.
+/// How much is read at once.
 const BUFFER_BYTES: usize = 128 * 1024;
 
-/// A buffer of the size that reads are done in.
+/// A buffer of the size of one read.
 #[must_use]
 pub fn buffer() -> Vec<u8> {
     vec![0; BUFFER_BYTES]
 }
 
-/// Opens for reading what must be a file: a link is not followed, and a pipe that
-/// has taken the file's place is not waited for.
+/// Opens for reading what must be a file: it does not follow a link, nor wait for a writer where a
+/// pipe has taken the place of the file.
 ///
 /// # Errors
-/// The operating system's.
+/// The operating system refuses.
 pub fn open<P: Arg>(directory: impl AsFd, name: P) -> rustix::io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     rustix::fs::openat(directory, name, flags, Mode::empty()).map(File::from)
 }
 
-/// Digest of what is left to read, by way of the buffer.
+/// The digest of all that is still to be read. The buffer holds one read at a time.
 ///
 /// # Errors
-/// It cannot be read, or we were interrupted.
+/// It cannot be read, or a signal interrupted the command.
 pub fn hash(mut from: impl Read, buffer: &mut [u8]) -> anyhow::Result<Digest> {
     let mut hasher = Sha256::new();
     loop {
@@ -51,7 +52,7 @@ pub fn hash(mut from: impl Read, buffer: &mut [u8]) -> anyhow::Result<Digest> {
     }
 }
 
-/// Digest of a file's content. Links are followed.
+/// The digest of the content of a file. Links are followed.
 ///
 /// # Errors
 /// It cannot be read.
@@ -62,7 +63,7 @@ pub fn digest_file(path: &Path) -> anyhow::Result<Digest> {
         .with_context(|| format!("failed to read {}", path.display()))
 }
 
-/// Whether the path leads to what was hashed: same kind, mode and content.
+/// Whether the path still has the kind, mode and content of the entry.
 #[must_use]
 pub fn is_still(path: &Path, entry: &Entry) -> bool {
     let Ok(stat) = rustix::fs::lstat(path) else {
@@ -82,7 +83,7 @@ pub fn is_still(path: &Path, entry: &Entry) -> bool {
     }
 }
 
-/// Digest of the parts as if they were one.
+/// The digest of the parts, one behind the other.
 #[must_use]
 pub fn digest_parts(parts: &[&[u8]]) -> Digest {
     let mut hasher = Sha256::new();
@@ -92,7 +93,7 @@ pub fn digest_parts(parts: &[&[u8]]) -> Digest {
     Digest::new(hasher.finalize().into())
 }
 
-/// Digest of a value's JSON, which is never in memory as a whole.
+/// The digest of the JSON of a value, which is never in memory as a whole.
 ///
 /// # Errors
 /// The value cannot be serialised.
@@ -115,8 +116,8 @@ pub fn digest_json(value: &impl Serialize) -> anyhow::Result<Digest> {
     Ok(Digest::new(hasher.finalize().into()))
 }
 
-/// A file that was hashed before and is now read for good: whoever has read it to
-/// its end asks [`Hashed::verify`] whether it is still the same.
+/// A file that was hashed before and is now read for use. Who has read it to its end calls
+/// [`Hashed::verify`] to find out whether it is still the same.
 #[derive(Debug)]
 pub struct Hashed<'a> {
     path: &'a Path,
@@ -134,7 +135,7 @@ impl<'a> Hashed<'a> {
     pub fn open(path: &'a Path, expected: Digest) -> anyhow::Result<Self> {
         let open = || -> io::Result<(File, u64)> {
             let file = open(CWD, path)?;
-            // Some files are wanted without their content: `tree::Verdict::Emptied`.
+            // Some files are wanted without their content: `walk::Verdict::Emptied`.
             let size_bytes = match expected == Digest::of(b"") {
                 true => 0,
                 false => file.metadata()?.len(),
@@ -146,23 +147,23 @@ impl<'a> Hashed<'a> {
         Ok(Self {
             path,
             expected,
-            // What is appended from now on was not hashed.
+            // What is appended to the file from now on was not hashed.
             file: file.take(size_bytes),
             size_bytes,
             hasher: Sha256::new(),
         })
     }
 
-    /// How many bytes will be read, unless the file shrinks meanwhile.
+    /// How many bytes can be read, unless the file shrinks meanwhile.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes
     }
 
-    /// Whether what was read is what was hashed.
+    /// Compares what was read with what was hashed.
     ///
     /// # Errors
-    /// It is not.
+    /// They differ: the file changed in between.
     pub fn verify(self) -> Result<(), Failure> {
         if Digest::new(self.hasher.finalize().into()) == self.expected {
             return Ok(());
@@ -174,10 +175,10 @@ impl<'a> Hashed<'a> {
         .hint("run the command again"))
     }
 
-    /// Copies it into a file of its own, with the mode given.
+    /// Copies the content into a new file with the mode.
     ///
     /// # Errors
-    /// It is not what was hashed any more, or the copy cannot be written.
+    /// The file changed since it was hashed, or the copy cannot be written.
     pub fn copy_to(mut self, target: &Path, mode: u32) -> anyhow::Result<()> {
         let mut copy = || -> io::Result<()> {
             let mut file = File::create(target)?;
@@ -200,7 +201,7 @@ impl<'a> Hashed<'a> {
 
 impl Read for Hashed<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // Not as `Interrupted`, upon which every reader tries again.
+        // An error of the kind `Interrupted` would make every reader try again.
         interrupt::check().map_err(io::Error::other)?;
         let count = self.file.read(buffer)?;
         self.hasher.update(&buffer[..count]);

@@ -1,4 +1,5 @@
-//! Files, directories and links as the key sees them. [`crate::walk`] reads them from disk.
+//! Files, directories and links as a key sees them, and their form in JSON. [`crate::walk`] reads
+//! them from disk.
 
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -10,27 +11,27 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::os::unix::ffi::OsStringExt as _;
 
-/// One file, directory or symbolic link.
+/// A file, a directory or a symbolic link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Entry {
     /// A regular file.
     File {
-        /// `755` where the owner may execute it, else `644`.
+        /// Whether the owner may execute it. No other part of the mode survives a checkout.
         mode: Mode,
-        /// Names its content.
+        /// The SHA-256 of its content.
         digest: Digest,
     },
     /// A directory.
     Directory,
     /// A symbolic link.
     Symlink {
-        /// What it points to, [`escape`]d.
+        /// The path that it points to, [`escape`]d.
         target: String,
     },
 }
 
-/// The two modes that survive a checkout.
+/// The modes that git can tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode {
     /// `rw-r--r--`
@@ -42,7 +43,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// What is left of the mode that the operating system tells.
+    /// The one that is closest to a mode of the operating system.
     #[must_use]
     pub fn of(bits: u32) -> Self {
         if bits & 0o100 == 0 {
@@ -52,7 +53,7 @@ impl Mode {
         }
     }
 
-    /// As a number.
+    /// The permissions as a number.
     #[must_use]
     pub fn bits(self) -> u32 {
         match self {
@@ -62,24 +63,24 @@ impl Mode {
     }
 }
 
-/// SHA-256 of something; text and JSON show it as 64 hexadecimal digits.
+/// A SHA-256. Text and JSON show it as 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// Of the bytes.
+    /// Hashes the bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// From the 32 bytes themselves.
+    /// Takes the 32 bytes of a digest that was computed elsewhere.
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The 32 bytes themselves.
+    /// The 32 bytes that the text shows.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -98,7 +99,7 @@ impl Digest {
         Some(Self(bytes))
     }
 
-    /// Hands the digits over without allocating: a tree has tens of thousands.
+    /// Hands the digits over without an allocation, because a tree has tens of thousands of them.
     fn with_text<T>(self, use_text: impl FnOnce(&str) -> T) -> T {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = [0; 64];
@@ -142,12 +143,12 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// Entries by [`escape`]d relative path. Its JSON is that of the map.
+/// Entries by their [`escape`]d relative path. In JSON this is an object with a field for each.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Entries(BTreeMap<String, Entry>);
 
 impl Entries {
-    /// Nothing.
+    /// A tree without entries.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -156,12 +157,12 @@ impl Entries {
     /// The entries as a list of objects, each with its `path`.
     ///
     /// # Errors
-    /// None that is known: text and numbers always have a JSON form.
+    /// JSON can hold every entry, so this does not fail.
     pub fn rows(&self) -> serde_json::Result<Box<RawValue>> {
         serde_json::value::to_raw_value(&Rows(&self.0))
     }
 
-    /// Not generic: this is compiled here, optimised.
+    /// Because this is not generic, it is compiled, and so optimised, as part of this crate.
     fn json(&self) -> serde_json::Result<Box<RawValue>> {
         serde_json::value::to_raw_value(&self.0)
     }
@@ -177,7 +178,7 @@ impl Serialize for Rows<'_> {
     }
 }
 
-/// By hand: `flatten` would take every entry apart and put it together again.
+/// Written by hand, because serde's `flatten` copies every entry before it writes it.
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(path, entry) = self;
@@ -245,10 +246,10 @@ impl<'a> IntoIterator for &'a Entries {
     }
 }
 
-/// Paths as text without loss: a backslash becomes `\\`, a byte that is not UTF-8 `\xNN`.
+/// A path as text, without loss: a backslash becomes `\\`, and a byte that is not UTF-8 `\xNN`.
 #[must_use]
 pub fn escape(path: &[u8]) -> String {
-    // Nearly all paths.
+    // Nearly all paths need no escape.
     if !path.contains(&b'\\')
         && let Ok(text) = std::str::from_utf8(path)
     {
@@ -269,7 +270,7 @@ pub fn escape(path: &[u8]) -> String {
     text
 }
 
-/// The bytes that [`escape`] was given.
+/// The path that [`escape`] made the text of.
 #[must_use]
 pub fn unescape(text: &str) -> OsString {
     let bytes = text.as_bytes();

@@ -1,5 +1,5 @@
-//! What tells one state of a file from another without reading it, and the clock
-//! that file systems stamp files with.
+//! How one state of a file differs from another without reading it, and the clock by which file
+//! systems stamp files. Whether a stamp can be relied upon is decided in [`crate::stat_cache`].
 
 use rustix::fs::Stat;
 use rustix::time::{ClockId, clock_gettime};
@@ -7,27 +7,26 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Duration;
 
-/// A point in time as file systems keep it.
+/// A point in time as file systems store it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Timestamp {
     /// Seconds since 1970.
     pub secs: i64,
-    /// Nanoseconds on top.
+    /// Nanoseconds after that second.
     pub nanos: u32,
 }
 
 impl Timestamp {
-    /// The kernel's coarse clock, behind which the times of files never are: whatever is
-    /// changed after this call is stamped with this time or a later one. What was changed
-    /// before may be stamped with a later one, too: kernels since 6.13 take a finer clock for
-    /// files whose times were asked for.
+    /// The time of the kernel's coarse clock. The kernel stamps every later change of a file with
+    /// this time or a later one. An earlier change may have a later stamp, too, because kernels
+    /// since 6.13 use a finer clock for a file whose times somebody has asked for.
     #[must_use]
     pub fn now() -> Self {
         let now = clock_gettime(ClockId::RealtimeCoarse);
         Self::new(now.tv_sec, now.tv_nsec)
     }
 
-    /// How far apart the two are, whichever comes first.
+    /// The time between the two, whichever is earlier.
     #[must_use]
     pub fn distance(self, other: Self) -> Duration {
         let (late, early) = (self.max(other), self.min(other));
@@ -44,29 +43,29 @@ impl Timestamp {
     }
 }
 
-/// One state of one file. A change of content changes it, unless both happen within
-/// one tick of the clock: `changed` cannot be set by anyone.
+/// One state of one file. Each change of the content makes another state, because no program can
+/// set `changed`; only two changes within one tick of the clock may have the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Identity {
-    /// Device of the file system.
+    /// The device of the file system.
     pub device: u64,
-    /// File within it.
+    /// The number of the file within the file system.
     pub inode: u64,
-    /// Length.
+    /// The length of the content.
     pub size_bytes: u64,
-    /// Kind and permissions.
+    /// Kind and permissions, as `stat` returns them.
     pub mode: u32,
-    /// Last change of content, as told by its writer.
+    /// The last change of the content (`mtime`); a program can set it to any time.
     pub modified: Timestamp,
-    /// Last change of content or attributes, as told by the kernel.
+    /// The last change of content or attributes (`ctime`), which only the kernel sets.
     pub changed: Timestamp,
 }
 
 impl Identity {
-    /// Of what the path leads to, links followed.
+    /// The state of the file at the path. Links are followed.
     ///
     /// # Errors
-    /// There is nothing, or we may not look.
+    /// There is no such file, or a folder on the way to it must not be searched.
     pub fn of(path: &Path) -> std::io::Result<Self> {
         Ok(rustix::fs::stat(path)?.into())
     }
@@ -109,7 +108,7 @@ mod tests {
         let path = folder.path().join("file");
         std::fs::write(&path, "one").unwrap();
         let before = Identity::of(&path).unwrap();
-        // One tick of the coarse clock, at most 10 ms on any kernel.
+        // Waits for one tick of the coarse clock, which takes at most 10 ms on any kernel.
         while Timestamp::now() <= before.changed {
             std::thread::sleep(Duration::from_millis(1));
         }

@@ -1,34 +1,33 @@
-//! Digests of files that need not be read again, by what `stat` tells of them.
+//! Keeps digests of files, so that a file whose `stat` did not change need not be read again.
 //!
-//! A record says: the file with this device and inode, while it had this size, mode,
-//! `modified` and `changed`, had this content. It is found by device and inode, so
-//! that a file with several names is one record and a rename loses nothing, and it
-//! holds only if all the rest is equal too. One cache belongs to one key and holds
-//! what the last computation of that key saw.
+//! A record says that the file with this device and inode had this content while it had this size,
+//! mode, `modified` and `changed`. It is found by device and inode, so that a file with several
+//! names has one record and keeps it when it is renamed, and it is used only if everything else is
+//! equal, too. A cache belongs to one key and holds what the last computation of that key saw.
 //!
 //! Why a record is true:
-//! - `changed` (`ctime`) is set by the kernel whenever content or attributes change, and by
-//!   nobody else. A record is kept only if it lay [`SETTLING`] before the first read of
-//!   its run: whatever changes the file from then on gives it another `changed`. So an
-//!   edit in the same tick of the clock as the read is not missed, and neither is a
-//!   `write` in flight, which is stamped before its bytes arrive.
-//! - Only file systems that take their times from this kernel and stamp every kind of
-//!   write are trusted ([`is_trusted`]); files of others are read each time.
-//! - A cache is of one boot. A crash may lose the bytes of a write and keep its times,
-//!   and device numbers are given out anew; besides, this tells machines apart.
-//! - A cache from the future is dropped: the clock has been set back, and could come to
-//!   the same times again. So is one of another form, length or checksum.
+//! - The kernel, and nobody else, sets `changed` (`ctime`) whenever content or attributes change. A
+//!   record is kept only if `changed` was at least [`SETTLING`] before the first read of its run:
+//!   whatever changes the file from then on gives it another `changed`. This covers an edit within
+//!   the same tick of the clock as the read, and a `write` whose bytes have not all arrived, because
+//!   the kernel stamps it before.
+//! - Only file systems that use the clock of this kernel and stamp every kind of write are trusted
+//!   ([`is_trusted`]). Files of other file systems are read each time.
+//! - A cache is valid during one boot. A crash may lose the bytes of a write and keep its times, and
+//!   device numbers may differ after it. This also keeps the caches of two machines apart.
+//! - A cache from the future is dropped, because the clock was set back and may reach the same times
+//!   again. A cache with another layout, length or checksum is dropped, too.
 //!
-//! Known limits, both of writers that work while a key is computed, and both the reason why
-//! [`SETTLING`] is as long as it is:
-//! - A process that writes through a shared mapping stamps the file when it first touches a
-//!   page; writes to that page go unstamped until the kernel has written it back, which it
-//!   does after 30 to 35 s. Only where it has not by then (a disk under heavy load) is a
-//!   later write of that process missed, and stays missed until the file is changed again.
-//! - One `write` call into the middle of a file that takes longer than [`SETTLING`].
+//! Two limits are known, both with a process that writes while a key is computed. They are the
+//! reason for the length of [`SETTLING`]:
+//! - A process that writes through a shared mapping stamps the file when it first touches a page.
+//!   More writes to that page are not stamped until the kernel has written the page back, which it
+//!   does after 30 to 35 s. Where it takes longer than [`SETTLING`] (a disk under heavy load), a
+//!   later write of that process is missed until the file is changed again.
+//! - A single `write` into the middle of a file that takes longer than [`SETTLING`] is missed.
 //!
-//! Beyond them: who writes to the block device below the file system, or sets the clock
-//! to the nanosecond, can fool it. `target/xtask/stat` can be removed at any time.
+//! Apart from that, who writes to the block device below the file system, or sets the clock to the
+//! nanosecond, can defeat the cache. `target/xtask/stat` can be removed at any time.
 
 use crate::content;
 use crate::entry::Digest;
@@ -42,37 +41,37 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use xtask_core::atomic_file;
 
-/// How long a file must have been left alone for its digest to be kept.
+/// How long a file must have been left alone before its digest is kept.
 pub const SETTLING: Duration = Duration::from_secs(60);
 
-/// A cache that was not written for this long belongs to a context that is gone, or is read
-/// again soon enough.
+/// How old a cache is removed. Its context does not exist any more, or its files never change, and
+/// then reading them once more costs little.
 const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Names the layout below; another layout gets another number.
+/// Names the layout that follows; another layout must get another number.
 const MAGIC: &[u8; 16] = b"xtask stat    1\n";
 const HEADER_BYTES: usize = MAGIC.len() + 32 + 12 + 8;
 const CHECKSUM_BYTES: usize = 32;
-/// Device and inode, by which records are sorted and found.
+/// The bytes of device and inode, by which records are sorted and found.
 const NAME_BYTES: usize = 16;
 const IDENTITY_BYTES: usize = NAME_BYTES + 36;
 const RECORD_BYTES: usize = IDENTITY_BYTES + 32;
 
 type Record = [u8; RECORD_BYTES];
 
-/// What the truth of records depends on, besides the files.
+/// What decides whether a record is true, apart from the files.
 #[derive(Debug, Clone)]
 pub struct Conditions {
-    /// Names the machine and its boot.
+    /// Identifies the machine and its boot.
     pub boot: Digest,
-    /// A time before the first read of this run.
+    /// A time that is before the first read of this run.
     pub now: Timestamp,
-    /// [`SETTLING`].
+    /// [`SETTLING`], except in tests.
     pub settling: Duration,
 }
 
 impl Conditions {
-    /// Those of now and here, unless the kernel does not tell.
+    /// The conditions of this moment on this machine; `None` where the kernel does not name its boot.
     #[must_use]
     pub fn here() -> Option<Self> {
         let boot = std::fs::read("/proc/sys/kernel/random/boot_id").ok()?;
@@ -84,21 +83,21 @@ impl Conditions {
     }
 }
 
-/// Digests from the last computation of a key, and those that this one adds.
+/// The digests of the last computation of a key, and those that this one adds.
 #[derive(Debug)]
 pub struct StatCache {
-    /// Nothing is looked up or kept without.
+    /// Without a file nothing is kept.
     file: Option<(PathBuf, Conditions)>,
     old: Vec<Record>,
-    /// Which of `old` this computation has met.
+    /// Which of the `old` records this computation has used.
     met: Vec<AtomicBool>,
     new: Mutex<Vec<Record>>,
     trusted_devices: Mutex<BTreeMap<u64, bool>>,
 }
 
 impl StatCache {
-    /// The cache of the key with this name. Where there is none, or it cannot be
-    /// believed, it starts empty.
+    /// The cache of the key with this name. It is empty where there is none, or where the one that
+    /// is there cannot be trusted.
     #[must_use]
     pub fn open(cache_folder: &Path, name: &str) -> Self {
         let name = Digest::of(name.as_bytes()).to_string();
@@ -110,7 +109,7 @@ impl StatCache {
         }
     }
 
-    /// The cache in this file, under conditions of one's own.
+    /// The cache in this file under these conditions.
     #[must_use]
     pub fn open_at(path: &Path, conditions: Conditions) -> Self {
         let old = load(path, &conditions).unwrap_or_default();
@@ -122,7 +121,7 @@ impl StatCache {
         }
     }
 
-    /// For trees that are read only once.
+    /// A cache that keeps nothing, for trees that are read only once.
     #[must_use]
     pub fn none() -> Self {
         Self {
@@ -134,7 +133,7 @@ impl StatCache {
         }
     }
 
-    /// The digest of a file in this state.
+    /// The digest of the file in this state, where it is known.
     #[must_use]
     pub fn get(&self, identity: &Identity) -> Option<Digest> {
         let wanted = encode(identity);
@@ -150,8 +149,8 @@ impl StatCache {
         Some(Digest::new(digest.try_into().ok()?))
     }
 
-    /// Keeps the digest of an open file that was in this state before and after it
-    /// was read, if the state will not come again with other content.
+    /// Keeps the digest of an open file that was in this state before and after it was read. It does
+    /// nothing where other content could later be in the same state.
     pub fn insert(&self, identity: &Identity, digest: Digest, file: impl AsFd) {
         let Some((_, conditions)) = &self.file else {
             return;
@@ -173,11 +172,11 @@ impl StatCache {
             .or_insert_with(|| is_trusted(file))
     }
 
-    /// Writes what this computation has met, if that is not what the file holds.
-    /// Returns whether it wrote.
+    /// Writes the records that this computation has used or added, unless the file holds exactly
+    /// them. Returns whether it wrote.
     ///
     /// # Errors
-    /// The file cannot be written. The digests that were given out hold all the same.
+    /// The file cannot be written. The digests that were given out are right all the same.
     pub fn save(self) -> anyhow::Result<bool> {
         let Some((path, conditions)) = self.file else {
             return Ok(false);
@@ -192,7 +191,7 @@ impl StatCache {
         let met = self.old.iter().zip(&self.met);
         kept.extend(met.filter_map(|(record, met)| met.load(Ordering::Relaxed).then_some(record)));
         kept.sort_unstable();
-        // A file with several names may have been read by each of them.
+        // A file with several names may have been read by more than one of them.
         kept.dedup_by(|left, right| left[..NAME_BYTES] == right[..NAME_BYTES]);
         let mut bytes = header(&conditions, kept.len() as u64);
         bytes.extend_from_slice(kept.as_flattened());
@@ -207,7 +206,7 @@ impl StatCache {
     }
 }
 
-/// Removes caches of contexts that nobody has asked for in a long time, as far as possible.
+/// Removes caches that were not written for a long time. What cannot be removed stays.
 fn forget_unused(folder: &Path) {
     let is_unused = |path: &Path| -> std::io::Result<bool> {
         let modified = path.metadata()?.modified()?;
@@ -220,7 +219,7 @@ fn forget_unused(folder: &Path) {
     }
 }
 
-/// The records of a cache that can be believed.
+/// The records of the cache; `None` where it cannot be trusted.
 fn load(path: &Path, conditions: &Conditions) -> Option<Vec<Record>> {
     let mut file = content::open(rustix::fs::CWD, path).ok()?;
     let size_bytes = usize::try_from(file.metadata().ok()?.len()).ok()?;
@@ -231,7 +230,7 @@ fn load(path: &Path, conditions: &Conditions) -> Option<Vec<Record>> {
     let expected_bytes = count
         .checked_mul(RECORD_BYTES)?
         .checked_add(HEADER_BYTES + CHECKSUM_BYTES)?;
-    // Before anything large is read.
+    // This comes before anything large is read.
     if size_bytes != expected_bytes || head[..now_offset] != header(conditions, 0)[..now_offset] {
         return None;
     }
@@ -261,7 +260,7 @@ fn header(conditions: &Conditions, count: u64) -> Vec<u8> {
     bytes
 }
 
-/// Fixed size, and in the order of device and inode.
+/// The state in a fixed number of bytes, which sort by device and inode.
 fn encode(identity: &Identity) -> [u8; IDENTITY_BYTES] {
     let mut bytes = [0; IDENTITY_BYTES];
     let (modified, changed) = (identity.modified, identity.changed);
@@ -276,13 +275,12 @@ fn encode(identity: &Identity) -> [u8; IDENTITY_BYTES] {
     bytes
 }
 
-/// Whether every change of a file of this file system is stamped, by this kernel's
-/// clock, before it can be read.
+/// Whether the file system of the file stamps every change by the clock of this kernel before the
+/// change can be read.
 ///
-/// Not those whose times come from elsewhere (NFS, SMB, FUSE, 9p, virtiofs). Not tmpfs,
-/// which does not stamp a store into a mapped page that has been read before, and not ZFS,
-/// which stamps such a store when it is written back. An overlay is taken for what it
-/// nearly always lies on.
+/// The times of NFS, SMB, FUSE, 9p and virtiofs come from elsewhere. tmpfs does not stamp a store
+/// into a mapped page that was read before, and ZFS stamps it only when it is written back. An
+/// overlay is trusted, because the file system below it nearly always is one of these.
 fn is_trusted(file: impl AsFd) -> bool {
     const EXT: u64 = 0xef53;
     const XFS: u64 = 0x5846_5342;

@@ -1,12 +1,12 @@
-//! Work that makes more work, done by several threads.
+//! Lets several threads do work that makes more work.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
 
-/// More threads than this only wait for each other.
+/// More threads than this would only wait for each other.
 const MAXIMUM_THREADS: usize = 16;
 
-/// Tasks to be done, the latest first.
+/// Tasks to be done; the newest is done first.
 #[derive(Debug)]
 pub(crate) struct WorkQueue<T> {
     state: Mutex<State<T>>,
@@ -16,7 +16,7 @@ pub(crate) struct WorkQueue<T> {
 #[derive(Debug)]
 struct State<T> {
     waiting: Vec<T>,
-    /// Those being done too: they may add to it.
+    /// The tasks that wait and those that are being done, which may add more.
     unfinished: usize,
 }
 
@@ -39,7 +39,7 @@ impl<T: Send> WorkQueue<T> {
         self.changed.notify_one();
     }
 
-    /// Does all that there is to do, and returns what each thread worked with.
+    /// Does all tasks, also those that are added meanwhile, and returns the worker of each thread.
     pub(crate) fn work<W: Send>(
         &self,
         worker: impl Fn() -> W + Sync,
@@ -55,7 +55,7 @@ impl<T: Send> WorkQueue<T> {
         };
         let threads = available_parallelism().map_or(1, |count| count.get().min(MAXIMUM_THREADS));
         std::thread::scope(|scope| {
-            // This thread is one of them, and enough where no other can be had.
+            // This thread works, too, and alone where no other can be started.
             let others: Vec<_> = (1..threads)
                 .map_while(|_| std::thread::Builder::new().spawn_scoped(scope, one).ok())
                 .collect();
@@ -70,7 +70,7 @@ impl<T: Send> WorkQueue<T> {
         })
     }
 
-    /// The next task, once there is one, or nothing when all are finished.
+    /// Waits for the next task; `None` when all tasks are finished.
     fn pop(&self) -> Option<T> {
         let mut state = self.lock();
         loop {
@@ -92,7 +92,8 @@ impl<T: Send> WorkQueue<T> {
     }
 }
 
-/// Also of a task that panicked: the other threads must not wait for it.
+/// Counts a task as finished when it is dropped, also where the task panicked: the other threads
+/// must not wait for it.
 struct Finished<'a, T: Send>(&'a WorkQueue<T>);
 
 impl<T: Send> Drop for Finished<'_, T> {

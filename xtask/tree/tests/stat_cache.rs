@@ -1,5 +1,5 @@
-//! Random edits against a warm stat cache: what it says must be what an oracle finds
-//! that reads everything and shares no code with it.
+//! Random edits against a warm stat cache: it must answer as an oracle does that reads everything
+//! and shares no code with it.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -16,15 +16,16 @@ use xtask_tree::stat_cache::{Conditions, SETTLING, StatCache};
 use xtask_tree::walk::{self, Everything};
 
 const SEQUENCES: usize = 10_000;
-/// Most of a sequence's time is waiting for the clock to tick.
+/// There are many, because a sequence mostly waits for the clock to tick.
 const THREADS: usize = 20;
 
-/// Not on tmpfs, whose files are never cached.
+/// A folder that is not on tmpfs, whose files are never cached.
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
-/// No settling: one tick of the clock must be enough where writers are done.
+/// Conditions without settling, because one tick of the clock must be enough where no process
+/// writes any more.
 fn conditions() -> Conditions {
     Conditions {
         settling: Duration::ZERO,
@@ -38,7 +39,7 @@ fn read(root: &Path, cache: StatCache) -> Entries {
     entries
 }
 
-/// What a plain recursive reading finds, by path.
+/// What is found by reading plainly and recursively, by path.
 fn oracle(folder: &Path, prefix: &str, found: &mut BTreeMap<String, String>) {
     for item in fs::read_dir(folder).unwrap() {
         let item = item.unwrap();
@@ -64,7 +65,7 @@ fn expected(root: &Path) -> BTreeMap<String, String> {
     found
 }
 
-/// In the oracle's words.
+/// The entries in the words of the oracle.
 fn described(entries: &Entries) -> BTreeMap<String, String> {
     let describe = |entry: &Entry| match entry {
         Entry::Directory => "directory".to_owned(),
@@ -93,7 +94,7 @@ impl Random {
     }
 
     fn content(&mut self) -> String {
-        // Few of them, and of few lengths: an edit often looks like none.
+        // There are few texts with few lengths, so that an edit often looks as if nothing changed.
         ["one", "two", "six", "", "seven", "eight"][self.below(6)].to_owned()
     }
 
@@ -120,7 +121,7 @@ fn set_modified(path: &Path, time: SystemTime) {
     }
 }
 
-/// One edit. What is not possible on the tree as it stands is not done.
+/// Makes one edit, unless the tree as it is does not allow it.
 fn edit(random: &mut Random, root: &Path) {
     let path = random.path(root);
     let other = random.path(root);
@@ -129,7 +130,7 @@ fn edit(random: &mut Random, root: &Path) {
         0 | 1 => {
             let _ = fs::write(&path, random.content());
         }
-        // As many bytes, at the same time: only the kernel knows.
+        // The length and the time stay: only the kernel knows of the edit.
         2 | 3 if is_file => {
             let before = fs::metadata(&path).unwrap();
             let count = usize::try_from(before.len()).unwrap();
@@ -247,30 +248,30 @@ fn random_edits_are_never_missed() {
     });
 }
 
-/// A tree with one file and a cache that holds a lie about it: who believes the cache
-/// repeats the lie.
-struct Lie {
+/// A tree with one file and a cache with a wrong digest of it, which is returned where the cache is
+/// believed.
+struct FalseRecord {
     folder: tempfile::TempDir,
     conditions: Conditions,
 }
 
-impl Lie {
+impl FalseRecord {
     fn new() -> Self {
         let folder = folder();
         let root = folder.path().join("tree");
         fs::create_dir(&root).unwrap();
         fs::write(root.join("file"), "truth").unwrap();
         std::thread::sleep(Duration::from_millis(20));
-        let lie = Self {
+        let record = Self {
             folder,
             conditions: conditions(),
         };
-        let cache = lie.open(lie.conditions.clone());
+        let cache = record.open(record.conditions.clone());
         let file = File::open(root.join("file")).unwrap();
         let identity = rustix::fs::fstat(&file).unwrap().into();
-        cache.insert(&identity, Digest::of(b"lie"), &file);
+        cache.insert(&identity, Digest::of(b"falsified"), &file);
         assert!(cache.save().unwrap());
-        lie
+        record
     }
 
     fn path(&self) -> PathBuf {
@@ -287,49 +288,55 @@ impl Lie {
         let Entry::File { digest, .. } = entries["file"] else {
             panic!("{entries:?}");
         };
-        assert!([Digest::of(b"lie"), Digest::of(b"truth")].contains(&digest));
-        digest == Digest::of(b"lie")
+        assert!([Digest::of(b"falsified"), Digest::of(b"truth")].contains(&digest));
+        digest == Digest::of(b"falsified")
     }
 }
 
 #[test]
 fn a_cache_in_doubt_is_dropped_as_a_whole() {
-    let lie = Lie::new();
-    let whole = fs::read(lie.path()).unwrap();
-    assert!(lie.is_believed(lie.conditions.clone()));
-    // Every byte of it counts, and so does its length.
+    let record = FalseRecord::new();
+    let whole = fs::read(record.path()).unwrap();
+    assert!(record.is_believed(record.conditions.clone()));
+    // Damage to any byte is noticed, and so is another length.
     for position in 0..whole.len() {
         let mut damaged = whole.clone();
         damaged[position] ^= 1 << (position % 8);
-        fs::write(lie.path(), damaged).unwrap();
-        assert!(!lie.is_believed(lie.conditions.clone()), "byte {position}");
-        fs::write(lie.path(), &whole[..position]).unwrap();
-        assert!(!lie.is_believed(lie.conditions.clone()), "{position} bytes");
+        fs::write(record.path(), damaged).unwrap();
+        assert!(
+            !record.is_believed(record.conditions.clone()),
+            "byte {position}"
+        );
+        fs::write(record.path(), &whole[..position]).unwrap();
+        assert!(
+            !record.is_believed(record.conditions.clone()),
+            "{position} bytes"
+        );
     }
-    fs::write(lie.path(), [whole.as_slice(), b"\0"].concat()).unwrap();
-    assert!(!lie.is_believed(lie.conditions.clone()));
-    fs::write(lie.path(), &whole).unwrap();
-    assert!(lie.is_believed(lie.conditions.clone()));
+    fs::write(record.path(), [whole.as_slice(), b"\0"].concat()).unwrap();
+    assert!(!record.is_believed(record.conditions.clone()));
+    fs::write(record.path(), &whole).unwrap();
+    assert!(record.is_believed(record.conditions.clone()));
 
     let another_boot = Digest::of(b"another boot");
-    assert!(!lie.is_believed(Conditions {
+    assert!(!record.is_believed(Conditions {
         boot: another_boot,
-        ..lie.conditions.clone()
+        ..record.conditions.clone()
     }));
     let set_back = Timestamp {
-        secs: lie.conditions.now.secs - 1,
-        ..lie.conditions.now
+        secs: record.conditions.now.secs - 1,
+        ..record.conditions.now
     };
-    assert!(!lie.is_believed(Conditions {
+    assert!(!record.is_believed(Conditions {
         now: set_back,
-        ..lie.conditions.clone()
+        ..record.conditions.clone()
     }));
-    fs::remove_file(lie.path()).unwrap();
-    fs::create_dir(lie.path()).unwrap();
-    assert!(!lie.is_believed(lie.conditions.clone()));
-    // And it cannot be written, which hurts nobody but the next key.
-    let root = lie.folder.path().join("tree");
-    let cache = lie.open(conditions());
+    fs::remove_file(record.path()).unwrap();
+    fs::create_dir(record.path()).unwrap();
+    assert!(!record.is_believed(record.conditions.clone()));
+    // The cache cannot be written either, which only makes the next key slower.
+    let root = record.folder.path().join("tree");
+    let cache = record.open(conditions());
     walk::read(&root, &Everything, &cache).unwrap();
     assert!(cache.save().is_err());
 }
@@ -376,7 +383,7 @@ fn an_edit_while_hashing_gives_one_of_the_states_or_an_error() {
     fs::create_dir(&root).unwrap();
     let file = File::create(root.join("file")).unwrap();
     file.set_len(SIZE).unwrap();
-    // A counter at the start, then at the end: never is the end ahead of the start.
+    // The writer counts at the start first, so that the end is never ahead of the start.
     let state = |start: u8, end: u8| {
         let mut bytes = vec![0; usize::try_from(SIZE).unwrap()];
         (bytes[0], *bytes.last_mut().unwrap()) = (start, end);
@@ -434,7 +441,7 @@ fn caches_of_contexts_that_are_gone_do_not_pile_up() {
         let context = folder.path().join(name);
         fs::create_dir(&context).unwrap();
         fs::write(context.join("file"), name).unwrap();
-        // Past the tick of its last change, or it would not be kept.
+        // A record is kept only after the tick of the last change.
         std::thread::sleep(Duration::from_millis(20));
         read(
             &context,

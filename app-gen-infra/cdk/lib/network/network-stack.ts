@@ -1,9 +1,9 @@
 /**
  * The network: two zones, public subnets only.
  *
- * There is no NAT gateway. It would cost more than everything else here together;
- * tasks have public addresses instead, and security groups keep everyone out who
- * has no business with them.
+ * There is no NAT gateway. It would cost more than everything else here together.
+ * Tasks have public addresses instead, and security groups admit only the parts that
+ * need to reach them.
  */
 
 import { Fn, Validations } from "aws-cdk-lib";
@@ -39,7 +39,7 @@ export class NetworkStack extends ConcernStack {
     this.allowTraffic();
   }
 
-  /** The account's first two zones, left to CloudFormation to find: synthesis asks no account. */
+  /** The account's first two zones. CloudFormation finds them, because synthesis does not ask an account. */
   override get availabilityZones(): string[] {
     return [0, 1].map((index) => Fn.select(index, Fn.getAzs()));
   }
@@ -86,9 +86,9 @@ export class NetworkStack extends ConcernStack {
     });
     loadBalancer.addEgressRule(orchestrator, servicePort, "Requests and health checks");
     orchestrator.addIngressRule(loadBalancer, servicePort, "Requests and health checks");
-    // The port of the database stands in a secret, so it cannot be named here.
+    // The port of the database is part of a secret, so it cannot be named here.
     orchestrator.addEgressRule(Peer.anyIpv4(), Port.allTcp(), "AWS APIs and the database");
-    // It works on what strangers wrote: HTTPS to AWS, providers and package registries, nothing else.
+    // It works on texts of strangers: HTTPS to AWS, providers and package registries, nothing else.
     this.generatorSecurityGroup.addEgressRule(Peer.anyIpv4(), Port.tcp(HTTPS_PORT), "AWS APIs, providers, packages");
   }
 }

@@ -1,4 +1,4 @@
-/** The one way to make an alarm: with a severity, a place in the runbook, and somebody who is told. */
+/** The one way to make an alarm: with a severity, a section in the runbook, and a topic that notifies somebody. */
 
 import {
   Alarm,
@@ -20,14 +20,14 @@ export type Severity = "urgent" | "soon";
 /** What an alarm is. */
 export interface AlarmSpec extends Omit<CreateAlarmOptions, "alarmName" | "alarmDescription" | "actionsEnabled"> {
   readonly severity: Severity;
-  /** One sentence: what is so, in the reader's words. */
+  /** One sentence in the reader's words: what the alarm means. */
   readonly summary: string;
   readonly metric: Metric | MathExpression;
 }
 
 /** Makes alarms and remembers them for the dashboard. */
 export class AlarmRegistry {
-  /** What was made, by name alone: the dashboard shows an alarm also while there is none. */
+  /** The alarms, referred to by name: the dashboard shows an alarm even while it does not exist. */
   readonly alarms: IAlarm[] = [];
   readonly #scope: Construct;
   readonly #prefix: string;

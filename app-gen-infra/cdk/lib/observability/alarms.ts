@@ -89,7 +89,7 @@ function addJobAlarms(alarms: AlarmRegistry, logs: LogMetrics): void {
     summary: "More than half of the jobs of an hour failed, of at least 3.",
     metric: new MathExpression({
       label: "Failed jobs, percent",
-      // One job that fails alone says nothing of the rest.
+      // A single failed job says nothing about the others.
       expression: "IF(ended >= 3, 100 * failed / ended, 0)",
       usingMetrics: { failed: logs.jobsFailed.with(hour), ended: logs.jobsEnded.with(hour) },
       period: hour.period,

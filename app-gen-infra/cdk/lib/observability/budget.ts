@@ -3,16 +3,16 @@
 import { CfnBudget } from "aws-cdk-lib/aws-budgets";
 import type { Construct } from "constructs";
 
-/** What is told of a month's cost. */
+/** The ceiling of a month, and the address for its messages. */
 export interface BudgetProps {
   readonly name: string;
   readonly usdPerMonth: number;
-  /** Who is told. By mail, not by the alarm topic: mail needs no confirmed subscription. */
+  /** Address for the messages. They do not use the alarm topic, because mail needs no confirmed subscription. */
   readonly email: string;
 }
 
 /**
- * Tells of 80 % of the ceiling when it is spent, and of all of it when it is foreseen.
+ * Sends a message when 80 % of the ceiling is spent, and when the forecast reaches the ceiling.
  * Every environment has an account of its own, so the account's whole cost counts.
  */
 export function createBudget(scope: Construct, { name, usdPerMonth, email }: BudgetProps): void {

@@ -14,7 +14,7 @@ import type { Target } from "../target.ts";
 /** Logged when a job reaches its last state, with `state`. */
 export const JOB_ENDED = "a job has ended";
 
-/** Logged when an orchestrator takes a job up, with `state` and the job's `age_secs`. */
+/** Logged when an orchestrator claims a job, with `state` and the job's `age_secs`. */
 export const JOB_TAKEN_UP = "following a job";
 
 /** States of a job that ended otherwise than its user meant it to. */
@@ -28,7 +28,7 @@ export class LogMetrics extends Construct {
   readonly jobsEnded: Metric;
   /** Jobs that failed, ran out of time or were lost. */
   readonly jobsFailed: Metric;
-  /** How old the oldest job was when it was taken up. */
+  /** Age of the oldest job when it was claimed. */
   readonly jobAgeSecs: Metric;
 
   constructor(scope: Construct, id: string, target: Target) {

@@ -1,4 +1,4 @@
-/** What tells how it goes: metrics, alarms, dashboard, budget. */
+/** Observability of the platform: metrics, alarms, dashboard, budget. */
 
 import { CfnOutput } from "aws-cdk-lib";
 import { PolicyStatement, ServicePrincipal } from "aws-cdk-lib/aws-iam";
@@ -50,7 +50,7 @@ export class ObservabilityStack extends ConcernStack {
   private createTopic(): Topic {
     const { names, environment } = this.target;
     const topic = new Topic(this, "Alarms", { topicName: names.alarmTopic, enforceSSL: true });
-    // A topic that has a policy of its own has lost the one that let the account's alarms in.
+    // A topic with a policy of its own has lost the default policy, which admits the account's alarms.
     topic.addToResourcePolicy(
       new PolicyStatement({
         sid: "AlarmsOfThisAccount",

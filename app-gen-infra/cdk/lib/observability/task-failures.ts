@@ -1,8 +1,8 @@
 /**
  * Tasks that did not start, crashed or ran out of memory.
  *
- * ECS forgets a stopped task after an hour, so what it says about its end is written
- * to a log group as it happens; the rule's own count feeds the alarm.
+ * ECS forgets a stopped task after an hour, so the event of its end is written to a log
+ * group at once; the rule's own count feeds the alarm.
  */
 
 import { Duration } from "aws-cdk-lib";
@@ -14,7 +14,7 @@ import { Construct } from "constructs";
 import { Arns } from "../arns.ts";
 import type { Target } from "../target.ts";
 
-/** Exit codes of a generator that did its duty: succeeded, said why the job failed, was told to stop. */
+/** Exit codes of a generator that worked correctly: it succeeded, reported why the job failed, or was asked to stop. */
 const ORDERLY_EXIT_CODES = [0, 1, 143];
 
 /** Records and counts task failures. */
@@ -38,7 +38,7 @@ export class TaskFailures extends Construct {
           lastStatus: ["STOPPED"],
           $or: [
             { stopCode: ["TaskFailedToStart"] },
-            // A service's container has no business ending by itself.
+            // A service's container must not end by itself.
             { group: Match.prefix("service:"), stopCode: ["EssentialContainerExited"] },
             { group: Match.prefix("family:"), containers: { exitCode: Match.anythingBut(...ORDERLY_EXIT_CODES) } },
           ],

@@ -12,7 +12,7 @@ import type { Target } from "../target.ts";
  */
 export const MOVING_TAGS = ["cache", "dev", "staging", "prod", "stable"] as const;
 
-/** How long an image that lost its last tag is kept: a superseded cache, a push that broke off. */
+/** How long an image without a tag is kept: a superseded cache, or a push that broke off. */
 const UNTAGGED_DAYS = 14;
 
 /** The repositories. */

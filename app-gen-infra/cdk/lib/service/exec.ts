@@ -2,8 +2,8 @@
  * Commands in the orchestrator's tasks (`cargo xtask exec`), where the target admits them.
  *
  * ECS puts an agent of Systems Manager into the container. It runs as root without
- * capabilities, fetches what it is told with the rights of the task's role, and writes to
- * folders of its own alone.
+ * capabilities, acts with the rights of the task's role, and writes only to folders of
+ * its own.
  */
 
 import type { FargateTaskDefinition } from "aws-cdk-lib/aws-ecs";
@@ -39,7 +39,7 @@ export function takeCommands(): PolicyStatement {
       "ssmmessages:OpenControlChannel",
       "ssmmessages:OpenDataChannel",
     ],
-    // Channels have no names: none of the actions takes a resource.
+    // Channels have no names, so these actions do not take a resource.
     resources: ["*"],
   });
 }

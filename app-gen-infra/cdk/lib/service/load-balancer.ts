@@ -24,7 +24,7 @@ const UNHEALTHY_COUNT = 3;
 /** `/health` asks the database and gives up after 2 s. */
 const HEALTH_CHECK_TIMEOUT_SECS = 5;
 
-/** Requests are short, and event streams resume at another task by the number they have seen last. */
+/** Requests are short, and event streams resume at another task after the last number they have seen. */
 const DRAIN_SECS = 15;
 
 /** What the entrance is made of. */

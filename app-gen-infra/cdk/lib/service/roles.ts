@@ -1,6 +1,6 @@
 /**
  * What the tasks may do: two roles each, the container's own and the one ECS uses
- * to start it. `test/iam` holds every statement here against the calls that are
+ * to start it. `test/iam` compares every statement here with the calls that are
  * really made, in both directions.
  */
 

@@ -24,7 +24,7 @@ import { createTaskDefinition, LOG_STREAM_PREFIX } from "./task-definitions.ts";
 /** The start waits up to 30 s for the database and then migrates it; until here no health check counts. */
 const HEALTH_CHECK_GRACE_SECS = 60;
 
-/** What the service stack stands on. */
+/** The stacks and values that the service stack builds on. */
 export interface ServiceStackProps {
   readonly target: Target;
   readonly network: NetworkStack;
@@ -62,7 +62,7 @@ export class ServiceStack extends ConcernStack {
       clusterName: this.target.names.cluster,
       vpc: this.#vpc,
       containerInsightsV2: ContainerInsights.DISABLED,
-      // What is typed and shown may be secret; that it was asked for stands in CloudTrail.
+      // The input and output of commands may be secret; CloudTrail records that a command was run.
       ...(this.target.admitsCommands ? { executeCommandConfiguration: { logging: ExecuteCommandLogging.NONE } } : {}),
     });
     Validations.of(cluster).acknowledge({
@@ -89,7 +89,7 @@ export class ServiceStack extends ConcernStack {
       roles: generatorRoles(this, target),
       image: this.image(target.platform.generator.image),
       writesToDisk: true,
-      // Its log is the stream of events that its user watches: none may be lost.
+      // Its log is the stream of events that its user watches: no event may be lost.
       logDelivery: "wait",
     });
   }
@@ -117,7 +117,7 @@ export class ServiceStack extends ConcernStack {
         GENERATOR_SECURITY_GROUPS: this.#generatorSecurityGroup.securityGroupId,
       },
       writesToDisk: false,
-      // Its log is for us. It must not stand still because CloudWatch Logs does.
+      // Its log is for operators. The service must not stop because CloudWatch Logs is slow.
       logDelivery: "drop",
     });
     if (target.admitsCommands) {
@@ -137,19 +137,19 @@ export class ServiceStack extends ConcernStack {
       maxHealthyPercent: 200,
       circuitBreaker: { enable: true, rollback: true },
       healthCheckGracePeriod: Duration.seconds(HEALTH_CHECK_GRACE_SECS),
-      // Public subnets without NAT: without an address of its own a task reaches nothing.
+      // The subnets are public and have no NAT: without an address of its own a task cannot reach anything.
       assignPublicIp: true,
       vpcSubnets: { subnetType: SubnetType.PUBLIC },
       securityGroups: [this.sealed("OrchestratorSecurityGroup", network.orchestratorSecurityGroup)],
       propagateTags: PropagatedTagSource.SERVICE,
       enableECSManagedTags: true,
-      // Said in any case: a service keeps what nobody says.
+      // Always set: a service keeps the old value of a property that the template leaves out.
       enableExecuteCommand: this.target.admitsCommands,
     });
     service.attachToApplicationTargetGroup(this.entrance.targetGroup);
   }
 
-  /** The group, closed to rules that CDK adds by itself: all of them stand in the network stack. */
+  /** The group, closed to rules that CDK adds by itself: the network stack holds all rules. */
   private sealed(id: string, group: ISecurityGroup): ISecurityGroup {
     return SecurityGroup.fromSecurityGroupId(this, id, group.securityGroupId, { mutable: false });
   }

@@ -38,7 +38,7 @@ export interface TaskProps {
   readonly writesToDisk: boolean;
   /**
    * What happens to output that the log takes too slowly: the container waits, or the
-   * oldest is dropped. ECS drops where nothing is said.
+   * oldest is dropped. ECS drops output by default.
    */
   readonly logDelivery: "wait" | "drop";
 }
@@ -88,7 +88,7 @@ export function createTaskDefinition(scope: Construct, id: string, props: TaskPr
   return definition;
 }
 
-/** The secret is imported by name: its values are no matter of a template, and `destroy` keeps it. */
+/** The secret is imported by name: its values do not belong in a template, and `destroy` keeps it. */
 function injectedSecrets(scope: Construct, target: Target, consumer: Consumer): Record<string, InjectedSecret> {
   const found = injectedSecret(target, consumer);
   if (found === undefined) {

@@ -6,7 +6,7 @@ use futures::{Stream, StreamExt as _};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::eventually;
+use crate::support::eventually;
 
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -22,7 +22,7 @@ pub struct SentEvent {
     pub data: Value,
 }
 
-/// An HTTP client, with the provider of TLS that it cannot be made without.
+/// An HTTP client. It cannot be made without a provider of TLS in the process.
 pub fn http_client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
@@ -104,7 +104,7 @@ impl Client {
             .get(&format!("/api/jobs/{id}/events?after={after}"))
             .await;
         assert_eq!(response.status(), StatusCode::OK);
-        tokio::time::timeout(super::PATIENCE, sent_events(response).collect())
+        tokio::time::timeout(crate::support::PATIENCE, sent_events(response).collect())
             .await
             .expect("the stream did not end")
     }
@@ -162,7 +162,7 @@ pub fn numbers(events: &[SentEvent]) -> Vec<i64> {
     events.iter().map(|event| event.id).collect()
 }
 
-/// Types of events, with the state of those that tell of one.
+/// Types of events; those of type `state` with their state.
 pub fn outline(events: &[SentEvent]) -> Vec<String> {
     events
         .iter()

@@ -9,9 +9,9 @@ use app_gen_saas::{router, worker};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-use super::client::Client;
-use super::database::TestDatabase;
-use super::generator::script;
+use crate::support::client::Client;
+use crate::support::database::TestDatabase;
+use crate::support::generator::script;
 
 pub struct Orchestrator {
     pub app: App,

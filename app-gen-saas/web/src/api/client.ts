@@ -40,13 +40,13 @@ async function request<T>(path: string, init: RequestInit = {}): Promise<T> {
   );
 }
 
-/** The server's messages are fragments ("job not found"); here they stand alone. */
+/** The server's messages are fragments ("job not found"); here they are shown alone. */
 function sentence(fragment: string): string {
   const capital = fragment.charAt(0).toUpperCase() + fragment.slice(1);
   return /[.!?]$/.test(capital) ? capital : `${capital}.`;
 }
 
-/** Undefined when the body is no JSON: a proxy's error page, or an answer that broke off. */
+/** Undefined when the body is not JSON: a proxy's error page, or an answer that broke off. */
 async function readJson(response: Response): Promise<unknown> {
   try {
     return await response.json();

@@ -21,7 +21,7 @@ export function CancelButton({ cancel }: { cancel: () => Promise<void> }) {
 
   function keep(): void {
     setStep("idle");
-    // The button that had the focus is gone; it returns to where it came from.
+    // The button that had the focus is gone; the focus returns to where it came from.
     requestAnimationFrame(() => opener.current?.focus());
   }
 

@@ -63,16 +63,16 @@ function Elapsed({ job, now }: { job: Job; now: number }) {
   return <span className="job-elapsed">{job.finished_at ? `Took ${words}` : `${words} so far`}</span>;
 }
 
-/** Tells the list what the stream said, then fetches what only the job itself holds (artifact, times). */
+/** Passes the stream's state to the list, then fetches the fields that only the job itself holds (artifact, times). */
 function useStreamedState(jobId: string, log: JobLog, jobs: Jobs): void {
   const { dispatch, refresh } = jobs;
   const { state, stateReason, lastSequence } = log;
   useEffect(() => {
     if (!state) return;
     dispatch({ type: "streamed", jobId, state: state as JobState, reason: stateReason, sequence: lastSequence });
-    // A failure here is the list's to report: its next poll brings the same job.
+    // The list reports a failure here: its next poll brings the same job.
     refresh(jobId).catch(() => undefined);
-    // Without lastSequence, which every line moves: only a new state is a reason to fetch.
+    // lastSequence is left out, because every line changes it: only a new state is a reason to fetch.
   }, [dispatch, refresh, jobId, state, stateReason]);
 }
 

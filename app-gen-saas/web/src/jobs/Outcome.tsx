@@ -8,7 +8,7 @@ import { byteSize } from "../shared/time.ts";
 import { saveDraft } from "./draft.ts";
 import { wordsOf } from "./jobState.ts";
 
-/** What a finished job came to: the download, or why there is none and what to do next. */
+/** The result of a finished job: the download, or why there is no download and what to do next. */
 export function Outcome({ job, log }: { job: Job; log: JobLog }) {
   return job.state === "succeeded" ? <Success job={job} log={log} /> : <Failure job={job} log={log} />;
 }

@@ -15,6 +15,6 @@ export function saveDraft(text: string): void {
     if (text) sessionStorage.setItem(KEY, text);
     else sessionStorage.removeItem(KEY);
   } catch {
-    // As above.
+    // Storage can be forbidden; the draft then lives as long as the form.
   }
 }

@@ -1,4 +1,4 @@
-/** What each job state is called and means, in the user's words. */
+/** The name and the meaning of each job state, in the user's words. */
 
 export type Tone = "waiting" | "active" | "done" | "bad" | "quiet";
 
@@ -13,8 +13,8 @@ const WORDS: Record<string, Words> = {
   queued: { label: "Queued", tone: "waiting", sentence: "Waiting for a free generator." },
   starting: { label: "Starting", tone: "active", sentence: "The generator is starting." },
   running: { label: "Running", tone: "active", sentence: "Your app is being written." },
-  waiting_approval: { label: "Needs approval", tone: "waiting", sentence: "The generator waits for an approval." },
-  waiting_limit: { label: "Paused", tone: "waiting", sentence: "The provider’s limit is reached; it goes on by itself." },
+  waiting_approval: { label: "Needs approval", tone: "waiting", sentence: "The generator is waiting for an approval." },
+  waiting_limit: { label: "Paused", tone: "waiting", sentence: "The provider’s limit is reached; the job continues by itself." },
   publishing: { label: "Publishing", tone: "active", sentence: "Your app is being packed and stored." },
   succeeded: { label: "Ready", tone: "done", sentence: "Your app is ready." },
   failed: { label: "Failed", tone: "bad", sentence: "This app could not be generated." },

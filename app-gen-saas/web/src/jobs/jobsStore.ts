@@ -1,10 +1,10 @@
-/** All jobs the page knows, from whichever answer told it last, as a pure reducer. */
+/** All jobs the page knows, each from the latest answer about it, as a pure reducer. */
 import type { Job, JobState } from "../api/types.ts";
 import { isTerminal } from "./jobState.ts";
 
 export interface JobsState {
   jobs: ReadonlyMap<string, Job>;
-  /** loading: nothing came yet. ready: the list is current. failed: the last call failed; what is held may be old. */
+  /** loading: no answer came yet. ready: the list is current. failed: the last call failed; what is held may be old. */
   status: "loading" | "ready" | "failed";
   /** Why the last call failed, in words for the user. */
   problem: string | null;
@@ -16,7 +16,7 @@ export type JobsAction =
   | { type: "listed"; jobs: readonly Job[]; pageSize: number; older: boolean }
   | { type: "failed"; message: string }
   | { type: "received"; job: Job }
-  /** What a job's stream says, ahead of the next list. */
+  /** A change from a job's stream, ahead of the next list. */
   | { type: "streamed"; jobId: string; state: JobState; reason: string | null; sequence: number };
 
 export const NO_JOBS: JobsState = { jobs: new Map(), status: "loading", problem: null, hasOlder: false };
@@ -61,7 +61,7 @@ function merge(known: ReadonlyMap<string, Job>, incoming: readonly Job[]): Reado
   return merged;
 }
 
-/** An answer that was overtaken on its way must not turn a job back. */
+/** An answer that arrives after a newer one must not set a job back. */
 function isNews(known: Job | undefined, incoming: Job): boolean {
   if (!known) return true;
   if (incoming.last_sequence < known.last_sequence) return false;

@@ -4,7 +4,7 @@ import type { Job } from "../api/types.ts";
 import { isTerminal } from "./jobState.ts";
 import { type JobsAction, type JobsState, newestFirst, NO_JOBS, reduceJobs } from "./jobsStore.ts";
 
-/** The list moves fast only while something in it does. */
+/** The list is polled often only while one of its jobs is active. */
 const ACTIVE_POLL_MS = 2000;
 const IDLE_POLL_MS = 15_000;
 const FAILED_POLL_MS = 4000;

@@ -29,13 +29,13 @@ function words(connection: Connection): string {
     case "waiting":
       return "Connection lost";
     case "offline":
-      return "You are offline; the log goes on when you are back";
+      return "You are offline; the log continues when you are back";
     case "ended":
       return "Complete";
   }
 }
 
-/** Apart from the status text, so that assistive technology is not told every second. */
+/** Separate from the status text, so that assistive technology does not announce it every second. */
 function Countdown({ until }: { until: number }) {
   const now = useNow(500);
   const seconds = Math.max(1, Math.ceil((until - now) / 1000));

@@ -81,7 +81,7 @@ test.each<[Connection, string]>([
   [live, "Live"],
   [{ phase: "reconnecting", attempt: 1 }, "Connection lost, reconnecting…"],
   [{ phase: "waiting", attempt: 2, retryAt: 0 }, "Connection lost"],
-  [{ phase: "offline", attempt: 0 }, "You are offline; the log goes on when you are back"],
+  [{ phase: "offline", attempt: 0 }, "You are offline; the log continues when you are back"],
   [{ phase: "ended", attempt: 0 }, "Complete"],
 ])("the connection %j reads %j", (connection, words) => {
   render(<LogView log={EMPTY_LOG} connection={connection} retry={() => {}} />);

@@ -19,7 +19,7 @@ export function LogView({ log, connection, retry }: Props) {
   const unseen = end.stuck ? 0 : log.lines.filter((line) => line.sequence > seenSequence).length;
 
   function scrolled(): void {
-    // While it sticks, everything is seen; the count starts where the user left the end.
+    // While the view sticks to the end, everything is seen; the count starts where the user left the end.
     if (end.stuck) setSeenSequence(log.lastSequence);
     end.onScroll();
   }

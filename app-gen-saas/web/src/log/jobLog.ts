@@ -1,4 +1,4 @@
-/** What a job's events add up to: the lines of its log, its steps, and what it said at its end. */
+/** A job's events combined: the lines of its log, its steps, and its outcome. */
 import type { JobEvent } from "../stream/event.ts";
 import { byteSize } from "../shared/time.ts";
 import { isTerminal, wordsOf } from "../jobs/jobState.ts";
@@ -24,7 +24,7 @@ export interface JobLog {
   /** The last event taken; a reconnect resumes after it. */
   lastSequence: number;
   lines: LogLine[];
-  /** Lines left out at the top to keep the page quick. */
+  /** Number of lines removed at the top to keep the page fast. */
   droppedLines: number;
   steps: Step[];
   failure: { reason: string; hint: string | null } | null;
@@ -48,7 +48,7 @@ export const EMPTY_LOG: JobLog = {
   ended: false,
 };
 
-/** More than this makes a browser scroll badly; the oldest lines go. */
+/** With more lines than this a browser scrolls badly; the oldest lines are removed. */
 export const MAX_LINES = 4000;
 
 /** Events may arrive twice (a reconnect overlaps); what is not newer than the last one taken is dropped. */
@@ -117,8 +117,8 @@ function takeStep(
   ];
 }
 
-/** `told` is the reason a failed generator gave itself; the job's end repeats it. */
-function lineOf(event: JobEvent, told: string | null): { tone: LineTone; text: string } | null {
+/** `known` is the reason that a failed generator gave; the job's last event repeats it. */
+function lineOf(event: JobEvent, known: string | null): { tone: LineTone; text: string } | null {
   switch (event.type) {
     case "heartbeat":
       return null;
@@ -140,7 +140,7 @@ function lineOf(event: JobEvent, told: string | null): { tone: LineTone; text: s
     case "failed":
       return { tone: "error", text: event.body.reason };
     case "state": {
-      const reason = event.body.reason && event.body.reason !== told ? `: ${event.body.reason}` : "";
+      const reason = event.body.reason && event.body.reason !== known ? `: ${event.body.reason}` : "";
       return { tone: "note", text: `${wordsOf(event.body.state).label}${reason}` };
     }
     case "other":

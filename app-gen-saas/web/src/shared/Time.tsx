@@ -1,6 +1,6 @@
 import { fullTime, relativeTime } from "./time.ts";
 
-/** A moment in humane words, with the exact one for machines and on hover. */
+/** A point in time in everyday words, with the exact time for machines and on hover. */
 export function Time({ time, now }: { time: string; now: number }) {
   return (
     <time dateTime={time} title={fullTime(time)}>

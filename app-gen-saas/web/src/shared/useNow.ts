@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 
-/** The current time, renewed every `intervalMs`; null stands still (nothing on the page is ageing). */
+/** The current time, renewed every `intervalMs`; with null it stays the same (nothing on the page is ageing). */
 export function useNow(intervalMs: number | null): number {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {

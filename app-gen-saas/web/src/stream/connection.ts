@@ -1,5 +1,5 @@
 /**
- * The life of one event stream as a pure state machine; jobStream.ts does what it decides.
+ * The life of one event stream as a pure state machine; jobStream.ts carries out its decisions.
  *
  * A connection that breaks is first retried by the browser itself (with Last-Event-ID); one the
  * browser has given up, because the server answered with an error, is opened anew after a pause.
@@ -14,7 +14,7 @@ export type Connection =
   | { phase: "waiting"; attempt: number; retryAt: number }
   /** The device has no network; nothing is tried until it has. */
   | { phase: "offline"; attempt: number }
-  /** The job's last event is in. */
+  /** The job's last event has arrived. */
   | { phase: "ended"; attempt: 0 };
 
 export type Signal =

@@ -42,7 +42,7 @@ const REQUIRED: Record<(typeof EVENT_TYPES)[number], Record<string, "string" | "
   state: { state: "string" },
 };
 
-/** Null for data that is no event at all. A known type with another body (by reference, newer) becomes "other". */
+/** Null for data that is not an event at all. A known type with another body (by reference, newer) becomes "other". */
 export function parseEvent(data: string): JobEvent | null {
   let value: unknown;
   try {

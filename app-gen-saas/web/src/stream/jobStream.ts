@@ -10,7 +10,7 @@ export interface JobStreamOptions {
   after: number;
   onEvents: (events: JobEvent[]) => void;
   onConnection: (connection: Connection) => void;
-  /** The job's last sequence once it is over, else null: tells a finished stream from a broken one. */
+  /** The job's last sequence once it is over, otherwise null: it distinguishes a finished stream from a broken one. */
   finalSequence: () => number | null;
 }
 
@@ -20,7 +20,7 @@ export interface JobStream {
   close: () => void;
 }
 
-/** A replay arrives as hundreds of events at once; they are handed on in one go. */
+/** A replay arrives as hundreds of events at once; they are passed on together. */
 const FLUSH_MS = 40;
 
 /**

@@ -1,4 +1,4 @@
-//! A child that runs: asked to end, killed where it does not, its output handed over.
+//! A child that runs, and the threads that read what it writes.
 
 use crate::interrupt::Group;
 use crate::report::Report;
@@ -10,13 +10,14 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// A child that was asked to end has this long before it is killed.
+/// How long a child has to end after it was asked to, before it is killed.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 
-/// A grandchild may hold a pipe open for ever: what it says after this is not waited for.
+/// How long the last output of a child that has ended may take. It is bounded because a grandchild
+/// can hold the pipe open for ever.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// A child left running; its whole group ends when this is dropped.
+/// A child that was left running; its whole group ends when this is dropped.
 pub struct Running {
     handle: duct::Handle,
     pub(super) group: Group,
@@ -38,7 +39,7 @@ impl Running {
         }
     }
 
-    /// Shows what it writes, line by line under `label`, and keeps it in the file too.
+    /// Shows what it writes, line by line under `label`, and appends it to the file as well.
     pub(super) fn show(
         &mut self,
         report: &Report,
@@ -53,10 +54,10 @@ impl Running {
         Ok(())
     }
 
-    /// How it ended, or nothing while it runs. What it wrote has been shown by then.
+    /// How it ended, or `None` while it runs. What it wrote has been shown by then.
     ///
     /// # Errors
-    /// The operating system refuses to tell.
+    /// The operating system does not answer.
     pub fn try_wait(&mut self) -> std::io::Result<Option<ExitStatus>> {
         let status = self.handle.try_wait()?.map(|output| output.status);
         if status.is_some() {
@@ -65,14 +66,14 @@ impl Running {
         Ok(status)
     }
 
-    /// Asks the group to end, waits, and kills what is left after ten seconds.
+    /// Asks the group to end, and kills what is left of it after ten seconds.
     pub fn stop(&mut self) {
         self.group.terminate();
         let ended = || !matches!(self.handle.try_wait(), Ok(None));
         wait::within(GRACE, Duration::from_millis(10), ended);
-        // Also where the leader has ended: its children are in the group.
+        // This is also for a leader that has ended, because its children are in the group.
         self.group.kill();
-        // Not for ever: what left the group may still hold its input open.
+        // The bound is for a process that left the group and holds the input open.
         wait::within(GRACE, Duration::from_millis(1), ended);
         self.finish_reading();
     }
@@ -95,7 +96,7 @@ impl Drop for Running {
     }
 }
 
-/// A child that works while we do, shows its progress and answers at its end.
+/// A child that was left running, shows its progress, and answers at its end.
 pub struct Answering {
     running: Running,
     answer: mpsc::Receiver<Vec<u8>>,
@@ -108,7 +109,7 @@ impl Answering {
             running.readers.push(show(stderr, report, label, None));
             std::thread::spawn(move || {
                 let mut bytes = Vec::new();
-                // What came before a broken pipe is what there is to say.
+                // Where the pipe breaks, the answer is what came before.
                 let _ = pipe.read_to_end(&mut bytes);
                 let _ = sender.send(bytes);
             });
@@ -116,10 +117,10 @@ impl Answering {
         Self { running, answer }
     }
 
-    /// Its standard output and how it ended, or nothing while it runs.
+    /// Its standard output and how it ended, or `None` while it runs.
     ///
     /// # Errors
-    /// The operating system refuses to tell.
+    /// The operating system does not answer.
     pub fn try_wait(&mut self) -> std::io::Result<Option<(Vec<u8>, ExitStatus)>> {
         let Some(status) = self.running.try_wait()? else {
             return Ok(None);
@@ -142,14 +143,14 @@ fn show(pipe: PipeReader, report: &Report, label: &str, mut copy: Option<File>) 
             }
             if let Some(file) = &mut copy {
                 line.push(b'\n');
-                // A full disk must not end what is shown.
+                // On a full disk the lines are still shown.
                 let _ = file.write_all(&line);
             }
         }
     })
 }
 
-/// What a child reads.
+/// The standard input of a child.
 #[derive(Debug)]
 pub(super) enum Input {
     Nothing,
@@ -157,14 +158,14 @@ pub(super) enum Input {
     File(File),
 }
 
-/// Which of its outputs a child wrote to.
+/// The stream that a child wrote to.
 #[derive(Clone, Copy)]
 pub(super) enum Stream {
     Stdout = 0,
     Stderr = 1,
 }
 
-/// Hands over what comes out of a pipe, from a thread of its own.
+/// Reads the pipe on a thread of its own and sends what comes.
 pub(super) fn forward(
     mut pipe: PipeReader,
     stream: Stream,

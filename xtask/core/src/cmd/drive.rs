@@ -1,5 +1,5 @@
-//! A command from its start to its end: what it writes is handed over as it comes, and it is
-//! ended where its time is over or we are interrupted.
+//! A run from the start of the child to its end: its output is handed over as it comes, and the
+//! child is ended when its time is over or a signal interrupts the command.
 
 use crate::cmd::Cmd;
 use crate::cmd::child::{Stream, forward};
@@ -9,11 +9,11 @@ use std::process::ExitStatus;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// How long what a child wrote may take to arrive once it has ended.
+/// How long the output of a child may take to arrive after the child has ended.
 const STREAM_GRACE: Duration = Duration::from_secs(5);
 
 impl Cmd {
-    /// As [`Cmd::drive`], line by line; each has its end but the last, which may have none.
+    /// As [`Cmd::drive`], line by line and without the newlines. The last line may not have had one.
     pub(super) fn drive_lines(
         self,
         mut on_line: impl FnMut(Stream, &[u8]) -> anyhow::Result<()>,
@@ -39,7 +39,7 @@ impl Cmd {
         Ok(status)
     }
 
-    /// Runs the child to its end, handing over what it writes as it comes.
+    /// Runs the child to its end and hands over what it writes as it comes.
     pub(super) fn drive(
         mut self,
         mut on_bytes: impl FnMut(Stream, Vec<u8>) -> anyhow::Result<()>,
@@ -61,16 +61,16 @@ impl Cmd {
         let status = 'running: loop {
             if streams_open {
                 match receiver.recv_timeout(Duration::from_millis(20)) {
-                    // And on: a child that never falls silent is bounded too.
+                    // The checks below follow also here: a child that never pauses is bounded.
                     Ok((stream, bytes)) => on_bytes(stream, bytes)?,
                     Err(mpsc::RecvTimeoutError::Timeout) => {}
                     Err(mpsc::RecvTimeoutError::Disconnected) => streams_open = false,
                 }
             }
             if let Some(status) = running.try_wait()? {
-                // Until both streams have ended: under load a reader may lag far behind the
-                // child. Not for ever, because a grandchild may hold a stream open.
-                // What is taken slowly does not count: it has arrived.
+                // Under load a reader may lag far behind the child, so this waits until both
+                // streams have ended. It does not wait for ever, because a grandchild may hold a
+                // stream open; time that `on_bytes` takes does not count.
                 let mut grace = STREAM_GRACE;
                 loop {
                     let asked = Instant::now();
@@ -92,7 +92,7 @@ impl Cmd {
                         asked_to_end = Some(now);
                         why_ended = Some(Failure::new(
                             Code::Failed,
-                            format!("not done after {} s", self.timeout.as_secs()),
+                            format!("it did not end within {} s", self.timeout.as_secs()),
                         ));
                         running.group.terminate();
                     }

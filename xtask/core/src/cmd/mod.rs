@@ -1,8 +1,10 @@
-//! The one wrapper that spawns every process.
+//! The one wrapper that starts every process that a command waits for.
 //!
-//! Each child leads its own process group, has no standard input unless given
-//! one, ends with us (its whole group), and is bounded in time. Environment
-//! values and secret arguments are never printed.
+//! A child leads a process group of its own, and the whole group ends with this process. A run has
+//! a bound, and a signal ends it. Standard input is empty unless the caller gives one. Command
+//! lines are printed, and other users of the machine see them, so a secret goes into an environment
+//! variable or into standard input, which are never printed. The crate `duct` spawns and reaps
+//! the processes; daemons, which outlive a command, are started by `xtask-machine`.
 
 mod child;
 mod drive;
@@ -21,14 +23,14 @@ use std::time::Duration;
 pub use crate::cmd::child::{Answering, Running};
 pub use crate::cmd::start::let_children_carry;
 
-/// How many last lines an error quotes.
+/// How many of the last lines an error quotes.
 const TAIL_LINES: usize = 20;
 
-/// A command line to be run once.
+/// A command line that is run once.
 #[derive(Debug)]
 pub struct Cmd {
     program: OsString,
-    args: Vec<(OsString, bool)>,
+    args: Vec<OsString>,
     folder: Option<PathBuf>,
     env: Vec<(OsString, Option<OsString>)>,
     only_env: Option<Vec<&'static str>>,
@@ -41,19 +43,19 @@ pub struct Cmd {
     copy: Option<PathBuf>,
 }
 
-/// What a finished child left.
+/// What a child wrote, and how it ended.
 #[derive(Debug)]
 pub struct Output {
-    /// Its standard output.
+    /// All that it wrote to standard output.
     pub stdout: Vec<u8>,
-    /// Its standard error.
+    /// All that it wrote to standard error.
     pub stderr: Vec<u8>,
-    /// How it ended.
+    /// Its exit code, or the signal that ended it.
     pub status: ExitStatus,
 }
 
 impl Output {
-    /// Standard output as text, trimmed.
+    /// Standard output as text, without blanks around it.
     #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).trim().to_owned()
@@ -61,7 +63,8 @@ impl Output {
 }
 
 impl Cmd {
-    /// A command with a bound of one minute, null input and our environment.
+    /// A command with a bound of one minute, an empty standard input and the environment of this
+    /// process.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
         Self {
             program: program.as_ref().to_owned(),
@@ -82,7 +85,7 @@ impl Cmd {
     /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
-        self.args.push((arg.as_ref().to_owned(), false));
+        self.args.push(arg.as_ref().to_owned());
         self
     }
 
@@ -90,14 +93,7 @@ impl Cmd {
     #[must_use]
     pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.args
-            .extend(args.into_iter().map(|arg| (arg.as_ref().to_owned(), false)));
-        self
-    }
-
-    /// Adds an argument that is printed as `<hidden>`.
-    #[must_use]
-    pub fn hidden_arg(mut self, arg: impl AsRef<OsStr>) -> Self {
-        self.args.push((arg.as_ref().to_owned(), true));
+            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
@@ -123,7 +119,7 @@ impl Cmd {
         self
     }
 
-    /// Passes on only these variables of our environment (and those set here).
+    /// Passes on only these variables of our environment, and those that the caller sets.
     #[must_use]
     pub fn only_env(mut self, names: &[&'static str]) -> Self {
         self.only_env = Some(names.to_vec());
@@ -137,51 +133,50 @@ impl Cmd {
         self
     }
 
-    /// Gives the file, from where it stands, as standard input.
+    /// Gives the file, from its current position on, as standard input.
     #[must_use]
     pub fn stdin_file(mut self, file: File) -> Self {
         self.stdin = Input::File(file);
         self
     }
 
-    /// Keeps what [`Cmd::spawn`] shows in a file as well, after what that holds.
+    /// Appends what [`Cmd::spawn`] shows to a file as well.
     #[must_use]
     pub fn copy_to(mut self, path: PathBuf) -> Self {
         self.copy = Some(path);
         self
     }
 
-    /// Bounds the run; the group is ended when it is over.
+    /// Sets the bound of the run, after which the group is ended.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Gives it more than ten seconds to end once it was asked to.
+    /// Sets how long it has to end after it was asked to, before it is killed: ten seconds unless
+    /// set.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// For clean-up: only a second interrupt ends this command.
+    /// Lets the command go on after a first signal, for clean-up; a second one ends it.
     #[must_use]
     pub fn survives_interrupt(mut self) -> Self {
         self.survives_interrupt = true;
         self
     }
 
-    /// The command as a person would type it, hidden arguments hidden.
+    /// The command as a person would type it.
     #[must_use]
     pub fn display(&self) -> String {
         let mut line = self.program.to_string_lossy().into_owned();
-        for (arg, hidden) in &self.args {
+        for arg in &self.args {
             line.push(' ');
             let text = arg.to_string_lossy();
-            if *hidden {
-                line.push_str("<hidden>");
-            } else if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c == '\'') {
+            if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c == '\'') {
                 line.push_str(&format!("{text:?}"));
             } else {
                 line.push_str(&text);
@@ -190,10 +185,10 @@ impl Cmd {
         line
     }
 
-    /// Runs it to its end and returns what it wrote, whatever its exit code.
+    /// Runs it to its end and returns what it wrote, whatever its exit code is.
     ///
     /// # Errors
-    /// It cannot be started, ran out of time, or we were interrupted.
+    /// It cannot be started, its time is over, or a signal interrupted it.
     pub fn output(self) -> anyhow::Result<Output> {
         let mut stdout = Vec::new();
         let mut stderr = Vec::new();
@@ -217,7 +212,7 @@ impl Cmd {
     /// Runs it and returns its standard output.
     ///
     /// # Errors
-    /// As [`Cmd::output`], and an exit code other than 0: the error quotes its last lines.
+    /// As [`Cmd::output`]; or its exit code is not 0, and then the error quotes its last lines.
     pub fn read(self) -> anyhow::Result<String> {
         let line = self.display();
         let output = self.output()?;
@@ -239,7 +234,7 @@ impl Cmd {
         ))
     }
 
-    /// Runs it with both its streams shown line by line under `label`.
+    /// Runs it and shows both its streams line by line under `label`.
     ///
     /// # Errors
     /// As [`Cmd::read`].
@@ -263,8 +258,8 @@ impl Cmd {
         if status.success() {
             return Ok(());
         }
-        // Where the lines were shown as they came, quoting them again would only repeat
-        // them; but what is no fault of the sources must not be taken for one.
+        // The lines were shown as they came, so the error does not repeat them. A full disk is
+        // quoted all the same: whoever reads the error must not look for a fault in the sources.
         if report.shows_lines() {
             tail.retain(|text| text.contains(DISK_FULL));
         }
@@ -272,8 +267,8 @@ impl Cmd {
     }
 
     /// Runs it and hands over the lines of its standard output as they come, without their
-    /// end; standard error is shown under `label`. What comes faster than it is taken waits in
-    /// the child, not here.
+    /// newline; standard error is shown under `label`. A child that writes faster than `on_line`
+    /// takes is held up, so that no line is kept in memory here.
     ///
     /// # Errors
     /// As [`Cmd::output`]; an error of `on_line` ends the child.
@@ -295,7 +290,7 @@ impl Cmd {
         })
     }
 
-    /// As [`Cmd::lines`], with those of standard error among them.
+    /// As [`Cmd::lines`], with the lines of standard error among them.
     ///
     /// # Errors
     /// As [`Cmd::lines`].
@@ -306,8 +301,8 @@ impl Cmd {
         self.drive_lines(|_, line| on_line(line))
     }
 
-    /// Gives it the terminal, or whatever else our streams are, and returns how it ended. What
-    /// is typed, Ctrl-C too, is its own.
+    /// Gives it our standard streams, usually the terminal, and returns how it ended. What a
+    /// person types, also Ctrl-C, reaches the program.
     ///
     /// # Errors
     /// It cannot be started or takes too long.
@@ -318,7 +313,7 @@ impl Cmd {
         self.drive(|_, _| Ok(()))
     }
 
-    /// Runs it with our own output streams and returns how it ended.
+    /// Runs it with our output streams and an empty standard input, and returns how it ended.
     ///
     /// # Errors
     /// As [`Cmd::output`].
@@ -327,7 +322,7 @@ impl Cmd {
         self.drive(|_, _| Ok(()))
     }
 
-    /// Starts it with both streams going to `report` and leaves it running.
+    /// Starts it, shows both its streams under `label`, and leaves it running.
     ///
     /// # Errors
     /// It cannot be started, or the file for its copy cannot be opened.
@@ -341,8 +336,8 @@ impl Cmd {
         Ok(running)
     }
 
-    /// Starts it with its standard error going to `report` and leaves it running; its
-    /// standard output is its answer.
+    /// Starts it, shows its standard error under `label`, and leaves it running; its standard
+    /// output is its answer.
     ///
     /// # Errors
     /// It cannot be started.
@@ -358,7 +353,7 @@ fn ended(
 ) -> anyhow::Error {
     let mut message = format!("`{line}` ended with {status}");
     if tail.len() > 0 {
-        message.push_str("; it said:");
+        message.push_str("; it wrote:");
     }
     for text in tail {
         message.push_str("\n    ");

@@ -23,18 +23,18 @@ pub fn let_children_carry(name: &'static str, value: String) {
 }
 
 impl Cmd {
-    /// Starts it; its outputs are pipes unless it inherits ours.
+    /// Starts it in a group of its own, with pipes for its output unless it inherits ours.
     pub(super) fn start(&mut self) -> anyhow::Result<Running> {
         if !self.survives_interrupt || interrupt::insisted() {
             interrupt::check()?;
         }
         let environment = self.environment();
-        // With a variable of its own for `PATH`, a program that is only named is started by a
-        // plain fork, which copies the page tables of our whole memory.
+        // Where `PATH` is set explicitly, as duct does, std starts a program that has no folder in
+        // its name with a fork, which takes the longer the more memory this process uses.
         let path = environment.get(OsStr::new("PATH")).cloned();
         let program = paths::program(&self.program, &path.unwrap_or_default())
             .ok_or_else(|| self.missing())?;
-        let mut expression = duct::cmd(program, self.args.iter().map(|(arg, _)| arg))
+        let mut expression = duct::cmd(program, &self.args)
             .full_env(environment)
             .unchecked();
         if let Some(folder) = &self.folder {

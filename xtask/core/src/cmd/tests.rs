@@ -4,13 +4,13 @@ use std::io::Write as _;
 use std::time::Instant;
 
 #[test]
-fn hidden_arguments_are_not_displayed() {
-    let cmd = Cmd::new("tool").arg("a b").hidden_arg("hunter2");
-    assert_eq!(cmd.display(), "tool \"a b\" <hidden>");
+fn a_command_is_displayed_as_it_is_typed() {
+    let cmd = Cmd::new("tool").args(["plain", "a b", ""]);
+    assert_eq!(cmd.display(), "tool plain \"a b\" \"\"");
 }
 
 #[test]
-fn a_file_is_read_from_where_it_stands() {
+fn a_file_is_read_from_its_current_position() {
     use std::io::{Seek as _, SeekFrom};
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(b"head and tail").unwrap();
@@ -26,7 +26,10 @@ fn a_run_is_bounded_and_its_group_ends() {
         .timeout(Duration::from_millis(200))
         .read()
         .unwrap_err();
-    assert!(format!("{error:#}").contains("not done after"), "{error:#}");
+    assert!(
+        format!("{error:#}").contains("did not end within"),
+        "{error:#}"
+    );
     assert!(started.elapsed() < Duration::from_secs(20));
 }
 
@@ -60,12 +63,15 @@ fn late_output_is_not_lost() {
 }
 
 #[test]
-fn a_child_that_never_falls_silent_is_bounded() {
+fn a_child_that_never_pauses_is_bounded() {
     let error = Cmd::new("yes")
         .timeout(Duration::from_millis(300))
         .output()
         .unwrap_err();
-    assert!(format!("{error:#}").contains("not done after"), "{error:#}");
+    assert!(
+        format!("{error:#}").contains("did not end within"),
+        "{error:#}"
+    );
 }
 
 #[test]
@@ -84,7 +90,7 @@ fn lines_are_handed_over_whole_and_in_order_also_the_last() {
     assert_eq!(lines, ["a1b", "a2b", "a3b", "end"]);
 }
 
-/// A reader may stand still for longer than what a child that has ended is waited for.
+/// The caller may take longer for one line than a child that has ended is waited for.
 #[test]
 fn nothing_is_lost_where_lines_are_taken_slowly() {
     let mut count = 0;

@@ -1,5 +1,5 @@
-//! What a run in GitHub Actions shows besides: groups that fold, annotations, and the
-//! result on the page of the run.
+//! What a run in GitHub Actions shows in addition: groups that fold, annotations, and the result on
+//! the page of the run.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -7,19 +7,19 @@ use std::path::PathBuf;
 /// GitHub drops a summary of more than 1 MiB for all the steps of a job.
 const SUMMARY_LIMIT_BYTES: usize = 64 * 1024;
 
-/// Whether a workflow runs us.
+/// Whether this process runs in a workflow.
 pub(super) fn runs_us() -> bool {
     std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
 }
 
-/// The text as data of a workflow command, which ends at the line's end.
+/// The text in the form that a workflow command takes, which must be one line.
 pub(super) fn escaped(text: &str) -> String {
     text.replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")
 }
 
-/// What ends the group before the next line; groups do not nest.
+/// The line that ends an open group, because groups do not nest.
 pub(super) fn end_of_group(open: bool) -> &'static str {
     if open { "::endgroup::\n" } else { "" }
 }
@@ -29,14 +29,14 @@ pub(super) fn end_of_group(open: bool) -> &'static str {
 pub(super) struct Summary(PathBuf);
 
 impl Summary {
-    /// The summary of the step of a workflow that runs us.
+    /// The summary of the workflow step that runs this process; `None` outside a workflow.
     pub(super) fn of_this_step() -> Option<Self> {
         let path = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty())?;
         runs_us().then(|| Self(path.into()))
     }
 
-    /// Writes the text to `output`, and its beginning to the summary as a block of code. A
-    /// summary that cannot be written fails nothing.
+    /// Writes the text to `output`, and its beginning as a block of code to the summary. An error
+    /// of the summary is ignored.
     pub(super) fn copy_of(
         &self,
         output: &mut dyn Write,
@@ -58,7 +58,7 @@ impl Summary {
     }
 }
 
-/// Passes on all and keeps the beginning.
+/// Passes on everything that is written and keeps the beginning.
 struct Copying<'a> {
     output: &'a mut dyn Write,
     kept: Vec<u8>,
@@ -79,7 +79,7 @@ impl Write for Copying<'_> {
     }
 }
 
-/// A block of code whose fence is longer than any within.
+/// A block of code whose fence is longer than every run of backticks within it.
 fn block(text: &str, cut: bool) -> String {
     let longest = text
         .split(|character| character != '`')
@@ -113,25 +113,25 @@ mod tests {
     }
 
     #[test]
-    fn all_is_passed_on_and_the_summary_is_bounded() {
-        let folder = tempfile::tempdir().expect("folder");
+    fn everything_is_passed_on_and_the_summary_is_bounded() {
+        let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("summary.md");
         let mut output = Vec::new();
         let text = "x".repeat(3 * SUMMARY_LIMIT_BYTES);
         for _ in 0..2 {
             Summary(file.clone())
                 .copy_of(&mut output, |output| output.write_all(text.as_bytes()))
-                .expect("written");
+                .unwrap();
         }
         assert_eq!(output.len(), 2 * text.len());
-        let summary = std::fs::read_to_string(&file).expect("summary");
+        let summary = std::fs::read_to_string(&file).unwrap();
         assert_eq!(summary.matches("```text\n").count(), 2);
         assert!(summary.len() < 2 * SUMMARY_LIMIT_BYTES + 100);
 
-        // A folder is no file.
+        // A folder cannot be written to as a file.
         Summary(folder.path().to_owned())
             .copy_of(&mut output, |output| output.write_all(b"more"))
-            .expect("the result is written all the same");
+            .unwrap();
         assert!(output.ends_with(b"more"));
     }
 }

@@ -1,10 +1,12 @@
-//! What a person sees while a command works (standard error) and what it
-//! returns (standard output: a table, or one JSON object with `--json`).
+//! What a command shows while it works (on standard error) and what it returns (on standard
+//! output: text for people, or with `--json` one JSON object).
 //!
-//! Progress has three forms: text for people, with `--json` one JSON object a line, and in
-//! GitHub Actions groups that fold.
+//! Progress has three forms: text for people, one JSON object on each line with `--json`, and
+//! groups that fold in GitHub Actions. What is worth showing is up to the commands.
 
 mod actions;
+pub mod lines;
+mod table;
 
 use crate::error::Rendered;
 use anyhow::Context as _;
@@ -15,7 +17,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// Progress and results of one command. Cheap to clone.
+pub use crate::report::table::table;
+
+/// Progress and result of one command. It is cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Report {
     json: bool,
@@ -28,22 +32,22 @@ pub struct Report {
 /// How much of the progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
-    /// No progress: nothing but the result, or the error.
+    /// Only the result, or the error.
     Quiet,
-    /// Steps and the output of the tools.
+    /// Also the steps, and the lines that tools write.
     Normal,
-    /// Also each command line.
+    /// Also every command line.
     Verbose,
 }
 
 /// How progress is written.
 #[derive(Debug, Clone)]
 enum Form {
-    /// For people, on a terminal that takes colours or elsewhere.
+    /// Lines for people, with colours where standard error is a terminal.
     Text { colour: bool },
-    /// One JSON object a line.
+    /// One JSON object on each line.
     Events,
-    /// A group for each step, which GitHub folds; whether one is open.
+    /// A group for each step, which GitHub folds. The flag says whether one is open.
     Groups(Arc<AtomicBool>),
 }
 
@@ -63,7 +67,7 @@ impl Form {
 }
 
 impl Report {
-    /// A report that starts its clock now.
+    /// A report whose clock starts now.
     #[must_use]
     pub fn new(json: bool, verbosity: Verbosity) -> Self {
         Self {
@@ -75,25 +79,25 @@ impl Report {
         }
     }
 
-    /// Whether the result is wanted as JSON.
+    /// Whether the command was given `--json`.
     #[must_use]
     pub fn json(&self) -> bool {
         self.json
     }
 
-    /// Whether the lines of the tools reach the terminal.
+    /// Whether the lines that tools write are shown.
     #[must_use]
     pub fn shows_lines(&self) -> bool {
         self.verbosity >= Verbosity::Normal
     }
 
-    /// Seconds since the command began.
+    /// Seconds since the command started.
     #[must_use]
     pub fn elapsed_secs(&self) -> f64 {
         self.started.elapsed().as_secs_f64()
     }
 
-    /// Says what is about to be done.
+    /// Announces the next step of the command.
     pub fn step(&self, text: &str) {
         if self.verbosity < Verbosity::Normal {
             return;
@@ -119,14 +123,14 @@ impl Report {
         match &self.form {
             Form::Text { colour: true } => write(&format!("\x1b[2m{label:>9} |\x1b[0m {text}")),
             Form::Events => self.event("line", text, Some(label)),
-            // The label keeps a tool's line from being a command of the workflow.
+            // Because of the label, GitHub does not read a tool's line as a workflow command.
             Form::Text { colour: false } | Form::Groups(_) => {
                 write(&format!("{label:>9} | {text}"));
             }
         }
     }
 
-    /// Shows a detail that only `--verbose` asks for.
+    /// Shows a detail with `--verbose`.
     pub fn debug(&self, text: &str) {
         if self.verbosity < Verbosity::Verbose {
             return;
@@ -137,17 +141,18 @@ impl Report {
         }
     }
 
-    /// Asks a person at the terminal, also where the command is quiet; the answer stands behind it.
+    /// Shows a question at the terminal, also with `--quiet`. The line does not end, because the
+    /// answer is typed behind it.
     pub(super) fn question(&self, text: &str) {
         let mut stderr = io::stderr().lock();
         let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
     }
 
-    /// Ends the command with what went wrong, also where it is quiet: on standard error, and
-    /// with `--json` as the one object on standard output.
+    /// Shows the error that ended the command, also with `--quiet`: on standard error, and with
+    /// `--json` also as the one object on standard output.
     pub fn error(&self, error: &Rendered) {
         if self.json {
-            // Nobody is left to tell that standard output is closed.
+            // Where standard output is closed, standard error still has the error.
             let _ = writeln!(io::stdout().lock(), "{}", json!({ "error": error }));
         }
         let mut text = error.message.clone();
@@ -168,7 +173,7 @@ impl Report {
         }
     }
 
-    /// Ends the command: the JSON value with `--json`, else the text.
+    /// Writes the result: the value as JSON with `--json`, else the text.
     ///
     /// # Errors
     /// Standard output cannot be written to.
@@ -176,10 +181,10 @@ impl Report {
         self.stream(value, |stdout| writeln!(stdout, "{}", text.trim_end()))
     }
 
-    /// As [`Report::result`], for a text too long to be held.
+    /// As [`Report::result`], for a text that is too long to be built in memory.
     ///
     /// # Errors
-    /// Standard output cannot be written to. A reader that has seen enough is no error.
+    /// Standard output cannot be written to. It is not an error that its reader closed it.
     pub fn stream(
         &self,
         value: &impl serde::Serialize,
@@ -220,7 +225,7 @@ fn write(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Text without control characters, which would act on a terminal or break a line.
+/// The text with its control characters escaped, which would act on a terminal or end a line.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().any(char::is_control) {
@@ -231,70 +236,5 @@ pub fn printable(text: &str) -> Cow<'_, str> {
         Cow::Owned(escaped.collect())
     } else {
         Cow::Borrowed(text)
-    }
-}
-
-/// Longest cell of a table; `--json` has the whole of it.
-const CELL_CHARACTERS: usize = 72;
-
-/// Lays rows out in columns under a heading; the last column is not padded.
-#[must_use]
-pub fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
-    let cells = |row: usize, column: usize| -> String {
-        let cell = if row == 0 {
-            heading[column]
-        } else {
-            rows[row - 1].get(column).map_or("", String::as_str)
-        };
-        if cell.chars().count() <= CELL_CHARACTERS {
-            cell.to_owned()
-        } else {
-            cell.chars()
-                .take(CELL_CHARACTERS - 1)
-                .chain(['…'])
-                .collect()
-        }
-    };
-    let widths: Vec<usize> = (0..heading.len())
-        .map(|column| {
-            (0..=rows.len())
-                .map(|row| cells(row, column).chars().count())
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    let mut text = String::new();
-    for row in 0..=rows.len() {
-        let mut line = String::new();
-        for (column, width) in widths.iter().enumerate() {
-            line.push_str(&format!("{:<width$}  ", cells(row, column)));
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-        if row == 0 {
-            let total = widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
-            text.push_str(&"─".repeat(total));
-            text.push('\n');
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_is_aligned() {
-        let rows = vec![
-            vec!["app".to_owned(), "built".to_owned()],
-            vec!["generator".to_owned(), "present".to_owned()],
-        ];
-        insta::assert_snapshot!(table(&["image", "state"], &rows), @r"
-        image      state
-        ──────────────────
-        app        built
-        generator  present
-        ");
     }
 }

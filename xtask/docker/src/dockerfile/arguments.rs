@@ -1,8 +1,10 @@
-//! The arguments before the first `FROM`, and references with their values filled in.
+//! The arguments before the first `FROM`, and references that use their values.
 
 use crate::dockerfile::lines::Instruction;
+use crate::dockerfile::platform;
+use crate::dockerfile::refusal::Refusal;
+use crate::dockerfile::wanted::Wanted;
 use crate::dockerfile::word::{Raw, Reader, Word};
-use crate::dockerfile::{Refusal, Wanted, platform};
 use std::collections::BTreeMap;
 
 /// Values that a `FROM` can use.
@@ -15,7 +17,7 @@ pub(super) struct Globals {
 }
 
 impl Globals {
-    /// Those that need no `ARG`; build arguments of the same names win.
+    /// Begins with the values that need no `ARG`. Build arguments of the same names win.
     pub(super) fn new(wanted: &Wanted<'_>, last_stage: Option<&str>, escape: char) -> Self {
         let mut values = platform::arguments(wanted.platform, wanted.target.or(last_stage));
         for (name, value) in &mut values {
@@ -30,11 +32,11 @@ impl Globals {
         }
     }
 
-    /// Takes in an `ARG`.
+    /// Adds the variables that an `ARG` declares.
     pub(super) fn declare(&mut self, instruction: &Instruction) -> Result<(), Refusal> {
         let words = words(&instruction.arguments, self.escape);
         if words.is_empty() {
-            return Err(Refusal::of(instruction, &"it needs a name"));
+            return Err(instruction.refusal("it does not name a variable"));
         }
         for word in words {
             let (name, default) = match word.split_once('=') {
@@ -42,7 +44,7 @@ impl Globals {
                 None => (word.as_str(), None),
             };
             if name.is_empty() {
-                return Err(Refusal::of(instruction, &"a name is blank"));
+                return Err(instruction.refusal("the name of a variable is blank"));
             }
             let value = match (self.given.get(name), default) {
                 (Some(given), _) => given.clone(),
@@ -63,11 +65,11 @@ impl Globals {
         };
         reader
             .word(text)
-            .map_err(|error| Refusal::of(instruction, &format!("in `{text}`: {error}")))
+            .map_err(|error| instruction.refusal(format!("in `{text}`: {error}")))
     }
 }
 
-/// Words at white space outside of quotes; quotes and escapes stay.
+/// Splits the text at white space outside of quotes. Quotes and escapes stay.
 fn words(text: &str, escape: char) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();

@@ -1,11 +1,11 @@
-//! From the bytes of a Dockerfile to its instructions: directives, comments,
-//! continued lines, here-documents, flags. What an instruction means is left to others.
+//! Splits the bytes of a Dockerfile into instructions: directives, comments, continued lines,
+//! here-documents and flags. It does not know what an instruction means.
 
-use crate::dockerfile::Refusal;
+use crate::dockerfile::refusal::Refusal;
 use crate::dockerfile::word::{Raw, Reader};
 use std::collections::BTreeMap;
 
-/// BuildKit reads no longer line, its end included.
+/// BuildKit refuses a longer line. The line's end counts.
 const LINE_LIMIT_BYTES: usize = 64 * 1024;
 const DIRECTIVES: [&str; 3] = ["syntax", "escape", "check"];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -34,6 +34,11 @@ impl Instruction {
             .collect()
     }
 
+    /// The error that refuses it.
+    pub(super) fn refusal(&self, message: impl Into<String>) -> Refusal {
+        Refusal::at(self.line, &self.name, message)
+    }
+
     /// The values of `--name=value`.
     pub(super) fn values_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.flags.iter().filter_map(move |flag| {
@@ -43,16 +48,15 @@ impl Instruction {
     }
 }
 
-/// A Dockerfile taken apart.
+/// A Dockerfile split into instructions.
 #[derive(Debug)]
 pub(super) struct File {
     /// What escapes a character, and continues a line.
     pub(super) escape: char,
-    /// In order.
     pub(super) instructions: Vec<Instruction>,
 }
 
-/// Takes a Dockerfile apart.
+/// Splits the bytes of a Dockerfile; refuses what BuildKit's parser refuses.
 pub(super) fn read(bytes: &[u8]) -> Result<File, Refusal> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let mut lines = bytes.split_inclusive(|&byte| byte == b'\n').zip(1..);
@@ -107,7 +111,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<File, Refusal> {
                 };
                 instruction.documents.push('\n');
                 instruction.documents.push_str(text);
-                // Bytes that are no text never equal a name.
+                // Bytes that are not UTF-8 never equal a name.
                 if text == name.text && std::str::from_utf8(raw).is_ok() {
                     ended = true;
                     break;
@@ -117,7 +121,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<File, Refusal> {
                 return Err(Refusal::at(
                     instruction.line,
                     &instruction.name,
-                    format!("the here-document `{}` has no end", name.text),
+                    format!("the here-document `{}` does not end", name.text),
                 ));
             }
         }
@@ -132,7 +136,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<File, Refusal> {
     })
 }
 
-/// The image of a `syntax` directive, which reads the file instead of the engine's own frontend.
+/// The image of a `syntax` directive: a frontend that reads the file in place of the engine's own.
 pub(super) fn syntax(bytes: &[u8]) -> Option<String> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let text = String::from_utf8_lossy(bytes);
@@ -145,7 +149,7 @@ pub(super) fn syntax(bytes: &[u8]) -> Option<String> {
         .and_then(|(_, value)| Some(value.split(' ').next()?.to_owned()))
 }
 
-/// A line without its end. Bytes that are no text cannot be part of a reference.
+/// A line without its end. Bytes that are not UTF-8 are replaced: no reference holds them.
 fn text_of(raw: &[u8], number: usize) -> Result<String, Refusal> {
     if raw.len() > LINE_LIMIT_BYTES {
         return Err(Refusal::at(
@@ -158,7 +162,7 @@ fn text_of(raw: &[u8], number: usize) -> Result<String, Refusal> {
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// The line without its sign of continuation, and whether it had one.
+/// The line without its continuation character, and whether it had one.
 fn continued(line: &str, escape: char) -> (&str, bool) {
     match line.trim_end_matches([' ', '\t']).strip_suffix(escape) {
         // An escaped escape continues nothing.
@@ -187,7 +191,7 @@ impl Directives {
             return Err(Refusal::at(
                 number,
                 &directive.0,
-                "the directive is there twice".to_owned(),
+                "the directive appears twice".to_owned(),
             ));
         }
         self.seen.push(directive.0.clone());
@@ -200,7 +204,7 @@ fn directive(line: &str) -> Option<(String, String)> {
     let (name, value) = line.strip_prefix('#')?.split_once('=')?;
     let name = name.trim().to_ascii_lowercase();
     let value = match value.trim() {
-        // Blanks alone are a value too, if a wrong one.
+        // Blanks alone are a value too, which the caller refuses.
         "" if !value.is_empty() => " ",
         trimmed => trimmed,
     };
@@ -222,7 +226,7 @@ pub(super) fn split(line: &str, number: usize, escape: char) -> Result<Instructi
         return Err(Refusal::at(
             number,
             &name,
-            "a list in brackets may hold strings only".to_owned(),
+            "a list in brackets may hold only strings".to_owned(),
         ));
     }
     Ok(Instruction {
@@ -234,13 +238,13 @@ pub(super) fn split(line: &str, number: usize, escape: char) -> Result<Instructi
     })
 }
 
-/// What BuildKit splits words at; other white space is part of a word.
+/// The characters at which BuildKit splits words. Other white space is part of a word.
 pub(super) const BLANKS: [char; 5] = [' ', '\t', '\u{b}', '\u{c}', '\r'];
 /// Instructions whose arguments may be a JSON list.
 const TAKES_LISTS: [&str; 7] = ["ADD", "CMD", "COPY", "ENTRYPOINT", "RUN", "SHELL", "VOLUME"];
 
-/// Whether the arguments are a JSON list of strings, or one of other things; nothing where
-/// they are no JSON list.
+/// Nothing where the arguments are not a JSON list, an error where the list holds anything but
+/// strings.
 fn json_list(arguments: &str) -> Option<Result<(), ()>> {
     if !arguments.trim_start().starts_with('[') {
         return None;
@@ -313,7 +317,7 @@ fn here_documents(
         values: &nothing,
     };
     let mut names = Vec::new();
-    // A line that is no sequence of words (`it's`) announces none.
+    // A line that cannot be split into words (`it's`) does not announce any.
     for word in reader(Raw::All).words(line).unwrap_or_default() {
         let mark = word.trim_start_matches(|next: char| next.is_ascii_digit());
         let Some(name) = mark.strip_prefix("<<").filter(|name| !name.contains('<')) else {
@@ -325,7 +329,7 @@ fn here_documents(
         };
         let words = reader(Raw::Variables)
             .words(name.trim_start())
-            .map_err(|error| Refusal::of(instruction, &error))?;
+            .map_err(|error| instruction.refusal(error.to_string()))?;
         if let [text] = words.as_slice() {
             names.push(DocumentName {
                 text: text.clone(),

@@ -1,41 +1,36 @@
-//! Which images a Dockerfile builds upon, read as BuildKit's frontend reads it:
-//! what it makes of stages, arguments and quotes decides which base is in the key.
+//! Finds out which images a Dockerfile builds upon. It reads stages, arguments and quotes as
+//! BuildKit's frontend does, since they decide which images a build asks for.
 //!
-//! `lines` takes the file apart, `word` knows quotes and variables, `stages` follows
-//! stages to images (`sources` and `arguments` for it). Only what bears on images is checked; a build finds the rest.
+//! `lines` splits the file, `word` knows quotes and variables, and `stages` follows stages to
+//! images with the help of `sources` and `arguments`. Only what has an influence on images is
+//! checked; a build finds other mistakes.
 
 mod arguments;
 mod lines;
 mod pattern;
 mod platform;
+mod refusal;
 mod sources;
 mod stages;
+mod wanted;
 mod word;
 
 pub use crate::dockerfile::platform::normalised as normalised_platform;
+pub use crate::dockerfile::wanted::Wanted;
+
+use crate::dockerfile::refusal::Refusal;
 use crate::reference::Reference;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use xtask_core::error::{Code, Failure};
 
-/// What a Dockerfile's meaning depends on, besides its text.
-#[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
-    /// Build arguments. They count where an `ARG` before the first `FROM` names them.
-    pub arguments: &'a BTreeMap<String, String>,
-    /// Stage to build; the last one where absent.
-    pub target: Option<&'a str>,
-    /// Platform to build for, as Docker writes it.
-    pub platform: &'a str,
-}
-
-/// References to images outside the Dockerfile that the wanted stage reaches, arguments
-/// resolved, as written otherwise. `file` is how errors name it.
+/// The images outside the Dockerfile that the wanted stage reaches: as written, but with the
+/// values of arguments. Errors call the Dockerfile `file`.
 ///
-/// The image of a `syntax` directive is one of them. What the base images' own `ONBUILD`
-/// triggers name is not: it is not in the file.
+/// The image of a `syntax` directive is one of them. An image that an `ONBUILD` trigger of a base
+/// image names is not, because the file does not hold its name.
 ///
 /// # Errors
-/// What BuildKit refuses, naming file, line and instruction.
+/// BuildKit would refuse the file. The error names file, line and instruction.
 pub fn external_images(
     file: &str,
     bytes: &[u8],
@@ -52,7 +47,7 @@ pub fn external_images(
     Ok(images)
 }
 
-/// The names of the stages, in small letters; none where the file cannot be read.
+/// The names of the stages, in small letters. There are none where the file cannot be read.
 #[must_use]
 pub fn stage_names(bytes: &[u8]) -> BTreeSet<String> {
     let Ok(file) = lines::read(bytes) else {
@@ -79,38 +74,6 @@ fn images(bytes: &[u8], wanted: &Wanted<'_>) -> Result<BTreeSet<String>, Refusal
         images.insert(image);
     }
     Ok(images)
-}
-
-/// What BuildKit would not take.
-#[derive(Debug, thiserror::Error)]
-#[error("{}{message}", .instruction.as_ref().map(|name| format!("{name}: ")).unwrap_or_default())]
-struct Refusal {
-    line: Option<usize>,
-    /// Nothing where it is about the whole file.
-    instruction: Option<String>,
-    message: String,
-}
-
-impl Refusal {
-    fn at(line: usize, instruction: &str, message: impl Into<String>) -> Self {
-        Self {
-            line: Some(line),
-            instruction: Some(instruction.to_owned()),
-            message: message.into(),
-        }
-    }
-
-    fn of(instruction: &lines::Instruction, message: &impl ToString) -> Self {
-        Self::at(instruction.line, &instruction.name, message.to_string())
-    }
-
-    fn whole(message: impl Into<String>) -> Self {
-        Self {
-            line: None,
-            instruction: None,
-            message: message.into(),
-        }
-    }
 }
 
 #[cfg(test)]

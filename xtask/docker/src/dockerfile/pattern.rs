@@ -1,7 +1,11 @@
 //! The patterns of `${NAME#…}`, `${NAME%…}` and `${NAME/…/…}`.
 
-use crate::dockerfile::word::WordError;
 use regex::{NoExpand, Regex};
+
+/// A pattern that BuildKit refuses.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not a pattern")]
+pub(super) struct MalformedPattern(String);
 
 /// The value with the first match replaced, or all.
 pub(super) fn replace(
@@ -9,7 +13,7 @@ pub(super) fn replace(
     pattern: &str,
     replacement: &str,
     all: bool,
-) -> Result<String, WordError> {
+) -> Result<String, MalformedPattern> {
     let expression = expression(pattern, true, false)?;
     Ok(if all {
         // Here, and only here, `$1` in the replacement means something to BuildKit.
@@ -20,8 +24,9 @@ pub(super) fn replace(
     .into_owned())
 }
 
-/// The value without what matches at its begin (`#`) or end (`%`); doubled, without the most.
-pub(super) fn trim(value: &str, pattern: &str, operator: char) -> Result<String, WordError> {
+/// The value without the shortest match at its beginning (`#`) or its end (`%`). Where the
+/// operator is doubled, the longest match is removed.
+pub(super) fn trim(value: &str, pattern: &str, operator: char) -> Result<String, MalformedPattern> {
     let (pattern, greedy) = match pattern.strip_prefix(operator) {
         Some(pattern) => (pattern, true),
         None => (pattern, false),
@@ -37,7 +42,7 @@ pub(super) fn trim(value: &str, pattern: &str, operator: char) -> Result<String,
     Ok(left.chars().rev().collect())
 }
 
-/// The pattern backwards, an escape still before what it escapes.
+/// The pattern backwards, with each escape still before what it escapes.
 fn reversed_pattern(pattern: &str) -> String {
     let mut pieces: Vec<String> = Vec::new();
     let mut characters = pattern.chars();
@@ -52,8 +57,8 @@ fn reversed_pattern(pattern: &str) -> String {
 }
 
 /// A shell pattern (`*`, `?`, escapes) as an expression.
-fn expression(pattern: &str, greedy: bool, anchored: bool) -> Result<Regex, WordError> {
-    let wrong = || WordError::Pattern(pattern.to_owned());
+fn expression(pattern: &str, greedy: bool, anchored: bool) -> Result<Regex, MalformedPattern> {
+    let wrong = || MalformedPattern(pattern.to_owned());
     let mut text = if anchored { "^" } else { "" }.to_owned();
     let mut characters = pattern.chars().peekable();
     while let Some(character) = characters.next() {
@@ -61,7 +66,7 @@ fn expression(pattern: &str, greedy: bool, anchored: bool) -> Result<Regex, Word
             '*' if greedy => text.push_str(".*"),
             '*' => text.push_str(".*?"),
             '?' => text.push('.'),
-            // Escaped for the sake of `${…}`, not for the pattern's.
+            // This backslash belongs to the syntax of `${…}`, not to the pattern.
             '\\' if matches!(characters.peek(), Some('}' | '/')) => {}
             '\\' => match characters.next() {
                 Some(escaped @ ('*' | '?' | '\\')) => text.extend(['\\', escaped]),

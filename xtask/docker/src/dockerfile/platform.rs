@@ -11,7 +11,7 @@ struct Platform {
 }
 
 impl Platform {
-    /// `os/architecture[/variant]`, the names that other tools use included.
+    /// Reads `os/architecture[/variant]`, also with the names that other tools use.
     fn parse(text: &str) -> Self {
         let text = text.to_ascii_lowercase();
         let mut parts = text.split('/');
@@ -47,13 +47,13 @@ impl Platform {
         whole
     }
 
-    /// That of the engine, which is on this machine.
+    /// The platform of the engine, which runs on this machine.
     fn of_this_machine() -> Self {
         Self::parse(&format!("linux/{}", std::env::consts::ARCH))
     }
 }
 
-/// A platform by the one name that BuildKit has for it; nothing where it is no
+/// The one name that BuildKit has for a platform; nothing where the text is not
 /// `os/architecture[/variant]`.
 #[must_use]
 pub fn normalised(text: &str) -> Option<String> {

@@ -1,7 +1,7 @@
 //! What an instruction takes files from: `COPY --from=` and `RUN --mount=…,from=`.
 
-use crate::dockerfile::Refusal;
 use crate::dockerfile::lines::Instruction;
+use crate::dockerfile::refusal::Refusal;
 use crate::dockerfile::word::{Raw, Reader};
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ pub(super) enum Source {
     Number(i64),
     /// A stage or an image.
     Name(String),
-    /// A mount of nothing, which has a place in the list all the same.
+    /// A mount without a source. It takes a place in the list of stages all the same.
     Nothing,
 }
 
 /// The sources of an instruction, in order.
 pub(super) fn of(instruction: &Instruction, escape: char) -> Result<Vec<Source>, Refusal> {
-    let refuse = |message: String| Refusal::of(instruction, &message);
+    let refuse = |message: String| instruction.refusal(message);
     match instruction.name.as_str() {
         "COPY" => {
             let mut values = instruction.values_of("from");
@@ -26,7 +26,7 @@ pub(super) fn of(instruction: &Instruction, escape: char) -> Result<Vec<Source>,
                 return Ok(Vec::new());
             };
             if values.next().is_some() {
-                return Err(refuse("--from is there twice".to_owned()));
+                return Err(refuse("--from appears twice".to_owned()));
             }
             // BuildKit's own test of whether there is anything to expand.
             let values = BTreeMap::new();
@@ -39,12 +39,12 @@ pub(super) fn of(instruction: &Instruction, escape: char) -> Result<Vec<Source>,
                 Ok(word) if word.text == source => {}
                 Ok(_) => {
                     return Err(refuse(format!(
-                        "--from={source} is not expanded: name a stage whose FROM uses the ARG"
+                        "Docker does not expand --from={source}: name a stage whose FROM uses the ARG"
                     )));
                 }
                 Err(error) => return Err(refuse(format!("in `{source}`: {error}"))),
             }
-            // Also with a sign or zeros before it.
+            // BuildKit also takes a number with a sign or with leading zeros.
             Ok(vec![match source.parse() {
                 Ok(number) => Source::Number(number),
                 Err(_) => Source::Name(source.to_owned()),
@@ -54,9 +54,9 @@ pub(super) fn of(instruction: &Instruction, escape: char) -> Result<Vec<Source>,
             .values_of("mount")
             .map(|mount| source_of_mount(mount).map_err(refuse))
             .collect(),
-        // Ignored it would be a base that is no input.
+        // Were it ignored, an image that somebody means to use would be missing from the answer.
         "ADD" if instruction.values_of("from").next().is_some() => {
-            Err(refuse("it has no --from; COPY has".to_owned()))
+            Err(refuse("it does not take --from; COPY does".to_owned()))
         }
         _ => Ok(Vec::new()),
     }
@@ -64,7 +64,7 @@ pub(super) fn of(instruction: &Instruction, escape: char) -> Result<Vec<Source>,
 
 fn source_of_mount(mount: &str) -> Result<Source, String> {
     let mut from = String::new();
-    for field in fields(mount).ok_or_else(|| format!("--mount={mount} is no list of fields"))? {
+    for field in fields(mount).ok_or_else(|| format!("--mount={mount} is not a list of fields"))? {
         let Some((key, value)) = field.split_once('=') else {
             continue;
         };
@@ -72,7 +72,7 @@ fn source_of_mount(mount: &str) -> Result<Source, String> {
             let at = value.find('$');
             if at.is_some_and(|at| at + 1 != value.len()) {
                 return Err(format!(
-                    "from={value} is not expanded: name a stage whose FROM uses the ARG"
+                    "Docker does not expand from={value}: name a stage whose FROM uses the ARG"
                 ));
             }
             value.clone_into(&mut from);
@@ -111,7 +111,7 @@ fn fields(line: &str) -> Option<Vec<String>> {
             let (part, next) = after.split_once('"')?;
             field.push_str(part);
             match next.strip_prefix('"') {
-                // A doubled quote is one.
+                // A doubled quote stands for one quote.
                 Some(next) => {
                     field.push('"');
                     after = next;

@@ -1,18 +1,19 @@
 //! The stages of a Dockerfile, and which images the wanted one reaches.
 //!
 //! BuildKit keeps stages and named images in one list: an image that `COPY --from`
-//! names is put at its end, where a later number can find it. So does this.
+//! names is appended to it, where a later number can find it. This file does the same.
 
 use crate::dockerfile::arguments::Globals;
 use crate::dockerfile::lines;
 use crate::dockerfile::lines::{File, Instruction};
+use crate::dockerfile::refusal::Refusal;
 use crate::dockerfile::sources;
 use crate::dockerfile::sources::Source;
-use crate::dockerfile::{Refusal, Wanted};
+use crate::dockerfile::wanted::Wanted;
 use crate::reference::Reference;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The image of nothing.
+/// The name of the empty image, which no registry has.
 const SCRATCH: &str = "scratch";
 const KNOWN: [&str; 18] = [
     "ADD",
@@ -43,7 +44,7 @@ struct Node {
     base_stage: Option<usize>,
     /// Nodes that its instructions take files from, with the instruction.
     sources: Vec<(usize, Instruction)>,
-    /// Its instruction, for errors.
+    /// The instruction that names it, for errors.
     named_by: Instruction,
     /// Variables in its name that had no value.
     without_value: BTreeSet<String>,
@@ -57,7 +58,7 @@ impl Node {
 
 struct Graph {
     nodes: Vec<Node>,
-    /// Stages by name, in small letters; of two with one name the later.
+    /// Places of stages by name, in small letters. Of two stages with one name it holds the later.
     names: BTreeMap<String, usize>,
     stage_count: usize,
     escape: char,
@@ -81,7 +82,7 @@ pub(super) fn reached(file: &File, wanted: &Wanted<'_>) -> Result<BTreeSet<Strin
         }
     }
     graph.refuse_circles()?;
-    // Those that are not reached must at least be references.
+    // BuildKit checks the names of images that are not reached, too.
     for node in graph.nodes.iter().filter(|node| node.is_image()) {
         check_reference(node)?;
     }
@@ -113,18 +114,18 @@ pub(super) fn reached(file: &File, wanted: &Wanted<'_>) -> Result<BTreeSet<Strin
     Ok(images)
 }
 
-/// A `FROM` with what follows it.
+/// A `FROM` and the instructions that follow it.
 struct Stage<'a> {
     from: &'a Instruction,
     name: Option<String>,
     commands: Vec<&'a Instruction>,
 }
 
-/// The stages in order, instructions checked as far as BuildKit does before it builds.
+/// The stages in order. Instructions are checked as far as BuildKit checks them before it builds.
 fn read(file: &File) -> Result<Vec<Stage<'_>>, Refusal> {
     let mut stages: Vec<Stage<'_>> = Vec::new();
     for instruction in &file.instructions {
-        let refuse = |message: &str| Err(Refusal::of(instruction, &message));
+        let refuse = |message: &str| Err(instruction.refusal(message));
         if !KNOWN.contains(&instruction.name.as_str()) {
             return refuse("there is no such instruction");
         }
@@ -132,11 +133,13 @@ fn read(file: &File) -> Result<Vec<Stage<'_>>, Refusal> {
             let what = instruction.arguments.split_whitespace().next();
             match what.unwrap_or_default().to_ascii_uppercase().as_str() {
                 "" => return refuse("it needs an instruction"),
-                "FROM" | "MAINTAINER" | "ONBUILD" => return refuse("that cannot be a trigger"),
+                "FROM" | "MAINTAINER" | "ONBUILD" => {
+                    return refuse("FROM, MAINTAINER and ONBUILD cannot be triggers");
+                }
                 _ => {}
             }
         }
-        // What it takes from is looked at even in a stage that is not built.
+        // BuildKit checks sources even in a stage that is not built.
         sources::of(instruction, file.escape)?;
         match (instruction.name.as_str(), stages.last_mut()) {
             ("FROM", _) => stages.push(Stage {
@@ -146,7 +149,7 @@ fn read(file: &File) -> Result<Vec<Stage<'_>>, Refusal> {
             }),
             (_, Some(stage)) => stage.commands.push(instruction),
             ("ARG", None) => {}
-            (_, None) => return refuse("only ARG may stand before the first FROM"),
+            (_, None) => return refuse("only ARG may precede the first FROM"),
         }
     }
     if stages.is_empty() {
@@ -163,7 +166,7 @@ pub(super) fn stage_name(from: &Instruction) -> Result<Option<String>, Refusal> 
     let name = match from.words().as_slice() {
         [_] => return Ok(None),
         [_, word, name] if word.eq_ignore_ascii_case("as") => name.to_lowercase(),
-        _ => return Err(Refusal::of(from, &"it takes `IMAGE` or `IMAGE AS NAME`")),
+        _ => return Err(from.refusal("it takes `IMAGE` or `IMAGE AS NAME`")),
     };
     let is_name = name.starts_with(|first: char| first.is_ascii_lowercase())
         && name
@@ -172,10 +175,9 @@ pub(super) fn stage_name(from: &Instruction) -> Result<Option<String>, Refusal> 
     if is_name {
         Ok(Some(name))
     } else {
-        Err(Refusal::of(
-            from,
-            &format!("`{name}` is no name for a stage: letters, digits, `-`, `_`, `.`"),
-        ))
+        Err(from.refusal(format!(
+            "`{name}` is not a name for a stage: it takes a letter, then letters, digits, `-`, `_` and `.`"
+        )))
     }
 }
 
@@ -203,7 +205,7 @@ fn trigger(onbuild: &Instruction) -> Result<Instruction, Refusal> {
             line: onbuild.line,
             ..one.clone()
         }),
-        _ => Err(Refusal::of(onbuild, &"its trigger is no instruction")),
+        _ => Err(onbuild.refusal("its trigger is not an instruction")),
     }
 }
 
@@ -212,9 +214,9 @@ fn check_reference(node: &Node) -> Result<(), Refusal> {
         let mut message = error.to_string();
         if !node.without_value.is_empty() {
             let names: Vec<&str> = node.without_value.iter().map(String::as_str).collect();
-            message.push_str(&format!("; no value for {}", names.join(", ")));
+            message.push_str(&format!("; no value was given for {}", names.join(", ")));
         }
-        Refusal::of(&node.named_by, &message)
+        node.named_by.refusal(message)
     })
 }
 
@@ -230,20 +232,18 @@ impl Graph {
             let words = stage.from.words();
             let base = globals.resolve(stage.from, words[0])?;
             if base.text.is_empty() {
-                return Err(Refusal::of(
-                    stage.from,
-                    &format!("the base name `{}` is blank", words[0]),
-                ));
+                return Err(stage
+                    .from
+                    .refusal(format!("the base name `{}` is blank", words[0])));
             }
             if let Some(platform) = stage.from.values_of("platform").next()
                 && globals.resolve(stage.from, platform)?.text.is_empty()
             {
-                return Err(Refusal::of(
-                    stage.from,
-                    &format!("the platform `{platform}` is blank"),
-                ));
+                return Err(stage
+                    .from
+                    .refusal(format!("the platform `{platform}` is blank")));
             }
-            // Unlike `COPY --from`, this looks for the name as written, and only before.
+            // Unlike for `COPY --from`, BuildKit looks for the name as written, among earlier stages.
             let base_stage = graph.names.get(&base.text).copied();
             if let Some(name) = &stage.name {
                 graph.names.insert(name.clone(), index);
@@ -267,9 +267,7 @@ impl Graph {
                     let node = usize::try_from(number)
                         .ok()
                         .filter(|&node| node < self.nodes.len())
-                        .ok_or_else(|| {
-                            Refusal::of(command, &format!("there is no stage {number}"))
-                        })?;
+                        .ok_or_else(|| command.refusal(format!("there is no stage {number}")))?;
                     self.nodes[index].sources.push((node, command.clone()));
                     continue;
                 }
@@ -294,7 +292,7 @@ impl Graph {
         Ok(())
     }
 
-    /// Takes away, again and again, what needs nothing that is left; a circle stays.
+    /// Removes nodes whose sources are all removed, until only the nodes of a circle are left.
     fn refuse_circles(&self) -> Result<(), Refusal> {
         let mut needs: Vec<usize> = self.nodes.iter().map(|node| node.sources.len()).collect();
         let mut needed_by: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
@@ -318,12 +316,14 @@ impl Graph {
         };
         let sources = &self.nodes[stage].sources;
         match sources.iter().find(|(source, _)| in_circle(*source)) {
-            Some((_, command)) => Err(Refusal::of(command, &"stages take from each other")),
+            Some((_, command)) => {
+                Err(command.refusal("stages take files from each other in a circle"))
+            }
             None => Ok(()),
         }
     }
 
-    /// The node and all that it builds upon or takes from.
+    /// The node and all nodes that it builds upon or takes files from.
     fn reachable(&self, target: usize) -> BTreeSet<usize> {
         let mut reached = BTreeSet::new();
         let mut pending = vec![target];
@@ -337,17 +337,14 @@ impl Graph {
         reached
     }
 
-    /// A stage that is built later has no files yet.
+    /// Refuses a source that is a later stage, whose files do not exist yet.
     fn refuse_later_sources(&self, index: usize) -> Result<(), Refusal> {
         for (source, command) in &self.nodes[index].sources {
             if *source > index && *source < self.stage_count {
-                return Err(Refusal::of(
-                    command,
-                    &format!(
-                        "it takes from a stage that begins later, in line {}",
-                        self.nodes[*source].named_by.line
-                    ),
-                ));
+                return Err(command.refusal(format!(
+                    "it takes files from a stage that begins later, in line {}",
+                    self.nodes[*source].named_by.line
+                )));
             }
         }
         Ok(())

@@ -1,4 +1,5 @@
 use super::*;
+use std::collections::BTreeMap;
 
 const NOTHING: Wanted<'_> = Wanted {
     arguments: &BTreeMap::new(),
@@ -95,17 +96,17 @@ fn errors_name_file_line_and_instruction() {
         ("# only a comment\n", "D: it has no instructions"),
         ("ARG A=1\n", "D: it has no FROM"),
         ("\n\nFORM a", "D:3: FORM: there is no such instruction"),
-        ("RUN x", "D:1: RUN: only ARG may stand before"),
+        ("RUN x", "D:1: RUN: only ARG may precede"),
         ("FROM $A", "D:1: FROM: the base name `$A` is blank"),
         (
             "FROM a:$A",
-            "D:1: FROM: `a:` names no image: its tag is malformed; no value for A",
+            "D:1: FROM: `a:` does not name an image: its tag is malformed; no value was given for A",
         ),
         ("FROM a b", "D:1: FROM: it takes `IMAGE` or"),
-        ("FROM a AS 1a", "D:1: FROM: `1a` is no name for a stage"),
+        ("FROM a AS 1a", "D:1: FROM: `1a` is not a name for a stage"),
         (
             "FROM a\nRUN <<E\nx",
-            "D:2: RUN: the here-document `E` has no end",
+            "D:2: RUN: the here-document `E` does not end",
         ),
         (
             "FROM a\nCOPY --from=1 x y",
@@ -113,14 +114,17 @@ fn errors_name_file_line_and_instruction() {
         ),
         (
             "FROM a\n\nCOPY \\\n# c\n --from=0 x y",
-            "D:3: COPY: stages take from each other",
+            "D:3: COPY: stages take files from each other",
         ),
-        ("FROM a\nADD --from=b x y", "D:2: ADD: it has no --from"),
+        (
+            "FROM a\nADD --from=b x y",
+            "D:2: ADD: it does not take --from",
+        ),
         ("# escape=x\nFROM a", "D:1: escape: `x` is neither"),
         ("# escape=  \nFROM a", "D:1: escape: ` ` is neither"),
         (
             "# escape=`\n# escape=`\nFROM a",
-            "D:2: escape: the directive is there twice",
+            "D:2: escape: the directive appears twice",
         ),
         ("ARG A='\nFROM a", "D:1: ARG: in `A='`"),
     ] {
@@ -138,7 +142,7 @@ fn errors_name_file_line_and_instruction() {
 }
 
 #[test]
-fn bytes_that_are_no_text_do_not_matter_elsewhere() {
+fn bytes_that_are_not_utf8_do_not_matter_elsewhere() {
     let read = |bytes: &[u8]| read_bytes(bytes, &NOTHING);
     assert_eq!(read(b"FROM a # \xff").ok(), None);
     assert_eq!(read(b"# \xff\nFROM a\nLABEL x=\xfe\n").as_deref(), Ok("a"));

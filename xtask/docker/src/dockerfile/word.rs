@@ -1,27 +1,28 @@
 //! Words of a Dockerfile: quotes, escapes and `$` as BuildKit reads them.
 //!
-//! It is a shell's grammar in parts only: what is left out here is left out there.
+//! BuildKit's grammar is a part of a shell's. What this file leaves out, BuildKit leaves out.
 
 use crate::dockerfile::pattern;
+use crate::dockerfile::pattern::MalformedPattern;
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// Why a word cannot be read, as it follows "in `WORD`: ".
+/// Why a word cannot be read, as a text that follows "in `WORD`: ".
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WordError {
     /// A quote or brace is not closed.
     #[error("the {0} is not closed")]
     Unclosed(&'static str),
-    /// `${…}` holds nothing that is known.
-    #[error("`{0}` is no substitution that Docker knows")]
+    /// `${…}` without a name, or with an operator that Docker does not know.
+    #[error("Docker does not know the substitution `{0}`")]
     Substitution(String),
     /// `${NAME?text}` without a value.
     #[error("{0}: {1}")]
     Required(String, String),
     /// The pattern of `#`, `%` or `/`.
-    #[error("`{0}` is no pattern")]
-    Pattern(String),
+    #[error(transparent)]
+    Pattern(#[from] MalformedPattern),
 }
 
 /// How words are read, and the values of variables.
@@ -29,7 +30,6 @@ pub(super) enum WordError {
 pub(super) struct Reader<'a> {
     /// Backslash, unless the file's `escape` directive says otherwise.
     pub(super) escape: char,
-    /// What stays as written.
     pub(super) raw: Raw,
     /// Values by name.
     pub(super) values: &'a BTreeMap<String, String>,
@@ -42,7 +42,7 @@ pub(super) enum Raw {
     Nothing,
     /// Variables without a value.
     Variables,
-    /// Also quotes and escapes.
+    /// Variables without a value, quotes and escapes.
     All,
 }
 
@@ -75,12 +75,12 @@ struct Scanner<'a> {
     reader: &'a Reader<'a>,
     rest: Peekable<Chars<'a>>,
     /// The word being read. One for all depths: a substitution with a word of its own
-    /// discards what stood before it, in BuildKit and so here.
+    /// discards the text before it, as in BuildKit.
     current: String,
     without_value: BTreeSet<String>,
 }
 
-/// Words already ended at one depth.
+/// The words that are complete at one depth.
 #[derive(Default)]
 struct Words {
     ended: Vec<String>,
@@ -101,7 +101,7 @@ impl<'a> Scanner<'a> {
         self.reader.raw != Raw::Nothing
     }
 
-    /// Reads up to `stop`, or to the end where there is none: the text, and its words.
+    /// Reads up to `stop`, or to the end where there is no `stop`. Returns the text and its words.
     fn until(
         &mut self,
         stop: Option<char>,
@@ -282,37 +282,37 @@ impl<'a> Scanner<'a> {
         if operator == '/' {
             return self.replace(&name);
         }
-        // With a colon, an empty value is none.
-        let empty_is_none = operator == ':';
-        let operator = if empty_is_none {
+        // After a colon, an empty value counts as a missing one.
+        let empty_is_missing = operator == ':';
+        let operator = if empty_is_missing {
             self.rest.next().ok_or(WordError::Unclosed("`${`"))?
         } else {
             operator
         };
         let is_trim = matches!(operator, '#' | '%');
-        if !(is_trim && !empty_is_none || matches!(operator, '+' | '-' | '?')) {
-            let colon = if empty_is_none { ":" } else { "" };
+        if !(is_trim && !empty_is_missing || matches!(operator, '+' | '-' | '?')) {
+            let colon = if empty_is_missing { ":" } else { "" };
             return Err(unknown(format!("{colon}{operator}")));
         }
         let (word, _) = self.until(Some('}'), is_trim)?;
         let value = self.value(&name);
         if value.is_none() && self.keeps_variables() {
-            let colon = if empty_is_none { ":" } else { "" };
+            let colon = if empty_is_missing { ":" } else { "" };
             return Ok(format!("${{{name}{colon}{operator}{word}}}"));
         }
-        let given = value.filter(|value| !(empty_is_none && value.is_empty()));
+        let given = value.filter(|value| !(empty_is_missing && value.is_empty()));
         match operator {
             '-' => Ok(given.unwrap_or(word)),
             '+' => Ok(given.map(|_| word).unwrap_or_default()),
             '?' => given.ok_or_else(|| {
                 let message = match word.as_str() {
-                    "" if empty_is_none => "must not be empty".to_owned(),
+                    "" if empty_is_missing => "must not be empty".to_owned(),
                     "" => "must be set".to_owned(),
                     text => text.to_owned(),
                 };
                 WordError::Required(name, message)
             }),
-            _ => pattern::trim(&given.unwrap_or_default(), &word, operator),
+            _ => Ok(pattern::trim(&given.unwrap_or_default(), &word, operator)?),
         }
     }
 
@@ -328,7 +328,7 @@ impl<'a> Scanner<'a> {
                 String::new()
             });
         };
-        pattern::replace(&value, &pattern, &replacement, all)
+        Ok(pattern::replace(&value, &pattern, &replacement, all)?)
     }
 
     fn value(&mut self, name: &str) -> Option<String> {
@@ -339,7 +339,7 @@ impl<'a> Scanner<'a> {
         value
     }
 
-    /// Letters, digits and `_`; only digits where it begins with one; or one special sign.
+    /// Reads letters, digits and `_`; only digits where the first is one; or one special character.
     fn name(&mut self) -> String {
         let mut name = String::new();
         match self.rest.peek() {
@@ -434,17 +434,17 @@ mod tests {
             ("${V:-x", "not closed"),
             ("${V/a", "not closed"),
             ("${V/a/b", "not closed"),
-            ("${}", "no substitution"),
-            ("${{V}}", "no substitution"),
-            ("${V!x}", "no substitution"),
-            ("${V:#x}", "no substitution"),
-            ("${V:}", "no substitution"),
+            ("${}", "does not know"),
+            ("${{V}}", "does not know"),
+            ("${V!x}", "does not know"),
+            ("${V:#x}", "does not know"),
+            ("${V:}", "does not know"),
             ("'a", "not closed"),
             ("\"a", "not closed"),
             ("${NO?}", "NO: must be set"),
             ("${NO?give it}", "NO: give it"),
             ("${EMPTY:?}", "EMPTY: must not be empty"),
-            (r"${V#\a}", "no pattern"),
+            (r"${V#\a}", "not a pattern"),
         ] {
             let error = read(text).expect_err(text);
             assert!(error.contains(part), "{text}: {error}");

@@ -1,6 +1,7 @@
-//! Which file holds the rules of a context, and reading it.
+//! Finds and reads the file that holds the rules of a context.
 
-use crate::ignore::{PatternError, Rules};
+use crate::ignore::error::PatternError;
+use crate::ignore::rules::Rules;
 use anyhow::Context as _;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -11,27 +12,26 @@ use xtask_core::error::{Code, Failure};
 
 const NAME: &str = ".dockerignore";
 /// Docker fails at about 1 MiB of patterns, which is as much as fits into a header
-/// between its client and its engine. Ours need no sending, but memory.
+/// between its client and its engine. Here they are not sent, but they do need memory.
 const LIMIT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// An ignore file as it is on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IgnoreFile {
-    /// Where it is; a link where Docker followed one.
+    /// Where it is. Where Docker follows a link, this is the link.
     pub path: PathBuf,
-    /// Its content.
+    /// The bytes that it holds.
     pub bytes: Vec<u8>,
 }
 
 impl IgnoreFile {
     /// `<Dockerfile>.dockerignore` beside the Dockerfile, even if it is empty, else
-    /// `.dockerignore` of the context, else none.
+    /// `.dockerignore` of the context, else nothing.
     ///
-    /// A name that stands for a directory or a link into nowhere is none, as it is
-    /// for Docker.
+    /// A directory or a link into nowhere of that name counts as missing, as it does for Docker.
     ///
     /// # Errors
-    /// It cannot be read, is no file, or is too large.
+    /// It cannot be read, is not a file, or is too large.
     pub fn of_context(context: &Path, dockerfile: &Path) -> anyhow::Result<Option<Self>> {
         let beside = match dockerfile.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -50,12 +50,12 @@ impl IgnoreFile {
     /// `.dockerignore` of a folder, if it has one.
     ///
     /// # Errors
-    /// It cannot be read, is no file, or is too large.
+    /// It cannot be read, is not a file, or is too large.
     pub fn of_folder(folder: &Path) -> anyhow::Result<Option<Self>> {
         read(folder, Path::new(NAME))
     }
 
-    /// Its patterns.
+    /// Parses its patterns.
     ///
     /// # Errors
     /// One of them is malformed.
@@ -63,7 +63,7 @@ impl IgnoreFile {
         Rules::parse(&self.bytes).map_err(|error| self.refusal(&error))
     }
 
-    /// Names the place of a pattern that Docker does not take either.
+    /// The failure that names the file and the line of a pattern that Docker refuses too.
     #[must_use]
     pub fn refusal(&self, error: &PatternError) -> Failure {
         let path = self.path.display();

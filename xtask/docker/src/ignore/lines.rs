@@ -1,7 +1,6 @@
-//! The lines of an ignore file, as `ignorefile.ReadAll` of `moby/patternmatcher`
-//! hands them on.
+//! Reads the lines of an ignore file as `ignorefile.ReadAll` of `moby/patternmatcher` does.
 
-use crate::ignore::PatternError;
+use crate::ignore::error::PatternError;
 
 /// Where Go's `bufio.Scanner` gives up.
 const LINE_LIMIT_BYTES: usize = 64 * 1024;
@@ -33,14 +32,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Line>, PatternError> {
         let number = index + 1;
         if line.len() >= LINE_LIMIT_BYTES {
             let beginning = String::from_utf8_lossy(&line[..32]);
-            let reason = "Docker reads no line of 64 KiB or more";
+            let reason = "Docker does not read a line of 64 KiB or more";
             return Err(PatternError::new(number, &format!("{beginning}…"), reason));
         }
         let byte_order_mark = if index == 0 { "\u{feff}" } else { "" };
         let line = line
             .strip_prefix(byte_order_mark.as_bytes())
             .unwrap_or(line);
-        // Only in the first column.
+        // A comment begins in the first column.
         if line.starts_with(b"#") {
             continue;
         }
@@ -55,8 +54,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Line>, PatternError> {
     Ok(lines)
 }
 
-/// The patterns travel in a header. Where one of them is not ASCII, all are
-/// encoded; where none is, they go as they are, and control characters cannot.
+/// Docker's client sends the patterns in a header. Where one of them is not ASCII, it encodes all
+/// of them; otherwise it sends them as they are, and a header cannot hold control characters.
 fn check_sendable(lines: &[Line]) -> Result<(), PatternError> {
     if lines.iter().any(|line| !line.pattern.is_ascii()) {
         return Ok(());
@@ -70,7 +69,7 @@ fn check_sendable(lines: &[Line]) -> Result<(), PatternError> {
     }
 }
 
-/// Cleaned, and without the slash that stands for the root of the context.
+/// Cleans a pattern, and removes the slash that means the root of the context.
 fn relative(pattern: &[u8]) -> Vec<u8> {
     if pattern.is_empty() {
         return Vec::new();
@@ -82,7 +81,7 @@ fn relative(pattern: &[u8]) -> Vec<u8> {
     pattern
 }
 
-/// Go's `strings.TrimSpace`: all that Unicode calls white space.
+/// As Go's `strings.TrimSpace`: removes all that Unicode calls white space.
 pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
     if let Some(first) = bytes.utf8_chunks().next() {
         let blank = first.valid().len() - first.valid().trim_start().len();
@@ -97,7 +96,7 @@ pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// Go's `path.Clean`: no empty or `.` elements, `..` resolved where it can be.
+/// As Go's `path.Clean`: removes empty and `.` elements, and resolves `..` where possible.
 pub(super) fn clean(path: &[u8]) -> Vec<u8> {
     // Most patterns are one name, and ignore files can have many lines.
     if !path.contains(&b'/') {

@@ -1,12 +1,11 @@
 //! One pattern, as `moby/patternmatcher` reads and matches it.
 
-use crate::ignore::PatternError;
+use crate::ignore::candidate::{Candidate, decode};
+use crate::ignore::error::PatternError;
+use crate::ignore::expression::Expression;
+use crate::ignore::filepath_match;
 use crate::ignore::lines::{Line, clean, trim};
-use crate::ignore::regexp::Regexp;
-use crate::ignore::syntax;
-use std::cell::OnceCell;
 
-/// One pattern.
 #[derive(Debug)]
 pub(super) struct Pattern {
     /// Without the `!` of an exception.
@@ -19,37 +18,17 @@ pub(super) struct Pattern {
 #[derive(Debug)]
 enum Matcher {
     Exact,
-    /// `a/**`: all that begins with the pattern less its stars.
+    /// `a/**`: all that begins with the pattern minus its stars.
     Prefix,
-    /// `**/a`: all that ends with the pattern less its stars.
+    /// `**/a`: all that ends with the pattern minus its stars.
     Suffix,
-    Regexp(Regexp),
-    /// Docker compiles a pattern when it first tries it, and only then finds this.
+    Expression(Expression),
+    /// What Docker finds when it first tries the pattern, because it compiles it only then.
     Malformed(&'static str),
 }
 
-/// A path against which patterns are tried.
-pub(super) struct Candidate<'path> {
-    pub bytes: &'path [u8],
-    characters: OnceCell<Vec<char>>,
-}
-
-impl<'path> Candidate<'path> {
-    pub(super) fn new(bytes: &'path [u8]) -> Self {
-        Self {
-            bytes,
-            characters: OnceCell::new(),
-        }
-    }
-
-    /// As a regular expression of Go sees it: each byte that is not UTF-8 is U+FFFD.
-    pub(super) fn characters(&self) -> &[char] {
-        self.characters.get_or_init(|| decode(self.bytes).collect())
-    }
-}
-
 impl Pattern {
-    /// Nothing where the line holds none after all.
+    /// Nothing where no pattern is left once the line is cleaned.
     pub(super) fn parse(line: &Line) -> Result<Option<Self>, PatternError> {
         // Docker cleans a second time, and this time the `!` is part of a name:
         // `!../../a` ends up as `a`, and `./!a` as an exception.
@@ -59,13 +38,13 @@ impl Pattern {
         }
         let cleaned = clean(trimmed);
         let (is_exception, text) = match cleaned.strip_prefix(b"!") {
-            Some([]) => return Err(line.error("an exception without a pattern")),
+            Some([]) => return Err(line.error("it is an exception without a pattern")),
             Some(rest) => (true, rest),
             None => (false, cleaned.as_slice()),
         };
-        syntax::check(text).map_err(|reason| line.error(reason))?;
-        // The way to the client, which matches, is JSON: no other bytes survive it.
-        let text: Box<str> = decode(text).collect();
+        filepath_match::check(text).map_err(|reason| line.error(reason))?;
+        // Docker's client, which does the matching, gets the pattern as JSON, which is UTF-8.
+        let text: Box<str> = decode(text).into();
         let matcher = Matcher::of(&text).unwrap_or_else(Matcher::Malformed);
         Ok(Some(Self {
             text,
@@ -80,7 +59,7 @@ impl Pattern {
         self.is_exception
     }
 
-    /// The path itself, not what is above it.
+    /// Whether it matches the path itself, whatever it says about the directories above.
     pub(super) fn matches(&self, path: &Candidate) -> Result<bool, PatternError> {
         let text = self.text.as_bytes();
         Ok(match &self.matcher {
@@ -90,19 +69,19 @@ impl Pattern {
                 let suffix = &text[2..];
                 path.bytes.ends_with(suffix) || suffix.strip_prefix(b"/") == Some(path.bytes)
             }
-            Matcher::Regexp(regexp) => regexp.matches(path),
-            Matcher::Malformed(reason) => {
-                let mark = if self.is_exception { "!" } else { "" };
-                return Err(PatternError::new(
-                    self.line,
-                    &format!("{mark}{}", self.text),
-                    reason,
-                ));
-            }
+            Matcher::Expression(expression) => expression
+                .matches(&path.text)
+                .map_err(|reason| self.error(reason))?,
+            Matcher::Malformed(reason) => return Err(self.error(reason)),
         })
     }
 
-    /// What all paths that an exception without other wildcards can keep begin with.
+    fn error(&self, reason: &str) -> PatternError {
+        let mark = if self.is_exception { "!" } else { "" };
+        PatternError::new(self.line, &format!("{mark}{}", self.text), reason)
+    }
+
+    /// The beginning of all paths that an exception without other wildcards can keep.
     pub(super) fn without_trailing_stars(&self) -> &str {
         let text = self.text.strip_suffix("/**").unwrap_or(&self.text);
         text.strip_suffix("/*").unwrap_or(text)
@@ -110,15 +89,14 @@ impl Pattern {
 }
 
 impl Matcher {
-    /// Docker writes a pattern down as a regular expression and gives it to Go,
-    /// unless it finds on the way that a comparison will do. What it does not think
-    /// of escaping keeps its meaning there: `|`, `{2}`, `\d`, `^`.
+    /// Docker writes a pattern as a regular expression of Go, or finds on the way that a comparison
+    /// of bytes is enough. What it does not escape has its meaning there: `|`, `{2}`, `\d`, `^`.
     fn of(pattern: &str) -> Result<Self, &'static str> {
         enum Kind {
             Exact,
             Prefix,
             Suffix,
-            Regexp,
+            Expression,
         }
         if !pattern.contains(['*', '?', '[', ']', '\\']) {
             return Ok(Self::Exact);
@@ -139,28 +117,28 @@ impl Matcher {
                     kind = match kind {
                         _ if is_first => Kind::Suffix,
                         Kind::Exact if is_last => Kind::Prefix,
-                        _ => Kind::Regexp,
+                        _ => Kind::Expression,
                     };
                 }
                 '*' => {
                     text.push_str("[^/]*");
-                    kind = Kind::Regexp;
+                    kind = Kind::Expression;
                 }
                 '?' => {
                     text.push_str("[^/]");
-                    kind = Kind::Regexp;
+                    kind = Kind::Expression;
                 }
                 '.' | '+' | '(' | ')' | '$' => text.extend(['\\', character]),
                 '\\' => {
                     text.push('\\');
                     if let Some(escaped) = characters.next() {
                         text.push(escaped);
-                        kind = Kind::Regexp;
+                        kind = Kind::Expression;
                     }
                 }
                 '[' | ']' => {
                     text.push(character);
-                    kind = Kind::Regexp;
+                    kind = Kind::Expression;
                 }
                 _ => text.push(character),
             }
@@ -171,15 +149,7 @@ impl Matcher {
             Kind::Exact => Self::Exact,
             Kind::Prefix => Self::Prefix,
             Kind::Suffix => Self::Suffix,
-            Kind::Regexp => Self::Regexp(Regexp::parse(&text)?),
+            Kind::Expression => Self::Expression(Expression::parse(&text)?),
         })
     }
-}
-
-/// Each byte that is not part of UTF-8 becomes U+FFFD, as in Go.
-fn decode(bytes: &[u8]) -> impl Iterator<Item = char> {
-    bytes.utf8_chunks().flat_map(|chunk| {
-        let replaced = chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER);
-        chunk.valid().chars().chain(replaced)
-    })
 }

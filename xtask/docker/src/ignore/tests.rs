@@ -1,9 +1,9 @@
-//! What the comparison with the engine cannot show: errors by name, and bounds of time.
+//! What the comparison with the engine cannot show: the text of errors, and bounds of time.
 
 use super::*;
 use std::time::Duration;
 
-/// What becomes of a path, the directories above it decided first as the walk does.
+/// Decides upon the directories above a path first, as the walk does, and then upon the path.
 fn decide(rules: &Rules, path: &[u8]) -> Result<Matches, PatternError> {
     let mut matches = Matches::default();
     let slashes = path.iter().enumerate().filter(|&(_, &byte)| byte == b'/');
@@ -159,7 +159,7 @@ fn only_where_an_exception_may_hold_is_there_more_to_see() {
     assert!(below("*\n!**/x", "node_modules"));
 }
 
-/// Numbers without a pattern to them (SplitMix64).
+/// Pseudo-random numbers (SplitMix64).
 struct Random(u64);
 
 impl Random {
@@ -193,7 +193,7 @@ fn no_bytes_make_it_panic() {
     assert!(tried > 5_000, "{tried}");
 }
 
-/// Time that this thread has computed, whatever else the machine does.
+/// The time that this thread has computed, whatever else the machine does.
 fn computing_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap()

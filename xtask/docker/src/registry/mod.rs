@@ -1,28 +1,31 @@
-//! A small client of the registry protocol: ask for a manifest, read it, put it
-//! under another tag. Credentials are the engine's own (`docker login`).
+//! A small client of the registry protocol: it asks for a manifest, reads it, puts it
+//! under another tag, deletes it. It uses the credentials that `docker login` has kept.
 
-pub mod credentials;
+mod agent;
+mod authorization;
+mod credentials;
 
+use crate::reference::Reference;
+use crate::registry::agent::agent;
 use anyhow::Context as _;
 use oci_spec::image::{ImageConfiguration, ImageManifest};
-use std::net::IpAddr;
 use std::time::Duration;
 use ureq::Agent;
 use ureq::http::header::AUTHORIZATION;
 use ureq::http::{HeaderMap, Method, Request, StatusCode};
 use xtask_core::digest::digest_bytes;
 use xtask_core::error::{Code, Failure, FailureContext as _};
+use xtask_core::http;
 use xtask_core::interrupt;
 
-/// Media types a tag of ours may have.
+/// Media types that the manifest behind a tag may have.
 const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json, \
     application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json";
 /// Registries refuse larger manifests (ECR: 4 MiB).
 const MANIFEST_LIMIT_BYTES: u64 = 4 * 1024 * 1024;
-const CONNECT_BOUND: Duration = Duration::from_secs(3);
-/// A registry under full load takes its time; one that takes longer hangs.
+/// A registry under full load needs seconds; one that needs more than this hangs.
 const BOUND: Duration = Duration::from_secs(30);
 
 /// One repository of one registry.
@@ -33,6 +36,7 @@ pub struct Repository {
     /// Name within the registry.
     pub name: String,
     agent: Agent,
+    bound: Duration,
     scheme: &'static str,
 }
 
@@ -68,26 +72,21 @@ impl Answer {
 }
 
 impl Repository {
-    /// A repository; loopback registries are spoken to in plain HTTP, as the engine does.
+    /// A repository. Registries on a loopback address are asked in plain HTTP, as the engine does.
     #[must_use]
     pub fn new(registry: &str, name: &str) -> Self {
         Self::bounded(registry, name, BOUND)
     }
 
-    /// A repository of which each question, credentials included, is given up after `bound`.
+    /// A repository whose requests are each given up after `bound`, those for a token too.
     #[must_use]
     pub fn bounded(registry: &str, name: &str, bound: Duration) -> Self {
-        let config = Agent::config_builder()
-            .timeout_connect(Some(CONNECT_BOUND.min(bound)))
-            .timeout_global(Some(bound))
-            .http_status_as_error(false)
-            .user_agent("app-gen-xtask")
-            .build();
         Self {
             registry: registry.to_owned(),
             name: name.to_owned(),
-            agent: config.into(),
-            scheme: if is_loopback(registry) {
+            agent: agent(registry, bound),
+            bound,
+            scheme: if http::is_on_this_machine(registry) {
                 "http"
             } else {
                 "https"
@@ -95,20 +94,20 @@ impl Repository {
         }
     }
 
-    /// Takes `registry/name@digest` apart.
+    /// The repository of an image that is named by digest, and that digest.
     ///
     /// # Errors
-    /// It has another form.
-    pub fn of_reference(reference: &str) -> anyhow::Result<(Self, &str)> {
-        reference
-            .split_once('/')
-            .and_then(|(registry, rest)| Some((registry, rest.split_once('@')?)))
-            .map(|(registry, (name, digest))| (Self::new(registry, name), digest))
-            .ok_or_else(|| {
-                Failure::new(Code::Usage, format!("`{reference}` is no image by digest"))
-                    .hint("REGISTRY/REPOSITORY@sha256:…, as `cargo xtask releases --json` names it")
-                    .into()
-            })
+    /// The reference is malformed, or has no digest.
+    pub fn of_reference(reference: &str) -> anyhow::Result<(Self, String)> {
+        let failure = || {
+            let message = format!("`{reference}` does not name an image by digest");
+            Failure::new(Code::Usage, message)
+                .hint("REGISTRY/REPOSITORY@sha256:…, as `cargo xtask releases --json` names it")
+        };
+        let parsed = Reference::parse(reference).failure(failure)?;
+        let digest = parsed.digest().ok_or_else(failure)?;
+        let repository = Self::new(parsed.registry(), parsed.repository());
+        Ok((repository, digest.to_owned()))
     }
 
     /// `registry/name:tag`.
@@ -123,7 +122,7 @@ impl Repository {
         format!("{}/{}@{digest}", self.registry, self.name)
     }
 
-    /// The digest behind a tag, or nothing where there is no such tag: one HEAD.
+    /// The digest behind a tag, by one HEAD request; nothing where there is no such tag.
     ///
     /// # Errors
     /// The registry does not answer, or refuses.
@@ -193,7 +192,7 @@ impl Repository {
         Ok(())
     }
 
-    /// Removes a manifest with all tags that name it; one that is not there is removed.
+    /// Removes a manifest with all tags that name it. One that is not there is no error.
     ///
     /// # Errors
     /// The registry does not answer, or refuses.
@@ -222,7 +221,7 @@ impl Repository {
         }
     }
 
-    /// Asks without credentials first; a challenge is answered once.
+    /// Sends the request without credentials first, and answers a challenge once.
     fn ask(
         &self,
         method: Method,
@@ -238,7 +237,7 @@ impl Repository {
             .failure(|| {
                 Failure::new(
                     Code::Usage,
-                    format!("{}/{} is no repository", self.registry, self.name),
+                    format!("{}/{} is not a repository", self.registry, self.name),
                 )
             })?;
         let repository = self.clone();
@@ -250,7 +249,7 @@ impl Repository {
             }
             let challenge = answer.header("www-authenticate").unwrap_or_default();
             let authorization =
-                credentials::authorization(&repository.agent, &repository.registry, &challenge)
+                authorization::answer(&repository.registry, &challenge, repository.bound)
                     .with_context(|| format!("{} asks for credentials", request.uri()))?;
             repository.send(&request, Some(&authorization))
         })?
@@ -276,7 +275,7 @@ impl Repository {
                     Code::Service,
                     format!("registry {} does not answer", self.registry),
                 )
-                .hint(if is_loopback(&self.registry) {
+                .hint(if http::is_on_this_machine(&self.registry) {
                     "cargo xtask setup"
                 } else {
                     "cargo xtask preflight"
@@ -307,20 +306,6 @@ impl Repository {
     }
 }
 
-/// Whether the engine treats the registry as one on this machine.
-fn is_loopback(registry: &str) -> bool {
-    let host = match registry.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => host,
-        _ => registry,
-    };
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || address
-            .parse()
-            .is_ok_and(|address: IpAddr| address.is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -343,26 +328,10 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_none_is_said_to_be_none() {
+    fn a_malformed_address_is_refused_by_name() {
         let error = Repository::new("loc alhost", "a")
             .digest_of("latest")
             .unwrap_err();
-        assert_eq!(error.to_string(), "loc alhost/a is no repository");
-    }
-
-    #[test]
-    fn loopback_in_all_its_forms() {
-        for (registry, expected) in [
-            ("localhost", true),
-            ("localhost:5000", true),
-            ("a.localhost:1", true),
-            ("127.0.0.1:5000", true),
-            ("[::1]:5000", true),
-            ("[::1]", true),
-            ("127.example.com", false),
-            ("ghcr.io", false),
-        ] {
-            assert_eq!(is_loopback(registry), expected, "{registry}");
-        }
+        assert_eq!(error.to_string(), "loc alhost/a is not a repository");
     }
 }

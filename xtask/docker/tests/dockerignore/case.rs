@@ -1,4 +1,4 @@
-//! A tree with its ignore files, in memory, on disk and as a text to keep.
+//! A tree with its ignore files: in memory, on disk, and as a text that is kept.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -13,11 +13,10 @@ use xtask_tree::entry;
 /// engine with it, when it tries a pattern again that it could not compile.
 pub(crate) const DOCKERFILE: &[u8] = b"FROM scratch\nCOPY . /xtask-dockerignore/\n";
 
-/// Where the context arrives. By this name the builder's records of these tests are told
-/// from all others.
+/// Where the context arrives. The builder's records of these tests are found by this name.
 pub(crate) const DESTINATION: &str = "xtask-dockerignore";
 
-/// What lies on disk by its path: `context/…` or `outside/…`.
+/// What is on disk, by its path: `context/…` or `outside/…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Case {
     pub(crate) note: String,

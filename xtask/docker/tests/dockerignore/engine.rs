@@ -1,6 +1,8 @@
-//! Cases on disk, and what becomes of them: by our walk and by the real engine.
+//! Puts cases on disk, and sends them through our walk and through the real engine.
 
-use super::case::{self, Case, Tree};
+use crate::case;
+use crate::case::{Case, Tree};
+use crate::walk;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
@@ -46,8 +48,8 @@ impl Outcome {
 /// Cases in fresh folders, which end with it. The builder keeps what it was sent
 /// by the name of the context's folder and trusts size and time, so that every
 /// context has a name that no other ever had. What it keeps of the copies is removed:
-/// thousands of records would slow down every question to the engine. Those of the contexts,
-/// which nothing tells from others', are left to its garbage collection.
+/// thousands of records would slow down every question to the engine. The records of the contexts
+/// look like those of other builds, so they are left to the engine's garbage collection.
 pub(crate) struct Workspace<'cases> {
     root: TempDir,
     cases: &'cases [Case],
@@ -99,9 +101,10 @@ impl<'cases> Workspace<'cases> {
         Outcome::Arrived(tree)
     }
 
-    /// By our walk, as a builder could have it: names that are not UTF-8 it cannot send.
+    /// The outcome of our walk. It counts as a refusal where a name is not UTF-8, which no builder
+    /// can send.
     pub(crate) fn ours(&self, index: usize) -> Outcome {
-        match super::our_walk(&self.context(index), &self.dockerfile(index)) {
+        match walk::tree(&self.context(index), &self.dockerfile(index)) {
             Err(error) => Outcome::Refused(format!("{error:#}")),
             Ok(tree) => {
                 let is_text = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok();
@@ -118,7 +121,7 @@ impl<'cases> Workspace<'cases> {
         }
     }
 
-    /// By a build of its own.
+    /// The engine's outcome, by a build for this case alone.
     pub(crate) fn build(&self, index: usize) -> Outcome {
         let mut command = Command::new("docker");
         command
@@ -136,8 +139,8 @@ impl<'cases> Workspace<'cases> {
         }
     }
 
-    /// Of all cases, ours and the engine's. What we say arrives goes to the builder at
-    /// once, and what we refuse one by one, as does the rest where that fails.
+    /// Our outcome and the engine's for each case. One command builds all cases that we accept; if
+    /// it fails, each of them is built alone, as is each case that we refuse.
     pub(crate) fn outcomes(&self) -> Vec<(Outcome, Outcome)> {
         let ours: Vec<Outcome> = (0..self.cases.len())
             .map(|index| self.ours(index))
@@ -165,7 +168,7 @@ impl<'cases> Workspace<'cases> {
         indices.iter().map(built).collect()
     }
 
-    /// Builds many at once; whether all went well.
+    /// Builds many at once, and returns whether all of them succeeded.
     fn bake(&self, indices: &[usize]) -> bool {
         if indices.is_empty() {
             return true;
@@ -192,11 +195,11 @@ impl<'cases> Workspace<'cases> {
         command
             .args(["buildx", "bake", "--progress=plain", "--file"])
             .arg(&file)
-            // What lies below is open to the builder without a question.
+            // Buildx asks before it reads a folder that is not below this one.
             .current_dir(self.root.path());
         let outcome = run(&mut command);
         if outcome.is_err() {
-            // Of a build that was cut off, something may have arrived.
+            // Something may have arrived from a build that was cut off.
             for index in indices {
                 let _ = std::fs::remove_dir_all(self.output(*index));
             }

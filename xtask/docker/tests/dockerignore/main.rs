@@ -1,10 +1,10 @@
 //! `.dockerignore` against the real engine: trees with ignore files go through
 //! `docker buildx build`, and what arrives is compared with what our walk says.
 //!
-//! The cases below `kept` come first: each was a difference once, or shows a rule.
-//! Then come random trees, `DOCKERIGNORE_TREES` of them from `DOCKERIGNORE_SEED`.
-//! A tree that makes a difference is made smaller for as long as it still does, and
-//! kept. `ci/compare_dockerignore.py` compares thousands.
+//! The cases in `kept` come first: each was a difference once, or shows a rule. Then come
+//! `DOCKERIGNORE_TREES` random trees, made from `DOCKERIGNORE_SEED`. A tree that makes a
+//! difference is made smaller for as long as it still makes one, and is then kept.
+//! `ci/compare_dockerignore.py` compares thousands.
 
 #![expect(
     clippy::disallowed_methods,
@@ -16,42 +16,15 @@ mod case;
 mod engine;
 mod random;
 mod shrink;
+mod walk;
 
-use case::{Case, Tree};
-use engine::{Outcome, Workspace};
-use std::path::Path;
+use crate::case::Case;
+use crate::engine::{Outcome, Workspace};
 
 const TREES: usize = 160;
 const SEED: u64 = 1;
-/// Trees a batch: so many targets the builder works on at once.
+/// The builder works on this many targets at once.
 const BATCH: usize = 32;
-
-/// What our walk says arrives. The one place that knows its interface.
-fn our_walk(context: &Path, dockerfile: &Path) -> anyhow::Result<Tree> {
-    use xtask_docker::ignore::{IgnoreFile, Rules};
-    use xtask_tree::entry::{Entry, Mode};
-    use xtask_tree::stat_cache::StatCache;
-
-    let rules = match IgnoreFile::of_context(context, dockerfile)? {
-        Some(file) => file.rules()?,
-        None => Rules::default(),
-    };
-    let entries = xtask_docker::context::read(context, &rules, &StatCache::none())?;
-    Ok(entries
-        .into_iter()
-        .map(|(path, entry)| {
-            let found = match entry {
-                Entry::Directory => case::Found::Directory,
-                Entry::Symlink { target } => case::Found::Link(case::unescape(&target)),
-                Entry::File { mode, digest } => case::Found::File {
-                    is_executable: mode == Mode::Executable,
-                    sha256: digest.to_string(),
-                },
-            };
-            (case::unescape(&path), found)
-        })
-        .collect())
-}
 
 fn from_environment<T: std::str::FromStr>(name: &str, default: T) -> T {
     match std::env::var(name) {
@@ -63,7 +36,7 @@ fn from_environment<T: std::str::FromStr>(name: &str, default: T) -> T {
     }
 }
 
-/// How the two differ, if they do, each case on its own.
+/// How the walk and the engine differ on this case alone, if they differ.
 fn difference(case: &Case) -> Option<String> {
     let workspace = Workspace::new(std::slice::from_ref(case));
     workspace.build(0).differs_from(&workspace.ours(0))
@@ -89,11 +62,10 @@ fn the_walk_is_dockers() {
             // Twice, and alone: the builder has races of its own.
             if engines.differs_from(&ours).is_some()
                 && difference(&batch[index]).is_some()
-                && let Some(difference) = difference(&batch[index])
+                && let Some(shown) = difference(&batch[index])
             {
-                let mut smallest =
-                    shrink::shrink(&batch[index], |case| crate::difference(case).is_some());
-                smallest.note.clone_from(&difference);
+                let mut smallest = shrink::shrink(&batch[index], |case| difference(case).is_some());
+                smallest.note.clone_from(&shown);
                 let name = smallest.keep();
                 differences.push(format!("{name}:\n{}", smallest.to_json()));
             }
@@ -115,7 +87,7 @@ fn the_walk_is_dockers() {
 }
 
 #[test]
-fn what_is_no_file_directory_or_link() {
+fn sockets_and_pipes_are_refused() {
     let cases = [Case::parse(
         r#"{"note": "", "dockerfile": "outside/Dockerfile", "tree": {"context/a": "file a"}}"#,
     )];
@@ -132,7 +104,7 @@ fn what_is_no_file_directory_or_link() {
         case::Found::File { .. }
     ));
     drop(listener);
-    // It is no input that could be named by its content: we refuse it unless it is ignored.
+    // It has no content that could name it, so we refuse it unless it is ignored.
     let error = workspace.ours(0).refusal().unwrap().to_owned();
     assert!(error.contains("socket"), "{error}");
     std::fs::write(context.join(".dockerignore"), "socket\n").unwrap();

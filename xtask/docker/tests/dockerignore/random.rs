@@ -1,9 +1,9 @@
 //! Random trees, with ignore files whose patterns are made from the names in them.
 
-use super::case::{Case, Node};
+use crate::case::{Case, Node};
 use std::collections::BTreeMap;
 
-/// Numbers without a pattern to them (SplitMix64), the same ones from the same seed.
+/// Pseudo-random numbers (SplitMix64). The same seed gives the same numbers.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -59,7 +59,7 @@ const ODD_NAMES: &[&[u8]] = &[
     b"]",
     b"\x7f",
 ];
-/// The builder sends none of these; where they are ignored, it need not.
+/// The builder cannot send these, and need not where they are ignored.
 const NAMES_NOT_UTF8: &[&[u8]] = &[b"\xff", b"a\xe2\x82", b"\xc3b"];
 
 const WILD: &[&str] = &[
@@ -191,7 +191,7 @@ fn context(random: &mut Random) -> BTreeMap<Vec<u8>, Node> {
     tree
 }
 
-/// Outside, in the context, or further down in it.
+/// A path outside of the context, in it, or further down in it.
 fn dockerfile(random: &mut Random, tree: &BTreeMap<Vec<u8>, Node>) -> Vec<u8> {
     let folders: Vec<&[u8]> = tree
         .iter()
@@ -214,7 +214,7 @@ fn ignore_file(random: &mut Random, paths: &[Vec<u8>]) -> Vec<u8> {
     let mut patterns: Vec<Vec<u8>> = Vec::new();
     for _ in 0..random.below(8) {
         match random.below(10) {
-            // Again, perhaps as an exception: the order of patterns matters.
+            // The same pattern again, perhaps as an exception: the order of patterns matters.
             0..3 if !patterns.is_empty() => {
                 let mut again = patterns[random.below(patterns.len())].clone();
                 if random.percent(30) && !again.starts_with(b"!") {
@@ -222,7 +222,7 @@ fn ignore_file(random: &mut Random, paths: &[Vec<u8>]) -> Vec<u8> {
                 }
                 patterns.push(again);
             }
-            // All of a folder but something.
+            // A folder with an exception below it.
             3 => {
                 let path = &paths[random.below(paths.len())];
                 let folder = path.split(|&byte| byte == b'/').next().unwrap_or(path);
@@ -268,7 +268,7 @@ fn pattern(random: &mut Random, paths: &[Vec<u8>]) -> Vec<u8> {
         let index = random.below(parts.len());
         match random.below(6) {
             0 => parts[index] = random.pick(WILD).into(),
-            1 => parts[index] = one_character_less_plain(random, &parts[index]),
+            1 => parts[index] = with_a_wildcard(random, &parts[index]),
             2 => parts.insert(index, random.pick(WILD).into()),
             3 if random.percent(30) => parts[0]
                 .splice(0..0, random.pick(BEFORE).bytes())
@@ -292,7 +292,7 @@ fn pattern(random: &mut Random, paths: &[Vec<u8>]) -> Vec<u8> {
     }
 }
 
-/// As it must be written to mean itself.
+/// The pattern that matches only this name.
 fn escaped(name: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();
     for &byte in name {
@@ -304,8 +304,8 @@ fn escaped(name: &[u8]) -> Vec<u8> {
     text
 }
 
-/// With a character turned into something that may still match it.
-fn one_character_less_plain(random: &mut Random, part: &[u8]) -> Vec<u8> {
+/// The name with one character replaced by something that may still match it.
+fn with_a_wildcard(random: &mut Random, part: &[u8]) -> Vec<u8> {
     let Ok(text) = std::str::from_utf8(part) else {
         return b"*".to_vec();
     };

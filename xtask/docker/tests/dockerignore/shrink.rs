@@ -1,6 +1,6 @@
-//! Making a case smaller for as long as it still shows its difference.
+//! Makes a case smaller for as long as it still shows its difference.
 
-use super::case::{Case, Node};
+use crate::case::{Case, Node};
 
 /// Each attempt is a build.
 const ATTEMPTS: usize = 300;

@@ -3,9 +3,12 @@
 pub mod pins;
 
 use crate::base::pins::Pins;
+use crate::once::Once;
 use anyhow::{Context as _, ensure};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_core::interrupt;
@@ -66,18 +69,33 @@ impl Source {
     }
 }
 
-/// What each of the references stands for, asked side by side.
-///
-/// # Errors
-/// As [`resolve`], for the first of them.
-pub fn resolve_all<'a>(
-    references: impl IntoIterator<Item = &'a String>,
-    pins: &Pins,
-) -> anyhow::Result<BTreeMap<String, Base>> {
-    side_by_side(references, |reference| resolve(reference, pins))
+/// Answers about base images. Each reference is asked about once, also where several images that
+/// are looked at side by side build upon it.
+#[derive(Debug, Default)]
+pub struct Answers(Mutex<BTreeMap<String, Arc<Once<Base>>>>);
+
+impl Answers {
+    /// What each of the references stands for, asked side by side.
+    ///
+    /// # Errors
+    /// As [`resolve`], for the first of them.
+    pub fn resolve_all<'a>(
+        &self,
+        references: impl IntoIterator<Item = &'a String>,
+        pins: &Pins,
+    ) -> anyhow::Result<BTreeMap<String, Base>> {
+        side_by_side(references, |reference| {
+            self.of(reference).get_or_find(|| resolve(reference, pins))
+        })
         .into_iter()
         .map(|(reference, base)| Ok((reference.clone(), base?)))
         .collect()
+    }
+
+    fn of(&self, reference: &str) -> Arc<Once<Base>> {
+        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(answers.entry(reference.to_owned()).or_default())
+    }
 }
 
 /// The digest that a reference names itself, that it is pinned at, that its registry has for
@@ -93,9 +111,17 @@ pub fn resolve(reference: &str, pins: &Pins) -> anyhow::Result<Base> {
     if let Some(digest) = pins.digest(&parsed) {
         return Ok(Base::new(digest, Source::Pinned));
     }
+    // Asked meanwhile: a registry that cannot be reached takes its time to fail, and so does the
+    // engine to answer. Nobody waits for it where the registry answers.
+    let asked = parsed.clone();
+    let engine = thread::spawn(move || in_engine(&asked));
     match in_registry(&parsed) {
         Ok(digest) => Ok(Base::new(&digest, Source::Registry)),
-        Err(error) => instead_of_registry(&parsed, &error),
+        Err(error) => {
+            interrupt::check()?;
+            let panicked = |_| Err(anyhow::anyhow!("asking the engine panicked"));
+            of_engine(&parsed, &error, engine.join().unwrap_or_else(panicked))
+        }
     }
 }
 
@@ -107,9 +133,17 @@ pub fn instead_of_registry(
     reference: &Reference,
     registry: &anyhow::Error,
 ) -> anyhow::Result<Base> {
-    // The registry did not fail: we were told to stop.
+    // A signal ends the question to the registry too, and is no answer.
     interrupt::check()?;
-    match in_engine(reference) {
+    of_engine(reference, registry, in_engine(reference))
+}
+
+fn of_engine(
+    reference: &Reference,
+    registry: &anyhow::Error,
+    engine: anyhow::Result<String>,
+) -> anyhow::Result<Base> {
+    match engine {
         Ok(digest) => Ok(Base::new(&digest, Source::Engine)),
         Err(engine) => Err(anyhow::anyhow!("{registry:#}; {engine:#}")).failure(|| {
             let hint = match engine.downcast_ref::<ApiError>() {

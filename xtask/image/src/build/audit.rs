@@ -6,9 +6,9 @@
 //! The same for environment that is compiled in. What no tool reports stays unseen: a
 //! build script or macro that reads a file and does not say so.
 
-use crate::key::toolchain;
-use crate::key::toolchain::PASSED_ENVIRONMENT;
-use crate::key::workspace;
+use crate::rust::environment;
+use crate::rust::environment::PASSED_ENVIRONMENT;
+use crate::rust::workspace;
 use anyhow::Context as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -218,7 +218,7 @@ pub fn forget(
 /// those that run during the build (scripts, procedural macros and what they need).
 fn rustc_info_paths(target: &Path, binary: &Path) -> Vec<PathBuf> {
     let of_target = binary.parent().map(Path::to_owned);
-    let of_host = Some(target.join(toolchain::PROFILE));
+    let of_host = Some(target.join(environment::PROFILE));
     let mut paths = Vec::new();
     for layout in [of_target, of_host].into_iter().flatten() {
         let mut folders = vec![layout.join("deps")];
@@ -310,7 +310,7 @@ impl<'a> Auditor<'a> {
         let canonical = |path: &Path| {
             fs::canonicalize(path).with_context(|| format!("failed to find {}", path.display()))
         };
-        let home = toolchain::cargo_home();
+        let home = environment::cargo_home();
         Ok(Self {
             compile,
             root: canonical(compile.root)?,
@@ -381,7 +381,8 @@ impl<'a> Auditor<'a> {
         let Some(folder) = self.member_of(place) else {
             return Ok(Reason::Elsewhere);
         };
-        let excludes = workspace::excludes(&self.root, folder)?;
+        let patterns = workspace::exclude_patterns(&self.root, folder)?;
+        let excludes = workspace::excludes(folder, &patterns)?;
         let excluded = excludes.matched_path_or_any_parents(place, place.is_dir());
         Ok(if excluded.is_ignore() {
             Reason::Excluded

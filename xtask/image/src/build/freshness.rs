@@ -8,7 +8,7 @@
 
 use crate::build::audit;
 use crate::key::inputs::RustInputs;
-use crate::key::toolchain::{PASSED_ENVIRONMENT, PROFILE, TARGET};
+use crate::rust::environment::{PASSED_ENVIRONMENT, PROFILE, TARGET};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -6,10 +6,12 @@ pub mod freshness;
 pub mod plan;
 pub mod prebuild;
 pub mod push;
+pub mod standing;
 
 use crate::build::archive::{Archive, DOCKERFILE_PATH};
-use crate::key;
+pub use crate::build::standing::{Standing, key_of, look, select};
 use crate::key::Key;
+use crate::key::compute::Shared;
 use crate::key::difference;
 use crate::key::explain;
 use crate::key::store::{KeyStore, Reasons};
@@ -21,7 +23,6 @@ use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::lock::Lock;
 use xtask_core::side_by_side::side_by_side;
-use xtask_docker::registry::Repository;
 use xtask_tree::entry::Mode;
 
 /// Sources may be edited while they compile; this often the build starts over.
@@ -59,19 +60,11 @@ pub enum State {
     Built,
 }
 
-/// What is known of an image before anything is done.
-#[derive(Debug)]
-pub struct Standing {
-    /// Its key.
-    pub key: Key,
-    /// Where it belongs.
-    pub repository: Repository,
-    /// What the registry has under the key.
-    pub digest: Option<String>,
-}
-
-/// Brings the images into the registry, side by side. `prepare` makes sure of what a build
-/// needs on this machine; it is called only where something is to be built.
+/// Brings the images into the registry, side by side.
+///
+/// `reach` makes sure that the registry runs; it is not called where the registry says by itself
+/// that it has all images. `prepare` makes sure of what a build needs on this machine; it is called
+/// only where something is to be built.
 ///
 /// # Errors
 /// The first failure in the order of `names`; the others are still awaited.
@@ -79,69 +72,23 @@ pub fn all(
     context: &Context,
     names: &[String],
     registry: &str,
+    reach: impl Fn() -> anyhow::Result<()> + Sync,
     prepare: impl Fn() -> anyhow::Result<()> + Sync,
 ) -> anyhow::Result<Vec<Outcome>> {
-    side_by_side(names, |name| one(context, name, registry, &prepare))
+    let shared = Shared::default();
+    let one = |name: &str| one(context, name, registry, &shared, &reach, &prepare);
+    side_by_side(names, one)
         .into_iter()
         .map(|(_, outcome)| outcome)
         .collect()
-}
-
-/// The images to work on: those named, or all of the manifest.
-///
-/// # Errors
-/// A name is not in the manifest.
-pub fn select(context: &Context, wanted: &[String]) -> anyhow::Result<Vec<String>> {
-    let known: Vec<String> = context.platform.images.keys().cloned().collect();
-    for name in wanted {
-        if !known.contains(name) {
-            return Err(Failure::new(
-                Code::Usage,
-                format!("no image `{name}` in {}", app_gen_infra::MANIFEST_PATH),
-            )
-            .hint(format!("images: {}", known.join(", ")))
-            .into());
-        }
-    }
-    Ok(if wanted.is_empty() {
-        known
-    } else {
-        wanted.to_vec()
-    })
-}
-
-/// The key of an image as the checkout stands now.
-///
-/// # Errors
-/// As [`key::compute`].
-pub fn key_of(context: &Context, name: &str) -> anyhow::Result<Key> {
-    let image = &context.platform.images[name];
-    key::compute(
-        &context.root,
-        &context.cache_folder(),
-        &context.platform,
-        image,
-    )
-}
-
-/// Computes the key of an image and asks for it: one HEAD.
-///
-/// # Errors
-/// As [`key::compute`], or the registry does not answer.
-pub fn look(context: &Context, name: &str, registry: &str) -> anyhow::Result<Standing> {
-    let key = key_of(context, name)?;
-    let repository = Repository::new(registry, &context.platform.images[name].repository);
-    Ok(Standing {
-        digest: repository.digest_of(&key.tag())?,
-        key,
-        repository,
-    })
 }
 
 fn one(
     context: &Context,
     name: &str,
     registry: &str,
+    shared: &Shared,
+    reach: &(impl Fn() -> anyhow::Result<()> + Sync),
     prepare: &(impl Fn() -> anyhow::Result<()> + Sync),
 ) -> anyhow::Result<Outcome> {
     let started = Instant::now();
@@ -150,7 +97,18 @@ fn one(
         mut key,
         repository,
         digest,
-    } = look(context, name, registry)?;
+    } = match standing::guess(context, name, registry, shared) {
+        Ok(standing) => standing,
+        // A registry that cannot be reached is named first.
+        Err(error) => return Err(reach().err().unwrap_or(error)),
+    };
+    let digest = match digest {
+        Some(digest) => Some(digest),
+        None => {
+            reach()?;
+            repository.digest_of(&key.tag())?
+        }
+    };
     let finish = |key: &Key, digest: String, state: State| -> anyhow::Result<Outcome> {
         let store = KeyStore::new(&context.cache_folder(), name);
         let reasons = store.reasons(image, key);

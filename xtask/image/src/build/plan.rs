@@ -1,8 +1,9 @@
 //! What a build would do, found out without doing any of it.
 
-use crate::build;
-use crate::build::Standing;
 use crate::build::prebuild::{Binary, Page};
+use crate::build::standing;
+use crate::build::standing::Standing;
+use crate::key::compute::Shared;
 use crate::key::store::{KeyStore, Reasons};
 use serde::Serialize;
 use std::fmt;
@@ -84,14 +85,15 @@ impl fmt::Display for Step {
 /// # Errors
 /// A key cannot be computed, or the registry does not answer.
 pub fn all(context: &Context, names: &[String], registry: &str) -> anyhow::Result<Vec<Plan>> {
-    side_by_side(names, |name| one(context, name, registry))
+    let shared = Shared::default();
+    side_by_side(names, |name| one(context, name, registry, &shared))
         .into_iter()
         .map(|(_, plan)| plan)
         .collect()
 }
 
-fn one(context: &Context, name: &str, registry: &str) -> anyhow::Result<Plan> {
-    let standing = build::look(context, name, registry)?;
+fn one(context: &Context, name: &str, registry: &str, shared: &Shared) -> anyhow::Result<Plan> {
+    let standing = standing::look_sharing(context, name, registry, shared)?;
     let (state, steps) = match standing.digest {
         Some(_) => (State::Present, Vec::new()),
         None => (State::Build, steps(context, name, &standing)?),
@@ -107,7 +109,7 @@ fn one(context: &Context, name: &str, registry: &str) -> anyhow::Result<Plan> {
     })
 }
 
-/// The steps of [`build::all`] for an image that the registry does not have.
+/// The steps of [`build::all`](crate::build::all) for an image that the registry does not have.
 fn steps(context: &Context, name: &str, standing: &Standing) -> anyhow::Result<Vec<Step>> {
     let image = &context.platform.images[name];
     let inputs = &standing.key.inputs;

@@ -6,7 +6,7 @@
 use crate::build::audit::Compile;
 use crate::build::freshness::Freshness;
 use crate::key::inputs::{NpmInputs, RustInputs};
-use crate::key::toolchain::{PASSED_ENVIRONMENT, PROFILE, TARGET, rust_flags};
+use crate::rust::environment::{PASSED_ENVIRONMENT, PROFILE, TARGET, rust_flags};
 use anyhow::Context as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

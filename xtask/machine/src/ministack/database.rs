@@ -4,11 +4,11 @@
 use crate::aws;
 use crate::images::POSTGRES_IMAGE;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, FailureContext as _, Rendered};
-use xtask_core::interrupt;
+use xtask_core::wait;
 use xtask_docker::engine;
 
 /// The key of the orchestrator's secret that holds the address.
@@ -134,28 +134,17 @@ fn start(context: &Context) -> anyhow::Result<()> {
         .failure(|| {
             Failure::new(Code::Service, "failed to start PostgreSQL").hint("cargo xtask setup")
         })?;
-    let deadline = Instant::now() + READY_TIMEOUT;
-    loop {
+    let look = || {
         let ready = Cmd::new("docker")
             .args(["exec", &name, "pg_isready", "--quiet"])
             .args(["--username", "app", "--host", "127.0.0.1"])
             .output()?;
-        if ready.status.success() {
-            return Ok(());
-        }
-        if Instant::now() >= deadline {
-            return Err(Failure::new(
-                Code::Service,
-                format!(
-                    "PostgreSQL did not answer within {} s",
-                    READY_TIMEOUT.as_secs()
-                ),
-            )
+        Ok(ready.status.success())
+    };
+    wait::until(READY_TIMEOUT, Duration::from_millis(100), look, |late| {
+        Failure::new(Code::Service, format!("PostgreSQL did not answer {late}"))
             .hint(format!("docker logs {name}"))
-            .into());
-        }
-        interrupt::sleep(Duration::from_millis(100))?;
-    }
+    })
 }
 
 /// How the container is, in the engine's word; nothing where there is none.

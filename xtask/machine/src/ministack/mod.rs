@@ -109,6 +109,17 @@ pub fn require(context: &Context) -> anyhow::Result<()> {
     crate::require(context, &[crate::Part::Cloud])
 }
 
+/// Makes sure that the cloud of the environment can be asked: the local one runs, AWS always does.
+///
+/// # Errors
+/// See [`crate::require`].
+pub fn require_if_local(context: &Context) -> anyhow::Result<()> {
+    match context.is_local() {
+        true => require(context),
+        false => Ok(()),
+    }
+}
+
 /// Whether one that we started answers.
 #[must_use]
 pub fn answers(context: &Context) -> bool {

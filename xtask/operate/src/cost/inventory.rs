@@ -1,20 +1,20 @@
-//! What there is in an environment and costs something.
+//! The resources of an environment that cost something.
 
 use app_gen_infra::{Platform, Size};
 
-/// How many of each.
+/// How many resources of each type there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Inventory {
     pub(super) load_balancers: u32,
-    /// One in each zone.
+    /// One address in each zone.
     pub(super) load_balancer_addresses: u32,
     pub(super) tasks: Vec<Tasks>,
-    /// Secrets stand in no template: `cargo xtask secrets set` makes them.
+    /// No template contains secrets, because `cargo xtask secrets set` creates them.
     pub(super) secrets: u32,
     pub(super) log_groups: u32,
     pub(super) repositories: u32,
     pub(super) buckets: u32,
-    /// Metrics that alarms watch; one that calculates watches several.
+    /// Metrics that alarms watch. An alarm that calculates watches several.
     pub(super) alarm_metrics: u32,
     /// Metrics made from log lines.
     pub(super) log_metrics: u32,
@@ -24,9 +24,10 @@ pub(super) struct Inventory {
 /// Fargate tasks of one definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tasks {
-    /// As the manifest calls the service or task.
+    /// Name of the service or kind of task in the manifest.
     pub(super) name: String,
-    /// Tasks at a time; of one that runs once per job, the hours count them all.
+    /// Tasks that run at the same time. For tasks that run once per job, the hours are those of all
+    /// of them.
     pub(super) count: u32,
     pub(super) run_once: bool,
     pub(super) cpu_units: u32,
@@ -36,8 +37,8 @@ pub(super) struct Tasks {
 }
 
 impl Inventory {
-    /// What the CDK app is known to make on AWS from the manifest; a test holds it against
-    /// what it really makes.
+    /// What the CDK app is known to create on AWS from the manifest. A test compares it with what
+    /// the app really creates.
     pub(super) fn known(platform: &Platform, environment: &str) -> Self {
         let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         let tasks = |name: &str, size: &Size, run_once| Tasks {
@@ -47,7 +48,7 @@ impl Inventory {
             cpu_units: size.cpu_units,
             memory_mib: size.memory_mib,
             extra_disk_gb: 0,
-            // Public subnets without a NAT gateway: each task has an address of its own.
+            // The subnets are public and have no NAT gateway, so each task has an address.
             public_address: true,
         };
         let services = platform.services.iter();
@@ -69,7 +70,7 @@ impl Inventory {
         }
     }
 
-    /// All that the manifest names: one that is not required now may be there.
+    /// All secrets of the manifest, because one that is not required now may exist.
     pub(super) fn secrets(platform: &Platform) -> u32 {
         u32::try_from(platform.secrets.len()).unwrap_or(u32::MAX)
     }

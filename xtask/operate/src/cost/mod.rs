@@ -1,10 +1,10 @@
-//! What a month of an environment costs: what there is (by the manifest, or counted in
-//! synthesised templates), for the hours and amounts that the manifest foresees, at the
-//! prices of `prices.toml`.
+//! What a month of an environment costs. The parts come from the manifest, or are counted in
+//! synthesised templates; the hours and amounts come from the manifest, the prices from
+//! `prices.toml`.
 //!
-//! An upper bound in what it counts: no free allowance, no discount, no Spot. Left out is
-//! what stays below a cent at such sizes: single requests to S3, Secrets Manager and
-//! CloudWatch, mails, traffic between zones.
+//! The result is an upper bound of what it counts, because free allowances, discounts and Spot are
+//! left out. It does not count what costs less than a cent at such sizes: single requests to S3,
+//! Secrets Manager and CloudWatch, mails, and traffic between zones.
 
 mod inventory;
 mod templates;
@@ -20,51 +20,51 @@ use serde::Serialize;
 use std::path::Path;
 use xtask_core::error::{Code, Failure, FailureContext as _};
 
-/// How many lines the refusal names.
+/// How many of the most expensive lines the refusal names.
 const LARGEST_SHOWN: usize = 3;
-/// Days of the month that the storage of logs is counted for.
+/// Days of the month for which the storage of logs is counted.
 const DAYS_PER_MONTH: f64 = 30.0;
 
 /// The cost of a month.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Month {
-    /// The environment.
+    /// Name of the environment.
     pub environment: String,
     /// Month in which the oldest of the prices was last compared with its source.
     pub prices_as_of: String,
-    /// Each part; none where the environment runs on this machine.
+    /// The parts that cost something; none if the environment runs on this machine.
     pub lines: Vec<Line>,
     /// The sum of the lines.
     pub total_usd: f64,
-    /// What the month may cost; nothing where the environment has no ceiling.
+    /// What the month may cost; `None` if the environment has no ceiling.
     pub ceiling_usd: Option<u32>,
-    /// The ceiling less the total; negative where it is broken.
+    /// The ceiling minus the total. It is negative if the month costs more than its ceiling.
     pub left_usd: Option<f64>,
 }
 
 /// One part of a month's cost.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Line {
-    /// What it is.
+    /// Name of the part.
     pub part: String,
-    /// How much of it.
+    /// How many units of it there are.
     pub quantity: f64,
-    /// What is counted.
+    /// The unit.
     pub unit: &'static str,
-    /// Hours of the month that it is there, where its price is one of hours.
+    /// For how many hours of the month it is there, if it is priced by the hour.
     pub hours: Option<u32>,
-    /// US dollars for one unit, of an hour where there are hours, else of a month.
+    /// US dollars for one unit: for an hour if it is priced by the hour, or else for a month.
     pub unit_price_usd: f64,
-    /// US dollars, in whole cents, so that the lines add up to the total.
+    /// US dollars, rounded to cents, so that the lines add up to the total.
     pub usd: f64,
 }
 
-/// What a month of the environment costs. `templates` is the folder of a synthesis (a cloud
-/// assembly); without it, what the CDK app is known to make is counted.
+/// Prices a month of the environment. `templates` is a cloud assembly, whose resources are counted;
+/// without it, those are counted that the CDK app is known to create.
 ///
 /// # Errors
-/// There is no such environment; prices are of another region; the synthesis is of another environment, cannot be read, or
-/// has a resource whose price is not known.
+/// The environment does not exist, the prices are of another region, or the assembly is of another
+/// environment, cannot be read, or has a resource whose price is not known.
 pub fn month(
     platform: &Platform,
     environment: &str,
@@ -78,7 +78,7 @@ pub fn month(
         return Err(Failure::new(
             Code::Manifest,
             format!(
-                "{PRICES_PATH} has the prices of {}, and {MANIFEST_PATH} says {}",
+                "{PRICES_PATH} has the prices of region {}, but {MANIFEST_PATH} names region {}",
                 prices.region, platform.region
             ),
         )
@@ -90,7 +90,7 @@ pub fn month(
         .get(environment)
         .with_context(|| format!("no environment `{environment}` in the manifest"))?;
     let inventory = match templates {
-        // All of it runs on this machine.
+        // Everything runs on this machine.
         _ if settings.account.is_none() => Inventory::default(),
         Some(folder) => templates::count(folder, platform, environment)?,
         None => Inventory::known(platform, environment),
@@ -98,11 +98,11 @@ pub fn month(
     Ok(price(environment, settings, &inventory, &prices))
 }
 
-/// Refuses a month that breaks its ceiling.
+/// Refuses a month that costs more than its ceiling.
 ///
 /// # Errors
-/// [`Code::Manifest`], because sizes, hours and ceiling all stand there; it names the
-/// largest lines.
+/// [`Code::Manifest`], because the manifest sets sizes, hours and the ceiling. The message names
+/// the most expensive lines.
 pub fn check(month: &Month) -> Result<(), Failure> {
     let (Some(ceiling), Some(left)) = (month.ceiling_usd, month.left_usd) else {
         return Ok(());
@@ -121,7 +121,7 @@ pub fn check(month: &Month) -> Result<(), Failure> {
     Err(Failure::new(
         Code::Manifest,
         format!(
-            "a month of {environment} costs {:.2} $, over its ceiling of {ceiling} $ \
+            "a month of {environment} costs {:.2} $, more than its ceiling of {ceiling} $ \
              (`environments.{environment}.budget_usd_per_month` in {MANIFEST_PATH}); \
              most of it: {}",
             month.total_usd,
@@ -182,13 +182,14 @@ fn lines(settings: &Environment, inventory: &Inventory, prices: &Prices) -> Vec<
     for tasks in &inventory.tasks {
         lines.extend(task_lines(tasks, usage, prices));
     }
-    // What all these things hold and move is foreseen as a whole, not for each of them.
+    // The manifest foresees these amounts for all resources of a type together.
     let amount = |of: u32, gb: u32| if of == 0 { 0.0 } else { f64::from(gb) };
     let log_gb = amount(inventory.log_groups, usage.log_gb);
     let kept_months = f64::from(settings.log_retention_days) / DAYS_PER_MONTH;
     let traffic_gb = amount(inventory.load_balancers, usage.traffic_gb);
     lines.extend([
-        // A unit carries 1 GB in an hour; there are never enough requests to count otherwise.
+        // A capacity unit carries 1 GB in an hour. There are never enough requests to need more
+        // units.
         monthly(
             "load balancer's work",
             traffic_gb,
@@ -306,7 +307,7 @@ fn line(
     }
 }
 
-/// Whole cents.
+/// In whole cents.
 fn cents(usd: f64) -> f64 {
     (usd * 100.0).round()
 }

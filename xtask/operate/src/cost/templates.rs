@@ -1,5 +1,5 @@
-//! Counts what synthesised templates make. A resource type that is not known here is an
-//! error: what is new must be given a price, or the reason why it has none.
+//! Counts the resources in synthesised templates. A resource type that is not known here is an
+//! error: it must get a price, or a reason why it is free.
 
 use crate::cost::inventory::{Inventory, Tasks};
 use anyhow::Context as _;
@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use xtask_core::error::{Code, Failure};
 
-/// GB of disk that every Fargate task has for nothing.
+/// GB of disk that are free for every Fargate task.
 const INCLUDED_DISK_GB: u32 = 20;
 
-/// Types that cost nothing by themselves, and why.
+/// Resource types that cost nothing, and why.
 pub(super) const FREE: [(&str, &str); 22] = [
     ("AWS::Budgets::Budget", "without actions budgets are free"),
     (
@@ -55,7 +55,7 @@ pub(super) const FREE: [(&str, &str); 22] = [
     ("AWS::SNS::TopicPolicy", "a setting"),
 ];
 
-/// `manifest.json` of a cloud assembly, as far as it is used.
+/// The part of `manifest.json` of a cloud assembly that is used.
 #[derive(Deserialize)]
 struct Assembly {
     artifacts: BTreeMap<String, Artifact>,
@@ -83,11 +83,11 @@ struct Resource {
     properties: Value,
 }
 
-/// Counts the stacks of the cloud assembly in `folder`.
+/// Counts the resources of the cloud assembly in `folder`.
 ///
 /// # Errors
-/// It cannot be read, has stacks of another environment, or makes something whose price
-/// or number is not known.
+/// It cannot be read, has stacks of another environment, or has a resource whose price or number is
+/// not known.
 pub(super) fn count(
     folder: &Path,
     platform: &Platform,
@@ -107,12 +107,12 @@ pub(super) fn count(
         if !stack.ends_with(&format!("-{environment}")) {
             return Err(unusable(
                 folder,
-                &format!("stack {stack} is not of {environment}"),
+                &format!("stack {stack} does not belong to {environment}"),
             ));
         }
         let file = artifact.properties["templateFile"]
             .as_str()
-            .ok_or_else(|| unusable(folder, &format!("stack {stack} names no template")))?;
+            .ok_or_else(|| unusable(folder, &format!("stack {stack} does not name a template")))?;
         let template: Template = read(&folder.join(file))?;
         count_stack(stack, &template, platform, &mut inventory)?;
         seen += 1;
@@ -120,7 +120,7 @@ pub(super) fn count(
     if seen == 0 {
         return Err(unusable(folder, "it has no stacks"));
     }
-    // As the manifest's inventory lists them, in whatever stacks they stand.
+    // In the order of the inventory of the manifest, whatever stacks they are in.
     inventory
         .tasks
         .sort_by_key(|tasks| (tasks.run_once, tasks.name.clone()));
@@ -136,9 +136,12 @@ fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
 fn unusable(folder: &Path, why: &str) -> anyhow::Error {
     Failure::new(
         Code::Usage,
-        format!("{} is no synthesis to price: {why}", folder.display()),
+        format!(
+            "{} is not a cloud assembly that can be priced: {why}",
+            folder.display()
+        ),
     )
-    .hint("name the output folder of a `cdk synth` of the environment")
+    .hint("name the output folder of `cdk synth` for the environment")
     .into()
 }
 
@@ -160,7 +163,7 @@ fn count_stack(
         count_resource(resource, &mut definitions, inventory)
             .with_context(|| format!("failed to price {id} of {stack}"))?;
     }
-    // What no service runs, runs once per job.
+    // Tasks of definitions that no service uses run once per job.
     inventory.tasks.extend(definitions.into_values());
     Ok(())
 }
@@ -176,13 +179,13 @@ fn count_resource(
         "AWS::CloudWatch::Dashboard" => inventory.dashboards += 1,
         "AWS::EC2::VPCEndpoint" if properties["VpcEndpointType"] == "Gateway" => {}
         "AWS::ECR::Repository" => inventory.repositories += 1,
-        // Counted with its service, or as one that runs once.
+        // A definition is counted with its service, or as tasks that run once per job.
         "AWS::ECS::TaskDefinition" => {}
         "AWS::ECS::Service" => {
             let tasks = properties["TaskDefinition"]["Ref"]
                 .as_str()
                 .and_then(|definition| definitions.remove(definition))
-                .context("`TaskDefinition` is not the reference of one in this template, or another service has it")?;
+                .context("`TaskDefinition` does not refer to one in this template, or another service uses it too")?;
             let network = &properties["NetworkConfiguration"]["AwsvpcConfiguration"];
             inventory.tasks.push(Tasks {
                 count: number(properties, "DesiredCount")?,
@@ -209,7 +212,7 @@ fn count_resource(
                 format!("the price of {kind} is not known"),
             )
             .hint(format!(
-                "add it to {PRICES_PATH} and xtask/src/engine/cost, or to the types that are free there"
+                "add it to {PRICES_PATH} and xtask/operate/src/cost, or to the free types in xtask/operate/src/cost/templates.rs"
             ))
             .into());
         }
@@ -217,7 +220,7 @@ fn count_resource(
     Ok(())
 }
 
-/// The tasks of a definition that no service has claimed.
+/// The tasks of a definition, as if they ran once per job.
 fn tasks(properties: &Value, platform: &Platform) -> anyhow::Result<Tasks> {
     let container = properties["ContainerDefinitions"][0]["Name"]
         .as_str()
@@ -233,7 +236,9 @@ fn tasks(properties: &Value, platform: &Platform) -> anyhow::Result<Tasks> {
     let (name, _) = services
         .chain(jobs)
         .find(|(_, known)| *known == container)
-        .with_context(|| format!("the manifest has no container {container}, so no hours of it"))?;
+        .with_context(|| {
+            format!("the manifest has no container {container}, so its hours are not known")
+        })?;
     let disk_gb = match properties.get("EphemeralStorage") {
         Some(disk) => number(disk, "SizeInGiB")?,
         None => INCLUDED_DISK_GB,
@@ -245,12 +250,12 @@ fn tasks(properties: &Value, platform: &Platform) -> anyhow::Result<Tasks> {
         cpu_units: number(properties, "Cpu")?,
         memory_mib: number(properties, "Memory")?,
         extra_disk_gb: disk_gb.saturating_sub(INCLUDED_DISK_GB),
-        // Whoever starts it gives it one: there is no NAT gateway.
+        // Without a NAT gateway, whoever starts the task gives it an address.
         public_address: true,
     })
 }
 
-/// An alarm on a metric watches that; one that calculates, each metric it calculates with.
+/// How many metrics an alarm watches: one, or all metrics that it calculates with.
 fn alarm_metrics(properties: &Value) -> u32 {
     let of_metrics = properties["Metrics"].as_array().map(|metrics| {
         metrics
@@ -261,19 +266,19 @@ fn alarm_metrics(properties: &Value) -> u32 {
     of_metrics.map_or(1, |count| u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-/// A number that stands in the template, as such or as text.
+/// A property of the template that is a number, or text that contains one.
 fn number(properties: &Value, key: &str) -> anyhow::Result<u32> {
     let value = &properties[key];
     let number = match value.as_str() {
         Some(text) => text.parse().ok(),
         None => value.as_u64().and_then(|number| u32::try_from(number).ok()),
     };
-    number.with_context(|| format!("`{key}` is no number: {value}"))
+    number.with_context(|| format!("`{key}` is not a number: {value}"))
 }
 
 fn length(properties: &Value, key: &str) -> anyhow::Result<u32> {
     let list = properties[key]
         .as_array()
-        .with_context(|| format!("`{key}` is no list"))?;
+        .with_context(|| format!("`{key}` is not a list"))?;
     Ok(u32::try_from(list.len())?)
 }

@@ -29,7 +29,7 @@ fn changed(changes: &[(&str, &str)]) -> Platform {
     Platform::parse(&text, &root()).unwrap()
 }
 
-/// The sum of the lines whose part begins so.
+/// The sum of the lines whose part begins with `part`.
 fn sum(month: &Month, part: &str) -> f64 {
     let lines = month
         .lines
@@ -78,7 +78,7 @@ fn an_environment_over_its_ceiling_is_refused() {
     let refusal = Rendered::new(&check(&month).unwrap_err().into());
     insta::assert_json_snapshot!(refusal, @r#"
     {
-      "message": "a month of dev costs 73.85 $, over its ceiling of 50 $ (`environments.dev.budget_usd_per_month` in app-gen-infra/platform.toml); most of it: orchestrator, processor 29.55 $, load balancer 16.43 $, load balancer's addresses 7.30 $",
+      "message": "a month of dev costs 73.85 $, more than its ceiling of 50 $ (`environments.dev.budget_usd_per_month` in app-gen-infra/platform.toml); most of it: orchestrator, processor 29.55 $, load balancer 16.43 $, load balancer's addresses 7.30 $",
       "causes": [],
       "hint": "cargo xtask cost --env dev",
       "exit_code": 4
@@ -87,7 +87,7 @@ fn an_environment_over_its_ceiling_is_refused() {
 }
 
 #[test]
-fn a_ceiling_may_be_reached_and_not_passed() {
+fn a_month_may_cost_as_much_as_its_ceiling_and_not_more() {
     let mut month = month(&platform(), "dev", None).unwrap();
     for (left_usd, is_admitted) in [(0.01, true), (0.0, true), (-0.01, false)] {
         month.left_usd = Some(left_usd);
@@ -110,7 +110,7 @@ fn month_of(usage: Usage) -> Month {
     month(&platform, "dev", None).unwrap()
 }
 
-/// Usages all over the range, from nothing to more than anybody has; the same every time.
+/// Usages from nothing to more than anybody has, the same in every run.
 fn usages() -> impl Iterator<Item = Usage> {
     let mut state = 7_u64;
     let mut next = move |below: u64| {
@@ -130,7 +130,7 @@ fn usages() -> impl Iterator<Item = Usage> {
 }
 
 #[test]
-fn lines_are_what_they_say_and_add_up() {
+fn lines_are_rounded_to_cents_and_add_up() {
     for usage in usages() {
         let month = month_of(usage);
         for line in &month.lines {
@@ -186,7 +186,7 @@ fn twice_the_hours_are_twice_the_price() {
 /// Files of a cloud assembly, by name.
 type Files = BTreeMap<String, Value>;
 
-/// What the CDK app itself makes for AWS environments.
+/// What the CDK app really creates for environments on AWS.
 static SYNTHESES: LazyLock<BTreeMap<&str, Files>> = LazyLock::new(|| {
     let made = ["dev", "prod"].map(|environment| {
         let folder = tempfile::tempdir().unwrap();
@@ -196,7 +196,7 @@ static SYNTHESES: LazyLock<BTreeMap<&str, Files>> = LazyLock::new(|| {
     made.into()
 });
 
-/// The files that are read again.
+/// The files of an assembly that are priced.
 fn read(folder: &Path) -> Files {
     let paths = fs::read_dir(folder)
         .unwrap()
@@ -274,7 +274,7 @@ fn types() -> BTreeSet<String> {
 }
 
 #[test]
-fn what_is_known_of_the_app_is_what_it_makes() {
+fn the_known_inventory_is_what_the_app_creates() {
     for (environment, files) in &*SYNTHESES {
         assert_eq!(
             templates::count(write(files).path(), &platform(), environment).unwrap(),
@@ -285,7 +285,7 @@ fn what_is_known_of_the_app_is_what_it_makes() {
 }
 
 #[test]
-fn each_type_costs_something_or_is_known_to_be_free() {
+fn each_type_costs_something_or_is_free() {
     let whole = priced_after(|_| {}).unwrap();
     for kind in types() {
         let without =
@@ -295,14 +295,14 @@ fn each_type_costs_something_or_is_known_to_be_free() {
         match without {
             Ok(month) if is_free => assert_eq!(month, whole, "{kind}"),
             Ok(month) => assert!(month.total_usd < whole.total_usd, "{kind}"),
-            // A service without its task definition is no template.
+            // A service without its task definition cannot be priced.
             Err(error) => assert_eq!(kind, "AWS::ECS::TaskDefinition", "{error:#}"),
         }
     }
 }
 
 #[test]
-fn no_type_is_listed_as_free_that_the_app_does_not_make() {
+fn the_app_creates_every_type_that_is_listed_as_free() {
     let types = types();
     let unused: Vec<&str> = templates::FREE
         .iter()
@@ -334,7 +334,7 @@ fn a_type_without_a_price_is_an_error_that_names_it() {
 }
 
 #[test]
-fn what_templates_say_is_counted() {
+fn properties_in_templates_are_counted() {
     let of = |kind: &'static str, key: &'static str, value: Value| {
         priced_after(|resources| {
             for resource in resources
@@ -365,18 +365,18 @@ fn what_templates_say_is_counted() {
     assert_eq!(sum(&inside, "load balancer's addresses"), 0.0);
     let unknown = of("AWS::ECS::Service", "DesiredCount", json!({"Ref": "Count"})).unwrap_err();
     assert!(
-        format!("{unknown:#}").contains("`DesiredCount` is no number"),
+        format!("{unknown:#}").contains("`DesiredCount` is not a number"),
         "{unknown:#}"
     );
 }
 
 #[test]
-fn what_is_no_synthesis_of_the_environment_is_refused() {
+fn an_assembly_of_another_environment_is_refused() {
     let refused =
         |folder: &Path| Rendered::new(&month(&platform(), "prod", Some(folder)).unwrap_err());
     let of_another = refused(write(&SYNTHESES["dev"]).path());
     assert!(
-        of_another.message.ends_with("is not of prod"),
+        of_another.message.ends_with("does not belong to prod"),
         "{}",
         of_another.message
     );

@@ -1,6 +1,7 @@
-//! What CDK makes of the app for one environment: a folder of templates that can be
-//! deployed as it is, kept with each release, so that a way back needs no sources.
+//! A cloud assembly: the folder of templates that CDK makes of its app for one environment. It is
+//! kept with each release, so that a rollback does not need the sources.
 
+use crate::deploy::stacks;
 use anyhow::Context as _;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -8,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, FailureContext as _};
+use xtask_machine::cdk;
 
 const SYNTH_TIMEOUT: Duration = Duration::from_secs(300);
-/// Written by the synthesis for people and for the next synthesis; no part of what is deployed.
+/// Files for people and for the next synthesis, which are not deployed.
 const NOT_DEPLOYED: [&str; 2] = ["tree.json", "validation-report.json"];
 
 /// A cloud assembly on disk.
@@ -23,41 +25,44 @@ impl Assembly {
     /// Synthesises the app of the environment with these images, by name of the manifest.
     ///
     /// # Errors
-    /// The app or one of its checks refuses; what it says is passed on.
+    /// The app or one of its checks fails; its output is passed on.
     pub fn synthesise(
         context: &Context,
         images: &BTreeMap<String, String>,
         folder: &Path,
     ) -> anyhow::Result<Self> {
         clear(folder)?;
-        let mut cdk = xtask_machine::cdk::command(context)?
+        let mut synth = cdk::command(context)?
             .args(["synth", "--quiet", "--output"])
             .arg(folder)
             .args(["--context", &format!("env={}", context.environment)]);
         for (name, reference) in images {
-            cdk = cdk.args(["--context", &format!("images.{name}={reference}")]);
+            synth = synth.args(["--context", &format!("images.{name}={reference}")]);
         }
-        cdk.timeout(SYNTH_TIMEOUT)
+        synth
+            .timeout(SYNTH_TIMEOUT)
             .run(&context.report, "cdk")
             .failure(|| {
                 Failure::new(
                     Code::Deploy,
                     format!("the CDK app of {} does not synthesise", context.environment),
                 )
-                .hint("mend what is named above; cargo xtask test infra runs the same checks")
+                .hint("repair what is named above; cargo xtask test infra runs the same checks")
             })?;
         Ok(Self {
             folder: folder.to_owned(),
         })
     }
 
-    /// Writes out an assembly that was [packed](Self::pack).
+    /// Writes an assembly that was [packed](Self::pack) into a folder.
     ///
     /// # Errors
-    /// It is damaged, or the folder cannot be written.
+    /// The packed assembly is damaged, or the folder cannot be written.
     pub fn unpack(packed: &Value, folder: &Path) -> anyhow::Result<Self> {
         clear(folder)?;
-        let files = packed.as_object().context("the assembly is no object")?;
+        let files = packed
+            .as_object()
+            .context("the assembly is not a JSON object")?;
         for (name, content) in files {
             anyhow::ensure!(
                 Path::new(name)
@@ -67,7 +72,7 @@ impl Assembly {
             );
             let text = content
                 .as_str()
-                .with_context(|| format!("the assembly's {name} is no text"))?;
+                .with_context(|| format!("file {name} of the assembly is not text"))?;
             std::fs::write(folder.join(name), text)
                 .with_context(|| format!("failed to write {}", folder.join(name).display()))?;
         }
@@ -76,10 +81,10 @@ impl Assembly {
         })
     }
 
-    /// All of it as one object, file name to text.
+    /// The assembly as one JSON object that maps each file name to its text.
     ///
     /// # Errors
-    /// It cannot be read, or holds something else than text files.
+    /// The folder cannot be read, or contains something other than text files.
     pub fn pack(&self) -> anyhow::Result<Value> {
         let mut files = serde_json::Map::new();
         for item in std::fs::read_dir(&self.folder)? {
@@ -87,7 +92,7 @@ impl Assembly {
             let name = path
                 .file_name()
                 .and_then(|name| name.to_str())
-                .with_context(|| format!("{} has no plain name", path.display()))?;
+                .with_context(|| format!("the name of {} is not UTF-8", path.display()))?;
             if NOT_DEPLOYED.contains(&name) {
                 continue;
             }
@@ -98,17 +103,17 @@ impl Assembly {
         Ok(Value::Object(files))
     }
 
-    /// Where it lies.
+    /// Its folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// A literal property of the only resource of a type in the stack of one concern:
-    /// physical names are in the templates, and there before any stack exists.
+    /// A literal property of the only resource of a type in the stack of a concern. The templates
+    /// contain physical names, so they are known before a stack exists.
     ///
     /// # Errors
-    /// There is no such resource, or the property is computed in the cloud.
+    /// The stack has no such resource, or the cloud computes the property.
     pub fn property(
         &self,
         context: &Context,
@@ -120,11 +125,11 @@ impl Assembly {
             .into_iter()
             .next()
             .with_context(|| {
-                format!("no {resource_type} with a literal {property} in stack {concern}")
+                format!("stack {concern} has no {resource_type} with a literal {property}")
             })
     }
 
-    /// As [`property`](Self::property), of all resources of the type.
+    /// Like [`property`](Self::property), but for all resources of the type.
     ///
     /// # Errors
     /// The template cannot be read.
@@ -135,12 +140,12 @@ impl Assembly {
         resource_type: &str,
         property: &str,
     ) -> anyhow::Result<Vec<String>> {
-        let stack = crate::deploy::stacks::name(context, concern);
+        let stack = stacks::name(context, concern);
         let path = self.folder.join(format!("{stack}.template.json"));
         let bytes =
             std::fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
         let template: Value = serde_json::from_slice(&bytes)
-            .with_context(|| format!("{} is no JSON", path.display()))?;
+            .with_context(|| format!("{} is not JSON", path.display()))?;
         Ok(template["Resources"]
             .as_object()
             .into_iter()

@@ -1,13 +1,13 @@
-//! What CDK needs in an account before its first deploy: its own stack, with a qualifier
-//! of ours and rights that reach no further than our templates.
+//! What CDK needs in an account before the first deploy: a stack of its own, with our qualifier and
+//! with the rights that our templates need and no others.
 
 use serde::Deserialize;
 use std::time::Duration;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, FailureContext as _};
-use xtask_machine::aws;
+use xtask_machine::{aws, cdk};
 
-/// The managed policies of CloudFormation's role, in the checkout.
+/// The managed policies of CloudFormation's role, relative to the checkout.
 const POLICIES: &str = "app-gen-infra/cdk/bootstrap/execution-policies.json";
 const QUALIFIER: &str = "appgen";
 const STACK: &str = "AppGenToolkit";
@@ -28,11 +28,11 @@ struct Identity {
     account: String,
 }
 
-/// Bootstraps where that was not done. Policies are brought up to date each time, because
-/// new kinds of resources need new rights.
+/// Bootstraps the account unless that has been done. The policies are updated every time, because
+/// new types of resources need new rights.
 ///
 /// # Errors
-/// The cloud refuses: bootstrapping needs rights that no later deploy needs.
+/// The cloud refuses. Bootstrapping needs rights that a later deploy does not need.
 pub fn ensure(context: &Context) -> anyhow::Result<()> {
     let shown: Shown = aws::call(context, ["bootstrap", "show"]).read()?;
     let file = context.root.join(POLICIES).display().to_string();
@@ -44,7 +44,7 @@ pub fn ensure(context: &Context) -> anyhow::Result<()> {
     let identity: Identity = aws::call(context, ["identity"]).read()?;
     let place = format!("aws://{}/{}", identity.account, context.platform.region);
     context.report.step(&format!("bootstrap CDK in {place}"));
-    xtask_machine::cdk::command(context)?
+    cdk::command(context)?
         .args(["bootstrap", &place, "--qualifier", QUALIFIER])
         .args(["--toolkit-stack-name", STACK])
         .args([

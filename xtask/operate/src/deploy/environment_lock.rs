@@ -1,8 +1,9 @@
-//! One deploy at a time for an environment, whoever starts it and from wherever:
-//! a lock with owner and expiry in the environment's state bucket.
+//! Only one command at a time changes an environment, whoever runs it and on whatever machine: the
+//! lock is an object in the state bucket of the environment, with an owner and an expiry.
 
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -15,27 +16,27 @@ use xtask_core::lock::Lock;
 use xtask_core::marked;
 use xtask_machine::aws;
 
-/// Outlives a holder that was killed by no more than this.
+/// How long the lock outlives a holder that was killed.
 const TTL_SECS: u64 = 900;
-/// Two renewals may fail before it expires.
+/// Two renewals may fail before the lock expires.
 const RENEW_EVERY: Duration = Duration::from_secs(TTL_SECS / 3);
-/// From giving the lock back to the end of a command.
+/// How long a command that has released the lock may take to end.
 const ENDING: Duration = Duration::from_secs(5);
 
-/// Who works on the environment.
+/// The command that holds the lock.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Holder {
-    /// Random.
+    /// A random id of this lock.
     pub id: String,
-    /// A person, or a run of a workflow.
+    /// The person, or the run of a workflow.
     pub owner: String,
-    /// Machine of the holder.
+    /// Name of the machine.
     pub host: String,
-    /// What it does.
+    /// Name of the command.
     pub command: String,
-    /// RFC 3339.
+    /// When the lock was taken, RFC 3339.
     pub taken_at: String,
-    /// RFC 3339; renewed while the holder lives.
+    /// When the lock expires, RFC 3339. The holder renews it while it runs.
     pub expires_at: String,
 }
 
@@ -44,31 +45,32 @@ struct Held {
     lock: Option<Holder>,
 }
 
-/// The lock; it is given back when this is dropped.
+/// The lock. Dropping this releases it.
 pub struct EnvironmentLock<'a> {
     context: &'a Context,
     holder: Holder,
     stop: mpsc::Sender<()>,
     renewer: Option<JoinHandle<()>>,
-    /// Tells other commands of this user here that we live.
+    /// Shows other commands of this user on this machine that we still run.
     _alive: Lock,
 }
 
 impl<'a> EnvironmentLock<'a> {
-    /// Takes the lock, or says who holds it. One of ours whose command was killed is taken
-    /// over, and what that left running is ended; any other dead one expires.
+    /// Takes the lock. A lock of this user on this machine whose command was killed is taken over,
+    /// and the processes that the command left are ended; any other abandoned lock has to expire.
     ///
     /// # Errors
-    /// [`Code::Busy`] with the holder, or the cloud does not answer.
+    /// [`Code::Busy`] naming the holder, or the cloud does not answer.
     pub fn take(context: &'a Context, command: &str) -> anyhow::Result<Self> {
         let files = Files::of(context)?;
         let what = format!("another command for {}", context.environment);
         let alive = Lock::try_take(&files.alive, &what);
         let holder = match lock(context, command) {
-            // Where another command of ours lives, the lock may be that one's.
+            // If another command of ours still runs, the lock may belong to it.
             Err(busy) if is_busy(&busy) && alive.is_ok() => {
                 let held = holder(context)?;
-                let Some(killed) = held.filter(|held| files.is_of_the_last(held, &host())) else {
+                let Some(killed) = held.filter(|held| files.is_of_last_command(held, &host()))
+                else {
                     return Err(busy);
                 };
                 context.report.step(&format!(
@@ -80,13 +82,13 @@ impl<'a> EnvironmentLock<'a> {
             }
             taken => taken?,
         };
-        // One of ours may have given back the lock and be about to end. One that was robbed of
-        // it lives on, with processes that are not ours to end; and without this file lock we
-        // would pass for killed ourselves.
+        // A command of ours may have released the lock and be about to end: we wait for it. One
+        // whose lock was taken away may still run with its processes, which we must not end.
+        // Without this file lock, others would believe that we were killed.
         let alive = alive
             .or_else(|_| Lock::take_within(&files.alive, &what, ENDING))
             .inspect_err(|_| {
-                // Where this fails it expires.
+                // If this fails, the lock expires.
                 let _ = release(context, &["--id", &holder.id]);
             })?;
         let (stop, stopped) = mpsc::channel();
@@ -101,14 +103,14 @@ impl<'a> EnvironmentLock<'a> {
         let ended = marked::end_with(&mark(context));
         if ended > 0 {
             context.report.step(&format!(
-                "ended {ended} processes of a command that was killed"
+                "ended {ended} processes that a killed command left"
             ));
         }
         cmd::let_children_carry(marked::VARIABLE, mark(context));
         Ok(taken)
     }
 
-    /// Who we are to others.
+    /// What others see of us.
     #[must_use]
     pub fn holder(&self) -> &Holder {
         &self.holder
@@ -123,18 +125,18 @@ impl Drop for EnvironmentLock<'_> {
         }
         if let Err(error) = release(self.context, &["--id", &self.holder.id]) {
             self.context.report.step(&format!(
-                "failed to give back the lock of {}: {error:#}; cargo xtask unlock --env {0}",
+                "failed to release the lock of {}: {error:#}; run cargo xtask unlock --env {0}",
                 self.context.environment
             ));
         }
     }
 }
 
-/// What this user's commands know of each other on this machine.
+/// Files by which the commands of this user on this machine know each other.
 struct Files {
-    /// Locked while a command works on the environment.
+    /// Locked while a command changes the environment.
     alive: PathBuf,
-    /// Holds the id of the lock that the last one took.
+    /// Contains the id of the lock that the last command took.
     id: PathBuf,
 }
 
@@ -145,15 +147,15 @@ impl Files {
         Ok(Self { alive, id })
     }
 
-    /// Whether a lock is that of the last command of ours, which was killed where none lives.
-    /// Machines may share the folder and not see each other's file locks.
-    fn is_of_the_last(&self, holder: &Holder, host: &str) -> bool {
+    /// Whether the last command of ours holds this lock. If none runs, that command was killed. The
+    /// host is compared because machines may share the folder without sharing file locks.
+    fn is_of_last_command(&self, holder: &Holder, host: &str) -> bool {
         holder.host == host
             && std::fs::read_to_string(&self.id).is_ok_and(|remembered| remembered == holder.id)
     }
 }
 
-/// This machine, as [`Holder::host`] names it.
+/// The name of this machine in [`Holder::host`].
 fn host() -> String {
     let names = rustix::system::uname();
     names.nodename().to_string_lossy().into_owned()
@@ -163,9 +165,9 @@ fn is_busy(error: &anyhow::Error) -> bool {
     Rendered::new(error).exit_code == Code::Busy as u8
 }
 
-/// Marks what the holder starts, so that whoever comes after one that was killed finds it.
-/// It names what the lock in the cloud is of: two checkouts may deploy to two local clouds,
-/// or two projects to accounts of their own.
+/// The mark of all processes that the holder starts. By it, the next holder finds what a killed one
+/// left. It names everything that the lock in the cloud belongs to, because two checkouts may
+/// deploy to two local clouds, and two projects to different accounts.
 fn mark(context: &Context) -> String {
     let (project, environment) = (&context.platform.project, &context.environment);
     let place = match &context.environment().account {
@@ -175,8 +177,8 @@ fn mark(context: &Context) -> String {
     format!("deploy-{project}-{environment}-{place}")
 }
 
-/// Ends what a command that was killed left running. Returns how many processes there were;
-/// those of a command that works are left alone.
+/// Ends the processes that a killed command left, and returns how many there were. A command that
+/// still runs keeps its processes.
 ///
 /// # Errors
 /// The state folder cannot be written.
@@ -188,7 +190,7 @@ pub fn end_leftovers(context: &Context) -> anyhow::Result<usize> {
     })
 }
 
-/// Who works on the environment now.
+/// The command that holds the lock now.
 ///
 /// # Errors
 /// The cloud does not answer.
@@ -202,7 +204,7 @@ pub fn holder(context: &Context) -> anyhow::Result<Option<Holder>> {
 /// # Errors
 /// The cloud does not answer.
 pub fn force_release(context: &Context, holder: &Holder) -> anyhow::Result<()> {
-    // By its id: whoever took the lock meanwhile keeps it.
+    // By its id, so that a lock that was taken in the meantime stays.
     release(context, &["--id", &holder.id])
 }
 
@@ -219,7 +221,7 @@ fn lock(context: &Context, command: &str) -> anyhow::Result<Holder> {
 
 fn release(context: &Context, which: &[&str]) -> anyhow::Result<()> {
     let arguments = ["state", "unlock"].iter().chain(which).copied();
-    let _: serde_json::Value = aws::call(context, arguments).survives_interrupt().read()?;
+    let _: Value = aws::call(context, arguments).survives_interrupt().read()?;
     Ok(())
 }
 
@@ -228,14 +230,14 @@ fn renew(context: Context, id: String, stopped: mpsc::Receiver<()>) -> JoinHandl
         let ttl = TTL_SECS.to_string();
         while let Err(mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(RENEW_EVERY) {
             let arguments = ["state", "renew", "--id", &id, "--ttl-secs", &ttl];
-            let renewed: anyhow::Result<serde_json::Value> = aws::call(&context, arguments).read();
+            let renewed: anyhow::Result<Value> = aws::call(&context, arguments).read();
             if let Err(error) = renewed {
                 context.report.step(&format!(
                     "failed to renew the lock of {}: {error:#}",
                     context.environment
                 ));
                 if is_busy(&error) {
-                    // Another works on the environment now: we end as if interrupted.
+                    // Another command holds the lock now, so we end as if interrupted.
                     let _ = kill_process(getpid(), Signal::TERM);
                     return;
                 }
@@ -249,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_last_command_of_this_machine_can_be_taken_over() {
+    fn only_the_lock_of_the_last_command_on_this_machine_is_taken_over() {
         let folder = tempfile::tempdir().unwrap();
         let files = Files {
             alive: folder.path().join("alive"),
@@ -264,12 +266,12 @@ mod tests {
             expires_at: String::new(),
         };
         assert!(
-            !files.is_of_the_last(&held("1"), "here"),
-            "nothing is known"
+            !files.is_of_last_command(&held("1"), "here"),
+            "no id was written"
         );
         write_atomically(&files.id, b"1").unwrap();
-        assert!(files.is_of_the_last(&held("1"), "here"));
-        assert!(!files.is_of_the_last(&held("2"), "here"));
-        assert!(!files.is_of_the_last(&held("1"), "elsewhere"));
+        assert!(files.is_of_last_command(&held("1"), "here"));
+        assert!(!files.is_of_last_command(&held("2"), "here"));
+        assert!(!files.is_of_last_command(&held("1"), "elsewhere"));
     }
 }

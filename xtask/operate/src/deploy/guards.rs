@@ -1,11 +1,11 @@
-//! What a deploy asks before it does anything.
+//! What a command checks and asks before it changes an environment.
 
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::questions;
 
-/// The checkout's revision, `-dirty` where it has edits; nothing outside git.
+/// Git revision of the checkout, with `-dirty` if it has uncommitted changes; `None` outside git.
 #[must_use]
 pub fn revision(context: &Context) -> Option<String> {
     let head = git(context, &["rev-parse", "HEAD"]).ok()?;
@@ -18,7 +18,7 @@ pub fn revision(context: &Context) -> Option<String> {
     Some(format!("{head}{mark}"))
 }
 
-/// Nothing happens to a protected environment unless `--yes` is typed.
+/// Refuses to change a protected environment unless `--yes` is on the command line.
 ///
 /// # Errors
 /// [`Code::Refused`].
@@ -26,17 +26,18 @@ pub fn said_yes(context: &Context, command: &str) -> anyhow::Result<()> {
     if context.environment().protected && !context.yes_given {
         return Err(refusal(
             context,
-            "nothing happens there without --yes",
+            "a change of it needs --yes on the command line",
             &format!("cargo xtask {command} --env {} --yes", context.environment),
         ));
     }
     Ok(())
 }
 
-/// A protected environment gets only what others can see: a clean tree whose commit is pushed.
+/// Refuses to deploy to a protected environment what others cannot see: only a clean checkout whose
+/// commit is pushed may be deployed, and only with `--yes`.
 ///
 /// # Errors
-/// [`Code::Refused`] with what is missing, also `--yes`.
+/// [`Code::Refused`] with what is missing.
 pub fn protected(context: &Context, command: &str) -> anyhow::Result<()> {
     said_yes(context, command)?;
     if !context.environment().protected {
@@ -45,28 +46,28 @@ pub fn protected(context: &Context, command: &str) -> anyhow::Result<()> {
     let Some(revision) = revision(context) else {
         return Err(refusal(
             context,
-            "the checkout is not under git, so nobody could tell what runs",
+            "the checkout is not under git, so nobody could find the sources of what runs",
             "deploy from a clone of the repository",
         ));
     };
     if revision.ends_with("-dirty") {
         return Err(refusal(
             context,
-            "the checkout has edits that are in no commit",
+            "the checkout has uncommitted changes",
             "git status",
         ));
     }
     if git(context, &["branch", "--remotes", "--contains", "HEAD"])?.is_empty() {
         return Err(refusal(
             context,
-            "the commit is on no branch of a remote",
+            "the commit is not pushed to a branch of a remote",
             "git push",
         ));
     }
     Ok(())
 }
 
-/// What is not done to the environment because it is protected.
+/// The error of a command that a protected environment does not allow.
 pub fn refusal(context: &Context, why: &str, hint: &str) -> anyhow::Error {
     Failure::new(
         Code::Refused,
@@ -76,25 +77,25 @@ pub fn refusal(context: &Context, why: &str, hint: &str) -> anyhow::Error {
     .into()
 }
 
-/// Asks for the environment's name before something is lost. Without a terminal only
-/// `--yes` answers.
+/// Asks a person to type the name of the environment before something is lost. Without a terminal,
+/// `--yes` is needed.
 ///
 /// # Errors
-/// [`Code::Refused`] where the answer is another.
+/// [`Code::Refused`] if the answer is not the name, or nobody can be asked.
 pub fn confirm(context: &Context, loss: &str) -> anyhow::Result<()> {
     if context.yes {
         return Ok(());
     }
     let name = &context.environment;
     let refused = |why: &str| {
-        Failure::new(Code::Refused, format!("{why}; nothing was done"))
-            .hint("add --yes where nobody can be asked")
+        Failure::new(Code::Refused, format!("{why}; nothing was changed"))
+            .hint("add --yes to confirm without a terminal")
     };
-    let question = format!("{loss}. Type `{name}` to go on: ");
+    let question = format!("{loss}. Type `{name}` to continue: ");
     match questions::line(&context.report, &question)? {
         Some(answer) if answer.trim() == name => Ok(()),
-        Some(_) => Err(refused("the answer was another").into()),
-        None => Err(refused(&format!("{loss}, and nobody can be asked")).into()),
+        Some(_) => Err(refused(&format!("the answer was not `{name}`")).into()),
+        None => Err(refused(&format!("{loss}, and there is no terminal to confirm it")).into()),
     }
 }
 
@@ -127,7 +128,8 @@ mod tests {
             repository
         }
 
-        /// As actions/checkout makes it: one commit, detached, known as the remote's branch.
+        /// A clone as actions/checkout makes it: one detached commit, known as the branch of a
+        /// remote.
         fn checked_out_by_a_workflow(&self) -> Self {
             let checkout = Self::empty();
             let url = format!("file://{}", self.path().display());
@@ -167,7 +169,7 @@ mod tests {
                 .unwrap()
         }
 
-        /// Why a deploy of this checkout is refused; nothing where it is not.
+        /// Why a deploy of this checkout is refused; `None` if it is not.
         fn refused(&self, environment: &str, yes: bool) -> Option<String> {
             let root = Path::new(env!("CARGO_MANIFEST_DIR"))
                 .ancestors()
@@ -190,7 +192,7 @@ mod tests {
         assert!(
             refused(&origin)
                 .unwrap()
-                .ends_with("is on no branch of a remote")
+                .ends_with("is not pushed to a branch of a remote")
         );
         let checkout = origin.checked_out_by_a_workflow();
         assert_eq!(refused(&checkout), None);
@@ -199,20 +201,20 @@ mod tests {
         assert!(
             refused(&checkout)
                 .unwrap()
-                .ends_with("edits that are in no commit")
+                .ends_with("has uncommitted changes")
         );
         checkout.git(&["commit", "--quiet", "--all", "--message", "two"]);
         assert!(
             refused(&checkout)
                 .unwrap()
-                .ends_with("is on no branch of a remote")
+                .ends_with("is not pushed to a branch of a remote")
         );
         checkout.git(&["checkout", "--quiet", "refs/remotes/origin/main"]);
         std::fs::write(checkout.path().join("new"), "in no commit").unwrap();
         assert!(
             refused(&checkout)
                 .unwrap()
-                .ends_with("edits that are in no commit")
+                .ends_with("has uncommitted changes")
         );
     }
 
@@ -221,7 +223,7 @@ mod tests {
         let checkout = Repository::new().checked_out_by_a_workflow();
         let unasked = checkout.refused("prod", false).unwrap();
         assert!(
-            unasked.ends_with("nothing happens there without --yes"),
+            unasked.ends_with("a change of it needs --yes on the command line"),
             "{unasked}"
         );
         let edited = Repository::new();

@@ -1,19 +1,22 @@
-//! Asks through the load balancer, as a user would, until the new image answers, and
-//! nothing but the new image.
+//! Asks `/health` through the load balancer, as a user does, until only the new image answers.
 
 use serde::Deserialize;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use ureq::Agent;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
-use xtask_core::interrupt;
+use xtask_core::wait::Look;
+use xtask_core::{http, interrupt, wait};
+use xtask_image::key::short;
 
-/// Answers in a row: a load balancer sends each request to any task that it has.
+/// How many answers in a row must come from the new image, because the load balancer may send each
+/// request to another task.
 const IN_A_ROW: u32 = 5;
-/// From a stable deployment to its answers: two health checks and a drained predecessor.
+/// From a stable deployment to its answers, the load balancer makes two health checks and drains
+/// the old task.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// The local load balancer knows no health checks: users wait as long as we do. The
-/// orchestrator needs a second.
+/// The local load balancer makes no health checks, so users get errors for as long as we wait. The
+/// orchestrator needs a second to start.
 const LOCAL_PATIENCE: Duration = Duration::from_secs(20);
 const TRY_TIMEOUT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(250);
@@ -23,7 +26,7 @@ struct Health {
     image_key: Option<String>,
 }
 
-/// Waits until `/health` below `base_url` reports the key, and no other any more.
+/// Waits until `/health` below `base_url` reports this key and no other.
 ///
 /// # Errors
 /// [`Code::Deploy`] with the last answer; or we were interrupted.
@@ -31,57 +34,43 @@ pub fn until_served(context: &Context, base_url: &str, key: &str) -> anyhow::Res
     let url = health_url(context, base_url);
     context
         .report
-        .step(&format!("probe {url} until key {} answers", short(key)));
-    let agent = agent();
+        .step(&format!("ask {url} until key {} answers", short(key)));
+    let agent = http::agent(&url, TRY_TIMEOUT);
     let patience = match context.is_local() {
         true => LOCAL_PATIENCE,
         false => PATIENCE,
     };
-    let deadline = Instant::now() + patience;
-    let mut in_a_row = 0;
-    loop {
-        interrupt::check()?;
-        let seen = ask(&agent, &url);
-        if matches!(&seen, Ok(found) if found == key) {
-            in_a_row += 1;
-            if in_a_row == IN_A_ROW {
-                return Ok(());
+    let look = || -> anyhow::Result<Look<()>> {
+        for _ in 0..IN_A_ROW {
+            interrupt::check()?;
+            match ask(&agent, &url) {
+                Ok(found) if found == key => {}
+                Ok(other) => {
+                    let why = format!("it still answers with key {}", short(&other));
+                    return Ok(Look::NotYet(why));
+                }
+                Err(why) => return Ok(Look::NotYet(why)),
             }
-            continue;
         }
-        in_a_row = 0;
-        if Instant::now() >= deadline {
-            let why = match seen {
-                Ok(other) => format!("it still answers with key {}", short(&other)),
-                Err(why) => why,
-            };
-            return Err(Failure::new(
-                Code::Deploy,
-                format!(
-                    "the new tasks run, but {url} did not report their key {} within {} s: {why}",
-                    short(key),
-                    patience.as_secs()
-                ),
-            )
-            .hint("does the image listen on the port and answer the health path that platform.toml names? its log is named above")
-            .into());
-        }
-        interrupt::sleep(PAUSE)?;
-    }
+        Ok(Look::Done(()))
+    };
+    wait::until(patience, PAUSE, look, |late| {
+        Failure::new(
+            Code::Deploy,
+            format!(
+                "the new tasks run, but {url} did not report their key {} {late}",
+                short(key)
+            ),
+        )
+        .hint("check that the image listens on the port and answers the health path of platform.toml; its log is named above")
+    })
 }
 
 /// Whether `/health` reports the key now.
 #[must_use]
 pub fn is_served(context: &Context, base_url: &str, key: &str) -> bool {
-    matches!(ask(&agent(), &health_url(context, base_url)), Ok(found) if found == key)
-}
-
-fn agent() -> Agent {
-    Agent::config_builder()
-        .timeout_global(Some(TRY_TIMEOUT))
-        .http_status_as_error(false)
-        .build()
-        .into()
+    let url = health_url(context, base_url);
+    matches!(ask(&http::agent(&url, TRY_TIMEOUT), &url), Ok(found) if found == key)
 }
 
 fn health_url(context: &Context, base_url: &str) -> String {
@@ -89,7 +78,7 @@ fn health_url(context: &Context, base_url: &str) -> String {
     format!("{base_url}{path}")
 }
 
-/// The key that answers, or why none does.
+/// The key that answers, or why there is no key.
 fn ask(agent: &Agent, url: &str) -> Result<String, String> {
     let mut response = agent.get(url).call().map_err(|error| error.to_string())?;
     let status = response.status();
@@ -99,12 +88,8 @@ fn ask(agent: &Agent, url: &str) -> Result<String, String> {
     let health: Health = response
         .body_mut()
         .read_json()
-        .map_err(|error| format!("its answer is no health report: {error}"))?;
+        .map_err(|error| format!("its answer is not a health report: {error}"))?;
     health
         .image_key
-        .ok_or_else(|| "its answer names no image key".to_owned())
-}
-
-fn short(key: &str) -> &str {
-    key.get(..12).unwrap_or(key)
+        .ok_or_else(|| "its answer does not name an image key".to_owned())
 }

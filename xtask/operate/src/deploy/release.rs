@@ -1,7 +1,7 @@
-//! What was deployed when, by whom, from what, and how it ended: records in the
-//! environment's state bucket, the newest first.
+//! Releases: what was deployed, when, by whom, from which sources, and how it ended. They are kept
+//! as objects in the state bucket of the environment.
 
-use crate::deploy::rollout::Service;
+use crate::deploy::service::Service;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,7 +14,7 @@ use xtask_docker::registry::Repository;
 use xtask_image::build::push;
 use xtask_machine::aws;
 
-/// Records that are looked through for what serves and what came before it.
+/// How many releases are read to find the one that serves and the one before it.
 const LOOKED_THROUGH: usize = 50;
 
 /// How a release ended.
@@ -23,18 +23,18 @@ const LOOKED_THROUGH: usize = 50;
 pub enum Outcome {
     /// It served, and the smoke test passed.
     Succeeded,
-    /// It did not, and what ran before serves again.
+    /// It did not serve, and the release before it serves again.
     RolledBack,
-    /// It did not, and there was nothing to go back to, or going back failed too.
+    /// It did not serve, and there was no release to go back to, or going back failed too.
     Failed,
-    /// It began; where no command works on it, it was broken off.
+    /// It has begun. If no command is working on it, it was interrupted.
     Unfinished,
-    /// The environment was removed: what is older can neither serve nor come back.
+    /// The environment was destroyed, so older releases can neither serve nor be restored.
     Destroyed,
 }
 
 impl Outcome {
-    /// As people read it.
+    /// How people read it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -50,43 +50,44 @@ impl Outcome {
 /// An image of a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
-    /// `registry/repository@sha256:…`
+    /// Its reference by digest: `registry/repository@sha256:…`
     pub reference: String,
-    /// Key of its inputs; `/health` reports the orchestrator's.
+    /// Key of its inputs. `/health` reports the key of the orchestrator.
     pub key: String,
 }
 
 impl Image {
-    /// The image by its reference, once its registry has shown that it can be deployed.
+    /// Finds an image by its reference and checks that it can be deployed.
     ///
     /// # Errors
-    /// It is not there, is for another platform, or carries no key.
+    /// The registry does not have it, it is for another platform, or it does not carry a key.
     pub fn find(context: &Context, reference: &str) -> anyhow::Result<Self> {
         let (repository, digest) = Repository::of_reference(reference)?;
-        let key = push::carried_key(&repository, digest, &context.platform.platform)?;
+        let key = push::carried_key(&repository, &digest, &context.platform.platform)?;
         let reference = reference.to_owned();
         Ok(Self { reference, key })
     }
 }
 
-/// One deploy, or rollback, or the end of the environment.
+/// A deploy, a rollback, or the end of the environment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Release {
-    /// Sorts by time: `20261121T165912Z-0a1b2c`.
+    /// Its id, which sorts by time: `20261121T165912Z-0a1b2c`.
     pub id: String,
-    /// When it ended, RFC 3339; empty where it did not.
+    /// When it ended, RFC 3339; empty if it has not.
     pub at: String,
     /// Who deployed it.
     pub by: String,
-    /// Git revision of the checkout, with `-dirty` where it had edits; nothing outside git.
+    /// Git revision of the checkout, with `-dirty` if it had uncommitted changes; `None` outside
+    /// git.
     pub git: Option<String>,
-    /// Digest of all that decides what is deployed: app, manifest, images.
+    /// Digest of everything that decides what is deployed: the CDK app, the manifest, the images.
     pub content: String,
-    /// By name of the manifest.
+    /// Its images by their names in the manifest.
     pub images: BTreeMap<String, Image>,
     /// Where the orchestrator runs.
     pub service: Service,
-    /// Task definition of the orchestrator; nothing where none ran.
+    /// Task definition of the orchestrator; `None` if the orchestrator did not run.
     pub task_definition: Option<String>,
     /// How it ended.
     pub outcome: Outcome,
@@ -96,7 +97,7 @@ pub struct Release {
     pub restores: Option<String>,
     /// Where users find it.
     pub url: Option<String>,
-    /// From the lock to the record.
+    /// How long the command took.
     pub seconds: f64,
 }
 
@@ -104,7 +105,7 @@ impl Release {
     /// A release that begins now.
     ///
     /// # Errors
-    /// The clock is beyond what a date can say.
+    /// The clock is beyond the years that a date can have.
     pub fn begin(
         by: String,
         git: Option<String>,
@@ -129,10 +130,10 @@ impl Release {
         })
     }
 
-    /// Another release of the same content, which goes back to this one.
+    /// A new release of the same content, which restores this one.
     ///
     /// # Errors
-    /// As [`begin`](Self::begin).
+    /// The clock is beyond the years that a date can have.
     pub fn back_to(&self, by: String) -> anyhow::Result<Self> {
         let back = Self::begin(
             by,
@@ -147,38 +148,44 @@ impl Release {
         })
     }
 
-    /// The id of a release that begins now.
-    ///
-    /// # Errors
-    /// The clock is beyond what a date can say.
     fn new_id(content: &str) -> anyhow::Result<String> {
         let format = format_description!("[year][month][day]T[hour][minute][second]Z");
         let now = OffsetDateTime::now_utc().format(format)?;
         Ok(format!("{now}-{}", &content[..6]))
     }
 
-    /// Its image of that name in the manifest.
+    /// Its image with this name in the manifest.
     ///
     /// # Errors
-    /// It has none: the manifest named its images otherwise then.
+    /// The manifest had other names when it was deployed.
     pub fn image(&self, name: &str) -> anyhow::Result<&Image> {
         self.images
             .get(name)
             .with_context(|| format!("release {} has no image `{name}`", self.id))
     }
 
-    /// Its place in history: a rollback stands where the release stood that it restores.
+    /// The key that `/health` reports while the release serves.
+    ///
+    /// # Errors
+    /// The release has no image of the orchestrator.
+    pub fn orchestrator_key(&self, context: &Context) -> anyhow::Result<&str> {
+        let image = self.image(context.platform.orchestrator().image.get_ref())?;
+        Ok(&image.key)
+    }
+
+    /// Its place in history: that of the release which it restores, or else its own.
     #[must_use]
     pub fn position(&self) -> &str {
         self.restores.as_deref().unwrap_or(&self.id)
     }
 
-    /// Keeps the record, in place of an earlier one, and, of a release that serves, what a later rollback to it deploys.
+    /// Writes the release over its earlier state. For a release that serves, the assembly is
+    /// written too: a later rollback deploys it.
     ///
     /// # Errors
     /// The cloud refuses.
     pub fn save(&self, context: &Context, assembly: Option<&Value>) -> anyhow::Result<()> {
-        // First: a record never names an assembly that is not there.
+        // The assembly comes first, so that a release that succeeded always has one.
         if let Some(assembly) = assembly {
             put(context, &assembly_key(&self.id), assembly)?;
         }
@@ -189,16 +196,16 @@ impl Release {
 /// The last releases, the newest first.
 ///
 /// # Errors
-/// The cloud does not answer, or a record is damaged.
+/// The cloud does not answer, or a release cannot be parsed.
 pub fn list(context: &Context) -> anyhow::Result<Vec<Release>> {
     list_at_most(context, LOOKED_THROUGH)
 }
 
-/// As [`list`], at most so many.
+/// Like [`list`], but at most `count` releases.
 ///
 /// # Errors
-/// As there.
-pub(super) fn list_at_most(context: &Context, count: usize) -> anyhow::Result<Vec<Release>> {
+/// The cloud does not answer, or a release cannot be parsed.
+pub(crate) fn list_at_most(context: &Context, count: usize) -> anyhow::Result<Vec<Release>> {
     #[derive(Deserialize)]
     struct Listing {
         values: Vec<Release>,
@@ -209,7 +216,7 @@ pub(super) fn list_at_most(context: &Context, count: usize) -> anyhow::Result<Ve
     Ok(listing.values)
 }
 
-/// Those that succeeded since the environment was last destroyed, the newest first.
+/// Releases that succeeded since the environment was last destroyed, the newest first.
 fn succeeded(releases: &[Release]) -> impl Iterator<Item = &Release> {
     releases
         .iter()
@@ -217,31 +224,34 @@ fn succeeded(releases: &[Release]) -> impl Iterator<Item = &Release> {
         .filter(|release| release.outcome == Outcome::Succeeded)
 }
 
-/// The newest release that succeeded: what runs now.
+/// The newest release that succeeded. It serves now.
 #[must_use]
 pub fn current(releases: &[Release]) -> Option<&Release> {
     succeeded(releases).next()
 }
 
-/// What a rollback goes back to: the release named, or the newest success that came
-/// before what runs now and was something else.
+/// The release that a rollback restores: the one that is named, or else the newest one that
+/// succeeded before the current release and had other content.
 ///
 /// # Errors
-/// There is none, or the one named did not succeed.
+/// There is no such release, or the named one did not succeed.
 pub fn before<'a>(releases: &'a [Release], wanted: Option<&str>) -> Result<&'a Release, Failure> {
     if let Some(wanted) = wanted {
         return succeeded(releases)
             .find(|release| release.id == wanted)
             .ok_or_else(|| {
-                Failure::new(Code::Usage, format!("no release {wanted} that succeeded"))
+                Failure::new(Code::Usage, format!("no release {wanted} has succeeded"))
                     .hint("cargo xtask releases")
             });
     }
     let current = current(releases).ok_or_else(|| {
-        Failure::new(Code::Usage, "nothing was deployed, so there is no way back")
-            .hint("cargo xtask deploy")
+        Failure::new(
+            Code::Usage,
+            "nothing has been deployed, so there is no release to go back to",
+        )
+        .hint("cargo xtask deploy")
     })?;
-    // One that was begun since may serve, or half of it: what it replaced comes before it.
+    // A release that began later may serve, at least in part. Before it came the current one.
     let begun = |newest: &Release| {
         newest.restores.is_none() && matches!(newest.outcome, Outcome::Unfinished | Outcome::Failed)
     };
@@ -264,7 +274,7 @@ pub fn before<'a>(releases: &'a [Release], wanted: Option<&str>) -> Result<&'a R
 /// The assembly that a release deployed.
 ///
 /// # Errors
-/// It is not there, or the cloud does not answer.
+/// It does not exist, or the cloud does not answer.
 pub fn assembly(context: &Context, release: &Release) -> anyhow::Result<Value> {
     #[derive(Deserialize)]
     struct Found {
@@ -274,18 +284,20 @@ pub fn assembly(context: &Context, release: &Release) -> anyhow::Result<Value> {
     found.value.ok_or_else(|| {
         Failure::new(
             Code::Deploy,
-            format!("the templates of release {} are gone", release.id),
+            format!("the templates of release {} no longer exist", release.id),
         )
-        .hint("check out its revision and deploy that: cargo xtask releases names it")
+        .hint("check out its revision, which cargo xtask releases names, and deploy it")
         .into()
     })
 }
 
-pub(super) fn record_key(id: &str) -> String {
+/// Key of the object that holds a release.
+pub(crate) fn record_key(id: &str) -> String {
     format!("releases/{id}.json")
 }
 
-pub(super) fn assembly_key(id: &str) -> String {
+/// Key of the object that holds the assembly of a release.
+pub(crate) fn assembly_key(id: &str) -> String {
     format!("assemblies/{id}.json")
 }
 
@@ -370,7 +382,7 @@ mod tests {
         for outcome in [Outcome::Unfinished, Outcome::Failed] {
             let history = [release("3", "c", outcome, None), better(), good()];
             assert_eq!(back(&history).expect("a way back"), "2");
-            // A rollback that was broken off is one still.
+            // A rollback that was interrupted is still a rollback.
             let history = [release("3", "a", outcome, Some("1")), better(), good()];
             assert_eq!(back(&history).expect("a way back"), "1");
         }

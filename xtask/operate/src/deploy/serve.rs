@@ -1,13 +1,13 @@
-//! One release from its first record to its last, whether it goes forward or back: deployed,
-//! used as a user would, tagged and recorded, or put right where it does not serve.
+//! The life of a release, for a deploy and for a rollback: it is recorded, deployed, used as a user
+//! does, tagged, and recorded again. If it does not serve, the release before it is restored.
 
 use crate::deploy::assembly::Assembly;
+use crate::deploy::folder::deploy_folder;
 use crate::deploy::release;
 use crate::deploy::release::{Outcome, Release};
 use crate::deploy::rollout;
 use crate::deploy::rollout::Serving;
 use crate::deploy::stacks;
-use crate::deploy::{deploy_again, folder, orchestrator_key};
 use crate::destination;
 use crate::smoke;
 use crate::smoke::{Seen, SmokeTest};
@@ -16,29 +16,30 @@ use time::format_description::well_known::Rfc3339;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, Rendered};
 
-/// The tag of what passed every test of its environment.
+/// The moving tag of images that have passed all tests of their environment.
 const STABLE_TAG: &str = "stable";
 
-/// Brings a release to serve users; `history` is what was released before it. Returns its
-/// record and what the smoke test saw.
+/// Brings a release to serve users. `history` are the releases before it. Returns the release as it
+/// ended, and what the smoke test saw.
 ///
 /// # Errors
-/// It does not serve, or cannot be recorded. What served before does again then, unless we
-/// were interrupted: the next deploy goes on from there.
+/// It does not serve, or cannot be recorded. Then the release before it serves again, unless we
+/// were interrupted: in that case the next deploy continues.
 pub fn serve(
     context: &Context,
     mut release: Release,
     assembly: &Assembly,
     history: &[Release],
 ) -> anyhow::Result<(Release, Seen)> {
-    // First: whatever ends us, the next command knows that something was begun.
+    // Recorded first, so that the next command knows of it even if we are killed.
     release.save(context, None)?;
-    let served = orchestrator_key(context, &release)
+    let served = release
+        .orchestrator_key(context)
         .and_then(|key| rollout::roll_out(context, assembly, key))
         .and_then(|serving| Ok((use_it(context, &release, &serving)?, serving)));
     let (seen, serving) = match served {
         Ok(served) => served,
-        Err(error) => return Err(fall_back(context, release, assembly, history, error)),
+        Err(error) => return Err(recover(context, release, assembly, history, error)),
     };
     release.task_definition = Some(serving.task_definition);
     release.url = Some(serving.url);
@@ -48,9 +49,9 @@ pub fn serve(
     Ok((release, seen))
 }
 
-/// Uses what was deployed as a user would, and makes sure that the cloud ran the job.
+/// Runs the smoke test, and checks that the cloud ran its job.
 fn use_it(context: &Context, release: &Release, serving: &Serving) -> anyhow::Result<Seen> {
-    let test = SmokeTest::new(context, &serving.base_url, &folder(context, "smoke"));
+    let test = SmokeTest::new(context, &serving.base_url, &deploy_folder(context, "smoke"));
     let seen = test.generate(|| Ok(()))?;
     let generator = release.image(context.platform.generator().image.get_ref())?;
     let cluster = &release.service.cluster;
@@ -58,13 +59,13 @@ fn use_it(context: &Context, release: &Release, serving: &Serving) -> anyhow::Re
     Ok(seen)
 }
 
-/// Tags for people: what serves the environment, and what passed all its tests.
+/// The moving tags of an environment: its name, and `stable`.
 #[must_use]
 pub fn tags(context: &Context) -> [&str; 2] {
     [&context.environment, STABLE_TAG]
 }
 
-/// Puts the tags on what a release consists of.
+/// Points the moving tags at the images of a release.
 ///
 /// # Errors
 /// The registry refuses.
@@ -77,10 +78,10 @@ pub fn promote(context: &Context, release: &Release) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Stamps a release that is over.
+/// Notes how and when a release ended.
 ///
 /// # Errors
-/// The clock is beyond what a date can say.
+/// The clock is beyond the years that a date can have.
 pub fn end(context: &Context, release: &mut Release, outcome: Outcome) -> anyhow::Result<()> {
     let now = OffsetDateTime::now_utc().replace_nanosecond(0)?;
     release.at = now.format(&Rfc3339)?;
@@ -89,9 +90,9 @@ pub fn end(context: &Context, release: &mut Release, outcome: Outcome) -> anyhow
     Ok(())
 }
 
-/// Puts right what a release left that does not serve, and records it. Returns the error to
-/// end with: why it does not serve, and what does now.
-fn fall_back(
+/// Restores the release before one that does not serve, and records that. Returns the error to end
+/// with: what serves now, and why the new release does not.
+fn recover(
     context: &Context,
     mut release: Release,
     assembly: &Assembly,
@@ -101,7 +102,7 @@ fn fall_back(
     let report = &context.report;
     let why = Rendered::new(&error);
     if why.exit_code == Code::Interrupted as u8 {
-        report.step("stopped half-way: `cargo xtask deploy` goes on from here");
+        report.step("interrupted: `cargo xtask deploy` continues from here");
         return error;
     }
     report.step(&format!(
@@ -118,10 +119,15 @@ fn fall_back(
             }
             Err(also) => format!("going back to release {} failed too: {also:#}", good.id),
         },
-        // What starts and ends for ever must not go on; what only fails a test may be looked at.
-        None if why.exit_code == Code::Smoke as u8 => "nothing was there to go back to".to_owned(),
+        // A service that only fails the smoke test may be looked at; tasks that never start must
+        // not be started for ever.
+        None if why.exit_code == Code::Smoke as u8 => {
+            "there is no earlier release to go back to".to_owned()
+        }
         None => match rollout::remove_service(context, assembly) {
-            Ok(()) => "nothing was there to go back to; the service was removed".to_owned(),
+            Ok(()) => {
+                "there is no earlier release to go back to, and the service was removed".to_owned()
+            }
             Err(also) => format!("removing the service failed too: {also:#}"),
         },
     };
@@ -135,8 +141,8 @@ fn fall_back(
     failure.because(error).into()
 }
 
-/// Goes back to a release that served: its task definition serves again at once, and the
-/// stacks follow.
+/// Goes back to a release that served: first only its task definition, so that it serves again as
+/// soon as possible, then its stacks.
 fn restore(context: &Context, good: &Release) -> anyhow::Result<Serving> {
     let report = &context.report;
     report.step(&format!("go back to release {}", good.id));
@@ -145,10 +151,14 @@ fn restore(context: &Context, good: &Release) -> anyhow::Result<Serving> {
         && now.as_ref() != Some(wanted)
         && let Err(error) = good.service.redefine(context, wanted)
     {
-        // CloudFormation may have deregistered it already; then its stacks bring it back.
-        report.step(&format!("not at once: {error:#}"));
+        // CloudFormation may have deregistered the task definition; then its stack brings it back.
+        report.step(&format!(
+            "its task definition cannot be used again before its stacks are deployed: {error:#}"
+        ));
     }
-    // Also a stack whose own way back failed.
+    // CloudFormation may have failed to roll back a stack.
     stacks::repair(context)?;
-    deploy_again(context, good)
+    let packed = release::assembly(context, good)?;
+    let assembly = Assembly::unpack(&packed, &deploy_folder(context, "restored"))?;
+    rollout::roll_out(context, &assembly, good.orchestrator_key(context)?)
 }

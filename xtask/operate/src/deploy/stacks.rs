@@ -1,4 +1,4 @@
-//! The stacks of an environment: their names, what they are and what they put out.
+//! The stacks of an environment: their names, their states and their outputs.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_machine::aws;
 
-/// Concerns in the order of their dependencies; one stack each.
+/// Concerns in the order of their dependencies. Each has one stack.
 const CONCERNS: [&str; 6] = [
     "Network",
     "Registry",
@@ -16,7 +16,7 @@ const CONCERNS: [&str; 6] = [
     "Service",
     "Observability",
 ];
-/// A stack that another deploy works on may take as long as CloudFormation allows it.
+/// A stack that another deploy is changing may take as long as CloudFormation allows.
 const REPAIR_TIMEOUT: Duration = Duration::from_secs(40 * 60);
 
 /// A stack as the cloud knows it.
@@ -24,9 +24,10 @@ const REPAIR_TIMEOUT: Duration = Duration::from_secs(40 * 60);
 pub struct Stack {
     /// `AppGenService-dev`.
     pub name: String,
-    /// As CloudFormation writes it, for instance `CREATE_COMPLETE`; nothing where it does not exist.
+    /// State in CloudFormation's words, for instance `CREATE_COMPLETE`; `None` if the stack does
+    /// not exist.
     pub status: Option<String>,
-    /// What its templates put out.
+    /// Its outputs by name.
     #[serde(default)]
     pub outputs: BTreeMap<String, String>,
 }
@@ -36,7 +37,7 @@ struct Stacks {
     stacks: Vec<Stack>,
 }
 
-/// Name of the stack of one concern.
+/// Name of the stack of a concern.
 #[must_use]
 pub fn name(context: &Context, concern: &str) -> String {
     format!("AppGen{concern}-{}", context.environment)
@@ -51,7 +52,7 @@ pub fn names(context: &Context) -> Vec<String> {
         .collect()
 }
 
-/// All stacks of the environment, also those that do not exist.
+/// All stacks of the environment, including those that do not exist.
 ///
 /// # Errors
 /// The cloud does not answer.
@@ -60,7 +61,19 @@ pub fn show(context: &Context) -> anyhow::Result<Vec<Stack>> {
     Ok(stacks.stacks)
 }
 
-/// An output of the stack of one concern.
+/// Names of the stacks that exist.
+///
+/// # Errors
+/// The cloud does not answer.
+pub fn existing(context: &Context) -> anyhow::Result<Vec<String>> {
+    Ok(show(context)?
+        .into_iter()
+        .filter(|stack| stack.status.is_some())
+        .map(|stack| stack.name)
+        .collect())
+}
+
+/// An output of the stack of a concern.
 ///
 /// # Errors
 /// The stack or the output does not exist, or the cloud does not answer.
@@ -80,11 +93,11 @@ pub fn output(context: &Context, concern: &str, name: &str) -> anyhow::Result<St
         })
 }
 
-/// Brings stacks that an earlier deploy left half-way to a state that a deploy can start
-/// from, and waits for what still runs.
+/// Brings stacks that an interrupted deploy left behind to a state from which a deploy can start,
+/// and waits for updates that still run.
 ///
 /// # Errors
-/// The cloud refuses, or a stack does not come to rest in time.
+/// The cloud refuses, or an update does not end in time.
 pub fn repair(context: &Context) -> anyhow::Result<()> {
     #[derive(Deserialize)]
     struct Repaired {
@@ -102,7 +115,7 @@ pub fn repair(context: &Context) -> anyhow::Result<()> {
         .read()?;
     for change in done.repaired {
         context.report.step(&format!(
-            "{}: {}, left by an earlier deploy, is now {}",
+            "{} was {} after an earlier deploy and is now {}",
             change.name,
             change.from,
             change.to.as_deref().unwrap_or("removed")

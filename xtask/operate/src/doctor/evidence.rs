@@ -1,6 +1,6 @@
-//! What is known of an environment when it is judged. Nothing here asks anybody.
+//! What is known about an environment when the rules judge it. Nothing here asks a source.
 
-use crate::running::answers::{Answer as Status, Line, Service, Task};
+use crate::status::answers::{Answer as Status, Line, Service, Task};
 use app_gen_infra::Platform;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -11,12 +11,13 @@ use xtask_core::error::Rendered;
 use xtask_machine::State;
 use xtask_machine::part::Part;
 
-/// What one source said.
+/// The answer of one source.
 #[derive(Debug)]
 pub enum Source<T> {
     /// It answered.
     Known(T),
-    /// It was not asked: what it stands on is not there, or the environment has none.
+    /// It was not asked, because something that it depends on does not run, or because the
+    /// environment does not have it.
     Unasked,
     /// It did not answer.
     Failed(Rendered),
@@ -32,7 +33,7 @@ impl<T> Source<T> {
         }
     }
 
-    /// The answer, if there is one.
+    /// The answer, if the source gave one.
     pub fn known(&self) -> Option<&T> {
         match self {
             Self::Known(answer) => Some(answer),
@@ -40,7 +41,7 @@ impl<T> Source<T> {
         }
     }
 
-    /// Why there is none, where it was asked.
+    /// Why the source did not answer, if it was asked.
     pub fn failure(&self) -> Option<&Rendered> {
         match self {
             Self::Failed(rendered) => Some(rendered),
@@ -58,73 +59,73 @@ impl<T> From<anyhow::Result<T>> for Source<T> {
     }
 }
 
-/// All that is known.
+/// Everything that is known.
 #[derive(Debug)]
 pub struct Evidence {
-    /// What should be.
+    /// The manifest: what should be there.
     pub platform: Platform,
-    /// Where, by name.
+    /// Name of the environment.
     pub environment: String,
-    /// When it was gathered.
+    /// When the evidence was gathered.
     pub now: OffsetDateTime,
-    /// What alone is asked about.
+    /// The only thing that is asked about, or `None` for everything.
     pub focus: Option<Focus>,
-    /// What the environment `local` stands on.
+    /// The parts of this machine that the environment `local` depends on.
     pub parts: Vec<PartFound>,
     /// The disks that this machine writes to.
     pub disks: Vec<Disk>,
     /// Services and alarms.
     pub status: Source<Status>,
-    /// Tasks that run or stopped lately, the newest first.
+    /// Tasks that run or stopped recently, the newest first.
     pub tasks: Source<Vec<Task>>,
-    /// Which keys of which secrets exist.
+    /// The secrets, and which of their keys have a value.
     pub secrets: Source<Vec<Secret>>,
-    /// Rights of whoever asks; only AWS checks them.
+    /// The rights of whoever runs `doctor`. Only AWS checks them.
     pub rights: Source<Vec<Right>>,
-    /// What was deployed last and served.
+    /// The current release.
     pub release: Source<Option<Serving>>,
     /// What users get for `/health`.
     pub health: Source<Answer>,
-    /// Images of that release and of the services, in their registry.
+    /// The images of the release and of the services, as their registry has them.
     pub images: Vec<ImageFound>,
-    /// The local database's container, by what the engine says of it.
+    /// The container of the local database, as the engine knows it.
     pub database: Source<Option<Container>>,
-    /// Lines of level ERROR that services wrote lately.
+    /// Lines of level ERROR that the orchestrator wrote recently.
     pub errors: Source<Vec<Line>>,
 }
 
-/// A service, a kind of task, or one task of them.
+/// A service, a kind of task, or one of its tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Focus {
-    /// Name in the manifest.
+    /// Name of the service or kind of task in the manifest.
     pub consumer: String,
-    /// One task, by its id.
+    /// Id of the task, if only one is asked about.
     pub task: Option<String>,
 }
 
 /// A part of this machine.
 #[derive(Debug)]
 pub struct PartFound {
-    /// Which.
+    /// The part.
     pub part: Part,
-    /// How it is.
+    /// Its state.
     pub state: State,
-    /// In a few words.
+    /// What was found, in a few words.
     pub found: String,
-    /// What brings it.
+    /// What repairs it.
     pub fix: String,
 }
 
 /// A file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disk {
-    /// What lies on it.
+    /// What is stored on it.
     pub holds: Vec<&'static str>,
     /// A folder on it.
     pub path: PathBuf,
-    /// What a user may still write.
+    /// Space that a user can still use.
     pub free_bytes: u64,
-    /// All of it.
+    /// Its size.
     pub total_bytes: u64,
 }
 
@@ -135,14 +136,14 @@ pub struct Secret {
     pub name: String,
     /// Whether it exists.
     pub exists: bool,
-    /// Its keys by the manifest.
+    /// Its keys in the manifest.
     pub keys: Vec<SecretKey>,
 }
 
 /// A key of a secret.
 #[derive(Debug, Deserialize)]
 pub struct SecretKey {
-    /// Its name.
+    /// Name of the key.
     pub key: String,
     /// Whether it has a value.
     pub present: bool,
@@ -151,63 +152,63 @@ pub struct SecretKey {
     pub required: bool,
 }
 
-/// A right of whoever asks.
+/// A right of whoever runs `doctor`.
 #[derive(Debug, Deserialize)]
 pub struct Right {
-    /// Such as `ecs:RunTask`.
+    /// The action in IAM's words, for instance `ecs:RunTask`.
     pub action: String,
-    /// ARN.
+    /// ARN of the resource.
     pub resource: String,
     /// Whether IAM allows it.
     pub allowed: bool,
 }
 
-/// The release that should answer.
+/// The release that should serve.
 #[derive(Debug, Clone)]
 pub struct Serving {
-    /// Its id.
+    /// Id of the release.
     pub id: String,
-    /// Keys of its images by name.
+    /// The key of each image, by the name of the image.
     pub keys: BTreeMap<String, String>,
 }
 
-/// What came back for a request.
+/// What a request got.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// What was asked.
+    /// The URL that was requested.
     pub url: String,
-    /// What came, or why nothing did.
+    /// The reply, or why there was none.
     pub outcome: Result<Reply, String>,
 }
 
-/// A reply of HTTP.
+/// A reply to an HTTP request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// Its status.
+    /// Its status code.
     pub status: u16,
-    /// The health report in it, if it is one.
+    /// The health report that it contains.
     pub health: Option<Health>,
 }
 
-/// What the orchestrator says of itself.
+/// The health report of the orchestrator.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Health {
     /// `ok` or `unavailable`.
     pub status: String,
     /// `ok` or `unreachable`.
     pub database: String,
-    /// Key of the image that answers.
+    /// Key of its image.
     pub image_key: Option<String>,
 }
 
-/// An image, as its registry has it.
+/// An image as its registry has it.
 #[derive(Debug)]
 pub struct ImageFound {
     /// Service or kind of task that runs it.
     pub consumer: String,
-    /// By digest.
+    /// Its reference by digest.
     pub reference: String,
-    /// Its platform; nothing where the registry does not have it.
+    /// Its platform; `None` if the registry does not have the image.
     pub platform: Source<Option<String>>,
 }
 
@@ -216,12 +217,12 @@ pub struct ImageFound {
 pub struct Container {
     /// Its name.
     pub name: String,
-    /// Such as `running` or `exited`.
+    /// Its state, for instance `running` or `exited`.
     pub state: String,
 }
 
 impl Evidence {
-    /// A command line of ours for this environment.
+    /// A command line of `cargo xtask` for this environment.
     #[must_use]
     pub fn command(&self, words: &str) -> String {
         match self.environment.as_str() {
@@ -230,7 +231,7 @@ impl Evidence {
         }
     }
 
-    /// How a part of this machine is, where the environment stands on it.
+    /// A part of this machine, if the environment depends on it.
     #[must_use]
     pub fn part(&self, part: Part) -> Option<&PartFound> {
         self.parts.iter().find(|found| found.part == part)
@@ -243,7 +244,7 @@ impl Evidence {
         services.iter().find(|service| service.service == name)
     }
 
-    /// Services that ECS knows.
+    /// Services that are deployed.
     pub fn services(&self) -> impl Iterator<Item = &Service> {
         let services = self.status.known().map(|status| &status.services);
         services
@@ -252,7 +253,7 @@ impl Evidence {
             .filter(|service| service.exists == Some(true))
     }
 
-    /// Tasks of a service or kind, the newest first.
+    /// Tasks of a service or kind of task, the newest first.
     pub fn tasks_of(&self, consumer: &str) -> Vec<&Task> {
         let mut tasks: Vec<&Task> = self
             .tasks
@@ -265,7 +266,7 @@ impl Evidence {
         tasks
     }
 
-    /// Seconds since a time of the cloud; nothing where it is none.
+    /// Seconds since a time in RFC 3339; `None` if it is not a time.
     #[must_use]
     pub fn seconds_since(&self, at: Option<&str>) -> Option<i64> {
         let at = OffsetDateTime::parse(at?, &Rfc3339).ok()?;
@@ -274,14 +275,14 @@ impl Evidence {
 }
 
 impl PartFound {
-    /// Whether nothing needs to be done.
+    /// Whether the part is as it should be.
     #[must_use]
     pub fn is_ok(&self) -> bool {
         self.state == State::Ok
     }
 }
 
-/// Whether a service runs what it should, and nothing is on its way.
+/// Whether a service runs all its tasks, and no deployment is in progress.
 #[must_use]
 pub fn is_settled(service: &Service) -> bool {
     service.desired > 0
@@ -289,7 +290,7 @@ pub fn is_settled(service: &Service) -> bool {
         && service.rollout_state.as_deref() == Some("COMPLETED")
 }
 
-/// `family:revision` of what a service runs.
+/// Task definition of a service as `family:revision`.
 #[must_use]
 pub fn revision(service: &Service) -> &str {
     let definition = service.task_definition.as_deref().unwrap_or_default();

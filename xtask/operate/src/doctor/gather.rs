@@ -1,5 +1,5 @@
-//! Asks everything that knows something of an environment: side by side, each question
-//! bounded. Nothing is started, made or changed.
+//! Asks every source that knows something about an environment, side by side and each within a
+//! bound. Nothing is started, created or changed.
 
 use crate::deploy::release;
 use crate::deploy::release::Release;
@@ -9,8 +9,8 @@ use crate::doctor::evidence::{
     Answer, Container, Disk, Evidence, Focus, Health, ImageFound, PartFound, Reply, Right, Secret,
     Serving, Source,
 };
-use crate::running::answers;
-use crate::running::answers::{Line, Task};
+use crate::status::answers;
+use crate::status::answers::{Line, Task};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -21,35 +21,37 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use ureq::Agent;
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure};
-use xtask_core::interrupt;
-use xtask_core::paths;
+use xtask_core::error::{Code, Failure, unknown};
+use xtask_core::{http, interrupt, paths};
+use xtask_docker::engine;
 use xtask_docker::registry::Repository;
 use xtask_machine::aws;
 use xtask_machine::ministack::database;
 use xtask_machine::part::Part;
 
-/// What the environment `local` stands on.
+/// The parts of this machine that the environment `local` depends on.
 const PARTS: [Part; 3] = [Part::Engine, Part::Registry, Part::Cloud];
-/// A question to the cloud: many calls, and retries of each.
+/// A question to the cloud consists of many calls, each of which may be retried.
 const CLOUD_BOUND: Duration = Duration::from_secs(30);
 const REGISTRY_BOUND: Duration = Duration::from_secs(5);
-/// The orchestrator itself gives its database some seconds.
+/// The orchestrator waits some seconds for its database before it answers.
 const HEALTH_BOUND: Duration = Duration::from_secs(10);
-/// Last lines of each task that failed.
+/// How many of the last lines of each failed task are read.
 const LOG_LINES: &str = "30";
-/// Where errors of the log are still news.
+/// Errors that were logged before are not reported.
 const ERRORS_SINCE: Duration = Duration::from_secs(5 * 60);
-/// More of them say nothing more.
+/// More errors would not show anything new.
 const ERRORS_KEPT: usize = 10_000;
-/// As the orchestrator writes its level.
+/// How the orchestrator writes the level into a line.
 const ERROR_LEVEL: &str = "\"level\":\"ERROR\"";
 const TASK_ID_CHARACTERS: usize = 6;
 
-/// All that is known of the environment, or of one service, kind of task or task in it.
+/// Gathers everything that is known about the environment. `about` names the only service, kind of
+/// task or task that is asked about.
 ///
 /// # Errors
-/// `about` is none of those, or we were interrupted. A source that does not answer is no error.
+/// Nothing has the name `about`, or we were interrupted. A source that does not answer is not an
+/// error.
 pub fn gather(context: &Context, about: Option<&str>) -> anyhow::Result<Evidence> {
     let mut evidence = Evidence {
         platform: context.platform.clone(),
@@ -72,9 +74,9 @@ pub fn gather(context: &Context, about: Option<&str>) -> anyhow::Result<Evidence
         look_at_machine(context, &mut evidence);
     }
     interrupt::check()?;
-    // A cloud that does not run, or can run nothing, has nothing to say.
-    let stands = |part| evidence.part(part).is_none_or(|found| found.is_ok());
-    if stands(Part::Engine) && stands(Part::Cloud) {
+    // A cloud that does not run, or has no engine to run tasks, cannot answer.
+    let is_ok = |part| evidence.part(part).is_none_or(|found| found.is_ok());
+    if is_ok(Part::Engine) && is_ok(Part::Cloud) {
         ask_cloud(context, &mut evidence);
     }
     interrupt::check()?;
@@ -106,10 +108,9 @@ fn look_at_machine(context: &Context, evidence: &mut Evidence) {
     });
 }
 
-/// The file systems that engine, services and builds write to.
+/// The file systems that the engine, the services and builds write to.
 fn disks(context: &Context) -> Vec<Disk> {
-    let engine = xtask_docker::engine::info()
-        .map_or_else(|_| xtask_docker::engine::DATA.into(), |engine| engine.data);
+    let engine = engine::info().map_or_else(|_| engine::DATA.into(), |engine| engine.data);
     let folders = [
         ("images and containers", Some(engine)),
         ("registry, local cloud and logs", paths::state().ok()),
@@ -128,7 +129,7 @@ fn disks(context: &Context) -> Vec<Disk> {
     disks.into_values().collect()
 }
 
-/// The file system of a folder, or of the nearest one above it that exists.
+/// The file system of a folder. If the folder does not exist, that of the nearest one above it.
 fn disk_of(what: &'static str, folder: PathBuf) -> Option<(u64, Disk)> {
     let path = folder.ancestors().find(|path| path.is_dir())?.to_owned();
     let device = path.metadata().ok()?.dev();
@@ -194,11 +195,11 @@ fn ask<T: DeserializeOwned>(context: &Context, arguments: &[&str]) -> anyhow::Re
 fn joined<T>(thread: thread::ScopedJoinHandle<'_, anyhow::Result<T>>) -> Source<T> {
     thread
         .join()
-        .unwrap_or_else(|_| Err(anyhow::anyhow!("the question broke")))
+        .unwrap_or_else(|_| Err(anyhow::anyhow!("the thread that asks panicked")))
         .into()
 }
 
-/// What serves by the records, and what it answers.
+/// The current release, and its answer to `/health`.
 fn served(context: &Context) -> (Source<Option<Release>>, Source<Answer>) {
     let release = match release::list(context) {
         Ok(releases) => release::current(&releases).cloned(),
@@ -225,20 +226,16 @@ fn serving(release: &Release) -> Serving {
     }
 }
 
-/// One request, as a user would make it.
+/// Makes one request as a user does.
 fn health(context: &Context, base: &str) -> Answer {
     let url = format!(
         "{base}{}",
         context.platform.orchestrator().health_path.get_ref()
     );
-    let mut config = Agent::config_builder()
-        .timeout_global(Some(HEALTH_BOUND))
-        .http_status_as_error(false)
-        .max_redirects(0);
-    if context.is_local() {
-        config = config.proxy(None);
-    }
-    let agent: Agent = config.build().into();
+    let agent: Agent = http::config(&url, HEALTH_BOUND)
+        .max_redirects(0)
+        .build()
+        .into();
     let outcome = agent
         .get(&url)
         .call()
@@ -250,7 +247,7 @@ fn health(context: &Context, base: &str) -> Answer {
     Answer { url, outcome }
 }
 
-/// What consumers run by the records and by ECS, looked up where tasks would pull it.
+/// Looks up the image of each consumer in the registry that its tasks pull from.
 fn images(
     context: &Context,
     release: Option<&Option<Release>>,
@@ -263,7 +260,7 @@ fn images(
     let mut wanted: Vec<(String, String)> = names
         .filter_map(|(consumer, image)| {
             let release = release?.as_ref()?;
-            // Where ECS runs another than the record says, that one counts.
+            // If ECS runs another image than that of the release, it is looked up instead.
             let running = status.known().and_then(|status| {
                 let service = status
                     .services
@@ -280,7 +277,7 @@ fn images(
     if wanted.is_empty() {
         return Vec::new();
     }
-    // A registry of AWS wants a login, which a question cannot do without.
+    // A registry of AWS answers only after a login.
     let ready = destination::asked(context, Registry::Environment).map(|_| ());
     let refused = ready.err().map(|error| format!("{error:#}"));
     thread::scope(|scope| {
@@ -306,14 +303,14 @@ fn images(
     })
 }
 
-/// `os/architecture` of an image by digest; nothing where its registry does not have it.
+/// `os/architecture` of an image by digest; `None` if its registry does not have it.
 fn platform_of(reference: &str) -> anyhow::Result<Option<String>> {
     let (repository, digest) = Repository::of_reference(reference)?;
     let repository = Repository::bounded(&repository.registry, &repository.name, REGISTRY_BOUND);
-    if repository.digest_of(digest)?.is_none() {
+    if repository.digest_of(&digest)?.is_none() {
         return Ok(None);
     }
-    let configuration = repository.configuration(digest)?;
+    let configuration = repository.configuration(&digest)?;
     Ok(Some(format!(
         "{}/{}",
         configuration.os(),
@@ -321,7 +318,7 @@ fn platform_of(reference: &str) -> anyhow::Result<Option<String>> {
     )))
 }
 
-/// What `about` names.
+/// The service, kind of task or task that `about` names.
 fn focus(evidence: &Evidence, about: &str) -> anyhow::Result<Option<Focus>> {
     let platform = &evidence.platform;
     if platform.services.contains_key(about) || platform.tasks.contains_key(about) {
@@ -331,7 +328,7 @@ fn focus(evidence: &Evidence, about: &str) -> anyhow::Result<Option<Focus>> {
         }));
     }
     let Some(tasks) = evidence.tasks.known() else {
-        // Why nobody can say whether there is such a task is what will be found.
+        // Nobody knows whether there is such a task; the findings say why.
         return Ok(None);
     };
     let id = about.rsplit('/').next().unwrap_or(about);
@@ -352,16 +349,16 @@ fn focus(evidence: &Evidence, about: &str) -> anyhow::Result<Option<Focus>> {
         .map(String::as_str)
         .chain(tasks.iter().map(|task| task.task.as_str()))
         .collect();
-    let what = match found.len() {
-        0 => "names no service, kind of task or task",
-        _ => "names more than one task",
-    };
-    Err(Failure::new(Code::Usage, format!("`{about}` {what}"))
-        .hint(format!("one of: {}", known.join(", ")))
+    if found.is_empty() {
+        return Err(unknown("service, kind of task or task", about, known).into());
+    }
+    let message = format!("the ids of several tasks begin with `{about}`");
+    Err(Failure::new(Code::Usage, message)
+        .hint(format!("name one of: {}", known.join(", ")))
         .into())
 }
 
-/// What the orchestrator complained of lately.
+/// The errors that the orchestrator logged recently.
 fn errors(context: &Context) -> anyhow::Result<Vec<Line>> {
     let since = OffsetDateTime::now_utc() - ERRORS_SINCE;
     let since_ms = (since.unix_timestamp_nanos() / 1_000_000).to_string();
@@ -379,7 +376,7 @@ fn errors(context: &Context) -> anyhow::Result<Vec<Line>> {
     aws::call(context, arguments)
         .timeout(CLOUD_BOUND)
         .stream("log", |value| {
-            // A call that fails says so last, in another form, and is an error below.
+            // If the call fails, its last object is not a line, and the call is an error.
             if lines.len() < ERRORS_KEPT
                 && let Ok(line) = serde_json::from_value(value)
             {

@@ -1,6 +1,8 @@
-//! Logs of the containers that `validate --keep` left. Docker writes `NAME-1  | TIME LINE`.
+//! Logs of the containers that `validate --keep` left running. Docker writes each line as
+//! `NAME-1  | TIME LINE`.
 
-use crate::logs::{Entry, Wanted, newest};
+use crate::logs::query::Query;
+use crate::logs::raw_line::RawLine;
 use crate::validation::compose;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -11,50 +13,52 @@ use xtask_core::error::{Code, Failure};
 /// As [`crate::logs::read`].
 pub(super) fn read(
     context: &Context,
-    wanted: &Wanted,
-    mut on_entry: impl FnMut(Entry) -> anyhow::Result<()>,
+    query: &Query,
+    mut on_line: impl FnMut(RawLine) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     if compose::containers(context)?.is_empty() {
-        return Err(
-            Failure::new(Code::Usage, "nothing of a validate runs that has a log")
-                .hint("cargo xtask validate --force --keep")
-                .into(),
-        );
+        return Err(Failure::new(
+            Code::Usage,
+            "no container of a validation is left, so there is no log",
+        )
+        .hint("cargo xtask validate --force --keep")
+        .into());
     }
     let project = &context.platform.local.compose_project;
-    let mut told = Counts::new();
-    let mut entries = Vec::new();
-    // One container comes after the other.
+    let mut read = Counts::new();
+    let mut lines = Vec::new();
+    // Docker prints the containers one after the other.
     compose::logs(context, false, |line| {
-        let entry = parse(&String::from_utf8_lossy(line), project, &mut told);
-        entries.extend(entry.filter(|entry| wanted.admits(entry)));
+        let line = parse(&String::from_utf8_lossy(line), project, &mut read);
+        lines.extend(line.filter(|line| query.admits(line)));
         Ok(())
     })?;
-    newest(entries, wanted)
+    query
+        .newest_of(lines)
         .into_iter()
-        .try_for_each(&mut on_entry)?;
-    if !wanted.follow {
+        .try_for_each(&mut on_line)?;
+    if !query.follow {
         return Ok(());
     }
-    // Those come again, of each container in their order.
+    // Following begins with the same lines again, those of each container in the same order.
     let mut counts = Counts::new();
     compose::logs(context, true, |line| {
         match parse(&String::from_utf8_lossy(line), project, &mut counts) {
-            Some(entry)
-                if counts[&entry.stream] > told.get(&entry.stream).copied().unwrap_or(0)
-                    && wanted.admits(&entry) =>
+            Some(line)
+                if counts[&line.stream] > read.get(&line.stream).copied().unwrap_or(0)
+                    && query.admits(&line) =>
             {
-                on_entry(entry)
+                on_line(line)
             }
             _ => Ok(()),
         }
     })
 }
 
-/// How many lines of each container there were.
+/// How many lines of each container have been read.
 type Counts = BTreeMap<String, u64>;
 
-fn parse(line: &str, project: &str, counts: &mut Counts) -> Option<Entry> {
+fn parse(line: &str, project: &str, counts: &mut Counts) -> Option<RawLine> {
     let (container, line) = line.split_once(" | ").or_else(|| line.split_once("| "))?;
     let container = container.trim();
     let (at, message) = line.split_once(' ').unwrap_or((line, ""));
@@ -64,7 +68,7 @@ fn parse(line: &str, project: &str, counts: &mut Counts) -> Option<Entry> {
         .map_or(container, |(service, _)| service);
     let count = counts.entry(container.to_owned()).or_default();
     *count += 1;
-    Some(Entry {
+    Some(RawLine {
         source: source.to_owned(),
         group: Some(project.to_owned()),
         stream: container.to_owned(),
@@ -80,20 +84,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_of_compose_are_taken_apart() {
+    fn a_line_of_compose_is_parsed() {
         let line = "orchestrator-1  | 2026-11-21T12:03:04.123456789Z {\"level\":\"INFO\"} | x";
         let mut counts = Counts::from([("orchestrator-1".to_owned(), 6)]);
-        let entry = parse(line, "app", &mut counts).unwrap();
+        let parsed = parse(line, "app", &mut counts).unwrap();
         assert_eq!(
             (
-                entry.source.as_str(),
-                entry.stream.as_str(),
-                entry.id.as_str()
+                parsed.source.as_str(),
+                parsed.stream.as_str(),
+                parsed.id.as_str()
             ),
             ("orchestrator", "orchestrator-1", "orchestrator-1:7")
         );
-        assert_eq!(entry.time_ms % 1000, 123);
-        assert_eq!(entry.message, "{\"level\":\"INFO\"} | x");
+        assert_eq!(parsed.time_ms % 1000, 123);
+        assert_eq!(parsed.message, "{\"level\":\"INFO\"} | x");
         let empty = parse(
             "database-1      | 2026-11-21T12:03:04.1Z ",
             "app",

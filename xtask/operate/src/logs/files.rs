@@ -1,7 +1,8 @@
-//! Logs of `dev`: the API's file, and one for each job, which its generator writes.
+//! Logs of `dev`: one file of the orchestrator, and one of each job, which its generator writes.
 
-use crate::logs::log_line::Record;
-use crate::logs::{Entry, Wanted, newest};
+use crate::logs::log_line::LogLine;
+use crate::logs::query::Query;
+use crate::logs::raw_line::RawLine;
 use anyhow::Context as _;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,47 +15,50 @@ use xtask_core::interrupt;
 use xtask_machine::orchestrator;
 
 const POLL: Duration = Duration::from_millis(200);
-/// Held at once of a file that grows faster than it is read.
+/// How much of a file is read at once. A file may grow faster than it is read.
 const CHUNK_BYTES: u64 = 256 * 1024;
 
 /// As [`crate::logs::read`].
 pub(super) fn read(
     context: &Context,
-    wanted: &Wanted,
-    mut on_entry: impl FnMut(Entry) -> anyhow::Result<()>,
+    query: &Query,
+    mut on_line: impl FnMut(RawLine) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let folder = orchestrator::dev_folder(context);
     if !folder.is_dir() {
-        return Err(Failure::new(Code::Usage, "dev never ran in this checkout")
-            .hint("cargo xtask dev")
-            .into());
+        return Err(
+            Failure::new(Code::Usage, "`dev` has never run in this checkout")
+                .hint("cargo xtask dev")
+                .into(),
+        );
     }
     let mut tails = BTreeMap::new();
-    let mut entries = Vec::new();
-    grown(&folder, &mut tails, |entry| {
-        entries.extend(Some(entry).filter(|entry| wanted.admits(entry)));
+    let mut lines = Vec::new();
+    read_new(&folder, &mut tails, |line| {
+        lines.extend(Some(line).filter(|line| query.admits(line)));
         Ok(())
     })?;
-    newest(entries, wanted)
+    query
+        .newest_of(lines)
         .into_iter()
-        .try_for_each(&mut on_entry)?;
-    if !wanted.follow {
+        .try_for_each(&mut on_line)?;
+    if !query.follow {
         return Ok(());
     }
     loop {
         interrupt::sleep(POLL)?;
-        grown(&folder, &mut tails, |entry| match wanted.admits(&entry) {
-            true => on_entry(entry),
+        read_new(&folder, &mut tails, |line| match query.admits(&line) {
+            true => on_line(line),
             false => Ok(()),
         })?;
     }
 }
 
-/// Hands over what came to the files since the last time.
-fn grown(
+/// Hands over the lines that were written since the last call.
+fn read_new(
     folder: &Path,
     tails: &mut BTreeMap<PathBuf, Tail>,
-    mut on_entry: impl FnMut(Entry) -> anyhow::Result<()>,
+    mut on_line: impl FnMut(RawLine) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let api = folder.join(orchestrator::LOG);
     let mut found = vec![(api.clone(), "orchestrator")];
@@ -70,17 +74,17 @@ fn grown(
             offset: 0,
             time_ms: 0,
         });
-        tail.read(&path, &mut on_entry)
+        tail.read(&path, &mut on_line)
             .with_context(|| format!("failed to read {}", path.display()))?;
     }
     Ok(())
 }
 
-/// How far a file was read: to the end of its last whole line.
+/// How far a file has been read: to the end of its last complete line.
 struct Tail {
     source: &'static str,
     offset: u64,
-    /// Of the line before, for one that says no time.
+    /// The time of the line before, for a line that does not name one.
     time_ms: i64,
 }
 
@@ -88,14 +92,14 @@ impl Tail {
     fn read(
         &mut self,
         path: &Path,
-        on_entry: &mut impl FnMut(Entry) -> anyhow::Result<()>,
+        on_line: &mut impl FnMut(RawLine) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let Ok(mut file) = File::open(path) else {
             return Ok(());
         };
         let metadata = file.metadata()?;
         if metadata.len() < self.offset {
-            // Another `dev` began it anew.
+            // Another `dev` has begun the file again.
             self.offset = 0;
         }
         if self.time_ms == 0 {
@@ -108,31 +112,31 @@ impl Tail {
             (&mut file).take(CHUNK_BYTES).read_to_end(&mut bytes)?;
             let whole = match bytes.iter().rposition(|&byte| byte == b'\n') {
                 Some(end) => end + 1,
-                // Longer than any line of ours.
+                // No line of ours is so long; it is handed over in pieces.
                 None if bytes.len() as u64 == CHUNK_BYTES => bytes.len(),
                 None => return Ok(()),
             };
             for line in bytes[..whole].split_inclusive(|&byte| byte == b'\n') {
-                let entry = self.entry(path, line);
+                let raw = self.line(path, line);
                 self.offset += line.len() as u64;
-                on_entry(entry)?;
+                on_line(raw)?;
             }
         }
     }
 
-    fn entry(&mut self, path: &Path, line: &[u8]) -> Entry {
+    fn line(&mut self, path: &Path, line: &[u8]) -> RawLine {
         let name = |name: Option<&std::ffi::OsStr>| {
             name.map(|name| name.to_string_lossy().into_owned())
                 .unwrap_or_default()
         };
         let message = String::from_utf8_lossy(line);
         let message = message.trim_end_matches(['\n', '\r']).to_owned();
-        if let Some(at) = Record::parse(&message).at {
+        if let Some(at) = LogLine::parse(&message).at {
             self.time_ms =
                 i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(self.time_ms);
         }
         let stream = name(path.file_name());
-        Entry {
+        RawLine {
             source: self.source.to_owned(),
             group: path.parent().map(|folder| name(folder.file_name())),
             task: None,
@@ -157,8 +161,8 @@ mod tests {
         let mut tails = BTreeMap::new();
         let mut read = || {
             let mut lines = Vec::new();
-            grown(folder.path(), &mut tails, |entry| {
-                lines.push(entry.message);
+            read_new(folder.path(), &mut tails, |line| {
+                lines.push(line.message);
                 Ok(())
             })
             .unwrap();

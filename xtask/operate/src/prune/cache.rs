@@ -1,7 +1,7 @@
-//! What of the checkout's cache no build needs any more: results of prebuilds that were not
-//! used for long, what a build left half done, and packages of lists that are gone.
+//! Folders in the cache of the checkout that no build needs any more: results of prebuilds that
+//! were not used for a long time, unfinished results, and packages that no list names any more.
 //!
-//! Keys and digests of files are bounded where they are written.
+//! Whoever writes keys and digests of files bounds them.
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
@@ -16,21 +16,21 @@ use xtask_core::paths::remove_folder;
 use xtask_image::packages;
 use xtask_machine::cdk;
 
-/// A folder of the cache that can go.
+/// A folder of the cache that can be removed.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Old {
-    /// Where it lies.
+pub struct OldFolder {
+    /// Path of the folder.
     pub path: PathBuf,
-    /// What its files take.
+    /// Size of its files.
     pub bytes: u64,
 }
 
-/// All but the `keep` results of each kind that were used last, and but the packages that the
-/// checkout asks for now.
+/// All results but the `keep` most recently used ones of each kind, and all packages that the
+/// checkout does not ask for now.
 ///
 /// # Errors
 /// A list of packages cannot be read.
-pub fn list(context: &Context, keep: usize) -> anyhow::Result<Vec<Old>> {
+pub fn list(context: &Context, keep: usize) -> anyhow::Result<Vec<OldFolder>> {
     let cache_folder = context.cache_folder();
     let paths = ["rust", "npm"]
         .into_iter()
@@ -44,28 +44,29 @@ pub fn list(context: &Context, keep: usize) -> anyhow::Result<Vec<Old>> {
             &[cdk::linters_folder(context)?],
         ));
     Ok(paths
-        .map(|path| Old {
+        .map(|path| OldFolder {
             bytes: size_bytes(&path),
             path,
         })
         .collect())
 }
 
-/// Removes them, but for packages that somebody is installing. Returns what was removed.
+/// Removes folders, except for packages that somebody is installing, and returns those that were
+/// removed.
 ///
 /// # Errors
-/// One cannot be removed.
-pub fn remove(old: Vec<Old>) -> anyhow::Result<Vec<Old>> {
+/// A folder cannot be removed.
+pub fn remove(old: Vec<OldFolder>) -> anyhow::Result<Vec<OldFolder>> {
     let mut removed = Vec::new();
     for one in old {
-        // Packages have it; nobody writes results while we do this.
+        // Only packages have a lock. The caller keeps others from writing results meanwhile.
         let lock = one.path.with_extension("lock");
         let _alone = match lock.is_file().then(|| Lock::try_take(&lock, "npm or pip")) {
             Some(Err(_)) => continue,
             taken => taken.transpose()?,
         };
         if let Some(record) = record(&one.path).filter(|record| record.is_file()) {
-            // First: what is left of a removal that breaks off is no result.
+            // Removed first, so that an interrupted removal does not leave a result.
             fs::remove_file(&record)
                 .with_context(|| format!("failed to remove {}", record.display()))?;
         }
@@ -75,7 +76,7 @@ pub fn remove(old: Vec<Old>) -> anyhow::Result<Vec<Old>> {
     Ok(removed)
 }
 
-/// Beside a result: it is written last, and its time is that of the last use.
+/// The file beside a result. It is written last, and its time is that of the last use.
 fn record(result: &Path) -> Option<PathBuf> {
     let is_whole = result.extension().is_none();
     is_whole.then(|| result.with_extension("json"))
@@ -98,7 +99,7 @@ fn all_but(folder: &Path, wanted: &[PathBuf]) -> Vec<PathBuf> {
     unwanted
 }
 
-/// Those in a folder, by name; none where it is not there.
+/// The folders in a folder, sorted by name; none if it does not exist.
 fn folders(folder: &Path) -> Vec<PathBuf> {
     let listing = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut folders: Vec<PathBuf> = listing
@@ -112,7 +113,7 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
 fn size_bytes(folder: &Path) -> u64 {
     WalkDir::new(folder)
         .into_iter()
-        // What goes meanwhile takes nothing.
+        // A file that is removed meanwhile has no size.
         .flatten()
         .filter_map(|entry| entry.metadata().ok())
         .filter(|metadata| metadata.is_file())
@@ -140,7 +141,7 @@ mod tests {
             path
         }
 
-        /// A result that was used so many seconds ago.
+        /// A result that was used `ago` seconds ago.
         fn result(&self, name: &str, ago: u64) -> PathBuf {
             let path = self.folder(name);
             let record = fs::File::create(self.path(&format!("{name}.json"))).unwrap();
@@ -159,8 +160,8 @@ mod tests {
         }
     }
 
-    fn old(paths: Vec<PathBuf>) -> Vec<Old> {
-        let size = |path: PathBuf| Old {
+    fn old(paths: Vec<PathBuf>) -> Vec<OldFolder> {
+        let size = |path: PathBuf| OldFolder {
             bytes: size_bytes(&path),
             path,
         };
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn results_that_were_used_last_stay() {
+    fn the_most_recently_used_results_stay() {
         let cache = Cache(tempfile::tempdir().unwrap());
         let oldest = cache.result("aa", 300);
         cache.result("bb", 100);

@@ -1,8 +1,8 @@
-//! The compose project of `validate`, generated from the manifest: the
-//! orchestrator by digest, and PostgreSQL.
+//! The compose project of a validation: PostgreSQL, and the orchestrator's image by digest. It is
+//! generated from the manifest.
 
+use crate::validation::cloud_parts::CloudParts;
 use anyhow::Context as _;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,49 +11,27 @@ use xtask_core::atomic_file::write_atomically;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, FailureContext as _};
+use xtask_machine::images::POSTGRES_IMAGE;
 use xtask_machine::ministack;
 
 const UP_TIMEOUT: Duration = Duration::from_secs(180);
 const DOWN_TIMEOUT: Duration = Duration::from_secs(120);
-/// Whoever reads along goes before that.
+/// Nobody follows the logs for longer.
 const FOLLOW_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Within the project's own network; nothing of it is published.
+/// Within the network of the project, which does not publish the database.
 const DATABASE_URL: &str = "postgres://app@database:5432/app";
 
-/// What the local cloud holds for one validation (`xtask-aws validate ensure`).
-#[derive(Debug, Clone, Deserialize)]
-pub struct CloudParts {
-    /// ECS cluster.
-    pub cluster: String,
-    /// S3 bucket of the artifacts.
-    pub bucket: String,
-    /// Task definition of the generator.
-    pub task_definition: String,
-    /// Its container.
-    pub container: String,
-    /// Its log group.
-    pub log_group: String,
-    /// Prefix of its log streams.
-    pub log_stream_prefix: String,
-    /// Subnets of its tasks; the local cloud needs none.
-    #[serde(default)]
-    pub subnets: Vec<String>,
-    /// Security groups of its tasks.
-    #[serde(default)]
-    pub security_groups: Vec<String>,
-}
-
-/// Ports of the docker bridge where each part reaches the local cloud.
+/// The ports of the docker bridge on which the parts of the platform reach the local cloud.
 #[derive(Debug, Clone, Copy)]
 pub struct CloudPorts {
-    /// For the orchestrator.
+    /// The port for the orchestrator.
     pub orchestrator: u16,
-    /// For the tasks it starts.
+    /// The port for the tasks that it starts.
     pub generator: u16,
 }
 
-/// The environment of the orchestrator when it runs as a container against the
-/// local cloud: the manifest's, and where things are.
+/// The environment variables of an orchestrator that runs in a container and uses the local cloud:
+/// those of the manifest, and the names of the parts in the cloud.
 #[must_use]
 pub fn orchestrator_environment(
     context: &Context,
@@ -63,11 +41,11 @@ pub fn orchestrator_environment(
     let platform = &context.platform;
     let endpoint = |port: u16| format!("http://host.docker.internal:{port}");
     let cloud = |port: u16| ministack::client_environment(&platform.region, &endpoint(port));
-    // The local cloud gives tasks no credentials that the SDK accepts, and no region.
+    // The local cloud does not give tasks a region, nor credentials that the SDK accepts.
     let mut generator = platform.generator().environment.clone();
     generator.extend(cloud(ports.generator));
-    // It also gives them its own address in place of this one, and leaves that of S3 alone,
-    // which is all that a generator asks.
+    // It also replaces this address with its own, but not that of S3, the only service that a
+    // generator uses.
     generator.insert("AWS_ENDPOINT_URL_S3".to_owned(), endpoint(ports.generator));
     let mut environment = platform.orchestrator().environment.clone();
     environment.extend(cloud(ports.orchestrator));
@@ -95,7 +73,7 @@ pub fn orchestrator_environment(
     environment
 }
 
-/// The project file, as JSON (which is YAML).
+/// The project file in JSON, which is YAML too.
 #[must_use]
 pub fn project(
     context: &Context,
@@ -127,7 +105,7 @@ pub fn project(
         "services": {
             "orchestrator": orchestrator,
             "database": {
-                "image": xtask_machine::images::POSTGRES_IMAGE,
+                "image": POSTGRES_IMAGE,
                 "healthcheck": {
                     "test": ["CMD", "pg_isready", "--username", "app", "--host", "127.0.0.1"],
                     "interval": "500ms",
@@ -139,7 +117,7 @@ pub fn project(
     })
 }
 
-/// Compose would read `$NAME` in a value as a variable of its own.
+/// Compose would replace `$NAME` in a value by a variable of its own.
 fn escape_dollars(environment: &BTreeMap<String, String>) -> BTreeMap<&str, String> {
     environment
         .iter()
@@ -147,7 +125,7 @@ fn escape_dollars(environment: &BTreeMap<String, String>) -> BTreeMap<&str, Stri
         .collect()
 }
 
-/// A project that is up; it is taken down when this is dropped.
+/// A project that runs. Dropping this takes it down.
 pub struct Project<'a> {
     context: &'a Context,
     file: PathBuf,
@@ -157,11 +135,11 @@ pub struct Project<'a> {
 /// Starts the project and waits for the database.
 ///
 /// # Errors
-/// The engine refuses it: a taken port, a missing image, a container that ends.
+/// A port is taken, an image is missing, or a container ends.
 pub fn up<'a>(context: &'a Context, project: &Value) -> anyhow::Result<Project<'a>> {
     let file = file(context);
     write_atomically(&file, &serde_json::to_vec_pretty(project)?)?;
-    // From here on something may exist, also where `up` fails half-way.
+    // From here on containers may exist, even if `up` fails.
     let running = Project {
         context,
         file,
@@ -180,12 +158,12 @@ pub fn up<'a>(context: &'a Context, project: &Value) -> anyhow::Result<Project<'
 }
 
 impl Project<'_> {
-    /// Leaves it running.
+    /// Leaves the project running.
     pub fn keep(mut self) {
         self.keep = true;
     }
 
-    /// Whether the orchestrator's container runs.
+    /// Whether the container of the orchestrator runs.
     ///
     /// # Errors
     /// The engine does not answer.
@@ -196,7 +174,7 @@ impl Project<'_> {
         Ok(!id.is_empty())
     }
 
-    /// Saves the project's log and returns where.
+    /// Writes the log of the project to a file in `folder`, and returns its path.
     ///
     /// # Errors
     /// The engine does not answer, or the file cannot be written.
@@ -231,8 +209,7 @@ impl Drop for Project<'_> {
     }
 }
 
-/// Stops and removes the project's containers, networks and volumes. Does
-/// nothing where there are none.
+/// Stops and removes the containers, networks and volumes of the project, if there are any.
 ///
 /// # Errors
 /// The engine does not answer.
@@ -245,7 +222,7 @@ pub fn down(context: &Context) -> anyhow::Result<()> {
         .map(|_| ())
 }
 
-/// Containers of the project, running or not.
+/// Names of the containers of the project, whether they run or not.
 ///
 /// # Errors
 /// The engine does not answer.
@@ -261,8 +238,8 @@ pub fn containers(context: &Context) -> anyhow::Result<Vec<String>> {
     Ok(listing.lines().map(str::to_owned).collect())
 }
 
-/// Hands over the lines of all containers of the project, one container after the other, or
-/// as they come where they are followed. Each says its container and its time first.
+/// Hands over the log lines of the project. Each begins with its container and its time. The
+/// containers follow one after the other; with `follow`, lines come as they are written.
 ///
 /// # Errors
 /// The engine does not answer, or `on_line` fails.
@@ -292,7 +269,7 @@ fn command(context: &Context, file: &Path) -> Cmd {
         "--progress",
         "plain",
     ]);
-    // Without the file `down` still finds everything by the project's name.
+    // Without the file, `down` still finds everything by the name of the project.
     if file.is_file() {
         command = command.arg("--file").arg(file);
     }

@@ -1,41 +1,186 @@
-//! The platform in containers of this machine, to be used as a user would.
+//! A validation: the platform runs in containers of this machine and is used as a user does.
 
+pub mod call_recorder;
+pub mod cloud_parts;
 pub mod compose;
-pub mod recorder;
+mod last_success;
+mod proof;
 
-use serde::Deserialize;
+use crate::destination;
+use crate::secrets;
+use crate::secrets::file::SecretsFile;
+use crate::smoke::Seen;
+use crate::validation::call_recorder::CallRecorders;
+use crate::validation::cloud_parts::Tasks;
+use crate::validation::compose::CloudPorts;
+use crate::validation::last_success::LastSuccess;
+use crate::validation::proof::{Expected, base_url, prove};
+use serde::Serialize;
+use std::net::Ipv4Addr;
 use xtask_core::context::Context;
-use xtask_machine::aws::call;
-use xtask_machine::ministack::{self, task_containers};
+use xtask_core::lock::Lock;
+use xtask_image::build;
+use xtask_image::build::Outcome;
+use xtask_machine::net;
 
-/// Stops the tasks that `validate` started; their logs and results stay.
-///
-/// # Errors
-/// The cloud or the engine refuses.
-pub fn stop(context: &Context) -> anyhow::Result<()> {
-    end(context, "stop").map(|_| ())
+/// How to validate.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Validate even if the same images were validated before.
+    pub force: bool,
+    /// Leave the containers running.
+    pub keep: bool,
+    /// Record which calls the orchestrator and the generator make of the cloud.
+    pub record_calls: bool,
 }
 
-/// Takes away what `validate` made, running tasks first. What was removed, by name.
-///
-/// # Errors
-/// The cloud or the engine refuses.
-pub fn remove(context: &Context) -> anyhow::Result<Vec<String>> {
-    end(context, "remove")
+/// Whether anything had to be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// The platform was started and used.
+    Validated,
+    /// The same images were validated before.
+    Unchanged,
 }
 
-fn end(context: &Context, how: &str) -> anyhow::Result<Vec<String>> {
-    #[derive(Deserialize)]
-    struct Ended {
-        #[serde(alias = "stopped")]
-        removed: Vec<String>,
+/// The result of `validate --json`.
+#[derive(Debug, Serialize)]
+pub struct Validated {
+    /// Whether anything had to be started.
+    pub state: State,
+    /// When these images were validated, RFC 3339.
+    pub at: String,
+    /// Where the platform can be used, if its containers were left running.
+    pub url: Option<String>,
+    /// One for each image.
+    pub images: Vec<Outcome>,
+    /// What the smoke test saw; `None` if it did not run.
+    pub smoke: Option<Seen>,
+    /// From the start of the command to the result.
+    pub seconds: f64,
+}
+
+/// Builds the images, and validates them unless that has been done.
+///
+/// # Errors
+/// The first step that fails. If that is the smoke test, the last lines of the log are shown.
+pub fn validate(context: &Context, options: Options) -> anyhow::Result<Validated> {
+    let _lock = Lock::try_take(
+        &context.state_folder()?.join("locks/validate"),
+        "a validate",
+    )?;
+    secrets::require_all(context)?;
+    let names = build::select(context, &[])?;
+    let registry = destination::registry(context, destination::Registry::Environment, &names)?;
+    let images = build::all(
+        context,
+        &names,
+        &registry,
+        || destination::reach(context, destination::Registry::Environment),
+        || xtask_machine::require(context, xtask_machine::FOR_BUILD),
+    )?;
+    let digest = last_success::digest(context, &images)?;
+    if !options.force
+        && !options.keep
+        && let Some(last) = LastSuccess::of(context, &digest)
+    {
+        return Ok(Validated {
+            state: State::Unchanged,
+            at: last.at,
+            url: None,
+            images,
+            smoke: None,
+            seconds: context.report.elapsed_secs(),
+        });
     }
-    if !ministack::answers(context) {
-        // It forgets its tasks when it ends, their containers stay.
-        return task_containers::remove(*context.platform.local.cloud_port.get_ref());
+    let (seen, success) = use_platform(context, options, &images, digest)?;
+    Ok(Validated {
+        state: State::Validated,
+        at: success.at,
+        url: options.keep.then(|| base_url(context)),
+        images,
+        smoke: Some(seen),
+        seconds: context.report.elapsed_secs(),
+    })
+}
+
+/// Starts the platform, uses it, records the success, and takes the platform down unless it is
+/// kept.
+fn use_platform(
+    context: &Context,
+    options: Options,
+    images: &[Outcome],
+    digest: String,
+) -> anyhow::Result<(Seen, LastSuccess)> {
+    let platform = &context.platform;
+    xtask_machine::require(context, xtask_machine::FOR_VALIDATE)?;
+    remove_earlier(context)?;
+    let secrets_file = secrets::file::materialize(context, "orchestrator")?;
+    let orchestrator = outcome(images, platform.orchestrator().image.get_ref())?;
+    let generator = outcome(images, platform.generator().image.get_ref())?;
+    let parts = cloud_parts::ensure(context, &generator.reference)?;
+    // Declared before the project, so that they are stopped after the orchestrator, which starts
+    // them.
+    let mut tasks = Tasks::new(context);
+    let recorders = options
+        .record_calls
+        .then(|| CallRecorders::start(context))
+        .transpose()?;
+    let cloud_port = *platform.local.cloud_port.get_ref();
+    let ports = recorders.as_ref().map_or(
+        CloudPorts {
+            orchestrator: cloud_port,
+            generator: cloud_port,
+        },
+        CallRecorders::ports,
+    );
+    let environment = compose::orchestrator_environment(context, &parts, ports);
+    let project = compose::project(
+        context,
+        &orchestrator.reference,
+        &environment,
+        secrets_file.as_ref().map(SecretsFile::path),
+    );
+    context
+        .report
+        .step("start the orchestrator and PostgreSQL with docker compose");
+    let project = compose::up(context, &project)?;
+    let expected = Expected {
+        orchestrator,
+        generator,
+        cluster: &parts.cluster,
+    };
+    let seen = prove(context, &project, &expected)?;
+    tasks.ended();
+    if let Some(recorders) = &recorders {
+        recorders.save(context)?;
     }
-    let ended: Ended = call(context, ["validate", how])
-        .survives_interrupt()
-        .read()?;
-    Ok(ended.removed)
+    let success = LastSuccess::save(context, digest)?;
+    if options.keep {
+        project.keep();
+    }
+    Ok((seen, success))
+}
+
+/// Removes what an earlier validation left (`--keep`, `kill -9`), because its database must not be
+/// used.
+fn remove_earlier(context: &Context) -> anyhow::Result<()> {
+    if !compose::containers(context)?.is_empty() {
+        context
+            .report
+            .step("remove the containers of an earlier validation");
+        compose::down(context)?;
+    }
+    let local = &context.platform.local;
+    let (port, key) = (*local.validate_port.get_ref(), local.key("validate_port"));
+    net::require_free(Ipv4Addr::LOCALHOST.into(), port, &key)?;
+    Ok(())
+}
+
+fn outcome<'a>(images: &'a [Outcome], name: &str) -> anyhow::Result<&'a Outcome> {
+    images
+        .iter()
+        .find(|image| image.image == name)
+        .ok_or_else(|| anyhow::anyhow!("image {name} was not built"))
 }

@@ -7,8 +7,7 @@ use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::report::table;
-use xtask_machine::aws;
-use xtask_operate::running;
+use xtask_machine::{aws, ministack};
 
 /// The answer of `xtask-aws`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -75,7 +74,7 @@ impl Command for Args {
 }
 
 fn run(context: &Context) -> anyhow::Result<ExitCode> {
-    running::require_cloud(context)?;
+    ministack::require_if_local(context)?;
     let found: Found = aws::call(context, ["secrets", "check"]).read()?;
     let wrong = found
         .secrets

@@ -1,14 +1,16 @@
 //! `cargo xtask secrets rotate`: sets a new value and restarts the services that use it.
 
 use crate::commands::command::{Answer, Changes, Command};
+use crate::commands::secrets::{Key, check_name, set};
 use serde::Serialize;
 use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, FailureContext as _};
+use xtask_machine::ministack;
 use xtask_machine::ministack::database;
 use xtask_operate::deploy::guards;
-use xtask_operate::running;
-use xtask_operate::running::{answers, change};
+use xtask_operate::status::answers;
+use xtask_operate::{secrets, services};
 
 /// The result of `secrets rotate --json`.
 #[derive(Debug, Serialize)]
@@ -24,7 +26,7 @@ struct Rotated<'a> {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    key: super::Key,
+    key: Key,
 }
 
 impl Command for Args {
@@ -35,8 +37,8 @@ impl Command for Args {
     );
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
-        let super::Key { secret, key } = &self.key;
-        super::check_name(context, secret, Some(key))?;
+        let Key { secret, key } = &self.key;
+        check_name(context, secret, Some(key))?;
         run(context, secret, key)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -46,9 +48,9 @@ impl Command for Args {
 /// new value keeps its old tasks, which have the old value.
 fn run(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
     guards::said_yes(context, &format!("secrets rotate {secret} {key}"))?;
-    let value = crate::commands::secrets::value(context, secret, key)?;
-    running::require_cloud(context)?;
-    crate::commands::secrets::store(context, secret, key, value)?;
+    let value = set::value(context, secret, key)?;
+    ministack::require_if_local(context)?;
+    secrets::store(context, secret, key, value)?;
     let injected = context
         .platform
         .required_secret_keys(secret, &context.environment)
@@ -60,7 +62,7 @@ fn run(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
         Vec::new()
     };
     if !restarted.is_empty() {
-        change::restart(context, &restarted).failure(|| {
+        services::restart(context, &restarted).failure(|| {
             Failure::new(
                 Code::Deploy,
                 format!(
@@ -78,7 +80,7 @@ fn run(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
     let then = match restarted.as_slice() {
         [] if !injected => format!("environment {} does not use it", context.environment),
         [] => "tasks that start from now on have it, and no running task uses it".to_owned(),
-        services => format!("{} has restarted with it", services.join(", ")),
+        services => format!("restarted {} with it", services.join(", ")),
     };
     let seconds = context.report.elapsed_secs();
     context.report.result(

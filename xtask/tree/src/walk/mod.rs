@@ -1,17 +1,18 @@
-//! Reading a tree of files: every context and every package's sources.
+//! Reads a tree of files: the context of an image, or the sources of a package.
 //!
-//! Directories are read by several threads, deepest first, each by a handle and a name: no
-//! path is too long, no depth too deep, and a link swapped in leads nowhere. What is read
-//! was there at one time: a file or a listing that changes meanwhile is read again, and
-//! the whole tree where a name has vanished since it was listed.
+//! Several threads read directories, the deepest first. Each is opened by its name within its open
+//! parent, so that no path is too long, no tree too deep, and nobody can swap in a link. The result
+//! was there at one moment: a file or a directory that changes meanwhile is read again, and so is
+//! the whole tree where a name has vanished since its directory was listed.
 
 mod steady;
 
 use crate::content;
 use crate::entry::{Digest, Entries, Entry, escape};
 use crate::stat_cache::StatCache;
+use crate::walk::steady::{Changing, Trouble};
 use crate::work_queue::WorkQueue;
-use ::ignore::gitignore::Gitignore;
+use ignore::gitignore::Gitignore;
 use rustix::fs::{AtFlags, FileType};
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -19,34 +20,33 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use steady::{Changing, Trouble};
 use xtask_core::error::{Code, Failure};
 use xtask_core::interrupt;
 
-/// How often a tree is begun anew in which names vanish.
+/// How often a tree is read in which names vanish.
 const TREE_ATTEMPTS: usize = 3;
-/// Files of one directory that are one thread's work.
+/// How many files of one directory make one task.
 const FILES_PER_TASK: usize = 128;
-/// Enough for more than a hundred of the longest names.
+/// Room for more than a hundred of the longest names.
 const LISTING_BYTES: usize = 32 * 1024;
 
-/// Which part of a tree is wanted.
+/// Decides which part of a tree is wanted.
 pub trait Filter: Sync {
-    /// What is known of a directory when its content is decided upon. The root's is the
+    /// What the filter remembers of a directory until it decides upon its content. The root has the
     /// default.
     type State: Default + Send + Sync;
 
-    /// Decides upon one item, given its directory's state.
+    /// Decides upon one item. `parent` is the state of the directory that it is in.
     fn decide(&self, item: &Item<'_>, parent: &Self::State)
     -> anyhow::Result<Verdict<Self::State>>;
 }
 
-/// One name of a directory.
+/// One name in a directory.
 #[derive(Debug)]
 pub struct Item<'a> {
-    /// Relative to the root of the tree.
+    /// The path relative to the root of the tree.
     pub path: &'a [u8],
-    /// Whether it is a directory; a link to one is not.
+    /// Whether it is a directory. A link to a directory is not one.
     pub is_directory: bool,
     directory: BorrowedFd<'a>,
     name: &'a CStr,
@@ -61,20 +61,20 @@ impl Item<'_> {
     }
 }
 
-/// What becomes of an item.
+/// What a filter decides.
 #[derive(Debug)]
 pub enum Verdict<S> {
-    /// It is wanted; of a directory, what is below is decided upon with this state.
+    /// The item is wanted. Where it is a directory, its content is decided upon with this state.
     Keep(S),
-    /// This directory is wanted only where something below it is.
+    /// This directory is wanted only where something in it is.
     Below(S),
-    /// This file is wanted without its content.
+    /// This file is wanted, but without its content.
     Emptied,
-    /// Neither it nor what is below.
+    /// Neither the item nor anything in it is wanted.
     Skip,
 }
 
-/// Keeps everything.
+/// A filter that keeps everything.
 #[derive(Debug, Clone, Copy)]
 pub struct Everything;
 
@@ -86,8 +86,8 @@ impl Filter for Everything {
     }
 }
 
-/// The sources of a package: less what it excludes, which the manifest never is, and the
-/// packages within it, which are read for themselves or none of its business.
+/// Keeps the sources of a package: not what the package excludes, which never is its manifest, and
+/// not the packages within it, which are read as trees of their own where they are needed.
 impl Filter for Gitignore {
     type State = ();
 
@@ -102,8 +102,8 @@ impl Filter for Gitignore {
     }
 }
 
-/// The sources of the package in a folder, by path relative to it. Cargo's `exclude` has
-/// gitignore semantics; its root is the empty path.
+/// The sources of the package in the folder `root`, by path relative to it. Cargo's `exclude` has
+/// the semantics of gitignore; `excludes` is to have the empty path as its root.
 ///
 /// # Errors
 /// As [`read`].
@@ -111,12 +111,12 @@ pub fn package(root: &Path, excludes: &Gitignore, cache: &StatCache) -> anyhow::
     read(root, excludes, cache)
 }
 
-/// What the filter wants of the tree below `root`, by path relative to it. The root itself is
-/// not an entry.
+/// What the filter wants of the tree below `root`, by path relative to it. The root itself does not
+/// become an entry.
 ///
 /// # Errors
-/// Something cannot be read, is neither file, directory nor link, or does not stay the same
-/// while it is read: of several such things the one with the first path is reported.
+/// Something cannot be read, is neither a file, a directory nor a link, or keeps changing while it
+/// is read. Of several such things the one with the first path is reported.
 pub fn read<F: Filter>(root: &Path, filter: &F, cache: &StatCache) -> anyhow::Result<Entries> {
     let mut attempts = 0..TREE_ATTEMPTS;
     loop {
@@ -146,10 +146,10 @@ fn explain(error: anyhow::Error) -> anyhow::Error {
     }
 }
 
-/// An open directory, for as long as something in it is still to be read.
+/// A directory that stays open as long as something in it is still to be read.
 struct Directory<S> {
     handle: OwnedFd,
-    /// Relative to the root.
+    /// The path relative to the root.
     path: Vec<u8>,
     state: S,
 }
@@ -160,7 +160,7 @@ impl<S> Directory<S> {
     }
 }
 
-/// Work for one thread.
+/// What one thread does at a time.
 enum Task<S> {
     Root(Directory<S>),
     Directory {
@@ -178,13 +178,13 @@ enum Task<S> {
 #[derive(Default)]
 struct Found {
     entries: Vec<(String, Entry)>,
-    /// Directories that are wanted where something below is.
+    /// Directories that are wanted only where something in them is.
     conditional: Vec<String>,
     /// Files whose content is not wanted.
     emptied: Vec<String>,
 }
 
-/// Everything that the threads share.
+/// What the threads share.
 struct Walk<'a, F: Filter> {
     root: &'a Path,
     filter: &'a F,
@@ -220,7 +220,7 @@ impl<F: Filter> Walk<'_, F> {
         }
     }
 
-    /// Whether nothing at or below the path matters any more: a failure comes first.
+    /// Whether the path need not be read any more, because an earlier one has failed.
     fn is_moot(&self, path: &[u8]) -> bool {
         self.failed.load(Ordering::Relaxed)
             && matches!(
@@ -235,7 +235,7 @@ impl<F: Filter> Walk<'_, F> {
     }
 }
 
-/// One thread, with its buffers.
+/// One thread with its buffers.
 struct Reader<'a, F: Filter> {
     walk: &'a Walk<'a, F>,
     found: Found,
@@ -255,7 +255,7 @@ impl<'a, F: Filter> Reader<'a, F> {
 
     fn perform(&mut self, task: Task<F::State>) {
         if let Err(error) = interrupt::check() {
-            // Before every path: it is the one that is told.
+            // The empty path is before every other, so that this failure is the one reported.
             return self.walk.fail(Vec::new(), error.into());
         }
         match task {

@@ -1,7 +1,7 @@
-//! One directory's names or one file's content, as they were at one time.
+//! Reads the names of one directory, or the content of one file, as they were at one moment.
 //!
-//! The kernel stamps every change: what has the same stamp after it was read as before
-//! did not change meanwhile.
+//! The kernel stamps every change. What has the same stamp before and after it was read did not
+//! change meanwhile; anything else is read again.
 
 use crate::content;
 use crate::entry::{Entry, Mode, escape};
@@ -19,39 +19,39 @@ use std::time::Duration;
 use xtask_core::error::{Code, Failure};
 use xtask_core::interrupt;
 
-/// How often something that changes under our eyes is tried.
+/// How often something that changes while it is read is tried.
 const ATTEMPTS: usize = 10;
-/// What was touched less than this ago is waited for: within one tick of the clock (10 ms at
-/// most) a second change would not show, and a `write` is stamped before its bytes arrive.
+/// How long a file must have been left alone before it is read. A second change within one tick of
+/// the clock (at most 10 ms) would not show, and a `write` is stamped before its bytes arrive.
 const QUIET: Duration = Duration::from_millis(10);
-/// As many handles as a tree may need: one for each level that is being read.
+/// As many open files as a tree may need: one for each level that is being read.
 const HANDLES: u64 = 65_536;
 
-/// Why something has no entry. Whoever knows where it is makes an error of it.
+/// Why something could not be read. [`Trouble::at`] makes an error of it that names the path.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// The name leads to something else than a moment ago, or to nothing.
+    /// The name now leads to something else, or to nothing.
     Changing,
-    /// We were told to stop.
+    /// A signal interrupted the command.
     Interrupted(Failure),
-    /// The kernel does not let us do this.
+    /// The kernel refuses to do what the text says: "open", "list" or "read".
     Refused(&'static str, Errno),
-    /// Its content cannot be read.
+    /// The content cannot be read.
     Unreadable(anyhow::Error),
-    /// There is no such thing in an image.
+    /// An image cannot hold a file of this kind.
     Kind(FileType),
 }
 
-/// The error of [`Trouble::Changing`], told apart by whoever may try again.
+/// The error of [`Trouble::Changing`]. It has a type of its own because the walk tries again.
 #[derive(Debug, thiserror::Error)]
 #[error("{} changes while it is being read", .0.display())]
 pub(super) struct Changing(PathBuf);
 
 impl Trouble {
-    /// Of something that was there when it was listed.
+    /// The trouble behind an error with something that was there when its directory was listed.
     fn of(what: &'static str) -> impl Fn(Errno) -> Self + Copy {
         move |errno| match errno {
-            // It is of another kind now, or is no more.
+            // It is of another kind now, or it was removed.
             Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::INVAL | Errno::NXIO => {
                 Self::Changing
             }
@@ -59,7 +59,7 @@ impl Trouble {
         }
     }
 
-    /// As an error that names the place.
+    /// The error with the path.
     pub(super) fn at(self, path: &Path) -> anyhow::Error {
         let place = path.display();
         match self {
@@ -71,7 +71,7 @@ impl Trouble {
                     FileType::Fifo => "a pipe",
                     FileType::Socket => "a socket",
                     FileType::CharacterDevice | FileType::BlockDevice => "a device",
-                    _ => "of no known kind",
+                    _ => "of an unknown kind",
                 };
                 Failure::new(
                     Code::Build,
@@ -84,7 +84,9 @@ impl Trouble {
                 let failure = Failure::new(Code::Build, format!("failed to {what} {place}"));
                 let failure = match errno {
                     Errno::MFILE | Errno::NFILE => failure.hint(format!("ulimit -n {HANDLES}")),
-                    Errno::ACCESS | Errno::PERM => failure.hint("make it readable, or exclude it"),
+                    Errno::ACCESS | Errno::PERM => failure.hint(
+                        "make it readable, or name it in .dockerignore or in `package.exclude`",
+                    ),
                     _ => failure,
                 };
                 failure.because(std::io::Error::from(errno)).into()
@@ -93,12 +95,12 @@ impl Trouble {
     }
 }
 
-/// Opens the root of a tree. A link is followed, as Docker does.
+/// Opens the root of a tree. It follows a link, as Docker does.
 pub(super) fn open_root(path: &Path) -> Result<OwnedFd, Trouble> {
     open(rustix::fs::CWD, path, OFlags::empty()).map_err(|errno| Trouble::Refused("open", errno))
 }
 
-/// Opens a directory in another one.
+/// Opens a directory within another one.
 pub(super) fn open_directory(parent: &OwnedFd, name: &CStr) -> Result<OwnedFd, Trouble> {
     open(parent, name, OFlags::NOFOLLOW).map_err(Trouble::of("open"))
 }
@@ -108,7 +110,8 @@ fn open<P: Arg + Copy>(parent: impl AsFd, name: P, flags: OFlags) -> Result<Owne
     with_handles(|| rustix::fs::openat(&parent, name, flags, OpenMode::empty()))
 }
 
-/// Where no handle is left, takes as many as this process is allowed and tries again.
+/// Opens something. Where no more files may be open, it raises the limit as far as this process is
+/// allowed to, and tries again.
 fn with_handles<T>(open: impl Fn() -> Result<T, Errno>) -> Result<T, Errno> {
     match open() {
         Err(Errno::MFILE) => {
@@ -121,7 +124,7 @@ fn with_handles<T>(open: impl Fn() -> Result<T, Errno>) -> Result<T, Errno> {
     }
 }
 
-/// The names of a directory with their kinds.
+/// The names in a directory with their kinds.
 pub(super) fn list(
     directory: &OwnedFd,
     buffer: &mut [MaybeUninit<u8>],
@@ -154,7 +157,7 @@ fn list_once(
             continue;
         }
         let kind = match entry.file_type() {
-            // Some file systems keep it only with the file.
+            // Some file systems store the kind only with the file.
             FileType::Unknown => FileType::from_raw_mode(look_at(directory, name)?.st_mode),
             kind => kind,
         };
@@ -163,7 +166,7 @@ fn list_once(
     Ok(names)
 }
 
-/// The entry of anything that was no directory when it was listed.
+/// The entry of a name that was not a directory when it was listed.
 pub(super) fn read(
     directory: &OwnedFd,
     name: &CStr,
@@ -213,7 +216,7 @@ fn state_of(handle: impl AsFd) -> Result<Identity, Errno> {
     rustix::fs::fstat(handle).map(Identity::from)
 }
 
-/// Whether it was touched so lately that it may be touched again without showing.
+/// Whether it was changed so recently that another change may have the same stamp.
 fn is_fresh(state: &Identity) -> bool {
     Timestamp::now().distance(state.changed) < QUIET
 }

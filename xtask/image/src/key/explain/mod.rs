@@ -2,7 +2,7 @@
 
 use crate::key::difference::{Change, Difference, Kind};
 use crate::key::inputs::{Inputs, NpmInputs, RustInputs};
-use crate::key::toolchain::CONFIGURATION;
+use crate::rust::cargo_config::CONFIGURATION;
 use app_gen_infra::Image;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,9 +1,10 @@
-//! What tasks need before they can start: answers of the cloud, rights, secrets, a release,
-//! a database, images.
+//! Rules about what tasks need before they can start: rights, secrets, a release, a database,
+//! images.
 
-use crate::doctor::Finding;
 use crate::doctor::evidence::{Evidence, ImageFound, PartFound, Source};
-use crate::running::answers::Service;
+use crate::doctor::finding::Finding;
+use crate::status::answers::Service;
+use xtask_core::error::Rendered;
 use xtask_machine::part::Part;
 
 /// How many missing rights are named.
@@ -12,7 +13,7 @@ const RIGHTS_SHOWN: usize = 5;
 pub(super) fn unanswered(evidence: &Evidence) -> Vec<Finding> {
     let mut hints = Vec::new();
     let mut lines = Vec::new();
-    let mut ask = |what: &str, failure: Option<&xtask_core::error::Rendered>| {
+    let mut ask = |what: &str, failure: Option<&Rendered>| {
         if let Some(failure) = failure {
             lines.push(format!(
                 "{what}: {}",
@@ -33,7 +34,7 @@ pub(super) fn unanswered(evidence: &Evidence) -> Vec<Finding> {
     ask("/health", evidence.health.failure());
     ask("database", evidence.database.failure());
     ask("log", evidence.errors.failure());
-    // A registry that does not run has its own rule.
+    // There is another rule for a registry that does not run.
     if evidence.part(Part::Registry).is_none_or(PartFound::is_ok) {
         for image in &evidence.images {
             ask(&image.reference, image.platform.failure());
@@ -41,7 +42,7 @@ pub(super) fn unanswered(evidence: &Evidence) -> Vec<Finding> {
     }
     let partial = evidence.status.known().map(|status| &status.partial);
     for partial in partial.into_iter().flatten() {
-        // The local cloud fails to list alarms, and measures nothing that would raise one.
+        // The local cloud cannot list alarms, and does not measure anything that could raise one.
         if partial.what == "alarms" && evidence.environment == "local" {
             continue;
         }
@@ -58,7 +59,7 @@ pub(super) fn unanswered(evidence: &Evidence) -> Vec<Finding> {
         Finding::whole(
             "unanswered",
             format!("environment {}", evidence.environment),
-            "not everything could be looked at",
+            "some sources did not answer, so other faults may not be found",
             next,
         )
         .evidence(lines)
@@ -85,7 +86,7 @@ pub(super) fn rights(evidence: &Evidence) -> Vec<Finding> {
         Finding::whole(
             "rights",
             "your identity",
-            "it lacks rights that the commands need",
+            "it does not have all rights that the commands need",
             evidence.command("preflight"),
         )
         .evidence(lines.chain(rest))
@@ -120,7 +121,7 @@ pub(super) fn secrets(evidence: &Evidence) -> Vec<Finding> {
             let first = *missing.first()?;
             let set = format!("secrets set {id} {first} < FILE");
             Some(if stored.exists {
-                let says = format!("the secret {name} lacks {}", missing.join(", "));
+                let says = format!("the secret {name} has no value for {}", missing.join(", "));
                 Finding::about("secret-key", consumer, says, evidence.command(&set))
             } else {
                 let says = format!("the secret {name} does not exist");
@@ -143,7 +144,7 @@ pub(super) fn not_deployed(evidence: &Evidence) -> Vec<Finding> {
     let release = evidence.release.known().and_then(Option::as_ref);
     let says = match release {
         None => format!("nothing is deployed to {environment}"),
-        Some(_) => format!("what was deployed to {environment} is gone"),
+        Some(_) => format!("the services that were deployed to {environment} no longer exist"),
     };
     vec![
         Finding::whole(
@@ -167,7 +168,7 @@ pub(super) fn database(evidence: &Evidence) -> Vec<Finding> {
             )
         })
     });
-    // One that never starts has no health to report: it says so as it gives up.
+    // An orchestrator that never starts does not report its health, but logs why it ends.
     let consumer = "orchestrator";
     let given_up = || {
         let task = *evidence.tasks_of(consumer).first()?;
@@ -211,7 +212,7 @@ pub(super) fn image_missing(evidence: &Evidence) -> Vec<Finding> {
                 "its image is not in the registry, so no new task can start",
                 evidence.command("deploy --force"),
             )
-            .evidence([format!("no {}", image.reference)]),
+            .evidence([format!("{} does not exist", image.reference)]),
         ),
     })
 }
@@ -224,7 +225,7 @@ pub(super) fn image_platform(evidence: &Evidence) -> Vec<Finding> {
             Finding::about(
                 "wrong-platform",
                 &image.consumer,
-                format!("its image is for {found}, and tasks run on {wanted}"),
+                format!("its image is for {found}, but tasks run on {wanted}"),
                 evidence.command("deploy --force"),
             )
             .evidence([image.reference.clone()]),

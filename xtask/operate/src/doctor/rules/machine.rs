@@ -1,14 +1,14 @@
-//! What the environment stands on: disks, engine, registry, local cloud.
+//! Rules about this machine: disks, engine, registry, local cloud.
 
-use crate::doctor::Finding;
 use crate::doctor::evidence::{Disk, Evidence};
+use crate::doctor::finding::Finding;
 use xtask_machine::State;
 use xtask_machine::part::Part;
 
 const GIB: u64 = 1024 * 1024 * 1024;
-/// Less than this, or than a twentieth of the disk: a build or two fill it.
+/// A build or two may fill a disk with less space than this, or with less than a twentieth of it.
 const NEARLY_FULL_BYTES: u64 = 2 * GIB;
-/// Less than this and the next layer, log or row may find no room.
+/// The next layer, log or row may not fit on a disk with less space than this.
 const FULL_BYTES: u64 = GIB / 4;
 
 pub(super) fn disk(evidence: &Evidence) -> Vec<Finding> {
@@ -24,7 +24,7 @@ pub(super) fn disk(evidence: &Evidence) -> Vec<Finding> {
                 "disk-full",
                 disk.path.display().to_string(),
                 format!(
-                    "the disk of {} is {}full",
+                    "the disk with {} is {}full",
                     disk.holds.join(", "),
                     if is_full { "" } else { "nearly " }
                 ),
@@ -69,7 +69,7 @@ pub(super) fn cloud(evidence: &Evidence) -> Vec<Finding> {
         evidence,
         Part::Cloud,
         "cloud-stopped",
-        "nothing of the environment exists without it",
+        "the whole environment is in it",
     )
 }
 
@@ -79,8 +79,8 @@ fn part(evidence: &Evidence, part: Part, rule: &str, therefore: &str) -> Vec<Fin
     };
     let is = match found.state {
         State::Stopped => "does not run",
-        State::Missing => "is not there as it is needed",
-        State::Blocked => "has its place taken",
+        State::Missing => "is not installed as it is needed",
+        State::Blocked => "cannot start because another program is in its place",
         State::Ok | State::Unknown => "cannot be judged",
     };
     let next = match (part, found.state) {

@@ -1,36 +1,48 @@
-//! One rule for each signal that is known. What a stopped task means is `xtask-aws`'s to say
-//! (`stop_reasons.rs`); the rules here judge what that means for the environment.
+//! The rules, one for each known symptom. `xtask-aws` decides why a task stopped
+//! (`stop_reasons.rs`); the rules judge what that means for the environment.
 
 mod configuration;
 mod machine;
 mod service;
 mod tasks;
 
-use crate::doctor::Finding;
 use crate::doctor::evidence::Evidence;
+use crate::doctor::finding::{Finding, Scope, Severity};
+use crate::doctor::rules::Explains::{Everything, These};
 
-/// A signal.
+/// A rule.
 #[derive(Debug)]
 pub struct Rule {
-    /// Looks for it; there is a finding for each subject that shows it.
+    /// Looks for the symptom, and returns a finding for each subject that has it.
     pub judge: fn(&Evidence) -> Vec<Finding>,
-    /// Findings of later rules that are no causes of their own where this one finds something
-    /// broken.
+    /// Which findings of later rules follow from what this rule finds broken.
     pub explains: Explains,
+}
+
+impl Rule {
+    /// Whether `other`, which a later rule found, follows from `cause`, which this rule found.
+    pub(super) fn explains(&self, cause: &Finding, other: &Finding) -> bool {
+        let follows = match self.explains {
+            Explains::Everything => true,
+            Explains::These(groups) => groups
+                .iter()
+                .any(|rules| rules.contains(&other.rule.as_str())),
+        };
+        let same = cause.scope == Scope::Whole || cause.scope == other.scope;
+        cause.severity == Severity::Broken && follows && same
+    }
 }
 
 /// What follows from a finding.
 #[derive(Debug, Clone, Copy)]
 pub enum Explains {
-    /// Whatever stands on it.
+    /// All findings.
     Everything,
-    /// Findings of these names about the same subject.
+    /// Findings with these names about the same subject.
     These(&'static [&'static [&'static str]]),
 }
 
-use Explains::{Everything, These};
-
-/// What a service shows whose tasks do not run or do not work.
+/// Findings about a service whose tasks do not run or do not work.
 const NOT_SERVING: &[&str] = &[
     "deployment-failed",
     "deployment-stuck",
@@ -46,11 +58,12 @@ const fn rule(judge: fn(&Evidence) -> Vec<Finding>, explains: Explains) -> Rule 
     Rule { judge, explains }
 }
 
-/// How a task ends that gives up by itself.
+/// Findings about a task that ended by itself.
 const GIVES_UP: &[&str] = &["crash-loop", "exit-1"];
+/// Findings about a service that has not come to rest.
 const UNSETTLED: &[&str] = &["target-unhealthy", "deployment-stuck", "deployment-failed"];
 
-/// Causes before symptoms.
+/// All rules. Those that find causes come before those that find what follows from them.
 pub const RULES: &[Rule] = &[
     rule(machine::disk, These(&[])),
     rule(machine::registry, These(&[])),

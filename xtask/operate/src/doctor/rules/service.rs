@@ -1,13 +1,13 @@
-//! Services that should serve and do not, and what tells of it.
+//! Rules about services: what users, the load balancer, ECS, alarms and logs report of them.
 
-use crate::doctor::Finding;
 use crate::doctor::evidence::{Evidence, Reply, is_settled};
-use crate::running::answers::Service;
+use crate::doctor::finding::Finding;
+use crate::status::answers::Service;
 use app_gen_infra::MANIFEST_PATH;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// A deployment that has not ended by then waits for something that does not come.
+/// A deployment that takes longer waits for something that does not happen.
 const STUCK_SECS: i64 = 15 * 60;
 const EVENTS_SHOWN: usize = 3;
 const MESSAGES_SHOWN: usize = 5;
@@ -22,7 +22,7 @@ pub(super) fn scaled_to_zero(evidence: &Evidence) -> Vec<Finding> {
             Finding::about(
                 "scaled-to-zero",
                 &service.service,
-                "it is scaled to zero: somebody has stopped it",
+                "somebody has scaled it to zero, so none of its tasks runs",
                 evidence.command(&format!("scale {}", service.service)),
             )
             .evidence(running(service))
@@ -42,7 +42,7 @@ pub(super) fn health_path(evidence: &Evidence) -> Vec<Finding> {
         Finding::about(
             "health-path",
             ANSWERS,
-            format!("what answers {path} is no health report"),
+            format!("the answer to {path} is not a health report"),
             format!(
                 "set health_path of services.{ANSWERS} in {MANIFEST_PATH}, then {}",
                 evidence.command("deploy")
@@ -64,14 +64,14 @@ pub(super) fn not_answering(evidence: &Evidence) -> Vec<Finding> {
         Finding::about(
             "not-answering",
             ANSWERS,
-            "its tasks run, and users get no answer: nothing listens on its port, or a security group is in the way",
+            "its tasks run, but users do not get an answer: nothing listens on its port, or a security group blocks it",
             evidence.command(&format!("logs {ANSWERS}")),
         )
         .evidence([why]),
     ]
 }
 
-/// What users get from a service of which tasks run.
+/// What users get for `/health`, if a task of the service runs.
 fn answered(evidence: &Evidence) -> Option<(&str, Result<&Reply, &String>)> {
     let answer = evidence.health.known()?;
     let runs = evidence
@@ -80,7 +80,7 @@ fn answered(evidence: &Evidence) -> Option<(&str, Result<&Reply, &String>)> {
     runs.then_some((answer.url.as_str(), answer.outcome.as_ref()))
 }
 
-/// Whether a server, or the load balancer for it, says that it cannot.
+/// Whether the server, or the load balancer in its place, reports an error of the server.
 fn is_of_server(reply: &Reply) -> bool {
     reply.status >= 500
 }
@@ -166,16 +166,18 @@ pub(super) fn other_image(evidence: &Evidence) -> Vec<Finding> {
     if wanted.is_none() || wanted == health.image_key.as_ref() {
         return Vec::new();
     }
-    let found = health.image_key.as_deref().unwrap_or("none");
     vec![
         Finding::about(
             "other-image",
             ANSWERS,
-            "another image answers than the last release deployed",
+            "the image that answers is not the one that the last release deployed",
             evidence.command("deploy"),
         )
         .evidence([
-            format!("key {found} answers"),
+            match &health.image_key {
+                Some(key) => format!("key {key} answers"),
+                None => "an image without a key answers".to_owned(),
+            },
             format!(
                 "release {} has key {}",
                 release.id,
@@ -196,7 +198,7 @@ pub(super) fn below_desired(evidence: &Evidence) -> Vec<Finding> {
                 "below-desired",
                 &service.service,
                 match starts {
-                    true => "a deployment is on its way, and fewer tasks run than should",
+                    true => "a deployment is in progress, and fewer tasks run than should",
                     false => "fewer tasks run than should",
                 },
                 evidence.command(&format!("status {}", service.service)),
@@ -254,7 +256,7 @@ pub(super) fn log_errors(evidence: &Evidence) -> Vec<Finding> {
         .map(|task| task.task.as_str())
         .collect();
     for line in evidence.errors.known().into_iter().flatten() {
-        // A task that stopped is judged by that.
+        // There is another rule for tasks that stopped.
         if line
             .task
             .as_deref()
@@ -278,7 +280,7 @@ pub(super) fn log_errors(evidence: &Evidence) -> Vec<Finding> {
         Finding::about(
             "log-errors",
             ANSWERS,
-            format!("it logged {total} errors lately"),
+            format!("it logged {total} errors in the last minutes"),
             evidence.command(&format!("logs {ANSWERS} --level error")),
         )
         .evidence(lines)
@@ -286,7 +288,7 @@ pub(super) fn log_errors(evidence: &Evidence) -> Vec<Finding> {
     ]
 }
 
-/// What a line of JSON complains of, without what differs from line to line.
+/// The message and the error of a line of JSON, without the fields that differ from line to line.
 fn gist(line: &str) -> String {
     let Ok(fields) = serde_json::from_str::<Value>(line) else {
         return line.to_owned();

@@ -1,17 +1,17 @@
-//! Tasks that stopped: which of them still matter, and how much.
+//! The rule about tasks that stopped: which of them still matter, and how much.
 
 use crate::doctor::evidence;
 use crate::doctor::evidence::Evidence;
-use crate::doctor::{Finding, Severity};
-use crate::running::answers::{Meaning, Task};
+use crate::doctor::finding::{Finding, Severity};
+use crate::status::answers::{Meaning, Task};
 use std::collections::BTreeMap;
 
-/// So many stops for one reason are no bad luck.
+/// If this many tasks stop for the same reason, that is not chance.
 const LOOP: usize = 3;
-/// A task that ran for less has not shown yet that it does better.
+/// A task that has run for less time has not shown yet that it does not crash.
 const PROVEN_SECS: i64 = 30;
 const LOG_LINES_SHOWN: usize = 5;
-/// Somebody asked it to stop, which is no fault.
+/// The reason of a task that somebody stopped, which is not a fault.
 const ASKED: &str = "stopped";
 
 pub(super) fn stops(evidence: &Evidence) -> Vec<Finding> {
@@ -27,7 +27,7 @@ fn judge(evidence: &Evidence, consumer: &str) -> Vec<Finding> {
     let focus = evidence.focus.as_ref();
     let wanted = focus.and_then(|focus| focus.task.as_deref());
     let tasks = evidence.tasks_of(consumer);
-    // What another revision did is history: it was replaced, or taken back.
+    // Stops of another revision do not matter any more, because it was replaced or rolled back.
     let current = match evidence.service(consumer) {
         Some(service) => evidence::revision(service),
         None => tasks.first().map_or("", |task| &task.task_definition),
@@ -51,7 +51,8 @@ fn judge(evidence: &Evidence, consumer: &str) -> Vec<Finding> {
         .filter_map(|stops| {
             let &(newest, meaning) = stops.first()?;
             let exits = meaning.name.starts_with("exit-");
-            // A job's task says by its exit code that the job failed, and in its log why.
+            // A task of a job ends with an exit code if its job fails, which is not a fault of the
+            // platform. The log says why it failed.
             if exits && !is_service && wanted.is_none() {
                 return None;
             }
@@ -78,7 +79,7 @@ fn judge(evidence: &Evidence, consumer: &str) -> Vec<Finding> {
         .collect()
 }
 
-/// How bad it is that tasks of a service stopped; nothing where that has passed.
+/// How bad it is that tasks of a service stopped; `None` if a newer task has outlived them.
 fn of_service(
     evidence: &Evidence,
     tasks: &[&Task],
@@ -109,7 +110,7 @@ fn of_service(
     }
 }
 
-/// How bad it is that a job's task stopped; nothing where a later one ended well.
+/// How bad it is that the task of a job stopped; `None` if a later one succeeded.
 fn of_job(tasks: &[&Task], newest: &Task) -> Option<Severity> {
     let mut later = tasks
         .iter()
@@ -123,7 +124,7 @@ fn of_job(tasks: &[&Task], newest: &Task) -> Option<Severity> {
         .then_some(Severity::Warning)
 }
 
-/// What the newest stop left.
+/// The reasons of the newest stop, and the end of its log.
 fn lines(evidence: &Evidence, task: &Task) -> Vec<String> {
     let age = evidence.seconds_since(task.stopped_at.as_deref());
     let reasons: Vec<&str> = [task.reason.as_deref(), task.container_reason.as_deref()]
@@ -151,7 +152,7 @@ fn next(evidence: &Evidence, task: &Task, meaning: &Meaning) -> String {
     let logs = evidence.command(&format!("logs {}", task.task));
     match &meaning.hint {
         Some(hint) if hint.contains("cargo xtask") => hint.clone(),
-        // Its exit code alone says nothing.
+        // An exit code does not explain the end, but the log may.
         Some(_) | None if task.exit_code.is_some() => logs,
         Some(hint) => format!("{hint}; {logs}"),
         None => logs,

@@ -23,7 +23,7 @@ fn sources_without_an_answer_are_named_together_with_the_first_hint() {
 }
 
 #[test]
-fn alarms_count_where_something_is_measured() {
+fn alarms_that_cannot_be_listed_are_reported_except_locally() {
     let without_alarms = |environment: &str| {
         examined(|evidence| {
             evidence.environment = environment.to_owned();
@@ -59,7 +59,7 @@ fn secret(exists: bool, present: bool) -> Secret {
 }
 
 #[test]
-fn a_secret_and_a_key_of_it_are_told_apart_and_explain_the_stop() {
+fn a_missing_secret_and_a_missing_key_of_it_explain_why_tasks_stop() {
     for (exists, rule) in [(false, "secret-missing"), (true, "secret-key")] {
         let finding = only(|evidence| {
             down(evidence);
@@ -75,12 +75,12 @@ fn a_secret_and_a_key_of_it_are_told_apart_and_explain_the_stop() {
         );
         let symptoms = finding.evidence.join("\n");
         assert!(
-            symptoms.contains("so: orchestrator: it is secret-"),
+            symptoms.contains("consequence: orchestrator: it is secret-"),
             "{symptoms}"
         );
         assert!(symptoms.contains("fewer tasks run"), "{symptoms}");
     }
-    // A key that the environment does without.
+    // A key that the environment does not need.
     let not_required = examined(|evidence| {
         let mut secret = secret(true, false);
         secret.keys[0].required = false;
@@ -90,7 +90,7 @@ fn a_secret_and_a_key_of_it_are_told_apart_and_explain_the_stop() {
 }
 
 #[test]
-fn an_environment_without_services_was_never_deployed_or_lost_them() {
+fn an_environment_without_services_was_not_deployed_or_has_lost_them() {
     let gone = |release: Option<Serving>| {
         only(|evidence| {
             service(evidence).exists = Some(false);
@@ -107,11 +107,11 @@ fn an_environment_without_services_was_never_deployed_or_lost_them() {
         id: "r1".to_owned(),
         keys,
     }));
-    assert!(lost.says.ends_with("is gone"), "{lost:#?}");
+    assert!(lost.says.ends_with("no longer exist"), "{lost:#?}");
 }
 
 #[test]
-fn a_database_is_down_by_health_or_by_the_last_words_of_who_needs_it() {
+fn a_database_is_down_if_health_or_the_log_of_a_stopped_task_says_so() {
     let by_health = only(|evidence| {
         evidence.health = replies(
             503,
@@ -150,7 +150,7 @@ fn a_database_is_down_by_health_or_by_the_last_words_of_who_needs_it() {
 }
 
 #[test]
-fn images_that_are_gone_or_foreign_explain_why_nothing_starts() {
+fn missing_images_and_images_for_another_platform_explain_why_nothing_starts() {
     let missing = only(|evidence| {
         down(evidence);
         tasks(evidence).push(stopped("image-missing", None));
@@ -163,7 +163,7 @@ fn images_that_are_gone_or_foreign_explain_why_nothing_starts() {
         evidence.images[0].platform = Source::Known(Some("linux/arm64".to_owned()));
     });
     assert_is(&foreign, "wrong-platform", Broken, "orchestrator");
-    // It serves still, and the next start fails.
+    // The service still serves, but its next task cannot start.
     let later = only(|evidence| evidence.images[1].platform = Source::Known(None));
     assert_is(&later, "image-missing", Broken, "generator");
 }

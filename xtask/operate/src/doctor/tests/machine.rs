@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn what_stands_on_a_stopped_engine_is_no_cause_of_its_own() {
+fn everything_follows_from_a_stopped_engine() {
     let finding = only(|evidence| {
         evidence.parts = vec![
             found(Part::Engine, State::Stopped),
@@ -17,7 +17,7 @@ fn what_stands_on_a_stopped_engine_is_no_cause_of_its_own() {
         finding
             .evidence
             .iter()
-            .any(|line| line.starts_with("so: local cloud:")),
+            .any(|line| line.starts_with("consequence: local cloud:")),
         "{finding:#?}"
     );
 }
@@ -39,7 +39,7 @@ fn registry_and_local_cloud_are_causes_side_by_side() {
 }
 
 #[test]
-fn a_port_that_is_taken_has_its_own_way_out() {
+fn a_port_that_is_taken_names_its_own_next_step() {
     let finding = only(|evidence| {
         evidence.parts[2].state = State::Blocked;
         evidence.parts[2].fix = "stop it, or cargo xtask cloud on another port".to_owned();

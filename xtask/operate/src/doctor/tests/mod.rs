@@ -1,4 +1,4 @@
-//! Each rule on evidence that differs from a healthy environment in one thing.
+//! Each rule judges evidence that differs from that of a healthy environment in one thing.
 
 mod configuration;
 mod machine;
@@ -9,10 +9,12 @@ use crate::doctor::evidence::{
     Answer, Container, Disk, Evidence, Focus, Health, ImageFound, PartFound, Reply, Right, Secret,
     Serving, Source,
 };
-use crate::doctor::{Finding, Severity, examine};
-use crate::running::answers::{Alarm, Answer as Status, Line, Service, Target, Task};
-use Severity::{Broken, Warning};
+use crate::doctor::examine;
+use crate::doctor::finding::Severity::{Broken, Warning};
+use crate::doctor::finding::{Finding, Severity};
+use crate::status::answers::{Alarm, Answer as Status, Line, Service, Target, Task};
 use app_gen_infra::Platform;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::path::Path;
 use time::OffsetDateTime;
@@ -24,11 +26,11 @@ use xtask_machine::part::Part;
 const NOW: &str = "2026-11-21T12:00:00Z";
 const DEFINITION: &str = "app-gen-saas-app:7";
 
-fn from<T: serde::de::DeserializeOwned>(value: Value) -> T {
+fn from<T: DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).unwrap()
 }
 
-/// A local environment that serves, as every source says it.
+/// The evidence of a local environment that serves.
 fn healthy() -> Evidence {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
@@ -57,7 +59,7 @@ fn healthy() -> Evidence {
             .into(),
         disks: vec![Disk {
             holds: vec!["this checkout"],
-            path: "/work".into(),
+            path: "/checkout".into(),
             free_bytes: 50 << 30,
             total_bytes: 250 << 30,
         }],
@@ -120,7 +122,7 @@ fn running(kind: &str, definition: &str) -> Task {
     }))
 }
 
-/// A task of the service's revision that stopped a minute ago for this reason.
+/// A task of the current revision that stopped a minute ago for this reason.
 fn stopped(name: &str, exit_code: Option<i32>) -> Task {
     from(json!({
         "task": format!("22222222-{name}"), "arn": "arn", "kind": "orchestrator",
@@ -146,7 +148,7 @@ fn tasks(evidence: &mut Evidence) -> &mut Vec<Task> {
     tasks
 }
 
-/// No task runs, and the service wants one.
+/// No task of the service runs, but one should.
 fn down(evidence: &mut Evidence) {
     service(evidence).running = 0;
     service(evidence).rollout_state = Some("IN_PROGRESS".to_owned());
@@ -154,7 +156,7 @@ fn down(evidence: &mut Evidence) {
     evidence.health = replies(503, None);
 }
 
-/// What is found where only this differs from a healthy environment.
+/// What is found if only this differs from a healthy environment.
 fn examined(change: impl FnOnce(&mut Evidence)) -> Vec<Finding> {
     let mut evidence = healthy();
     change(&mut evidence);
@@ -183,7 +185,7 @@ fn failed<T>(message: &str) -> Source<T> {
 }
 
 #[test]
-fn where_all_is_well_nothing_is_found() {
+fn nothing_is_found_in_a_healthy_environment() {
     assert_eq!(examined(|_| {}), []);
 }
 

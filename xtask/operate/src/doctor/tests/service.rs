@@ -11,7 +11,7 @@ fn a_service_scaled_to_zero_is_not_called_down() {
 }
 
 #[test]
-fn a_wrong_path_is_told_from_no_answer() {
+fn a_wrong_health_path_is_not_taken_for_a_missing_answer() {
     for health in [replies(404, None), replies(200, None), replies(302, None)] {
         let finding = only(|evidence| evidence.health = health);
         assert_is(&finding, "health-path", Broken, "orchestrator");
@@ -69,7 +69,7 @@ fn a_deployment_is_stuck_after_a_while_and_failed_at_once() {
 }
 
 #[test]
-fn fewer_tasks_than_wanted_without_a_reason_are_told_as_that() {
+fn fewer_tasks_than_wanted_are_found_without_a_reason() {
     let starting = only(down);
     assert_is(&starting, "below-desired", Warning, "orchestrator");
     let short = only(|evidence| service(evidence).desired = 2);
@@ -77,7 +77,7 @@ fn fewer_tasks_than_wanted_without_a_reason_are_told_as_that() {
 }
 
 #[test]
-fn another_image_than_the_last_release_is_noticed() {
+fn another_image_than_that_of_the_last_release_is_found() {
     let other = |evidence: &mut Evidence| {
         evidence.release = Source::Known(Some(Serving {
             id: "r2".to_owned(),
@@ -85,7 +85,7 @@ fn another_image_than_the_last_release_is_noticed() {
         }));
     };
     assert_is(&only(other), "other-image", Warning, "orchestrator");
-    // While a deployment runs, both answer.
+    // While a deployment is in progress, both images answer.
     let during = examined(|evidence| {
         other(evidence);
         service(evidence).rollout_state = Some("IN_PROGRESS".to_owned());

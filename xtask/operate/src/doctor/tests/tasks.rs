@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn each_known_reason_of_a_stop_is_a_finding_of_its_name() {
-    // As stop_reasons.rs of xtask-aws names them.
+    // The names in stop_reasons.rs of xtask-aws.
     for name in [
         "platform",
         "entry-point",
@@ -59,7 +59,7 @@ fn the_hint_of_a_stop_is_the_next_command() {
     );
 }
 
-/// What is found after crashes of which each task lived 20 s, the last ended a minute ago.
+/// What is found after tasks have crashed, each 20 s after its start, the last one a minute ago.
 fn after_crashes(count: usize, running_since: Option<&str>) -> Vec<(String, Severity)> {
     let found = examined(|evidence| {
         down(evidence);
@@ -84,7 +84,7 @@ fn after_crashes(count: usize, running_since: Option<&str>) -> Vec<(String, Seve
 }
 
 #[test]
-fn a_crash_has_passed_once_a_task_outlives_those_that_crashed() {
+fn a_crash_no_longer_matters_once_a_task_outlives_those_that_crashed() {
     let is = |rule: &str, severity| vec![(rule.to_owned(), severity)];
     assert_eq!(after_crashes(1, None), is("exit-1", Broken));
     assert_eq!(after_crashes(3, None), is("crash-loop", Broken));
@@ -96,7 +96,7 @@ fn a_crash_has_passed_once_a_task_outlives_those_that_crashed() {
 }
 
 #[test]
-fn a_revision_that_was_taken_back_is_history() {
+fn a_revision_that_was_rolled_back_is_not_judged() {
     let findings = examined(|evidence| {
         let mut task = stopped("image-missing", None);
         task.task_definition = "app-gen-saas-app:8".to_owned();
@@ -106,7 +106,7 @@ fn a_revision_that_was_taken_back_is_history() {
 }
 
 #[test]
-fn a_generator_that_failed_its_job_is_no_fault_of_the_platform() {
+fn a_failed_job_is_not_a_fault_of_the_platform() {
     let stop = |name: &'static str, exit_code| {
         move |evidence: &mut Evidence| {
             let mut task = stopped(name, exit_code);
@@ -136,7 +136,7 @@ fn a_generator_that_failed_its_job_is_no_fault_of_the_platform() {
 }
 
 #[test]
-fn one_task_is_looked_at_whatever_came_after_it() {
+fn one_task_is_judged_whatever_came_after_it() {
     let finding = only(|evidence| {
         let mut task = stopped("exit-1", Some(1));
         task.task_definition = "app-gen-saas-app:1".to_owned();
@@ -150,7 +150,7 @@ fn one_task_is_looked_at_whatever_came_after_it() {
 }
 
 #[test]
-fn with_a_name_only_what_concerns_it_is_found() {
+fn findings_about_other_services_are_left_out_if_one_is_named() {
     let about = |consumer: &str| {
         examined(|evidence| {
             service(evidence).desired = 0;

@@ -1,0 +1,152 @@
+//! A line of a log as a person reads it: `12:03:04.123 orchestrator WARN message key=value`, with
+//! times in UTC. The colours of sources and levels are chosen here.
+
+use crate::logs::log_line::{Level, LogLine};
+use crate::logs::raw_line::RawLine;
+use time::OffsetDateTime;
+use time::macros::format_description;
+use xtask_core::report::printable;
+
+/// Shows lines to a person, each source in a colour of its own if colours are wanted.
+#[derive(Debug)]
+pub struct Painter {
+    colour: bool,
+    /// In the order of their first line.
+    sources: Vec<String>,
+}
+
+impl Painter {
+    /// Colours of sources. Those of levels are not among them.
+    const COLOURS: [&str; 5] = ["36", "35", "34", "32", "96"];
+
+    /// A painter that gives the first colour to the source that it sees first.
+    #[must_use]
+    pub fn new(colour: bool) -> Self {
+        Self {
+            colour,
+            sources: Vec::new(),
+        }
+    }
+
+    /// The line as text, without a line end.
+    pub fn line(&mut self, raw: &RawLine) -> String {
+        let line = LogLine::parse(&raw.message);
+        let index = match self.sources.iter().position(|name| *name == raw.source) {
+            Some(index) => index,
+            None => {
+                self.sources.push(raw.source.clone());
+                self.sources.len() - 1
+            }
+        };
+        let level_colour = match line.level {
+            Some(Level::Error) => "1;31",
+            Some(Level::Warn) => "33",
+            _ => "2",
+        };
+        let source = self.paint(Self::COLOURS[index % Self::COLOURS.len()], &raw.source);
+        let level = line.level.map_or("-", Level::name);
+        let mut text = format!(
+            "{} {source} {} {}",
+            clock(raw, &line),
+            self.paint(level_colour, level),
+            printable(&line.message)
+        );
+        for (name, value) in &line.fields {
+            let value = match value.is_empty() || value.contains([' ', '"', '=']) {
+                true => format!("{value:?}"),
+                false => printable(value).into_owned(),
+            };
+            text.push_str(&self.paint("2", &format!(" {name}=")));
+            text.push_str(&value);
+        }
+        text
+    }
+
+    fn paint(&self, colour: &str, text: &str) -> String {
+        match self.colour {
+            true => format!("\x1b[{colour}m{text}\x1b[0m"),
+            false => text.to_owned(),
+        }
+    }
+}
+
+/// The time of day that the line names, or else that at which it arrived.
+fn clock(raw: &RawLine, line: &LogLine) -> String {
+    let arrived =
+        || OffsetDateTime::from_unix_timestamp_nanos(i128::from(raw.time_ms) * 1_000_000).ok();
+    let format = format_description!("[hour]:[minute]:[second].[subsecond digits:3]");
+    line.at
+        .or_else(arrived)
+        .and_then(|at| at.to_offset(time::UtcOffset::UTC).format(format).ok())
+        .unwrap_or_else(|| "--:--:--.---".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(source: &str, message: &str) -> String {
+        let raw = RawLine {
+            source: source.to_owned(),
+            time_ms: 1_795_000_000_123,
+            message: message.to_owned(),
+            ..RawLine::default()
+        };
+        Painter::new(false).line(&raw)
+    }
+
+    #[test]
+    fn lines_of_all_kinds_are_readable() {
+        let lines = [
+            shown(
+                "orchestrator",
+                r#"{"timestamp":"2026-11-21T12:03:04.123456Z","level":"WARN","message":"a job has ended","job_id":"j1","reason":"took too long","target":"app_gen_saas::worker"}"#,
+            ),
+            shown(
+                "generator",
+                r#"{"version":1,"job_id":"j1","sequence":3,"time":"2026-11-21T12:03:05.001Z","type":"step","body":{"name":"plan","state":"running"}}"#,
+            ),
+            shown(
+                "generator",
+                r#"{"version":1,"job_id":"j1","sequence":4,"time":"2026-11-21T12:03:05.002Z","type":"log","body":{"level":"error","message":"two\nlines"}}"#,
+            ),
+            shown(
+                "generator",
+                r#"{"version":1,"job_id":"j1","sequence":5,"time":"2026-11-21T13:03:05.002+01:00","type":"failed","body":{"reason":"no"}}"#,
+            ),
+            shown("generator", "thread 'main' panicked \u{1b}[31m"),
+            shown("generator", r#"{"type":7,"body":[]}"#),
+            shown("orchestrator", "[1]"),
+        ];
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        12:03:04.123 orchestrator WARN a job has ended job_id=j1 reason="took too long"
+        12:03:05.001 generator INFO step name=plan state=running sequence=3 job_id=j1
+        12:03:05.002 generator ERROR two\nlines sequence=4 job_id=j1
+        12:03:05.002 generator ERROR failed: no sequence=5 job_id=j1
+        11:06:40.123 generator - thread 'main' panicked \u{1b}[31m
+        11:06:40.123 generator INFO 7
+        11:06:40.123 orchestrator - [1]
+        "#);
+    }
+
+    #[test]
+    fn each_source_has_its_colour_and_errors_stand_out() {
+        let mut painter = Painter::new(true);
+        let mut paint = |source: &str, level: &str| {
+            let message = format!(r#"{{"level":"{level}","message":"m"}}"#);
+            let raw = RawLine {
+                source: source.to_owned(),
+                message,
+                ..RawLine::default()
+            };
+            painter.line(&raw)
+        };
+        let (first, second) = (paint("a", "INFO"), paint("b", "ERROR"));
+        assert!(first.contains("\x1b[36ma\x1b[0m") && second.contains("\x1b[35mb\x1b[0m"));
+        assert!(second.contains("\x1b[1;31mERROR\x1b[0m"));
+        assert!(
+            paint("a", "INFO").contains("\x1b[36ma"),
+            "the first source keeps its colour"
+        );
+    }
+}

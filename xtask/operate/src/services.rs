@@ -1,0 +1,183 @@
+//! Restarts and scales services. As a deploy does, it holds the lock of the environment and waits
+//! until the wanted number of tasks runs and users get answers.
+
+use crate::deploy::environment_lock::EnvironmentLock;
+use crate::deploy::{health, release};
+use crate::status::answers;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_machine::aws;
+
+/// How long a service may take to reach the wanted state …
+const SETTLE_SECS: u64 = 900;
+/// … and how long its call may take, which reports at the end why that was not reached.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(SETTLE_SECS + 60);
+
+/// A service that has reached the wanted state.
+#[derive(Debug, Serialize)]
+pub struct Settled {
+    /// Its name in the manifest.
+    pub service: String,
+    /// The deployment that changed it.
+    pub deployment_id: Option<String>,
+    /// Tasks that should run before the change.
+    pub was: u32,
+    /// Tasks that run.
+    pub running: u32,
+    /// Tasks that should run.
+    pub desired: u32,
+    /// From the change to the wanted state.
+    pub seconds: f64,
+}
+
+/// What happens to each service.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Restart,
+    Scale(Option<u32>),
+}
+
+#[derive(Deserialize)]
+struct Begun {
+    deployment_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Reached {
+    running: u32,
+    desired: u32,
+    seconds: f64,
+}
+
+/// Replaces the tasks of services by new ones, which read their secrets again.
+///
+/// # Errors
+/// The lock is held, a service is not deployed or runs no task, or its new tasks do not serve.
+pub fn restart(context: &Context, services: &[String]) -> anyhow::Result<Vec<Settled>> {
+    change(context, services, "restart", Change::Restart)
+}
+
+/// Sets how many tasks each service runs: `to`, or the number in the manifest.
+///
+/// # Errors
+/// The lock is held, a service is not deployed, or does not reach the number.
+pub fn scale(
+    context: &Context,
+    services: &[String],
+    to: Option<u32>,
+) -> anyhow::Result<Vec<Settled>> {
+    change(context, services, "scale", Change::Scale(to))
+}
+
+fn change(
+    context: &Context,
+    services: &[String],
+    command: &str,
+    change: Change,
+) -> anyhow::Result<Vec<Settled>> {
+    let _lock = EnvironmentLock::take(context, command)?;
+    let known = answers::services(context)?.services;
+    let mut goals = Vec::new();
+    // Every service is checked before the first one is changed.
+    for service in services {
+        let found = known
+            .iter()
+            .find(|known| known.service == *service && known.exists == Some(true))
+            .ok_or_else(|| {
+                Failure::new(
+                    Code::Deploy,
+                    format!(
+                        "service {service} is not deployed to {}",
+                        context.environment
+                    ),
+                )
+                .hint(format!("cargo xtask deploy --env {}", context.environment))
+            })?;
+        let goal = match change {
+            Change::Scale(Some(to)) => to,
+            Change::Scale(None) => *context.platform.services[service].desired_tasks.get_ref(),
+            Change::Restart if found.desired == 0 => {
+                return Err(Failure::new(
+                    Code::Usage,
+                    format!("service {service} is scaled to zero, so it has no task to restart"),
+                )
+                .hint(format!(
+                    "cargo xtask scale {service} --env {}",
+                    context.environment
+                ))
+                .into());
+            }
+            Change::Restart => found.desired,
+        };
+        goals.push((service, found, goal));
+    }
+    let mut settled = Vec::new();
+    for (service, found, goal) in goals {
+        settled.push(bring(context, service, change, found, goal)?);
+    }
+    if settled.iter().any(|settled| settled.desired > 0) {
+        until_served(context)?;
+    }
+    Ok(settled)
+}
+
+/// Changes one service and waits until it has reached the wanted state.
+fn bring(
+    context: &Context,
+    service: &str,
+    change: Change,
+    found: &answers::Service,
+    goal: u32,
+) -> anyhow::Result<Settled> {
+    let to = goal.to_string();
+    let (what, arguments) = match change {
+        Change::Restart => (
+            format!("restart {service}"),
+            vec!["service", "restart", service],
+        ),
+        Change::Scale(_) => (
+            format!("scale {service} from {} to {goal} tasks", found.desired),
+            vec!["service", "scale", service, "--to", &to],
+        ),
+    };
+    context.report.step(&what);
+    let begun: Begun = aws::call(context, arguments).read()?;
+    let bound = SETTLE_SECS.to_string();
+    let mut arguments = vec!["service", "settle", service, "--to", &to];
+    arguments.extend(["--timeout-secs", &bound]);
+    if let Some(deployment) = &begun.deployment_id {
+        arguments.extend(["--deployment", deployment]);
+    }
+    let reached: Reached = aws::call(context, arguments)
+        .timeout(SETTLE_TIMEOUT)
+        .start("service")?
+        .read()?;
+    Ok(Settled {
+        service: service.to_owned(),
+        deployment_id: begun.deployment_id,
+        was: found.desired,
+        running: reached.running,
+        desired: reached.desired,
+        seconds: reached.seconds,
+    })
+}
+
+/// Waits until users get answers, if the service runs what the last release deployed.
+fn until_served(context: &Context) -> anyhow::Result<()> {
+    let releases = release::list(context)?;
+    let Some(current) = release::current(&releases) else {
+        return Ok(());
+    };
+    let now = current.service.definition(context)?;
+    if now != current.task_definition {
+        context.report.step(
+            "the service does not run what the last release deployed, so it is not known which key has to answer",
+        );
+        return Ok(());
+    }
+    let image = current.image(context.platform.orchestrator().image.get_ref())?;
+    let (_, base_url) = current.service.addresses(context)?;
+    health::until_served(context, &base_url, &image.key)
+}
