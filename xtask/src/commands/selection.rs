@@ -1,23 +1,21 @@
-//! Which services a command is about: some by name, a group of platform.toml, or all.
+//! The services that a command works on: some by name, a group of platform.toml, or all.
 
 use xtask_core::context::Context;
-use xtask_core::error::Failure;
+use xtask_core::error::{Failure, unknown};
 
-pub(crate) use xtask_core::error::unknown;
-
-/// Names on the command line.
+// Without a doc comment: clap would take it for the description of each command.
 #[derive(Debug, Default, Clone, clap::Args)]
 pub(crate) struct Selection {
     /// Services of platform.toml [default: all]
     #[arg(value_name = "SERVICE")]
     services: Vec<String>,
-    /// All services of a group of platform.toml
+    /// Select all services of a group of platform.toml
     #[arg(long, value_name = "GROUP", conflicts_with = "services")]
     group: Option<String>,
 }
 
 impl Selection {
-    /// Whether the command line names any.
+    /// Whether the command line names any service or group.
     #[must_use]
     pub(crate) fn is_given(&self) -> bool {
         self.group.is_some() || !self.services.is_empty()
@@ -90,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_all_and_each_is_once() {
+    fn without_names_all_services_are_selected_and_each_only_once() {
         assert_eq!(selected(&[], None).unwrap(), ["orchestrator"]);
         assert_eq!(
             selected(&["orchestrator", "orchestrator"], None).unwrap(),
@@ -108,6 +106,6 @@ mod tests {
             Some("did you mean `orchestrator`?")
         );
         let rendered = selected(&[], Some("agents")).unwrap_err();
-        assert_eq!(rendered.hint.as_deref(), Some("name one of: web"));
+        assert_eq!(rendered.hint.as_deref(), Some("use one of: web"));
     }
 }
