@@ -242,7 +242,7 @@ fn malformed_files_are_named_by_line() {
     assert_eq!(error["exit_code"], 4);
     assert_eq!(
         error["message"],
-        "app-gen-infra/bases.toml:1: `debian`: `latest` is no digest"
+        "app-gen-infra/bases.toml:1: `debian`: `latest` is not a digest"
     );
 }
 

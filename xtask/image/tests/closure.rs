@@ -168,12 +168,12 @@ fn path_packages_outside_and_of_one_name_are_refused() {
     assert_eq!(refusal.exit_code, 5);
     assert_eq!(
         refusal.message,
-        "path package out lies outside the checkout"
+        "path package out is outside of the checkout"
     );
     assert!(refusal.hint.unwrap().contains("move it into the checkout"));
     let refusal = workspace.refusal("other");
     assert_eq!(refusal.exit_code, 5);
-    assert!(refusal.message.contains("both called twin"), "{refusal:?}");
+    assert!(refusal.message.contains("both named twin"), "{refusal:?}");
 
     // Cargo's own words where it refuses the workspace.
     workspace.write("checkout/app/Cargo.toml", "[package]\n");

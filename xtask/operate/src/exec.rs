@@ -10,7 +10,7 @@ use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_machine::aws;
 use xtask_machine::ministack::task_containers;
-use xtask_machine::tools;
+use xtask_machine::programs;
 
 /// The program of AWS that holds our end of a session.
 const PLUGIN: &str = "session-manager-plugin";
@@ -45,7 +45,7 @@ pub fn local(context: &Context, task: &Task, command: &[String]) -> anyhow::Resu
 /// # Errors
 /// The plugin is not installed, or ECS refuses the session.
 pub fn on_aws(context: &Context, task: &Task, command: &[String]) -> anyhow::Result<Cmd> {
-    if tools::on_path(PLUGIN).is_none() {
+    if programs::on_path(PLUGIN).is_none() {
         return Err(
             Failure::new(Code::Prerequisite, format!("{PLUGIN} is not installed"))
                 .hint("install it as the user guide of AWS Systems Manager describes under \"Install the Session Manager plugin\"")

@@ -1,4 +1,9 @@
-//! From a manifest's image to a digest in the registry: ask, and only then work.
+//! Brings an image of the manifest into a registry: first asks whether the registry has it, and only
+//! then builds.
+//!
+//! `standing` is what is known before anything is done, and `plan` is what a build would do.
+//! `prebuild` makes binaries and pages, with `freshness` and `audit` for what cargo compiles.
+//! `archive` packs the context, and `push` builds and pushes the image.
 
 pub mod archive;
 pub mod audit;
@@ -25,28 +30,28 @@ use xtask_core::lock::Lock;
 use xtask_core::side_by_side::side_by_side;
 use xtask_tree::entry::Mode;
 
-/// Sources may be edited while they compile; this often the build starts over.
+/// How often a build starts again because its inputs changed meanwhile.
 const ATTEMPTS: usize = 3;
-/// How many inputs are named that changed while they were built.
+/// How many of the inputs that changed during a build are named.
 const REASONS_SHOWN: usize = 3;
 
-/// What became of one image.
+/// How the build of an image ended.
 #[derive(Debug, Clone, Serialize)]
 pub struct Outcome {
-    /// Image by its name in the manifest.
+    /// The name of the image in the manifest.
     pub image: String,
     /// Its key.
     pub key: String,
-    /// `registry/repository@sha256:…`
+    /// `REGISTRY/REPOSITORY@sha256:…`
     pub reference: String,
-    /// `sha256:…` of the manifest.
+    /// The digest of its manifest: `sha256:…`.
     pub digest: String,
-    /// `built` or `present`.
+    /// Whether anything had to be done.
     pub state: State,
-    /// What brought it to this key.
+    /// Why it has this key.
     #[serde(flatten)]
     pub reasons: Reasons,
-    /// How long it took.
+    /// How long that took.
     pub seconds: f64,
 }
 
@@ -54,7 +59,7 @@ pub struct Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// The registry had the key.
+    /// The registry already had the image.
     Present,
     /// It was built and pushed.
     Built,
@@ -67,7 +72,7 @@ pub enum State {
 /// only where something is to be built.
 ///
 /// # Errors
-/// The first failure in the order of `names`; the others are still awaited.
+/// The first failure in the order of `names`. The other images are still waited for.
 pub fn all(
     context: &Context,
     names: &[String],
@@ -99,7 +104,7 @@ fn one(
         digest,
     } = match standing::guess(context, name, registry, shared) {
         Ok(standing) => standing,
-        // A registry that cannot be reached is named first.
+        // If the registry cannot be reached either, that is said first.
         Err(error) => return Err(reach().err().unwrap_or(error)),
     };
     let digest = match digest {
@@ -133,12 +138,13 @@ fn one(
                 .state_folder()?
                 .join(format!("locks/key-{}", key.hex)),
             |holder| {
-                context
-                    .report
-                    .line(name, &format!("the same key is being built ({holder})"));
+                context.report.line(
+                    name,
+                    &format!("wait for another build of the same key ({holder})"),
+                );
             },
         )?;
-        // Whoever held the lock may have pushed it.
+        // The process that held the lock may have pushed the image.
         if let Some(digest) = repository.digest_of(&key.tag())? {
             return finish(&key, digest, State::Present);
         }
@@ -149,11 +155,11 @@ fn one(
             let changes = difference::summary(&changes, REASONS_SHOWN);
             context
                 .report
-                .step(&format!("{name}: starts over, because {changes}"));
+                .step(&format!("{name}: start again, because {changes}"));
             key = now;
             continue;
         }
-        // Only now: what failed because a file moved under it has started over.
+        // If the tar failed because a file changed, the build has started again instead.
         let tar = tar?;
         context
             .report
@@ -173,11 +179,11 @@ fn one(
         Code::Build,
         format!("the inputs of {name} changed during each of {ATTEMPTS} builds"),
     )
-    .hint("stop editing for the length of one build")
+    .hint("do not edit during one build")
     .into())
 }
 
-/// Prebuilds what is needed and packs the context.
+/// Makes what the image needs from this machine, and packs the context.
 fn assemble(context: &Context, name: &str, image: &Image, key: &Key) -> anyhow::Result<File> {
     let mut archive = Archive::default();
     archive.add_bytes(DOCKERFILE_PATH, Mode::Plain, key.dockerfile.clone());

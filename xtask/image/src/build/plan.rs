@@ -1,4 +1,4 @@
-//! What a build would do, found out without doing any of it.
+//! What a build would do. Nothing is done to find that out.
 
 use crate::build::prebuild::{Binary, Page};
 use crate::build::standing;
@@ -13,17 +13,17 @@ use xtask_core::side_by_side::side_by_side;
 /// What a build would do for one image.
 #[derive(Debug, Serialize)]
 pub struct Plan {
-    /// Image by its name in the manifest.
+    /// The name of the image in the manifest.
     pub image: String,
     /// Its key.
     pub key: String,
-    /// `registry/repository:key-…`, where a build finds it or pushes it to.
+    /// `REGISTRY/REPOSITORY:key-…`, which a build looks for or pushes.
     pub reference: String,
     /// Whether anything has to be done.
     pub state: State,
-    /// What has to be done, in this order; nothing for an image that is present.
+    /// What has to be done, in this order; empty for an image that is present.
     pub steps: Vec<Step>,
-    /// What brought it to this key.
+    /// Why it has this key.
     #[serde(flatten)]
     pub reasons: Reasons,
 }
@@ -32,7 +32,7 @@ pub struct Plan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// The registry has the key.
+    /// The registry has the image.
     Present,
     /// It would be built and pushed.
     Build,
@@ -44,7 +44,7 @@ pub struct Step {
     /// What is done.
     #[serde(rename = "do")]
     pub verb: Verb,
-    /// With which package or folder.
+    /// The package, folder or repository that it is done with.
     pub what: String,
 }
 
@@ -54,11 +54,11 @@ pub struct Step {
 pub enum Verb {
     /// Compile a package.
     Compile,
-    /// Take the binary of a package that was compiled from the same inputs.
+    /// Use the binary of a package that was compiled from the same inputs before.
     ReuseBinary,
     /// Build the page of a folder.
     BuildPage,
-    /// Take the page of a folder that was built from the same inputs.
+    /// Use the page of a folder that was built from the same inputs before.
     ReusePage,
     /// Pack the context of a folder.
     Pack,
@@ -80,7 +80,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// Plans the images side by side. Asks the registry for each key, and does nothing.
+/// Plans the builds of images side by side. The registry is asked for each key.
 ///
 /// # Errors
 /// A key cannot be computed, or the registry does not answer.

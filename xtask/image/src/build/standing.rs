@@ -10,14 +10,14 @@ use xtask_core::context::Context;
 use xtask_core::error;
 use xtask_docker::registry::Repository;
 
-/// What is known of an image before anything is done.
+/// What is known about an image before anything is done.
 #[derive(Debug)]
 pub struct Standing {
     /// Its key.
     pub key: Key,
-    /// Where it belongs.
+    /// The repository that it is pushed to.
     pub repository: Repository,
-    /// What the registry has under the key.
+    /// The digest that the registry has for the key, where it is known to have one.
     pub digest: Option<String>,
 }
 

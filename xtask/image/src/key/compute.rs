@@ -25,7 +25,7 @@ use xtask_docker::ignore::{IgnoreFile, PatternError, Rules};
 use xtask_tree::entry::Entries;
 use xtask_tree::stat_cache::StatCache;
 
-/// As much as an ignore file may have, and far more than anybody writes.
+/// An ignore file may be as large, and nobody writes a Dockerfile of this size.
 const DOCKERFILE_LIMIT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What the keys of several images have in common. Each of these things is read or asked once, by
@@ -92,12 +92,12 @@ pub fn of_image(
         |dockerfile| base_references(dockerfile, platform, image),
         prebuilds,
     )?;
-    // Where it cannot be written, the next key takes longer; this one is right.
+    // If the cache cannot be written, this key is right all the same, and the next one takes longer.
     let _ = cache.save();
     docker.into_key(build, rust, npm)
 }
 
-/// The images that the Dockerfile of an image of the manifest builds upon.
+/// The base images that the Dockerfile of an image of the manifest names.
 ///
 /// # Errors
 /// As [`dockerfile::external_images`].
@@ -117,10 +117,10 @@ pub fn base_references(
     )
 }
 
-/// Computes the key of any build, in the form of our own.
+/// Computes the key of any build, in the form of our own keys.
 ///
 /// # Errors
-/// As [`of_image`], and what the build names does not exist.
+/// As [`of_image`]; or the context or the Dockerfile cannot be read.
 pub fn of_build(build: &DockerBuild) -> anyhow::Result<Key> {
     let context = &build.context;
     let refusal = |what: &str| {
@@ -132,7 +132,7 @@ pub fn of_build(build: &DockerBuild) -> anyhow::Result<Key> {
         return Err(refusal("is not a folder").into());
     }
     let absolute = std::fs::canonicalize(context).failure(|| refusal("cannot be read"))?;
-    // Any folder, so not among a checkout's records.
+    // The folder may be in no checkout, so the cache is not in the cache folder of one.
     let cache = paths::state().map_or_else(
         |_| StatCache::none(),
         |state| StatCache::open(&state, &absolute.to_string_lossy()),
@@ -159,7 +159,7 @@ pub fn of_build(build: &DockerBuild) -> anyhow::Result<Key> {
     docker.into_key(build.clone(), None, None)
 }
 
-/// The part of a key's inputs that Docker itself works from.
+/// The inputs of a key that Docker itself uses.
 struct DockerInputs {
     dockerfile: Vec<u8>,
     ignore_file: Option<IgnoreFile>,
@@ -168,9 +168,9 @@ struct DockerInputs {
 }
 
 impl DockerInputs {
-    /// `references` finds the base images that the bytes of the Dockerfile name. Registries and
-    /// the engine take their time to tell what those stand for; meanwhile files are read, these
-    /// and what `beside` reads.
+    /// `references` finds the base images that a Dockerfile with these bytes names. While registries
+    /// and the engine are asked for their digests, the files of the context are read, and then what
+    /// `beside` reads.
     fn read<T>(
         build: &DockerBuild,
         (pins, answers): (&Pins, &Answers),
@@ -244,7 +244,7 @@ impl DockerInputs {
     }
 }
 
-/// What of a folder its ignore file leaves in.
+/// The entries of a folder that its ignore file leaves.
 fn read_tree(
     folder: &Path,
     ignore_file: Option<&IgnoreFile>,
@@ -254,7 +254,7 @@ fn read_tree(
         return xtask_docker::context::read(folder, &Rules::default(), cache);
     };
     xtask_docker::context::read(folder, &file.rules()?, cache).map_err(|error| {
-        // Docker refuses some patterns only when it tries them.
+        // Docker refuses some patterns only when it uses them.
         match error.downcast_ref::<PatternError>() {
             Some(pattern) => file.refusal(pattern).into(),
             None => error,
@@ -262,7 +262,7 @@ fn read_tree(
     })
 }
 
-/// BuildKit takes `dockerfile` where there is no `Dockerfile`.
+/// Like BuildKit, reads `dockerfile` if there is no `Dockerfile`.
 fn read_dockerfile(path: &Path) -> io::Result<Vec<u8>> {
     match read_bounded(path) {
         Err(error)
@@ -275,7 +275,8 @@ fn read_dockerfile(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Neither waits for a pipe's other end, which no signal would end, nor fills the memory.
+/// Reads a file. Does not wait for the other end of a pipe, because no signal would end that, and
+/// does not fill the memory.
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);

@@ -15,54 +15,54 @@ use crate::key::inputs::Inputs;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// What Docker calls a Dockerfile that nobody named.
+/// The name that Docker looks for when no Dockerfile is named.
 pub const DOCKERFILE_NAME: &str = "Dockerfile";
 
-/// A build as it is asked of Docker: of an image of ours, or of any folder.
+/// A build in the terms of Docker: of an image of ours, or of any folder.
 #[derive(Debug, Clone)]
 pub struct DockerBuild {
-    /// The folder whose files are given to the build.
+    /// The folder whose files the build gets.
     pub context: PathBuf,
-    /// Inside the context or anywhere else.
+    /// The Dockerfile, which may be outside of the context.
     pub dockerfile: PathBuf,
-    /// Stage, where it is not the last.
+    /// The stage to build, if it is not the last.
     pub target: Option<String>,
     /// Build arguments.
     pub arguments: BTreeMap<String, String>,
-    /// As Docker writes it.
+    /// What the image is built for, such as `linux/amd64`.
     pub platform: String,
 }
 
-/// An image's key with all that it follows from.
+/// The key of an image, with everything that it was computed from.
 #[derive(Debug, Clone)]
 pub struct Key {
     /// SHA-256 of the inputs, hexadecimal.
     pub hex: String,
     /// What was hashed.
     pub inputs: Inputs,
-    /// Where the digest of each base was read.
+    /// Who named the digest of each base image.
     pub base_sources: BTreeMap<String, Source>,
-    /// The Dockerfile's own bytes, as hashed.
+    /// The bytes of the Dockerfile that were hashed.
     pub dockerfile: Vec<u8>,
-    /// Where the ignore file lies, if there is one.
+    /// The ignore file, if there is one.
     pub ignore_file: Option<PathBuf>,
 }
 
 impl Key {
-    /// The tag under which the image is found: `key-…`.
+    /// The tag of the image: `key-…`.
     #[must_use]
     pub fn tag(&self) -> String {
         tag(&self.hex)
     }
 
-    /// The first characters, enough for people.
+    /// The first characters, which are enough for people.
     #[must_use]
     pub fn short(&self) -> &str {
         short(&self.hex)
     }
 }
 
-/// What a key's tag begins with.
+/// The tag of a key begins with this.
 pub const TAG_PREFIX: &str = "key-";
 
 /// The tag of a key.
@@ -71,7 +71,7 @@ pub fn tag(hex: &str) -> String {
     format!("{TAG_PREFIX}{hex}")
 }
 
-/// The first characters of a key, enough for people.
+/// The first characters of a key, which are enough for people.
 #[must_use]
 pub fn short(hex: &str) -> &str {
     hex.get(..12).unwrap_or(hex)

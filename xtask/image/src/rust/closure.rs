@@ -1,11 +1,11 @@
-//! What a Rust package is compiled from: the path packages it reaches, and the
-//! registry packages with their features.
+//! What a Rust package is compiled from: the path packages that it depends on, and the packages of
+//! registries with their features.
 //!
-//! `cargo tree -p` resolves as `cargo build -p` does (features not unified with
-//! other members). It costs some 0.3 s, so its answer is kept with the digests of
-//! what it follows from: the lock, the workspace's manifest, those of the path
-//! packages, and cargo's configuration. A member that the package does not reach is
-//! none of it: what it adds to the lock is seen there.
+//! `cargo tree -p` finds the same packages and features as `cargo build -p`, which does not unify
+//! features with other members. It takes some 0.3 s, so its answer is kept with the digests of the
+//! files that it depends on: the lock, the manifests of the workspace and of the path packages, and
+//! cargo's configuration. The manifests of other members are not among them, because what those add to
+//! the lock changes the lock.
 
 use crate::rust::cargo_config;
 use crate::rust::cargo_config::ConfigFile;
@@ -29,13 +29,13 @@ use xtask_tree::walk;
 /// The packages that one binary is compiled from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closure {
-    /// Path packages: name to folder relative to the checkout.
+    /// The folders of path packages relative to the checkout, by name.
     pub members: BTreeMap<String, String>,
-    /// All packages, `name version` to features, comma-separated. A package that is
-    /// compiled more than once has all its sets, with ` | ` between them.
+    /// The features of all packages by `NAME VERSION`, with commas between them. A package that is
+    /// compiled several times has a set for each time, with ` | ` between the sets.
     pub features: BTreeMap<String, String>,
-    /// Other packages, `name version` to the checksum of the lock; those of git to
-    /// the source with its revision.
+    /// The checksums of other packages in the lock, by `NAME VERSION`. Packages from git have their
+    /// source with its revision instead.
     pub checksums: BTreeMap<String, String>,
     /// What the workspace's manifest says about them, as [`workspace::tables`].
     pub workspace: BTreeMap<String, String>,
@@ -43,7 +43,7 @@ pub struct Closure {
     pub excludes: BTreeMap<String, Vec<String>>,
 }
 
-/// A closure, and what it follows from.
+/// A closure, and what it depends on.
 #[derive(Serialize, Deserialize)]
 struct Known {
     cargo: String,
@@ -51,7 +51,7 @@ struct Known {
     closure: Closure,
 }
 
-/// Files that decide on a closure, by digest; none where there is no such file.
+/// The digests of the files that a closure depends on, or nothing where a file does not exist.
 type Basis = BTreeMap<String, Option<String>>;
 
 #[derive(Deserialize)]
@@ -72,8 +72,8 @@ struct LockPackage {
 /// cargo. `cargo` is the version of cargo, and `config` its configuration.
 ///
 /// # Errors
-/// The lock is missing or out of date, cargo refuses the workspace, or a path
-/// package lies outside the checkout.
+/// The lock is missing or out of date, cargo refuses the workspace, or a path package is outside of
+/// the checkout.
 pub fn resolve(
     root: &Path,
     cache_folder: &Path,
@@ -107,13 +107,13 @@ pub fn resolve(
         basis: basis(root, &closure, &cargo_config::read(root)?)?,
         closure,
     };
-    // What was written since may be newer than what cargo read.
+    // A file that was written since then may be newer than what cargo has read.
     let settled = known.basis.iter().all(|(path, digest)| {
         let changed = || Identity::of(Path::new(&unescape(path))).map(|file| file.changed);
         digest.is_none() || changed().is_ok_and(|changed| changed < asked)
     });
     if settled {
-        // Where it cannot be written, cargo is asked again.
+        // If it cannot be written, cargo is asked again next time.
         let _ = write_checked(&cache, &known);
     }
     Ok(known.closure)
@@ -137,7 +137,7 @@ fn basis(root: &Path, closure: &Closure, config: &[ConfigFile]) -> anyhow::Resul
     Ok(basis)
 }
 
-/// One line per package and set of features: `[FEATURES] NAME vVERSION …`.
+/// A line for each package and set of features: `[FEATURES] NAME vVERSION …`.
 fn ask_cargo(root: &Path, package: &str) -> anyhow::Result<String> {
     Cmd::new("cargo")
         .args(["tree", "--locked", "--package", package])
@@ -146,7 +146,7 @@ fn ask_cargo(root: &Path, package: &str) -> anyhow::Result<String> {
         .folder(root)
         .only_env(PASSED_ENVIRONMENT)
         .env("CARGO_TERM_COLOR", "never")
-        // A fresh machine downloads every manifest of the lock first.
+        // On a new machine, cargo first downloads every package of the lock.
         .timeout(Duration::from_secs(300))
         .read()
         .failure(|| {
@@ -158,7 +158,7 @@ fn ask_cargo(root: &Path, package: &str) -> anyhow::Result<String> {
         })
 }
 
-/// `root` is canonical, as the folders that cargo names.
+/// `root` is canonical, like the folders that cargo names.
 fn parse(root: &Path, listing: &str, lock: &str) -> anyhow::Result<Closure> {
     let lock: Lock = toml::from_str(lock).context("failed to parse Cargo.lock")?;
     let mut closure = Closure::default();
@@ -169,8 +169,8 @@ fn parse(root: &Path, listing: &str, lock: &str) -> anyhow::Result<Closure> {
             .strip_prefix('[')
             .and_then(|line| line.split_once("] "))
             .with_context(unexpected)?;
-        // `name v1.0.0`, `(proc-macro)`, the source in parentheses, and `(*)` for what was
-        // listed before with the same features.
+        // `NAME vVERSION`, then `(proc-macro)`, the source in parentheses, and `(*)` if the package was
+        // listed before with the same features. All but the first are optional.
         let described = described.strip_suffix(" (*)").unwrap_or(described);
         let mut words = described.splitn(3, ' ');
         let (Some(name), Some(version)) = (words.next(), words.next()) else {
@@ -200,18 +200,18 @@ fn parse(root: &Path, listing: &str, lock: &str) -> anyhow::Result<Closure> {
 
 fn add_member(root: &Path, name: &str, folder: &Path, closure: &mut Closure) -> anyhow::Result<()> {
     let relative = folder.strip_prefix(root).ok().and_then(Path::to_str);
-    let relative = relative.with_context(|| format!("it lies in {}", folder.display()));
+    let relative = relative.with_context(|| format!("its folder is {}", folder.display()));
     let relative = relative.failure(|| {
         Failure::new(
             Code::Build,
-            format!("path package {name} lies outside the checkout"),
+            format!("path package {name} is outside of the checkout"),
         )
         .hint("move it into the checkout, or depend on a published version or a git revision")
     })?;
     match closure.members.insert(name.to_owned(), relative.to_owned()) {
         Some(other) if other != relative => Err(Failure::new(
             Code::Build,
-            format!("{relative} and {other} are both called {name}"),
+            format!("the packages in {relative} and {other} are both named {name}"),
         )
         .hint("give one of the two packages another name")
         .into()),
@@ -219,8 +219,8 @@ fn add_member(root: &Path, name: &str, folder: &Path, closure: &mut Closure) -> 
     }
 }
 
-/// What pins the bytes of a package: its checksum, or for git the source with its
-/// revision. Several where packages of two sources have the same name and version.
+/// What determines the bytes of a package: its checksum, or the source with its revision if it comes
+/// from git. There are several if packages of two sources have the same name and version.
 fn pinned(lock: &Lock, name: &str, version: &str) -> String {
     let pins: BTreeSet<&str> = lock
         .package

@@ -1,9 +1,10 @@
-//! Versions of programs, asked once and kept for as long as they cannot have changed.
+//! The versions of compilers and linkers. Each is asked once, and its answer is kept for as long as it
+//! cannot have changed.
 //!
-//! Asking costs 2 ms for a compiler driver and 40 ms through a rustup proxy. An answer
-//! is kept with everything it follows from: where the program lies now, the identity of
-//! its files, and for rustup whatever takes part in selecting a toolchain. A program of
-//! which we do not know what that is (a wrapper script, ccache) is asked every time.
+//! To ask takes 2 ms for a compiler driver and 40 ms through a proxy of rustup. An answer is kept with
+//! everything that it depends on: where the program is, the identity of its files, and for rustup
+//! everything that decides which toolchain is used. If we do not know what the answer of a program
+//! depends on (a wrapper script, ccache), it is asked every time.
 
 use crate::rust::environment::PASSED_ENVIRONMENT;
 use serde::{Deserialize, Serialize};
@@ -18,31 +19,31 @@ use xtask_core::cmd::Cmd;
 use xtask_tree::entry::escape;
 use xtask_tree::identity::{Identity, Timestamp};
 
-/// How binutils call their linkers, after a prefix for the target.
+/// The names of the linkers of binutils, which a prefix for the target can precede.
 const LINKERS: [&str; 3] = ["ld", "ld.bfd", "ld.gold"];
 
-/// A question to a program.
+/// A program to be asked for its version.
 #[derive(Debug, Clone)]
 pub(super) struct Probe {
-    /// How the answer is called.
+    /// The name of the answer.
     pub name: String,
-    /// As on a command line; relative paths start at the checkout.
+    /// The program as on a command line. A relative path starts at the checkout.
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: &'static [&'static str],
 }
 
-/// Where probes run.
+/// The surroundings in which programs are asked.
 #[derive(Debug, Clone)]
 pub(super) struct Surroundings {
     /// The checkout.
     pub root: PathBuf,
-    /// What of the environment they get.
+    /// The environment variables that they get.
     pub variables: BTreeMap<&'static str, OsString>,
 }
 
 impl Surroundings {
-    /// The checkout, with what of our own environment reaches the compiler.
+    /// The checkout, with the variables of our environment that reach the compiler.
     pub(super) fn of_process(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
@@ -58,7 +59,7 @@ impl Surroundings {
     }
 }
 
-/// What an answer follows from.
+/// What an answer depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Basis {
     arguments: Vec<String>,
@@ -72,7 +73,7 @@ struct Known {
     answer: String,
 }
 
-/// The answers by name, from the file `cache` where they hold.
+/// The answers by name. Those in the file `cache` are used if they still hold.
 ///
 /// # Errors
 /// A program is missing or fails.
@@ -82,7 +83,7 @@ pub(super) fn ask(
     probes: &[Probe],
 ) -> anyhow::Result<BTreeMap<String, String>> {
     let before: BTreeMap<String, Known> = read_checked(cache).unwrap_or_default();
-    // Side by side: most of it is process start.
+    // They are asked side by side, because most of the time is the start of a process.
     let asked: Vec<anyhow::Result<(String, Option<Basis>)>> = std::thread::scope(|scope| {
         let threads: Vec<_> = probes
             .iter()
@@ -116,13 +117,13 @@ pub(super) fn ask(
         answers.insert(probe.name.clone(), answer);
     }
     if after != before {
-        // Where it cannot be written, the tools are asked again.
+        // If it cannot be written, the programs are asked again next time.
         let _ = write_checked(cache, &after);
     }
     Ok(answers)
 }
 
-/// The answer, and what it follows from where that is known and has settled.
+/// The answer, and what it depends on, if that is known and did not change recently.
 fn ask_one(surroundings: &Surroundings, probe: &Probe) -> anyhow::Result<(String, Option<Basis>)> {
     let started = Timestamp::now();
     let before = basis(surroundings, probe);
@@ -130,7 +131,7 @@ fn ask_one(surroundings: &Surroundings, probe: &Probe) -> anyhow::Result<(String
         .args(probe.arguments)
         .folder(&surroundings.root)
         .only_env(&[])
-        // Versions in the words of the tool, not of the user.
+        // The version must not depend on the language of the user.
         .env("LC_ALL", "C")
         .timeout(Duration::from_secs(20));
     let answer = surroundings
@@ -138,10 +139,10 @@ fn ask_one(surroundings: &Surroundings, probe: &Probe) -> anyhow::Result<(String
         .iter()
         .fold(command, |command, (name, value)| command.env(name, value))
         .read()?;
-    // A key must never be computed from an answer that got lost.
+    // A key must never be computed from an answer that is missing.
     anyhow::ensure!(
         !answer.is_empty(),
-        "{} does not tell its version",
+        "{} does not print its version",
         probe.name
     );
     let settled = |basis: &Basis| {
@@ -189,7 +190,7 @@ fn basis(surroundings: &Surroundings, probe: &Probe) -> Option<Basis> {
     })
 }
 
-/// Where a program lies, links resolved: the first of the search path that may be run.
+/// The path of a program with links resolved. On the search path, it is the first that may be run.
 fn find(surroundings: &Surroundings, program: &Path) -> Option<PathBuf> {
     let may_run = |path: &PathBuf| {
         path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
@@ -204,9 +205,9 @@ fn find(surroundings: &Surroundings, program: &Path) -> Option<PathBuf> {
     std::fs::canonicalize(found?).ok()
 }
 
-/// What rustup's choice of a toolchain follows from, besides its variables: its
-/// settings with the overrides of folders, the `rust-toolchain` files of the checkout
-/// and above, and every installed toolchain, as each may be the one.
+/// The files that decide which toolchain rustup uses: its settings, which include overrides for
+/// folders, the files `rust-toolchain` of the checkout and above, and every installed toolchain, since
+/// each can be the one.
 fn rustup_files(surroundings: &Surroundings) -> Option<Vec<PathBuf>> {
     let home = match surroundings.variable("RUSTUP_HOME") {
         Some(home) => PathBuf::from(home),
@@ -219,7 +220,7 @@ fn rustup_files(surroundings: &Surroundings) -> Option<Vec<PathBuf>> {
     for folder in surroundings.root.ancestors() {
         for name in ["rust-toolchain", "rust-toolchain.toml"] {
             let path = folder.join(name);
-            // May name a toolchain that lies elsewhere.
+            // The file may name a toolchain in another place.
             if std::fs::read(&path).is_ok_and(|text| text.windows(4).any(|word| word == b"path")) {
                 return None;
             }
@@ -232,7 +233,7 @@ fn rustup_files(surroundings: &Surroundings) -> Option<Vec<PathBuf>> {
     Some(files)
 }
 
-/// The files of a toolchain that hold its version; none where it is laid out otherwise.
+/// The files of a toolchain that decide its version, or nothing if it has another layout.
 fn toolchain_files(toolchain: &Path) -> Option<Vec<PathBuf>> {
     let mut files = vec![toolchain.join("bin/rustc"), toolchain.join("bin/cargo")];
     let count_before = files.len();
@@ -245,7 +246,7 @@ fn toolchain_files(toolchain: &Path) -> Option<Vec<PathBuf>> {
     (files.len() > count_before).then_some(files)
 }
 
-/// The C library that this process runs on, as `getconf` does.
+/// The C library that this process uses, which `getconf` uses, too.
 fn own_libc() -> Option<PathBuf> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
     let path = maps
@@ -255,7 +256,7 @@ fn own_libc() -> Option<PathBuf> {
     Some(PathBuf::from(path))
 }
 
-/// Not a script, which may start anything.
+/// Whether a program is not a script, which could start any program.
 fn is_machine_code(path: &Path) -> bool {
     let mut magic = [0; 4];
     let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic));

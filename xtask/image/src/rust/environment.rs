@@ -1,4 +1,4 @@
-//! The fixed surroundings in which the Rust code of every image is compiled, on any machine.
+//! How the Rust code of every image is compiled, which is the same on every machine.
 
 use std::path::{Path, PathBuf};
 
@@ -7,8 +7,8 @@ pub const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The profile of every image.
 pub const PROFILE: &str = "release";
 
-/// What of the user's environment reaches the compiler. Everything else (RUSTFLAGS,
-/// CFLAGS, CARGO_PROFILE_…) is left out, so that it need not be in the key.
+/// The variables of the user's environment that reach the compiler. All others (RUSTFLAGS, CFLAGS,
+/// CARGO_PROFILE_…) are removed, so that they need not be in the key.
 pub const PASSED_ENVIRONMENT: &[&str] = &[
     "CARGO_HOME",
     "HOME",
@@ -29,7 +29,7 @@ pub const PASSED_ENVIRONMENT: &[&str] = &[
     "npm_config_cache",
 ];
 
-/// Where cargo keeps registries and the user's configuration.
+/// The folder where cargo keeps registries and the user's configuration.
 #[must_use]
 pub fn cargo_home() -> Option<PathBuf> {
     std::env::var_os("CARGO_HOME")
@@ -37,12 +37,12 @@ pub fn cargo_home() -> Option<PathBuf> {
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")))
 }
 
-/// The compiler flags of images: paths of the machine are mapped away, so that
-/// the same sources give the same bytes in every checkout.
+/// The flags of the compiler. They replace the paths of this machine, so that the same sources give
+/// the same bytes in every checkout.
 #[must_use]
 pub fn rust_flags(root: &Path) -> String {
     let cargo_home = cargo_home().unwrap_or_default();
-    // Separated as CARGO_ENCODED_RUSTFLAGS wants it: paths may hold spaces.
+    // CARGO_ENCODED_RUSTFLAGS has this separator, because paths can contain spaces.
     format!(
         "--remap-path-prefix={}=/source\x1f--remap-path-prefix={}=/cargo",
         root.display(),

@@ -1,4 +1,4 @@
-//! What the manifests of a workspace say that no resolution shows.
+//! What the manifests of a workspace say and `cargo tree` does not show.
 
 use crate::rust::environment;
 use anyhow::Context as _;
@@ -52,8 +52,7 @@ pub fn tables(
         .collect())
 }
 
-/// Names of the dependencies that a member takes from the workspace, those of tests
-/// left out.
+/// The names of the dependencies that a member takes from the workspace, without those of its tests.
 fn inherited_dependencies(manifest: &Table) -> BTreeSet<String> {
     let targets = manifest.get("target").and_then(Value::as_table);
     let per_target = targets

@@ -11,8 +11,8 @@ use xtask_core::atomic_file::write_atomically;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, FailureContext as _};
-use xtask_machine::images::POSTGRES_IMAGE;
 use xtask_machine::ministack;
+use xtask_machine::postgres_image;
 
 const UP_TIMEOUT: Duration = Duration::from_secs(180);
 const DOWN_TIMEOUT: Duration = Duration::from_secs(120);
@@ -105,7 +105,7 @@ pub fn project(
         "services": {
             "orchestrator": orchestrator,
             "database": {
-                "image": POSTGRES_IMAGE,
+                "image": postgres_image::NAME,
                 "healthcheck": {
                     "test": ["CMD", "pg_isready", "--username", "app", "--host", "127.0.0.1"],
                     "interval": "500ms",
