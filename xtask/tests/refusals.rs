@@ -58,7 +58,7 @@ fn unknown_names_list_the_known_ones() {
     let checkout = Checkout::new();
     let image = error(&checkout, &["build", "nonsense"], &[]);
     assert_eq!(image["exit_code"], 2);
-    assert_eq!(image["hint"], "images: app, generator");
+    assert_eq!(image["hint"], "images: generator, orchestrator");
     let environment = error(&checkout, &["build", "--env", "moon"], &[]);
     assert_eq!(environment["exit_code"], 2);
     assert_eq!(checkout.run(&["build", "--tag", "no tag"]).code, 2);
