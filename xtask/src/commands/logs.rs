@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use xtask_aws_api::calls::logs::LogRecord;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, unknown};
 use xtask_core::report::lines;
@@ -17,7 +18,6 @@ use xtask_operate::logs::Place;
 use xtask_operate::logs::log_line::Level;
 use xtask_operate::logs::painter::Painter;
 use xtask_operate::logs::query::Query;
-use xtask_operate::logs::raw_line::RawLine;
 
 /// The prefix of the ids of jobs that `run` starts.
 pub(super) const MANUAL_JOB: &str = "manual-";
@@ -112,7 +112,7 @@ impl Command for Args {
                 let why = task.why();
                 context
                     .report
-                    .step(&format!("task {} has ended: {why}", task.task));
+                    .step(&format!("task {} has ended: {why}", task.id));
             }
             Ok(None) => {}
         }
@@ -140,7 +140,7 @@ impl Printer {
 
     /// # Errors
     /// Standard output cannot be written to.
-    pub(super) fn print(&mut self, line: &RawLine) -> anyhow::Result<()> {
+    pub(super) fn print(&mut self, line: &LogRecord) -> anyhow::Result<()> {
         if self.json {
             lines::print(&serde_json::to_string(line)?)
         } else if self.raw {

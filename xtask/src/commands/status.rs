@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
+use xtask_aws_api::calls::status::Alarm;
+use xtask_aws_api::calls::tasks::Task;
 use xtask_core::context::Context;
 use xtask_core::interrupt;
 use xtask_core::report::{lines, printable, table};
 use xtask_image::key::short;
 use xtask_machine::ministack::State;
 use xtask_operate::status;
-use xtask_operate::status::answers::{Alarm, Task};
 use xtask_operate::status::{JOBS_COUNTED, Jobs, Overview, Serving};
 
 const WATCH_EVERY: Duration = Duration::from_secs(2);
@@ -81,7 +82,7 @@ fn text(overview: &Overview) -> String {
         text.push_str(&format!(
             ", release {} of {} ago",
             release.id,
-            age(Some(&release.at))
+            age(release.at.parse().ok())
         ));
     }
     if let Some(cloud) = &overview.local_cloud {
@@ -172,15 +173,14 @@ fn service_row(serving: &Serving) -> Vec<String> {
         ),
         or_dash(serving.image_key.as_ref().map(|key| short(key).to_owned())),
         or_dash(git),
-        age(service.created_at.as_deref()),
+        age(service.created_at),
         or_dash(Some(health.join(", ")).filter(|health| !health.is_empty())),
-        or_dash(service.events.first().map(|event| {
-            format!(
-                "{} ago: {}",
-                age(event.at.as_deref()),
-                printable(&event.message)
-            )
-        })),
+        or_dash(
+            service
+                .events
+                .first()
+                .map(|event| format!("{} ago: {}", age(event.at), printable(&event.message))),
+        ),
     ]
 }
 
@@ -188,17 +188,18 @@ fn service_row(serving: &Serving) -> Vec<String> {
 pub(super) fn tasks<'a>(tasks: impl Iterator<Item = &'a Task>) -> String {
     let rows: Vec<Vec<String>> = tasks
         .map(|task| {
-            let capacity = task.capacity.as_deref().map(|capacity| match capacity {
+            let state = &task.state;
+            let capacity = state.capacity.as_deref().map(|capacity| match capacity {
                 "FARGATE_SPOT" => "spot",
                 _ => "on demand",
             });
             vec![
-                task.task.clone(),
+                task.id.clone(),
                 task.kind.clone(),
-                task.status.to_lowercase(),
+                state.status.to_lowercase(),
                 capacity.unwrap_or("—").to_owned(),
-                age(task.stopped_at.as_deref().or(task.started_at.as_deref())),
-                task.job.clone().unwrap_or_else(|| "—".to_owned()),
+                age(state.stopped_at.or(state.started_at)),
+                state.job.clone().unwrap_or_else(|| "—".to_owned()),
                 printable(&task.why()).into_owned(),
             ]
         })
@@ -232,7 +233,7 @@ fn alarms(alarms: &[Alarm]) -> String {
             format!(
                 "\n  {} for {}: {}",
                 alarm.name,
-                age(alarm.since.as_deref()),
+                age(alarm.since),
                 printable(reason)
             )
         })
