@@ -24,6 +24,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use xtask_docker::reference::Parts;
 
 const DOCTOR: [&str; 2] = ["doctor", "--json"];
 const DEPLOY: [&str; 3] = ["deploy", "--yes", "--json"];
@@ -233,11 +234,7 @@ fn secrets(service: &Deployed) {
 fn images(service: &Deployed, workshop: &Workshop) {
     let image = |container: &mut Value, reference: &str| container["image"] = reference.into();
     service.run(|container| {
-        let (repository, _) = container["image"]
-            .as_str()
-            .unwrap()
-            .split_once('@')
-            .unwrap();
+        let repository = Parts::of(container["image"].as_str().unwrap()).name;
         let gone = format!("{repository}@sha256:{}", "0".repeat(64));
         image(container, &gone);
     });
