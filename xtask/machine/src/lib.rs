@@ -19,7 +19,7 @@ pub mod tools;
 mod venv;
 pub mod version;
 
-pub use part::{FOR_BUILD, FOR_DEV, FOR_TEST, FOR_VALIDATE, Finding, Part, State};
+pub use part::{FOR_BUILD, FOR_DEV, FOR_FAST_TEST, FOR_TEST, FOR_VALIDATE, Finding, Part, State};
 use serde::Serialize;
 use std::time::Instant;
 use xtask_core::context::Context;

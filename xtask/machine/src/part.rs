@@ -74,6 +74,14 @@ pub const FOR_VALIDATE: &[Part] = &[
 ];
 /// What `dev` needs.
 pub const FOR_DEV: &[Part] = &[Part::Rust, Part::Node, Part::Npm];
+/// What `test --fast` needs.
+pub const FOR_FAST_TEST: &[Part] = &[
+    Part::Rust,
+    Part::Node,
+    Part::Npm,
+    Part::Git,
+    Part::NpmDependencies,
+];
 /// Everything: what `test` needs and `setup` installs.
 pub const FOR_TEST: &[Part] = &[
     Part::Rust,
