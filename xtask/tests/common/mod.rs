@@ -1,22 +1,10 @@
 //! A small checkout of its own, driven by the built `xtask` against the real
 //! engine and registry.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
-#![allow(
-    unreachable_pub,
-    reason = "shared by test files, which are crates of their own"
-)]
-#![allow(dead_code, reason = "each test file uses a part of it")]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "tests drive the built binary from outside"
-)]
+#![allow(dead_code, reason = "each test target uses a part of it")]
 
 pub(crate) mod command_lines;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod instance;
 pub(crate) mod machine;
