@@ -241,6 +241,7 @@ mod tests {
 
     fn right(action: &str, allowed: bool) -> Right {
         Right {
+            command: "run".to_owned(),
             action: action.to_owned(),
             resource: "*".to_owned(),
             allowed,

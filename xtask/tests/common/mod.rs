@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
+pub(crate) mod aws;
 pub(crate) mod command_lines;
 pub(crate) mod doctor;
 pub(crate) mod events;

@@ -1,14 +1,14 @@
 //! The environment `local`, seen from outside: by its API, its load balancer, its containers.
 
-use crate::common::instance;
+use crate::common::aws;
 use crate::live::{docker, jobs, platform, root, run};
 use serde_json::Value;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use xtask_aws_api::calls::Call;
+use xtask_aws_api::calls::secrets::{ReadSecret, RemoveSecret, SetSecret};
 use xtask_machine::ministack::ACCOUNT;
 
 /// The orchestrator's secret, and its key that holds the address of the database.
@@ -21,23 +21,10 @@ pub(crate) fn database() -> String {
     format!("app-gen-database-{}", port.get_ref())
 }
 
-/// What `xtask-aws` answers, which must succeed; `stdin` is given to it.
-pub(crate) fn call(arguments: &[&str], stdin: &str) -> Value {
-    let mut child = Command::new(instance::xtask_aws())
-        .envs([instance::VARIABLE])
-        .args(["--env", "local", "--manifest"])
-        .arg(root().join(app_gen_infra::MANIFEST_PATH))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut pipe = child.stdin.take().unwrap();
-    pipe.write_all(stdin.as_bytes()).unwrap();
-    drop(pipe);
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-    serde_json::from_slice(&output.stdout).unwrap()
+/// What the environment's local cloud answers, which must succeed.
+pub(crate) fn call<R: Call>(request: R) -> R::Answer {
+    let port = *platform().local.cloud_port.get_ref();
+    aws::call(&root(), port, request)
 }
 
 /// The value of a key of a secret, if it has one.
@@ -51,17 +38,26 @@ pub(crate) fn secret(name: &str, key: &str) -> Option<String> {
         .flat_map(|secret| secret["keys"].as_array().unwrap())
         .any(|found| found["key"] == key && found["present"] == true);
     present.then(|| {
-        let values = call(&["secrets", "read", name], "");
-        values[key].as_str().unwrap().to_owned()
+        let request = ReadSecret {
+            secret: name.to_owned(),
+        };
+        call(request).0[key].reveal().to_owned()
     })
 }
 
 /// Sets a key of a secret, or removes it.
 pub(crate) fn set_secret(name: &str, key: &str, value: Option<&str>) {
+    let (secret, key) = (name.to_owned(), key.to_owned());
     match value {
-        Some(value) => call(&["secrets", "set", name, key], value),
-        None => call(&["secrets", "remove", name, key], ""),
-    };
+        Some(value) => {
+            let value = value.into();
+            call(SetSecret { secret, key, value });
+        }
+        None => {
+            let key = Some(key);
+            call(RemoveSecret { secret, key });
+        }
+    }
 }
 
 /// A key with another value, for as long as this is held; what was there before is put back.

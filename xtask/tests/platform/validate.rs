@@ -1,8 +1,8 @@
 //! `validate` and `cleanup` on the real checkout: proven once, interrupted anywhere,
 //! the cloud or the orchestrator killed under it. Each time nothing is left behind.
 
-use crate::common::Checkout;
-use crate::common::instance;
+use crate::cloud;
+use crate::common::{Checkout, instance};
 use crate::live::{
     self, Ran, Started, alone, assert_nothing_left, docker, generators, jobs, of_project, platform,
     run,
@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
+use xtask_aws_api::calls::tasks::{ListTasks, WhichTasks};
 use xtask_machine::daemon::Record;
 
 const FORCED: [&str; 3] = ["validate", "--force", "--json"];
@@ -231,20 +232,12 @@ impl Drop for Kept {
 
 /// The tasks that the validate cluster knows, by ARN.
 fn tasks() -> BTreeSet<String> {
-    let output = Command::new(instance::xtask_aws())
-        .envs([instance::VARIABLE])
-        .args(["--env", "local", "--manifest"])
-        .arg(live::root().join(app_gen_infra::MANIFEST_PATH))
-        .args(["tasks", "--cluster", &live::cluster()])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let tasks = answer["tasks"].as_array().unwrap();
-    tasks
-        .iter()
-        .map(|task| task["arn"].as_str().unwrap().to_owned())
-        .collect()
+    let request = ListTasks {
+        which: WhichTasks::InCluster(live::cluster()),
+        log_lines: None,
+    };
+    let tasks = cloud::call(request).tasks;
+    tasks.into_iter().map(|task| task.state.arn).collect()
 }
 
 fn orchestrator() -> String {

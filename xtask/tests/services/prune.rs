@@ -2,13 +2,12 @@
 //! for real, and what is left of it works.
 
 use crate::common::machine::Machine;
-use crate::common::{Ran, docker, instance, ran, registry, remove_images};
+use crate::common::{Ran, aws, docker, instance, registry, remove_images};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use xtask_aws_api::calls::state::{GetRecord, PutRecord};
 use xtask_core::lock::Lock;
 use xtask_docker::registry::Repository;
 
@@ -67,25 +66,6 @@ impl Platform {
         self.machine.run_with(arguments, &cloud)
     }
 
-    /// What `xtask-aws` answers; `stdin` is given to it.
-    fn call(&self, arguments: &[&str], stdin: &str) -> Value {
-        let endpoint = format!("http://127.0.0.1:{}", self.machine.cloud_port);
-        let mut child = Command::new(self.cloud)
-            .args(["--env", "local", "--endpoint", &endpoint, "--manifest"])
-            .arg(self.machine.checkout.path(app_gen_infra::MANIFEST_PATH))
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut pipe = child.stdin.take().unwrap();
-        pipe.write_all(stdin.as_bytes()).unwrap();
-        drop(pipe);
-        ran(&child.wait_with_output().unwrap())
-            .expect_success()
-            .json()
-    }
-
     /// Records that the image of this number was released.
     fn release(&self, number: usize, outcome: &str) {
         let image = &self.built[number];
@@ -98,8 +78,13 @@ impl Platform {
             "url": null, "seconds": 1.0,
         });
         for (kind, value) in [("assemblies", json!({})), ("releases", record)] {
-            let key = format!("{kind}/{}.json", id(number));
-            self.call(&["state", "put", &key], &value.to_string());
+            let request = PutRecord {
+                key: format!("{kind}/{}.json", id(number)),
+                value,
+                replace: false,
+            };
+            let checkout = self.machine.checkout.root();
+            aws::call(checkout, self.machine.cloud_port, request);
         }
     }
 
@@ -231,8 +216,9 @@ fn what_nobody_goes_back_to_goes_from_everywhere() {
     }
     for (number, is_kept) in [false, true, false, true].into_iter().enumerate() {
         let key = format!("assemblies/{}.json", id(number));
-        let found = platform.call(&["state", "get", &key], "");
-        assert_eq!(found["value"].is_object(), is_kept, "{number}");
+        let request = GetRecord { key };
+        let found = aws::call(checkout.root(), platform.machine.cloud_port, request);
+        assert_eq!(found.value.is_some(), is_kept, "{number}");
         assert_eq!(platform.blob(number).exists(), is_kept, "{number}");
     }
 

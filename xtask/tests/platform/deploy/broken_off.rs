@@ -6,6 +6,7 @@ use crate::live::{Started, run, session};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::time::{Duration, Instant};
+use xtask_aws_api::calls::state::{Lock, ShowLock, TakeLock};
 
 /// What a deploy says when CDK changes stacks, when it asks for the new key, and when a user's
 /// job runs.
@@ -26,7 +27,7 @@ pub(crate) fn all(workshop: &Workshop) {
             "killed at `{phase}` after {:.1} s",
             since.elapsed().as_secs_f64()
         );
-        assert!(!lock().is_null(), "{phase}: no lock was left");
+        assert!(lock().is_some(), "{phase}: no lock was left");
 
         let next = workshop.make(&format!("{number}b4e7"), "ENV FITNESS=good");
         let arguments = next.deploy();
@@ -44,21 +45,24 @@ pub(crate) fn all(workshop: &Workshop) {
         );
         let error = ran.expect_error(130);
         assert_eq!(error["message"], "interrupted");
-        assert_eq!(lock(), Value::Null, "interrupted at `{phase}`");
+        assert_eq!(lock(), None, "interrupted at `{phase}`");
         let releases = run(&["releases", "--json"]).expect_success();
         assert_eq!(releases["releases"][0]["outcome"], "unfinished");
     }
     unlocked();
 }
 
-fn lock() -> Value {
-    call(&["state", "show"], "")["lock"].clone()
+fn lock() -> Option<Lock> {
+    call(ShowLock {}).lock
 }
 
 /// A lock of somebody else is taken away by `unlock` alone, and not unasked.
 fn unlocked() {
-    call(&["state", "lock", "--command", "something else"], "");
-    let held = lock();
+    let held = call(TakeLock {
+        command: "something else".to_owned(),
+        ttl_secs: 900,
+    })
+    .lock;
     let busy = run(&super::DEPLOY).expect_error(7);
     assert!(
         busy["message"].to_string().contains("something else"),
@@ -69,9 +73,9 @@ fn unlocked() {
         unasked["message"].to_string().contains("something else"),
         "{unasked}"
     );
-    assert_eq!(lock(), held);
+    assert_eq!(lock().as_ref(), Some(&held));
     let released = run(&["unlock", "--yes", "--json"]).expect_success();
-    assert_eq!(released["released"]["id"], held["id"]);
+    assert_eq!(released["released"]["id"], held.id);
     let again = run(&["unlock", "--yes", "--json"]).expect_success();
     assert_eq!(again["released"], Value::Null);
 }

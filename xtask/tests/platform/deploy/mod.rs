@@ -16,6 +16,9 @@ use crate::live::{self, Started, alone, docker, jobs, platform, run, work_folder
 use serde_json::Value;
 use std::fs;
 use std::time::{Duration, Instant, SystemTime};
+use xtask_aws_api::calls::logs::{LogLine, TailLog};
+use xtask_aws_api::calls::s3::GetObject;
+use xtask_aws_api::calls::tasks::{ListTasks, WhichTasks};
 
 const DEPLOY: [&str; 3] = ["deploy", "--yes", "--json"];
 const DESTROY: [&str; 3] = ["destroy", "--yes", "--json"];
@@ -109,11 +112,15 @@ fn deployed() -> Value {
     let smoke = &answer["smoke"];
     let task = smoke["task"].as_str().unwrap();
     let cluster = release["service"]["cluster"].as_str().unwrap();
-    let tasks = call(&["tasks", "--cluster", cluster], "");
-    let tasks = tasks["tasks"].as_array().unwrap();
-    let ran = tasks.iter().find(|found| found["arn"] == task).unwrap();
-    assert_eq!(ran["exit_code"], 0, "{ran}");
-    assert_eq!(ran["image"], release["images"]["generator"]["reference"]);
+    let tasks = call(ListTasks {
+        which: WhichTasks::InCluster(cluster.to_owned()),
+        log_lines: None,
+    })
+    .tasks;
+    let ran = tasks.iter().find(|found| found.state.arn == task).unwrap();
+    assert_eq!(ran.state.exit_code, Some(0), "{ran:?}");
+    let image = release["images"]["generator"]["reference"].as_str();
+    assert_eq!(ran.state.image.as_deref(), image);
 
     let platform = platform();
     let generator = platform.generator();
@@ -122,26 +129,21 @@ fn deployed() -> Value {
         generator.container,
         task.rsplit('/').next().unwrap()
     );
-    let group = &generator.log_group;
-    let log = call(&["logs", "tail", "--group", group, "--stream", &stream], "");
+    let log = call(TailLog {
+        group: generator.log_group.clone(),
+        stream,
+        lines: 100,
+    });
     let job_id = smoke["job_id"].as_str().unwrap();
-    assert!(log["lines"].to_string().contains(job_id), "{log}");
+    let names_job = |line: &LogLine| line.message.contains(job_id);
+    assert!(log.lines.iter().any(names_job), "{log:?}");
 
     // The result as an object, and as its user gets it.
     assert_eq!(&jobs::download_start(&base, job_id), b"PK");
     let file = tempfile::NamedTempFile::new().unwrap();
     let uri = format!("{}/jobs/{job_id}/app.zip", artifacts());
-    call(
-        &[
-            "s3",
-            "get",
-            "--uri",
-            &uri,
-            "--to",
-            file.path().to_str().unwrap(),
-        ],
-        "",
-    );
+    let to = file.path().to_owned();
+    call(GetObject { uri, to });
     let bytes = fs::metadata(file.path()).unwrap().len();
     assert_eq!(bytes, smoke["artifact_bytes"].as_u64().unwrap());
     release
