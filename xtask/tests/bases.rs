@@ -146,7 +146,7 @@ fn a_tag_that_moves_is_noticed_until_it_is_pinned() {
     assert_eq!(held["digest"], *second);
     assert_eq!(held["registry_digest"], *third);
     let text = checkout.run(&["bases"]).expect_success().stdout;
-    assert!(text.contains(&format!("moved: registry has {} now", &third[..19])));
+    assert!(text.contains(&format!("moved: the registry has {} now", &third[..19])));
     assert!(text.contains("hint: cargo xtask bases --update"));
     assert_eq!(fs::read_to_string(checkout.path(PINS)).unwrap(), pins);
     checkout.write("server/Dockerfile", &format!("FROM {}\n", base.reference()));
@@ -184,7 +184,7 @@ fn an_image_that_only_the_engine_has_is_used_and_not_pinned() {
         "{error}"
     );
     assert!(
-        text.contains("not pinned: only this machine's engine has it"),
+        text.contains("not pinned: only the Docker Engine has it"),
         "{text}"
     );
     assert_eq!(built.expect_success().json()["images"][0]["state"], "built");
@@ -242,7 +242,7 @@ fn malformed_files_are_named_by_line() {
     assert_eq!(error["exit_code"], 4);
     assert_eq!(
         error["message"],
-        "app-gen-infra/bases.toml:1: `debian`: `latest` is no digest"
+        "app-gen-infra/bases.toml:1: `debian`: `latest` is not a digest"
     );
 }
 

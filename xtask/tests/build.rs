@@ -106,7 +106,7 @@ fn an_edit_during_the_compile_starts_over() {
         .expect_success();
     assert!(
         ran.stderr
-            .contains("app: starts over, because file server/src/main.rs changed"),
+            .contains("app: start again, because file server/src/main.rs changed"),
         "{}",
         ran.stderr
     );

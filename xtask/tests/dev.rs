@@ -148,7 +148,10 @@ fn logs_are_those_of_what_is_deployed(page: &str, job: &str) {
     );
     assert_eq!(logs(&[job, "--level", "error"]).stdout, "");
     let error = run(&["logs", "ebcdf0", "--where", "dev", "--json"]).expect_error(2);
-    assert_eq!(error["hint"], "name its job, or leave out --where");
+    assert_eq!(
+        error["hint"],
+        "name the job of the task, or leave out --where"
+    );
 
     let now = OffsetDateTime::now_utc().format(&Rfc3339).unwrap();
     let line = ["logs", "generator", "--where", "dev", "--follow"];

@@ -1,5 +1,5 @@
-//! What the commands say of themselves, to a person and to a program, and that none of them
-//! waits for an answer where nobody sits.
+//! The commands explain themselves to a person and to a program, and no command waits for an
+//! answer where there is nobody to give it.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -8,11 +8,10 @@ mod common;
 use common::processes::Started;
 use common::{Checkout, Ran};
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::time::Duration;
 
-/// No command takes longer to find out that nothing of what it needs is there.
+/// The longest that a command may take to find out that everything it needs is missing.
 const REFUSAL_BOUND: Duration = Duration::from_secs(30);
 
 fn help(checkout: &Checkout) -> Value {
@@ -50,25 +49,40 @@ fn rows(heading: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
+/// The root, with its commands below the headings of their groups.
+#[test]
+fn the_commands_are_grouped() {
+    let checkout = Checkout::new();
+    let help = checkout.run(&["help"]).expect_success().stdout;
+    for other in ["-h", "--help"] {
+        assert_eq!(checkout.run(&[other]).expect_success().stdout, help);
+    }
+    insta::assert_snapshot!(help);
+}
+
 #[test]
 fn every_command_explains_itself() {
     let checkout = Checkout::new();
     let help = help(&checkout);
-    let mut texts = vec![(String::new(), checkout.run(&["-h"]))];
+    let mut lines: Vec<Vec<&str>> = Vec::new();
     for (name, _) in commands(&help) {
-        let (verb, line) = (name[0].to_owned(), [name[0], "-h"]);
-        if texts.iter().all(|(known, _)| *known != verb) {
-            texts.push((verb, checkout.run(&line)));
+        for words in 1..=name.len() {
+            let line = name[..words].to_vec();
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
         }
     }
     let mut text = String::new();
-    for (verb, ran) in texts {
-        let ran = ran.expect_success();
-        let line = format!("{verb} -h");
-        text.push_str(&format!("$ cargo xtask {}\n{}\n", line.trim(), ran.stdout));
-        if !verb.is_empty() {
-            assert_eq!(checkout.run(&["help", &verb]).stdout, ran.stdout);
-        }
+    for line in lines {
+        let explained = checkout.run(&[&["help"], &line[..]].concat());
+        let explained = explained.expect_success().stdout;
+        let by_flag = checkout.run(&[&line[..], &["--help"]].concat());
+        assert_eq!(by_flag.expect_success().stdout, explained);
+        let (own, _) = explained
+            .split_once("\n\nOptions of every command:\n")
+            .unwrap();
+        text.push_str(&format!("$ cargo xtask help {}\n{own}\n\n", line.join(" ")));
     }
     insta::assert_snapshot!(text);
 }
@@ -76,7 +90,7 @@ fn every_command_explains_itself() {
 #[test]
 fn a_program_learns_all_commands_and_may_ask_for_one() {
     let checkout = Checkout::new();
-    // Also where the manifest is wrong.
+    // A faulty manifest does not matter.
     checkout.write("app-gen-infra/platform.toml", "nonsense");
     let help = help(&checkout);
     for (name, command) in commands(&help) {
@@ -105,7 +119,7 @@ fn a_program_learns_all_commands_and_may_ask_for_one() {
 }
 
 #[test]
-fn the_page_for_agents_knows_all_exit_codes_and_answers() {
+fn the_page_for_agents_has_all_exit_codes() {
     let checkout = Checkout::new();
     let help = help(&checkout);
     let known: Vec<(String, String)> = help["exit_codes"]
@@ -122,25 +136,9 @@ fn the_page_for_agents_knows_all_exit_codes_and_answers() {
         .map(|cells| (cells[0].clone(), cells[1].clone()))
         .collect();
     assert_eq!(written, known);
-
-    let answers: BTreeSet<String> = rows("## What `--json` answers")
-        .iter()
-        .flat_map(|cells| {
-            let names = cells[0].split('`').skip(1).step_by(2);
-            let names: Vec<String> = names.map(|name| name.replace(" [VERB]", "")).collect();
-            names
-        })
-        .collect();
-    for (name, _) in commands(&help) {
-        let name = name.join(" ");
-        assert!(
-            answers.contains(&name),
-            "AGENTS.md does not say what `{name}` answers"
-        );
-    }
 }
 
-/// Every command, with what it requires filled in, where nothing that it needs is there.
+/// Runs every command with all of its required arguments where everything it needs is missing.
 #[test]
 fn no_command_asks_where_nobody_is() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -162,7 +160,7 @@ fn no_command_asks_where_nobody_is() {
         .map(|code| code["code"].as_i64().unwrap())
         .collect();
     for (name, command) in commands(&help) {
-        // Those go to work by themselves: on the whole workspace, with an installation.
+        // These two would work: on the whole workspace, and on an installation.
         if matches!(&name[..], ["test"] | ["cloud", "up"]) {
             continue;
         }
@@ -178,7 +176,7 @@ fn no_command_asks_where_nobody_is() {
         assert_eq!(ran.stdout.lines().count(), 1, "{line:?}: {ran:?}");
         expect_hint(&ran);
 
-        // A flag that there is not.
+        // An unknown flag.
         let line = [&name[..], &["--nonsense", "--json"]].concat();
         let ran = checkout.run(&line);
         assert_eq!(ran.code, 2, "{ran:?}");

@@ -233,7 +233,7 @@ fn what_docker_refuses_is_refused() {
         (
             &["--context", "app", "--build-arg", "NAME"],
             2,
-            "a build argument is NAME=VALUE",
+            "a build argument has the form NAME=VALUE",
         ),
         (&["--context", "app", "--target", "none"], 5, "none"),
         (&["app", "--context", "app"], 2, "cannot be used with"),

@@ -159,7 +159,7 @@ fn a_killed_build_leaves_nothing_that_spoils_the_next_one() {
 fn cleanup_ends_what_a_killed_build_left_and_no_build_that_lives() {
     let checkout = Checkout::new();
     // Neither a validate of another test nor its cloud is to be cleaned up.
-    checkout.set_cloud_port(1);
+    checkout.set_cloud_port(7);
     let state = tempfile::tempdir().unwrap();
     let cleanup = || {
         let env = [("XDG_STATE_HOME", state.path().to_str().unwrap())];

@@ -58,12 +58,12 @@ fn unknown_names_list_the_known_ones() {
     let checkout = Checkout::new();
     let image = error(&checkout, &["build", "nonsense"], &[]);
     assert_eq!(image["exit_code"], 2);
-    assert_eq!(image["hint"], "images: generator, orchestrator");
+    assert_eq!(image["hint"], "name one of: generator, orchestrator");
     let environment = error(&checkout, &["build", "--env", "moon"], &[]);
     assert_eq!(environment["exit_code"], 2);
     assert_eq!(checkout.run(&["build", "--tag", "no tag"]).code, 2);
     let secret = error(&checkout, &["secrets", "set", "nobody", "KEY"], &[]);
-    assert_eq!(secret["hint"], "secrets: generator, orchestrator");
+    assert_eq!(secret["hint"], "name one of: generator, orchestrator");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn what_the_local_cloud_does_not_record_is_not_taken_for_nothing() {
     assert_eq!(error["exit_code"], 2);
     assert_eq!(
         error["hint"],
-        "cargo xtask tasks --all lists what it remembers"
+        "list what the local cloud remembers: cargo xtask tasks --all"
     );
     assert_eq!(checkout.run(&["tasks", "--since", "1h"]).code, 2);
 }

@@ -431,5 +431,5 @@ fn wrong_input_is_refused_before_the_cloud_is_asked() {
     );
     // A value where the key's name belongs is not repeated back.
     let ran = checkout.run(&["secrets", "set", "generator", "NO_SUCH_KEY", "--json"]);
-    assert_eq!(ran.json()["error"]["hint"], format!("keys: {KEY}"));
+    assert_eq!(ran.json()["error"]["hint"], format!("name one of: {KEY}"));
 }

@@ -380,7 +380,7 @@ fn a_killed_orchestrator_loses_no_event_and_cleanup_takes_only_what_is_ours() {
     let again: Ran = run(&["cleanup"]);
     assert_eq!(
         (again.code, again.stdout.trim()),
-        (0, "nothing to clean up")
+        (0, "there was nothing to clean up")
     );
     assert!(foreign.runs());
 }

@@ -2,14 +2,14 @@
 
 import { Stack, Tags } from "aws-cdk-lib";
 import type { Construct } from "constructs";
-import type { Target } from "./target.ts";
+import { stackName, type Target } from "./target.ts";
 
-/** A stack of one concern, `AppGen<Concern>-<environment>`. */
+/** A stack of one concern. */
 export abstract class ConcernStack extends Stack {
   protected readonly target: Target;
 
   constructor(scope: Construct, concern: string, description: string, target: Target) {
-    super(scope, `AppGen${concern}-${target.name}`, {
+    super(scope, stackName(concern, target.name), {
       description: `${target.platform.project} ${target.name}: ${description}`,
       env: { account: target.account, region: target.region },
       terminationProtection: target.environment.protected,

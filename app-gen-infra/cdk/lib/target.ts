@@ -19,7 +19,10 @@ export interface Target {
   readonly names: Names;
 }
 
-/** Physical names. Others (commands, people, the IAM policies here) find things by them. */
+/**
+ * Physical names. Others (commands, people, the IAM policies here) find things by them; the commands
+ * know them from `xtask/aws-api/src/names`, and `test/names.test.ts` compares the two.
+ */
 export interface Names {
   readonly cluster: string;
   /** The orchestrator's ECS service. */
@@ -34,6 +37,8 @@ export interface Names {
   readonly taskFailureLogGroup: string;
   /** EventBridge rule that writes there. */
   readonly taskFailureRule: string;
+  /** What the names of all alarms begin with. */
+  readonly alarmPrefix: string;
   readonly alarmTopic: string;
   readonly dashboard: string;
   /** Namespace of the metrics that are made from log lines. */
@@ -75,6 +80,11 @@ export function targetFor(platform: Platform, name: string): Target {
   };
 }
 
+/** The name of the stack of a concern in an environment. */
+export function stackName(concern: string, environment: string): string {
+  return `AppGen${concern}-${environment}`;
+}
+
 /** The size of a consumer in the target's environment. */
 export function sizeIn(target: Target, sizes: Readonly<Record<string, Size>>): Size {
   const size = sizes[target.name];
@@ -106,6 +116,7 @@ function namesFor(platform: Platform, name: string, account: string): Names {
     generator: consumer(platform.generator),
     taskFailureLogGroup: `/aws/events/${project}-task-failures${suffix}`,
     taskFailureRule: `${project}-task-failures${suffix}`,
+    alarmPrefix: `${project}${suffix}-`,
     alarmTopic: `${project}-alarms${suffix}`,
     dashboard: project + suffix,
     metricNamespace: project + suffix,

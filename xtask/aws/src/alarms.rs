@@ -1,23 +1,9 @@
 //! CloudWatch alarms.
 
 use crate::error::CloudError;
-use crate::time::as_rfc3339;
+use crate::time::timestamp;
 use aws_config::SdkConfig;
-use aws_smithy_types::DateTime;
-use serde::Serialize;
-
-/// An alarm as it is now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Alarm {
-    pub(crate) name: String,
-    /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.
-    pub(crate) state: String,
-    /// As CloudWatch says it.
-    pub(crate) reason: Option<String>,
-    /// When it came into this state.
-    #[serde(serialize_with = "as_rfc3339")]
-    pub(crate) since: Option<DateTime>,
-}
+use xtask_aws_api::calls::status::Alarm;
 
 /// The alarms whose names begin with `prefix`.
 ///
@@ -56,10 +42,10 @@ fn alarm_of(alarm: &aws_sdk_cloudwatch::types::MetricAlarm) -> Alarm {
             .state_reason()
             .filter(|reason| !reason.is_empty())
             .map(str::to_owned),
-        // The other time also moves when only the reason changes.
+        // The other time also changes when only the reason does.
         since: alarm
             .state_transitioned_timestamp()
             .or_else(|| alarm.state_updated_timestamp())
-            .copied(),
+            .and_then(timestamp),
     }
 }

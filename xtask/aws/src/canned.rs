@@ -14,7 +14,7 @@ use aws_smithy_types::body::SdkBody;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-/// A request as it would have gone out.
+/// A request as it would have been sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     /// `X-Amz-Target`: service and operation.

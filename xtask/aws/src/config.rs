@@ -1,12 +1,11 @@
-//! Which cloud is spoken to, as whom, and how long a call may take.
+//! Which cloud a request is for, whose credentials it uses, and how long a call may take.
 //!
-//! The local cloud gets a configuration made here from nothing, so that no
-//! profile or variable of the user can lead a local command to AWS. AWS
-//! environments take the SDK's default chain, and nothing is asked of them
-//! before the account is known to be the one that `platform.toml` names.
+//! The configuration for the local cloud is made here from nothing, so that no profile or variable
+//! of the user can lead a local command to AWS. AWS environments use the SDK's default chain, and
+//! nothing is asked of them before the account is known to be the one that `platform.toml` names.
 
 use crate::error::{CloudError, Kind};
-use crate::sts::{self, Identity};
+use crate::sts;
 use app_gen_infra::{Environment, MANIFEST_PATH, Platform};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -14,48 +13,27 @@ use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sts::config::Credentials;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use xtask_aws_api::calls::Envelope;
+use xtask_aws_api::calls::identity::Identity;
+use xtask_aws_api::names::{Deployed, LOCAL, Validation};
 
-/// The environment that runs on this machine.
-pub(crate) const LOCAL: &str = "local";
-
-/// Names the local cloud's address where `--endpoint` does not.
+/// Holds the address of the local cloud where the envelope does not.
 pub(crate) const ENDPOINT_VARIABLE: &str = "APP_GEN_CLOUD_ENDPOINT";
 
-/// Key id and secret of the local cloud, which checks neither; fake at first sight.
+/// Key id and secret for the local cloud, which checks neither. Everybody sees that they are fake.
 const LOCAL_KEY: &str = "local";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(12);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What the command line says about the cloud.
-#[derive(Debug, Clone, clap::Args)]
-pub(crate) struct CloudArgs {
-    /// Environment of platform.toml
-    #[arg(
-        long = "env",
-        value_name = "ENVIRONMENT",
-        default_value = LOCAL,
-        global = true
-    )]
-    pub(crate) environment: String,
-
-    /// Address of the local cloud [default: $APP_GEN_CLOUD_ENDPOINT, else loopback and platform.toml's port]
-    #[arg(long, value_name = "URL", global = true)]
-    pub(crate) endpoint: Option<String>,
-
-    /// platform.toml of the checkout [default: app-gen-infra/platform.toml here or in the nearest folder above]
-    #[arg(long, value_name = "PATH", global = true)]
-    pub(crate) manifest: Option<PathBuf>,
-}
-
-/// One environment, reached and recognised.
+/// One environment that answers, and whose account is the right one.
 #[derive(Debug)]
 pub(crate) struct Cloud {
     pub(crate) environment: String,
     pub(crate) platform: Platform,
     pub(crate) identity: Identity,
-    /// Address of the local cloud; absent for AWS.
+    /// The address of the local cloud; absent for AWS.
     pub(crate) endpoint: Option<String>,
     sdk: SdkConfig,
 }
@@ -66,23 +44,23 @@ impl Cloud {
     /// # Errors
     /// The manifest is invalid or lacks the environment, the cloud does not
     /// answer, or the account is another than the manifest's.
-    pub(crate) async fn open(args: &CloudArgs) -> Result<Self, CloudError> {
-        let platform = load_platform(args.manifest.as_deref())?;
-        let environment = find_environment(&platform, &args.environment)?;
+    pub(crate) async fn open(envelope: &Envelope) -> Result<Self, CloudError> {
+        let platform = load_platform(envelope.manifest.as_deref())?;
+        let environment = find_environment(&platform, &envelope.environment)?;
         let expected = environment
             .account
             .as_ref()
             .map(|account| account.get_ref().clone());
-        let endpoint = endpoint(args, &platform)?;
+        let endpoint = endpoint(envelope, &platform)?;
         let region = Region::new(platform.region.clone());
         let sdk = match &endpoint {
             Some(endpoint) => local_config(endpoint, region),
             None => aws_config(region).await,
         };
         let identity = sts::Sts::new(&sdk).identity().await?;
-        check_account(&args.environment, expected.as_deref(), &identity)?;
+        check_account(&envelope.environment, expected.as_deref(), &identity)?;
         Ok(Self {
-            environment: args.environment.clone(),
+            environment: envelope.environment.clone(),
             platform,
             identity,
             endpoint,
@@ -102,11 +80,21 @@ impl Cloud {
         &self.platform.region
     }
 
-    /// What a task needs in its environment beyond its definition's own.
+    /// Names of what is deployed to the environment.
+    pub(crate) fn deployed(&self) -> Deployed {
+        Deployed::new(&self.platform, &self.environment)
+    }
+
+    /// Names of the parts of a validation.
+    pub(crate) fn validation(&self) -> Validation {
+        Validation::new(&self.platform, &self.environment)
+    }
+
+    /// What a task needs in its environment beyond what its definition says.
     ///
-    /// The local cloud offers tasks credentials at an address that the Rust SDK
-    /// refuses (plain HTTP, neither loopback nor link-local) and names no
-    /// region, so they are given both. On AWS the task role does it.
+    /// The local cloud offers credentials to tasks at an address that the Rust SDK refuses (plain
+    /// HTTP, and neither loopback nor link-local), and does not name a region, so tasks are given
+    /// both. On AWS the task role provides them.
     pub(crate) fn task_environment(&self) -> Vec<(String, String)> {
         if !self.is_local() {
             return Vec::new();
@@ -140,7 +128,7 @@ fn load_platform(manifest: Option<&Path>) -> Result<Platform, CloudError> {
     Platform::load(&root).map_err(|error| CloudError::new(Kind::Manifest, error.to_string()))
 }
 
-/// The checkout that the manifest belongs to; paths in it are relative to that.
+/// The checkout that the manifest belongs to. Paths in the manifest are relative to it.
 fn root_of(manifest: &Path) -> Result<PathBuf, CloudError> {
     let named = |why: String| {
         CloudError::new(
@@ -156,14 +144,14 @@ fn root_of(manifest: &Path) -> Result<PathBuf, CloudError> {
     path.ancestors()
         .nth(depth)
         .map(Path::to_path_buf)
-        .ok_or_else(|| named("it lies in no folder".to_owned()))
+        .ok_or_else(|| named("it is not in a checkout".to_owned()))
 }
 
 fn find_root() -> Result<PathBuf, CloudError> {
     let here = std::env::current_dir().map_err(|error| {
         CloudError::new(
             Kind::Usage,
-            format!("current folder cannot be read: {error}"),
+            format!("the current folder cannot be read: {error}"),
         )
     })?;
     here.ancestors()
@@ -172,9 +160,12 @@ fn find_root() -> Result<PathBuf, CloudError> {
         .ok_or_else(|| {
             CloudError::new(
                 Kind::Usage,
-                format!("no {MANIFEST_PATH} in {} or above it", here.display()),
+                format!(
+                    "there is no {MANIFEST_PATH} in {} or above it",
+                    here.display()
+                ),
             )
-            .hint("run it inside the checkout, or name the file with --manifest")
+            .hint("run xtask-aws inside the checkout, or name the file as `manifest`")
         })
 }
 
@@ -189,20 +180,20 @@ fn find_environment<'a>(platform: &'a Platform, name: &str) -> Result<&'a Enviro
     })
 }
 
-fn endpoint(args: &CloudArgs, platform: &Platform) -> Result<Option<String>, CloudError> {
-    if args.environment != LOCAL {
-        return match &args.endpoint {
+fn endpoint(envelope: &Envelope, platform: &Platform) -> Result<Option<String>, CloudError> {
+    if envelope.environment != LOCAL {
+        return match &envelope.endpoint {
             Some(_) => Err(CloudError::new(
                 Kind::Usage,
                 format!(
-                    "--endpoint is for the local cloud and `{}` is not it",
-                    args.environment
+                    "an `endpoint` is for the local cloud, and environment `{}` is on AWS",
+                    envelope.environment
                 ),
             )),
             None => Ok(None),
         };
     }
-    let endpoint = args
+    let endpoint = envelope
         .endpoint
         .clone()
         .or_else(|| {
@@ -214,7 +205,7 @@ fn endpoint(args: &CloudArgs, platform: &Platform) -> Result<Option<String>, Clo
     if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
         return Err(CloudError::new(
             Kind::Usage,
-            format!("endpoint `{endpoint}` is no http URL"),
+            format!("endpoint `{endpoint}` is not an HTTP address"),
         ));
     }
     Ok(Some(endpoint.trim_end_matches('/').to_owned()))
@@ -229,7 +220,7 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// Fake static credentials and one address; nothing is read from the environment.
+/// Fake static credentials and one address. Nothing comes from the environment of the process.
 pub(crate) fn local_config(endpoint: &str, region: Region) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -268,25 +259,24 @@ fn check_account(
         Some(expected) if expected == identity.account => Ok(()),
         None => Err(CloudError::new(
             Kind::Manifest,
-            format!("{}: environment `{environment}` names no account", MANIFEST_PATH),
+            format!("{MANIFEST_PATH}: environment `{environment}` does not name an account"),
         )),
         Some(expected) => Err(CloudError::new(
             Kind::Prerequisite,
             format!(
-                "the credentials are those of account {} ({}), but environment `{environment}` is account {expected}",
+                "the credentials are those of account {} ({}), but environment `{environment}` is in account {expected}",
                 identity.account, identity.arn
             ),
         )
         .hint(format!(
-            "set AWS_PROFILE to a profile of account {expected}, or correct environments.{environment}.account in {}",
-            MANIFEST_PATH
+            "set AWS_PROFILE to a profile of account {expected}, or correct environments.{environment}.account in {MANIFEST_PATH}"
         ))),
     }
 }
 
 #[cfg(test)]
 impl Cloud {
-    /// The local environment of the checkout's manifest, spoken to through `sdk`.
+    /// The local environment of the checkout's manifest, reached through `sdk`.
     pub(crate) fn canned(sdk: SdkConfig) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .ancestors()
@@ -320,7 +310,7 @@ mod tests {
     fn another_account_is_refused_with_a_hint() {
         let error = check_account("dev", Some("111111111111"), &identity("222222222222"))
             .expect_err("another account");
-        assert_eq!(error.kind.exit_code(), 3);
+        assert_eq!(error.kind, Kind::Prerequisite);
         assert!(
             error.message.contains("222222222222") && error.message.contains("111111111111"),
             "{}",

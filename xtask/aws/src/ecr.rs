@@ -1,31 +1,21 @@
-//! Image repositories: login, creation, and what lies in them.
+//! Image repositories: access to them, their creation, and the images in them.
 
 use crate::error::{CloudError, Kind};
+use crate::time::timestamp;
 use aws_config::SdkConfig;
-use aws_sdk_ecr::primitives::DateTime;
 use aws_sdk_ecr::types::{ImageIdentifier, Tag};
-use serde::Serialize;
+use xtask_aws_api::Timestamp;
+use xtask_aws_api::calls::ecr::Login;
+use xtask_aws_api::calls::prune::StoredImage;
 
-/// What `docker login` needs. No `Debug`: the password must not reach a log.
-#[derive(Serialize)]
-pub(crate) struct Login {
-    /// `host[:port]`, as image references begin.
-    pub(crate) registry: String,
-    pub(crate) username: String,
-    pub(crate) password: String,
-}
-
-/// BatchDeleteImage takes this many at once.
+/// BatchDeleteImage accepts this many at once.
 const DELETE_LIMIT: usize = 100;
 
-/// An image in a repository.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct StoredImage {
-    pub(crate) repository: String,
-    pub(crate) digest: String,
-    pub(crate) tags: Vec<String>,
-    #[serde(skip)]
-    pub(crate) pushed_at: Option<DateTime>,
+/// An image of a repository, and when it was pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DatedImage {
+    pub(crate) image: StoredImage,
+    pub(crate) pushed_at: Option<Timestamp>,
 }
 
 /// Elastic Container Registry.
@@ -41,7 +31,7 @@ impl Ecr {
         }
     }
 
-    /// A token of twelve hours. The registry is the one the service names.
+    /// A token that is valid for twelve hours, and the registry that the service names.
     ///
     /// # Errors
     /// The call fails, or its token is not `user:password` in base64.
@@ -72,7 +62,7 @@ impl Ecr {
         Ok(Login {
             registry: host_of(endpoint).to_owned(),
             username: username.to_owned(),
-            password: password.to_owned(),
+            password: password.into(),
         })
     }
 
@@ -118,11 +108,11 @@ impl Ecr {
         }
     }
 
-    /// The images of the repository; none where there is no such repository.
+    /// The images of the repository; an empty list where there is no such repository.
     ///
     /// # Errors
     /// A call fails.
-    pub(crate) async fn images(&self, repository: &str) -> Result<Vec<StoredImage>, CloudError> {
+    pub(crate) async fn images(&self, repository: &str) -> Result<Vec<DatedImage>, CloudError> {
         let mut images = Vec::new();
         let mut token = None;
         loop {
@@ -141,11 +131,13 @@ impl Ecr {
                 page => page?,
             };
             images.extend(page.image_details().iter().filter_map(|image| {
-                Some(StoredImage {
-                    repository: repository.to_owned(),
-                    digest: image.image_digest()?.to_owned(),
-                    tags: image.image_tags().to_vec(),
-                    pushed_at: image.image_pushed_at().copied(),
+                Some(DatedImage {
+                    image: StoredImage {
+                        repository: repository.to_owned(),
+                        digest: image.image_digest()?.to_owned(),
+                        tags: image.image_tags().to_vec(),
+                    },
+                    pushed_at: image.image_pushed_at().and_then(timestamp),
                 })
             }));
             token = page.next_token().map(str::to_owned);
@@ -158,7 +150,7 @@ impl Ecr {
     /// Deletes images with all their tags.
     ///
     /// # Errors
-    /// A call fails, or its 200 holds failures; what comes before is deleted then.
+    /// A call fails, or its reply holds failures. Images that came before are deleted then.
     pub(crate) async fn delete_images(
         &self,
         repository: &str,

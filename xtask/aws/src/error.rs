@@ -1,16 +1,23 @@
-//! What can go wrong, said in our words.
+//! What can go wrong, in our own words.
 //!
-//! Service modules and the configuration return [`CloudError`], because callers
-//! branch on its [`Kind`]; commands use `anyhow` and add context. `main` finds
-//! the `CloudError` in the chain and takes exit code and hint from it.
+//! Service modules and the configuration return a [`CloudError`], because callers branch on its
+//! [`Kind`]. Commands use `anyhow` and add context; `main` finds the `CloudError` in the chain and
+//! takes the exit code and the hint from it. A command whose answer to a failure holds more than
+//! the error returns a [`DetailedFailure`].
 
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use serde::Serialize;
+use serde_json::Value;
 use std::error::Error;
+use xtask_aws_api::calls::services::FailedDeployment;
+use xtask_aws_api::calls::tasks::TaskRun;
+use xtask_aws_api::names::LOCAL;
+use xtask_aws_api::{ErrorBody, ExitCode};
 
-/// What kind of failure it was; callers branch on it and it decides the exit code.
+/// The kind of a failure. Callers branch on it, and it decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The command line contradicts itself or the manifest.
+    /// The request contradicts the manifest, or no request can be read.
     Usage,
     /// Something has to be set up first.
     Prerequisite,
@@ -18,54 +25,51 @@ pub(crate) enum Kind {
     Credentials,
     /// `platform.toml` is invalid.
     Manifest,
-    /// No answer: refused, unresolved or past its time.
+    /// Nobody answered: the connection was refused, the host is unknown, or the time ran out.
     Unreachable,
     /// The credentials lack the right.
     Denied,
-    /// The thing named does not exist.
+    /// What was named does not exist.
     NotFound,
-    /// The thing named exists already.
+    /// What was named exists already.
     Exists,
-    /// Somebody else changed the thing in between, or it is not as the call expected.
+    /// Somebody else changed the thing in between, or it is not in the state that the call needs.
     Conflict,
     /// Somebody else holds the lock.
     Busy,
-    /// The service answered with any other error, or with a failure in a success.
+    /// The service answered with any other error, or reported a failure within a success.
     Service,
     /// A secret or one of its keys does not exist.
     SecretMissing,
-    /// The service did its part and the thing that ran failed.
+    /// The service did its part, and what it ran failed.
     Failed,
-    /// What was deployed does not serve.
-    Deploy,
     /// A signal ended the command.
     Interrupted,
 }
 
 impl Kind {
-    /// The exit code of the process; the codes are those of `cargo xtask`.
-    pub(crate) fn exit_code(self) -> u8 {
+    /// The exit code of the process.
+    pub(crate) fn exit_code(self) -> ExitCode {
         match self {
-            Self::Failed => 1,
-            Self::Usage => 2,
-            Self::Prerequisite | Self::Credentials => 3,
-            Self::Manifest => 4,
-            Self::Busy => 7,
+            Self::Failed => ExitCode::Failed,
+            Self::Usage => ExitCode::Usage,
+            Self::Prerequisite | Self::Credentials => ExitCode::Prerequisite,
+            Self::Manifest => ExitCode::Manifest,
+            Self::Busy => ExitCode::Busy,
             Self::Unreachable
             | Self::Denied
             | Self::NotFound
             | Self::Exists
             | Self::Conflict
-            | Self::Service => 8,
-            Self::SecretMissing => 9,
-            Self::Deploy => 10,
-            Self::Interrupted => 130,
+            | Self::Service => ExitCode::Service,
+            Self::SecretMissing => ExitCode::Secret,
+            Self::Interrupted => ExitCode::Interrupted,
         }
     }
 
-    /// The next command where the error itself knows none.
+    /// The next command, where the error itself does not know one.
     fn default_hint(self, environment: &str) -> Option<String> {
-        let local = environment == "local";
+        let local = environment == LOCAL;
         match self {
             Self::Unreachable if local => Some("cargo xtask cloud up".to_owned()),
             Self::Credentials if !local => Some(format!(
@@ -77,7 +81,7 @@ impl Kind {
     }
 }
 
-/// A failure with its kind, what failed and why, and the next command where one helps.
+/// A failure: its kind, what failed and why, and the next command where one helps.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct CloudError {
@@ -107,7 +111,7 @@ impl CloudError {
             .or_else(|| self.kind.default_hint(environment))
     }
 
-    /// What an SDK call came to. `action` names the service, the call and its subject.
+    /// The failure of an SDK call. `action` names the service, the call and its subject.
     pub(crate) fn from_sdk<E, R>(action: &str, error: SdkError<E, R>) -> Self
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -150,8 +154,46 @@ impl CloudError {
     }
 }
 
-/// Turns the error codes that we act on into kinds. Where a service has no code
-/// of its own for "not found", its message decides.
+/// A failure that is answered by an object with an `error` and more.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .error.message)]
+pub(crate) struct DetailedFailure {
+    error: ErrorBody,
+    /// The whole object.
+    pub(crate) value: Value,
+    pub(crate) exit_code: ExitCode,
+}
+
+impl DetailedFailure {
+    /// # Errors
+    /// The object cannot be written as JSON.
+    fn new(error: ErrorBody, exit_code: ExitCode, object: &impl Serialize) -> anyhow::Result<Self> {
+        Ok(Self {
+            error,
+            value: serde_json::to_value(object)?,
+            exit_code,
+        })
+    }
+
+    /// A deployment does not serve.
+    ///
+    /// # Errors
+    /// The object cannot be written as JSON.
+    pub(crate) fn deployment(failed: &FailedDeployment) -> anyhow::Result<Self> {
+        Self::new(failed.error.clone(), ExitCode::Deploy, failed)
+    }
+
+    /// A task ran and failed with this error.
+    ///
+    /// # Errors
+    /// The object cannot be written as JSON.
+    pub(crate) fn task(error: ErrorBody, run: &TaskRun) -> anyhow::Result<Self> {
+        Self::new(error, ExitCode::Failed, run)
+    }
+}
+
+/// Turns the error codes that we act on into kinds. Where a service does not have a code of its
+/// own for "not found", its message decides.
 fn kind_of(code: &str, message: &str) -> Kind {
     match code {
         "ClusterNotFoundException"
@@ -174,7 +216,7 @@ fn kind_of(code: &str, message: &str) -> Kind {
         | "ResourceExistsException" => Kind::Exists,
         "ConditionalRequestConflict" | "PreconditionFailed" => Kind::Conflict,
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => Kind::Denied,
-        // Asked too often: the same as no answer, to be asked again.
+        // The service was asked too often. As without an answer, it can be asked again.
         "Throttling" | "ThrottlingException" | "RequestLimitExceeded" => Kind::Unreachable,
         "ExpiredToken"
         | "ExpiredTokenException"
@@ -185,7 +227,7 @@ fn kind_of(code: &str, message: &str) -> Kind {
     }
 }
 
-/// The chain of sources on one line, less repetitions.
+/// The chain of sources on one line, without repetitions.
 fn causes(error: &(dyn Error + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut next = Some(error);

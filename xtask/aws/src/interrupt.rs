@@ -1,9 +1,9 @@
-//! The signals that end a command before its time.
+//! The signals that end a command early.
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGINT and SIGTERM, from when this is made.
+/// SIGINT and SIGTERM, from the moment that this is made.
 #[derive(Debug)]
 pub(crate) struct Signals {
     interrupt: Signal,
@@ -12,7 +12,7 @@ pub(crate) struct Signals {
 
 impl Signals {
     /// # Errors
-    /// The process may not handle signals.
+    /// The process is not allowed to handle signals.
     pub(crate) fn listen() -> anyhow::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?,
@@ -20,7 +20,7 @@ impl Signals {
         })
     }
 
-    /// Waits for one; says in a word what happened to us.
+    /// Waits for a signal; returns what it did to us, in a word.
     pub(crate) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.interrupt.recv() => "interrupted",

@@ -1,28 +1,15 @@
-//! What load balancers think of the tasks behind them.
+//! What load balancers know of the tasks behind them.
 
 use crate::error::CloudError;
 use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2::types::TargetHealthDescription;
-use serde::Serialize;
+use xtask_aws_api::calls::status::Target;
 
-/// What a load balancer says of the health of a target.
+/// The states of health that a load balancer knows.
 const HEALTH: [&str; 5] = ["healthy", "unhealthy", "initial", "draining", "unused"];
 
-/// Its other words say that nobody asks the target.
+/// Its other words mean that nobody asks the target.
 const UNKNOWN: &str = "unknown";
-
-/// A task as its load balancer sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Target {
-    /// IPv4.
-    pub(crate) address: String,
-    pub(crate) port: Option<i32>,
-    /// `healthy`, `unhealthy`, `initial`, `draining`, `unused` or `unknown`.
-    pub(crate) health: String,
-    /// As the load balancer codes it, for instance `Target.ResponseCodeMismatch`.
-    pub(crate) reason: Option<String>,
-    pub(crate) description: Option<String>,
-}
 
 /// The targets of one group.
 ///
@@ -52,7 +39,7 @@ fn target_of(described: &TargetHealthDescription) -> Target {
             .and_then(|target| target.id())
             .unwrap_or_default()
             .to_owned(),
-        port: target.and_then(|target| target.port()),
+        port: target.and_then(|target| u16::try_from(target.port()?).ok()),
         health: state
             .map(|state| state.as_str())
             .filter(|state| HEALTH.contains(state))

@@ -2,25 +2,17 @@
 
 use crate::error::{CloudError, Kind};
 use aws_config::SdkConfig;
-use serde::Serialize;
 use std::time::Duration;
+use xtask_aws_api::calls::logs::LogLine;
 
-/// Pause between two readings of a stream whose writer is gone.
+/// The pause between two readings of a stream whose writer has ended.
 const SETTLE_INTERVAL: Duration = Duration::from_millis(300);
 
-/// Readings after which the stream counts as complete in any case.
+/// After this many readings the stream counts as complete in any case.
 const SETTLE_READS: u32 = 10;
 
-/// FilterLogEvents gives no more at once.
+/// FilterLogEvents returns at most this many lines at once.
 pub(crate) const PAGE_LINES: usize = 10_000;
-
-/// One log line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct LogLine {
-    /// Milliseconds since 1970, UTC.
-    pub(crate) time_ms: i64,
-    pub(crate) message: String,
-}
 
 /// Some lines of a group, and where the next ones begin.
 #[derive(Debug, Default)]
@@ -34,7 +26,7 @@ pub(crate) struct Page {
 #[derive(Debug)]
 pub(crate) struct GroupLine {
     pub(crate) stream: String,
-    /// No other line has it.
+    /// No other line has the same one.
     pub(crate) id: String,
     pub(crate) time_ms: i64,
     pub(crate) message: String,
@@ -88,7 +80,7 @@ impl Logs {
             })
     }
 
-    /// Returns whether there was one to delete.
+    /// Deletes the group; returns whether there was one.
     ///
     /// # Errors
     /// The call fails.
@@ -111,7 +103,7 @@ impl Logs {
     }
 
     /// Lines of a group, or of one stream of it, from a time on, at most [`PAGE_LINES`].
-    /// A page without lines is not the last one if it has a token.
+    /// A page without lines is not the last one where it has a token.
     ///
     /// # Errors
     /// There is no such group or stream ([`Kind::NotFound`]), or the call fails.
@@ -152,8 +144,8 @@ impl Logs {
         Ok(Page { lines, next_token })
     }
 
-    /// Like [`Logs::tail`] for a task that has stopped: its last lines may come later
-    /// than its end, so the stream is read until it stays the same, within a bound.
+    /// As [`Logs::tail`], for a task that has stopped. Its last lines may come after its end, so
+    /// the stream is read until it stays the same, within a bound.
     ///
     /// # Errors
     /// The call fails.
@@ -175,7 +167,7 @@ impl Logs {
         Ok(last)
     }
 
-    /// The last lines of a stream, oldest first; empty where nothing was written yet.
+    /// The last lines of a stream, oldest first; empty where nothing has been written yet.
     ///
     /// # Errors
     /// The call fails.

@@ -1,8 +1,8 @@
-//! `xtask-aws`: the AWS side of `cargo xtask`, started by it as a child.
+//! `xtask-aws`: the AWS side of `cargo xtask`, which starts it as a child process.
 //!
-//! Prints one JSON object on stdout, also for a failure
-//! (`{"error":{"message","causes","hint"}}`), and progress on stderr.
-//! Exit codes are those of `cargo xtask`.
+//! It reads one request from standard input and prints JSON on standard output, also for a failure.
+//! Progress is written to standard error. The crate `xtask-aws-api` defines requests, answers and exit
+//! codes.
 
 mod alarms;
 mod cloudformation;
@@ -16,8 +16,8 @@ mod interrupt;
 mod load_balancing;
 mod log_reader;
 mod logs;
-mod names;
 mod report;
+mod request;
 mod rights;
 mod rollout;
 mod s3;
@@ -32,75 +32,66 @@ mod validate;
 #[cfg(test)]
 mod canned;
 
-use clap::Parser;
-use commands::Command;
-use config::{Cloud, CloudArgs};
-use error::{CloudError, Kind};
+use config::Cloud;
+use error::{CloudError, DetailedFailure, Kind};
 use report::Outcome;
 use std::process::ExitCode;
-
-/// The AWS side of cargo xtask
-#[derive(Debug, Parser)]
-#[command(name = "xtask-aws", version, about)]
-struct Cli {
-    #[command(flatten)]
-    cloud: CloudArgs,
-    #[command(subcommand)]
-    command: Command,
-}
+use xtask_aws_api::ErrorBody;
+use xtask_aws_api::calls::Envelope;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) if error.exit_code() == 0 => error.exit(),
-        Err(error) => {
-            let message = error.to_string();
-            let message = message.trim().trim_start_matches("error: ");
-            return finish(&Outcome {
-                value: report::error_value(message, &[], Some("xtask-aws --help")),
-                exit_code: Kind::Usage.exit_code(),
-            });
-        }
-    };
-    let environment = cli.cloud.environment.clone();
-    finish(&run(cli).unwrap_or_else(|error| failure(&error, &environment)))
+    finish(&match request::read() {
+        Ok(envelope) => run(&envelope).unwrap_or_else(|error| failure(&error, &envelope)),
+        Err(error) => Outcome::failure(
+            ErrorBody {
+                hint: error.hint.clone(),
+                ..body(&error.into())
+            },
+            Kind::Usage.exit_code(),
+        ),
+    })
 }
 
-fn run(cli: Cli) -> anyhow::Result<Outcome> {
+fn run(envelope: &Envelope) -> anyhow::Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let cloud = Cloud::open(&cli.cloud).await?;
-        commands::run(cli.command, &cloud).await
+        let cloud = Cloud::open(envelope).await?;
+        commands::run(envelope.request.clone(), &cloud).await
     })
 }
 
-fn failure(error: &anyhow::Error, environment: &str) -> Outcome {
+fn failure(error: &anyhow::Error, envelope: &Envelope) -> Outcome {
+    if let Some(detailed) = error.downcast_ref::<DetailedFailure>() {
+        return Outcome {
+            value: Some(detailed.value.clone()),
+            failure: Some(detailed.exit_code),
+        };
+    }
     let known = error.downcast_ref::<CloudError>();
-    let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
-    let hint = known.and_then(|known| known.hint_for(environment));
-    Outcome {
-        value: report::error_value(&error.to_string(), &causes, hint.as_deref()),
-        exit_code: known.map_or(Kind::Failed, |known| known.kind).exit_code(),
+    let hint = known.and_then(|known| known.hint_for(&envelope.environment));
+    let kind = known.map_or(Kind::Failed, |known| known.kind);
+    let body = ErrorBody {
+        hint,
+        ..body(error)
+    };
+    Outcome::failure(body, kind.exit_code())
+}
+
+/// The error and its causes, without a hint.
+fn body(error: &anyhow::Error) -> ErrorBody {
+    ErrorBody {
+        message: error.to_string(),
+        causes: error.chain().skip(1).map(ToString::to_string).collect(),
+        hint: None,
     }
 }
 
 fn finish(outcome: &Outcome) -> ExitCode {
-    match report::print(&outcome.value) {
-        Ok(()) => ExitCode::from(outcome.exit_code),
-        // Nobody listens any more; there is nowhere left to say so.
-        Err(_) => ExitCode::from(Kind::Failed.exit_code()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
+    match outcome.value.as_ref().map_or(Ok(()), report::print) {
+        Ok(()) => outcome.failure.map_or(ExitCode::SUCCESS, ExitCode::from),
+        // Nobody reads standard output any more, so nothing can be reported either.
+        Err(_) => Kind::Failed.exit_code().into(),
     }
 }

@@ -1,43 +1,43 @@
-//! The two streams: one JSON object on stdout, progress lines on stderr.
+//! The two streams: JSON objects on standard output, progress lines on standard error.
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::io::{BufWriter, Stdout, Write};
+use xtask_aws_api::calls::logs::StreamItem;
+use xtask_aws_api::{ErrorBody, ErrorObject, ExitCode};
 
-/// What a command came to: the object to print, and whether it counts as a success.
+/// What a command ends with: its last object, and how the process exits.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Outcome {
-    pub(crate) value: Value,
-    pub(crate) exit_code: u8,
+    /// `None` where everything has been printed already.
+    pub(crate) value: Option<Value>,
+    /// `None` for a success.
+    pub(crate) failure: Option<ExitCode>,
 }
 
 impl Outcome {
-    /// A success that prints `value`.
+    /// A success with `value` as its last object, if it has one.
     ///
     /// # Errors
     /// `value` cannot be written as JSON.
-    pub(crate) fn success(value: impl Serialize) -> anyhow::Result<Self> {
+    pub(crate) fn success(value: Option<&impl Serialize>) -> anyhow::Result<Self> {
         Ok(Self {
-            value: serde_json::to_value(value)?,
-            exit_code: 0,
+            value: value.map(serde_json::to_value).transpose()?,
+            failure: None,
         })
     }
 
-    /// The success of a command that has printed everything already.
-    pub(crate) fn silent() -> Self {
+    /// A failure.
+    pub(crate) fn failure(error: ErrorBody, exit_code: ExitCode) -> Self {
         Self {
-            value: Value::Null,
-            exit_code: 0,
+            // A struct of texts is always JSON.
+            value: serde_json::to_value(ErrorObject { error }).ok(),
+            failure: Some(exit_code),
         }
     }
 }
 
-/// The object of a failure.
-pub(crate) fn error_value(message: &str, causes: &[String], hint: Option<&str>) -> Value {
-    json!({ "error": { "message": message, "causes": causes, "hint": hint } })
-}
-
-/// Objects on stdout while a command runs, one a line.
+/// Objects on standard output while a command runs, one a line.
 #[derive(Debug)]
 pub(crate) struct Lines(BufWriter<Stdout>);
 
@@ -47,37 +47,34 @@ impl Lines {
     }
 
     /// # Errors
-    /// Nobody reads stdout any more, or it is full.
-    pub(crate) fn write(&mut self, value: &impl Serialize) -> std::io::Result<()> {
-        serde_json::to_writer(&mut self.0, value)?;
+    /// Nobody reads standard output any more, or its disk is full.
+    pub(crate) fn write(&mut self, item: &StreamItem) -> std::io::Result<()> {
+        serde_json::to_writer(&mut self.0, item)?;
         self.0.write_all(b"\n")
     }
 
-    /// To be called before every wait: what was written is to be seen.
+    /// Shows what was written. Every wait has to come after this.
     ///
     /// # Errors
-    /// Nobody reads stdout any more, or it is full.
+    /// Nobody reads standard output any more, or its disk is full.
     pub(crate) fn flush(&mut self) -> std::io::Result<()> {
         self.0.flush()
     }
 }
 
-/// Prints the one object of this run; a command that streams may have none.
+/// Prints the last object of this run.
 ///
 /// # Errors
-/// stdout is closed or full.
+/// Nobody reads standard output any more, or its disk is full.
 pub(crate) fn print(value: &Value) -> std::io::Result<()> {
-    if value.is_null() {
-        return Ok(());
-    }
     let mut stdout = std::io::stdout().lock();
     serde_json::to_writer(&mut stdout, value)?;
     stdout.write_all(b"\n")?;
     stdout.flush()
 }
 
-/// Says on stderr what is being done.
-#[expect(clippy::print_stderr, reason = "stderr is where progress goes")]
+/// Reports progress on standard error.
+#[expect(clippy::print_stderr, reason = "progress belongs on standard error")]
 pub(crate) fn step(message: &str) {
     eprintln!("{message}");
 }

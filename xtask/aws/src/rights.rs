@@ -1,6 +1,7 @@
-//! The AWS rights that each command needs: data, read by `rights` and by whoever writes a policy.
+//! The AWS rights that each command needs. The call `check-rights` reads this table, and so does
+//! whoever writes a policy.
 
-/// What an action is asked for.
+/// What an action acts on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum On {
     /// The action takes no resource.
@@ -16,7 +17,7 @@ pub(crate) enum On {
     Secrets,
     CdkRoles,
     CdkBootstrapStack,
-    /// Managed policies of the role that CloudFormation acts as.
+    /// The managed policies of the role that CloudFormation takes on.
     CdkPolicies,
     Stacks,
     Service,
@@ -24,11 +25,11 @@ pub(crate) enum On {
     ServiceTasks,
     ServiceLogGroups,
     FailureLogGroup,
-    /// Task definitions of the kinds of task.
+    /// The task definitions of the kinds of task.
     TaskDefinitions,
-    /// Roles of the kinds of task.
+    /// The roles of the kinds of task.
     TaskRoles,
-    /// Buckets that stacks own.
+    /// The buckets that stacks own.
     Buckets,
     BucketObjects,
     StateBucket,
@@ -37,7 +38,7 @@ pub(crate) enum On {
     Principal,
 }
 
-/// The cluster that policies may limit an action to, by `ecs:cluster`.
+/// The cluster to which policies may limit an action, by the condition `ecs:cluster`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum InCluster {
     Any,
@@ -47,15 +48,15 @@ pub(crate) enum InCluster {
 
 /// One right: the command that needs it, the action, and what it acts on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Right {
+pub(crate) struct Needed {
     pub(crate) command: &'static str,
     pub(crate) action: &'static str,
     pub(crate) on: On,
     pub(crate) cluster: InCluster,
 }
 
-const fn right(command: &'static str, action: &'static str, on: On) -> Right {
-    Right {
+const fn right(command: &'static str, action: &'static str, on: On) -> Needed {
+    Needed {
         command,
         action,
         on,
@@ -68,8 +69,8 @@ const fn in_cluster(
     command: &'static str,
     action: &'static str,
     on: On,
-) -> Right {
-    Right {
+) -> Needed {
+    Needed {
         command,
         action,
         on,
@@ -78,7 +79,7 @@ const fn in_cluster(
 }
 
 /// Every right, by command.
-pub(crate) const RIGHTS: &[Right] = &[
+pub(crate) const RIGHTS: &[Needed] = &[
     right("build", "ecr:GetAuthorizationToken", On::Everything),
     right("build", "ecr:DescribeRepositories", On::Repositories),
     right("build", "ecr:BatchCheckLayerAvailability", On::Repositories),
@@ -274,7 +275,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn no_right_stands_twice() {
+    fn no_right_is_listed_twice() {
         let distinct: BTreeSet<_> = RIGHTS
             .iter()
             .map(|right| (right.action, right.on, right.cluster))

@@ -1,44 +1,27 @@
-//! What all machines must agree on about one environment: who works on it, and what
-//! was released to it. Objects in a bucket of its own, written conditionally.
+//! What all machines have to agree on about an environment: who works on it, and what was released
+//! to it. Both are objects in a bucket of their own, written conditionally.
 
 use crate::config::Cloud;
 use crate::error::{CloudError, Kind};
-use crate::names::Deployed;
 use crate::report;
 use crate::s3::{Condition, S3};
-use crate::time;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;
+use xtask_aws_api::Timestamp;
+use xtask_aws_api::calls::state::{Lock, WhichLock};
 
-/// Key of the lock; no record may have it.
+/// The key of the lock, which no record may have.
 pub(crate) const LOCK_KEY: &str = "lock.json";
 
-/// Times that a lock may change hands while we try to take it.
+/// How often the lock may change while we try to take or release it.
 const ATTEMPTS: u32 = 5;
 
-/// Who works on an environment, and until when at the latest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Lock {
-    pub(crate) id: String,
-    /// `user@host`, or who started which run of GitHub Actions.
-    pub(crate) owner: String,
-    pub(crate) host: String,
-    /// What the owner does with it.
-    pub(crate) command: String,
-    /// RFC 3339, UTC, as all times.
-    pub(crate) taken_at: String,
-    pub(crate) expires_at: String,
-}
-
-impl Lock {
-    /// Who holds it, once: the owner's name may hold the host.
-    fn holder(&self) -> String {
-        if self.owner.ends_with(&format!("@{}", self.host)) {
-            self.owner.clone()
-        } else {
-            format!("{} on {}", self.owner, self.host)
-        }
+/// Who holds the lock. The name of the owner may hold that of the host already.
+fn holder(lock: &Lock) -> String {
+    if lock.owner.ends_with(&format!("@{}", lock.host)) {
+        lock.owner.clone()
+    } else {
+        format!("{} on {}", lock.owner, lock.host)
     }
 }
 
@@ -55,7 +38,7 @@ impl<'a> State<'a> {
         Self {
             cloud,
             s3: S3::new(cloud.sdk(), cloud.is_local()),
-            bucket: Deployed::new(cloud).state_bucket,
+            bucket: cloud.deployed().state_bucket,
         }
     }
 
@@ -68,12 +51,12 @@ impl<'a> State<'a> {
         for _ in 0..ATTEMPTS {
             let condition = match self.held().await? {
                 None => Condition::Absent,
-                // We wrote it, and the answer to that was lost on its way.
+                // We wrote it, and the answer was lost.
                 Some((held, _)) if held.id == wanted.id => return Ok(wanted),
-                Some((held, etag)) if self.has_expired(&held)? => {
+                Some((held, etag)) if held.expires_at.is_past() => {
                     report::step(&format!(
                         "taking over the lock of {}, which expired at {}",
-                        held.holder(),
+                        holder(&held),
                         held.expires_at
                     ));
                     Condition::Unchanged(etag)
@@ -95,14 +78,14 @@ impl<'a> State<'a> {
         ))
     }
 
-    /// Moves the end of the lock `id` to `ttl` from now.
+    /// Sets the end of the lock `id` to `ttl` from now.
     ///
     /// # Errors
-    /// It is not held any more ([`Kind::Busy`]), or a call fails.
+    /// It is not ours any more ([`Kind::Busy`]), or a call fails.
     pub(crate) async fn renew(&self, id: &str, ttl: Duration) -> Result<Lock, CloudError> {
         match self.held().await? {
             Some((mut held, etag)) if held.id == id => {
-                held.expires_at = time::from_now(ttl);
+                held.expires_at = Timestamp::from_now(ttl);
                 match self.write(&held, &Condition::Unchanged(etag)).await {
                     Ok(()) => Ok(held),
                     Err(error) if error.kind == Kind::Conflict => Err(self.lost()),
@@ -114,22 +97,24 @@ impl<'a> State<'a> {
         }
     }
 
-    /// Releases the lock `id`, or whatever lock there is; returns what was released.
+    /// Releases a lock; returns what was released.
     ///
     /// # Errors
     /// It cannot be read, or a call fails.
-    pub(crate) async fn unlock(&self, id: Option<&str>) -> Result<Option<Value>, CloudError> {
+    pub(crate) async fn unlock(&self, which: &WhichLock) -> Result<Option<Value>, CloudError> {
         for _ in 0..ATTEMPTS {
             let Some(object) = self.s3.read(&self.bucket, LOCK_KEY).await? else {
                 return Ok(None);
             };
             let found: Value = serde_json::from_slice(&object.body).unwrap_or_default();
-            if id.is_some_and(|id| found["id"] != json!(id)) {
+            if let WhichLock::Id(id) = which
+                && found["id"] != json!(id)
+            {
                 return Ok(None);
             }
             match self.s3.remove(&self.bucket, LOCK_KEY, &object.etag).await {
                 Ok(()) => return Ok(Some(found)),
-                // Its owner renewed or released it.
+                // Its owner has renewed or released it.
                 Err(error) if error.kind == Kind::Conflict => {}
                 Err(error) => return Err(error),
             }
@@ -143,7 +128,7 @@ impl<'a> State<'a> {
         ))
     }
 
-    /// The lock that is held now, also one that has expired.
+    /// The lock as it is now. It may have expired.
     ///
     /// # Errors
     /// It cannot be read, or the call fails.
@@ -151,8 +136,8 @@ impl<'a> State<'a> {
         Ok(self.held().await?.map(|(lock, _)| lock))
     }
 
-    /// Keeps a record. Without `replace` a key is written once, and writing the same
-    /// record again changes nothing.
+    /// Keeps a record. Without `replace`, a key is written only once; the same record once more
+    /// changes nothing.
     ///
     /// # Errors
     /// Another record has the key ([`Kind::Exists`]), or a call fails.
@@ -177,11 +162,11 @@ impl<'a> State<'a> {
                 Err(CloudError::new(
                     Kind::Exists,
                     format!(
-                        "there is another record {key} of environment {}",
+                        "environment {} has another record {key}",
                         self.cloud.environment
                     ),
                 )
-                .hint("choose another key, or --replace"))
+                .hint("choose another key, or set `replace`"))
             }
             written => written,
         }
@@ -190,7 +175,7 @@ impl<'a> State<'a> {
     /// The record of this key.
     ///
     /// # Errors
-    /// It is no JSON, or the call fails.
+    /// It is not JSON, or the call fails.
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Value>, CloudError> {
         match self.s3.read(&self.bucket, key).await? {
             None => Ok(None),
@@ -203,23 +188,23 @@ impl<'a> State<'a> {
     /// The records whose keys begin with `prefix`, the last key first.
     ///
     /// # Errors
-    /// One is no JSON, or a call fails.
+    /// A record is not JSON, or a call fails.
     pub(crate) async fn list(&self, prefix: &str, limit: usize) -> Result<Vec<Value>, CloudError> {
         let keys = self.s3.keys(&self.bucket, prefix).await?;
         let records = keys.iter().rev().filter(|key| *key != LOCK_KEY);
         let mut values = Vec::new();
         for key in records.take(limit) {
-            // It may have been removed since it was listed.
+            // The record may have been removed since it was listed.
             values.extend(self.get(key).await?);
         }
         Ok(values)
     }
 
-    /// Removes records with what they were before, one after the other; one that is not
-    /// there is removed.
+    /// Removes records with all their earlier versions, one after the other. A record that does
+    /// not exist counts as removed.
     ///
     /// # Errors
-    /// A call fails. What comes before is removed then.
+    /// A call fails. The records before that one are removed then.
     pub(crate) async fn remove(&self, keys: &[String]) -> Result<(), CloudError> {
         for key in keys {
             self.s3.delete_for_good(&self.bucket, key).await?;
@@ -241,7 +226,7 @@ impl<'a> State<'a> {
         self.s3.write(&self.bucket, LOCK_KEY, body, condition).await
     }
 
-    /// Whoever dies while the bucket is made leaves it without versioning, which comes last.
+    /// Versioning comes last: a process that dies while it makes the bucket leaves it without.
     async fn ensure_bucket(&self) -> Result<(), CloudError> {
         if self.s3.is_versioned(&self.bucket).await? {
             return Ok(());
@@ -250,16 +235,9 @@ impl<'a> State<'a> {
         self.s3
             .ensure_bucket(&self.bucket, self.cloud.region(), &self.cloud.tags())
             .await?;
-        // The local cloud is spoken to in plain HTTP.
+        // The local cloud is reached by plain HTTP.
         let policy = (!self.cloud.is_local()).then(|| tls_only(&self.bucket).to_string());
         self.s3.protect_bucket(&self.bucket, policy).await
-    }
-
-    fn has_expired(&self, lock: &Lock) -> Result<bool, CloudError> {
-        time::is_past(&lock.expires_at).ok_or_else(|| {
-            self.damaged(LOCK_KEY, &"expires_at is no time")
-                .hint(self.unlock_hint())
-        })
     }
 
     fn busy(&self, held: &Lock) -> CloudError {
@@ -268,7 +246,7 @@ impl<'a> State<'a> {
             format!(
                 "environment {} is locked by {} since {}: {}; until {}",
                 self.cloud.environment,
-                held.holder(),
+                holder(held),
                 held.taken_at,
                 held.command,
                 held.expires_at
@@ -281,7 +259,7 @@ impl<'a> State<'a> {
         CloudError::new(
             Kind::Busy,
             format!(
-                "our lock of environment {} is gone: somebody released it",
+                "we do not hold the lock of environment {} any more: somebody released it",
                 self.cloud.environment
             ),
         )

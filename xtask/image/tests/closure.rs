@@ -7,9 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use xtask_core::cmd::Cmd;
 use xtask_core::error::Rendered;
-use xtask_image::key::closure;
-use xtask_image::key::closure::Closure;
-use xtask_image::key::workspace;
+use xtask_image::rust::cargo_config;
+use xtask_image::rust::closure;
+use xtask_image::rust::closure::Closure;
+use xtask_image::rust::workspace;
 use xtask_tree::stat_cache::StatCache;
 
 /// A workspace in a folder of its own.
@@ -59,7 +60,14 @@ impl Workspace {
     }
 
     fn resolve(&self, package: &str) -> anyhow::Result<Closure> {
-        closure::resolve(&self.root(), &self.cache_folder(), "cargo 1", package)
+        let config = cargo_config::read(&self.root())?;
+        closure::resolve(
+            &self.root(),
+            &self.cache_folder(),
+            "cargo 1",
+            &config,
+            package,
+        )
     }
 
     fn refusal(&self, package: &str) -> Rendered {
@@ -122,7 +130,12 @@ fn every_edge_and_every_set_of_features_counts() {
             ("on-unix 1.0.0", ""),
         ]),
         checksums: BTreeMap::new(),
-        workspace: workspace::tables(&workspace.root(), &closure).unwrap(),
+        workspace: workspace::tables(&workspace.root(), &closure.members).unwrap(),
+        excludes: closure
+            .members
+            .values()
+            .map(|folder| (folder.clone(), Vec::new()))
+            .collect(),
     };
     assert_eq!(closure, expected);
 }
@@ -155,12 +168,12 @@ fn path_packages_outside_and_of_one_name_are_refused() {
     assert_eq!(refusal.exit_code, 5);
     assert_eq!(
         refusal.message,
-        "path package out lies outside the checkout"
+        "path package out is outside of the checkout"
     );
     assert!(refusal.hint.unwrap().contains("move it into the checkout"));
     let refusal = workspace.refusal("other");
     assert_eq!(refusal.exit_code, 5);
-    assert!(refusal.message.contains("both called twin"), "{refusal:?}");
+    assert!(refusal.message.contains("both named twin"), "{refusal:?}");
 
     // Cargo's own words where it refuses the workspace.
     workspace.write("checkout/app/Cargo.toml", "[package]\n");
@@ -251,7 +264,7 @@ fn inherited_dependencies_count_by_name_and_excludes_are_followed() {
     assert_eq!(names, expected);
 
     // The same packages with the same features, but another one is called `chosen`.
-    let tables = || workspace::tables(&workspace.root(), &closure).unwrap();
+    let tables = || workspace::tables(&workspace.root(), &closure.members).unwrap();
     let before = tables();
     let edit = |from: &str, to: &str| {
         let text = format!("[workspace]\nresolver = \"3\"\n{manifest}").replace(from, to);

@@ -1,18 +1,20 @@
-//! The machine's own package sources, in both formats apt knows.
+//! The package sources of this machine, in both formats that apt knows, and which of them has a
+//! suite of Debian.
 
 use anyhow::Context as _;
 use std::path::Path;
+use xtask_core::error::{Code, Failure};
 
-/// One source of binary packages: an archive and a suite of it.
+/// A source of binary packages: an archive, and one of its suites.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// Address of the archive.
+    /// The address of the archive.
     pub uri: String,
-    /// Suite such as `bookworm-security`.
+    /// A suite such as `bookworm-security`.
     pub suite: String,
     /// Components such as `main`.
     pub components: Vec<String>,
-    /// Keyring or key block the source is bound to.
+    /// The keyring, or the block of keys, whose signatures apt accepts for this source.
     pub signed_by: Option<String>,
 }
 
@@ -29,7 +31,7 @@ impl Source {
     }
 }
 
-/// All sources of the machine, in the order apt reads them.
+/// All sources of this machine, in the order in which apt reads them.
 ///
 /// # Errors
 /// A file of sources cannot be read.
@@ -71,7 +73,7 @@ pub fn of_suite(sources: &[Source], suite: &str) -> Vec<Source> {
     .iter()
     .filter_map(|wanted| {
         sources.iter().find(|source| {
-            // Third-party archives use Debian's suite names too.
+            // Archives of others use the names of Debian's suites, too.
             source.suite == *wanted
                 && source
                     .components
@@ -85,6 +87,72 @@ pub fn of_suite(sources: &[Source], suite: &str) -> Vec<Source> {
         ..source.clone()
     })
     .collect()
+}
+
+/// The suite of this machine, such as `bookworm`.
+///
+/// # Errors
+/// `/etc/os-release` does not say.
+pub fn machine_suite() -> anyhow::Result<String> {
+    let path = "/etc/os-release";
+    let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {path}"))?;
+    text.lines()
+        .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
+        .map(|name| name.trim_matches('"').to_owned())
+        .with_context(|| format!("{path} has no VERSION_CODENAME"))
+}
+
+/// The suite of an image of Debian: `bookworm` for `debian:bookworm-slim`.
+#[must_use]
+pub fn suite_of_image(image: &str) -> Option<&str> {
+    let tag = image.strip_prefix("debian:")?;
+    Some(tag.strip_suffix("-slim").unwrap_or(tag))
+}
+
+/// The source for `suite`: the archive that this machine uses, which has every suite.
+///
+/// # Errors
+/// The machine has no source of Debian.
+pub fn mirror(suite: &str) -> anyhow::Result<Source> {
+    let sources = read_machine()?;
+    let own = machine_suite()?;
+    [suite, own.as_str()]
+        .into_iter()
+        .find_map(|wanted| of_suite(&sources, wanted).into_iter().next())
+        .map(|source| Source {
+            suite: suite.to_owned(),
+            ..source
+        })
+        .ok_or_else(|| {
+            Failure::new(
+                Code::Prerequisite,
+                "apt has no source of Debian, so its archive is unknown",
+            )
+            .hint("run the command on Debian, or on a machine that can pull images")
+            .into()
+        })
+}
+
+/// The sources of `suite` for a container, one on each line; empty where this machine has no source
+/// of Debian.
+///
+/// # Errors
+/// A file of sources cannot be read.
+pub fn for_container(suite: &str) -> anyhow::Result<String> {
+    let mut sources = of_suite(&read_machine()?, suite);
+    if sources.is_empty() {
+        sources.extend(mirror(suite).ok());
+    }
+    let lines: Vec<String> = sources
+        .into_iter()
+        .map(|source| Source {
+            // The base image has no certificates, and packages are signed, whichever way they come.
+            uri: source.uri.replacen("https://", "http://", 1),
+            ..source
+        })
+        .map(|source| source.line())
+        .collect();
+    Ok(lines.join("\n"))
 }
 
 /// Debian's archives end in `/debian` or `/debian-security` on every mirror.
@@ -121,7 +189,7 @@ fn parse_line(line: &str) -> Option<Source> {
     })
 }
 
-/// The deb822 format: paragraphs of fields; every URI is combined with every suite.
+/// The deb822 format: paragraphs of fields, where each URI is combined with each suite.
 fn parse_deb822(text: &str) -> Vec<Source> {
     let mut sources = Vec::new();
     for paragraph in paragraphs(text) {
@@ -288,5 +356,12 @@ mod tests {
             .map(|source| source.uri)
             .collect();
         assert_eq!(found, ["http://a/debian", "http://b/debian"]);
+    }
+
+    #[test]
+    fn the_suite_of_a_debian_image_is_known() {
+        assert_eq!(suite_of_image("debian:bookworm-slim"), Some("bookworm"));
+        assert_eq!(suite_of_image("debian:trixie"), Some("trixie"));
+        assert_eq!(suite_of_image("alpine:3"), None);
     }
 }

@@ -1,19 +1,23 @@
-//! Starts `xtask-aws`, which holds the AWS SDK, and reads its JSON.
+//! Starts `xtask-aws`, which holds the AWS SDK, and reads its answers.
 //!
-//! It is a package of its own because the SDK takes minutes to compile and most
-//! commands never need it.
+//! It is a process of its own because the SDK takes minutes to compile and most commands never need
+//! it. Requests and answers are types of `xtask-aws-api`, which both sides compile: the type of a
+//! request decides the type of its answer.
 
 use anyhow::Context as _;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+use xtask_aws_api::calls::secrets::ReadSecret;
+use xtask_aws_api::calls::{self, Envelope, Request};
+use xtask_aws_api::{ErrorObject, SecretText};
 use xtask_core::cmd::{Answering, Cmd};
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure, FailureContext as _};
+use xtask_core::error::{Code, Failure, FailureContext as _, Rendered};
 use xtask_core::interrupt;
 use xtask_core::paths;
 
@@ -21,52 +25,27 @@ use xtask_core::paths;
 pub const BINARY_VARIABLE: &str = "APP_GEN_XTASK_AWS";
 const BUILD_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
-/// One call of `xtask-aws`.
-pub struct Call<'a> {
+/// One call of `xtask-aws` with a request of this type.
+pub struct Call<'a, R> {
     context: &'a Context,
-    arguments: Vec<String>,
-    stdin: Option<Vec<u8>>,
+    request: R,
     timeout: Duration,
     grace: Option<Duration>,
     survives_interrupt: bool,
 }
 
-#[derive(Deserialize)]
-struct ErrorAnswer {
-    error: ErrorBody,
-}
-
-#[derive(Deserialize)]
-struct ErrorBody {
-    message: String,
-    #[serde(default)]
-    causes: Vec<String>,
-    hint: Option<String>,
-}
-
-/// A call with these arguments, bounded to two minutes.
-pub fn call<'a, S: Into<String>>(
-    context: &'a Context,
-    arguments: impl IntoIterator<Item = S>,
-) -> Call<'a> {
+/// A call with this request, bounded to two minutes.
+pub fn call<R>(context: &Context, request: R) -> Call<'_, R> {
     Call {
         context,
-        arguments: arguments.into_iter().map(Into::into).collect(),
-        stdin: None,
+        request,
         timeout: Duration::from_secs(120),
         grace: None,
         survives_interrupt: false,
     }
 }
 
-impl Call<'_> {
-    /// Gives these bytes on standard input: what is secret, or long.
-    #[must_use]
-    pub fn stdin(mut self, bytes: Vec<u8>) -> Self {
-        self.stdin = Some(bytes);
-        self
-    }
-
+impl<R> Call<'_, R> {
     /// Bounds the call.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -74,95 +53,39 @@ impl Call<'_> {
         self
     }
 
-    /// Gives it so long to put right what it began once it was asked to end.
+    /// Gives the call this long to undo what it began once it is asked to end.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = Some(grace);
         self
     }
 
-    /// For clean-up: an interrupt does not end it.
+    /// For clean-up: an interrupt does not end the call.
     #[must_use]
     pub fn survives_interrupt(mut self) -> Self {
         self.survives_interrupt = true;
         self
     }
+}
 
-    /// Runs it and reads its answer.
-    ///
-    /// # Errors
-    /// It does not compile, the cloud refuses (its message, hint and exit code
-    /// are passed on), or the answer has another form.
-    pub fn read<T: DeserializeOwned>(self) -> anyhow::Result<T> {
-        let what = self.what();
-        let output = self.command()?.output()?;
-        answer(&what, output.status, &output.stdout, &output.stderr)
-    }
-
-    /// Starts it, shows its progress under `label`, and leaves it running.
-    ///
-    /// # Errors
-    /// It does not compile or start.
-    pub fn start(self, label: &str) -> anyhow::Result<Started> {
-        let (what, report, deadline) = (
-            self.what(),
-            self.context.report.clone(),
-            Instant::now() + self.timeout,
-        );
-        Ok(Started {
-            what,
-            deadline,
-            running: self.command()?.spawn_answering(&report, label)?,
-        })
-    }
-
-    /// Runs it and hands over each object that it prints, as it comes. One that fails says so in
-    /// its last object, which is handed over too.
-    ///
-    /// # Errors
-    /// As [`Call::read`]; an error of `on_value` ends the call.
-    pub fn stream(
-        self,
-        label: &str,
-        mut on_value: impl FnMut(Value) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
-        let (what, report) = (self.what(), self.context.report.clone());
-        let mut last = Vec::new();
-        let status = self.command()?.lines(&report, label, |line| {
-            let value = serde_json::from_slice(line)
-                .with_context(|| format!("xtask-aws {what} answered in another form"))?;
-            last.clear();
-            last.extend_from_slice(line);
-            on_value(value)
-        })?;
-        match status.success() {
-            true => Ok(()),
-            false => Err(failure(&what, status, &last, &[])),
-        }
-    }
-
-    fn what(&self) -> String {
-        self.arguments.join(" ")
-    }
-
+impl<R: Into<Request>> Call<'_, R> {
     fn command(self) -> anyhow::Result<Cmd> {
-        let binary = compile(self.context, self.survives_interrupt)?;
-        let mut cmd = Cmd::new(binary)
-            .args(["--env", &self.context.environment])
-            .arg("--manifest")
-            .arg(self.context.root.join(app_gen_infra::MANIFEST_PATH))
-            .timeout(self.timeout);
-        if self.context.is_local() {
-            let endpoint = format!(
+        let context = self.context;
+        let endpoint = context.is_local().then(|| {
+            format!(
                 "http://127.0.0.1:{}",
-                self.context.platform.local.cloud_port.get_ref()
-            );
-            cmd = cmd.args(["--endpoint", &endpoint]);
-        }
-        cmd = cmd.args(&self.arguments);
-        if let Some(bytes) = self.stdin {
-            cmd = cmd.stdin(bytes);
-        }
+                context.platform.local.cloud_port.get_ref()
+            )
+        });
+        let envelope = Envelope {
+            environment: context.environment.clone(),
+            manifest: Some(context.root.join(app_gen_infra::MANIFEST_PATH)),
+            endpoint,
+            request: self.request.into(),
+        };
+        let mut cmd = Cmd::new(compile(context, self.survives_interrupt)?)
+            .stdin(serde_json::to_vec(&envelope)?)
+            .timeout(self.timeout);
         if let Some(grace) = self.grace {
             cmd = cmd.grace(grace);
         }
@@ -173,35 +96,84 @@ impl Call<'_> {
     }
 }
 
-/// A call that works while we do; it ends when this is dropped.
-pub struct Started {
-    what: String,
-    deadline: Instant,
-    running: Answering,
-}
-
-impl Started {
-    /// Its answer, or nothing while it runs.
+impl<R: calls::Call> Call<'_, R> {
+    /// Runs the call and reads its answer.
     ///
     /// # Errors
-    /// As [`Call::read`], or its time is over.
-    pub fn try_read<T: DeserializeOwned>(&mut self) -> anyhow::Result<Option<T>> {
+    /// `xtask-aws` does not compile, or the cloud refuses: message, hint and exit code are passed on.
+    pub fn read(self) -> anyhow::Result<R::Answer> {
+        let output = self.command()?.output()?;
+        answer(R::NAME, output.status, &output.stdout, &output.stderr)
+    }
+
+    /// Starts the call, shows its progress under `label`, and leaves it running.
+    ///
+    /// # Errors
+    /// `xtask-aws` does not compile or start.
+    pub fn start(self, label: &str) -> anyhow::Result<Started<R>> {
+        let (report, deadline) = (self.context.report.clone(), Instant::now() + self.timeout);
+        Ok(Started {
+            deadline,
+            running: self.command()?.spawn_answering(&report, label)?,
+            request: PhantomData,
+        })
+    }
+}
+
+impl<R: calls::Stream> Call<'_, R> {
+    /// Runs the call and hands over each item as it arrives. A call that fails says so in its last
+    /// item, which is handed over too.
+    ///
+    /// # Errors
+    /// As [`Call::read`]; an error of `on_item` ends the call.
+    pub fn stream(
+        self,
+        label: &str,
+        mut on_item: impl FnMut(R::Item) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let report = self.context.report.clone();
+        let mut last = Vec::new();
+        let status = self.command()?.lines(&report, label, |line| {
+            last.clear();
+            last.extend_from_slice(line);
+            on_item(parse(R::NAME, line)?)
+        })?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(failure(R::NAME, status, &last, &[])),
+        }
+    }
+}
+
+/// A call that works while the command does something else; dropping it ends it.
+pub struct Started<R> {
+    deadline: Instant,
+    running: Answering,
+    request: PhantomData<R>,
+}
+
+impl<R: calls::Call> Started<R> {
+    /// The answer, or `None` while the call runs.
+    ///
+    /// # Errors
+    /// As [`Call::read`], or the call takes too long.
+    pub fn try_read(&mut self) -> anyhow::Result<Option<R::Answer>> {
         match self.running.try_wait()? {
-            Some((stdout, status)) => answer(&self.what, status, &stdout, &[]).map(Some),
+            Some((stdout, status)) => answer(R::NAME, status, &stdout, &[]).map(Some),
             None if Instant::now() >= self.deadline => Err(Failure::new(
                 Code::Service,
-                format!("xtask-aws {} did not end in time", self.what),
+                format!("xtask-aws did not end {} in time", R::NAME),
             )
             .into()),
             None => Ok(None),
         }
     }
 
-    /// Waits for its answer.
+    /// Waits for the answer.
     ///
     /// # Errors
-    /// As [`Call::read`], its time is over, or we were interrupted.
-    pub fn read<T: DeserializeOwned>(mut self) -> anyhow::Result<T> {
+    /// As [`Call::read`], the call takes too long, or the command is interrupted.
+    pub fn read(mut self) -> anyhow::Result<R::Answer> {
         loop {
             if let Some(answer) = self.try_read()? {
                 return Ok(answer);
@@ -211,27 +183,50 @@ impl Started {
     }
 }
 
-/// What a call that ended came to.
+/// All values of a secret by key; none where the secret does not exist.
+///
+/// # Errors
+/// The cloud does not answer or refuses.
+pub fn secret_values(
+    context: &Context,
+    secret: &str,
+) -> anyhow::Result<BTreeMap<String, SecretText>> {
+    let request = ReadSecret {
+        secret: secret.to_owned(),
+    };
+    match call(context, request).read() {
+        Err(error) if Rendered::new(&error).exit_code == Code::Secret.number() => {
+            Ok(BTreeMap::new())
+        }
+        answer => Ok(answer?.0),
+    }
+}
+
+fn parse<T: DeserializeOwned>(name: &str, json: &[u8]) -> anyhow::Result<T> {
+    serde_json::from_slice(json)
+        .with_context(|| format!("the answer of xtask-aws to {name} cannot be read"))
+}
+
+/// The answer of a call that ended.
 fn answer<T: DeserializeOwned>(
-    what: &str,
+    name: &str,
     status: ExitStatus,
     stdout: &[u8],
     stderr: &[u8],
 ) -> anyhow::Result<T> {
-    if status.success() {
-        return serde_json::from_slice(stdout)
-            .with_context(|| format!("xtask-aws {what} answered in another form"));
+    match status.success() {
+        true => parse(name, stdout),
+        false => Err(failure(name, status, stdout, stderr)),
     }
-    Err(failure(what, status, stdout, stderr))
 }
 
 /// Why a call failed, in its own words.
-fn failure(what: &str, status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> anyhow::Error {
-    let Ok(answer) = serde_json::from_slice::<ErrorAnswer>(stdout) else {
-        let said = String::from_utf8_lossy(stderr);
+fn failure(name: &str, status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> anyhow::Error {
+    let Ok(ErrorObject { error }) = serde_json::from_slice(stdout) else {
+        let text = String::from_utf8_lossy(stderr);
         return Failure::new(
             Code::Service,
-            format!("xtask-aws {what} ended with {status}: {}", said.trim()),
+            format!("xtask-aws {name} ended with {status}: {}", text.trim()),
         )
         .into();
     };
@@ -239,11 +234,11 @@ fn failure(what: &str, status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> anyh
         .code()
         .and_then(Code::from_exit)
         .unwrap_or(Code::Service);
-    let mut failure = Failure::new(code, answer.error.message);
-    if let Some(hint) = answer.error.hint {
+    let mut failure = Failure::new(code, error.message);
+    if let Some(hint) = error.hint {
         failure = failure.hint(hint);
     }
-    let cause = answer.error.causes.join(": ");
+    let cause = error.causes.join(": ");
     if cause.is_empty() {
         failure.into()
     } else {

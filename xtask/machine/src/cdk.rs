@@ -1,6 +1,8 @@
-//! The CDK app's tools: its command line and its linters, at the versions that the app pins.
+//! The tools of the CDK app: its command line and its linters, in the versions that the app pins.
 
-use crate::{Finding, ministack, venv};
+use crate::finding::Finding;
+use crate::ministack;
+use crate::venv;
 use anyhow::Context as _;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,16 +12,16 @@ use xtask_core::digest::digest_bytes;
 use xtask_core::lock::Lock;
 use xtask_image::packages;
 
-/// The CDK app, relative to the checkout.
+/// The folder of the CDK app, relative to the checkout.
 pub const FOLDER: &str = "app-gen-infra/cdk";
 
-pub(super) const REQUIREMENTS: &str = "app-gen-infra/cdk/requirements.txt";
+pub(crate) const REQUIREMENTS: &str = "app-gen-infra/cdk/requirements.txt";
 
-/// The CDK command line, run by the Node that the app pins, in the app's folder; the caller
-/// adds arguments and a bound. Its packages are installed first where they are missing.
+/// The CDK command line, in the folder of the app and run by the Node that the app pins. The caller
+/// adds arguments and a bound. Packages that are missing are installed first.
 ///
-/// For the local cloud nothing of the user's AWS environment is left, so that no profile or
-/// endpoint of theirs can lead a local command elsewhere. For AWS it is left as it is.
+/// For the local cloud, the AWS settings of the user's environment are removed, so that no profile
+/// or endpoint of theirs can lead a local command elsewhere. For AWS they stay.
 ///
 /// # Errors
 /// The packages cannot be installed.
@@ -28,7 +30,7 @@ pub fn command(context: &Context) -> anyhow::Result<Cmd> {
     let cdk = Cmd::new(modules.join(".bin/cdk"))
         .folder(folder(context))
         .env("PATH", packages::path_with_pinned_node(&modules))
-        // It reports its use to AWS otherwise.
+        // Otherwise it reports its use to AWS.
         .env("CDK_DISABLE_CLI_TELEMETRY", "true");
     if !context.is_local() {
         return Ok(cdk);
@@ -40,7 +42,7 @@ pub fn command(context: &Context) -> anyhow::Result<Cmd> {
     ))
 }
 
-/// Leaves nothing of what the `variables` of our environment say of AWS.
+/// Removes those of our environment's `variables` that say something about AWS.
 fn only_for_local_cloud(
     cmd: Cmd,
     context: &Context,
@@ -49,15 +51,15 @@ fn only_for_local_cloud(
     let cmd = variables
         .filter(|name| name.to_string_lossy().starts_with("AWS_"))
         .fold(cmd, Cmd::env_remove);
-    crate::ministack::client_environment(&context.platform.region, &ministack::endpoint(context))
+    ministack::client_environment(&context.platform.region, &ministack::endpoint(context))
         .into_iter()
         .fold(cmd, |cmd, (name, value)| cmd.env(name, value))
-        // Neither profiles nor endpoints of the user's files.
+        // The user's files contain profiles and endpoints, too.
         .env("AWS_CONFIG_FILE", "/dev/null")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
 }
 
-/// A script of the app's `package.json`, as `npm` runs it.
+/// A command of npm in the folder of the app, such as a script of its `package.json`.
 ///
 /// # Errors
 /// As [`command`].
@@ -69,10 +71,10 @@ pub fn script(context: &Context, arguments: &[&str]) -> anyhow::Result<Cmd> {
         .env("PATH", packages::path_with_pinned_node(&modules)))
 }
 
-/// The virtual environment of the linters, made where it is missing.
+/// The virtual environment of the linters, which is made if it is missing.
 ///
 /// # Errors
-/// Python or pip fails; a failed installation leaves nothing that is used.
+/// Python or pip fails. What a failed installation leaves behind is not used.
 pub fn linters(context: &Context) -> anyhow::Result<PathBuf> {
     let folder = linters_folder(context)?;
     if venv::python(&folder).is_some() {
@@ -97,7 +99,7 @@ pub fn linters(context: &Context) -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-pub(super) fn probe_linters(context: &Context) -> Finding {
+pub(crate) fn probe_linters(context: &Context) -> Finding {
     match linters_folder(context) {
         Ok(folder) if venv::python(&folder).is_some() => Finding::ok("installed"),
         Ok(_) => Finding::missing("not installed"),
@@ -105,16 +107,16 @@ pub(super) fn probe_linters(context: &Context) -> Finding {
     }
 }
 
-/// The app's folder.
-pub(super) fn folder(context: &Context) -> PathBuf {
+/// The folder of the app.
+pub(crate) fn folder(context: &Context) -> PathBuf {
     context.root.join(FOLDER)
 }
 
-/// `target/xtask/venv/<digest>`: another list of packages never meets these.
-/// Where the linters of this list of requirements are installed.
+/// Where the linters that the list of requirements names are installed: `target/xtask/venv/DIGEST`,
+/// so that packages of another list never get there.
 ///
 /// # Errors
-/// The list cannot be read.
+/// The list of requirements cannot be read.
 pub fn linters_folder(context: &Context) -> anyhow::Result<PathBuf> {
     let path = context.root.join(REQUIREMENTS);
     let bytes =

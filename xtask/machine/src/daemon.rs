@@ -1,6 +1,7 @@
-//! A service in the background that outlives the command that starts it: its
-//! own session, a log in the state folder, and a record of which process it is,
-//! so that nothing but our own processes is ever signalled.
+//! A service in the background, which outlives the command that starts it.
+//!
+//! It has a session of its own, a log in the state folder, and a record that says which process it
+//! is, so that we never send a signal to a process that is not ours.
 
 use crate::net;
 use crate::process::{Identity, Reach};
@@ -11,18 +12,19 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use xtask_core::atomic_file::write_atomically;
 use xtask_core::error::{Code, Failure};
-use xtask_core::interrupt;
 use xtask_core::marked;
+use xtask_core::wait;
 
-/// How many last lines of the log an error quotes.
+/// How many of the log's last lines an error quotes.
 const QUOTED_LINES: usize = 12;
-/// How long a service that did not come up has to end by itself.
+/// How long a service that did not start in time has to end by itself.
 const FAILED_GRACE: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_millis(25);
 
-/// A background service by name, running or not.
+/// A service in the background, whether it runs or not.
 #[derive(Debug, Clone)]
 pub struct Daemon {
     name: String,
@@ -31,26 +33,26 @@ pub struct Daemon {
     log: PathBuf,
 }
 
-/// Which process a service is, as `run/<name>.json` tells.
+/// Which process a service is, from `run/NAME.json`.
 #[derive(Debug)]
 pub struct Record(Identity);
 
 impl Record {
-    /// The record at `path`; nothing where it is absent or damaged, or the process has ended.
+    /// The record at `path`, or nothing where it is missing or damaged, or the process has ended.
     #[must_use]
     pub fn read(path: &Path) -> Option<Self> {
-        // A damaged record names nobody: nothing is signalled on its word.
+        // A damaged record names no process, so that no signal is sent because of it.
         let identity: Identity = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
         identity.is_alive().then_some(Self(identity))
     }
 
-    /// Kills that process at once and waits until it is gone.
+    /// Kills the process at once, and waits until it has ended.
     pub fn kill(&self) {
         self.0.stop(Reach::Process, Duration::ZERO);
     }
 }
 
-/// What to run.
+/// The program of a service, and how it is started.
 #[derive(Debug, Default)]
 pub struct Launch {
     /// The program.
@@ -59,13 +61,13 @@ pub struct Launch {
     pub args: Vec<OsString>,
     /// Environment variables to set.
     pub env: Vec<(OsString, OsString)>,
-    /// Environment variables to take away.
+    /// Environment variables to remove.
     pub env_remove: Vec<String>,
 }
 
 impl Daemon {
-    /// The service of this name: `run/<name>.json` and `logs/<name>.log` in a state folder.
-    /// `reach` says whether its children end with it by our doing or by its own.
+    /// The service of this name, with `run/NAME.json` and `logs/NAME.log` in a state folder.
+    /// `reach` says whether we end its children, or the service does.
     #[must_use]
     pub fn new(state: &Path, name: impl Into<String>, reach: Reach) -> Self {
         let name = name.into();
@@ -77,20 +79,20 @@ impl Daemon {
         }
     }
 
-    /// Where it writes.
+    /// The file that its output is written to.
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.log
     }
 
-    /// Its process, if we started one and it still runs.
+    /// Its process, if we started one that still runs.
     #[must_use]
     pub fn process(&self) -> Option<Identity> {
         Record::read(&self.record).map(|record| record.0)
     }
 
-    /// Where the record was lost, takes back the process that listens on `address:port`, if
-    /// its command line shows that it is ours.
+    /// Where the record was lost, records the process that listens on `address:port` again, if its
+    /// command line shows that it is ours.
     pub fn reclaim(&self, address: IpAddr, port: u16, is_ours: impl Fn(&[String]) -> bool) {
         if self.process().is_some() {
             return;
@@ -99,7 +101,7 @@ impl Daemon {
             .filter(|owner| owner.is(is_ours))
             .and_then(|owner| Identity::of(owner.process?.0));
         if let Some(identity) = ours {
-            // Without the record the next command would only look again.
+            // Without the record, the next command looks again.
             let _ = self.note(&identity);
         }
     }
@@ -108,7 +110,7 @@ impl Daemon {
         write_atomically(&self.record, &serde_json::to_vec(identity)?)
     }
 
-    /// Starts it. What it wrote before is kept beside the log as `.1`.
+    /// Starts it. The log of its last run is kept beside the new one, as `.1`.
     ///
     /// # Errors
     /// It cannot be started or its record cannot be written.
@@ -124,10 +126,10 @@ impl Daemon {
             .with_context(|| format!("failed to create {}", self.log.display()))?;
         #[expect(
             clippy::disallowed_methods,
-            reason = "a service outlives us, what Cmd starts ends with us"
+            reason = "what Cmd starts ends with us, and a service must not"
         )]
         let mut command = std::process::Command::new("setsid");
-        // `setsid` becomes the program itself, so the pid is the service's.
+        // `setsid` becomes the program itself, so this is the process of the service.
         command
             .arg(&launch.program)
             .args(&launch.args)
@@ -136,7 +138,7 @@ impl Daemon {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        // It is nobody's child: `cleanup` must not take it for one of its checkout.
+        // `cleanup` must not take it for a process of its checkout.
         command.env_remove(marked::VARIABLE);
         for name in &launch.env_remove {
             command.env_remove(name);
@@ -152,8 +154,8 @@ impl Daemon {
     /// Waits until `ready` says so.
     ///
     /// # Errors
-    /// The process ends, is not ready within `bound` (both quote the end of its log), or we are
-    /// interrupted; it has been stopped by then.
+    /// The process ends, or is not ready within `bound`; both errors quote the end of its log. Or
+    /// a signal interrupts us. In all cases the service has been stopped.
     pub fn wait_ready(
         &self,
         identity: &Identity,
@@ -173,28 +175,19 @@ impl Daemon {
         bound: Duration,
         mut ready: impl FnMut() -> bool,
     ) -> anyhow::Result<()> {
-        let deadline = Instant::now() + bound;
-        loop {
-            if ready() {
-                return Ok(());
+        let look = || {
+            let is_ready = ready();
+            match is_ready || identity.is_alive() {
+                true => Ok(is_ready),
+                false => Err(self.died().into()),
             }
-            if !identity.is_alive() {
-                return Err(self.died().into());
-            }
-            if Instant::now() >= deadline {
-                return Err(self
-                    .failure(format!(
-                        "{} does not answer after {} s",
-                        self.name,
-                        bound.as_secs()
-                    ))
-                    .into());
-            }
-            interrupt::sleep(Duration::from_millis(25))?;
-        }
+        };
+        wait::until(bound, POLL, look, |late| {
+            self.failure(format!("{} did not answer {late}", self.name))
+        })
     }
 
-    /// Ends it: SIGTERM, `grace`, SIGKILL. Whether it ran.
+    /// Ends it with SIGTERM and, after `grace`, with SIGKILL. Returns whether it ran.
     pub fn stop(&self, grace: Duration) -> bool {
         let ran = self
             .process()
@@ -203,7 +196,7 @@ impl Daemon {
         ran
     }
 
-    /// A service failure that quotes the end of the log and names the whole.
+    /// A failure of the service, which quotes the end of the log and names its file.
     #[must_use]
     pub fn failure(&self, message: impl Into<String>) -> Failure {
         let mut message = message.into();

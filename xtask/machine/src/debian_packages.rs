@@ -1,10 +1,9 @@
-//! Debian packages: installed with the machine's own apt, or downloaded and
-//! unpacked into the state folder, which changes nothing on the machine.
+//! Debian packages. They are installed by the apt of this machine, or downloaded and unpacked into
+//! the state folder, which changes nothing else on the machine.
 
 use crate::apt_sources;
 use crate::apt_sources::Source;
-use crate::tools;
-
+use crate::programs::on_path;
 use anyhow::Context as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +12,8 @@ use xtask_core::atomic_file::write_atomically;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, FailureContext as _};
-use xtask_core::paths::{self, remove_folder};
+use xtask_core::paths;
+use xtask_core::paths::remove_folder;
 
 const UPDATE_BOUND: Duration = Duration::from_secs(300);
 const DOWNLOAD_BOUND: Duration = Duration::from_secs(1800);
@@ -21,16 +21,16 @@ const DOWNLOAD_BOUND: Duration = Duration::from_secs(1800);
 /// Where a downloaded package comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// The suites of the machine itself.
+    /// The suites that the machine itself uses.
     Machine,
-    /// Debian's development suite, at the archive the machine already uses.
+    /// Debian's development suite, in the archive that the machine already uses.
     Sid,
 }
 
-/// Installs packages from the machine's own sources.
+/// Installs packages from the sources of the machine.
 ///
 /// # Errors
-/// There is no apt, we may not change the system, or apt fails.
+/// The system has no apt, we may not change it, or apt fails.
 pub fn install(context: &Context, packages: &[&str]) -> anyhow::Result<()> {
     require_apt(packages)?;
     context
@@ -51,10 +51,10 @@ pub fn install(context: &Context, packages: &[&str]) -> anyhow::Result<()> {
         })
 }
 
-/// Downloads packages and unpacks them so that `folder` is there whole or not at all.
+/// Downloads packages and unpacks them, so that `folder` is complete or does not exist.
 ///
 /// # Errors
-/// There is no apt, a package cannot be had, or the disk is full.
+/// The system has no apt, a package cannot be downloaded, or the disk is full.
 pub fn unpack(
     context: &Context,
     wanted: &[(Origin, &[&str])],
@@ -119,7 +119,8 @@ fn download(
         .run(&context.report, "apt")
 }
 
-/// Makes an apt of its own below `root`, with sid as its only source, and returns its options.
+/// Prepares lists and caches below `root` for an apt whose only source is sid. Returns the options
+/// that make apt use them.
 fn private_apt(root: &Path) -> anyhow::Result<Vec<String>> {
     let sources = apt_sources::read_machine()?;
     let line = sid_line(&sources)?;
@@ -139,38 +140,25 @@ fn private_apt(root: &Path) -> anyhow::Result<Vec<String>> {
 }
 
 fn sid_line(sources: &[Source]) -> anyhow::Result<String> {
-    let codename = machine_suite()?;
+    let codename = apt_sources::machine_suite()?;
     let own = apt_sources::of_suite(sources, &codename)
         .into_iter()
         .next()
         .ok_or_else(|| {
             Failure::new(
                 Code::Prerequisite,
-                format!("apt has no source for Debian {codename}, so its archive is not known"),
+                format!("apt has no source of Debian {codename}, so its archive is unknown"),
             )
-            .hint("install Docker Engine with buildx and compose by the means of this system")
+            .hint("install Docker Engine with buildx and compose in the way of this system")
         })?;
-    // A key block instead of a path cannot be said in the one-line format; apt then falls back
-    // to the keys it trusts for everything.
+    // The one-line format can name a keyring by its path, but cannot hold a block of keys. Without
+    // either, apt uses the keys that it trusts for everything.
     let keyring = own
         .signed_by
         .filter(|keyring| keyring.starts_with('/'))
         .map(|keyring| format!("[signed-by={keyring}] "))
         .unwrap_or_default();
     Ok(format!("deb {keyring}{} sid main\n", own.uri))
-}
-
-/// The suite of this machine, such as `bookworm`.
-///
-/// # Errors
-/// `/etc/os-release` does not say.
-pub fn machine_suite() -> anyhow::Result<String> {
-    let path = "/etc/os-release";
-    let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {path}"))?;
-    text.lines()
-        .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
-        .map(|name| name.trim_matches('"').to_owned())
-        .with_context(|| format!("{path} has no VERSION_CODENAME"))
 }
 
 /// Whether we may change the system.
@@ -191,21 +179,21 @@ fn files_of(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 fn require_apt(packages: &[&str]) -> Result<(), Failure> {
-    if tools::on_path("apt-get").is_some() && tools::on_path("dpkg-deb").is_some() {
+    if on_path("apt-get").is_some() && on_path("dpkg-deb").is_some() {
         return Ok(());
     }
     Err(Failure::new(
         Code::Prerequisite,
         format!(
-            "{} cannot be had: no apt on this system",
+            "{} cannot be installed, because this system has no apt",
             packages.join(", ")
         ),
     )
-    .hint("install Docker Engine with buildx and compose by the means of this system"))
+    .hint("install Docker Engine with buildx and compose in the way of this system"))
 }
 
-/// The machine's package lists are read once per command, where we may; those that are there
-/// often do.
+/// Reads the package lists of the machine, once in a command and only where we may. Otherwise the
+/// lists that are there are used, which are often new enough.
 fn update_once(context: &Context) -> anyhow::Result<()> {
     static UPDATED: AtomicBool = AtomicBool::new(false);
     if UPDATED.load(Ordering::SeqCst) || !(is_root() || has_sudo()) {
@@ -224,7 +212,7 @@ fn apt_get(options: &[String]) -> Cmd {
     with_options(Cmd::new("apt-get"), options)
 }
 
-/// Never asks for a password: a child of ours has no terminal to ask on.
+/// Does not ask for a password, because our children have no terminal.
 fn apt_get_as_root(options: &[String]) -> Cmd {
     if is_root() {
         return apt_get(options);
@@ -239,10 +227,10 @@ fn apt_get_as_root(options: &[String]) -> Cmd {
 
 fn with_options(cmd: Cmd, options: &[String]) -> Cmd {
     let ours = [
-        // Another apt may be at work; a fresh machine often updates itself.
+        // Another apt may hold the lock: a new machine often updates itself.
         "DPkg::Lock::Timeout=300",
         "Acquire::Retries=3",
-        // The state folder may lie where apt's own user cannot reach.
+        // The state folder may be where the user of apt cannot read.
         "APT::Sandbox::User=root",
     ];
     ours.into_iter()
@@ -253,7 +241,7 @@ fn with_options(cmd: Cmd, options: &[String]) -> Cmd {
 }
 
 fn has_sudo() -> bool {
-    tools::on_path("sudo").is_some()
+    on_path("sudo").is_some()
 }
 
 #[cfg(test)]
@@ -262,7 +250,9 @@ mod tests {
 
     #[test]
     fn sid_comes_from_the_archive_and_keyring_of_the_machine() {
-        let Ok(suite) = machine_suite() else { return };
+        let Ok(suite) = apt_sources::machine_suite() else {
+            return;
+        };
         let source = |signed_by: Option<&str>| Source {
             uri: "http://mirror.example/debian".to_owned(),
             suite: suite.clone(),

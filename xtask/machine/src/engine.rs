@@ -1,12 +1,13 @@
-//! The Docker Engine and its client plugins. An engine that runs is used as it
-//! is; where there is none, Debian's is unpacked in the state folder and started.
+//! The Docker Engine and the plugins of its client. An engine that runs is used as it is. Where
+//! none runs, Debian's is unpacked in the state folder and started.
 
 use crate::daemon::{Daemon, Launch};
 use crate::debian_packages;
 use crate::debian_packages::Origin;
+use crate::finding::Finding;
 use crate::process::Reach;
+use crate::programs::on_path;
 use crate::version::Version;
-use crate::{Finding, tools};
 use anyhow::Context as _;
 use std::ffi::OsString;
 use std::os::unix::fs::symlink;
@@ -17,28 +18,30 @@ use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::paths;
+use xtask_core::paths::is_executable;
 use xtask_docker::engine;
 use xtask_docker::engine::ApiError;
 
 const AT_LEAST: Version = Version(23, 0, 0);
 const START_BOUND: Duration = Duration::from_secs(60);
-/// What the builder forgets; the registry has our cache. Its own rules go by size alone, so
-/// that small records, of which tests make many, slow every build down. A rule with a size
-/// removes one record at a time and counts all of them before each, which takes minutes.
+/// What the builder may remove from its cache; the registry has a cache of our builds, too. The
+/// builder's own rules consider only the size, so that small records, of which tests make many,
+/// slow down every build. A rule with a size removes one record at a time and counts all of them
+/// before each, which takes minutes.
 const FORGOTTEN: [&[&str]; 2] = [&["type=source.local", "unused-for=1h"], &["unused-for=24h"]];
 const CACHE_AT_MOST: &str = "8GB";
-/// Packages that need nothing newer than libc 2.34, so that they run on older Debians.
+/// These need no libc newer than 2.34, so they run on older releases of Debian.
 const SID_PACKAGES: &[&str] = &["docker.io", "docker-cli", "containerd"];
-/// Sid's runc needs libc 2.38; tini is what `docker run --init` starts.
+/// Sid's runc needs libc 2.38. `docker run --init` starts tini.
 const OWN_PACKAGES: &[&str] = &["runc", "tini"];
 const SYSTEM_PACKAGES: &[&str] = &["iptables", "libseccomp2"];
 const PLUGIN_PACKAGES: &[&str] = &["docker-buildx", "docker-compose"];
 const PLUGIN_FOLDER: &str = "/usr/local/lib/docker/cli-plugins";
 
-/// Whether a usable engine runs. One question over its socket.
+/// Whether an engine runs that is new enough. This is one question over its socket.
 #[must_use]
 pub fn probe() -> Finding {
-    if tools::on_path("docker").is_none() {
+    if on_path("docker").is_none() {
         return Finding::missing("no docker client on the PATH");
     }
     let error = match engine::get("/version") {
@@ -66,10 +69,10 @@ pub fn needed() -> String {
     format!("Docker Engine {AT_LEAST} or newer, running")
 }
 
-/// Installs the engine where there is none and starts it.
+/// Installs the engine where it is missing, and starts it.
 ///
 /// # Errors
-/// It is elsewhere or forbidden to us, we are not root, or a step fails.
+/// The engine is on another machine, we may not use it, we are not root, or a step fails.
 pub fn ensure(context: &Context) -> anyhow::Result<()> {
     match engine::get("/version") {
         Ok((_, answer)) => {
@@ -79,7 +82,7 @@ pub fn ensure(context: &Context) -> anyhow::Result<()> {
                     Code::Prerequisite,
                     format!("Docker Engine {version} runs, {AT_LEAST} or newer is needed"),
                 )
-                .hint("update it by the means it was installed with")
+                .hint("update it in the way it was installed")
                 .into());
             }
         }
@@ -107,7 +110,7 @@ fn install(context: &Context) -> anyhow::Result<()> {
         &[(Origin::Sid, SID_PACKAGES), (Origin::Machine, OWN_PACKAGES)],
         &root,
     )?;
-    // The engine looks for it by this name.
+    // The engine starts tini by this name.
     link(
         &root.join("usr/bin/tini-static"),
         &root.join("usr/sbin/docker-init"),
@@ -117,7 +120,7 @@ fn install(context: &Context) -> anyhow::Result<()> {
 /// Starts the engine that is installed and waits until it answers.
 ///
 /// # Errors
-/// It is not installed, we are not root, or it does not come up; the error quotes its log.
+/// It is not installed, we are not root, or it does not start; the error quotes its log.
 pub fn start(context: &Context) -> anyhow::Result<()> {
     let Some(dockerd) = installed_dockerd() else {
         return Err(
@@ -151,7 +154,7 @@ pub fn start(context: &Context) -> anyhow::Result<()> {
         &config,
         &serde_json::to_vec_pretty(&serde_json::json!({
             "data-root": folder.join("data"),
-            // Without it the `docker` driver cannot export a registry cache.
+            // Without this, the `docker` driver cannot export a cache to a registry.
             "features": { "containerd-snapshotter": true },
             "builder": { "gc": { "enabled": true, "policy": rules } },
         }))?,
@@ -166,22 +169,22 @@ pub fn start(context: &Context) -> anyhow::Result<()> {
     daemon.wait_ready(&identity, START_BOUND, engine::answers)
 }
 
-/// Stops the engine, only if we started it. Whether it ran.
+/// Stops the engine if we started it. Returns whether it ran.
 ///
 /// # Errors
 /// There is no state folder.
 pub fn stop() -> Result<bool, Failure> {
-    // Its containers are stopped one after the other, ten seconds each at most.
+    // It stops its containers one after the other, and each may take ten seconds.
     Ok(Daemon::new(&paths::state()?, "engine", Reach::Process).stop(Duration::from_secs(60)))
 }
 
-/// Whether the client finds the plugin `docker-<name>`.
-pub(super) fn probe_plugin(name: &str, at_least: Version, thorough: bool) -> Finding {
+/// Whether the client finds the plugin `docker-NAME`.
+pub(crate) fn probe_plugin(name: &str, at_least: Version, thorough: bool) -> Finding {
     let file = format!("docker-{name}");
     let Some(path) = plugin_folders()
         .into_iter()
         .map(|folder| folder.join(&file))
-        .find(|path| xtask_core::paths::is_executable(path))
+        .find(|path| is_executable(path))
     else {
         return Finding::missing(format!("the docker client has no plugin {name}"));
     };
@@ -192,18 +195,18 @@ pub(super) fn probe_plugin(name: &str, at_least: Version, thorough: bool) -> Fin
     match answer.map(|text| Version::find(&text)) {
         Ok(Some(version)) if version >= at_least => Finding::ok(version.to_string()),
         Ok(Some(version)) => Finding::missing(format!("{version} at {}", path.display())),
-        Ok(None) => Finding::missing(format!("{} tells no version", path.display())),
+        Ok(None) => Finding::missing(format!("{} does not print its version", path.display())),
         Err(error) => Finding::missing(error.to_string()),
     }
 }
 
-/// Unpacks buildx and compose beside the engine and links them where the client looks.
-pub(super) fn install_plugins(context: &Context) -> anyhow::Result<()> {
+/// Unpacks buildx and compose in the state folder, and links them where the client looks for them.
+pub(crate) fn install_plugins(context: &Context) -> anyhow::Result<()> {
     let unpacked = paths::state()?.join("engine/plugins");
     let inside = unpacked.join("usr/libexec/docker/cli-plugins");
     let complete = PLUGIN_PACKAGES
         .iter()
-        .all(|name| xtask_core::paths::is_executable(&inside.join(name)));
+        .all(|name| is_executable(&inside.join(name)));
     if !complete {
         debian_packages::unpack(context, &[(Origin::Sid, PLUGIN_PACKAGES)], &unpacked)?;
     }
@@ -224,7 +227,7 @@ pub(super) fn install_plugins(context: &Context) -> anyhow::Result<()> {
 }
 
 fn link_client(context: &Context) -> anyhow::Result<()> {
-    if tools::on_path("docker").is_some() {
+    if on_path("docker").is_some() {
         return Ok(());
     }
     let mut client = root()?.join("usr/bin/docker");
@@ -267,11 +270,10 @@ fn root() -> Result<PathBuf, Failure> {
 }
 
 fn installed_dockerd() -> Option<PathBuf> {
-    tools::on_path("dockerd").or_else(|| {
+    on_path("dockerd").or_else(|| {
         let ours = root().ok()?.join("usr/sbin/dockerd");
-        // The link is the last step of an installation.
-        (xtask_core::paths::is_executable(&ours) && ours.with_file_name("docker-init").exists())
-            .then_some(ours)
+        // An installation makes this link as its last step.
+        (is_executable(&ours) && ours.with_file_name("docker-init").exists()).then_some(ours)
     })
 }
 
@@ -294,9 +296,7 @@ fn require_root(done: &str) -> Result<(), Failure> {
         Code::Prerequisite,
         format!("the Docker Engine can only be {done} by root"),
     )
-    .hint(
-        "install and start Docker Engine by the means of this system, then run the command again",
-    ))
+    .hint("install and start Docker Engine in the way of this system, then run the command again"))
 }
 
 fn link(target: &Path, place: &Path) -> anyhow::Result<()> {

@@ -1,28 +1,19 @@
-//! Who listens on which port of this machine, from `/proc/net/tcp` and the
-//! open files of the processes.
+//! Who listens on a port of this machine.
 
 use crate::process;
+use procfs::net::{TcpNetEntry, TcpState, tcp, tcp6};
+use procfs::process::{FDTarget, Process, all_processes};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::Path;
+use std::net::{IpAddr, Ipv6Addr};
 use xtask_core::error::{Code, Failure};
 
-/// A socket in state LISTEN.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listener {
-    /// Address it is bound to; unspecified for all.
-    pub address: IpAddr,
-    /// Its port.
-    pub port: u16,
-    inode: u64,
-}
-
-/// Whoever holds a port.
+/// Who holds a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
-    /// Address the port is bound on.
+    /// The address that the port is bound on.
     pub address: IpAddr,
-    /// The process; nothing where it belongs to another user and may not be seen.
+    /// The number and the name of the process; nothing where it belongs to another user, whose
+    /// processes we may not see.
     pub process: Option<(u32, String)>,
 }
 
@@ -47,19 +38,20 @@ impl fmt::Display for Owner {
 /// Who listens on `port` where a connection to `address` would arrive.
 #[must_use]
 pub fn owner(address: IpAddr, port: u16) -> Option<Owner> {
-    let listener = listeners()
-        .into_iter()
-        .find(|listener| listener.port == port && reaches(listener.address, address))?;
+    let socket = listening().find(|socket| {
+        let bound = socket.local_address;
+        bound.port() == port && reaches(bound.ip(), address)
+    })?;
     Some(Owner {
-        address: listener.address,
-        process: process_of(listener.inode).map(|pid| (pid, process::name_of(pid))),
+        address: socket.local_address.ip(),
+        process: process_of(socket.inode).map(|pid| (pid, process::name_of(pid))),
     })
 }
 
-/// Fails where somebody listens on `address:port`; `key` of the manifest moves the port.
+/// Fails if a process listens on `address:port`. `key` is the key of the manifest that has the port.
 ///
 /// # Errors
-/// [`Code::Service`] naming the port, who holds it, and the key.
+/// [`Code::Service`] naming the port, the process that has it, and the key.
 pub fn require_free(address: IpAddr, port: u16, key: &str) -> Result<(), Failure> {
     match owner(address, port) {
         None => Ok(()),
@@ -67,7 +59,7 @@ pub fn require_free(address: IpAddr, port: u16, key: &str) -> Result<(), Failure
     }
 }
 
-/// The failure of a port that `owner` holds.
+/// The failure of a port that `owner` has taken.
 #[must_use]
 pub fn taken(port: u16, owner: &Owner, key: &str) -> Failure {
     Failure::new(
@@ -77,11 +69,11 @@ pub fn taken(port: u16, owner: &Owner, key: &str) -> Failure {
     .hint(way_out(key))
 }
 
-/// What to do about a port that is taken; `key` of the manifest moves it.
+/// What a person can do about a port that is taken. `key` is the key of the manifest that has it.
 #[must_use]
 pub fn way_out(key: &str) -> String {
     format!(
-        "stop it, or give `{key}` in {} another port",
+        "stop that process, or give `{key}` in {} another port",
         app_gen_infra::MANIFEST_PATH
     )
 }
@@ -97,95 +89,28 @@ fn mapped(address: IpAddr) -> Ipv6Addr {
     }
 }
 
-fn listeners() -> Vec<Listener> {
-    ["/proc/net/tcp", "/proc/net/tcp6"]
+/// The sockets of this machine that wait for connections.
+fn listening() -> impl Iterator<Item = TcpNetEntry> {
+    [tcp(), tcp6()]
         .into_iter()
-        .filter_map(|path| std::fs::read_to_string(path).ok())
-        .flat_map(|table| parse_table(&table))
-        .collect()
-}
-
-/// The listening sockets of a table in the form of `/proc/net/tcp` or `tcp6`.
-fn parse_table(table: &str) -> Vec<Listener> {
-    table.lines().skip(1).filter_map(parse_line).collect()
-}
-
-fn parse_line(line: &str) -> Option<Listener> {
-    const LISTEN: &str = "0A";
-    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-    if *fields.get(3)? != LISTEN {
-        return None;
-    }
-    let (address, port) = fields.get(1)?.split_once(':')?;
-    Some(Listener {
-        address: parse_address(address)?,
-        port: u16::from_str_radix(port, 16).ok()?,
-        inode: fields.get(9)?.parse().ok()?,
-    })
-}
-
-/// The kernel prints each 32-bit word of an address in the machine's byte order.
-fn parse_address(hex: &str) -> Option<IpAddr> {
-    let words: Vec<[u8; 4]> = (0..hex.len() / 8)
-        .map(|word| {
-            u32::from_str_radix(hex.get(word * 8..word * 8 + 8)?, 16)
-                .ok()
-                .map(u32::to_ne_bytes)
-        })
-        .collect::<Option<_>>()?;
-    match words.as_slice() {
-        [word] => Some(IpAddr::V4(Ipv4Addr::from(*word))),
-        [_, _, _, _] => {
-            let bytes: [u8; 16] = words.concat().try_into().ok()?;
-            Some(IpAddr::V6(Ipv6Addr::from(bytes)))
-        }
-        _ => None,
-    }
+        .flatten()
+        .flatten()
+        .filter(|socket| socket.state == TcpState::Listen)
 }
 
 fn process_of(inode: u64) -> Option<u32> {
-    let wanted = format!("socket:[{inode}]");
-    process::all_pids().into_iter().find(|pid| {
-        std::fs::read_dir(format!("/proc/{pid}/fd"))
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter_map(|entry| std::fs::read_link(entry.path()).ok())
-            .any(|target| target == Path::new(&wanted))
-    })
+    let holds = |process: &Process| {
+        let mut files = process.fd().into_iter().flatten().flatten();
+        files.any(|file| matches!(file.target, FDTarget::Socket(socket) if socket == inode))
+    };
+    let holder = all_processes().ok()?.flatten().find(holds)?;
+    u32::try_from(holder.pid()).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
-
-    #[test]
-    fn listening_sockets_of_a_table_are_read() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   0: 0100007F:1388 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 21117 1 0 100 0 0 10 0\n   1: 0100007F:1388 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 21118 1 0 20 4 30 10 -1\n";
-        assert_eq!(
-            parse_table(table),
-            [Listener {
-                address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-                port: 5000,
-                inode: 21117
-            }]
-        );
-    }
-
-    #[test]
-    fn addresses_of_both_families_are_read() {
-        assert_eq!(
-            parse_address("00000000000000000000000001000000"),
-            Some(IpAddr::V6(Ipv6Addr::LOCALHOST))
-        );
-        assert_eq!(
-            parse_address("0000000000000000FFFF00000100007F"),
-            Some(IpAddr::V6(Ipv4Addr::LOCALHOST.to_ipv6_mapped()))
-        );
-        assert_eq!(parse_address("0100"), None);
-        assert_eq!(parse_address("zz00007F"), None);
-    }
+    use std::net::{Ipv4Addr, TcpListener};
 
     #[test]
     fn our_own_listener_is_found_and_named() {
@@ -203,5 +128,17 @@ mod tests {
         );
         drop(socket);
         assert_eq!(owner(IpAddr::V4(Ipv4Addr::LOCALHOST), port), None);
+    }
+
+    #[test]
+    fn a_listener_of_both_families_is_found() {
+        let Ok(socket) = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)) else {
+            // This machine has no IPv6.
+            return;
+        };
+        let port = socket.local_addr().unwrap().port();
+        let found = owner(IpAddr::V4(Ipv4Addr::LOCALHOST), port).unwrap();
+        assert_eq!(found.address, IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        assert_eq!(found.process.unwrap().0, std::process::id());
     }
 }

@@ -1,5 +1,5 @@
-//! The orchestrator as a process of this machine: SQLite, files instead of a
-//! bucket, generators as processes. For `dev` and for the browser's test.
+//! The orchestrator as a process of this machine, for `dev` and for the browser test. It uses
+//! SQLite, a folder instead of a bucket, and processes as generators.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,19 +12,19 @@ use xtask_core::paths::debug_binary;
 const COMPILE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 const PACKAGES: [&str; 2] = ["app-gen-saas", "app-gen"];
 
-/// What the orchestrator of `dev` said, in its folder.
+/// The log of the orchestrator of `dev`, in [`dev_folder`].
 pub const LOG: &str = "api.log";
 
-/// Data and logs of `dev` in this checkout.
+/// The folder of the data and the logs of `dev`.
 #[must_use]
 pub fn dev_folder(context: &Context) -> PathBuf {
     context.work_folder().join("dev")
 }
 
-/// Compiles the orchestrator and the generator, unoptimised.
+/// Compiles the orchestrator and the generator without optimisation.
 ///
 /// # Errors
-/// They do not compile; the compiler's lines were shown.
+/// They do not compile. The compiler's output has been shown.
 pub fn compile(context: &Context) -> anyhow::Result<()> {
     let mut cargo = Cmd::new("cargo").args(["build", "--locked", "--quiet"]);
     for package in PACKAGES {
@@ -39,9 +39,9 @@ pub fn compile(context: &Context) -> anyhow::Result<()> {
         .run(&context.report, "cargo")
 }
 
-/// The manifest's environment with what differs on this machine: data in
-/// `folder`, listening on loopback. Generators get their own environment and
-/// secrets, and not the orchestrator's.
+/// The environment of the manifest with what differs on this machine: data is in `folder`, and the
+/// orchestrator listens on loopback. Generators get their own environment and secrets, and not those
+/// of the orchestrator.
 ///
 /// # Errors
 /// The folder cannot be written.
@@ -88,7 +88,7 @@ pub fn environment(
     Ok(environment)
 }
 
-/// Starts the compiled orchestrator; what it says is kept in `log` too.
+/// Starts the compiled orchestrator. Its output is also written to `log`.
 ///
 /// # Errors
 /// It cannot be started.

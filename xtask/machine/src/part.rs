@@ -1,13 +1,19 @@
-//! What the commands need on this machine, each as something that can be looked
-//! for, described, and installed or started.
+//! Everything that commands need on this machine. Each part can be looked for and described, and
+//! most can be installed or started.
 
+use crate::base_image;
+use crate::cdk;
+use crate::engine;
+use crate::finding::{Finding, State};
+use crate::ministack;
+use crate::postgres_image;
+use crate::registry;
+use crate::setup_lock;
 use crate::tools;
 use crate::tools::Tool;
 use crate::version::Version;
-use crate::{cdk, engine, images, ministack, registry};
 use serde::Serialize;
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure};
 use xtask_image::packages;
 
 /// Something a command needs on this machine.
@@ -20,34 +26,34 @@ pub enum Part {
     Node,
     /// npm.
     Npm,
-    /// Python with venv.
+    /// Python with its module `venv`.
     Python,
     /// git.
     Git,
-    /// Docker Engine and client.
+    /// The Docker Engine and its client.
     Engine,
-    /// The client's build plugin.
+    /// The client's plugin for builds.
     Buildx,
-    /// The client's compose plugin.
+    /// The client's plugin for compose projects.
     Compose,
-    /// The base of every image.
+    /// The base image of every image.
     BaseImage,
-    /// PostgreSQL for the compose project.
+    /// The image of PostgreSQL for the compose project.
     PostgresImage,
     /// The registry of the environment `local`.
     Registry,
-    /// The local cloud and its forwarder.
+    /// MiniStack and its forwarder.
     Cloud,
-    /// What the lock files of the page and of the CDK app ask for.
+    /// The npm packages that the lock files of the page and of the CDK app name.
     NpmDependencies,
-    /// What checks the CDK app's templates and the workflows.
+    /// The programs that check the templates of the CDK app and the workflows.
     Linters,
-    /// A browser for the test of the page.
+    /// The browser for the test of the page.
     Chromium,
 }
 
-// Packages of npm are in neither: each command installs them when a lock file asks
-// for others.
+// Only the last list has the npm packages: each command installs those that a lock file names and
+// that are missing.
 
 /// What building an image needs.
 pub const FOR_BUILD: &[Part] = &[
@@ -74,7 +80,7 @@ pub const FOR_VALIDATE: &[Part] = &[
 ];
 /// What `dev` needs.
 pub const FOR_DEV: &[Part] = &[Part::Rust, Part::Node, Part::Npm];
-/// Everything: what `test` needs and `setup` installs.
+/// What `test` needs and `setup` installs, which is every part.
 pub const FOR_TEST: &[Part] = &[
     Part::Rust,
     Part::Node,
@@ -108,16 +114,16 @@ impl Part {
             Self::Compose => "docker compose",
             Self::BaseImage => "base image",
             Self::PostgresImage => "postgres image",
-            Self::Registry => "registry",
-            Self::Cloud => "local cloud",
+            Self::Registry => registry::NAME,
+            Self::Cloud => ministack::NAME,
             Self::NpmDependencies => "npm packages",
             Self::Linters => "linters",
             Self::Chromium => "chromium",
         }
     }
 
-    /// Looks for it, within seconds at worst. `thorough` also asks tools for their versions,
-    /// which costs a process each.
+    /// Looks for it, which takes seconds at worst. With `thorough`, each tool is started and asked
+    /// for its version, too.
     #[must_use]
     pub fn probe(self, context: &Context, thorough: bool) -> Finding {
         if let Some(tool) = self.tool() {
@@ -127,8 +133,8 @@ impl Part {
             Self::Engine => engine::probe(),
             Self::Buildx => engine::probe_plugin("buildx", BUILDX, thorough),
             Self::Compose => engine::probe_plugin("compose", COMPOSE, thorough),
-            Self::BaseImage => images::probe_base(context),
-            Self::PostgresImage => images::probe_postgres(context),
+            Self::BaseImage => base_image::probe(context),
+            Self::PostgresImage => postgres_image::probe(context),
             Self::Registry => registry::probe(context),
             Self::Cloud => ministack::probe(context),
             Self::Linters => cdk::probe_linters(context),
@@ -147,19 +153,15 @@ impl Part {
             Self::Buildx => format!("{BUILDX} or newer"),
             Self::Compose => format!("{COMPOSE} or newer"),
             Self::BaseImage => context.platform.base_image.clone(),
-            Self::PostgresImage => images::POSTGRES_IMAGE.to_owned(),
-            Self::Registry => format!("a registry on {}", registry::address(context)),
-            Self::Cloud => format!(
-                "MiniStack {} on {}",
-                ministack::VERSION,
-                ministack::endpoint(context)
-            ),
-            Self::Linters => format!("what {} names", cdk::REQUIREMENTS),
-            _ => "what package-lock.json names".to_owned(),
+            Self::PostgresImage => postgres_image::NAME.to_owned(),
+            Self::Registry => registry::needed(context),
+            Self::Cloud => ministack::needed(context),
+            Self::Linters => format!("the packages that {} names", cdk::REQUIREMENTS),
+            _ => "the packages that each package-lock.json names".to_owned(),
         }
     }
 
-    /// What `setup` would do about it; nothing where only a person can.
+    /// What `setup` would do about it, or nothing where only a person can do something.
     #[must_use]
     pub fn plan(self, context: &Context, finding: &Finding) -> Option<String> {
         if let Some(tool) = self.tool() {
@@ -168,37 +170,38 @@ impl Part {
         let stopped = finding.state == State::Stopped;
         Some(match self {
             _ if finding.state == State::Blocked => return None,
-            _ if finding.state == State::Unknown => "look again once the engine runs".to_owned(),
-            Self::Engine if stopped => "start dockerd".to_owned(),
+            _ if finding.state == State::Unknown => "look for it again when the engine runs".to_owned(),
+            Self::Engine if stopped => "start the Docker Engine".to_owned(),
             Self::Engine => {
-                "install iptables with apt-get; unpack Docker Engine, containerd, runc \
-                             and tini from Debian in the state folder; start dockerd"
+                "install iptables with apt-get, unpack Docker Engine, containerd, runc and tini \
+                 from Debian in the state folder, and start the engine"
                     .to_owned()
             }
             Self::Buildx | Self::Compose => {
-                "unpack buildx and compose from Debian sid in the state folder and link them"
+                "unpack buildx and compose from Debian sid in the state folder, and link them where \
+                 the docker client looks for plugins"
                     .to_owned()
             }
             Self::BaseImage => {
-                "pull it, or make it with debootstrap where no registry has it".to_owned()
+                "pull it, or make it with debootstrap if its registry does not answer".to_owned()
             }
-            Self::PostgresImage => "build it from ci/postgres".to_owned(),
-            Self::Registry if stopped => "start it".to_owned(),
+            Self::PostgresImage => "build it from the files in ci/postgres".to_owned(),
+            Self::Registry if stopped => "start the registry".to_owned(),
             Self::Registry => {
-                "unpack Debian's docker-registry in the state folder and start it".to_owned()
+                "unpack Debian's docker-registry in the state folder, and start it".to_owned()
             }
-            Self::Cloud if stopped => "start it and its forwarder".to_owned(),
+            Self::Cloud if stopped => "start MiniStack and its forwarder".to_owned(),
             Self::Cloud => format!(
-                "install MiniStack {} in a virtual environment in the state folder, start it and \
-                 its forwarder (socat)",
+                "install MiniStack {} in a virtual environment in the state folder, and start it \
+                 and its forwarder (socat)",
                 ministack::VERSION
             ),
             Self::Linters => format!(
-                "pip install in a virtual environment below {}",
+                "install them with pip in a virtual environment in {}",
                 context.cache_folder().join("venv").display()
             ),
             _ => format!(
-                "npm ci below {}",
+                "install them with npm ci in {}",
                 context.cache_folder().join("npm").display()
             ),
         })
@@ -212,19 +215,19 @@ impl Part {
         }
         match self.tool() {
             Some(tool) if tool.plan().is_none() => tool.fix.to_owned(),
-            _ => "cargo xtask setup".to_owned(),
+            _ => setup_lock::FIX.to_owned(),
         }
     }
 
-    pub(super) fn install(self, context: &Context) -> anyhow::Result<()> {
+    pub(crate) fn install(self, context: &Context) -> anyhow::Result<()> {
         if let Some(tool) = self.tool() {
             return tool.install(context);
         }
         match self {
             Self::Engine => engine::ensure(context),
             Self::Buildx | Self::Compose => engine::install_plugins(context),
-            Self::BaseImage => images::ensure_base(context),
-            Self::PostgresImage => images::ensure_postgres(context),
+            Self::BaseImage => base_image::ensure(context),
+            Self::PostgresImage => postgres_image::ensure(context),
             Self::Registry => registry::start(context),
             Self::Cloud => ministack::up(context).map(|_| ()),
             Self::Linters => cdk::linters(context).map(|_| ()),
@@ -245,87 +248,10 @@ impl Part {
     }
 }
 
-/// `--metadata-file` together with `--provenance` and cache options as we use them.
+/// Older versions do not have `--metadata-file`, `--provenance` and the cache options that we use
+/// together.
 const BUILDX: Version = Version(0, 13, 0);
 const COMPOSE: Version = Version(2, 20, 0);
-
-/// How a part is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// As needed.
-    Ok,
-    /// Installed, but does not run.
-    Stopped,
-    /// Not there, or not as needed.
-    Missing,
-    /// Something that is not ours is in its place.
-    Blocked,
-    /// Cannot be told before another part is there.
-    Unknown,
-}
-
-/// What was found of a part.
-#[derive(Debug, Clone)]
-pub struct Finding {
-    /// How it is.
-    pub state: State,
-    /// What is there, in a few words.
-    pub found: String,
-    fix: Option<String>,
-    pub(super) failure: Option<Failure>,
-}
-
-impl Finding {
-    fn new(state: State, found: impl Into<String>) -> Self {
-        Self {
-            state,
-            found: found.into(),
-            fix: None,
-            failure: None,
-        }
-    }
-
-    pub(crate) fn ok(found: impl Into<String>) -> Self {
-        Self::new(State::Ok, found)
-    }
-
-    pub(crate) fn stopped(found: impl Into<String>) -> Self {
-        Self::new(State::Stopped, found)
-    }
-
-    pub(crate) fn missing(found: impl Into<String>) -> Self {
-        Self::new(State::Missing, found)
-    }
-
-    pub(crate) fn unknown(found: impl Into<String>) -> Self {
-        Self::new(State::Unknown, found)
-    }
-
-    /// Something else is in its place; `failure` says what, and its hint what to do.
-    pub(crate) fn blocked(failure: Failure, way_out: String) -> Self {
-        Self {
-            fix: Some(way_out),
-            failure: Some(failure.clone()),
-            ..Self::new(State::Blocked, failure.to_string())
-        }
-    }
-
-    /// The exit code of a command that cannot do without.
-    #[must_use]
-    pub fn code(&self) -> Code {
-        match self.state {
-            State::Blocked => Code::Service,
-            _ => Code::Prerequisite,
-        }
-    }
-
-    /// Whether nothing needs to be done.
-    #[must_use]
-    pub fn is_ok(&self) -> bool {
-        self.state == State::Ok
-    }
-}
 
 fn probe_npm_packages(context: &Context) -> Finding {
     match packages::first_missing(context) {

@@ -1,11 +1,15 @@
-//! The registry of the environment `local`: Debian's `docker-registry` on
-//! loopback, its data in the state folder.
+//! The registry of the environment `local`: Debian's `docker-registry`, which listens on loopback
+//! and keeps its data in the state folder.
 
 use crate::daemon::{Daemon, Launch};
 use crate::debian_packages;
 use crate::debian_packages::Origin;
+use crate::finding::Finding;
+use crate::net;
 use crate::process::Reach;
-use crate::{Finding, net, tools};
+use crate::programs::on_path;
+use crate::setup_lock;
+use crate::setup_lock::require_service;
 use anyhow::Context as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -16,6 +20,7 @@ use xtask_core::context::Context;
 use xtask_core::error::Failure;
 use xtask_core::http;
 use xtask_core::paths;
+use xtask_core::paths::is_executable;
 
 const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const ANSWER_BOUND: Duration = Duration::from_secs(3);
@@ -24,16 +29,16 @@ const COLLECT_BOUND: Duration = Duration::from_secs(300);
 const STOP_GRACE: Duration = Duration::from_secs(5);
 const PACKAGE: &str = "docker-registry";
 
-/// `127.0.0.1:5000`, as it stands before the repository in a reference.
+/// Where it listens, such as `127.0.0.1:5000`.
 #[must_use]
 pub fn address(context: &Context) -> String {
     format!("{HOST}:{}", *context.platform.local.registry_port.get_ref())
 }
 
-/// Starts the registry, installing it first where it is not; one that answers is left alone.
+/// Starts the registry unless one answers. If it is not installed, it is installed first.
 ///
 /// # Errors
-/// The port is taken by something that is no registry, or a step fails.
+/// Something else has taken the port, or a step fails.
 pub fn start(context: &Context) -> anyhow::Result<()> {
     if answers(context) {
         return Ok(());
@@ -41,7 +46,7 @@ pub fn start(context: &Context) -> anyhow::Result<()> {
     let port = *context.platform.local.registry_port.get_ref();
     let daemon = daemon(context)?;
     daemon.reclaim(HOST, port, |words| is_ours(context, words));
-    // One that holds the port and does not answer is no use.
+    // One that has the port and does not answer is of no use.
     daemon.stop(STOP_GRACE);
     net::require_free(HOST, port, &port_key(context))?;
     let program = match installed() {
@@ -55,7 +60,7 @@ pub fn start(context: &Context) -> anyhow::Result<()> {
         .report
         .step(&format!("start the registry on {}", address(context)));
     let config = config(context)?;
-    // The registry reads YAML, of which JSON is a part.
+    // The registry reads YAML, and JSON is YAML.
     write_atomically(
         &config,
         &serde_json::to_vec_pretty(&serde_json::json!({
@@ -77,15 +82,24 @@ pub fn start(context: &Context) -> anyhow::Result<()> {
     daemon.wait_ready(&identity, START_BOUND, || answers(context))
 }
 
-/// Makes sure that it runs, where it is installed.
-///
-/// # Errors
-/// See [`crate::require`].
-pub fn require(context: &Context) -> anyhow::Result<()> {
-    crate::require(context, &[crate::Part::Registry])
+/// What a person calls it.
+pub(crate) const NAME: &str = "registry";
+
+/// What it must be.
+pub(crate) fn needed(context: &Context) -> String {
+    format!("a registry on {}", address(context))
 }
 
-/// Stops the registry if we started it. Whether it ran.
+/// Starts the registry where it is installed and does not run.
+///
+/// # Errors
+/// It is not installed, its port is taken, or it does not start.
+pub fn require(context: &Context) -> anyhow::Result<()> {
+    let needed = needed(context);
+    require_service(context, (NAME, &needed), probe(context), || start(context))
+}
+
+/// Stops the registry if we started it. Returns whether it ran.
 ///
 /// # Errors
 /// There is no state folder.
@@ -96,7 +110,7 @@ pub fn stop(context: &Context) -> Result<bool, Failure> {
     Ok(daemon.stop(STOP_GRACE))
 }
 
-/// Whether the one that answers is ours, so that [`data`] is what it keeps.
+/// Whether the registry that runs is ours, so that its data is in [`data`].
 ///
 /// # Errors
 /// There is no state folder.
@@ -107,14 +121,14 @@ pub fn is_running(context: &Context) -> Result<bool, Failure> {
     Ok(daemon.process().is_some())
 }
 
-/// Removes from disk what no image consists of any more. The registry stands still meanwhile,
-/// because it would take what it is just sent for such; whoever needs it waits for the lock of
-/// `setup`.
+/// Removes from the disk what is no longer part of an image. The registry is stopped meanwhile,
+/// because it would also remove the parts of an image that is just being pushed. Commands that need
+/// it wait for the lock of `setup`.
 ///
 /// # Errors
 /// It is not installed, or does not start again.
 pub fn collect_garbage(context: &Context) -> anyhow::Result<()> {
-    let _lock = crate::setup_lock(context)?;
+    let _lock = setup_lock::wait(context)?;
     let program = installed().context("the registry is not installed")?;
     context.report.step("make room in the registry");
     stop(context)?;
@@ -129,7 +143,7 @@ pub fn collect_garbage(context: &Context) -> anyhow::Result<()> {
     collected.map(|_| ())
 }
 
-pub(super) fn probe(context: &Context) -> Finding {
+pub(crate) fn probe(context: &Context) -> Finding {
     if answers(context) {
         return Finding::ok(format!("answers on {}", address(context)));
     }
@@ -180,9 +194,9 @@ fn is_ours(context: &Context, words: &[String]) -> bool {
 }
 
 fn installed() -> Option<PathBuf> {
-    tools::on_path(PACKAGE).or_else(|| {
+    on_path(PACKAGE).or_else(|| {
         let ours = root().ok()?.join("usr/bin").join(PACKAGE);
-        xtask_core::paths::is_executable(&ours).then_some(ours)
+        is_executable(&ours).then_some(ours)
     })
 }
 
@@ -190,7 +204,7 @@ fn root() -> Result<PathBuf, Failure> {
     Ok(paths::state()?.join("registry/root"))
 }
 
-/// Where it keeps what it is sent.
+/// The folder of its data.
 ///
 /// # Errors
 /// There is no state folder.
@@ -203,12 +217,12 @@ fn config(context: &Context) -> Result<PathBuf, Failure> {
     Ok(folder(context)?.join(format!("config-{port}.json")))
 }
 
-/// What is this instance's; the program is everybody's.
+/// The folder of this instance; all instances share the program.
 fn folder(context: &Context) -> Result<PathBuf, Failure> {
     Ok(context.state_folder()?.join("registry"))
 }
 
-/// Variables that would override the configuration.
+/// The environment variables that would override the configuration.
 fn overriding() -> impl Iterator<Item = String> {
     std::env::vars()
         .map(|(name, _)| name)

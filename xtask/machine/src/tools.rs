@@ -1,29 +1,30 @@
-//! The tools that a machine brings along: Rust, Node, npm, Python, git, a browser.
+//! The tools that come with a machine: Rust, Node, npm, Python, git, and a browser.
 
+use crate::debian_packages;
+use crate::finding::Finding;
+use crate::programs::on_path;
 use crate::version::Version;
-use crate::{Finding, debian_packages};
-use std::path::PathBuf;
 use std::time::Duration;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
-use xtask_core::paths::is_executable;
 
-/// A tool that is found on the `PATH` and told by its version.
-pub(super) struct Tool {
-    /// Its programs; the first one on the `PATH` counts.
+/// A tool that is looked for on the `PATH` and must have some version.
+pub(crate) struct Tool {
+    /// The names that its program can have. The first one on the `PATH` is used.
     programs: &'static [&'static str],
-    /// How it is asked for its version.
+    /// The arguments that make it print its version.
     version_args: &'static [&'static str],
-    /// The oldest version that will do.
+    /// The oldest version that is good enough.
     at_least: Version,
-    /// Debian packages that bring it; none where they are too old or not Debian's business.
+    /// The Debian packages that contain it; empty where Debian's version is too old, or it is not
+    /// Debian's task to install it.
     packages: &'static [&'static str],
     /// How a person installs it.
-    pub(super) fix: &'static str,
+    pub(crate) fix: &'static str,
 }
 
-pub(super) const RUST: Tool = Tool {
+pub(crate) const RUST: Tool = Tool {
     programs: &["rustc"],
     version_args: &["--version"],
     at_least: Version(1, 95, 0),
@@ -31,7 +32,7 @@ pub(super) const RUST: Tool = Tool {
     fix: "rustup toolchain install stable",
 };
 
-pub(super) const NODE: Tool = Tool {
+pub(crate) const NODE: Tool = Tool {
     programs: &["node"],
     version_args: &["--version"],
     at_least: Version(20, 19, 0),
@@ -39,7 +40,7 @@ pub(super) const NODE: Tool = Tool {
     fix: "install Node.js 20.19 or newer",
 };
 
-pub(super) const NPM: Tool = Tool {
+pub(crate) const NPM: Tool = Tool {
     programs: &["npm"],
     version_args: &["--version"],
     at_least: Version(10, 0, 0),
@@ -47,9 +48,9 @@ pub(super) const NPM: Tool = Tool {
     fix: "install npm 10 or newer; it comes with Node.js",
 };
 
-pub(super) const PYTHON: Tool = Tool {
+pub(crate) const PYTHON: Tool = Tool {
     programs: &["python3"],
-    // Debian splits what a venv needs into a package of its own.
+    // Debian has what a virtual environment needs in another package.
     version_args: &[
         "-c",
         "import ensurepip, platform, venv; print(platform.python_version())",
@@ -59,7 +60,7 @@ pub(super) const PYTHON: Tool = Tool {
     fix: "apt-get install python3 python3-venv",
 };
 
-pub(super) const GIT: Tool = Tool {
+pub(crate) const GIT: Tool = Tool {
     programs: &["git"],
     version_args: &["--version"],
     at_least: Version(2, 25, 0),
@@ -67,7 +68,7 @@ pub(super) const GIT: Tool = Tool {
     fix: "apt-get install git",
 };
 
-pub(super) const CHROMIUM: Tool = Tool {
+pub(crate) const CHROMIUM: Tool = Tool {
     programs: &["chromium", "chromium-browser", "google-chrome"],
     version_args: &["--version"],
     at_least: Version(100, 0, 0),
@@ -76,10 +77,10 @@ pub(super) const CHROMIUM: Tool = Tool {
 };
 
 impl Tool {
-    /// Looks for it. Its version costs a process of 20 to 500 ms, so only `thorough` asks.
-    pub(super) fn probe(&self, thorough: bool) -> Finding {
+    /// Looks for it. To ask for its version takes 20 to 500 ms, so only `thorough` does that.
+    pub(crate) fn probe(&self, thorough: bool) -> Finding {
         let Some(path) = self.programs.iter().find_map(|name| on_path(name)) else {
-            return Finding::missing(format!("no {} on the PATH", self.programs[0]));
+            return Finding::missing(format!("{} is not on the PATH", self.programs[0]));
         };
         if !thorough {
             return Finding::ok(path.display().to_string());
@@ -91,25 +92,25 @@ impl Tool {
         match answer.map(|text| Version::find(&text)) {
             Ok(Some(version)) if version >= self.at_least => Finding::ok(version.to_string()),
             Ok(Some(version)) => Finding::missing(format!("{version} at {}", path.display())),
-            Ok(None) => Finding::missing(format!("{} tells no version", path.display())),
+            Ok(None) => Finding::missing(format!("{} does not print its version", path.display())),
             Err(error) => Finding::missing(first_line(&error)),
         }
     }
 
-    pub(super) fn needed(&self) -> String {
+    pub(crate) fn needed(&self) -> String {
         format!("{} or newer", self.at_least)
     }
 
-    pub(super) fn plan(&self) -> Option<String> {
+    pub(crate) fn plan(&self) -> Option<String> {
         (!self.packages.is_empty())
             .then(|| format!("install {} with apt-get", self.packages.join(" and ")))
     }
 
-    pub(super) fn install(&self, context: &Context) -> anyhow::Result<()> {
+    pub(crate) fn install(&self, context: &Context) -> anyhow::Result<()> {
         if self.packages.is_empty() {
             return Err(Failure::new(
                 Code::Prerequisite,
-                format!("{} {} is not here", self.programs[0], self.needed()),
+                format!("{} {} is not installed", self.programs[0], self.needed()),
             )
             .hint(self.fix)
             .into());
@@ -118,21 +119,12 @@ impl Tool {
     }
 }
 
-/// The program of this name on the `PATH`, or where Debian keeps those for root.
-#[must_use]
-pub fn on_path(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
-        .map(|folder| folder.join(program))
-        .find(|candidate| is_executable(candidate))
-}
-
 fn first_line(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     let mut lines = text.lines().map(str::trim);
     let first = lines.next().unwrap_or_default().to_owned();
-    // What a tool says is quoted below the first line; its last words say what is wrong.
+    // The error quotes the output of the tool below its first line, and the last line of that
+    // usually says what is wrong.
     lines
         .next_back()
         .map_or(first.clone(), |last| format!("{first} {last}"))
@@ -155,7 +147,7 @@ mod tests {
         };
         let finding = absent.probe(false);
         assert!(!finding.is_ok());
-        assert_eq!(finding.found, "no no-such-tool on the PATH");
+        assert_eq!(finding.found, "no-such-tool is not on the PATH");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Python packages, each set in a virtual environment of its own.
+//! Packages of Python. Each set has a virtual environment of its own.
 
 use anyhow::Context as _;
 use std::ffi::OsStr;
@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
-use xtask_core::paths::remove_folder;
+use xtask_core::paths::{is_executable, remove_folder};
 
 const CREATE_BOUND: Duration = Duration::from_secs(120);
 const INSTALL_BOUND: Duration = Duration::from_secs(900);
 
-/// Makes the virtual environment `folder`, whole or not at all. `wanted` is what pip is
-/// told to install.
+/// Makes the virtual environment `folder`, so that it is complete or does not exist. `wanted` are
+/// the arguments of `pip install`.
 ///
-/// Scripts in its `bin` name the folder they were made in, which is another one; its Python
-/// and whatever is no script do not, so only those may be started.
+/// It is made in another folder and then moved. Scripts in its `bin` name that other folder, so only
+/// its Python and compiled programs may be started.
 ///
 /// # Errors
 /// Python or pip fails, or the disk is full.
@@ -24,7 +24,7 @@ pub(super) fn make<S: AsRef<OsStr>>(
     folder: &Path,
     wanted: impl IntoIterator<Item = S>,
 ) -> anyhow::Result<()> {
-    // Appended, not as its extension: a version in the name has points too.
+    // A version in the name has points, so this cannot replace an extension.
     let mut partial = folder.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);
@@ -51,8 +51,8 @@ pub(super) fn make<S: AsRef<OsStr>>(
 
 const PYTHON: &str = "bin/python";
 
-/// The Python of a virtual environment, where that is there.
+/// The Python of a virtual environment, if that exists.
 pub(super) fn python(folder: &Path) -> Option<PathBuf> {
     let python = folder.join(PYTHON);
-    xtask_core::paths::is_executable(&python).then_some(python)
+    is_executable(&python).then_some(python)
 }

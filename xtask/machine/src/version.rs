@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The leading numbers of a version; suffixes such as `+dfsg4` do not count.
+/// The first three numbers of a version. Suffixes such as `+dfsg4` do not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(pub u32, pub u32, pub u32);
 
@@ -21,7 +21,7 @@ impl Version {
             .unwrap_or(word.len());
         let mut numbers = word[..end].split('.');
         let major = numbers.next()?.parse().ok()?;
-        // A lone number is a count or a year, not a version.
+        // A number alone is a count or a year.
         let minor = numbers.next()?.parse().ok()?;
         let patch = numbers.next().and_then(|patch| patch.parse().ok());
         Some(Self(major, minor, patch.unwrap_or(0)))

@@ -1,9 +1,10 @@
 //! The registry that images are pushed to, and the login of Docker Engine there.
 
 use app_gen_infra::Image;
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use xtask_aws_api::calls::ecr::LogIn;
+use xtask_aws_api::names;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, FailureContext as _};
@@ -19,27 +20,29 @@ pub enum Registry {
     Ecr,
 }
 
-/// The answer to `xtask-aws ecr login`.
-#[derive(Deserialize)]
-struct Login {
-    registry: String,
-    username: String,
-    password: String,
-}
-
-/// The address of the registry, ready to be pushed to. For ECR, the repositories of `images` are
-/// created if they do not exist, and the engine is logged in with a new token.
+/// The address of the registry that images go to. For ECR, the repositories of `images` are created
+/// if they do not exist, and the engine is logged in with a new token. The registry of this machine
+/// may not run: see [`reach`].
 ///
 /// # Errors
-/// The registry does not answer or refuses us.
+/// ECR does not answer or refuses us.
 pub fn registry(context: &Context, wanted: Registry, images: &[String]) -> anyhow::Result<String> {
-    if context.is_local() {
-        match wanted {
-            Registry::Environment => registry::require(context)?,
-            Registry::Ecr => ministack::require(context)?,
-        }
+    if context.is_local() && wanted == Registry::Ecr {
+        ministack::require(context)?;
     }
     address(context, wanted, images)
+}
+
+/// Starts the registry of this machine if it does not run. A build that finds its images in the
+/// registry need not ask first whether it runs.
+///
+/// # Errors
+/// The registry is not installed, or does not start.
+pub fn reach(context: &Context, wanted: Registry) -> anyhow::Result<()> {
+    if context.is_local() && wanted == Registry::Environment {
+        registry::require(context)?;
+    }
+    Ok(())
 }
 
 /// The address of the registry for questions only: nothing is started, and no repository is
@@ -55,16 +58,15 @@ fn address(context: &Context, wanted: Registry, images: &[String]) -> anyhow::Re
     if wanted == Registry::Environment && context.is_local() {
         return Ok(context.platform.local.registry());
     }
-    let mut arguments = vec!["ecr".to_owned(), "login".to_owned()];
-    for image in images {
-        arguments.push("--repository".to_owned());
-        arguments.push(context.platform.images[image].repository.clone());
-    }
-    let login: Login = aws::call(context, arguments).read()?;
+    let repositories = images
+        .iter()
+        .map(|image| context.platform.images[image].repository.clone())
+        .collect();
+    let login = aws::call(context, LogIn { repositories }).read()?;
     Cmd::new("docker")
         .args(["login", "--username", &login.username, "--password-stdin"])
         .arg(&login.registry)
-        .stdin(login.password)
+        .stdin(login.password.into_revealed())
         .timeout(Duration::from_secs(60))
         .read()
         .failure(|| {
@@ -82,11 +84,7 @@ fn address(context: &Context, wanted: Registry, images: &[String]) -> anyhow::Re
 #[must_use]
 pub fn unbuilt(context: &Context) -> BTreeMap<String, String> {
     let registry = match &context.environment().account {
-        Some(account) => format!(
-            "{}.dkr.ecr.{}.amazonaws.com",
-            account.get_ref(),
-            context.platform.region
-        ),
+        Some(account) => names::registry_host(account.get_ref(), &context.platform.region),
         None => context.platform.local.registry(),
     };
     let reference = |image: &Image| {

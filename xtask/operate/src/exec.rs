@@ -1,17 +1,16 @@
 //! A command inside a running task: through the engine in the local cloud, through a session of
 //! ECS on AWS.
 
-use crate::status::answers::Task;
-use serde::Deserialize;
 use serde_json::json;
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
+use xtask_aws_api::calls::tasks::{OpenSession, Task};
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_machine::aws;
 use xtask_machine::ministack::task_containers;
-use xtask_machine::tools;
+use xtask_machine::programs;
 
 /// The program of AWS that holds our end of a session.
 const PLUGIN: &str = "session-manager-plugin";
@@ -22,25 +21,15 @@ const PLUGIN_VARIABLE: &str = "AWS_SSM_START_SESSION_RESPONSE";
 /// Nobody uses one session for longer.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(12 * 3600);
 
-/// A session that ECS has opened.
-#[derive(Deserialize)]
-struct Session {
-    session_id: String,
-    stream_url: String,
-    token: String,
-    target: String,
-    region: String,
-}
-
 /// The command that runs `command` in the container of a task of the local cloud.
 ///
 /// # Errors
 /// The task has ended, so it has no container.
 pub fn local(context: &Context, task: &Task, command: &[String]) -> anyhow::Result<Cmd> {
-    let container = task_containers::of_task(context, &task.arn)?.ok_or_else(|| {
+    let container = task_containers::of_task(context, &task.state.arn)?.ok_or_else(|| {
         Failure::new(
             Code::Service,
-            format!("task {} no longer has a container", task.task),
+            format!("task {} no longer has a container", task.id),
         )
         .hint("cargo xtask tasks")
     })?;
@@ -56,7 +45,7 @@ pub fn local(context: &Context, task: &Task, command: &[String]) -> anyhow::Resu
 /// # Errors
 /// The plugin is not installed, or ECS refuses the session.
 pub fn on_aws(context: &Context, task: &Task, command: &[String]) -> anyhow::Result<Cmd> {
-    if tools::on_path(PLUGIN).is_none() {
+    if programs::on_path(PLUGIN).is_none() {
         return Err(
             Failure::new(Code::Prerequisite, format!("{PLUGIN} is not installed"))
                 .hint("install it as the user guide of AWS Systems Manager describes under \"Install the Session Manager plugin\"")
@@ -68,12 +57,15 @@ pub fn on_aws(context: &Context, task: &Task, command: &[String]) -> anyhow::Res
         .map(|word| quoted(word))
         .collect::<Vec<_>>()
         .join(" ");
-    let session: Session =
-        aws::call(context, ["task", "session", &task.arn, "--command", &line]).read()?;
+    let request = OpenSession {
+        task: task.state.arn.clone(),
+        command: line,
+    };
+    let session = aws::call(context, request).read()?;
     let response = json!({
         "SessionId": session.session_id,
         "StreamUrl": session.stream_url,
-        "TokenValue": session.token,
+        "TokenValue": session.token.reveal(),
     });
     Ok(Cmd::new(PLUGIN)
         .arg(PLUGIN_VARIABLE)

@@ -4,8 +4,10 @@
 use crate::deploy::environment_lock::EnvironmentLock;
 use crate::deploy::{health, release};
 use crate::status::answers;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::time::Duration;
+use xtask_aws_api::calls::services::{RestartService, ScaleService, SettleService};
+use xtask_aws_api::calls::status::ServiceStatus;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_machine::aws;
@@ -21,7 +23,7 @@ pub struct Settled {
     /// Its name in the manifest.
     pub service: String,
     /// The deployment that changed it.
-    pub deployment_id: Option<String>,
+    pub deployment_id: String,
     /// Tasks that should run before the change.
     pub was: u32,
     /// Tasks that run.
@@ -29,7 +31,7 @@ pub struct Settled {
     /// Tasks that should run.
     pub desired: u32,
     /// From the change to the wanted state.
-    pub seconds: f64,
+    pub seconds: u64,
 }
 
 /// What happens to each service.
@@ -37,18 +39,6 @@ pub struct Settled {
 enum Change {
     Restart,
     Scale(Option<u32>),
-}
-
-#[derive(Deserialize)]
-struct Begun {
-    deployment_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Reached {
-    running: u32,
-    desired: u32,
-    seconds: f64,
 }
 
 /// Replaces the tasks of services by new ones, which read their secrets again.
@@ -128,35 +118,41 @@ fn bring(
     context: &Context,
     service: &str,
     change: Change,
-    found: &answers::Service,
+    found: &ServiceStatus,
     goal: u32,
 ) -> anyhow::Result<Settled> {
-    let to = goal.to_string();
-    let (what, arguments) = match change {
-        Change::Restart => (
-            format!("restart {service}"),
-            vec!["service", "restart", service],
-        ),
-        Change::Scale(_) => (
-            format!("scale {service} from {} to {goal} tasks", found.desired),
-            vec!["service", "scale", service, "--to", &to],
-        ),
+    let named = service.to_owned();
+    let deployment_id = match change {
+        Change::Restart => {
+            context.report.step(&format!("restart {service}"));
+            let request = RestartService { service: named };
+            aws::call(context, request).read()?.deployment_id
+        }
+        Change::Scale(_) => {
+            context.report.step(&format!(
+                "scale {service} from {} to {goal} tasks",
+                found.desired
+            ));
+            let request = ScaleService {
+                service: named,
+                to: goal,
+            };
+            aws::call(context, request).read()?.deployment_id
+        }
     };
-    context.report.step(&what);
-    let begun: Begun = aws::call(context, arguments).read()?;
-    let bound = SETTLE_SECS.to_string();
-    let mut arguments = vec!["service", "settle", service, "--to", &to];
-    arguments.extend(["--timeout-secs", &bound]);
-    if let Some(deployment) = &begun.deployment_id {
-        arguments.extend(["--deployment", deployment]);
-    }
-    let reached: Reached = aws::call(context, arguments)
+    let request = SettleService {
+        service: service.to_owned(),
+        to: goal,
+        deployment: Some(deployment_id.clone()),
+        timeout_secs: SETTLE_SECS,
+    };
+    let reached = aws::call(context, request)
         .timeout(SETTLE_TIMEOUT)
         .start("service")?
         .read()?;
     Ok(Settled {
         service: service.to_owned(),
-        deployment_id: begun.deployment_id,
+        deployment_id,
         was: found.desired,
         running: reached.running,
         desired: reached.desired,

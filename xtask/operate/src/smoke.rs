@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use ureq::Agent;
+use xtask_aws_api::calls::tasks::{ListTasks, Task, WhichTasks};
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::digest::digest_bytes;
 use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_core::wait::Look;
 use xtask_core::{http, interrupt, wait};
-use xtask_image::key::toolchain::PASSED_ENVIRONMENT;
+use xtask_image::rust::environment::PASSED_ENVIRONMENT;
 use xtask_machine::aws;
 
 /// What a user might type. The quotes and the tag have to be escaped on the way.
@@ -368,19 +369,6 @@ fn text(agent: &Agent, url: &str) -> anyhow::Result<String> {
     Ok(response.body_mut().read_to_string()?)
 }
 
-/// The answer to `xtask-aws tasks`.
-#[derive(Deserialize)]
-struct TaskList {
-    tasks: Vec<Task>,
-}
-
-#[derive(Deserialize)]
-struct Task {
-    arn: String,
-    exit_code: Option<i32>,
-    image: Option<String>,
-}
-
 /// Checks that the job really ran as a task of the cloud, from exactly this image.
 ///
 /// # Errors
@@ -391,9 +379,15 @@ pub fn ran_as_task(
     cluster: &str,
     image: &str,
 ) -> anyhow::Result<()> {
-    let tasks: TaskList = aws::call(context, ["tasks", "--cluster", cluster]).read()?;
-    let ran = tasks.tasks.iter().any(|task| {
-        task.arn == seen.task && task.exit_code == Some(0) && task.image.as_deref() == Some(image)
+    let request = ListTasks {
+        which: WhichTasks::InCluster(cluster.to_owned()),
+        log_lines: None,
+    };
+    let tasks = aws::call(context, request).read()?.tasks;
+    let ran = tasks.iter().any(|Task { state, .. }| {
+        state.arn == seen.task
+            && state.exit_code == Some(0)
+            && state.image.as_deref() == Some(image)
     });
     if ran {
         return Ok(());

@@ -1,8 +1,10 @@
-//! `cargo xtask bases [--update]`: the base images, what each stands for, and the pins.
+//! `cargo xtask bases [--update]`: lists the base images and their digests, and pins them.
 
+use crate::commands::command::{Answer, Changes, Command};
 use anyhow::Context as _;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::interrupt;
 use xtask_core::report::table;
@@ -10,15 +12,15 @@ use xtask_docker::reference::Reference;
 use xtask_image::base;
 use xtask_image::base::pins::{PINS_PATH, Pins};
 use xtask_image::base::{Base, Source};
-use xtask_image::key;
+use xtask_image::key::compute;
 
-/// Enough of a digest for people.
+/// How much of a digest the text shows.
 const SHORT_DIGEST: usize = "sha256:".len() + 12;
 
-/// Arguments of `bases`.
+/// List the base images, their digests, and whether they are pinned
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Pin each base image to what its registry has now
+    /// Pin each base image to the digest that its registry has now
     #[arg(long)]
     update: bool,
 }
@@ -27,17 +29,17 @@ pub(crate) struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Pin {
-    /// The reference names its digest; there is nothing to hold.
+    /// The reference names its digest, so that it needs no pin.
     Unneeded,
-    /// The registry has what it is pinned to.
+    /// The registry has the pinned digest.
     Pinned,
-    /// The registry has another digest by now.
+    /// The registry has another digest than the pinned one.
     Moved,
-    /// It is pinned, and the registry does not answer.
+    /// The base image is pinned, and the registry does not answer.
     Unchecked,
-    /// It is not pinned, though it could be.
+    /// The base image is not pinned, but could be.
     Unpinned,
-    /// No registry answers: only the engine has it.
+    /// No registry has the base image, only the engine.
     Impossible,
 }
 
@@ -48,13 +50,13 @@ struct Row {
     digest: String,
     source: Source,
     pin: Pin,
-    /// What its registry has for the tag; the reference's own digest where it names one.
+    /// The digest that the registry has for the tag, or that the reference itself names.
     registry_digest: Option<String>,
-    /// Why its registry named no digest.
+    /// Why the registry named no digest.
     registry_error: Option<String>,
 }
 
-/// What `--update` did to a pin.
+/// A pin that `--update` changed.
 #[derive(Debug, Serialize)]
 struct Change {
     reference: String,
@@ -65,51 +67,58 @@ struct Change {
 #[derive(Debug, Serialize)]
 struct Listing {
     bases: Vec<Row>,
-    /// Pins of images that no Dockerfile builds upon.
+    /// Pins of images that no Dockerfile uses.
     unused: Vec<String>,
     changes: Vec<Change>,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// A Dockerfile or the file of pins is malformed, a base image is nowhere, or the pins cannot
-/// be written.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let bases = of_images(context)?;
-    let mut pins = Pins::load(&context.root)?;
-    let asked = ask(&bases)?;
-    let changes = if args.update {
-        update(&mut pins, &asked, context)?
-    } else {
-        Vec::new()
-    };
-    let listing = Listing {
-        bases: asked
-            .iter()
-            .map(|asked| row(asked, &pins, bases[asked.name].clone()))
-            .collect::<anyhow::Result<_>>()?,
-        unused: unused(&pins, &asked).map(ToString::to_string).collect(),
-        changes,
-    };
-    context.report.result(&listing, &text(&listing))
+impl Command for Args {
+    const CHANGES: Changes = Changes::Checkout;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"bases":[{"reference","images":[NAME],"digest",
+        "source":"reference|pinned|registry|engine",
+        "pin":"unneeded|pinned|moved|unchecked|unpinned|impossible","registry_digest",
+        "registry_error"}],"unused":[REFERENCE],"changes":[{"reference","before","after"}]}`"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let bases = of_images(context)?;
+        let mut pins = Pins::load(&context.root)?;
+        let asked = ask(&bases)?;
+        let changes = if self.update {
+            update(&mut pins, &asked, context)?
+        } else {
+            Vec::new()
+        };
+        let listing = Listing {
+            bases: asked
+                .iter()
+                .map(|asked| row(asked, &pins, bases[asked.name].clone()))
+                .collect::<anyhow::Result<_>>()?,
+            unused: unused(&pins, &asked).map(ToString::to_string).collect(),
+            changes,
+        };
+        context.report.result(&listing, &text(&listing))?;
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
-/// Base images as the Dockerfiles name them, each with the images that build upon it.
+/// Base images as the Dockerfiles name them, each with the images that use it.
 fn of_images(context: &Context) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
     let mut bases: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, image) in &context.platform.images {
         let path = context.root.join(image.dockerfile.get_ref());
         let dockerfile =
             std::fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
-        for reference in key::base_references(&dockerfile, &context.platform, image)? {
+        for reference in compute::base_references(&dockerfile, &context.platform, image)? {
             bases.entry(reference).or_default().push(name.clone());
         }
     }
     Ok(bases)
 }
 
-/// A base image and what its registry has; nobody is asked where the reference says it all.
+/// A base image and the answer of its registry, which is not asked where the reference names
+/// the digest.
 struct Asked<'a> {
     name: &'a String,
     reference: Reference,
@@ -139,7 +148,7 @@ fn ask(bases: &BTreeMap<String, Vec<String>>) -> anyhow::Result<Vec<Asked<'_>>> 
         .collect()
 }
 
-/// Holds what a registry answered for, lets go of what is not used any more.
+/// Pins every digest that a registry answered with, and removes the pins that nothing uses.
 fn update(pins: &mut Pins, asked: &[Asked<'_>], context: &Context) -> anyhow::Result<Vec<Change>> {
     let mut changes = Vec::new();
     for asked in asked {
@@ -235,12 +244,12 @@ fn text(listing: &Listing) -> String {
                 short(before),
                 short(after)
             ),
-            (_, None) => format!("{reference}: pin removed, nothing builds upon it\n"),
+            (_, None) => format!("{reference}: pin removed, because no Dockerfile uses it\n"),
         });
     }
     if !listing.unused.is_empty() {
         text.push_str(&format!(
-            "{PINS_PATH} also pins what nothing builds upon: {}\n",
+            "{PINS_PATH} also pins images that no Dockerfile uses: {}\n",
             listing.unused.join(", ")
         ));
     }
@@ -255,12 +264,12 @@ fn state(row: &Row) -> String {
         (Pin::Unneeded, _) => "named by the Dockerfile".to_owned(),
         (Pin::Pinned, _) => "pinned".to_owned(),
         (Pin::Moved, now) => format!(
-            "moved: registry has {} now",
+            "moved: the registry has {} now",
             short(now.as_deref().unwrap_or_default())
         ),
-        (Pin::Unchecked, _) => "pinned; its registry does not answer".to_owned(),
+        (Pin::Unchecked, _) => "pinned; the registry does not answer".to_owned(),
         (Pin::Unpinned, _) => "not pinned".to_owned(),
-        (Pin::Impossible, _) => "not pinned: only this machine's engine has it".to_owned(),
+        (Pin::Impossible, _) => "not pinned: only the Docker Engine has it".to_owned(),
     }
 }
 

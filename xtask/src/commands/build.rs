@@ -1,7 +1,9 @@
-//! `cargo xtask build [IMAGE…]`: bring images into the registry.
+//! `cargo xtask build [IMAGE…]`: builds images and pushes them to the registry.
 
+use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::one_of::one_of;
 use serde::Serialize;
+use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::report::table;
 use xtask_image::build;
@@ -18,40 +20,40 @@ pub(super) const REGISTRIES: &[(Registry, &str, &str)] = &[
     (
         Registry::Environment,
         "environment",
-        "The registry of the environment: on loopback for `local`, else ECR",
+        "The registry of the environment: the one on this machine for `local`, otherwise ECR",
     ),
     (
         Registry::Ecr,
         "ecr",
-        "ECR; with `--env local` the local cloud's",
+        "ECR; with `--env local`, that of the local cloud",
     ),
 ];
 
-/// Arguments of `build`.
+/// Build images and push them to the registry; skip those whose inputs did not change
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Images of platform.toml; all where none is named
+    /// Images of platform.toml [default: all]
     images: Vec<String>,
-    /// Where to push: the environment's registry, or ECR (also the local cloud's)
+    /// Push to this registry
     #[arg(long, value_parser = one_of(REGISTRIES), default_value = "environment")]
     registry: Registry,
-    /// Also move this tag to each image; its digest stays
+    /// Also point this tag at each image
     #[arg(long, value_parser = parse_tag)]
     tag: Option<String>,
 }
 
-/// What registries take for a tag.
+/// Checks the rules that registries have for tags.
 fn parse_tag(text: &str) -> Result<String, &'static str> {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let starts_well = text.bytes().next().is_some_and(is_word);
-    let goes_on_well = text
+    let continues_well = text
         .bytes()
         .all(|byte| is_word(byte) || byte == b'.' || byte == b'-');
-    if starts_well && goes_on_well && text.len() <= 128 {
+    if starts_well && continues_well && text.len() <= 128 {
         Ok(text.to_owned())
     } else {
         Err(
-            "a tag has 1 to 128 letters, digits, `_`, `.`, `-`, and begins with none of the last two",
+            "a tag has 1 to 128 letters, digits, `_`, `.` or `-`, and does not begin with `.` or `-`",
         )
     }
 }
@@ -63,23 +65,32 @@ pub(crate) struct Built {
     pub(crate) images: Vec<Outcome>,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// An image cannot be built or pushed.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let names = build::select(context, &args.images)?;
-    let registry = destination::registry(context, args.registry, &names)?;
-    let images = build::all(context, &names, &registry, || {
-        xtask_machine::require(context, xtask_machine::FOR_BUILD)
-    })?;
-    if let Some(tag) = &args.tag {
-        for image in &images {
-            destination::move_tag(context, &image.reference, tag)?;
+impl Command for Args {
+    const CHANGES: Changes = Changes::Environment;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"images":[{"image","key","reference","digest","state":"built|present","before",
+        "why":[DIFFERENCE],"seconds"}]}`"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let names = build::select(context, &self.images)?;
+        let registry = destination::registry(context, self.registry, &names)?;
+        let images = build::all(
+            context,
+            &names,
+            &registry,
+            || destination::reach(context, self.registry),
+            || xtask_machine::require(context, xtask_machine::FOR_BUILD),
+        )?;
+        if let Some(tag) = &self.tag {
+            for image in &images {
+                destination::move_tag(context, &image.reference, tag)?;
+            }
         }
+        let text = summary(&images);
+        context.report.result(&Built { images }, &text)?;
+        Ok(ExitCode::SUCCESS)
     }
-    let text = summary(&images);
-    context.report.result(&Built { images }, &text)
 }
 
 /// The table that ends `build` and `validate`.

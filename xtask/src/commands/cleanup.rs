@@ -1,8 +1,10 @@
-//! `cargo xtask cleanup`: remove what the commands left, and nothing else.
+//! `cargo xtask cleanup`: removes what killed commands left, and nothing else.
 
+use crate::commands::command::{Answer, Changes, Command};
 use rustix::process::Pid;
 use serde::Serialize;
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
@@ -14,13 +16,13 @@ use xtask_operate::deploy::environment_lock;
 use xtask_operate::secrets;
 use xtask_operate::validation::{cloud_parts, compose};
 
-/// How long a running `dev` or `validate` has to end by itself.
+/// How long a running `dev` or `validate` may take to end by itself.
 const HOLDER_GRACE: Duration = Duration::from_secs(30);
 
-/// Arguments of `cleanup`.
+/// Remove what killed commands left: containers, processes, secret files
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Also the images and caches of this checkout
+    /// Also remove the images and caches of this checkout
     #[arg(long)]
     all: bool,
 }
@@ -31,11 +33,23 @@ struct Cleaned {
     skipped: Vec<String>,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// Something of ours is there and cannot be removed.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+impl Command for Args {
+    const CHANGES: Changes = Changes::Machine;
+    const ANSWER: Answer = Answer::Object(r#"`{"removed":[TEXT],"skipped":[TEXT]}`"#);
+    // It lists the files that it removes.
+    const SWEEPS_SECRETS: bool = false;
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let mut cleaned = clean(context)?;
+        if self.all {
+            remove_images_and_caches(context, &mut cleaned)?;
+        }
+        context.report.result(&cleaned, &text(&cleaned))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn clean(context: &Context) -> anyhow::Result<Cleaned> {
     let mut cleaned = Cleaned::default();
     if lock::end_holder(&context.work_folder().join("dev.lock"), HOLDER_GRACE)? {
         cleaned.removed.push("running `dev`".to_owned());
@@ -55,9 +69,9 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         cleaned.removed.push(format!("secrets file {file}"));
     }
     if let Some(pid) = of_another {
-        // Checkouts share the compose project and the cloud.
+        // Checkouts share the compose project and the local cloud.
         cleaned.skipped.push(format!(
-            "containers and tasks: a validate of another checkout runs, process {pid}"
+            "containers and tasks: `validate` of another checkout runs as process {pid}"
         ));
     } else if xtask_docker::engine::answers() {
         for container in compose::containers(context)? {
@@ -70,17 +84,18 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
             .skipped
             .push("containers: the Docker Engine does not answer".to_owned());
     }
-    if args.all {
-        remove_images_and_caches(context, &mut cleaned)?;
-    }
+    Ok(cleaned)
+}
+
+fn text(cleaned: &Cleaned) -> String {
     let mut text = match cleaned.removed.len() {
-        0 => "nothing to clean up".to_owned(),
+        0 => "there was nothing to clean up".to_owned(),
         _ => format!("removed\n  {}", cleaned.removed.join("\n  ")),
     };
     if !cleaned.skipped.is_empty() {
         text.push_str(&format!("\nskipped\n  {}", cleaned.skipped.join("\n  ")));
     }
-    context.report.result(&cleaned, &text)
+    text
 }
 
 /// Whether a process runs in this checkout.

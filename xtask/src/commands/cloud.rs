@@ -1,61 +1,94 @@
-//! `cargo xtask cloud up|down|status|reset`: the local cloud.
+//! `cargo xtask cloud up|down|status|reset`: manages MiniStack, the local cloud.
 
+use crate::commands::command::{Answer, Changes, Command};
+use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::report::table;
 use xtask_machine::ministack;
 use xtask_machine::ministack::{State, Status};
 
-/// Arguments of `cloud`.
+crate::commands::command::verbs! {
+    /// Start, stop and reset MiniStack, the local cloud
+    Verb {
+        "Commands" {
+            Up(Up),
+            Down(Down),
+            Status(Show),
+            Reset(Reset),
+        }
+    }
+}
+
+/// Start the local cloud, or repair the parts of it that do not run
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    action: Action,
+pub(crate) struct Up;
+
+impl Command for Up {
+    const CHANGES: Changes = Changes::Machine;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"state":"running|broken|stopped|missing","detail","endpoint","bridge_endpoint",
+        "version","process_id","forwarder_process_id","log"}`"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let status = ministack::up(context)?;
+        context.report.result(&status, &text(&status))?;
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
-#[derive(Debug, Clone, Copy, clap::Subcommand)]
-enum Action {
-    /// Start it, or repair what does not run
-    Up,
-    /// Stop it; it forgets everything
-    Down,
-    /// Say how it is
-    Status,
-    /// Make it forget everything
-    Reset,
+/// Stop the local cloud, which removes everything in it
+#[derive(Debug, clap::Args)]
+pub(crate) struct Down;
+
+impl Command for Down {
+    const CHANGES: Changes = Changes::Machine;
+    const ANSWER: Answer = Answer::Object(r#"`{"stopped":[NAME]}`"#);
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let stopped = ministack::down(context)?;
+        let text = if stopped.is_empty() {
+            "the local cloud did not run".to_owned()
+        } else {
+            format!("stopped {}", stopped.join(", "))
+        };
+        context
+            .report
+            .result(&serde_json::json!({ "stopped": stopped }), &text)?;
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// The engine does not run, a port is taken, or it does not answer.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    match args.action {
-        Action::Up => {
-            let status = ministack::up(context)?;
-            context.report.result(&status, &text(&status))
-        }
-        Action::Status => {
-            let status = ministack::status(context)?;
-            context.report.result(&status, &text(&status))
-        }
-        Action::Down => {
-            let stopped = ministack::down(context)?;
-            let text = if stopped.is_empty() {
-                "it did not run".to_owned()
-            } else {
-                format!("stopped {}", stopped.join(", "))
-            };
-            context
-                .report
-                .result(&serde_json::json!({ "stopped": stopped }), &text)
-        }
-        Action::Reset => {
-            ministack::reset(context)?;
-            context.report.result(
-                &serde_json::json!({ "reset": true }),
-                "it has forgotten everything",
-            )
-        }
+/// Show the state of the local cloud
+#[derive(Debug, clap::Args)]
+pub(crate) struct Show;
+
+impl Command for Show {
+    const CHANGES: Changes = Changes::Nothing;
+    const ANSWER: Answer = Up::ANSWER;
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let status = ministack::status(context)?;
+        context.report.result(&status, &text(&status))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Remove everything in the local cloud, which keeps running
+#[derive(Debug, clap::Args)]
+pub(crate) struct Reset;
+
+impl Command for Reset {
+    const CHANGES: Changes = Changes::Machine;
+    const ANSWER: Answer = Answer::Object(r#"`{"reset":true}`"#);
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        ministack::reset(context)?;
+        context.report.result(
+            &serde_json::json!({ "reset": true }),
+            "everything in the local cloud is removed",
+        )?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 

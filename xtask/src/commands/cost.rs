@@ -1,30 +1,39 @@
-//! `cargo xtask cost`: what a month of an environment costs, and what is left of its ceiling.
+//! `cargo xtask cost`: estimates what an environment costs in a month. A cost above the ceiling
+//! is an answer and not an error; `deploy` refuses it.
 
+use crate::commands::command::{Answer, Changes, Command};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::report::table;
 use xtask_operate::cost;
 use xtask_operate::cost::{Line, Month};
 
-/// Arguments of `cost`.
+/// Estimate the monthly cost of an environment, and compare it with its ceiling
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Count what this output folder of `cdk synth` makes
+    /// Price the templates in this output folder of `cdk synth`
     #[arg(long, value_name = "DIR")]
     templates: Option<PathBuf>,
 }
 
-/// Runs the command. A broken ceiling is an answer, not an error: `deploy` refuses it.
-///
-/// # Errors
-/// As [`cost::month`].
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let month = cost::month(
-        &context.platform,
-        &context.environment,
-        args.templates.as_deref(),
-    )?;
-    context.report.result(&month, &text(&month))
+impl Command for Args {
+    const CHANGES: Changes = Changes::Nothing;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"environment","prices_as_of",
+        "lines":[{"part","quantity","unit","hours","unit_price_usd","usd"}],"total_usd",
+        "ceiling_usd","left_usd"}`"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let month = cost::month(
+            &context.platform,
+            &context.environment,
+            self.templates.as_deref(),
+        )?;
+        context.report.result(&month, &text(&month))?;
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 const HEADING: [&str; 6] = ["part", "quantity", "unit", "hours", "unit price", "    usd"];
@@ -32,7 +41,7 @@ const HEADING: [&str; 6] = ["part", "quantity", "unit", "hours", "unit price", "
 fn text(month: &Month) -> String {
     if month.lines.is_empty() {
         return format!(
-            "{} runs on this machine and costs nothing",
+            "environment {} runs on this machine and costs nothing",
             month.environment
         );
     }
@@ -41,11 +50,11 @@ fn text(month: &Month) -> String {
     rows.push(sum("total", month.total_usd));
     if let (Some(ceiling), Some(left)) = (month.ceiling_usd, month.left_usd) {
         rows.push(sum("ceiling", f64::from(ceiling)));
-        let name = if left < 0.0 { "too much" } else { "left" };
+        let name = if left < 0.0 { "above ceiling" } else { "left" };
         rows.push(sum(name, left.abs()));
     }
     format!(
-        "{}\na month of {}, prices of {}, no free allowance counted",
+        "{}\nfor one month of environment {}, with the prices of {} and without free allowances",
         table(&HEADING, &rows),
         month.environment,
         month.prices_as_of

@@ -1,8 +1,10 @@
-//! `cargo xtask deploy`: bring validated images to a service that answers users, or go back to the
-//! release before.
+//! `cargo xtask deploy`: deploys the images that `validate` proved. If the new release does not
+//! serve, the release from before is restored.
 
+use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::difference;
 use serde::Serialize;
+use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::report::table;
 use xtask_image::key::short;
@@ -19,17 +21,16 @@ use xtask_operate::deploy::{bootstrap, guards, images, stacks, unchanged};
 use xtask_operate::secrets;
 use xtask_operate::smoke::Seen;
 
-/// Arguments of `deploy`.
+/// Validate the images, deploy them, and use the result as a user would
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Show what would change, and change nothing
+    /// Only show what would change
     #[arg(long)]
     dry_run: bool,
-    /// Also where the same content serves already
+    /// Deploy even if the same content serves already
     #[arg(long)]
     force: bool,
-    /// Deploy this image, which the environment's registry has, instead of building one; then
-    /// all images must be given
+    /// Deploy this image from the registry of the environment instead of building it; all images must be given then
     #[arg(long = "image", value_name = "NAME=REFERENCE", value_parser = parse_image)]
     images: Vec<(String, String)>,
 }
@@ -39,7 +40,7 @@ fn parse_image(text: &str) -> Result<(String, String), &'static str> {
         Some((name, reference)) if !name.is_empty() && !reference.is_empty() => {
             Ok((name.to_owned(), reference.to_owned()))
         }
-        _ => Err("an image is NAME=REGISTRY/REPOSITORY@sha256:…"),
+        _ => Err("an image has the form NAME=REGISTRY/REPOSITORY@sha256:…"),
     }
 }
 
@@ -54,14 +55,25 @@ struct Deployed {
     seconds: f64,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// A guard refuses, or what was deployed does not serve; what served before does again then.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    if args.dry_run {
-        return difference::show(context);
+impl Command for Args {
+    const CHANGES: Changes = Changes::Environment;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"state":"deployed|unchanged","release":RELEASE,"smoke","seconds"}`, with `smoke` of
+        `validate`, or `null` where nothing had to be done; with `--dry-run` the answer of
+        `diff`"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        if self.dry_run {
+            difference::show(context)?;
+        } else {
+            deploy(&self, context)?;
+        }
+        Ok(ExitCode::SUCCESS)
     }
+}
+
+fn deploy(args: &Args, context: &Context) -> anyhow::Result<()> {
     guards::protected(context, "deploy")?;
     if context.is_local() {
         xtask_machine::require(context, xtask_machine::FOR_VALIDATE)?;
@@ -105,7 +117,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     )?;
     let (release, seen) = serve(context, release, &assembly, &releases)?;
     let text = format!(
-        "{}\ndeployed as release {} in {:.0} s: a user's job ran as {} and its application answered\n{}",
+        "{}\ndeployed as release {} in {:.0} s: the job of a user ran as {}, and its application answered\n{}",
         summary(&release),
         release.id,
         release.seconds,
@@ -124,7 +136,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
 /// Ends the command where the same content serves already.
 fn report_unchanged(context: &Context, release: Release) -> anyhow::Result<()> {
     let text = format!(
-        "{}\nnothing to do: release {} has exactly this, and it answers ({:.1} s)\n{}",
+        "{}\nnothing to do: release {} has the same content and answers ({:.1} s)\n{}",
         summary(&release),
         release.id,
         context.report.elapsed_secs(),

@@ -1,8 +1,10 @@
-//! `cargo xtask destroy`: remove an environment, its data included. Secrets and the records
-//! of releases stay.
+//! `cargo xtask destroy`: removes an environment and its data. Secrets and the records of
+//! releases stay.
 
+use crate::commands::command::{Answer, Changes, Command};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::process::ExitCode;
 use std::time::Duration;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
@@ -26,87 +28,93 @@ struct Destroyed {
     removed: Vec<String>,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// The environment is protected, the answer was no, or the cloud refuses.
-pub(crate) fn run(context: &Context) -> anyhow::Result<()> {
-    let name = &context.environment;
-    if context.environment().protected {
-        return Err(Failure::new(
-            Code::Refused,
-            format!("environment {name} is protected: no command destroys it"),
-        )
-        .hint(format!(
-            "set environments.{name}.protected in {} to false and deploy that first",
-            app_gen_infra::MANIFEST_PATH
-        ))
-        .into());
-    }
-    if context.is_local() {
-        xtask_machine::ministack::require(context)?;
-    }
-    let existing = stacks::existing(context)?;
-    guards::confirm(
-        context,
-        &format!(
-            "this removes {} stacks of {name}, with all jobs, images and logs",
-            existing.len()
-        ),
-    )?;
-    let lock = EnvironmentLock::take(context, "destroy")?;
-    let mut removed = Vec::new();
-    if !existing.is_empty() {
-        let assembly = Assembly::synthesise(
-            context,
-            &destination::unbuilt(context),
-            &deploy_folder(context, "destroy"),
-        )?;
-        let service = Service::of(context, &assembly)?;
-        let mut record = Release::begin(
-            lock.holder().owner.clone(),
-            guards::revision(context),
-            unchanged::content(context, &BTreeMap::new())?,
-            BTreeMap::new(),
-            service.clone(),
-        )?;
-        // Before the first thing goes: nothing goes back from here.
-        end(context, &mut record, Outcome::Destroyed)?;
-        record.save(context, None)?;
-        // A stack whose bucket is not empty cannot be repaired either.
-        empty_buckets(context, &assembly, &existing)?;
-        stacks::repair(context)?;
-        let (writers, rest): (Vec<String>, Vec<String>) = existing
-            .iter()
-            .cloned()
-            .partition(|stack| rollout::service_stacks(context).contains(stack));
-        rollout::destroy(context, &assembly, &writers)?;
-        // Jobs and access logs came in until now.
-        empty_buckets(context, &assembly, &existing)?;
-        rollout::destroy(context, &assembly, &rest)?;
-        end(context, &mut record, Outcome::Destroyed)?;
-        record.save(context, None)?;
-        removed.extend(existing);
-        if context.is_local() {
-            removed.extend(
-                xtask_machine::ministack::task_containers::remove_of_cluster(
-                    context,
-                    &service.cluster,
-                )?,
-            );
+/// Remove an environment and all of its data
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args;
+
+impl Command for Args {
+    const CHANGES: Changes = Changes::Environment;
+    const ANSWER: Answer = Answer::Object(r#"`{"removed":[NAME]}`"#);
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let name = &context.environment;
+        if context.environment().protected {
+            return Err(Failure::new(
+                Code::Refused,
+                format!("environment {name} is protected, so no command destroys it"),
+            )
+            .hint(format!(
+                "set environments.{name}.protected in {} to false, and deploy that first",
+                app_gen_infra::MANIFEST_PATH
+            ))
+            .into());
         }
+        if context.is_local() {
+            xtask_machine::ministack::require(context)?;
+        }
+        let existing = stacks::existing(context)?;
+        guards::confirm(
+            context,
+            &format!(
+                "this removes {} stacks of environment {name}, with all jobs, images and logs",
+                existing.len()
+            ),
+        )?;
+        let lock = EnvironmentLock::take(context, "destroy")?;
+        let mut removed = Vec::new();
+        if !existing.is_empty() {
+            let assembly = Assembly::synthesise(
+                context,
+                &destination::unbuilt(context),
+                &deploy_folder(context, "destroy"),
+            )?;
+            let service = Service::of(context, &assembly)?;
+            let mut record = Release::begin(
+                lock.holder().owner.clone(),
+                guards::revision(context),
+                unchanged::content(context, &BTreeMap::new())?,
+                BTreeMap::new(),
+                service.clone(),
+            )?;
+            // This is recorded before anything is removed: a rollback is impossible from here on.
+            end(context, &mut record, Outcome::Destroyed)?;
+            record.save(context, None)?;
+            // CloudFormation cannot repair a stack whose bucket is not empty.
+            empty_buckets(context, &assembly, &existing)?;
+            stacks::repair(context)?;
+            let (writers, rest): (Vec<String>, Vec<String>) = existing
+                .iter()
+                .cloned()
+                .partition(|stack| rollout::service_stacks(context).contains(stack));
+            rollout::destroy(context, &assembly, &writers)?;
+            // Jobs and access logs were written until now.
+            empty_buckets(context, &assembly, &existing)?;
+            rollout::destroy(context, &assembly, &rest)?;
+            end(context, &mut record, Outcome::Destroyed)?;
+            record.save(context, None)?;
+            removed.extend(existing);
+            if context.is_local() {
+                removed.extend(
+                    xtask_machine::ministack::task_containers::remove_of_cluster(
+                        context,
+                        &service.cluster,
+                    )?,
+                );
+            }
+        }
+        if context.is_local() {
+            removed.extend(database::remove(context, false)?);
+        }
+        let text = match removed.len() {
+            0 => format!("environment {name} does not exist, so nothing was removed"),
+            _ => format!("removed\n  {}", removed.join("\n  ")),
+        };
+        context.report.result(&Destroyed { removed }, &text)?;
+        Ok(ExitCode::SUCCESS)
     }
-    if context.is_local() {
-        removed.extend(database::remove(context, false)?);
-    }
-    let text = match removed.len() {
-        0 => format!("nothing of {name} is there"),
-        _ => format!("removed\n  {}", removed.join("\n  ")),
-    };
-    context.report.result(&Destroyed { removed }, &text)
 }
 
-/// CloudFormation deletes no bucket with something in it.
+/// Empties the buckets, because CloudFormation deletes only empty ones.
 fn empty_buckets(
     context: &Context,
     assembly: &Assembly,

@@ -1,12 +1,25 @@
-//! `cargo xtask diff`: what a deploy would change, and what was changed without one.
+//! `cargo xtask diff`: shows what a deploy would change, and what was changed in the cloud
+//! without a deploy.
 
+use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::difference;
+use std::process::ExitCode;
 use xtask_core::context::Context;
 
-/// Runs the command.
-///
-/// # Errors
-/// The app does not synthesise, or the cloud does not answer.
-pub(crate) fn run(context: &Context) -> anyhow::Result<()> {
-    difference::show(context)
+/// Show what a deploy would change, and what was changed in the cloud without a deploy
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args;
+
+impl Command for Args {
+    const CHANGES: Changes = Changes::Nothing;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"unbuilt":[IMAGE],"changes",
+        "drift":[{"name","status":"IN_SYNC|DRIFTED|UNKNOWN","reason","resources":[RESOURCE]}],
+        "month_usd"}`"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        difference::show(context)?;
+        Ok(ExitCode::SUCCESS)
+    }
 }

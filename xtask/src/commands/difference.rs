@@ -1,11 +1,11 @@
-//! What a deploy would change, for `diff` and `deploy --dry-run`.
+//! The difference that a deploy would make, which `diff` and `deploy --dry-run` show.
 
 use xtask_core::context::Context;
 use xtask_core::report::table;
 use xtask_operate::deploy::difference;
 use xtask_operate::deploy::difference::Difference;
 
-/// Finds the difference and ends the command with it.
+/// Finds the difference and prints it.
 ///
 /// # Errors
 /// As [`difference::find`].
@@ -18,7 +18,7 @@ fn text(difference: &Difference) -> String {
     let mut text = difference.changes.trim().to_owned();
     for image in &difference.unbuilt {
         text.push_str(&format!(
-            "\nimage {image} would be built first; its digest is not known yet"
+            "\nimage {image} would be built first, so its digest is not known yet"
         ));
     }
     let rows: Vec<Vec<String>> = difference

@@ -1,7 +1,9 @@
-//! `cargo xtask doctor`: what is wrong with an environment, by cause, and the next command.
-//! It changes nothing.
+//! `cargo xtask doctor`: finds what is wrong with an environment and names the next command for
+//! each finding. It changes nothing.
 
+use crate::commands::command::{Answer, Changes, Command};
 use serde::Serialize;
+use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::report::printable;
@@ -9,10 +11,10 @@ use xtask_operate::doctor;
 use xtask_operate::doctor::finding::{Finding, Severity};
 use xtask_operate::doctor::gather;
 
-/// Arguments of `doctor`.
+/// Find what is wrong, list causes before consequences, and name the next commands
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A service or kind of task of platform.toml, or a task by its id [default: all]
+    /// Service or kind of task of platform.toml, or the id of a task [default: all]
     #[arg(value_name = "SERVICE|TASK")]
     about: Option<String>,
 }
@@ -26,40 +28,44 @@ struct Examined<'a> {
     findings: &'a [Finding],
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// [`Code::Unhealthy`] where something is wrong; what, has been printed by then. Or
-/// `SERVICE|TASK` is none.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let evidence = gather::gather(context, args.about.as_deref())?;
-    let findings = doctor::examine(&evidence);
-    let examined = Examined {
-        ok: findings.is_empty(),
-        environment: &context.environment,
-        checks: doctor::checks(),
-        findings: &findings,
-    };
-    context.report.result(&examined, &text(&findings))?;
-    let Some(first) = findings.first() else {
-        return Ok(());
-    };
-    if context.report.json() {
-        // The one JSON object has been printed; an error would print a second one.
-        std::process::exit(i32::from(Code::Unhealthy as u8));
+impl Command for Args {
+    const CHANGES: Changes = Changes::Nothing;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"ok","environment","checks",
+        "findings":[{"rule","severity":"broken|warning","subject","says","evidence":[TEXT],
+        "next"}]}`, causes first; exit code 12 where there are findings"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let evidence = gather::gather(context, self.about.as_deref())?;
+        let findings = doctor::examine(&evidence);
+        let examined = Examined {
+            ok: findings.is_empty(),
+            environment: &context.environment,
+            checks: doctor::checks(),
+            findings: &findings,
+        };
+        context.report.result(&examined, &text(&findings))?;
+        let Some(first) = findings.first() else {
+            return Ok(ExitCode::SUCCESS);
+        };
+        if context.report.json() {
+            // An error would print a second JSON object.
+            return Ok(ExitCode::from(Code::Unhealthy as u8));
+        }
+        let message = match findings.len() {
+            1 => "doctor found 1 problem".to_owned(),
+            count => format!("doctor found {count} problems; causes come first"),
+        };
+        Err(Failure::new(Code::Unhealthy, message)
+            .hint(&first.next)
+            .into())
     }
-    let message = match findings.len() {
-        1 => "doctor found something".to_owned(),
-        count => format!("doctor found {count} things, causes first"),
-    };
-    Err(Failure::new(Code::Unhealthy, message)
-        .hint(&first.next)
-        .into())
 }
 
 fn text(findings: &[Finding]) -> String {
     if findings.is_empty() {
-        return format!("nothing found wrong ({} checks)", doctor::checks());
+        return format!("doctor found no problem ({} checks)", doctor::checks());
     }
     let mut text = String::new();
     for finding in findings {
@@ -72,7 +78,7 @@ fn text(findings: &[Finding]) -> String {
             finding.subject, finding.says, finding.rule
         ));
         for line in &finding.evidence {
-            // What programs wrote may hold anything.
+            // Programs wrote these lines, so they may contain control characters.
             text.push_str(&format!("    {}\n", printable(line)));
         }
         text.push_str(&format!("  next: {}\n", finding.next));

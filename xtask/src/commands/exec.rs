@@ -1,23 +1,24 @@
-//! `cargo xtask exec SERVICE [-- COMMAND]`: a command, or a shell, inside a running task.
+//! `cargo xtask exec SERVICE [-- COMMAND]`: runs a command or a shell inside a running task.
 
-use crate::commands::selection::unknown;
+use crate::commands::command::{Answer, Changes, Command};
 use serde::Serialize;
+use std::process::ExitCode;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure};
+use xtask_core::error::{Code, Failure, unknown};
 use xtask_machine::ministack;
 use xtask_operate::deploy::guards;
 use xtask_operate::exec;
 use xtask_operate::status::answers;
 use xtask_operate::status::answers::Task;
 
-/// Arguments of `exec`.
+/// Run a command or a shell inside a running task
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Service of platform.toml, locally also a kind of task; its newest running task is taken
+    /// Service of platform.toml, or on this machine also a kind of task; the command runs in its newest task
     #[arg(value_name = "SERVICE")]
     service: String,
-    /// What to run there
+    /// Command to run in the task
     #[arg(last = true, value_name = "COMMAND", default_value = "sh")]
     command: Vec<String>,
 }
@@ -31,61 +32,78 @@ struct Executed {
     stderr: String,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// The environment takes no commands, nothing of the service runs, there is no way into it, or
-/// what was run failed: its exit code is passed on.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let platform = &context.platform;
-    let service = &args.service;
-    if !platform.services.contains_key(service) && !platform.tasks.contains_key(service) {
-        let known = platform.services.keys().chain(platform.tasks.keys());
-        return Err(unknown("service", service, known).into());
+impl Command for Args {
+    const CHANGES: Changes = Changes::Environment;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"task","exit_code","stdout","stderr"}`. The exit code is that of the command; where it is
+        not 0, the answer is an error whose `causes` hold the standard error of the command. On
+        AWS, `exec` reaches only services, refuses `--json`, and refuses protected
+        environments"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let platform = &context.platform;
+        let service = &self.service;
+        if !platform.services.contains_key(service) && !platform.tasks.contains_key(service) {
+            let known = platform.services.keys().chain(platform.tasks.keys());
+            return Err(unknown("service", service, known).into());
+        }
+        admitted(&self, context)?;
+        ministack::require_if_local(context)?;
+        let task = running(context, service)?;
+        context
+            .report
+            .step(&format!("in task {} of {service}", task.task));
+        if !context.is_local() {
+            // This is the exit code of the session, which does not report that of the command.
+            let ended = exec::on_aws(context, &task, &self.command)?.with_our_streams()?;
+            ended_well(&self, ended.code())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let command = exec::local(context, &task, &self.command)?;
+        if context.report.json() {
+            captured(&self, context, task, command)?;
+        } else {
+            ended_well(&self, command.with_our_streams()?.code())?;
+        }
+        Ok(ExitCode::SUCCESS)
     }
-    admitted(args, context)?;
-    ministack::require_if_local(context)?;
-    let task = running(context, service)?;
-    context
-        .report
-        .step(&format!("in task {} of {service}", task.task));
-    if !context.is_local() {
-        // The session's program tells nothing of how the command ended.
-        let ended = exec::on_aws(context, &task, &args.command)?.with_our_streams()?;
-        return Ok(ended_well(args, ended.code())?);
-    }
-    let command = exec::local(context, &task, &args.command)?;
-    if context.report.json() {
-        return captured(args, context, task, command);
-    }
-    Ok(ended_well(args, command.with_our_streams()?.code())?)
 }
 
-/// Whether there is a way in at all: what the CDK app (`lib/service/exec.ts`) opens, where
-/// platform.toml does not protect the environment, and what the local cloud has in any case.
+/// Refuses what cannot be entered: every task of a protected environment and, on AWS, every
+/// task that does not belong to a service. `lib/service/exec.ts` of the CDK app gives access to
+/// the services only.
 fn admitted(args: &Args, context: &Context) -> anyhow::Result<()> {
     let service = &args.service;
     let log = format!("cargo xtask logs {service} --env {}", context.environment);
     if context.environment().protected {
-        return Err(guards::refusal(context, "its tasks take no commands", &log));
+        return Err(guards::refusal(
+            context,
+            "no command can run inside its tasks",
+            &log,
+        ));
     }
     if context.is_local() {
         return Ok(());
     }
     if !context.platform.services.contains_key(service) {
-        let message = format!("on AWS only services take commands, not tasks of {service}");
+        let message =
+            format!("on AWS, commands can run only inside services, and {service} is not one");
         return Err(Failure::new(Code::Usage, message).hint(log).into());
     }
     if context.report.json() {
-        let message = "a session on AWS is a terminal's: there is no --json for it";
+        let message = "a session on AWS needs a terminal, so `exec` has no --json there";
         return Err(Failure::new(Code::Usage, message)
-            .hint("the same without --json")
+            .hint(format!(
+                "cargo xtask exec {service} --env {}",
+                context.environment
+            ))
             .into());
     }
     Ok(())
 }
 
-/// The newest task of a kind that runs.
+/// The newest running task of a kind.
 fn running(context: &Context, kind: &str) -> anyhow::Result<Task> {
     answers::tasks(context)?
         .into_iter()
@@ -94,7 +112,10 @@ fn running(context: &Context, kind: &str) -> anyhow::Result<Task> {
         .ok_or_else(|| {
             Failure::new(
                 Code::Deploy,
-                format!("no task of {kind} runs in {}", context.environment),
+                format!(
+                    "no task of {kind} runs in environment {}",
+                    context.environment
+                ),
             )
             .hint(format!("cargo xtask status --env {}", context.environment))
             .into()
@@ -110,10 +131,10 @@ fn captured(args: &Args, context: &Context, task: Task, command: Cmd) -> anyhow:
         stdout: text(&output.stdout),
         stderr: text(&output.stderr),
     };
-    let said = executed.stderr.trim().to_owned();
-    ended_well(args, executed.exit_code).map_err(|failure| match said.is_empty() {
+    let stderr = executed.stderr.trim().to_owned();
+    ended_well(args, executed.exit_code).map_err(|failure| match stderr.is_empty() {
         true => failure,
-        false => failure.because(anyhow::Error::msg(said)),
+        false => failure.because(anyhow::Error::msg(stderr)),
     })?;
     context.report.result(&executed, "")
 }
@@ -125,7 +146,7 @@ fn ended_well(args: &Args, exit_code: Option<i32>) -> Result<(), Failure> {
     match exit_code {
         Some(0) => Ok(()),
         Some(code) => Err(failure(&format!("ended with exit code {code}")).passing_on(code)),
-        None => Err(failure("was ended by a signal")),
+        None => Err(failure("was killed by a signal")),
     }
 }
 
@@ -149,14 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn commands_go_into_services_of_what_is_not_protected_and_locally_into_all() {
+    fn commands_run_only_in_services_on_aws_and_nowhere_in_a_protected_environment() {
         for service in ["orchestrator", "generator"] {
             assert_eq!(refused(service, "local", true), None);
             assert_eq!(
                 refused(service, "prod", false),
                 Some((
                     11,
-                    "environment prod is protected: its tasks take no commands".to_owned(),
+                    "environment prod is protected: no command can run inside its tasks".to_owned(),
                     format!("cargo xtask logs {service} --env prod"),
                 ))
             );
@@ -168,7 +189,8 @@ mod tests {
             refused("generator", "dev", false),
             Some((
                 2,
-                "on AWS only services take commands, not tasks of generator".to_owned(),
+                "on AWS, commands can run only inside services, and generator is not one"
+                    .to_owned(),
                 "cargo xtask logs generator --env dev".to_owned(),
             ))
         );
@@ -176,8 +198,8 @@ mod tests {
             refused("orchestrator", "dev", true),
             Some((
                 2,
-                "a session on AWS is a terminal's: there is no --json for it".to_owned(),
-                "the same without --json".to_owned(),
+                "a session on AWS needs a terminal, so `exec` has no --json there".to_owned(),
+                "cargo xtask exec orchestrator --env dev".to_owned(),
             ))
         );
     }

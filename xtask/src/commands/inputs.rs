@@ -1,18 +1,20 @@
-//! `cargo xtask inputs IMAGE` and `inputs --context DIR`: all that a key follows from,
-//! of an image of ours or of any Docker build.
+//! `cargo xtask inputs IMAGE` and `inputs --context DIR`: lists everything that goes into a key,
+//! of an image of platform.toml or of any Docker build.
 
+use crate::commands::command::{Answer, Changes, Command};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::report::{Report, printable};
 use xtask_docker::dockerfile;
 use xtask_image::base::Source;
 use xtask_image::build;
-use xtask_image::key;
+use xtask_image::key::compute;
 use xtask_image::key::inputs::{Inputs, NpmInputs, RustInputs};
 use xtask_image::key::{DOCKERFILE_NAME, DockerBuild, Key};
 use xtask_tree::entry::{Entries, Entry, escape};
@@ -20,16 +22,16 @@ use xtask_tree::entry::{Entries, Entry, escape};
 /// How much of a digest the text shows.
 const DIGEST_CHARACTERS: usize = 12;
 
-/// Arguments of `inputs`.
+/// List everything that goes into the key of an image, or of any Docker build
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["image", "context"]))]
 pub(crate) struct Args {
     /// Image of platform.toml
     image: Option<String>,
-    /// Folder of any Docker build instead; needs no checkout
+    /// Folder of any Docker build, instead of an image; this needs no checkout
     #[arg(long, value_name = "DIR")]
     context: Option<PathBuf>,
-    /// Print the key alone
+    /// Print only the key
     #[arg(long)]
     key: bool,
     #[command(flatten)]
@@ -38,16 +40,16 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Args)]
 struct DockerArgs {
-    /// Its Dockerfile, relative to the current folder; DIR/Dockerfile where not given
+    /// Dockerfile of that build, relative to the current folder [default: DIR/Dockerfile]
     #[arg(long, value_name = "DOCKERFILE", requires = "context")]
     file: Option<PathBuf>,
-    /// Stage to build; the last one where not given
+    /// Stage to build [default: the last one]
     #[arg(long, value_name = "STAGE", requires = "context")]
     target: Option<String>,
-    /// Build argument; may be given again
+    /// Build argument; this option can be repeated
     #[arg(long = "build-arg", value_name = "NAME=VALUE", requires = "context", value_parser = parse_argument)]
     build_args: Vec<(String, String)>,
-    /// Platform to build for; this machine's where not given
+    /// Platform to build for [default: the platform of this machine]
     #[arg(long, value_name = "PLATFORM", requires = "context", value_parser = parse_platform)]
     platform: Option<String>,
 }
@@ -55,19 +57,18 @@ struct DockerArgs {
 fn parse_argument(text: &str) -> Result<(String, String), &'static str> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("a build argument is NAME=VALUE"),
+        _ => Err("a build argument has the form NAME=VALUE"),
     }
 }
 
 fn parse_platform(text: &str) -> Result<String, &'static str> {
     dockerfile::normalised_platform(text)
-        .ok_or("a platform is OS/ARCHITECTURE[/VARIANT], for instance linux/arm64")
+        .ok_or("a platform has the form OS/ARCHITECTURE[/VARIANT], for example linux/arm64")
 }
 
 impl Args {
-    /// The build of a folder, which needs no checkout, if that is what is asked for.
-    #[must_use]
-    pub(crate) fn docker_build(&self) -> Option<DockerBuild> {
+    /// The build of a folder, if the command line names one.
+    fn docker_build(&self) -> Option<DockerBuild> {
         let context = self.context.clone()?;
         Some(DockerBuild {
             dockerfile: match &self.docker.file {
@@ -85,7 +86,7 @@ impl Args {
     }
 }
 
-/// This machine's platform as Docker writes it.
+/// The platform of this machine, as Docker writes it.
 fn own_platform() -> String {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
@@ -95,36 +96,42 @@ fn own_platform() -> String {
     format!("linux/{architecture}")
 }
 
-/// Prints the inputs of an image of the manifest.
-///
-/// # Errors
-/// As [`key::compute`].
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let name = args.image.as_ref().ok_or_else(|| {
-        Failure::new(Code::Usage, "no image is named").hint("cargo xtask inputs --help")
-    })?;
-    build::select(context, std::slice::from_ref(name))?;
-    let image = &context.platform.images[name];
-    let key = build::key_of(context, name)?;
-    if args.key {
-        return print_key(&key, &context.report);
+impl Command for Args {
+    const CHANGES: Changes = Changes::Nothing;
+    const ANSWER: Answer =
+        Answer::Object(r#"see below, under **Inputs**; with `--key`, `{"form","key"}`"#);
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let name = self.image.as_ref().ok_or_else(|| {
+            Failure::new(Code::Usage, "no image is named").hint("cargo xtask help inputs")
+        })?;
+        build::select(context, std::slice::from_ref(name))?;
+        let image = &context.platform.images[name];
+        let key = build::key_of(context, name)?;
+        if self.key {
+            print_key(&key, &context.report)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let ignore_file = key.ignore_file.as_deref();
+        let listing = Listing::new(
+            &key,
+            Path::new(image.context.get_ref()),
+            Path::new(image.dockerfile.get_ref()),
+            ignore_file.map(|path| path.strip_prefix(&context.root).unwrap_or(path)),
+        );
+        print(&listing, &context.report)?;
+        Ok(ExitCode::SUCCESS)
     }
-    let ignore_file = key.ignore_file.as_deref();
-    let listing = Listing::new(
-        &key,
-        Path::new(image.context.get_ref()),
-        Path::new(image.dockerfile.get_ref()),
-        ignore_file.map(|path| path.strip_prefix(&context.root).unwrap_or(path)),
-    );
-    print(&listing, &context.report)
+
+    fn run_without_checkout(&self, report: &Report) -> Option<anyhow::Result<ExitCode>> {
+        let build = self.docker_build()?;
+        Some(of_build(self, &build, report).map(|()| ExitCode::SUCCESS))
+    }
 }
 
 /// Prints the inputs of any Docker build.
-///
-/// # Errors
-/// As [`key::of_build`].
-pub(crate) fn run_docker(args: &Args, build: &DockerBuild, report: &Report) -> anyhow::Result<()> {
-    let key = key::of_build(build)?;
+fn of_build(args: &Args, build: &DockerBuild, report: &Report) -> anyhow::Result<()> {
+    let key = compute::of_build(build)?;
     if args.key {
         return print_key(&key, report);
     }
@@ -192,7 +199,6 @@ struct Npm<'a> {
     entries: &'a Entries,
 }
 
-/// Entries one by one, in their order.
 fn rows<S: Serializer>(entries: &Entries, serializer: S) -> Result<S::Ok, S::Error> {
     entries
         .rows()
@@ -287,7 +293,7 @@ fn print(listing: &Listing<'_>, report: &Report) -> anyhow::Result<()> {
     report.stream(listing, |output| write(listing, output))
 }
 
-/// The text, line by line: a tree of 57,000 files is no table to be laid out.
+/// Writes the text line by line: a table of 57,000 files would have to be held in memory.
 fn write(listing: &Listing<'_>, output: &mut dyn Write) -> io::Result<()> {
     write_entries(
         output,

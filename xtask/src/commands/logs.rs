@@ -1,13 +1,15 @@
-//! `cargo xtask logs`: what services and tasks said, and say.
+//! `cargo xtask logs`: shows the logs of services and tasks.
 
+use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::one_of::one_of;
-use crate::commands::selection::{services_of_group, unknown};
+use crate::commands::selection::services_of_group;
 use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure};
+use xtask_core::error::{Code, Failure, unknown};
 use xtask_core::report::lines;
 use xtask_machine::ministack;
 use xtask_operate::logs;
@@ -17,104 +19,108 @@ use xtask_operate::logs::painter::Painter;
 use xtask_operate::logs::query::Query;
 use xtask_operate::logs::raw_line::RawLine;
 
-/// What an id of a job that `run` starts begins with.
+/// The prefix of the ids of jobs that `run` starts.
 pub(super) const MANUAL_JOB: &str = "manual-";
-/// ECS takes a task by no less of its id.
+/// ECS does not find a task by a shorter part of its id.
 const SHORTEST_TASK: usize = 6;
 
 const LEVELS: &[(Level, &str, &str)] = &[
-    (Level::Trace, "trace", "Finer than debug"),
-    (Level::Debug, "debug", "For whoever looks for a defect"),
-    (Level::Info, "info", "Progress"),
-    (Level::Warn, "warn", "Something to look at"),
+    (Level::Trace, "trace", "More detail than debug"),
+    (Level::Debug, "debug", "Detail for finding a defect"),
+    (Level::Info, "info", "Normal progress"),
+    (Level::Warn, "warn", "Something that deserves attention"),
     (Level::Error, "error", "Something went wrong"),
 ];
 const PLACES: &[(Place, &str, &str)] = &[
     (
         Place::Deployed,
         "deployed",
-        "Of what was deployed to the environment",
+        "Services and tasks that were deployed to the environment",
     ),
     (
         Place::Validate,
         "validate",
-        "Of the containers that `validate --keep` left running",
+        "Containers that `validate --keep` left running",
     ),
-    (Place::Dev, "dev", "Of `dev` on this machine"),
+    (Place::Dev, "dev", "Processes of `dev` on this machine"),
 ];
 
-/// Arguments of `logs`.
+/// Show logs of services and tasks
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Services or kinds of tasks of platform.toml, a task, or a job, by id [default: everything]
+    /// Services or kinds of tasks of platform.toml, or the id of a task or job [default: everything]
     #[arg(value_name = "SERVICE|TASK|JOB")]
     names: Vec<String>,
-    /// All services of a group of platform.toml
+    /// Show the logs of all services of a group of platform.toml
     #[arg(long, value_name = "GROUP")]
     group: Option<String>,
-    /// From so long ago (90s, 10m, 2h, 1d), or from this time (RFC 3339) [default: 10m; all
-    /// there is of `validate` and `dev`]
+    /// Show lines of the last 90s, 10m, 2h or 1d, or lines since a time of RFC 3339 [default: 10m;
+    /// everything for `validate` and `dev`]
     #[arg(long, value_name = "TIME", value_parser = parse_since)]
     since: Option<i64>,
-    /// Go on with what comes, until Ctrl-C or the end of the one task that is followed
+    /// Keep showing new lines, until Ctrl-C or the end of the task that is named
     #[arg(long)]
     follow: bool,
-    /// Lines with this text in them
+    /// Show only lines that contain this text
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
-    /// Lines of this level or a higher one, and those that have none
+    /// Show only lines of this level or a higher one, and lines without a level
     #[arg(long, value_name = "LEVEL", value_parser = one_of(LEVELS))]
     level: Option<Level>,
-    /// Lines of this job
+    /// Show only lines of this job
     #[arg(long, value_name = "JOB")]
     job: Option<String>,
-    /// Only the newest so many lines
+    /// Show at most this many of the newest lines
     #[arg(long, value_name = "COUNT")]
     lines: Option<usize>,
-    /// Print lines as they were written
+    /// Print the lines unchanged
     #[arg(long, conflicts_with = "json")]
     raw: bool,
-    /// Whose logs
+    /// Choose whose logs are shown
     #[arg(long = "where", value_name = "PLACE", value_parser = one_of(PLACES), default_value = "deployed")]
     place: Place,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// A name that nothing has, or the place does not answer.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let query = query(args, context)?;
-    if args.place == Place::Deployed {
-        ministack::require_if_local(context)?;
-    } else if query.task.is_some() {
-        return Err(Failure::new(
-            Code::Usage,
-            "a task has a log of its own only where it was deployed",
-        )
-        .hint("name its job, or leave out --where")
-        .into());
-    }
-    let mut printer = Printer::new(context, args.raw);
-    let read = logs::read(context, args.place, &query, |line| printer.print(&line));
-    match read {
-        Err(error) if lines::reader_is_gone(&error) => Ok(()),
-        Err(error) => Err(error),
-        Ok(Some(task)) if context.report.json() => {
-            lines::print(&serde_json::json!({ "task": task }).to_string())
+impl Command for Args {
+    const CHANGES: Changes = Changes::Nothing;
+    const ANSWER: Answer = Answer::Stream(
+        r#"one object a line: `{"source","group","stream","task","id","time_ms","message"}`. With
+        `--follow` and one task, the last line is `{"task":TASK}`"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let query = query(&self, context)?;
+        if self.place == Place::Deployed {
+            ministack::require_if_local(context)?;
+        } else if query.task.is_some() {
+            return Err(Failure::new(
+                Code::Usage,
+                "a task has its own log only where it was deployed",
+            )
+            .hint("name the job of the task, or leave out --where")
+            .into());
         }
-        Ok(Some(task)) => {
-            let why = task.why();
-            context
-                .report
-                .step(&format!("task {} has ended: {why}", task.task));
-            Ok(())
+        let mut printer = Printer::new(context, self.raw);
+        let read = logs::read(context, self.place, &query, |line| printer.print(&line));
+        match read {
+            Err(error) if lines::reader_is_gone(&error) => {}
+            Err(error) => return Err(error),
+            Ok(Some(task)) if context.report.json() => {
+                lines::print(&serde_json::json!({ "task": task }).to_string())?;
+            }
+            Ok(Some(task)) => {
+                let why = task.why();
+                context
+                    .report
+                    .step(&format!("task {} has ended: {why}", task.task));
+            }
+            Ok(None) => {}
         }
-        Ok(None) => Ok(()),
+        Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Prints lines as the command line wants them.
+/// Prints lines in the form that the command line asks for.
 pub(super) struct Printer {
     json: bool,
     raw: bool,
@@ -159,8 +165,11 @@ fn query(args: &Args, context: &Context) -> anyhow::Result<Query> {
         query.sources = services_of_group(context, group)?;
     }
     let twice = |what: &str| {
-        Failure::new(Code::Usage, format!("the log of one {what} at a time"))
-            .hint("name services and kinds of tasks to read several at once")
+        Failure::new(
+            Code::Usage,
+            format!("two {what}s are named, and `logs` shows one {what} at a time"),
+        )
+        .hint("name services or kinds of tasks to show several logs at once")
     };
     for name in &args.names {
         match Named::new(context, name) {
@@ -196,8 +205,8 @@ impl Named {
         if platform.services.contains_key(name) || platform.tasks.contains_key(name) {
             return Some(Self::Source);
         }
-        // The orchestrator gives jobs ids by time, UUID version 7; those of tasks have other
-        // versions, or no hyphens.
+        // The orchestrator's job ids are UUIDs of version 7. Ids of tasks have another version or
+        // no hyphens.
         let is_version_7 = name.len() == 36 && name.as_bytes()[14] == b'7';
         let is_hexadecimal = name
             .bytes()
@@ -210,10 +219,10 @@ impl Named {
     }
 }
 
-/// Milliseconds since 1970.
+/// Reads a span before now or a time, as milliseconds since 1970.
 pub(super) fn parse_since(text: &str) -> Result<i64, String> {
     let wrong =
-        || "it is neither a span like 90s, 10m, 2h or 1d, nor a time of RFC 3339".to_owned();
+        || "it is neither a span such as 90s, 10m, 2h or 1d, nor a time of RFC 3339".to_owned();
     if let Ok(at) = OffsetDateTime::parse(text, &Rfc3339) {
         return unix_ms(at).ok_or_else(wrong);
     }

@@ -1,40 +1,90 @@
-//! One file per command.
+//! One file per command, and the list of all of them.
 
 mod age;
-pub(crate) mod bases;
-pub(crate) mod build;
-pub(crate) mod cleanup;
-pub(crate) mod cloud;
-pub(crate) mod cost;
-pub(crate) mod deploy;
-pub(crate) mod destroy;
-pub(crate) mod dev;
-pub(crate) mod diff;
+mod bases;
+mod build;
+mod cleanup;
+mod cloud;
+pub(crate) mod command;
+mod cost;
+mod deploy;
+mod destroy;
+mod dev;
+mod diff;
 mod difference;
-pub(crate) mod doctor;
-pub(crate) mod exec;
+mod doctor;
+mod exec;
 pub(crate) mod help;
-pub(crate) mod inputs;
-pub(crate) mod logs;
+mod inputs;
+mod logs;
 mod one_of;
-pub(crate) mod open;
-pub(crate) mod outputs;
-pub(crate) mod plan;
-pub(crate) mod preflight;
-pub(crate) mod promote;
-pub(crate) mod prune;
-pub(crate) mod releases;
-pub(crate) mod restart;
-pub(crate) mod rollback;
-pub(crate) mod run;
-pub(crate) mod scale;
-pub(crate) mod secrets;
+mod open;
+mod outputs;
+mod plan;
+mod preflight;
+mod promote;
+mod prune;
+mod releases;
+mod restart;
+mod rollback;
+mod run;
+mod scale;
+mod secrets;
 mod selection;
-pub(crate) mod setup;
-pub(crate) mod status;
-pub(crate) mod stop;
-pub(crate) mod tasks;
-pub(crate) mod test;
-pub(crate) mod unlock;
-pub(crate) mod validate;
-pub(crate) mod why;
+mod setup;
+mod status;
+mod stop;
+mod tasks;
+mod test;
+mod unlock;
+mod validate;
+mod why;
+
+command::verbs! {
+    Verb {
+        "Build" {
+            Plan(plan::Args),
+            Build(build::Args),
+            Why(why::Args),
+            Inputs(inputs::Args),
+            Bases(bases::Args),
+            Validate(validate::Args),
+            Test(test::Args),
+        }
+        "Deploy" {
+            Deploy(deploy::Args),
+            Diff(diff::Args),
+            Outputs(outputs::Args),
+            Releases(releases::Args),
+            Rollback(rollback::Args),
+            Promote(promote::Args),
+            Cost(cost::Args),
+            Unlock(unlock::Args),
+            Destroy(destroy::Args),
+        }
+        "Operate" {
+            Doctor(doctor::Args),
+            Status(status::Args),
+            Logs(logs::Args),
+            Tasks(tasks::Args),
+            Run(run::Args),
+            Stop(stop::Args),
+            Exec(exec::Args),
+            Restart(restart::Args),
+            Scale(scale::Args),
+            #[command(subcommand)]
+            Secrets(secrets::Verb),
+            Prune(prune::Args),
+            Open(open::Args),
+        }
+        "This machine" {
+            Setup(setup::Args),
+            Preflight(preflight::Args),
+            Dev(dev::Args),
+            #[command(subcommand)]
+            Cloud(cloud::Verb),
+            Cleanup(cleanup::Args),
+            Help(help::Args),
+        }
+    }
+}

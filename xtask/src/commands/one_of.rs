@@ -1,8 +1,8 @@
-//! Arguments that take one of a few values of the mechanism, which knows no command line.
+//! Arguments that accept one of a few values of a type that does not know the command line.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
-/// Reads one of `choices`: a value, its name on the command line, and what help says of it.
+/// Reads one of `choices`. Each is a value, its name on the command line, and its help.
 pub(super) fn one_of<T: Copy + Send + Sync + 'static>(
     choices: &'static [(T, &'static str, &'static str)],
 ) -> impl TypedValueParser<Value = T> {

@@ -1,9 +1,11 @@
-//! `cargo xtask plan [IMAGE…]`: what `build` would do and why, without doing it.
+//! `cargo xtask plan [IMAGE…]`: shows what `build` would do and why.
 
 use crate::commands::build::REASONS_SHOWN;
 use crate::commands::build::REGISTRIES;
+use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::one_of::one_of;
 use serde::Serialize;
+use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::report::table;
 use xtask_image::build;
@@ -13,12 +15,12 @@ use xtask_image::key::short;
 use xtask_operate::destination;
 use xtask_operate::destination::Registry;
 
-/// Arguments of `plan`.
+/// Show what `build` would do and why, and change nothing
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Images of platform.toml; all where none is named
+    /// Images of platform.toml [default: all]
     images: Vec<String>,
-    /// Which registry to ask: the environment's, or ECR (also the local cloud's)
+    /// Look for the images in this registry
     #[arg(long, value_parser = one_of(REGISTRIES), default_value = "environment")]
     registry: Registry,
 }
@@ -29,21 +31,27 @@ struct Planned {
     images: Vec<Plan>,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// A key cannot be computed, or the registry does not answer.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let names = build::select(context, &args.images)?;
-    let registry = destination::asked(context, args.registry)?;
-    let images = plan::all(context, &names, &registry)?;
-    let rows: Vec<Vec<String>> = images.iter().map(row).collect();
-    let mut text = table(&["image", "key", "state", "why"], &rows);
-    for plan in images.iter().filter(|plan| !plan.steps.is_empty()) {
-        let steps: Vec<String> = plan.steps.iter().map(Step::to_string).collect();
-        text.push_str(&format!("{}: {}\n", plan.image, steps.join(", ")));
+impl Command for Args {
+    const CHANGES: Changes = Changes::Nothing;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"images":[{"image","key","reference","state":"build|present",
+        "steps":[{"do":"compile|reuse-binary|build-page|reuse-page|pack|push","what"}],"before",
+        "why":[DIFFERENCE]}]}`"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let names = build::select(context, &self.images)?;
+        let registry = destination::asked(context, self.registry)?;
+        let images = plan::all(context, &names, &registry)?;
+        let rows: Vec<Vec<String>> = images.iter().map(row).collect();
+        let mut text = table(&["image", "key", "state", "why"], &rows);
+        for plan in images.iter().filter(|plan| !plan.steps.is_empty()) {
+            let steps: Vec<String> = plan.steps.iter().map(Step::to_string).collect();
+            text.push_str(&format!("{}: {}\n", plan.image, steps.join(", ")));
+        }
+        context.report.result(&Planned { images }, &text)?;
+        Ok(ExitCode::SUCCESS)
     }
-    context.report.result(&Planned { images }, &text)
 }
 
 fn row(plan: &Plan) -> Vec<String> {

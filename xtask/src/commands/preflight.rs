@@ -1,7 +1,9 @@
-//! `cargo xtask preflight`: everything the commands need, what was found of it,
-//! and how to fix the rest. Changes nothing.
+//! `cargo xtask preflight`: lists everything that the commands need, what was found of it, and
+//! how to fix the rest. It changes nothing.
 
+use crate::commands::command::{Answer, Changes, Command};
 use serde::{Deserialize, Serialize};
+use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, Rendered};
 use xtask_core::report::table;
@@ -9,7 +11,7 @@ use xtask_machine::FOR_TEST;
 use xtask_machine::aws;
 use xtask_machine::part::Part;
 
-/// How many missing rights a row names before it counts the rest.
+/// How many missing rights a row names; the rest is counted.
 const RIGHTS_SHOWN: usize = 3;
 
 /// One line of the table.
@@ -29,42 +31,50 @@ struct Checked<'a> {
     parts: &'a [Row],
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// Something is missing; the table has been printed by then.
-pub(crate) fn run(context: &Context) -> anyhow::Result<()> {
-    let mut rows: Vec<Row> = FOR_TEST.iter().map(|&part| local(context, part)).collect();
-    if !context.is_local() {
-        rows.extend(remote(context)?);
-    }
-    let checked = Checked {
-        ok: rows.iter().all(|row| row.ok),
-        environment: &context.environment,
-        parts: &rows,
-    };
-    context.report.result(&checked, &text(&rows))?;
-    let Some(first) = rows.iter().find(|row| !row.ok) else {
-        return Ok(());
-    };
-    if context.report.json() {
-        // The one JSON object has been printed; an error would print a second one.
-        std::process::exit(i32::from(Code::Prerequisite as u8));
-    }
-    let missing: Vec<&str> = rows
-        .iter()
-        .filter(|row| !row.ok)
-        .map(|row| row.part.as_str())
-        .collect();
-    let failure = Failure::new(
-        Code::Prerequisite,
-        format!("not as needed: {}", missing.join(", ")),
+/// List what the commands need on this machine, what was found, and how to fix the rest
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args;
+
+impl Command for Args {
+    const CHANGES: Changes = Changes::Nothing;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"ok","environment","parts":[{"part","ok","found","needed","fix"}]}`; exit code 3 where a
+        part is missing"#,
     );
-    Err(match &first.fix {
-        Some(fix) => failure.hint(fix),
-        None => failure,
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let mut rows: Vec<Row> = FOR_TEST.iter().map(|&part| local(context, part)).collect();
+        if !context.is_local() {
+            rows.extend(remote(context)?);
+        }
+        let checked = Checked {
+            ok: rows.iter().all(|row| row.ok),
+            environment: &context.environment,
+            parts: &rows,
+        };
+        context.report.result(&checked, &text(&rows))?;
+        let Some(first) = rows.iter().find(|row| !row.ok) else {
+            return Ok(ExitCode::SUCCESS);
+        };
+        if context.report.json() {
+            // An error would print a second JSON object.
+            return Ok(ExitCode::from(Code::Prerequisite as u8));
+        }
+        let missing: Vec<&str> = rows
+            .iter()
+            .filter(|row| !row.ok)
+            .map(|row| row.part.as_str())
+            .collect();
+        let failure = Failure::new(
+            Code::Prerequisite,
+            format!("missing or not as needed: {}", missing.join(", ")),
+        );
+        Err(match &first.fix {
+            Some(fix) => failure.hint(fix),
+            None => failure,
+        }
+        .into())
     }
-    .into())
 }
 
 fn local(context: &Context, part: Part) -> Row {
@@ -108,8 +118,7 @@ struct Right {
     allowed: bool,
 }
 
-/// What an AWS environment needs. Where the identity is wrong, nothing else is asked: the
-/// answers would be another account's.
+/// Checks what an AWS environment needs. Without an identity, nothing else is asked.
 fn remote(context: &Context) -> anyhow::Result<Vec<Row>> {
     let expected = context.platform.environments[&context.environment]
         .account
@@ -128,7 +137,7 @@ fn remote(context: &Context) -> anyhow::Result<Vec<Row>> {
                     row(
                         part,
                         false,
-                        "not asked without an identity".to_owned(),
+                        "unknown without an identity".to_owned(),
                         String::new(),
                         None,
                     )
@@ -150,7 +159,7 @@ fn remote(context: &Context) -> anyhow::Result<Vec<Row>> {
             identity.account == expected,
             identity.account,
             expected,
-            Some("use the credentials of the account that the manifest names".to_owned()),
+            Some("use credentials of the account that platform.toml names".to_owned()),
         ),
     ];
     let needed = "a token for docker login".to_owned();
@@ -166,7 +175,7 @@ fn remote(context: &Context) -> anyhow::Result<Vec<Row>> {
                 answer.bootstrapped,
                 match answer.version {
                     Some(version) => format!("{} version {version}", answer.stack),
-                    None => format!("no stack {}", answer.stack),
+                    None => format!("stack {} does not exist", answer.stack),
                 },
                 needed,
                 Some(format!("cargo xtask deploy --env {}", context.environment)),
@@ -174,7 +183,7 @@ fn remote(context: &Context) -> anyhow::Result<Vec<Row>> {
             Err(error) => failed("cdk bootstrap", needed, error)?,
         },
     );
-    let needed = "all that the commands use".to_owned();
+    let needed = "all rights that the commands use".to_owned();
     rows.push(match aws::call(context, ["rights"]).read::<Rights>() {
         Ok(answer) => rights(&answer.rights, needed),
         Err(error) => failed("rights", needed, error)?,
@@ -216,7 +225,7 @@ fn row(part: &str, ok: bool, found: String, needed: String, fix: Option<String>)
     }
 }
 
-/// The row of a question that could not be answered.
+/// The row of a part that could not be checked.
 fn failed(part: &str, needed: String, error: anyhow::Error) -> anyhow::Result<Row> {
     let rendered = Rendered::new(&error);
     if rendered.exit_code == Code::Interrupted as u8 {

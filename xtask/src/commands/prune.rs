@@ -1,7 +1,8 @@
-//! `cargo xtask prune`: remove what piles up and nothing needs: old releases and revisions of
-//! task definitions, images of releases that nobody goes back to and, on this machine, what
-//! builds keep.
+//! `cargo xtask prune`: removes old things that nothing needs: releases, revisions of task
+//! definitions, images of releases that cannot be restored and, on this machine, build results.
 
+use crate::commands::command::{Answer, Changes, Command};
+use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::report::table;
 use xtask_image::key::{TAG_PREFIX, short};
@@ -9,26 +10,31 @@ use xtask_operate::prune;
 use xtask_operate::prune::image::Image;
 use xtask_operate::prune::{Keeper, KeptImage, Pruned};
 
-/// Arguments of `prune`.
+/// Remove old releases, task definitions, images and build results that nothing needs
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// List only; so on AWS, too, unless --yes is typed
+    /// Only list what would be removed; on AWS this is the default unless --yes is typed
     #[arg(long)]
     dry_run: bool,
-    /// How many of the newest of each kind stay in any case
+    /// Keep at least this many of the newest of each kind
     #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     keep: u32,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// Another command changes the environment, or the cloud, the registry or the engine refuses. What was
-/// removed before stays removed.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let dry_run = args.dry_run || !(context.is_local() || context.yes_given);
-    let pruned = prune::prune(context, args.keep, dry_run)?;
-    context.report.result(&pruned, &text(&pruned, context))
+impl Command for Args {
+    const CHANGES: Changes = Changes::Environment;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"dry_run","releases":[ID],"definitions":[ARN],
+        "images":[{"keeper":"ecr|registry|engine","repository","digest","tags"}],
+        "cache":[{"path","bytes"}]}`; on AWS, only a list unless `--yes` is typed"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let dry_run = self.dry_run || !(context.is_local() || context.yes_given);
+        let pruned = prune::prune(context, self.keep, dry_run)?;
+        context.report.result(&pruned, &text(&pruned, context))?;
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 fn text(pruned: &Pruned, context: &Context) -> String {
@@ -59,14 +65,14 @@ fn text(pruned: &Pruned, context: &Context) -> String {
         .chain(cache)
         .collect();
     if rows.is_empty() {
-        return "nothing to prune".to_owned();
+        return "there is nothing to prune".to_owned();
     }
     let all = summary(pruned);
     let then = match (pruned.dry_run, context.is_local()) {
         (false, _) => format!("removed {all}"),
-        (true, true) => format!("{all}: cargo xtask prune removes them"),
+        (true, true) => format!("found {all}; cargo xtask prune removes them"),
         (true, false) => format!(
-            "{all}: cargo xtask prune --env {} --yes removes them",
+            "found {all}; cargo xtask prune --env {} --yes removes them",
             context.environment
         ),
     };
@@ -90,7 +96,7 @@ fn summary(pruned: &Pruned) -> String {
     parts.join(", ")
 }
 
-/// By its key, as builds name it, where it has one.
+/// The name of an image, with its key where it has one.
 fn named(image: &Image) -> String {
     let key = image
         .tags
@@ -116,7 +122,7 @@ mod tests {
     use xtask_operate::prune::cache::OldFolder;
 
     #[test]
-    fn what_goes_reads_at_a_glance() {
+    fn the_text_lists_what_is_removed_and_sums_it_up() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let context = |environment: &str| {
             let report = Report::new(false, Verbosity::Quiet);
@@ -161,11 +167,11 @@ mod tests {
         pruned.dry_run = true;
         assert_eq!(
             text(&pruned, &context("local")),
-            format!("{shown}\n\n{all}: cargo xtask prune removes them")
+            format!("{shown}\n\nfound {all}; cargo xtask prune removes them")
         );
         assert_eq!(
             text(&pruned, &context("dev")),
-            format!("{shown}\n\n{all}: cargo xtask prune --env dev --yes removes them")
+            format!("{shown}\n\nfound {all}; cargo xtask prune --env dev --yes removes them")
         );
         let nothing = Pruned {
             releases: Vec::new(),
@@ -174,6 +180,9 @@ mod tests {
             cache: Vec::new(),
             ..pruned
         };
-        assert_eq!(text(&nothing, &context("local")), "nothing to prune");
+        assert_eq!(
+            text(&nothing, &context("local")),
+            "there is nothing to prune"
+        );
     }
 }

@@ -1,6 +1,8 @@
-//! `cargo xtask releases`: what ran when.
+//! `cargo xtask releases`: lists the releases of an environment.
 
+use crate::commands::command::{Answer, Changes, Command};
 use serde::Serialize;
+use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::report::table;
 use xtask_image::key::short;
@@ -13,35 +15,49 @@ const REVISION_CHARACTERS: usize = 12;
 /// The result of `releases --json`.
 #[derive(Debug, Serialize)]
 struct Listing {
-    /// What serves now, by its id.
+    /// The id of the release that serves.
     current: Option<String>,
     /// The newest first.
     releases: Vec<Release>,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// The cloud does not answer.
-pub(crate) fn run(context: &Context) -> anyhow::Result<()> {
-    if context.is_local() {
-        xtask_machine::ministack::require(context)?;
+/// List the releases: when each was deployed, by whom, and how it ended
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args;
+
+impl Command for Args {
+    const CHANGES: Changes = Changes::Nothing;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"current","releases":[RELEASE]}`, the newest first; `current` is the id of the release
+        that serves"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        if context.is_local() {
+            xtask_machine::ministack::require(context)?;
+        }
+        let releases = release::list(context)?;
+        let current = release::current(&releases).map(|release| release.id.clone());
+        let rows: Vec<Vec<String>> = releases
+            .iter()
+            .map(|release| row(release, current.as_deref()))
+            .collect();
+        let text = if rows.is_empty() {
+            format!(
+                "nothing has been deployed to environment {} yet",
+                context.environment
+            )
+        } else {
+            table(
+                &["release", "result", "images", "git", "by", "seconds"],
+                &rows,
+            )
+        };
+        context
+            .report
+            .result(&Listing { current, releases }, &text)?;
+        Ok(ExitCode::SUCCESS)
     }
-    let releases = release::list(context)?;
-    let current = release::current(&releases).map(|release| release.id.clone());
-    let rows: Vec<Vec<String>> = releases
-        .iter()
-        .map(|release| row(release, current.as_deref()))
-        .collect();
-    let text = if rows.is_empty() {
-        format!("nothing was deployed to {} yet", context.environment)
-    } else {
-        table(
-            &["release", "result", "images", "git", "by", "seconds"],
-            &rows,
-        )
-    };
-    context.report.result(&Listing { current, releases }, &text)
 }
 
 fn row(release: &Release, current: Option<&str>) -> Vec<String> {

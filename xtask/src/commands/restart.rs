@@ -1,14 +1,16 @@
-//! `cargo xtask restart`: new tasks in place of those that run, without an outage.
+//! `cargo xtask restart`: replaces running tasks with new ones, without an outage.
 
+use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::selection::Selection;
 use serde::Serialize;
+use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_machine::ministack;
 use xtask_operate::deploy::guards;
 use xtask_operate::services;
 use xtask_operate::services::Settled;
 
-/// Arguments of `restart`.
+/// Replace the running tasks of services with new ones
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -21,24 +23,28 @@ struct Changed {
     services: Vec<Settled>,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// The environment is protected or locked, or the new tasks do not serve.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let selected = args.selection.services(context)?;
-    guards::said_yes(context, "restart")?;
-    ministack::require_if_local(context)?;
-    tell(context, services::restart(context, &selected)?)
+impl Command for Args {
+    const CHANGES: Changes = Changes::Environment;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"services":[{"service","deployment_id","was","running","desired","seconds"}]}`"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let selected = self.selection.services(context)?;
+        guards::said_yes(context, "restart")?;
+        ministack::require_if_local(context)?;
+        report(context, services::restart(context, &selected)?)?;
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
-/// Ends the command with what became of the services.
-pub(super) fn tell(context: &Context, services: Vec<Settled>) -> anyhow::Result<()> {
+/// Prints what became of the services.
+pub(super) fn report(context: &Context, services: Vec<Settled>) -> anyhow::Result<()> {
     let lines: Vec<String> = services
         .iter()
         .map(|settled| {
             format!(
-                "{}: {} of {} tasks run, {} before ({:.0} s)",
+                "{}: {} of {} tasks run; {} ran before ({:.0} s)",
                 settled.service, settled.running, settled.desired, settled.was, settled.seconds
             )
         })

@@ -1,8 +1,10 @@
-//! `cargo xtask rollback`: back to what served before, from the templates and digests that
-//! were kept with it.
+//! `cargo xtask rollback`: deploys an earlier release again, from the templates and digests that
+//! were stored with it.
 
+use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::deploy::summary;
 use serde::Serialize;
+use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_machine::ministack::database;
 use xtask_operate::deploy::assembly::Assembly;
@@ -15,10 +17,10 @@ use xtask_operate::deploy::{guards, stacks};
 use xtask_operate::destination;
 use xtask_operate::smoke::Seen;
 
-/// Arguments of `rollback`.
+/// Return to the release that served before
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Release to go back to [default: the one before what serves now]
+    /// Release to return to [default: the one before the release that serves]
     #[arg(long, value_name = "RELEASE")]
     to: Option<String>,
 }
@@ -31,47 +33,50 @@ struct RolledBack {
     seconds: f64,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// There is no such release, or it does not serve; what served before does again then.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    guards::said_yes(context, "rollback")?;
-    if context.is_local() {
-        xtask_machine::require(context, xtask_machine::FOR_VALIDATE)?;
-    }
-    let lock = EnvironmentLock::take(context, "rollback")?;
-    let releases = release::list(context)?;
-    let goal = release::before(&releases, args.to.as_deref())?;
-    context
-        .report
-        .step(&format!("go back to release {} of {}", goal.id, goal.at));
-    // Logs the engine in where that is needed.
-    destination::asked(context, destination::Registry::Environment)?;
-    for image in goal.images.values() {
-        Image::find(context, &image.reference)?;
-    }
-    if context.is_local() {
-        database::ensure(context)?;
-    }
-    stacks::repair(context)?;
+impl Command for Args {
+    const CHANGES: Changes = Changes::Environment;
+    const ANSWER: Answer =
+        Answer::Object(r#"`{"release":RELEASE,"smoke","seconds"}`, with `smoke` of `validate`"#);
 
-    let packed = release::assembly(context, goal)?;
-    let assembly = Assembly::unpack(&packed, &deploy_folder(context, "assembly"))?;
-    let release = goal.back_to(lock.holder().owner.clone())?;
-    let (release, seen) = serve(context, release, &assembly, &releases)?;
-    let text = format!(
-        "{}\nrelease {} serves again, as release {} ({:.0} s)\n{}",
-        summary(&release),
-        goal.id,
-        release.id,
-        release.seconds,
-        release.url.as_deref().unwrap_or_default()
-    );
-    let rolled_back = RolledBack {
-        seconds: release.seconds,
-        release,
-        smoke: seen,
-    };
-    context.report.result(&rolled_back, &text)
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        guards::said_yes(context, "rollback")?;
+        if context.is_local() {
+            xtask_machine::require(context, xtask_machine::FOR_VALIDATE)?;
+        }
+        let lock = EnvironmentLock::take(context, "rollback")?;
+        let releases = release::list(context)?;
+        let goal = release::before(&releases, self.to.as_deref())?;
+        context
+            .report
+            .step(&format!("return to release {} of {}", goal.id, goal.at));
+        // This logs the engine in where the registry requires it.
+        destination::asked(context, destination::Registry::Environment)?;
+        for image in goal.images.values() {
+            Image::find(context, &image.reference)?;
+        }
+        if context.is_local() {
+            database::ensure(context)?;
+        }
+        stacks::repair(context)?;
+
+        let packed = release::assembly(context, goal)?;
+        let assembly = Assembly::unpack(&packed, &deploy_folder(context, "assembly"))?;
+        let release = goal.back_to(lock.holder().owner.clone())?;
+        let (release, seen) = serve(context, release, &assembly, &releases)?;
+        let text = format!(
+            "{}\nrelease {} serves again, as release {} ({:.0} s)\n{}",
+            summary(&release),
+            goal.id,
+            release.id,
+            release.seconds,
+            release.url.as_deref().unwrap_or_default()
+        );
+        let rolled_back = RolledBack {
+            seconds: release.seconds,
+            release,
+            smoke: seen,
+        };
+        context.report.result(&rolled_back, &text)?;
+        Ok(ExitCode::SUCCESS)
+    }
 }

@@ -1,15 +1,16 @@
-//! `cargo xtask run generator "DESCRIPTION"`: one task, from its start to its end, its log as it
-//! comes. Ctrl-C stops it.
+//! `cargo xtask run generator "DESCRIPTION"`: runs one task and shows its log while it runs.
+//! Ctrl-C stops the task.
 
 use crate::commands::age::age;
+use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::logs::{MANUAL_JOB, Printer};
-use crate::commands::selection::unknown;
 use anyhow::Context as _;
+use std::process::ExitCode;
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::macros::format_description;
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure};
+use xtask_core::error::{Code, Failure, unknown};
 use xtask_core::interrupt;
 use xtask_core::report::lines;
 use xtask_machine::{aws, ministack};
@@ -19,125 +20,148 @@ use xtask_operate::deploy::{guards, release};
 use xtask_operate::logs::streamed::Streamed;
 use xtask_operate::status::answers::Task;
 
-/// A task that was told to stop may take a minute; what is over then is said, too.
+/// A task may take a minute to stop, and its end is reported too.
 const STOP_GRACE: Duration = Duration::from_secs(120);
 
-/// Part of the name of the bucket for results, by the rule of the CDK app.
+/// Part of the name that the CDK app gives the bucket for results.
 const RESULTS: &str = "-generated-apps-";
 
-/// Arguments of `run`.
+/// Run one task, show its log, and exit with its exit code
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Kind of task of platform.toml
     #[arg(value_name = "KIND")]
     kind: String,
-    /// What the application shall be
+    /// Description of the application that the task generates
     #[arg(value_name = "DESCRIPTION")]
     description: String,
-    /// On spare capacity, and on demand where there is none
+    /// Use spot capacity, and on-demand capacity where no spot capacity is free
     #[arg(long)]
     spot: bool,
-    /// The task is stopped after this time
+    /// Stop the task after this time
     #[arg(long, value_name = "SECONDS", default_value_t = 1800, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout_secs: u64,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// The task cannot be started, or fails: its exit code is passed on.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let kinds = &context.platform.tasks;
-    if !kinds.contains_key(&args.kind) {
-        return Err(unknown("kind of task", &args.kind, kinds.keys()).into());
-    }
-    guards::said_yes(context, &format!("run {}", args.kind))?;
-    ministack::require_if_local(context)?;
-    let job = job_id()?;
-    let results = results_of(context, &job)?;
-    let mut arguments = vec!["run-task", "--kind", &args.kind, "--stream"];
-    let bound = args.timeout_secs.to_string();
-    arguments.extend(["--timeout-secs", &bound]);
-    if args.spot {
-        arguments.push("--spot");
-    }
-    let variables = [
-        format!("--set=REQUEST_ID={job}"),
-        format!("--set=APP_DESCRIPTION={}", args.description),
-        format!("--set=ARTIFACT_URI={results}"),
-    ];
-    arguments.extend(variables.iter().map(String::as_str));
-    let provider = context
-        .platform
-        .orchestrator()
-        .environment
-        .get("GENERATOR_PROVIDER")
-        .map(|provider| format!("--set=GENERATOR_PROVIDER={provider}"));
-    arguments.extend(provider.as_deref());
-    context.report.step(&format!("job {job}"));
+impl Command for Args {
+    const CHANGES: Changes = Changes::Environment;
+    const ANSWER: Answer = Answer::Stream(
+        r#"the log as one object a line,
+        `{"source","group","stream","task","id","time_ms","message"}`, then
+        `{"job","task":TASK}`. The exit code is that of the task, or 1 where the task has none"#,
+    );
 
-    let mut printer = Printer::new(context, false);
-    let (mut ended, mut failure) = (None, None);
-    let streamed = aws::call(context, arguments)
-        .timeout(Duration::from_secs(args.timeout_secs) + STOP_GRACE)
-        .grace(STOP_GRACE)
-        .stream(&args.kind, |value| {
-            match Streamed::new(value)? {
-                Streamed::Line(line) => printer.print(&line)?,
-                Streamed::Ended(task) => ended = Some(*task),
-                Streamed::Failed(message) => failure = Some(message),
-            }
-            Ok(())
-        });
-    let Some(task): Option<Task> = ended else {
-        // An interrupt is all that the error says; what became of the task is said here.
-        if let Some(message) = failure.filter(|_| interrupt::requested()) {
-            context.report.step(&message);
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let kinds = &context.platform.tasks;
+        if !kinds.contains_key(&self.kind) {
+            return Err(unknown("kind of task", &self.kind, kinds.keys()).into());
         }
-        return match streamed {
-            Err(error) if lines::reader_is_gone(&error) => Ok(()),
-            Ok(()) => Err(Failure::new(Code::Failed, "the task's end was not told").into()),
-            Err(error) => Err(error),
+        guards::said_yes(context, &format!("run {}", self.kind))?;
+        ministack::require_if_local(context)?;
+        let job = job_id()?;
+        let results = results_of(context, &job)?;
+        context.report.step(&format!("job {job}"));
+
+        let mut printer = Printer::new(context, false);
+        let (mut ended, mut failure) = (None, None);
+        let streamed = aws::call(context, self.arguments(context, &job, &results))
+            .timeout(Duration::from_secs(self.timeout_secs) + STOP_GRACE)
+            .grace(STOP_GRACE)
+            .stream(&self.kind, |value| {
+                match Streamed::new(value)? {
+                    Streamed::Line(line) => printer.print(&line)?,
+                    Streamed::Ended(task) => ended = Some(*task),
+                    Streamed::Failed(message) => failure = Some(message),
+                }
+                Ok(())
+            });
+        let Some(task): Option<Task> = ended else {
+            // The error names only the interrupt, not what became of the task.
+            if let Some(message) = failure.filter(|_| interrupt::requested()) {
+                context.report.step(&message);
+            }
+            return match streamed {
+                Err(error) if lines::reader_is_gone(&error) => Ok(ExitCode::SUCCESS),
+                Ok(()) => Err(no_end(&job, context).into()),
+                Err(error) => Err(error),
+            };
         };
-    };
-    if context.report.json() {
-        lines::print(&serde_json::json!({ "job": job, "task": task }).to_string())?;
-    }
-    match task.exit_code {
-        Some(0) => {
-            let started = age(task.started_at.as_deref());
-            context.report.step(&format!(
-                "task {} has done its work; it began {started} ago",
-                task.task
-            ));
-            Ok(())
+        if context.report.json() {
+            lines::print(&serde_json::json!({ "job": job, "task": task }).to_string())?;
         }
-        code => {
-            let failure = Failure::new(
-                Code::Failed,
-                format!("task {} failed: {}", task.task, task.why()),
-            )
-            .hint(format!(
-                "cargo xtask logs {} --env {}",
-                task.task, context.environment
-            ));
-            Err(match code {
-                Some(code) => failure.passing_on(code),
-                None => failure,
-            }
-            .into())
+        if task.exit_code != Some(0) {
+            return Err(failed(&task, context).into());
         }
+        let started = age(task.started_at.as_deref());
+        context.report.step(&format!(
+            "task {} succeeded; it started {started} ago",
+            task.task
+        ));
+        Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Where a job's results go: beside those of the orchestrator's, in the bucket that the release
-/// which serves was deployed with.
+impl Args {
+    /// The call of `xtask-aws` that runs the task.
+    fn arguments(&self, context: &Context, job: &str, results: &str) -> Vec<String> {
+        let timeout_secs = self.timeout_secs.to_string();
+        let mut arguments: Vec<String> = [
+            "run-task",
+            "--kind",
+            &self.kind,
+            "--stream",
+            "--timeout-secs",
+            &timeout_secs,
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        if self.spot {
+            arguments.push("--spot".to_owned());
+        }
+        arguments.extend([
+            format!("--set=REQUEST_ID={job}"),
+            format!("--set=APP_DESCRIPTION={}", self.description),
+            format!("--set=ARTIFACT_URI={results}"),
+        ]);
+        let environment = &context.platform.orchestrator().environment;
+        if let Some(provider) = environment.get("GENERATOR_PROVIDER") {
+            arguments.push(format!("--set=GENERATOR_PROVIDER={provider}"));
+        }
+        arguments
+    }
+}
+
+fn no_end(job: &str, context: &Context) -> Failure {
+    Failure::new(
+        Code::Failed,
+        format!("the log of job {job} ended, and nothing reported the end of its task"),
+    )
+    .hint(format!("cargo xtask tasks --env {}", context.environment))
+}
+
+fn failed(task: &Task, context: &Context) -> Failure {
+    let failure = Failure::new(
+        Code::Failed,
+        format!("task {} failed: {}", task.task, task.why()),
+    )
+    .hint(format!(
+        "cargo xtask logs {} --env {}",
+        task.task, context.environment
+    ));
+    match task.exit_code {
+        Some(code) => failure.passing_on(code),
+        None => failure,
+    }
+}
+
+/// The folder for the results of a job: beside those of the orchestrator's jobs, in the bucket
+/// of the release that serves.
 fn results_of(context: &Context, job: &str) -> anyhow::Result<String> {
     let releases = release::list(context)?;
     let current = release::current(&releases).ok_or_else(|| {
         Failure::new(
             Code::Deploy,
-            format!("nothing is deployed to {}", context.environment),
+            format!("nothing is deployed to environment {}", context.environment),
         )
         .hint(format!("cargo xtask deploy --env {}", context.environment))
     })?;
@@ -151,7 +175,8 @@ fn results_of(context: &Context, job: &str) -> anyhow::Result<String> {
     Ok(format!("s3://{bucket}/jobs/{job}"))
 }
 
-/// Told from the orchestrator's by its beginning: nobody waits for this job in the database.
+/// A new id. Its prefix tells it apart from the orchestrator's, since the database does not know
+/// this job.
 fn job_id() -> anyhow::Result<String> {
     let format = format_description!("[year][month][day]-[hour][minute][second]");
     let now = OffsetDateTime::now_utc().format(format)?;

@@ -1,43 +1,48 @@
-//! `cargo xtask scale`: how many tasks services run. `--to 0` saves what they cost; without
-//! `--to`, back to what platform.toml says.
+//! `cargo xtask scale`: sets how many tasks the services run. `--to 0` saves their cost; without
+//! `--to`, the number returns to that of platform.toml.
 
+use crate::commands::command::{Answer, Changes, Command};
+use crate::commands::restart;
 use crate::commands::selection::Selection;
+use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_machine::ministack;
 use xtask_operate::deploy::guards;
 use xtask_operate::services;
 
-/// Arguments of `scale`.
+/// Set how many tasks the services run
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     selection: Selection,
-    /// Tasks of each service [default: what platform.toml says]
+    /// Number of tasks of each service [default: the number in platform.toml]
     #[arg(long, value_name = "TASKS", value_parser = clap::value_parser!(u32).range(..=MOST_TASKS))]
     to: Option<u32>,
 }
 
-/// ECS runs no more for one service.
+/// ECS does not run more tasks for one service.
 const MOST_TASKS: i64 = 5_000;
 
-/// Runs the command.
-///
-/// # Errors
-/// The environment is protected or locked, the answer was no, or the tasks do not come.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let selected = args.selection.services(context)?;
-    guards::said_yes(context, "scale")?;
-    ministack::require_if_local(context)?;
-    if args.to == Some(0) {
-        guards::confirm(
-            context,
-            &format!(
-                "this stops {} of {}: users get no answer until it is scaled up again",
-                selected.join(", "),
-                context.environment
-            ),
-        )?;
+impl Command for Args {
+    const CHANGES: Changes = Changes::Environment;
+    const ANSWER: Answer = restart::Args::ANSWER;
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let selected = self.selection.services(context)?;
+        guards::said_yes(context, "scale")?;
+        ministack::require_if_local(context)?;
+        if self.to == Some(0) {
+            guards::confirm(
+                context,
+                &format!(
+                    "this stops {} of environment {}: users get no answer until you scale up again",
+                    selected.join(", "),
+                    context.environment
+                ),
+            )?;
+        }
+        let settled = services::scale(context, &selected, self.to)?;
+        restart::report(context, settled)?;
+        Ok(ExitCode::SUCCESS)
     }
-    let settled = services::scale(context, &selected, args.to)?;
-    crate::commands::restart::tell(context, settled)
 }

@@ -1,21 +1,21 @@
-//! Which services a command is about: some by name, a group of platform.toml, or all.
+//! The services that a command works on: some by name, a group of platform.toml, or all.
 
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure};
+use xtask_core::error::{Failure, unknown};
 
-/// Names on the command line.
+// Without a doc comment: clap would take it for the description of each command.
 #[derive(Debug, Default, Clone, clap::Args)]
 pub(crate) struct Selection {
     /// Services of platform.toml [default: all]
     #[arg(value_name = "SERVICE")]
     services: Vec<String>,
-    /// All services of a group of platform.toml
+    /// Select all services of a group of platform.toml
     #[arg(long, value_name = "GROUP", conflicts_with = "services")]
     group: Option<String>,
 }
 
 impl Selection {
-    /// Whether the command line names any.
+    /// Whether the command line names any service or group.
     #[must_use]
     pub(crate) fn is_given(&self) -> bool {
         self.group.is_some() || !self.services.is_empty()
@@ -24,7 +24,7 @@ impl Selection {
     /// The services, each once, in the order of the command line.
     ///
     /// # Errors
-    /// [`Code::Usage`] with the known names.
+    /// [`Code::Usage`](xtask_core::error::Code::Usage) with the known names.
     pub(crate) fn services(&self, context: &Context) -> Result<Vec<String>, Failure> {
         if let Some(group) = &self.group {
             return services_of_group(context, group);
@@ -52,7 +52,7 @@ impl Selection {
 /// The services of a group.
 ///
 /// # Errors
-/// [`Code::Usage`] with the known groups.
+/// [`Code::Usage`](xtask_core::error::Code::Usage) with the known groups.
 pub(crate) fn services_of_group(context: &Context, group: &str) -> Result<Vec<String>, Failure> {
     let groups = &context.platform.groups;
     let services = groups
@@ -64,28 +64,11 @@ pub(crate) fn services_of_group(context: &Context, group: &str) -> Result<Vec<St
         .collect())
 }
 
-/// There is no such thing in the manifest; the hint says what there is.
-pub(crate) fn unknown<'a>(
-    kind: &str,
-    name: &str,
-    known: impl Iterator<Item = &'a String>,
-) -> Failure {
-    let known: Vec<&str> = known.map(String::as_str).collect();
-    let failure = Failure::new(
-        Code::Usage,
-        format!("no {kind} `{name}` in {}", app_gen_infra::MANIFEST_PATH),
-    );
-    match known.is_empty() {
-        true => failure.hint(format!("it names no {kind} at all")),
-        false => failure.hint(format!("name one of: {}", known.join(", "))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::path::Path;
-    use xtask_core::error::Rendered;
+    use xtask_core::error::{Code, Rendered};
     use xtask_core::report::{Report, Verbosity};
 
     fn context() -> Context {
@@ -105,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_all_and_each_is_once() {
+    fn without_names_all_services_are_selected_and_each_only_once() {
         assert_eq!(selected(&[], None).unwrap(), ["orchestrator"]);
         assert_eq!(
             selected(&["orchestrator", "orchestrator"], None).unwrap(),
@@ -118,8 +101,11 @@ mod tests {
     fn unknown_names_are_refused_with_the_known_ones() {
         let rendered = selected(&["orchestra"], None).unwrap_err();
         assert_eq!(rendered.exit_code, Code::Usage as u8);
-        assert_eq!(rendered.hint.as_deref(), Some("name one of: orchestrator"));
+        assert_eq!(
+            rendered.hint.as_deref(),
+            Some("did you mean `orchestrator`?")
+        );
         let rendered = selected(&[], Some("agents")).unwrap_err();
-        assert_eq!(rendered.hint.as_deref(), Some("name one of: web"));
+        assert_eq!(rendered.hint.as_deref(), Some("use one of: web"));
     }
 }

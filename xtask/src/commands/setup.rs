@@ -1,12 +1,14 @@
-//! `cargo xtask setup`: install and start what is missing on this machine.
+//! `cargo xtask setup`: installs and starts what is missing on this machine.
 
+use crate::commands::command::{Answer, Changes, Command};
 use serde::Serialize;
+use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::questions;
 use xtask_core::report::table;
 use xtask_machine::part::Part;
-use xtask_machine::{self, Change, FOR_TEST, FOR_VALIDATE, Finding};
+use xtask_machine::{self, Change, FOR_TEST, Finding};
 
 /// The result of `setup --json`.
 #[derive(Debug, Serialize)]
@@ -19,42 +21,50 @@ struct Done {
     seconds: f64,
 }
 
-/// Runs the command.
+/// Install and start what is missing on this machine
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args;
+
+impl Command for Args {
+    const CHANGES: Changes = Changes::Machine;
+    const ANSWER: Answer =
+        Answer::Object(r#"`{"unchanged","changes":[{"part","was","now","seconds"}],"seconds"}`"#);
+    const SETUP: &'static [Part] = &[];
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let changes = install(context, FOR_TEST)?;
+        let text = if changes.is_empty() {
+            "nothing is missing, so nothing was changed".to_owned()
+        } else {
+            let rows: Vec<Vec<String>> = changes
+                .iter()
+                .map(|change| {
+                    vec![
+                        change.part.to_owned(),
+                        change.was.clone(),
+                        change.now.clone(),
+                        format!("{:.1}", change.seconds),
+                    ]
+                })
+                .collect();
+            table(&["part", "was", "is", "seconds"], &rows)
+        };
+        let done = Done {
+            unchanged: changes.is_empty(),
+            changes,
+            seconds: context.report.elapsed_secs(),
+        };
+        context.report.result(&done, &text)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Does what `--setup` asks for before another command.
 ///
 /// # Errors
 /// The user declines, a part can only be installed by a person, or a step fails.
-pub(crate) fn run(context: &Context) -> anyhow::Result<()> {
-    let changes = install(context, FOR_TEST)?;
-    let text = if changes.is_empty() {
-        "everything is there; nothing was changed".to_owned()
-    } else {
-        let rows: Vec<Vec<String>> = changes
-            .iter()
-            .map(|change| {
-                vec![
-                    change.part.to_owned(),
-                    change.was.clone(),
-                    change.now.clone(),
-                    format!("{:.1}", change.seconds),
-                ]
-            })
-            .collect();
-        table(&["part", "was", "is", "seconds"], &rows)
-    };
-    let done = Done {
-        unchanged: changes.is_empty(),
-        changes,
-        seconds: context.report.elapsed_secs(),
-    };
-    context.report.result(&done, &text)
-}
-
-/// `--setup` on another command: what `validate` needs, or also what only `test` needs.
-///
-/// # Errors
-/// As [`run`].
-pub(crate) fn ensure(context: &Context, for_tests: bool) -> anyhow::Result<()> {
-    install(context, if for_tests { FOR_TEST } else { FOR_VALIDATE }).map(|_| ())
+pub(super) fn ensure(context: &Context, parts: &[Part]) -> anyhow::Result<()> {
+    install(context, parts).map(|_| ())
 }
 
 fn install(context: &Context, parts: &[Part]) -> anyhow::Result<Vec<Change>> {
@@ -68,7 +78,7 @@ fn install(context: &Context, parts: &[Part]) -> anyhow::Result<Vec<Change>> {
     xtask_machine::ensure(context, parts)
 }
 
-/// Before anything is touched, names everything that only a person can bring.
+/// Refuses to start where a person must bring a part, before anything is changed.
 fn refuse_the_impossible(context: &Context, lacking: &[(Part, Finding)]) -> anyhow::Result<()> {
     let impossible: Vec<&(Part, Finding)> = lacking
         .iter()
@@ -90,7 +100,7 @@ fn refuse_the_impossible(context: &Context, lacking: &[(Part, Finding)]) -> anyh
         .collect();
     Err(Failure::new(
         finding.code(),
-        format!("setup cannot bring {}", what.join(", ")),
+        format!("setup cannot install {}", what.join(", ")),
     )
     .hint(first.fix(finding))
     .into())
@@ -114,7 +124,7 @@ fn confirm(context: &Context) -> anyhow::Result<()> {
     let Some(answer) = questions::line(&context.report, question)? else {
         return Err(Failure::new(
             Code::Prerequisite,
-            "parts are missing, and nobody can be asked whether to install them",
+            "parts are missing, and there is nobody to ask whether to install them",
         )
         .hint("cargo xtask setup --yes")
         .into());
@@ -123,7 +133,7 @@ fn confirm(context: &Context) -> anyhow::Result<()> {
         return Ok(());
     }
     Err(
-        Failure::new(Code::Prerequisite, "declined; nothing was changed")
+        Failure::new(Code::Prerequisite, "you declined, so nothing was changed")
             .hint("cargo xtask setup --yes")
             .into(),
     )

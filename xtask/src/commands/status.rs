@@ -1,10 +1,12 @@
-//! `cargo xtask status`: what runs, how it is, and what failed lately. It reports and does not
-//! judge: it ends with 0 whatever it finds.
+//! `cargo xtask status`: shows services, tasks, jobs and alarms. It does not judge them: the exit
+//! code is 0 whatever it finds.
 
 use crate::commands::age::age;
+use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::selection::Selection;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _};
+use std::process::ExitCode;
 use std::time::Duration;
 use xtask_core::context::Context;
 use xtask_core::interrupt;
@@ -16,50 +18,60 @@ use xtask_operate::status::answers::{Alarm, Task};
 use xtask_operate::status::{JOBS_COUNTED, Jobs, Overview, Serving};
 
 const WATCH_EVERY: Duration = Duration::from_secs(2);
-/// Home, and clear from there on: what is drawn again does not flicker.
+/// Moves to the top left and clears from there on, so that a new drawing does not flicker.
 const REDRAW: &str = "\x1b[H\x1b[J";
-/// Tasks that failed; `tasks` lists all.
+/// How many failed tasks are shown; `tasks` lists all of them.
 const FAILED_SHOWN: usize = 3;
 /// How much of a git revision a table shows.
 const REVISION_CHARACTERS: usize = 12;
 
-/// Arguments of `status`.
+/// Show the services, tasks, jobs and alarms of an environment
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     selection: Selection,
-    /// Again every two seconds, until Ctrl-C; with --json one object a line
+    /// Show the state again every two seconds, until Ctrl-C; with --json, print one object a line
     #[arg(long)]
     watch: bool,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// A name that the manifest does not know, or standard output cannot be written to.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let services = args.selection.services(context)?;
-    let ask = || status::ask(context, &services, !args.selection.is_given());
-    if !args.watch {
-        let overview = ask();
-        interrupt::check()?;
-        return context.report.result(&overview, &text(&overview));
-    }
-    loop {
-        let overview = ask();
-        interrupt::check()?;
-        let printed = lines::print(&if context.report.json() {
-            serde_json::to_string(&overview)?
-        } else if io::stdout().is_terminal() {
-            format!("{REDRAW}{}", text(&overview))
-        } else {
-            text(&overview)
-        });
-        match printed {
-            Err(error) if lines::reader_is_gone(&error) => return Ok(()),
-            printed => printed?,
+impl Command for Args {
+    const CHANGES: Changes = Changes::Nothing;
+    const ANSWER: Answer = Answer::Stream(
+        r#"`{"environment","release":{"id","at","git"},
+        "services":[{"service","exists","running","desired","rollout_state","image","image_key",
+        "git","events":[{"at","message"}],"targets":[{"health","reason"}],…}],"tasks":[TASK],
+        "jobs":{"newest","states":{STATE:COUNT}},"alarms":[{"name","state","reason","since"}],
+        "local_cloud","partial":[{"what","error"}]}`. What is not known is `null`, and `partial`
+        says why. The exit code is 0 whatever the state of the environment. With `--watch` one
+        object a line"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let services = self.selection.services(context)?;
+        let ask = || status::ask(context, &services, !self.selection.is_given());
+        if !self.watch {
+            let overview = ask();
+            interrupt::check()?;
+            context.report.result(&overview, &text(&overview))?;
+            return Ok(ExitCode::SUCCESS);
         }
-        interrupt::sleep(WATCH_EVERY)?;
+        loop {
+            let overview = ask();
+            interrupt::check()?;
+            let printed = lines::print(&if context.report.json() {
+                serde_json::to_string(&overview)?
+            } else if io::stdout().is_terminal() {
+                format!("{REDRAW}{}", text(&overview))
+            } else {
+                text(&overview)
+            });
+            match printed {
+                Err(error) if lines::reader_is_gone(&error) => return Ok(ExitCode::SUCCESS),
+                printed => printed?,
+            }
+            interrupt::sleep(WATCH_EVERY)?;
+        }
     }
 }
 
@@ -99,14 +111,14 @@ fn text(overview: &Overview) -> String {
     });
     let failed = overview.tasks.iter().filter(|task| task.is_stopped());
     let more = failed.count().saturating_sub(FAILED_SHOWN);
-    // Running ones come first, then the newest end.
+    // Running tasks come first, then the stopped ones, the newest first.
     let shown = overview.tasks.len() - more;
     if shown > 0 {
         text.push_str(&tasks(overview.tasks.iter().take(shown)));
     }
     if more > 0 {
         text.push_str(&format!(
-            "and {more} more that failed: cargo xtask tasks --all\n"
+            "{more} more tasks failed: cargo xtask tasks --all\n"
         ));
     }
     if let Some(jobs) = &overview.jobs {
@@ -117,7 +129,7 @@ fn text(overview: &Overview) -> String {
     }
     for unknown in &overview.partial {
         text.push_str(&format!(
-            "\nnot known: {}: {}",
+            "\nunknown: {}: {}",
             unknown.what,
             printable(&unknown.error)
         ));
@@ -130,7 +142,7 @@ fn service_row(serving: &Serving) -> Vec<String> {
     match service.exists {
         Some(true) => {}
         Some(false) => return vec![service.service.clone(), "not deployed".to_owned()],
-        None => return vec![service.service.clone(), "not known".to_owned()],
+        None => return vec![service.service.clone(), "unknown".to_owned()],
     }
     let mut health = BTreeMap::<&str, usize>::new();
     for target in &service.targets {
@@ -226,7 +238,7 @@ fn alarms(alarms: &[Alarm]) -> String {
         })
         .collect();
     match loud.len() {
-        0 => format!("none of {} rings", alarms.len()),
+        0 => format!("all {} are quiet", alarms.len()),
         count => format!("{count} of {} ring{}", alarms.len(), loud.concat()),
     }
 }

@@ -1,18 +1,20 @@
-//! `cargo xtask stop TASK…`: stop tasks. The job of a generator ends with it; a service starts
-//! another task in place of its own.
+//! `cargo xtask stop TASK…`: stops tasks. The job of a generator ends with its task; a service
+//! replaces a task that was stopped.
 
+use crate::commands::command::{Answer, Changes, Command};
 use serde::{Deserialize, Serialize};
+use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_machine::{aws, ministack};
 use xtask_operate::deploy::guards;
 
-/// Arguments of `stop`.
+/// Stop tasks
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Tasks by id, by the first six or more characters of it, or by ARN
+    /// Tasks by their ids, by the first six or more characters of an id, or by their ARNs
     #[arg(required = true, value_name = "TASK")]
     tasks: Vec<String>,
-    /// Why, as ECS keeps it with the task
+    /// Reason that ECS stores with the task
     #[arg(
         long,
         value_name = "TEXT",
@@ -23,44 +25,51 @@ pub(crate) struct Args {
 
 /// The result of `stop --json`.
 #[derive(Debug, Serialize)]
-struct Result {
+struct Listing {
     stopped: Vec<Stopped>,
 }
 
-/// A task that was told to stop.
+/// A task and the status from which it was stopped.
 #[derive(Debug, Serialize, Deserialize)]
 struct Stopped {
     arn: String,
-    /// Its status before; `STOPPED` where there was nothing to do.
+    /// Its status before, which is `STOPPED` where the task had already stopped.
     was: String,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// The answer was no, there is no such task, or the cloud refuses.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    guards::said_yes(context, &format!("stop {}", args.tasks.join(" ")))?;
-    ministack::require_if_local(context)?;
-    let what = match args.tasks.as_slice() {
-        [task] => format!("this stops task {task}"),
-        tasks => format!("this stops {} tasks", tasks.len()),
-    };
-    guards::confirm(context, &format!("{what} of {}", context.environment))?;
-    let mut stopped = Vec::new();
-    for task in &args.tasks {
-        let answer: Stopped =
-            aws::call(context, ["task", "stop", task, "--reason", &args.reason]).read()?;
-        context.report.step(&match answer.was.as_str() {
-            "STOPPED" => format!("{} had stopped already", answer.arn),
-            _ => format!("stopped {}", answer.arn),
-        });
-        stopped.push(answer);
+impl Command for Args {
+    const CHANGES: Changes = Changes::Environment;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"stopped":[{"arn","was"}]}`; `was` is `STOPPED` where the task had already stopped"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        guards::said_yes(context, &format!("stop {}", self.tasks.join(" ")))?;
+        ministack::require_if_local(context)?;
+        let what = match self.tasks.as_slice() {
+            [task] => format!("this stops task {task}"),
+            tasks => format!("this stops {} tasks", tasks.len()),
+        };
+        guards::confirm(
+            context,
+            &format!("{what} of environment {}", context.environment),
+        )?;
+        let mut stopped = Vec::new();
+        for task in &self.tasks {
+            let answer: Stopped =
+                aws::call(context, ["task", "stop", task, "--reason", &self.reason]).read()?;
+            context.report.step(&match answer.was.as_str() {
+                "STOPPED" => format!("{} had already stopped", answer.arn),
+                _ => format!("stopped {}", answer.arn),
+            });
+            stopped.push(answer);
+        }
+        let text = stopped
+            .iter()
+            .map(|task| format!("{} (was {})", task.arn, task.was.to_lowercase()))
+            .collect::<Vec<_>>()
+            .join("\n");
+        context.report.result(&Listing { stopped }, &text)?;
+        Ok(ExitCode::SUCCESS)
     }
-    let text = stopped
-        .iter()
-        .map(|task| format!("{} (was {})", task.arn, task.was.to_lowercase()))
-        .collect::<Vec<_>>()
-        .join("\n");
-    context.report.result(&Result { stopped }, &text)
 }

@@ -1,9 +1,11 @@
-//! `cargo xtask tasks`: what runs, and what stopped lately and why; with `--failed` what failed
-//! since a time, also where ECS has forgotten it.
+//! `cargo xtask tasks`: lists running and recently stopped tasks. With `--failed`, it lists tasks
+//! that failed since a time, even those that ECS has forgotten.
 
 use crate::commands::age::age;
+use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::logs::parse_since;
 use serde::Serialize;
+use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::report::{printable, table};
@@ -11,19 +13,19 @@ use xtask_machine::ministack;
 use xtask_operate::status::answers;
 use xtask_operate::status::answers::Task;
 
-/// Stopped tasks that are listed without `--all`.
+/// How many stopped tasks are listed without `--all`.
 const LATELY: usize = 10;
 
-/// Arguments of `tasks`.
+/// List the running tasks, and the recently stopped ones with the reasons
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// All stopped tasks, not just the newest ten; ECS remembers them for about an hour
+    /// List all stopped tasks, not only the newest ten; ECS remembers them for about an hour
     #[arg(long)]
     all: bool,
-    /// Only those that failed, as they were recorded when they did, also where ECS has forgotten them
+    /// List only tasks that failed, including those that ECS has forgotten
     #[arg(long)]
     failed: bool,
-    /// With --failed: since so long ago (90s, 10m, 2h, 1d), or since this time (RFC 3339)
+    /// With --failed, list the failures of the last 90s, 10m, 2h or 1d, or those since a time of RFC 3339
     #[arg(long, value_name = "TIME", requires = "failed", default_value = "1d", value_parser = parse_since)]
     since: i64,
 }
@@ -31,45 +33,55 @@ pub(crate) struct Args {
 /// The result of `tasks --json`.
 #[derive(Debug, Serialize)]
 struct Listing {
-    /// Running ones first, then the newest end.
+    /// Running tasks come first, then the stopped ones, the newest first.
     tasks: Vec<Task>,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// The cloud does not answer, or does not record which tasks fail.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    if args.failed && context.is_local() {
-        let message = "the local cloud records no failures of tasks: its ECS sends no events";
-        return Err(Failure::new(Code::Usage, message)
-            .hint("cargo xtask tasks --all lists what it remembers")
-            .into());
+impl Command for Args {
+    const CHANGES: Changes = Changes::Nothing;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"tasks":[TASK]}`, where TASK is `{"task","arn","kind","status","job","exit_code","reason",
+        "meaning":{"says",…},"capacity","started_at","stopped_at",…}`. With `--failed` the tasks
+        that failed in the last day or since `--since`; the local cloud does not record those:
+        exit code 2"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        if self.failed && context.is_local() {
+            let message =
+                "the local cloud does not record failed tasks, because its ECS sends no events";
+            return Err(Failure::new(Code::Usage, message)
+                .hint("list what the local cloud remembers: cargo xtask tasks --all")
+                .into());
+        }
+        ministack::require_if_local(context)?;
+        let (mut tasks, mut stopped): (Vec<Task>, Vec<Task>) = match self.failed {
+            true => answers::failed_tasks(context, self.since)?,
+            false => answers::tasks(context)?,
+        }
+        .into_iter()
+        .partition(|task| !task.is_stopped());
+        let known = stopped.len();
+        if !self.all {
+            stopped.truncate(LATELY);
+        }
+        let left_out = known - stopped.len();
+        tasks.append(&mut stopped);
+        let mut text = match (tasks.is_empty(), self.failed) {
+            (true, true) => "no task has failed since that time".to_owned(),
+            (true, false) => "no task runs, and no task has stopped recently".to_owned(),
+            (false, true) => failures(&tasks),
+            (false, false) => crate::commands::status::tasks(tasks.iter()),
+        };
+        if left_out > 0 {
+            let have = if self.failed { "failed" } else { "stopped" };
+            text.push_str(&format!(
+                "{left_out} more tasks have {have}; --all lists them"
+            ));
+        }
+        context.report.result(&Listing { tasks }, &text)?;
+        Ok(ExitCode::SUCCESS)
     }
-    ministack::require_if_local(context)?;
-    let (mut tasks, mut stopped): (Vec<Task>, Vec<Task>) = match args.failed {
-        true => answers::failed_tasks(context, args.since)?,
-        false => answers::tasks(context)?,
-    }
-    .into_iter()
-    .partition(|task| !task.is_stopped());
-    let known = stopped.len();
-    if !args.all {
-        stopped.truncate(LATELY);
-    }
-    let left_out = known - stopped.len();
-    tasks.append(&mut stopped);
-    let mut text = match (tasks.is_empty(), args.failed) {
-        (true, true) => "no task has failed since then".to_owned(),
-        (true, false) => "no task runs, and none stopped lately".to_owned(),
-        (false, true) => failures(&tasks),
-        (false, false) => crate::commands::status::tasks(tasks.iter()),
-    };
-    if left_out > 0 {
-        let have = if args.failed { "failed" } else { "stopped" };
-        text.push_str(&format!("{left_out} more have {have}; --all lists them"));
-    }
-    context.report.result(&Listing { tasks }, &text)
 }
 
 /// A table of tasks that failed.

@@ -1,11 +1,13 @@
-//! `cargo xtask test`: everything that proves the product, fast parts first.
+//! `cargo xtask test`: runs all tests, linters and checks of the project, the fast ones first.
 
+use crate::commands::command::{Answer, Changes, Command};
 use anyhow::Context as _;
 use app_gen_infra::Instance;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
@@ -14,14 +16,15 @@ use xtask_core::marked;
 use xtask_core::report::table;
 use xtask_image::build;
 use xtask_image::build::prebuild;
-use xtask_machine::{self, cdk, orchestrator};
+use xtask_machine::part::Part;
+use xtask_machine::{self, FOR_TEST, cdk, orchestrator};
 use xtask_operate::deploy::release;
 
-/// CI has 90 minutes; a step that takes two thirds of that hangs.
+/// CI has 90 minutes, so a step that takes two thirds of that time hangs.
 const STEP_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
-/// Packages that are compiled together elsewhere too. One run over the whole
-/// workspace would unify their features and compile most dependencies twice.
+/// Packages that other commands compile together as well. One run over the whole workspace would
+/// unify the features of all packages and compile most dependencies twice.
 const PACKAGE_GROUPS: [&[&str]; 3] = [
     &["app-gen-contract", "app-gen", "app-gen-saas"],
     &["xtask-aws"],
@@ -37,10 +40,10 @@ const PACKAGE_GROUPS: [&[&str]; 3] = [
     ],
 ];
 
-/// Arguments of `test`.
+/// Run all tests, linters and checks of the project
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Only these steps
+    /// Steps to run [default: all]
     #[arg(value_enum)]
     steps: Vec<Step>,
 }
@@ -48,26 +51,26 @@ pub(crate) struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 enum Step {
-    /// rustfmt
+    /// Check the formatting with rustfmt
     Format,
-    /// clippy, warnings are errors
+    /// Run clippy; warnings are errors
     Lint,
-    /// Unit tests and types of the page
+    /// Check the types of the web page and run its unit tests
     Web,
-    /// Types, rules and rights of the CDK app's templates; the workflows
+    /// Check the workflows, and the types, rules and rights of the CDK app
     Infra,
-    /// `validate`, from the built images to a user's application
+    /// Run `validate`, which builds the images and generates an application
     Validate,
-    /// `deploy` to the local cloud, and the page in a browser through its load balancer
+    /// Run `deploy` to the local cloud, and use the deployed web page in a browser
     Deploy,
-    /// Unit and integration tests of all crates, against the local services
+    /// Run the unit and integration tests of all crates against the local services
     Rust,
-    /// The page in a browser, against a running orchestrator
+    /// Use the web page of an orchestrator of this checkout in a browser
     Browser,
 }
 
-/// Fast ones first; `validate` and `deploy` before the tests of the commands, which then find
-/// images instead of building them.
+/// Fast steps come first. `validate` and `deploy` come before the tests of the commands, which
+/// then find images instead of building them.
 const ALL: [Step; 8] = [
     Step::Format,
     Step::Lint,
@@ -91,50 +94,54 @@ struct Tested {
     seconds: f64,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// The first step that fails.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let steps: Vec<Step> = ALL
-        .into_iter()
-        .filter(|step| args.steps.is_empty() || args.steps.contains(step))
-        .collect();
-    xtask_machine::require(context, xtask_machine::FOR_TEST)?;
-    let mut results = Vec::new();
-    for step in steps {
-        let name = format!("{step:?}").to_lowercase();
-        context.report.step(&format!("test: {name}"));
-        let started = Instant::now();
-        run_step(step, context).failure(|| {
-            Failure::new(Code::Failed, format!("test step {name} failed"))
-                .hint(format!("cargo xtask test {name}"))
-        })?;
-        results.push(StepResult {
-            step,
-            seconds: started.elapsed().as_secs_f64(),
-        });
+impl Command for Args {
+    const CHANGES: Changes = Changes::Machine;
+    const ANSWER: Answer = Answer::Object(r#"`{"steps":[{"step","seconds"}],"seconds"}`"#);
+    const SETUP: &'static [Part] = FOR_TEST;
+    const INSTANCE: Option<Instance> = Some(Instance::Test);
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let steps: Vec<Step> = ALL
+            .into_iter()
+            .filter(|step| self.steps.is_empty() || self.steps.contains(step))
+            .collect();
+        xtask_machine::require(context, FOR_TEST)?;
+        let mut results = Vec::new();
+        for step in steps {
+            let name = format!("{step:?}").to_lowercase();
+            context.report.step(&format!("test: {name}"));
+            let started = Instant::now();
+            run_step(step, context).failure(|| {
+                Failure::new(Code::Failed, format!("test step {name} failed"))
+                    .hint(format!("cargo xtask test {name}"))
+            })?;
+            results.push(StepResult {
+                step,
+                seconds: started.elapsed().as_secs_f64(),
+            });
+        }
+        let rows: Vec<Vec<String>> = results
+            .iter()
+            .map(|result| {
+                vec![
+                    format!("{:?}", result.step).to_lowercase(),
+                    "passed".to_owned(),
+                    format!("{:.0}", result.seconds),
+                ]
+            })
+            .collect();
+        let text = format!(
+            "{}\n{} passed, 0 failed",
+            table(&["step", "result", "seconds"], &rows),
+            results.len()
+        );
+        let tested = Tested {
+            steps: results,
+            seconds: context.report.elapsed_secs(),
+        };
+        context.report.result(&tested, &text)?;
+        Ok(ExitCode::SUCCESS)
     }
-    let rows: Vec<Vec<String>> = results
-        .iter()
-        .map(|result| {
-            vec![
-                format!("{:?}", result.step).to_lowercase(),
-                "passed".to_owned(),
-                format!("{:.0}", result.seconds),
-            ]
-        })
-        .collect();
-    let text = format!(
-        "{}\n{} passed, 0 failed",
-        table(&["step", "result", "seconds"], &rows),
-        results.len()
-    );
-    let tested = Tested {
-        steps: results,
-        seconds: context.report.elapsed_secs(),
-    };
-    context.report.result(&tested, &text)
 }
 
 fn run_step(step: Step, context: &Context) -> anyhow::Result<()> {
@@ -143,7 +150,7 @@ fn run_step(step: Step, context: &Context) -> anyhow::Result<()> {
             .args(arguments)
             .folder(&context.root)
             .env(Instance::VARIABLE, Instance::TEST)
-            // Its lines are ours: groups within our groups would not fold.
+            // GitHub does not fold groups within groups.
             .env_remove("GITHUB_ACTIONS")
             .timeout(STEP_TIMEOUT)
     };
@@ -172,7 +179,7 @@ fn run_step(step: Step, context: &Context) -> anyhow::Result<()> {
         }
         Step::Infra => infra(context),
         Step::Browser => browser(context),
-        // Through cargo: compiling the tests may replace the binary that runs now.
+        // Cargo starts it, because compiling the tests may replace the binary that runs now.
         Step::Validate => cargo(&["xtask", "validate", "--force"]).run(report, "validate"),
         Step::Deploy => {
             cargo(&["xtask", "deploy", "--yes"]).run(report, "deploy")?;
@@ -181,16 +188,17 @@ fn run_step(step: Step, context: &Context) -> anyhow::Result<()> {
     }
 }
 
-/// The browser's journeys through the load balancer of what serves the local environment.
+/// Uses the web page of the local environment in a browser, through its load balancer.
 fn deployed(context: &Context) -> anyhow::Result<()> {
     let local = context.in_environment("local")?;
     let releases = release::list(&local)?;
-    let current = release::current(&releases).context("nothing serves that was deployed")?;
+    let current = release::current(&releases).context("no deployed release serves")?;
     let (page, api) = current.service.addresses(&local)?;
     journeys(context, &page, &api)
 }
 
-/// What a user does, in a browser: `page` is where the browser goes, `api` where programs do.
+/// Does in a browser what a user does; `page` and `api` are the addresses for the browser and
+/// for programs.
 fn journeys(context: &Context, page: &str, api: &str) -> anyhow::Result<()> {
     npm(context, &["run", "test:browser"])?
         .env("BASE_URL", page)
@@ -201,7 +209,7 @@ fn journeys(context: &Context, page: &str, api: &str) -> anyhow::Result<()> {
 fn infra(context: &Context) -> anyhow::Result<()> {
     let report = &context.report;
     let linters = cdk::linters(context)?;
-    // Offline it asks nobody whether a version is known for its faults.
+    // With --offline, zizmor does not look versions up in a database of known faults.
     Cmd::new(linters.join("bin/zizmor"))
         .args(["--offline", "--no-progress", "--strict-collection"])
         .args(["--pedantic", ".github/workflows"])
@@ -228,7 +236,7 @@ fn npm(context: &Context, arguments: &[&str]) -> anyhow::Result<Cmd> {
         .timeout(STEP_TIMEOUT))
 }
 
-/// The page as it is packed into the image.
+/// The web page as it is packed into the image.
 fn page(context: &Context) -> anyhow::Result<PathBuf> {
     let image = context.platform.orchestrator().image.get_ref();
     let key = build::key_of(context, image)?;
@@ -236,12 +244,12 @@ fn page(context: &Context) -> anyhow::Result<PathBuf> {
         .npm
         .as_ref()
         .zip(key.inputs.npm.as_ref());
-    let (npm, inputs) = npm.with_context(|| format!("image {image} has no page"))?;
+    let (npm, inputs) = npm.with_context(|| format!("image {image} has no web page"))?;
     let page = prebuild::npm(context, image, npm.folder.get_ref(), inputs)?;
     Ok(page.folder)
 }
 
-/// The browser's journeys, against an orchestrator of this checkout with the built page.
+/// Uses the web page of an orchestrator of this checkout in a browser.
 fn browser(context: &Context) -> anyhow::Result<()> {
     orchestrator::compile(context)?;
     let page = page(context)?;
@@ -250,7 +258,7 @@ fn browser(context: &Context) -> anyhow::Result<()> {
         std::fs::remove_dir_all(&folder)?;
     }
     let _mark = marked::EndOnDrop(context.work_folder());
-    // Free now; whoever takes it meanwhile makes the orchestrator's start fail.
+    // The port is free now. If another process takes it, the orchestrator fails to start.
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let mut environment = orchestrator::environment(context, &folder, port, BTreeMap::new())?;
     environment.insert("UI_DIR".to_owned(), page.display().to_string());

@@ -1,55 +1,62 @@
-//! `cargo xtask validate`: build what changed, start the platform in containers, and use it as a user
-//! does. What was validated once is not validated again.
+//! `cargo xtask validate`: builds what changed, starts the platform in containers, and uses it as
+//! a user would. Images that were validated before are not validated again.
 
 use crate::commands::build::summary;
+use crate::commands::command::{Answer, Changes, Command};
+use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_operate::validation;
 use xtask_operate::validation::{Options, Validated};
 
-/// Arguments of `validate`.
+/// Build the images, start the platform in containers, and use it as a user would
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Also where the same images were validated before
+    /// Validate even if the same images were validated before
     #[arg(long)]
     force: bool,
-    /// Leave the containers running
+    /// Keep the containers running
     #[arg(long)]
     keep: bool,
-    /// Write down which calls orchestrator and generator make of the cloud, for the test of
-    /// their rights
+    /// Record which calls the orchestrator and the generator make to the cloud, for the test of their rights
     #[arg(long, requires = "force", conflicts_with = "keep")]
     record_calls: bool,
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// The first step that fails, with the last lines of the log that shows why.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let options = Options {
-        force: args.force,
-        keep: args.keep,
-        record_calls: args.record_calls,
-    };
-    let validated = validation::validate(context, options)?;
-    context.report.result(&validated, &text(&validated))
+impl Command for Args {
+    const CHANGES: Changes = Changes::Machine;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"state":"validated|unchanged","at","url","images":[IMAGE],
+        "smoke":{"job_id","task","events","artifact_bytes"},"seconds"}`, where IMAGE is an entry
+        of `images` of `build`"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let options = Options {
+            force: self.force,
+            keep: self.keep,
+            record_calls: self.record_calls,
+        };
+        let validated = validation::validate(context, options)?;
+        context.report.result(&validated, &text(&validated))?;
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 fn text(validated: &Validated) -> String {
     let images = summary(&validated.images);
     let Some(seen) = &validated.smoke else {
         return format!(
-            "{images}\nnothing changed since it was validated at {}; built and started nothing ({:.2} s)",
+            "{images}\nnothing changed since the validation at {}, so nothing was built or started ({:.2} s)",
             validated.at, validated.seconds
         );
     };
     let mut text = format!(
-        "{images}\nvalidated in {:.1} s: a user's job ran as {} and its application answered",
+        "{images}\nvalidated in {:.1} s: the job of a user ran as {}, and its application answered",
         validated.seconds, seen.task
     );
     if let Some(url) = &validated.url {
         text.push_str(&format!(
-            "\nrunning at {url}; `cargo xtask cleanup` ends it"
+            "\nthe platform runs at {url} until `cargo xtask cleanup` ends it"
         ));
     }
     text

@@ -87,8 +87,12 @@ impl Machine {
 
     /// A path in the state folder of its instance.
     pub(crate) fn state(&self, path: &str) -> PathBuf {
-        let shared = self.state.path().join("app-gen");
-        paths::of_instance(shared, Instance::Test).join(path)
+        paths::of_instance(self.shared_state(), Instance::Test).join(path)
+    }
+
+    /// The state folder that all instances share, and the developer's.
+    pub(crate) fn shared_state(&self) -> PathBuf {
+        self.state.path().join("app-gen")
     }
 
     pub(crate) fn record(&self, service: &str) -> PathBuf {
@@ -112,7 +116,7 @@ impl Drop for Machine {
     }
 }
 
-fn free_ports() -> [u16; 2] {
+pub(crate) fn free_ports() -> [u16; 2] {
     // Held together, so that they differ.
     let sockets = [0, 0].map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap());
     sockets.map(|socket| socket.local_addr().unwrap().port())

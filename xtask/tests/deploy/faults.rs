@@ -75,7 +75,7 @@ fn another_platform(workshop: &Workshop, base: &str) {
     let error = ran.expect_error(5);
     let message = error["message"].as_str().unwrap();
     assert!(
-        message.ends_with("is for linux/arm64, not linux/amd64"),
+        message.ends_with("is for linux/arm64, and not for linux/amd64"),
         "{message}"
     );
     before.assert_holds(base);

@@ -21,6 +21,7 @@ const CARGO_LOCK: &str = "cargo.lock";
 
 /// The copy that the tests work in. It stays from one run to the next, so that cargo finds
 /// there what has not changed; one process at a time has it.
+#[expect(clippy::print_stdout, reason = "it says why a test has not begun")]
 pub(crate) fn root() -> PathBuf {
     static COPY: LazyLock<(PathBuf, Lock)> = LazyLock::new(|| {
         let root = cache_folder(&source()).join("test/checkout");

@@ -64,6 +64,16 @@ const WHILE_BROKEN: Lines = &[
     ("why app", 0),
 ];
 
+/// Objects of a list that a row of AGENTS.md does not describe in full.
+const ELSEWHERE: [&str; 6] = [
+    "…",
+    "[DIFFERENCE]",
+    "[IMAGE]",
+    "[RELEASE]",
+    "[RESOURCE]",
+    "[TASK]",
+];
+
 /// What is not run, and why.
 const NOT_RUN: [(&str, &str); 4] = [
     ("cloud down", "it ends what this test looks at"),
@@ -152,8 +162,7 @@ impl Page {
     fn row(&self, name: &str) -> Row<'_> {
         let is_of = |line: &&str| {
             let mut cells = line.split(" | ");
-            let names = cells.next().unwrap().replace(" [VERB]", "");
-            line.starts_with("| `") && names.contains(&format!("`{name}`"))
+            cells.next().unwrap() == format!("| `{name}`")
         };
         let row = self.0.lines().find(is_of).unwrap();
         let text = match row.contains("see below") {
@@ -162,7 +171,7 @@ impl Page {
         };
         Row {
             fields: text.split('"').skip(1).step_by(2).collect(),
-            is_whole: !row.contains('…'),
+            is_whole: !ELSEWHERE.iter().any(|object| row.contains(object)),
             text: row,
         }
     }

@@ -42,7 +42,7 @@ export class AlarmRegistry {
   /** Adds an alarm. `id` in kebab case is its name and the anchor of its section in the runbook. */
   add(id: string, spec: AlarmSpec): void {
     const { severity, summary, metric, ...options } = spec;
-    const alarmName = `${this.#prefix}-${id}`;
+    const alarmName = `${this.#prefix}${id}`;
     const alarm = metric.createAlarm(this.#scope, id, {
       ...options,
       alarmName,

@@ -28,7 +28,7 @@ export class ObservabilityStack extends ConcernStack {
     super(scope, "Observability", "alarms, dashboard, budget", target);
     const { names, environment } = target;
     const topic = this.createTopic();
-    const alarms = new AlarmRegistry(this, names.dashboard, topic);
+    const alarms = new AlarmRegistry(this, names.alarmPrefix, topic);
     const watched: AlarmProps = {
       service: new ServiceMetrics(target, entrance),
       logs: new LogMetrics(this, "LogMetrics", target),

@@ -1,45 +1,26 @@
-//! What was changed behind CloudFormation's back.
+//! What was changed without CloudFormation.
 
-use super::{CloudFormation, failed};
+use crate::cloudformation::{CloudFormation, failed};
 use crate::error::{CloudError, Kind};
 use aws_sdk_cloudformation::types::{
     StackDriftDetectionStatus, StackResourceDriftStatus as ResourceStatus,
 };
-use serde::Serialize;
 use std::time::{Duration, Instant};
+use xtask_aws_api::calls::stacks::{Drift, DriftedResource};
 
-/// How often a detection is asked for.
+/// The time between two looks at a detection.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A resource that is not as the template says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct DriftedResource {
-    pub(crate) logical_id: String,
-    #[serde(rename = "type")]
-    pub(crate) resource_type: String,
-    /// `MODIFIED` or `DELETED`.
-    pub(crate) status: String,
-}
+/// The status of what CloudFormation does not know.
+const UNKNOWN: &str = "UNKNOWN";
 
-/// How far a stack is from its template.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Drift {
-    pub(crate) name: String,
-    /// `IN_SYNC`, `DRIFTED` or `UNKNOWN`.
-    pub(crate) status: String,
-    /// Why the status is unknown.
-    pub(crate) reason: Option<String>,
-    pub(crate) resources: Vec<DriftedResource>,
-}
-
-impl Drift {
-    pub(crate) fn unknown(name: &str, reason: impl Into<String>) -> Self {
-        Self {
-            name: name.to_owned(),
-            status: "UNKNOWN".to_owned(),
-            reason: Some(reason.into()),
-            resources: Vec::new(),
-        }
+/// The drift of a stack that cannot be compared.
+pub(crate) fn unknown(name: &str, reason: impl Into<String>) -> Drift {
+    Drift {
+        name: name.to_owned(),
+        status: UNKNOWN.to_owned(),
+        reason: Some(reason.into()),
+        resources: Vec::new(),
     }
 }
 
@@ -47,7 +28,7 @@ impl CloudFormation {
     /// Starts a detection; returns its id.
     ///
     /// # Errors
-    /// There is no such stack, it cannot be asked in its state, or the call fails.
+    /// There is no such stack, it is in a state in which it cannot be compared, or the call fails.
     pub(crate) async fn start_drift_detection(&self, name: &str) -> Result<String, CloudError> {
         let reply = self
             .client
@@ -65,8 +46,8 @@ impl CloudFormation {
     /// Waits for the detection and reads what it found.
     ///
     /// # Errors
-    /// A call fails. A detection that fails or takes longer than `bound` is an
-    /// answer: the drift is unknown.
+    /// A call fails. A detection that fails or takes longer than `bound` is an answer: the drift
+    /// is unknown.
     pub(crate) async fn drift(
         &self,
         name: &str,
@@ -86,8 +67,8 @@ impl CloudFormation {
                 break found;
             }
             if begin.elapsed() >= bound {
-                let late = format!("not known after {} s", bound.as_secs());
-                return Ok(Drift::unknown(name, late));
+                let late = format!("CloudFormation did not know it after {} s", bound.as_secs());
+                return Ok(unknown(name, late));
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         };
@@ -95,7 +76,7 @@ impl CloudFormation {
             name: name.to_owned(),
             status: found
                 .stack_drift_status()
-                .map_or("UNKNOWN", |status| status.as_str())
+                .map_or(UNKNOWN, |status| status.as_str())
                 .to_owned(),
             reason: found.detection_status_reason().map(str::to_owned),
             resources: self.drifted_resources(name).await?,
@@ -122,7 +103,7 @@ impl CloudFormation {
                     resource_type: drift.resource_type().unwrap_or_default().to_owned(),
                     status: drift
                         .stack_resource_drift_status()
-                        .map_or("UNKNOWN", |status| status.as_str())
+                        .map_or(UNKNOWN, |status| status.as_str())
                         .to_owned(),
                 }
             }));
@@ -134,7 +115,8 @@ impl CloudFormation {
     }
 }
 
-/// Whether an error of a detection means "cannot be known", and not "cannot be asked".
+/// Whether an error of a detection means that the drift cannot be known, and not that
+/// CloudFormation cannot be asked.
 pub(crate) fn is_unknowable(error: &CloudError) -> bool {
     matches!(error.kind, Kind::NotFound | Kind::Service)
 }

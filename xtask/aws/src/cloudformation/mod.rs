@@ -1,40 +1,41 @@
-//! Stacks as CloudFormation knows them. CDK makes and updates them; this looks at them,
-//! takes them back, and removes what no update can mend.
+//! Stacks as CloudFormation knows them. CDK makes and updates them; what is here looks at them,
+//! takes updates back, and removes what no update can mend.
 
 mod drift;
 
-pub(crate) use drift::{Drift, is_unknowable};
+pub(crate) use drift::{is_unknowable, unknown};
 
 use crate::error::{CloudError, Kind};
 use crate::report;
-use crate::time::rfc3339;
+use crate::time::timestamp;
 use aws_config::SdkConfig;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
+use xtask_aws_api::Timestamp;
 
-/// How often a stack that changes is asked for.
+/// The time between two looks at a stack that changes.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a stack may look as if an accepted call had not been made.
+/// How long a stack may look as if CloudFormation had not accepted a call.
 const ACCEPTED_GRACE: Duration = Duration::from_secs(5);
 
 /// A deployed stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stack {
-    /// Its ARN, which also finds it when it is deleted.
+    /// Its ARN, which also finds the stack once it is deleted.
     pub(crate) id: String,
     /// As CloudFormation writes it, for instance `CREATE_COMPLETE`.
     pub(crate) status: String,
-    /// Why it has that status, where CloudFormation says it.
+    /// Why it has this status, where CloudFormation says it.
     pub(crate) reason: Option<String>,
-    /// Last update, else creation: RFC 3339, UTC.
-    pub(crate) updated_at: Option<String>,
+    /// When it was last updated, else created.
+    pub(crate) updated_at: Option<Timestamp>,
     pub(crate) parameters: BTreeMap<String, String>,
     pub(crate) outputs: BTreeMap<String, String>,
 }
 
 impl Stack {
-    /// Whether the status changes by itself. A stack in review waits for a person.
+    /// Whether the status will change by itself. A stack in review waits for a person.
     pub(crate) fn is_changing(&self) -> bool {
         self.status.ends_with("_IN_PROGRESS") && self.status != "REVIEW_IN_PROGRESS"
     }
@@ -54,7 +55,7 @@ pub(crate) struct CloudFormation {
     client: aws_sdk_cloudformation::Client,
 }
 
-/// Events of a stack that were shown, or happened before we looked.
+/// Events of a stack that were reported, or that happened before we looked.
 #[derive(Debug, Default)]
 pub(crate) struct SeenEvents(BTreeSet<String>);
 
@@ -65,7 +66,7 @@ impl CloudFormation {
         }
     }
 
-    /// The stack of this name or ARN; `None` where there is none.
+    /// The stack of this name or ARN; `None` where it does not exist.
     ///
     /// # Errors
     /// The call fails.
@@ -96,7 +97,7 @@ impl CloudFormation {
             updated_at: stack
                 .last_updated_time()
                 .or(stack.creation_time())
-                .and_then(rfc3339),
+                .and_then(timestamp),
             parameters: pairs(
                 stack
                     .parameters()
@@ -112,7 +113,7 @@ impl CloudFormation {
         }))
     }
 
-    /// Removes the stack; it is gone when its status says so.
+    /// Begins to remove the stack. It is gone when its status says so.
     ///
     /// # Errors
     /// The call fails.
@@ -129,7 +130,7 @@ impl CloudFormation {
     /// Takes a running update back.
     ///
     /// # Errors
-    /// No update runs (any more), or the call fails.
+    /// No update runs, or not any more, or the call fails.
     pub(crate) async fn cancel_update(&self, stack_id: &str) -> Result<(), CloudError> {
         self.client
             .cancel_update_stack()
@@ -154,7 +155,7 @@ impl CloudFormation {
             .map_err(|error| failed("ContinueUpdateRollback", stack_id, error))
     }
 
-    /// What has happened to the stack so far, so that it need not be shown.
+    /// The events of the stack so far, which are not going to be reported.
     ///
     /// # Errors
     /// The call fails.
@@ -164,8 +165,8 @@ impl CloudFormation {
         Ok(seen)
     }
 
-    /// Waits until the status of a stack that changes, or is about to, is an end, and
-    /// says on the way what happens.
+    /// Waits until a stack that changes, or is about to, has come to an end, and reports its
+    /// events meanwhile.
     ///
     /// # Errors
     /// The stack still changes after `bound`, or a call fails.
@@ -181,7 +182,7 @@ impl CloudFormation {
             let stack = self.stack(stack_id).await?.ok_or_else(|| {
                 CloudError::new(
                     Kind::NotFound,
-                    format!("stack {} vanished", name_of(stack_id)),
+                    format!("stack {} does not exist any more", name_of(stack_id)),
                 )
             })?;
             for event in self.new_events(stack_id, seen).await? {
@@ -206,8 +207,8 @@ impl CloudFormation {
         }
     }
 
-    /// Lines of the events that were not seen, oldest first. One page reaches back 100
-    /// events, far more than happen between two looks.
+    /// Lines for the events that are new, the oldest first. One page reaches back 100 events, far
+    /// more than happen between two looks.
     async fn new_events(
         &self,
         stack_id: &str,

@@ -1,85 +1,98 @@
-//! `service follow`: one deployment of a service from its appearance to its end, with
-//! what happens on the way, ended early where it cannot come to a good end.
-//! `service settle` ends in the same way, with a number of tasks instead.
+//! Follows one deployment of a service from its appearance to its end, reports what happens on the
+//! way, and ends early where the deployment cannot come to a good end. To settle a service at a
+//! number of tasks is the same, with another good end.
 
+use crate::commands::Handle;
 use crate::config::Cloud;
-use crate::ecs::{Container, Ecs, Service, TaskId, TaskState};
-use crate::error::{CloudError, Kind};
+use crate::ecs::{Container, DescribedService, Ecs, TaskId};
+use crate::error::{CloudError, DetailedFailure, Kind};
 use crate::interrupt::Signals;
 use crate::logs::Logs;
-use crate::report::{self, Outcome};
-use crate::rollout::{Failure, Rollout, Stopped, Verdict};
-use crate::time::rfc3339;
-use serde_json::json;
+use crate::report;
+use crate::rollout::{Failure, Ours, Rollout, Stopped, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
+use xtask_aws_api::ErrorBody;
+use xtask_aws_api::calls::services::{
+    DeploymentState, FailedDeployment, FollowService, Followed, RunningTask, Service,
+};
+use xtask_aws_api::calls::tasks::TaskState;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long the cloud may be out of reach before the deployment is given up.
+/// How long the cloud may be out of reach before we give up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Lines of a stopped task's log that the result shows.
+/// How many lines of the log of a stopped task are part of the answer.
 const LOG_LINES: u32 = 15;
 
-/// Follow the service's next deployment to its end
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    #[arg(long)]
-    cluster: String,
-    #[arg(long)]
-    service: String,
-    /// What runs now: a deployment of it is not the one to follow
-    #[arg(long, value_name = "DEFINITION")]
-    not_definition: Option<String>,
-    /// How long the deployment may take from when it appears
-    #[arg(long, default_value_t = 600)]
-    timeout_secs: u64,
-    /// How long it may take to appear
-    #[arg(long, default_value_t = 300)]
-    appear_secs: u64,
-}
-
-/// # Errors
-/// A call fails, or a signal ends the wait. A deployment that fails is an
-/// [`Outcome`] with an error beside what is known of it.
-pub(crate) async fn run(args: Args, cloud: &Cloud) -> anyhow::Result<Outcome> {
-    let rollout = Rollout::new(
-        &args.service,
-        &cloud.environment,
-        args.not_definition.as_deref(),
-    );
-    let what = Followed {
-        cluster: args.cluster,
-        service: args.service,
-        tasks: None,
-        timeout: Duration::from_secs(args.timeout_secs),
-        appear: Duration::from_secs(args.appear_secs),
-    };
-    follow(what, rollout, cloud).await
+impl Handle for FollowService {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<Followed> {
+        let rollout = Rollout::new(
+            &self.service,
+            &cloud.environment,
+            self.not_definition.as_deref(),
+        );
+        let what = Watched {
+            cluster: self.cluster,
+            service: self.service,
+            tasks: None,
+            timeout: Duration::from_secs(self.timeout_secs),
+            appear: Duration::from_secs(self.appear_secs),
+        };
+        let end = follow(what, rollout, cloud).await?;
+        let running = end
+            .tasks
+            .into_iter()
+            .filter(|task| task.status == "RUNNING");
+        let tasks = running.map(|task| RunningTask {
+            arn: task.arn,
+            address: task.address,
+            started_at: task.started_at,
+        });
+        Ok(Followed {
+            state: DeploymentState::Completed,
+            tasks: tasks.collect(),
+            deployment_id: end.ours.as_ref().map(|ours| ours.id.clone()),
+            task_definition: end.ours.map(|ours| ours.task_definition),
+        })
+    }
 }
 
 /// What is followed, and for how long.
 #[derive(Debug)]
-pub(super) struct Followed {
+pub(super) struct Watched {
     pub(super) cluster: String,
     pub(super) service: String,
-    /// How many tasks the service is to come to; else, what its deployment says.
-    pub(super) tasks: Option<i32>,
+    /// How many tasks the service has to run; as many as its deployment says, where this is absent.
+    pub(super) tasks: Option<u32>,
     pub(super) timeout: Duration,
     /// How long the deployment may take to appear.
     pub(super) appear: Duration,
 }
 
-/// Follows until the end, or until a signal.
+/// A good end.
+#[derive(Debug)]
+pub(super) struct End {
+    /// The deployment that was followed.
+    ours: Option<Ours>,
+    service: Option<Service>,
+    /// Its tasks.
+    tasks: Vec<TaskState>,
+}
+
+impl End {
+    /// The service as it is now.
+    pub(super) fn into_service(self) -> Service {
+        self.service.unwrap_or_default()
+    }
+}
+
+/// Follows a deployment until its end, or until a signal.
 ///
 /// # Errors
-/// As [`run`].
-pub(super) async fn follow(
-    what: Followed,
-    rollout: Rollout,
-    cloud: &Cloud,
-) -> anyhow::Result<Outcome> {
+/// A call fails, a signal ends the wait, or the deployment fails.
+pub(super) async fn follow(what: Watched, rollout: Rollout, cloud: &Cloud) -> anyhow::Result<End> {
     let mut signals = Signals::listen()?;
     let mut follower = Follower {
         what: &what,
@@ -87,7 +100,7 @@ pub(super) async fn follow(
         ecs: Ecs::new(cloud.sdk()),
         rollout,
         events: None,
-        told: BTreeMap::new(),
+        reported: BTreeMap::new(),
         container: None,
     };
     tokio::select! {
@@ -100,20 +113,20 @@ pub(super) async fn follow(
 }
 
 struct Follower<'a> {
-    what: &'a Followed,
+    what: &'a Watched,
     cloud: &'a Cloud,
     ecs: Ecs,
     rollout: Rollout,
-    /// Events that were told, or happened before we looked.
+    /// Events that were reported, or that happened before we looked.
     events: Option<BTreeSet<String>>,
-    /// The last state that was told of each task.
-    told: BTreeMap<String, String>,
-    /// Where our tasks write their log.
+    /// The last state of each task that was reported.
+    reported: BTreeMap<String, String>,
+    /// The container of our tasks, and the log that it writes.
     container: Option<Container>,
 }
 
 impl Follower<'_> {
-    async fn follow(&mut self) -> anyhow::Result<Outcome> {
+    async fn follow(&mut self) -> anyhow::Result<End> {
         let begin = Instant::now();
         let (mut since, mut reached) = (begin, begin);
         let mut bound = self.what.appear;
@@ -123,8 +136,14 @@ impl Follower<'_> {
                 Ok((service, tasks)) => {
                     reached = Instant::now();
                     match self.judge(service.as_ref(), &tasks, reached) {
-                        Verdict::Completed => return self.completed(service, &tasks, begin),
-                        Verdict::Failed(failure) => return Ok(self.failed(&failure)),
+                        Verdict::Completed => {
+                            return Ok(End {
+                                ours: self.rollout.ours().cloned(),
+                                service,
+                                tasks,
+                            });
+                        }
+                        Verdict::Failed(failure) => return Err(self.failed(failure)),
                         Verdict::Wait => {}
                     }
                     if !appeared && self.rollout.ours().is_some() {
@@ -134,7 +153,7 @@ impl Follower<'_> {
                     }
                     if since.elapsed() >= bound {
                         let late = self.rollout.late(service.as_ref(), bound);
-                        return Ok(self.failed(&late));
+                        return Err(self.failed(late));
                     }
                 }
                 Err(error) if error.kind == Kind::Unreachable && reached.elapsed() < PATIENCE => {
@@ -146,15 +165,16 @@ impl Follower<'_> {
         }
     }
 
-    /// Reads the service and its tasks, and tells what is new.
+    /// Reads the service and its tasks, and reports what is new.
     async fn look(&mut self) -> Result<(Option<Service>, Vec<TaskState>), CloudError> {
-        let Followed {
+        let Watched {
             cluster, service, ..
         } = self.what;
         let is_first = self.events.is_none();
-        let found = self.ecs.service(cluster, service).await?;
+        let described = self.ecs.service(cluster, service).await?;
+        self.report_events(described.as_ref());
+        let found = described.map(|described| described.service);
         self.rollout.see_service(found.as_ref());
-        self.tell_events(found.as_ref());
         let Some(ours) = self.rollout.ours() else {
             return Ok((found, Vec::new()));
         };
@@ -165,17 +185,19 @@ impl Follower<'_> {
             ));
             self.container = Some(self.ecs.container(&ours.task_definition, None).await?);
         }
-        // After the service: a stop that it has counted is among these.
+        // This comes after the service: a stop that the service has counted is among these tasks.
         let ids = match self.ecs.list_tasks(cluster, Some(service)).await {
             Ok(ids) => ids,
             Err(error) if error.kind == Kind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
-        let mut tasks = self.ecs.describe_tasks(cluster, &ids).await?;
+        let described = self.ecs.describe_tasks(cluster, &ids).await?;
+        let states = described.into_iter().map(|described| described.state);
+        let mut tasks: Vec<TaskState> = states.collect();
         tasks.retain(|task| self.rollout.is_ours(task));
         tasks.sort_by_key(|task| task.created_at);
         for task in &tasks {
-            self.tell_task(task, is_first).await?;
+            self.report_task(task, is_first).await?;
         }
         Ok((found, tasks))
     }
@@ -185,7 +207,7 @@ impl Follower<'_> {
             return self.rollout.judge(service, tasks, now);
         };
         if found.desired != wanted {
-            // A change that is not shown yet, or somebody else's.
+            // The change is not shown yet, or somebody else made another one.
             return Verdict::Wait;
         }
         let is_counted = found.running == wanted && found.pending == 0;
@@ -198,41 +220,44 @@ impl Follower<'_> {
             };
         }
         match self.rollout.judge(service, tasks, now) {
-            // What is to go has to be gone, too.
+            // Tasks that are to end have to have ended.
             Verdict::Completed if !is_counted => Verdict::Wait,
             verdict => verdict,
         }
     }
 
-    fn tell_events(&mut self, service: Option<&Service>) {
-        let events = service.map_or(&[][..], |service| &service.events);
+    fn report_events(&mut self, found: Option<&DescribedService>) {
+        let ids = found.map_or(&[][..], |found| &found.event_ids);
         let Some(known) = &mut self.events else {
-            let runs = service.map_or("is not there yet", |service| &service.task_definition);
+            let runs = found.map_or("does not exist yet", |found| {
+                found.service.task_definition.as_str()
+            });
             report::step(&format!("{}: {runs}", self.what.service));
-            self.events = Some(events.iter().map(|event| event.id.clone()).collect());
+            self.events = Some(ids.iter().cloned().collect());
             return;
         };
-        for event in events.iter().rev() {
-            if known.insert(event.id.clone()) {
+        let events = found.map_or(&[][..], |found| &found.service.events);
+        for (id, event) in ids.iter().zip(events).rev() {
+            if known.insert(id.clone()) {
                 report::step(&event.message);
                 self.rollout.see_event(&event.message);
             }
         }
     }
 
-    async fn tell_task(&mut self, task: &TaskState, is_first: bool) -> Result<(), CloudError> {
+    async fn report_task(&mut self, task: &TaskState, is_first: bool) -> Result<(), CloudError> {
         let id = TaskId(task.arn.clone());
-        let told = self.told.insert(task.arn.clone(), task.status.clone());
-        if told.as_deref() == Some(&task.status) {
+        let reported = self.reported.insert(task.arn.clone(), task.status.clone());
+        if reported.as_deref() == Some(&task.status) {
             return Ok(());
         }
         if !task.is_stopped() {
             report::step(&format!("task {} {}", id.short(), task.status));
         } else if !(is_first && self.what.tasks.is_some()) {
-            // A deployment that stands for long has old stops, which say nothing of now.
+            // A deployment that has lasted for long has old stops, which say nothing about now.
             let mut stopped = Stopped::new(task, Vec::new(), &self.cloud.environment);
-            if !stopped.meaning.is_order() {
-                // Its reason counts, with its last lines or without.
+            if !stopped.meaning.reason.is_order() {
+                // Its reason counts, with the last lines or without them.
                 let log = self.log_of(task, &id).await.unwrap_or_default();
                 stopped = Stopped::new(task, log, &self.cloud.environment);
             }
@@ -240,14 +265,14 @@ impl Follower<'_> {
                 "task {} STOPPED: {} ({})",
                 id.short(),
                 stopped.meaning.says,
-                stopped.reason
+                stopped.task.reason
             ));
             self.rollout.see_stop(stopped);
         }
         Ok(())
     }
 
-    /// What the task wrote last; nothing where its container never started.
+    /// The last lines of the task; an empty list where its container never started.
     async fn log_of(&self, task: &TaskState, id: &TaskId) -> Result<Vec<String>, CloudError> {
         let place = self.container.as_ref().filter(|_| task.exit_code.is_some());
         let place = place.and_then(|it| Some((it.log_group.clone()?, it.log_stream(id)?)));
@@ -260,50 +285,24 @@ impl Follower<'_> {
         Ok(lines.into_iter().map(|line| line.message).collect())
     }
 
-    fn completed(
-        &self,
-        service: Option<Service>,
-        tasks: &[TaskState],
-        begin: Instant,
-    ) -> anyhow::Result<Outcome> {
-        if let (Some(_), Some(service)) = (self.what.tasks, service) {
-            return Outcome::success(json!({
-                "running": service.running,
-                "desired": service.desired,
-                "seconds": begin.elapsed().as_secs(),
-            }));
-        }
+    fn failed(&self, failure: Failure) -> anyhow::Error {
         let ours = self.rollout.ours();
-        let tasks: Vec<_> = tasks
-            .iter()
-            .filter(|task| task.status == "RUNNING")
-            .map(|task| {
-                json!({
-                    "arn": task.arn,
-                    "address": task.address,
-                    "started_at": task.started_at.as_ref().and_then(rfc3339),
-                })
-            })
-            .collect();
-        Outcome::success(json!({
-            "state": "completed",
-            "deployment_id": ours.map(|ours| &ours.id),
-            "task_definition": ours.map(|ours| &ours.task_definition),
-            "tasks": tasks,
-        }))
-    }
-
-    fn failed(&self, failure: &Failure) -> Outcome {
-        let ours = self.rollout.ours();
-        let causes: Vec<String> = failure.cause.iter().cloned().collect();
-        let mut value = report::error_value(&failure.message, &causes, failure.hint.as_deref());
-        value["state"] = json!(failure.state);
-        value["deployment_id"] = json!(ours.map(|ours| &ours.id));
-        value["task_definition"] = json!(ours.map(|ours| &ours.task_definition));
-        value["stopped"] = json!(self.rollout.stopped());
-        Outcome {
-            value,
-            exit_code: Kind::Deploy.exit_code(),
-        }
+        let failed = FailedDeployment {
+            error: ErrorBody {
+                message: failure.message,
+                causes: failure.cause.into_iter().collect(),
+                hint: failure.hint,
+            },
+            state: failure.state,
+            deployment_id: ours.map(|ours| ours.id.clone()),
+            task_definition: ours.map(|ours| ours.task_definition.clone()),
+            stopped: self
+                .rollout
+                .stopped()
+                .iter()
+                .map(|stopped| stopped.task.clone())
+                .collect(),
+        };
+        DetailedFailure::deployment(&failed).map_or_else(|error| error, Into::into)
     }
 }

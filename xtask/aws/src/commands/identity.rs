@@ -1,10 +1,11 @@
-//! `identity`: account and principal, found and checked when the cloud was opened.
+//! Whom the credentials belong to, which was found out and checked when the cloud was opened.
 
+use crate::commands::Handle;
 use crate::config::Cloud;
-use crate::report::Outcome;
+use xtask_aws_api::calls::identity::{GetIdentity, Identity};
 
-/// # Errors
-/// None of its own.
-pub(crate) fn run(cloud: &Cloud) -> anyhow::Result<Outcome> {
-    Outcome::success(&cloud.identity)
+impl Handle for GetIdentity {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<Identity> {
+        Ok(cloud.identity.clone())
+    }
 }

@@ -1,7 +1,6 @@
-//! The commands, one file each.
+//! What each request does, in one file per subject.
 
 mod bootstrap;
-mod bucket;
 mod ecr;
 mod follow;
 mod identity;
@@ -20,80 +19,128 @@ mod tasks;
 mod validate;
 
 use crate::config::Cloud;
+use crate::error::{CloudError, Kind};
 use crate::report::Outcome;
+use std::ops::RangeInclusive;
+use xtask_aws_api::calls::{Call, Request, Stream};
 
-/// What can be asked of the cloud.
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
-    /// Account and principal of the credentials
-    Identity,
-    /// Image repositories
-    #[command(subcommand)]
-    Ecr(ecr::Command),
-    /// What `cargo xtask validate` needs in the cloud
-    #[command(subcommand)]
-    Validate(validate::Command),
-    /// Services, tasks and alarms as they are now
-    Status,
-    /// Run one task and wait for its end
-    RunTask(run_task::Args),
-    /// Tasks, running and lately stopped
-    Tasks(tasks::Args),
-    /// Remove old task definitions and images that nothing needs
-    Prune(prune::Args),
-    /// One task
-    #[command(subcommand)]
-    Task(task::Command),
-    /// What tasks wrote
-    #[command(subcommand)]
-    Logs(logs::Command),
-    /// The JSON secrets of platform.toml
-    #[command(subcommand)]
-    Secrets(secrets::Command),
-    /// Objects
-    #[command(subcommand)]
-    S3(s3::Command),
-    /// Services of a cluster
-    #[command(subcommand)]
-    Service(service::Command),
-    /// CloudFormation stacks
-    #[command(subcommand)]
-    Stack(stack::Command),
-    /// Who works on the environment, and what was released to it
-    #[command(subcommand)]
-    State(state::Command),
-    /// Buckets
-    #[command(subcommand)]
-    Bucket(bucket::Command),
-    /// Which of the rights that the commands need the principal has
-    Rights(rights::Args),
-    /// What CDK needs in the account before it deploys
-    #[command(subcommand)]
-    Bootstrap(bootstrap::Command),
+/// A request that one object answers.
+trait Handle: Call {
+    /// Does what the request asks for.
+    ///
+    /// # Errors
+    /// Whatever keeps it from its end. A failure whose answer holds more than the error is a
+    /// [`DetailedFailure`](crate::error::DetailedFailure).
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<Self::Answer>;
 }
 
-/// Carries the command out.
+/// A request that many objects answer, one a line.
+trait HandleStream: Stream {
+    /// Does what the request asks for, and prints every item but the last one, which it returns
+    /// if there is one.
+    ///
+    /// # Errors
+    /// As [`Handle::handle`].
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<Option<Self::Item>>;
+}
+
+async fn answer(request: impl Handle, cloud: &Cloud) -> anyhow::Result<Outcome> {
+    Outcome::success(Some(&request.handle(cloud).await?))
+}
+
+async fn stream(request: impl HandleStream, cloud: &Cloud) -> anyhow::Result<Outcome> {
+    Outcome::success(request.handle(cloud).await?.as_ref())
+}
+
+/// Does what the request asks for.
 ///
 /// # Errors
-/// Whatever keeps the command from its end.
-pub(crate) async fn run(command: Command, cloud: &Cloud) -> anyhow::Result<Outcome> {
-    match command {
-        Command::Identity => identity::run(cloud),
-        Command::Ecr(command) => ecr::run(command, cloud).await,
-        Command::Validate(command) => validate::run(command, cloud).await,
-        Command::Status => status::run(cloud).await,
-        Command::RunTask(args) => run_task::run(args, cloud).await,
-        Command::Tasks(args) => tasks::run(args, cloud).await,
-        Command::Prune(args) => prune::run(args, cloud).await,
-        Command::Task(command) => task::run(command, cloud).await,
-        Command::Logs(command) => logs::run(command, cloud).await,
-        Command::Secrets(command) => secrets::run(command, cloud).await,
-        Command::S3(command) => s3::run(command, cloud).await,
-        Command::Service(command) => service::run(command, cloud).await,
-        Command::Stack(command) => stack::run(command, cloud).await,
-        Command::State(command) => state::run(command, cloud).await,
-        Command::Bucket(command) => bucket::run(command, cloud).await,
-        Command::Rights(args) => rights::run(args, cloud).await,
-        Command::Bootstrap(command) => bootstrap::run(command, cloud).await,
+/// Whatever keeps it from its end.
+pub(crate) async fn run(request: Request, cloud: &Cloud) -> anyhow::Result<Outcome> {
+    match request {
+        Request::ShowBootstrap(request) => answer(request, cloud).await,
+        Request::WritePolicies(request) => answer(request, cloud).await,
+        Request::LogIn(request) => answer(request, cloud).await,
+        Request::GetIdentity(request) => answer(request, cloud).await,
+        Request::ReadLogs(request) => stream(request, cloud).await,
+        Request::TailLog(request) => answer(request, cloud).await,
+        Request::Prune(request) => answer(request, cloud).await,
+        Request::CheckRights(request) => answer(request, cloud).await,
+        Request::EmptyBucket(request) => answer(request, cloud).await,
+        Request::GetObject(request) => answer(request, cloud).await,
+        Request::CheckSecrets(request) => answer(request, cloud).await,
+        Request::ListSecrets(request) => answer(request, cloud).await,
+        Request::ReadSecret(request) => answer(request, cloud).await,
+        Request::RemoveSecret(request) => answer(request, cloud).await,
+        Request::SetSecret(request) => answer(request, cloud).await,
+        Request::FollowService(request) => answer(request, cloud).await,
+        Request::RedefineService(request) => answer(request, cloud).await,
+        Request::RestartService(request) => answer(request, cloud).await,
+        Request::ScaleService(request) => answer(request, cloud).await,
+        Request::SettleService(request) => answer(request, cloud).await,
+        Request::ShowService(request) => answer(request, cloud).await,
+        Request::CancelStack(request) => answer(request, cloud).await,
+        Request::DetectDrift(request) => answer(request, cloud).await,
+        Request::RepairStacks(request) => answer(request, cloud).await,
+        Request::ShowStacks(request) => answer(request, cloud).await,
+        Request::GetRecord(request) => answer(request, cloud).await,
+        Request::ListRecords(request) => answer(request, cloud).await,
+        Request::PutRecord(request) => answer(request, cloud).await,
+        Request::ReleaseLock(request) => answer(request, cloud).await,
+        Request::RemoveRecords(request) => answer(request, cloud).await,
+        Request::RenewLock(request) => answer(request, cloud).await,
+        Request::ShowLock(request) => answer(request, cloud).await,
+        Request::TakeLock(request) => answer(request, cloud).await,
+        Request::GetStatus(request) => answer(request, cloud).await,
+        Request::ListTasks(request) => answer(request, cloud).await,
+        Request::OpenSession(request) => answer(request, cloud).await,
+        Request::RunTask(request) => answer(request, cloud).await,
+        Request::StopTask(request) => answer(request, cloud).await,
+        Request::StreamTask(request) => stream(request, cloud).await,
+        Request::EnsureValidation(request) => answer(request, cloud).await,
+        Request::RemoveValidation(request) => answer(request, cloud).await,
+        Request::StopValidation(request) => answer(request, cloud).await,
+    }
+}
+
+/// Refuses a number of a request that is not in `range`.
+fn require_in<T: PartialOrd + std::fmt::Display>(
+    what: &str,
+    value: T,
+    range: RangeInclusive<T>,
+) -> Result<(), CloudError> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(CloudError::new(
+        Kind::Usage,
+        format!(
+            "`{what}` is {value}, and has to be from {} to {}",
+            range.start(),
+            range.end()
+        ),
+    ))
+}
+
+/// The refusal of a name that `platform.toml` does not have.
+fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> CloudError {
+    let known: Vec<&str> = known.collect();
+    CloudError::new(
+        Kind::Usage,
+        format!("there is no {what} `{name}` in platform.toml"),
+    )
+    .hint(format!("choose one of: {}", known.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_out_of_their_range_are_refused_by_name() {
+        assert_eq!(require_in("lines", 50, 1..=100), Ok(()));
+        let error = require_in("lines", 101, 1..=100).expect_err("too many");
+        assert_eq!(error.kind, Kind::Usage);
+        assert_eq!(error.message, "`lines` is 101, and has to be from 1 to 100");
     }
 }

@@ -1,87 +1,72 @@
-//! `prune`: removes old revisions of task definitions, and images that none of those
-//! which stay names.
+//! Removes old revisions of task definitions, and images that no remaining revision names.
 
+use crate::commands::{Handle, require_in};
 use crate::config::Cloud;
-use crate::ecr::{Ecr, StoredImage};
+use crate::ecr::{DatedImage, Ecr};
 use crate::ecs::{Ecs, Revision, definition_name};
 use crate::error::{CloudError, Kind};
-use crate::names::Deployed;
-use crate::report::{self, Outcome};
-use crate::validate::Names;
-use serde_json::json;
+use crate::report;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use xtask_aws_api::calls::prune::{Prune, Pruned, StoredImage};
 
-/// What a tag begins with that names inputs. Any other one names a purpose, for which its
-/// image is needed whatever its age: what serves, what was found good, what the next build
-/// starts from.
+/// Tags that begin like this name the inputs of an image. Any other tag names a purpose, for which
+/// the image is needed whatever its age: it serves, it was found good, or the next build starts from
+/// it.
 const KEY: &str = "key-";
 
-/// Remove what nothing needs any more
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// Only say what would be removed
-    #[arg(long)]
-    dry_run: bool,
-    /// Of each family and each repository, so many of the newest stay
-    #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
-    keep: u32,
-    /// An image that stays: sha256:…; may be given again
-    #[arg(long, value_name = "DIGEST")]
-    protect: Vec<String>,
-}
-
-/// # Errors
-/// A call fails. What was removed before that stays removed.
-pub(crate) async fn run(args: Args, cloud: &Cloud) -> anyhow::Result<Outcome> {
-    let (ecs, ecr) = (Ecs::new(cloud.sdk()), Ecr::new(cloud.sdk()));
-    let keep = usize::try_from(args.keep).unwrap_or(usize::MAX);
-    let in_use = definitions_in_use(&ecs, cloud).await?;
-    let mut old = Vec::new();
-    let mut digests: BTreeSet<String> = args.protect.into_iter().collect();
-    for family in families(cloud) {
-        let revisions = ecs.revisions(&family).await?;
-        let (unneeded, needed) = split_revisions(revisions, &in_use, keep);
-        old.extend(unneeded);
-        for revision in needed {
-            digests.extend(digest_of(ecs.image(&revision.arn).await?.as_deref()));
+impl Handle for Prune {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<Pruned> {
+        require_in("keep", self.keep, 1..=u32::MAX)?;
+        let (ecs, ecr) = (Ecs::new(cloud.sdk()), Ecr::new(cloud.sdk()));
+        let keep = usize::try_from(self.keep).unwrap_or(usize::MAX);
+        let in_use = definitions_in_use(&ecs, cloud).await?;
+        let mut old = Vec::new();
+        let mut digests = self.protect;
+        for family in families(cloud) {
+            let revisions = ecs.revisions(&family).await?;
+            let (unneeded, needed) = split_revisions(revisions, &in_use, keep);
+            old.extend(unneeded);
+            for revision in needed {
+                digests.extend(digest_of(ecs.image(&revision.arn).await?.as_deref()));
+            }
         }
+        // What runs may belong to a family that is not ours any more.
+        for definition in &in_use {
+            digests.extend(digest_of(ecs.image(definition).await?.as_deref()));
+        }
+        let mut images = Vec::new();
+        for image in cloud.platform.images.values() {
+            let stored = ecr.images(&image.repository).await?;
+            images.extend(unneeded_images(stored, &digests, keep));
+        }
+        if !self.dry_run {
+            remove_definitions(&old, &ecs).await?;
+            remove_images(&images, &ecr).await?;
+        }
+        Ok(Pruned {
+            definitions: old.into_iter().map(|revision| revision.arn).collect(),
+            images,
+            needed: digests,
+            dry_run: self.dry_run,
+        })
     }
-    // Also what runs from a family that is not ours any more.
-    for definition in &in_use {
-        digests.extend(digest_of(ecs.image(definition).await?.as_deref()));
-    }
-    let mut images = Vec::new();
-    for image in cloud.platform.images.values() {
-        let stored = ecr.images(&image.repository).await?;
-        images.extend(unneeded_images(stored, &digests, keep));
-    }
-    if !args.dry_run {
-        remove_definitions(&old, &ecs).await?;
-        remove_images(&images, &ecr).await?;
-    }
-    let definitions: Vec<&str> = old.iter().map(|revision| revision.arn.as_str()).collect();
-    Outcome::success(json!({
-        "definitions": definitions,
-        "images": images,
-        "needed": digests,
-        "dry_run": args.dry_run,
-    }))
 }
 
 fn families(cloud: &Cloud) -> Vec<String> {
-    let deployed = Deployed::new(cloud).consumers;
+    let deployed = cloud.deployed().consumers;
     let families = deployed.into_iter().map(|consumer| consumer.family);
-    families.chain([Names::new(cloud).family]).collect()
+    families.chain([cloud.validation().family]).collect()
 }
 
-/// `family:revision` of what services, their deployments and tasks run, and of what the
-/// services start themselves.
+/// `family:revision` of everything that services, their deployments and tasks run, and that services
+/// start by themselves.
 async fn definitions_in_use(ecs: &Ecs, cloud: &Cloud) -> Result<BTreeSet<String>, CloudError> {
-    let deployed = Deployed::new(cloud);
+    let deployed = cloud.deployed();
     let mut used = BTreeSet::new();
     for (_, name) in deployed.services() {
-        if let Some(service) = ecs.service(&deployed.cluster, name).await? {
+        if let Some(found) = ecs.service(&deployed.cluster, name).await? {
+            let service = found.service;
             let rolled = service
                 .deployments
                 .into_iter()
@@ -90,18 +75,19 @@ async fn definitions_in_use(ecs: &Ecs, cloud: &Cloud) -> Result<BTreeSet<String>
             used.extend(all.map(|arn| definition_name(&arn).to_owned()));
         }
     }
-    for cluster in [deployed.cluster, Names::new(cloud).cluster] {
+    for cluster in [deployed.cluster, cloud.validation().cluster] {
         let ids = match ecs.list_tasks(&cluster, None).await {
             Err(error) if error.kind == Kind::NotFound => continue,
             listed => listed?,
         };
         let tasks = ecs.describe_tasks(&cluster, &ids).await?;
-        let running = tasks.into_iter().filter(|task| !task.is_stopped());
-        used.extend(running.map(|task| task.task_definition));
+        let states = tasks.into_iter().map(|task| task.state);
+        let running = states.filter(|state| !state.is_stopped());
+        used.extend(running.map(|state| state.task_definition));
     }
     let mut named = BTreeSet::new();
     for definition in &used {
-        // The orchestrator is told the generator's revision in its environment.
+        // The environment of the orchestrator names the generator's revision.
         let environment = ecs.environment(definition).await?;
         let values = environment.into_values();
         let arns = values.filter(|value| value.contains(":task-definition/"));
@@ -111,7 +97,7 @@ async fn definitions_in_use(ecs: &Ecs, cloud: &Cloud) -> Result<BTreeSet<String>
     Ok(used)
 }
 
-/// What may go, and what stays.
+/// The revisions that may be removed, and those that stay.
 fn split_revisions(
     mut revisions: Vec<Revision>,
     in_use: &BTreeSet<String>,
@@ -127,7 +113,7 @@ fn split_revisions(
 
 /// Images that are neither among the newest nor needed by anything.
 fn unneeded_images(
-    mut stored: Vec<StoredImage>,
+    mut stored: Vec<DatedImage>,
     needed: &BTreeSet<String>,
     keep: usize,
 ) -> Vec<StoredImage> {
@@ -135,12 +121,14 @@ fn unneeded_images(
     stored
         .into_iter()
         .skip(keep)
+        .map(|dated| dated.image)
         .filter(|image| !needed.contains(&image.digest))
         .filter(|image| image.tags.iter().all(|tag| tag.starts_with(KEY)))
         .collect()
 }
 
-/// The digest of `repository@sha256:…`; a tag names none, and its image is kept by it.
+/// The digest of `repository@sha256:…`. A reference by tag does not have one, and the tag itself
+/// keeps the image.
 fn digest_of(image: Option<&str>) -> Option<String> {
     let (_, digest) = image?.split_once('@')?;
     Some(digest.to_owned())
@@ -153,9 +141,9 @@ async fn remove_definitions(old: &[Revision], ecs: &Ecs) -> Result<(), CloudErro
     }
     let arns: Vec<&str> = old.iter().map(|revision| revision.arn.as_str()).collect();
     match ecs.delete_definitions(&arns).await {
-        // Out of use is what counts; ECS keeps the text of them, which costs nothing.
+        // What counts is that they are out of use; to keep their text costs nothing.
         Err(error) if error.kind == Kind::Denied => {
-            report::step(&format!("{error}; they stay as inactive ones"));
+            report::step(&format!("{error}; the old revisions stay, inactive"));
             Ok(())
         }
         deleted => deleted,
@@ -175,7 +163,7 @@ async fn remove_images(images: &[StoredImage], ecr: &Ecr) -> Result<(), CloudErr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_smithy_types::DateTime;
+    use xtask_aws_api::Timestamp;
 
     #[test]
     fn the_newest_revisions_and_those_in_use_stay() {
@@ -199,11 +187,13 @@ mod tests {
 
     #[test]
     fn images_that_anything_needs_stay_whatever_their_age() {
-        let image = |second, digest: &str, tags: &[&str]| StoredImage {
-            repository: "app".to_owned(),
-            digest: digest.to_owned(),
-            tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
-            pushed_at: Some(DateTime::from_secs(second)),
+        let image = |second: i128, digest: &str, tags: &[&str]| DatedImage {
+            image: StoredImage {
+                repository: "app".to_owned(),
+                digest: digest.to_owned(),
+                tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
+            },
+            pushed_at: Timestamp::from_unix_nanos(second * 1_000_000_000),
         };
         let stored = vec![
             image(1, "sha256:old", &["key-1"]),
@@ -223,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_digest_is_one() {
+    fn only_a_reference_by_digest_has_a_digest() {
         let digest = digest_of(Some("localhost:5000/app@sha256:1"));
         assert_eq!(digest.as_deref(), Some("sha256:1"));
         assert_eq!(digest_of(Some("localhost:5000/app:dev")), None);

@@ -1,96 +1,87 @@
-//! `rights`: asks IAM which of the rights that the commands need the principal has.
+//! Which of the rights that the commands need a principal has.
 
-use super::bootstrap::{DEFAULT_QUALIFIER, DEFAULT_STACK};
+use crate::commands::Handle;
 use crate::config::Cloud;
-use crate::iam::Iam;
-use crate::names::{Consumer, Deployed};
-use crate::report::Outcome;
-use crate::rights::{InCluster, On, RIGHTS, Right};
-use crate::validate::Names;
-use serde::Serialize;
-use serde_json::json;
+use crate::error::CloudError;
+use crate::iam::{Decision, Iam};
+use crate::rights::{InCluster, Needed, On, RIGHTS};
 use std::collections::BTreeMap;
+use xtask_aws_api::calls::rights::{CheckRights, Right, Rights};
+use xtask_aws_api::names::{BOOTSTRAP_QUALIFIER, BOOTSTRAP_STACK, stack_pattern};
 
-/// Which of the needed rights the principal has
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// User or role to ask about [default: the caller]
-    #[arg(long, value_name = "ARN")]
-    principal: Option<String>,
-    /// Only the rights of this command, for instance `validate`
-    #[arg(long = "for", value_name = "COMMAND")]
-    command: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Row {
-    command: &'static str,
-    action: &'static str,
-    resource: String,
-    allowed: bool,
-}
-
-/// # Errors
-/// IAM cannot be asked. A missing right is an answer, not an error.
-pub(crate) async fn run(args: Args, cloud: &Cloud) -> anyhow::Result<Outcome> {
-    let iam = Iam::new(cloud.sdk());
-    let principal = match args.principal {
-        Some(principal) => principal,
-        None => iam.principal_of(&cloud.identity.arn).await?,
-    };
-    let wanted = RIGHTS.iter().filter(|right| {
-        args.command
-            .as_deref()
-            .is_none_or(|command| command == right.command)
-    });
-    let mut groups: BTreeMap<(String, InCluster), Vec<&Right>> = BTreeMap::new();
-    for right in wanted {
-        for resource in resources(right.on, cloud, &principal) {
-            groups
-                .entry((resource, right.cluster))
-                .or_default()
-                .push(right);
-        }
-    }
-    let mut rows = Vec::new();
-    for ((resource, cluster), rights) in groups {
-        // IAM does not simulate the account's root, whom no policy of the account limits.
-        let decisions = if is_root(&principal) {
-            None
-        } else {
-            let actions: Vec<&str> = rights.iter().map(|right| right.action).collect();
-            // Conditions that good policies put on PassRole and on what happens in a cluster.
-            let mut context = vec![("iam:PassedToService", "ecs-tasks.amazonaws.com".to_owned())];
-            let cluster = match cluster {
-                InCluster::Any => None,
-                InCluster::Validate => Some(Names::new(cloud).cluster),
-                InCluster::Service => Some(Deployed::new(cloud).cluster),
-            };
-            context.extend(cluster.map(|name| ("ecs:cluster", cluster_arn(cloud, &name))));
-            Some(
-                iam.simulate(&principal, &actions, &resource, &context)
-                    .await?,
-            )
+impl Handle for CheckRights {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<Rights> {
+        let iam = Iam::new(cloud.sdk());
+        let principal = match self.principal {
+            Some(principal) => principal,
+            None => iam.principal_of(&cloud.identity.arn).await?,
         };
-        for right in rights {
-            let allowed = decisions.as_ref().is_none_or(|decisions| {
-                decisions
-                    .iter()
-                    .any(|decision| decision.action == right.action && decision.allowed)
-            });
-            rows.push(Row {
-                command: right.command,
-                action: right.action,
-                resource: resource.clone(),
-                allowed,
-            });
+        let wanted = RIGHTS.iter().filter(|needed| {
+            let command = self.command.as_deref();
+            command.is_none_or(|command| command == needed.command)
+        });
+        let mut groups: BTreeMap<(String, InCluster), Vec<&Needed>> = BTreeMap::new();
+        for needed in wanted {
+            for resource in resources(needed.on, cloud, &principal) {
+                groups
+                    .entry((resource, needed.cluster))
+                    .or_default()
+                    .push(needed);
+            }
         }
+        let mut rights = Vec::new();
+        for ((resource, cluster), needed) in groups {
+            let decisions = decide(&iam, &principal, &resource, cluster, &needed, cloud).await?;
+            for needed in needed {
+                let allowed = decisions.as_ref().is_none_or(|decisions| {
+                    decisions
+                        .iter()
+                        .any(|decision| decision.action == needed.action && decision.allowed)
+                });
+                rights.push(Right {
+                    command: needed.command.to_owned(),
+                    action: needed.action.to_owned(),
+                    resource: resource.clone(),
+                    allowed,
+                });
+            }
+        }
+        rights.sort_by(|a, b| {
+            (&a.command, &a.action, &a.resource).cmp(&(&b.command, &b.action, &b.resource))
+        });
+        Ok(Rights {
+            principal,
+            missing: rights.iter().filter(|right| !right.allowed).count(),
+            rights,
+        })
     }
-    rows.sort_by(|a, b| {
-        (a.command, a.action, &a.resource).cmp(&(b.command, b.action, &b.resource))
-    });
-    let missing = rows.iter().filter(|row| !row.allowed).count();
-    Outcome::success(json!({ "principal": principal, "missing": missing, "rights": rows }))
+}
+
+/// What IAM says to the actions on one resource; `None` where everything is allowed.
+async fn decide(
+    iam: &Iam,
+    principal: &str,
+    resource: &str,
+    cluster: InCluster,
+    needed: &[&Needed],
+    cloud: &Cloud,
+) -> Result<Option<Vec<Decision>>, CloudError> {
+    // IAM does not simulate the root of the account, which no policy of the account limits.
+    if is_root(principal) {
+        return Ok(None);
+    }
+    let actions: Vec<&str> = needed.iter().map(|needed| needed.action).collect();
+    // Good policies put these conditions on PassRole, and on what happens in a cluster.
+    let mut context = vec![("iam:PassedToService", "ecs-tasks.amazonaws.com".to_owned())];
+    let cluster = match cluster {
+        InCluster::Any => None,
+        InCluster::Validate => Some(cloud.validation().cluster),
+        InCluster::Service => Some(cloud.deployed().cluster),
+    };
+    context.extend(cluster.map(|name| ("ecs:cluster", cluster_arn(cloud, &name))));
+    iam.simulate(principal, &actions, resource, &context)
+        .await
+        .map(Some)
 }
 
 fn is_root(principal: &str) -> bool {
@@ -105,15 +96,9 @@ fn cluster_arn(cloud: &Cloud, name: &str) -> String {
     )
 }
 
-/// The kinds of task of platform.toml.
-fn tasks(deployed: &Deployed) -> impl Iterator<Item = &Consumer> {
-    let is_task = |consumer: &&Consumer| consumer.service.is_none();
-    deployed.consumers.iter().filter(is_task)
-}
-
 fn resources(on: On, cloud: &Cloud, principal: &str) -> Vec<String> {
-    let names = Names::new(cloud);
-    let deployed = Deployed::new(cloud);
+    let names = cloud.validation();
+    let deployed = cloud.deployed();
     let place = format!("{}:{}", cloud.region(), cloud.identity.account);
     let account = &cloud.identity.account;
     match on {
@@ -140,7 +125,7 @@ fn resources(on: On, cloud: &Cloud, principal: &str) -> Vec<String> {
             .values()
             .map(|image| format!("arn:aws:ecr:{place}:repository/{}", image.repository))
             .collect(),
-        // Secrets Manager adds six characters of its own to a name.
+        // Secrets Manager adds six characters to a name.
         On::Secrets => cloud
             .platform
             .secrets
@@ -155,7 +140,7 @@ fn resources(on: On, cloud: &Cloud, principal: &str) -> Vec<String> {
         On::CdkRoles => ["deploy", "file-publishing", "image-publishing", "lookup"]
             .map(|role| {
                 format!(
-                    "arn:aws:iam::{account}:role/cdk-{DEFAULT_QUALIFIER}-{role}-role-{account}-{}",
+                    "arn:aws:iam::{account}:role/cdk-{BOOTSTRAP_QUALIFIER}-{role}-role-{account}-{}",
                     cloud.region()
                 )
             })
@@ -164,22 +149,22 @@ fn resources(on: On, cloud: &Cloud, principal: &str) -> Vec<String> {
             "arn:aws:iam::{account}:policy/{}-*",
             cloud.platform.project
         )],
-        On::Stacks => {
-            let (begin, end) = &deployed.stack;
-            vec![format!(
-                "arn:aws:cloudformation:{place}:stack/{begin}*{end}/*"
-            )]
-        }
+        On::Stacks => vec![format!(
+            "arn:aws:cloudformation:{place}:stack/{}/*",
+            stack_pattern(&cloud.environment)
+        )],
         On::Service => deployed
             .services()
             .map(|(_, name)| format!("arn:aws:ecs:{place}:service/{}/{name}", deployed.cluster))
             .collect(),
         On::ServiceCluster => vec![cluster_arn(cloud, &deployed.cluster)],
-        On::TaskDefinitions => tasks(&deployed)
+        On::TaskDefinitions => deployed
+            .task_kinds()
             .map(|task| format!("arn:aws:ecs:{place}:task-definition/{}:*", task.family))
             .collect(),
-        On::TaskRoles => tasks(&deployed)
-            .flat_map(|task| &task.roles)
+        On::TaskRoles => deployed
+            .task_kinds()
+            .flat_map(|task| [&task.task_role, &task.execution_role])
             .map(|role| format!("arn:aws:iam::{account}:role/{role}"))
             .collect(),
         On::ServiceTasks => vec![format!("arn:aws:ecs:{place}:task/{}/*", deployed.cluster)],
@@ -193,17 +178,17 @@ fn resources(on: On, cloud: &Cloud, principal: &str) -> Vec<String> {
             deployed.failure_log_group
         )],
         On::Buckets => deployed
-            .buckets
+            .stack_buckets()
             .map(|name| format!("arn:aws:s3:::{name}"))
             .to_vec(),
         On::BucketObjects => deployed
-            .buckets
+            .stack_buckets()
             .map(|name| format!("arn:aws:s3:::{name}/*"))
             .to_vec(),
         On::StateBucket => vec![format!("arn:aws:s3:::{}", deployed.state_bucket)],
         On::StateBucketObjects => vec![format!("arn:aws:s3:::{}/*", deployed.state_bucket)],
         On::CdkBootstrapStack => vec![format!(
-            "arn:aws:cloudformation:{place}:stack/{DEFAULT_STACK}/*"
+            "arn:aws:cloudformation:{place}:stack/{BOOTSTRAP_STACK}/*"
         )],
     }
 }

@@ -1,30 +1,34 @@
-//! `s3 get`: one object into a file.
+//! Buckets are emptied, objects are written to files.
 
+use crate::commands::Handle;
 use crate::config::Cloud;
-use crate::report::Outcome;
+use crate::error::{CloudError, Kind};
 use crate::s3::{ObjectUri, S3};
-use serde_json::json;
-use std::path::PathBuf;
+use xtask_aws_api::calls::s3::{Emptied, EmptyBucket, GetObject, ObjectWritten};
 
-/// Objects
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
-    /// Write an object to a file
-    Get {
-        /// `s3://BUCKET/KEY`
-        #[arg(long)]
-        uri: ObjectUri,
-        #[arg(long, value_name = "PATH")]
-        to: PathBuf,
-    },
+impl Handle for EmptyBucket {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<Emptied> {
+        let deleted = S3::new(cloud.sdk(), cloud.is_local())
+            .empty_bucket(&self.name)
+            .await?;
+        Ok(Emptied {
+            deleted: deleted.unwrap_or_default(),
+        })
+    }
 }
 
-/// # Errors
-/// There is no such object, or the file cannot be written.
-pub(crate) async fn run(command: Command, cloud: &Cloud) -> anyhow::Result<Outcome> {
-    let Command::Get { uri, to } = command;
-    let size_bytes = S3::new(cloud.sdk(), cloud.is_local())
-        .download(&uri, &to)
-        .await?;
-    Outcome::success(json!({ "path": to, "size_bytes": size_bytes }))
+impl Handle for GetObject {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<ObjectWritten> {
+        let uri: ObjectUri = self
+            .uri
+            .parse()
+            .map_err(|why: String| CloudError::new(Kind::Usage, why))?;
+        let size_bytes = S3::new(cloud.sdk(), cloud.is_local())
+            .download(&uri, &self.to)
+            .await?;
+        Ok(ObjectWritten {
+            path: self.to,
+            size_bytes,
+        })
+    }
 }

@@ -1,155 +1,109 @@
-//! `service show|follow|redefine|restart|scale|settle`: what runs, what is being rolled
-//! out, the way back, and how many tasks there are.
+//! What services run, the way back to another definition, and how many tasks there are.
 
-use super::follow::{self, Followed};
+use crate::commands::follow::{Watched, follow};
+use crate::commands::{Handle, require_in, unknown};
 use crate::config::Cloud;
 use crate::ecs::Ecs;
 use crate::error::{CloudError, Kind};
-use crate::names::Deployed;
-use crate::report::Outcome;
 use crate::rollout::Rollout;
-use serde_json::{Value, json};
-use std::time::Duration;
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
+use xtask_aws_api::calls::services::{
+    Begun, RedefineService, RestartService, ScaleService, Scaled, SettleService, Settled,
+    ShowService, ShownService,
+};
 
-/// Events of a service that are shown.
+/// How many events of a service are part of an answer.
 pub(super) const EVENTS: usize = 20;
 
-/// Services
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
-    /// What runs, deployments and events
-    Show {
-        #[arg(long)]
-        cluster: String,
-        #[arg(long)]
-        service: String,
-    },
-    /// Follow the service's next deployment to its end
-    Follow(follow::Args),
-    /// Go back to another revision of the task definition
-    Redefine {
-        #[arg(long)]
-        cluster: String,
-        #[arg(long)]
-        service: String,
-        #[arg(long)]
-        definition: String,
-    },
-    /// Replace its tasks by new ones of the same definition
-    Restart {
-        /// As platform.toml calls it
-        service: String,
-    },
-    /// Set how many tasks it runs
-    Scale {
-        /// As platform.toml calls it
-        service: String,
-        #[arg(long, value_name = "TASKS", value_parser = task_count())]
-        to: i32,
-    },
-    /// Follow it until it runs that many tasks, and no others
-    Settle {
-        /// As platform.toml calls it
-        service: String,
-        #[arg(long, value_name = "TASKS", value_parser = task_count())]
-        to: i32,
-        /// Of which deployment [default: the primary one]
-        #[arg(long, value_name = "ID")]
-        deployment: Option<String>,
-        #[arg(long, default_value_t = 600)]
-        timeout_secs: u64,
-    },
-}
-
 /// ECS runs up to 5,000 tasks for a service.
-fn task_count() -> clap::builder::RangedI64ValueParser<i32> {
-    clap::value_parser!(i32).range(0..=5_000)
-}
+const TASK_COUNT: RangeInclusive<u32> = 0..=5_000;
 
 /// How long the cloud may take to show a change that it has accepted.
 const APPEAR: Duration = Duration::from_secs(30);
 
-/// # Errors
-/// A call fails, or what is followed is interrupted. A service that does not
-/// exist is an answer of `show`.
-pub(crate) async fn run(command: Command, cloud: &Cloud) -> anyhow::Result<Outcome> {
-    let ecs = Ecs::new(cloud.sdk());
-    match command {
-        Command::Show { cluster, service } => show(&ecs, &cluster, &service).await,
-        Command::Follow(args) => follow::run(args, cloud).await,
-        Command::Redefine {
-            cluster,
-            service,
-            definition,
-        } => {
-            let deployment = ecs.redefine(&cluster, &service, &definition).await?;
-            Outcome::success(json!({ "deployment_id": deployment }))
-        }
-        Command::Restart { service } => {
-            let (cluster, name) = find(&service, cloud)?;
-            let deployment = ecs.restart(&cluster, &name).await?;
-            Outcome::success(json!({ "deployment_id": deployment }))
-        }
-        Command::Scale { service, to } => scale(&ecs, &service, to, cloud).await,
-        Command::Settle {
-            service,
-            to,
-            deployment,
-            timeout_secs,
-        } => {
-            let (cluster, name) = find(&service, cloud)?;
-            let rollout = Rollout::of(&name, &cloud.environment, deployment);
-            let what = Followed {
-                cluster,
-                service: name,
-                tasks: Some(to),
-                timeout: Duration::from_secs(timeout_secs),
-                appear: APPEAR,
-            };
-            follow::follow(what, rollout, cloud).await
-        }
+impl Handle for ShowService {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<ShownService> {
+        let ecs = Ecs::new(cloud.sdk());
+        let Some(found) = ecs.service(&self.cluster, &self.service).await? else {
+            return Ok(ShownService { service: None });
+        };
+        let mut service = found.service;
+        service.events.truncate(EVENTS);
+        service.image = ecs.image(&service.task_definition).await?;
+        Ok(ShownService {
+            service: Some(service),
+        })
     }
 }
 
-async fn scale(ecs: &Ecs, service: &str, to: i32, cloud: &Cloud) -> anyhow::Result<Outcome> {
-    let (cluster, name) = find(service, cloud)?;
-    let Some(found) = ecs.service(&cluster, &name).await? else {
-        let message = format!("service {service} is not deployed");
-        return Err(CloudError::new(Kind::NotFound, message)
-            .hint(format!("cargo xtask deploy --env {}", cloud.environment))
-            .into());
-    };
-    let deployment = ecs.scale(&cluster, &name, to).await?;
-    Outcome::success(json!({ "deployment_id": deployment, "was": found.desired }))
+impl Handle for RedefineService {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<Begun> {
+        let deployment_id = Ecs::new(cloud.sdk())
+            .redefine(&self.cluster, &self.service, &self.definition)
+            .await?;
+        Ok(Begun { deployment_id })
+    }
 }
 
-/// Cluster and name in ECS of a service of platform.toml.
+impl Handle for RestartService {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<Begun> {
+        let (cluster, name) = find(&self.service, cloud)?;
+        let deployment_id = Ecs::new(cloud.sdk()).restart(&cluster, &name).await?;
+        Ok(Begun { deployment_id })
+    }
+}
+
+impl Handle for ScaleService {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<Scaled> {
+        require_in("to", self.to, TASK_COUNT)?;
+        let ecs = Ecs::new(cloud.sdk());
+        let (cluster, name) = find(&self.service, cloud)?;
+        let found = ecs.service(&cluster, &name).await?.ok_or_else(|| {
+            let message = format!("service {} is not deployed", self.service);
+            CloudError::new(Kind::NotFound, message)
+                .hint(format!("cargo xtask deploy --env {}", cloud.environment))
+        })?;
+        Ok(Scaled {
+            deployment_id: ecs.scale(&cluster, &name, self.to).await?,
+            was: found.service.desired,
+        })
+    }
+}
+
+impl Handle for SettleService {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<Settled> {
+        require_in("to", self.to, TASK_COUNT)?;
+        let (cluster, name) = find(&self.service, cloud)?;
+        let rollout = Rollout::of(&name, &cloud.environment, self.deployment);
+        let what = Watched {
+            cluster,
+            service: name,
+            tasks: Some(self.to),
+            timeout: Duration::from_secs(self.timeout_secs),
+            appear: APPEAR,
+        };
+        let begin = Instant::now();
+        let service = follow(what, rollout, cloud).await?.into_service();
+        Ok(Settled {
+            running: service.running,
+            desired: service.desired,
+            seconds: begin.elapsed().as_secs(),
+        })
+    }
+}
+
+/// Cluster and name in ECS of a service of `platform.toml`.
 fn find(service: &str, cloud: &Cloud) -> Result<(String, String), CloudError> {
-    let deployed = Deployed::new(cloud);
+    let deployed = cloud.deployed();
     let found = deployed
         .services()
         .find(|(consumer, _)| consumer.name == service);
     if let Some((_, name)) = found {
         return Ok((deployed.cluster.clone(), name.to_owned()));
     }
-    let known: Vec<&str> = deployed
+    let known = deployed
         .services()
-        .map(|(consumer, _)| consumer.name.as_str())
-        .collect();
-    let message = format!("no service `{service}` in platform.toml");
-    Err(CloudError::new(Kind::Usage, message).hint(format!("choose one of: {}", known.join(", "))))
-}
-
-async fn show(ecs: &Ecs, cluster: &str, service: &str) -> anyhow::Result<Outcome> {
-    let Some(mut found) = ecs.service(cluster, service).await? else {
-        return Outcome::success(json!({ "service": null }));
-    };
-    found.events.truncate(EVENTS);
-    let image = ecs.image(&found.task_definition).await?;
-    let mut value: Value = serde_json::to_value(&found)?;
-    let primary = found.primary();
-    value["image"] = json!(image);
-    value["rollout_state"] = json!(primary.and_then(|primary| primary.rollout_state.as_ref()));
-    value["deployment_id"] = json!(primary.map(|primary| &primary.id));
-    Outcome::success(json!({ "service": value }))
+        .map(|(consumer, _)| consumer.name.as_str());
+    Err(unknown("service", service, known))
 }

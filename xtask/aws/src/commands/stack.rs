@@ -1,79 +1,64 @@
-//! `stack show|repair|cancel|drift`: stacks before, during and after a deployment.
+//! Stacks before, during and after a deployment.
 
-use crate::cloudformation::{CloudFormation, Drift, Stack, is_unknowable};
+use crate::cloudformation::{CloudFormation, Stack, is_unknowable, unknown};
+use crate::commands::Handle;
 use crate::config::Cloud;
 use crate::error::{CloudError, Kind};
-use crate::report::{self, Outcome};
-use serde::Serialize;
-use serde_json::json;
+use crate::report;
+use std::collections::BTreeMap;
 use std::time::Duration;
+use xtask_aws_api::calls::stacks::{
+    CancelStack, Cancelled, DetectDrift, Drifts, RepairStacks, Repaired, RepairedStack, ShowStacks,
+    ShownStack, ShownStacks,
+};
 
 /// How long one stack may take to come to an end.
 const CHANGE_BOUND: Duration = Duration::from_secs(20 * 60);
 
-/// How long the search for drift may take, for all stacks.
+/// How long the search for drift may take for each stack.
 const DRIFT_BOUND: Duration = Duration::from_secs(5 * 60);
 
-/// Changes after which a stack that is still not as it should be is given up.
+/// After this many changes, a stack that is still not as it should be is given up.
 const REPAIRS: u32 = 3;
 
-/// CloudFormation stacks
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
-    /// Status and outputs
-    Show {
-        #[arg(required = true, value_name = "NAME")]
-        names: Vec<String>,
-    },
-    /// Bring stacks to a state that a deployment can start from
-    Repair {
-        #[arg(required = true, value_name = "NAME")]
-        names: Vec<String>,
-    },
-    /// Take a running update back, or remove what is being created
-    Cancel { name: String },
-    /// What was changed by hand
-    Drift {
-        #[arg(required = true, value_name = "NAME")]
-        names: Vec<String>,
-    },
-}
-
-/// # Errors
-/// A call fails, a stack does not come to an end in time, or cannot be repaired.
-pub(crate) async fn run(command: Command, cloud: &Cloud) -> anyhow::Result<Outcome> {
-    let stacks = CloudFormation::new(cloud.sdk());
-    match command {
-        Command::Show { names } => show(&stacks, &names).await,
-        Command::Repair { names } => repair(&stacks, &names).await,
-        Command::Cancel { name } => cancel(&stacks, &name).await,
-        Command::Drift { names } => drift(&stacks, &names).await,
+impl Handle for ShowStacks {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<ShownStacks> {
+        let cloudformation = CloudFormation::new(cloud.sdk());
+        let mut stacks = Vec::new();
+        for name in self.names {
+            let found = cloudformation.stack(&name).await?;
+            stacks.push(shown(name, found));
+        }
+        Ok(ShownStacks { stacks })
     }
 }
 
-async fn show(stacks: &CloudFormation, names: &[String]) -> anyhow::Result<Outcome> {
-    let mut shown = Vec::new();
-    for name in names {
-        let found = stacks.stack(name).await?;
-        let found = found.as_ref();
-        shown.push(json!({
-            "name": name,
-            "status": found.map(|stack| &stack.status),
-            "reason": found.and_then(|stack| stack.reason.as_ref()),
-            "updated_at": found.and_then(|stack| stack.updated_at.as_ref()),
-            "outputs": found.map(|stack| stack.outputs.clone()).unwrap_or_default(),
-        }));
+fn shown(name: String, found: Option<Stack>) -> ShownStack {
+    match found {
+        Some(stack) => ShownStack {
+            name,
+            status: Some(stack.status),
+            reason: stack.reason,
+            updated_at: stack.updated_at,
+            outputs: stack.outputs,
+        },
+        None => ShownStack {
+            name,
+            status: None,
+            reason: None,
+            updated_at: None,
+            outputs: BTreeMap::new(),
+        },
     }
-    Outcome::success(json!({ "stacks": shown }))
 }
 
-/// What brings a stack of some status to one that a deployment can start from.
+/// What brings a stack to a state that a deployment can start from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Remedy {
     None,
-    /// Somebody else's change, or one of a deployment that died.
+    /// Somebody else changes the stack, or a deployment that died began to.
     Wait,
-    /// It never worked, so nothing is lost; CloudFormation refuses to update it.
+    /// The stack never worked, so nothing is lost; CloudFormation refuses to update it.
     Delete,
     ContinueRollback,
 }
@@ -88,56 +73,57 @@ fn remedy(stack: &Stack) -> Remedy {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct Repaired<'a> {
-    name: &'a str,
-    from: String,
-    to: String,
+impl Handle for RepairStacks {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<Repaired> {
+        let stacks = CloudFormation::new(cloud.sdk());
+        let mut repaired = Vec::new();
+        for name in self.names {
+            let Some(stack) = stacks.stack(&name).await? else {
+                continue;
+            };
+            let from = stack.status.clone();
+            let to = repair(&stacks, &name, stack).await?.status;
+            if to != from {
+                repaired.push(RepairedStack { name, from, to });
+            }
+        }
+        Ok(Repaired { repaired })
+    }
 }
 
-async fn repair(stacks: &CloudFormation, names: &[String]) -> anyhow::Result<Outcome> {
-    let mut repaired = Vec::new();
-    for name in names {
-        let Some(mut stack) = stacks.stack(name).await? else {
-            continue;
-        };
-        let from = stack.status.clone();
-        let mut seen = stacks.past_events(&stack.id).await?;
-        let mut changes = 0;
-        loop {
-            let remedy = remedy(&stack);
-            if remedy == Remedy::None {
-                break;
-            }
-            if changes == REPAIRS {
-                return Err(beyond_repair(name, &stack).into());
-            }
-            changes += 1;
-            match remedy {
-                Remedy::Delete => {
-                    report::step(&format!("{name}: {}; removing it", stack.status));
-                    stacks.delete(&stack.id).await?;
-                }
-                Remedy::ContinueRollback => {
-                    report::step(&format!("{name}: {}; going on with it", stack.status));
-                    stacks.continue_rollback(&stack.id).await?;
-                }
-                Remedy::Wait => {
-                    report::step(&format!("{name}: {}; waiting for its end", stack.status));
-                }
-                Remedy::None => {}
-            }
-            stack = stacks.wait(&stack, &mut seen, CHANGE_BOUND).await?;
+/// Changes the stack until a deployment can start from it.
+async fn repair(
+    stacks: &CloudFormation,
+    name: &str,
+    mut stack: Stack,
+) -> Result<Stack, CloudError> {
+    let mut seen = stacks.past_events(&stack.id).await?;
+    let mut changes = 0;
+    loop {
+        let remedy = remedy(&stack);
+        if remedy == Remedy::None {
+            return Ok(stack);
         }
-        if stack.status != from {
-            repaired.push(Repaired {
-                name,
-                from,
-                to: stack.status,
-            });
+        if changes == REPAIRS {
+            return Err(beyond_repair(name, &stack));
         }
+        changes += 1;
+        match remedy {
+            Remedy::Delete => {
+                report::step(&format!("{name}: {}; removing it", stack.status));
+                stacks.delete(&stack.id).await?;
+            }
+            Remedy::ContinueRollback => {
+                report::step(&format!("{name}: {}; going on with it", stack.status));
+                stacks.continue_rollback(&stack.id).await?;
+            }
+            Remedy::Wait => {
+                report::step(&format!("{name}: {}; waiting for its end", stack.status));
+            }
+            Remedy::None => {}
+        }
+        stack = stacks.wait(&stack, &mut seen, CHANGE_BOUND).await?;
     }
-    Outcome::success(json!({ "repaired": repaired }))
 }
 
 fn beyond_repair(name: &str, stack: &Stack) -> CloudError {
@@ -151,62 +137,71 @@ fn beyond_repair(name: &str, stack: &Stack) -> CloudError {
     .hint("the events above name the resource; remove or correct it, then deploy again")
 }
 
-async fn cancel(stacks: &CloudFormation, name: &str) -> anyhow::Result<Outcome> {
-    let mut cancelled = false;
-    let Some(mut stack) = stacks.stack(name).await? else {
-        return Outcome::success(json!({ "name": name, "status": null, "cancelled": false }));
-    };
-    let mut seen = stacks.past_events(&stack.id).await?;
-    match stack.status.as_str() {
-        "UPDATE_IN_PROGRESS" => match stacks.cancel_update(&stack.id).await {
-            Ok(()) => cancelled = true,
-            // The update came to its end between our two calls.
-            Err(error) if error.message.contains("current stack status") => {}
-            Err(error) => return Err(error.into()),
-        },
-        "CREATE_IN_PROGRESS" => {
-            stacks.delete(&stack.id).await?;
-            cancelled = true;
+impl Handle for CancelStack {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<Cancelled> {
+        let stacks = CloudFormation::new(cloud.sdk());
+        let mut cancelled = false;
+        let Some(mut stack) = stacks.stack(&self.name).await? else {
+            return Ok(Cancelled {
+                name: self.name,
+                status: None,
+                cancelled,
+            });
+        };
+        let mut seen = stacks.past_events(&stack.id).await?;
+        match stack.status.as_str() {
+            "UPDATE_IN_PROGRESS" => match stacks.cancel_update(&stack.id).await {
+                Ok(()) => cancelled = true,
+                // The update came to its end between our two calls.
+                Err(error) if error.message.contains("current stack status") => {}
+                Err(error) => return Err(error.into()),
+            },
+            "CREATE_IN_PROGRESS" => {
+                stacks.delete(&stack.id).await?;
+                cancelled = true;
+            }
+            _ => {}
         }
-        _ => {}
+        if cancelled || stack.is_changing() {
+            stack = stacks.wait(&stack, &mut seen, CHANGE_BOUND).await?;
+        }
+        Ok(Cancelled {
+            name: self.name,
+            status: Some(stack.status),
+            cancelled,
+        })
     }
-    if cancelled || stack.is_changing() {
-        stack = stacks.wait(&stack, &mut seen, CHANGE_BOUND).await?;
-    }
-    Outcome::success(json!({
-        "name": name,
-        "status": stack.status,
-        "cancelled": cancelled,
-    }))
 }
 
-async fn drift(stacks: &CloudFormation, names: &[String]) -> anyhow::Result<Outcome> {
-    // All at once: one detection takes up to a minute.
-    let mut started = Vec::new();
-    for name in names {
-        started.push((name, stacks.start_drift_detection(name).await));
+impl Handle for DetectDrift {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<Drifts> {
+        let cloudformation = CloudFormation::new(cloud.sdk());
+        // All detections are started first, because each of them takes up to a minute.
+        let mut started = Vec::new();
+        for name in &self.names {
+            started.push((name, cloudformation.start_drift_detection(name).await));
+        }
+        let mut stacks = Vec::new();
+        for (name, started) in started {
+            let drift = match started {
+                Ok(detection) => cloudformation.drift(name, &detection, DRIFT_BOUND).await,
+                Err(error) => Err(error),
+            };
+            stacks.push(match drift {
+                Ok(drift) => drift,
+                // There is no such stack, it is in a state in which it cannot be compared, or
+                // the cloud does not detect drift.
+                Err(error) if is_unknowable(&error) => unknown(name, error.message),
+                Err(error) => return Err(error.into()),
+            });
+        }
+        Ok(Drifts { stacks })
     }
-    let mut found = Vec::new();
-    for (name, started) in started {
-        let drift = match started {
-            Ok(detection) => stacks.drift(name, &detection, DRIFT_BOUND).await,
-            Err(error) => Err(error),
-        };
-        found.push(match drift {
-            Ok(drift) => drift,
-            // No such stack, one that is not in a state to be asked, or a cloud
-            // that knows no drift.
-            Err(error) if is_unknowable(&error) => Drift::unknown(name, error.message),
-            Err(error) => return Err(error.into()),
-        });
-    }
-    Outcome::success(json!({ "stacks": found }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
     #[test]
     fn every_status_has_its_remedy() {

@@ -1,121 +1,94 @@
-//! `state lock|renew|unlock|show`: one owner at a time for an environment.
-//! `state put|get|list|remove`: its records, for instance of releases.
+//! The lock of an environment, and its records.
 
+use crate::commands::{Handle, require_in};
 use crate::config::Cloud;
 use crate::error::{CloudError, Kind};
-use crate::report::Outcome;
-use crate::state::{LOCK_KEY, Lock, State};
-use crate::time;
-use serde_json::{Value, json};
-use std::io::{IsTerminal, Read};
+use crate::state::{LOCK_KEY, State};
 use std::time::Duration;
+use xtask_aws_api::Timestamp;
+use xtask_aws_api::calls::state::{
+    FoundLock, FoundRecord, FoundRecords, GetRecord, ListRecords, Lock, LockReleased, LockTaken,
+    PutRecord, RecordKept, RecordsRemoved, ReleaseLock, RemoveRecords, RenewLock, ShowLock,
+    TakeLock,
+};
 
-/// A record is some lines of JSON.
-const RECORD_LIMIT_BYTES: u64 = 1 << 20;
+/// A record is some lines of JSON, or the templates of a release.
+const RECORD_LIMIT_BYTES: usize = 1 << 20;
 
-/// Who works on the environment, and what was released to it
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
-    /// Take the environment's lock
-    Lock {
-        /// What it is taken for; shown to whoever is refused
-        #[arg(long, value_name = "TEXT")]
-        command: String,
-        #[command(flatten)]
-        ttl: Ttl,
-    },
-    /// Keep the lock for longer
-    Renew {
-        #[arg(long)]
-        id: String,
-        #[command(flatten)]
-        ttl: Ttl,
-    },
-    /// Release the lock
-    Unlock {
-        /// The lock to release; another one is left alone
-        #[arg(long, required_unless_present = "force")]
-        id: Option<String>,
-        /// Release whatever lock there is
-        #[arg(long, conflicts_with = "id")]
-        force: bool,
-    },
-    /// The lock
-    Show,
-    /// Keep a record: JSON on stdin
-    Put {
-        #[arg(value_parser = parse_key)]
-        key: String,
-        /// Also where there is one of that key
-        #[arg(long)]
-        replace: bool,
-    },
-    /// One record
-    Get {
-        #[arg(value_parser = parse_key)]
-        key: String,
-    },
-    /// Records whose keys begin alike, the last key first
-    List {
-        #[arg(value_parser = parse_key)]
-        prefix: String,
-        #[arg(long, default_value_t = 50)]
-        limit: usize,
-    },
-    /// Remove records for good, in this order
-    Remove {
-        #[arg(value_parser = parse_key, required = true)]
-        keys: Vec<String>,
-    },
-}
-
-/// How long a lock lasts unless it is renewed.
-#[derive(Debug, Clone, Copy, clap::Args)]
-pub(crate) struct Ttl {
-    /// The lock lasts this long unless it is renewed
-    #[arg(long, default_value_t = 900, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    ttl_secs: u64,
-}
-
-impl Ttl {
-    fn duration(self) -> Duration {
-        Duration::from_secs(self.ttl_secs)
+impl Handle for TakeLock {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<LockTaken> {
+        let ours = ours(self.command, ttl(self.ttl_secs)?);
+        let lock = State::new(cloud).lock(ours).await?;
+        Ok(LockTaken { lock })
     }
 }
 
-/// # Errors
-/// Somebody else holds the lock, stdin holds no JSON, or a call fails.
-pub(crate) async fn run(command: Command, cloud: &Cloud) -> anyhow::Result<Outcome> {
-    let state = State::new(cloud);
-    match command {
-        Command::Lock { command, ttl } => {
-            let lock = state.lock(ours(command, ttl.duration())).await?;
-            Outcome::success(json!({ "lock": lock }))
-        }
-        Command::Renew { id, ttl } => {
-            let lock = state.renew(&id, ttl.duration()).await?;
-            Outcome::success(json!({ "lock": lock }))
-        }
-        Command::Unlock { id, .. } => {
-            let lock = state.unlock(id.as_deref()).await?;
-            Outcome::success(json!({ "released": lock.is_some(), "lock": lock }))
-        }
-        Command::Show => Outcome::success(json!({ "lock": state.current().await? })),
-        Command::Put { key, replace } => {
-            state.put(&key, &value_from_stdin()?, replace).await?;
-            Outcome::success(json!({ "key": key }))
-        }
-        Command::Get { key } => Outcome::success(json!({ "value": state.get(&key).await? })),
-        Command::List { prefix, limit } => {
-            Outcome::success(json!({ "values": state.list(&prefix, limit).await? }))
-        }
-        Command::Remove { keys } => {
-            state.remove(&keys).await?;
-            Outcome::success(json!({ "removed": keys }))
-        }
+impl Handle for RenewLock {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<LockTaken> {
+        let ttl = ttl(self.ttl_secs)?;
+        let lock = State::new(cloud).renew(&self.id, ttl).await?;
+        Ok(LockTaken { lock })
     }
 }
 
+impl Handle for ReleaseLock {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<LockReleased> {
+        let lock = State::new(cloud).unlock(&self.which).await?;
+        Ok(LockReleased {
+            released: lock.is_some(),
+            lock,
+        })
+    }
+}
+
+impl Handle for ShowLock {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<FoundLock> {
+        let lock = State::new(cloud).current().await?;
+        Ok(FoundLock { lock })
+    }
+}
+
+impl Handle for PutRecord {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<RecordKept> {
+        check_key(&self.key)?;
+        let size = self.value.to_string().len();
+        require_in("size of the record in bytes", size, 0..=RECORD_LIMIT_BYTES)?;
+        let state = State::new(cloud);
+        state.put(&self.key, &self.value, self.replace).await?;
+        Ok(RecordKept { key: self.key })
+    }
+}
+
+impl Handle for GetRecord {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<FoundRecord> {
+        check_key(&self.key)?;
+        let value = State::new(cloud).get(&self.key).await?;
+        Ok(FoundRecord { value })
+    }
+}
+
+impl Handle for ListRecords {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<FoundRecords> {
+        check_key(&self.prefix)?;
+        let values = State::new(cloud).list(&self.prefix, self.limit).await?;
+        Ok(FoundRecords { values })
+    }
+}
+
+impl Handle for RemoveRecords {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<RecordsRemoved> {
+        self.keys.iter().try_for_each(|key| check_key(key))?;
+        State::new(cloud).remove(&self.keys).await?;
+        Ok(RecordsRemoved { removed: self.keys })
+    }
+}
+
+fn ttl(secs: u64) -> Result<Duration, CloudError> {
+    require_in("ttl_secs", secs, 1..=86_400)?;
+    Ok(Duration::from_secs(secs))
+}
+
+/// A lock of this process.
 fn ours(command: String, ttl: Duration) -> Lock {
     let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let host = rustix::system::uname()
@@ -125,7 +98,7 @@ fn ours(command: String, ttl: Duration) -> Lock {
     let owner = match (set("GITHUB_ACTOR"), set("GITHUB_RUN_ID")) {
         (Some(actor), Some(run)) => format!("{actor} (run {run})"),
         _ => {
-            // Neither is set in some containers.
+            // Some containers set neither.
             let user = set("USER")
                 .or_else(|| set("LOGNAME"))
                 .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
@@ -137,41 +110,21 @@ fn ours(command: String, ttl: Duration) -> Lock {
         owner,
         host,
         command,
-        taken_at: time::from_now(Duration::ZERO),
-        expires_at: time::from_now(ttl),
+        taken_at: Timestamp::from_now(Duration::ZERO),
+        expires_at: Timestamp::from_now(ttl),
     }
 }
 
-fn parse_key(text: &str) -> Result<String, String> {
+fn check_key(key: &str) -> Result<(), CloudError> {
+    let refused = |why: &str| Err(CloudError::new(Kind::Usage, format!("key `{key}`: {why}")));
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:".contains(&byte);
-    if text.is_empty() || text.len() > 512 || text.starts_with('/') || !text.bytes().all(allowed) {
-        return Err("a key is up to 512 letters, digits and -_./: and begins with no /".to_owned());
+    if key.is_empty() || key.len() > 512 || key.starts_with('/') || !key.bytes().all(allowed) {
+        return refused("a key has up to 512 letters, digits and -_./: and does not begin with /");
     }
-    if text == LOCK_KEY {
-        return Err("that is the lock".to_owned());
+    if key == LOCK_KEY {
+        return refused("this is the key of the lock");
     }
-    Ok(text.to_owned())
-}
-
-fn value_from_stdin() -> Result<Value, CloudError> {
-    let wrong = |why: String| {
-        CloudError::new(Kind::Usage, format!("stdin holds no record: {why}"))
-            .hint("give the record as JSON on stdin")
-    };
-    let stdin = std::io::stdin();
-    if stdin.is_terminal() {
-        return Err(wrong("it is a terminal".to_owned()));
-    }
-    let mut bytes = Vec::new();
-    stdin
-        .lock()
-        .take(RECORD_LIMIT_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| wrong(error.to_string()))?;
-    if bytes.len() as u64 > RECORD_LIMIT_BYTES {
-        return Err(wrong(format!("more than {RECORD_LIMIT_BYTES} bytes")));
-    }
-    serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))
+    Ok(())
 }
 
 #[cfg(test)]
@@ -180,9 +133,9 @@ mod tests {
 
     #[test]
     fn keys_stay_in_their_bucket_and_off_the_lock() {
-        assert!(parse_key("releases/2026-11-02T10:00:00Z-0f").is_ok());
+        assert_eq!(check_key("releases/2026-11-02T10:00:00Z-0f"), Ok(()));
         for wrong in ["", "/a", "a b", "lock.json", &"a".repeat(513)] {
-            assert!(parse_key(wrong).is_err(), "{wrong}");
+            assert!(check_key(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -1,35 +1,26 @@
-//! `status`: everything at a glance. The parts are asked side by side, and one that does
-//! not answer is told as such beside the others.
+//! Services, tasks and alarms at a glance. The parts are asked side by side, and a part that does
+//! not answer is reported beside the others.
 
-use super::service::EVENTS;
 use crate::alarms::alarms;
+use crate::commands::Handle;
+use crate::commands::service::EVENTS;
 use crate::config::Cloud;
 use crate::ecs::Ecs;
 use crate::error::CloudError;
-use crate::load_balancing::{Target, targets};
-use crate::names::{Consumer, Deployed};
-use crate::report::Outcome;
+use crate::load_balancing::targets;
 use crate::tasks;
-use crate::time::rfc3339;
-use serde::Serialize;
-use serde_json::{Value, json};
-
-/// What could not be asked, and why.
-#[derive(Debug, Serialize)]
-struct Unknown {
-    what: String,
-    error: String,
-}
+use xtask_aws_api::calls::status::{GetStatus, ServiceStatus, Status, Target, Unanswered};
+use xtask_aws_api::names::{Consumer, Deployed};
 
 /// Collects what could not be asked.
 #[derive(Debug, Default)]
-struct Partial(Vec<Unknown>);
+struct Partial(Vec<Unanswered>);
 
 impl Partial {
-    /// The value, or its default where there is none.
+    /// The value, or its default where the part did not answer.
     fn take<T: Default>(&mut self, what: &str, result: Result<T, CloudError>) -> T {
         result.unwrap_or_else(|error| {
-            self.0.push(Unknown {
+            self.0.push(Unanswered {
                 what: what.to_owned(),
                 error: error.to_string(),
             });
@@ -38,36 +29,40 @@ impl Partial {
     }
 }
 
-/// # Errors
-/// The answer cannot be written; a part that fails is an answer.
-pub(crate) async fn run(cloud: &Cloud) -> anyhow::Result<Outcome> {
-    let deployed = Deployed::new(cloud);
-    let (services, tasks, alarms) = tokio::join!(
-        services(&deployed, cloud),
-        tasks::list_deployed(cloud, None),
-        alarms(cloud.sdk(), &deployed.alarm_prefix),
-    );
-    let (services, mut partial) = services?;
-    let tasks = partial.take("tasks", tasks);
-    let alarms = partial.take("alarms", alarms);
-    Outcome::success(json!({
-        "services": services,
-        "tasks": tasks,
-        "alarms": alarms,
-        "partial": partial.0,
-    }))
+impl Handle for GetStatus {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<Status> {
+        let deployed = cloud.deployed();
+        let ((services, mut partial), tasks, alarms) = tokio::join!(
+            services(&deployed, cloud),
+            tasks::list_deployed(cloud, None),
+            alarms(cloud.sdk(), &deployed.alarm_prefix),
+        );
+        Ok(Status {
+            services,
+            tasks: partial.take("tasks", tasks),
+            alarms: partial.take("alarms", alarms),
+            partial: partial.0,
+        })
+    }
 }
 
-async fn services(deployed: &Deployed, cloud: &Cloud) -> anyhow::Result<(Vec<Value>, Partial)> {
+async fn services(deployed: &Deployed, cloud: &Cloud) -> (Vec<ServiceStatus>, Partial) {
     let ecs = Ecs::new(cloud.sdk());
     let mut partial = Partial::default();
     let mut services = Vec::new();
     for (consumer, name) in deployed.services() {
-        services.push(service(consumer, name, deployed, &ecs, cloud, &mut partial).await?);
+        let found = service(consumer, name, deployed, &ecs, cloud, &mut partial).await;
+        services.push(ServiceStatus {
+            service: consumer.name.clone(),
+            name: name.to_owned(),
+            cluster: deployed.cluster.clone(),
+            ..found
+        });
     }
-    Ok((services, partial))
+    (services, partial)
 }
 
+/// The service, without its names.
 async fn service(
     consumer: &Consumer,
     name: &str,
@@ -75,35 +70,27 @@ async fn service(
     ecs: &Ecs,
     cloud: &Cloud,
     partial: &mut Partial,
-) -> anyhow::Result<Value> {
+) -> ServiceStatus {
     let called = format!("service {}", consumer.name);
-    let identity = json!({ "service": consumer.name, "name": name, "cluster": deployed.cluster });
     let found = match ecs.service(&deployed.cluster, name).await {
-        Ok(found) => found,
-        Err(error) => {
-            partial.take::<()>(&called, Err(error));
-            return Ok(with(identity, json!({ "exists": null })));
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            return ServiceStatus {
+                exists: Some(false),
+                ..ServiceStatus::default()
+            };
         }
+        Err(error) => return partial.take(&called, Err(error)),
     };
-    let Some(mut found) = found else {
-        return Ok(with(identity, json!({ "exists": false })));
-    };
-    found.events.truncate(EVENTS);
+    let mut service = found.service;
+    service.events.truncate(EVENTS);
     let (image, targets) = tokio::join!(
-        ecs.image(&found.task_definition),
+        ecs.image(&service.task_definition),
         all_targets(&found.target_groups, cloud)
     );
-    let image = partial.take(&format!("image of {called}"), image);
+    service.image = partial.take(&format!("image of {called}"), image);
     let targets = partial.take(&format!("targets of {called}"), targets);
-    let primary = found.primary();
-    let more = json!({
-        "exists": true,
-        "image": image,
-        "targets": targets,
-        "rollout_state": primary.and_then(|primary| primary.rollout_state.as_ref()),
-        "created_at": primary.and_then(|primary| primary.created_at.as_ref()).and_then(rfc3339),
-    });
-    Ok(with(with(identity, serde_json::to_value(&found)?), more))
+    ServiceStatus::of(service, targets)
 }
 
 async fn all_targets(groups: &[String], cloud: &Cloud) -> Result<Vec<Target>, CloudError> {
@@ -112,12 +99,4 @@ async fn all_targets(groups: &[String], cloud: &Cloud) -> Result<Vec<Target>, Cl
         all.extend(targets(cloud.sdk(), group).await?);
     }
     Ok(all)
-}
-
-/// The fields of both objects.
-fn with(mut value: Value, more: Value) -> Value {
-    if let (Value::Object(fields), Value::Object(more)) = (&mut value, more) {
-        fields.extend(more);
-    }
-    value
 }

@@ -1,100 +1,59 @@
-//! `task stop|session`: one task, found by its id or the beginning of it.
+//! One task, found by its id or the beginning of it: to stop it, or to run a command in it.
 
+use crate::commands::Handle;
 use crate::config::Cloud;
-use crate::ecs::{Ecs, TaskId, TaskState};
+use crate::ecs::{DescribedTask, Ecs, TaskId};
 use crate::error::{CloudError, Kind};
-use crate::names::Deployed;
-use crate::report::Outcome;
-use serde_json::json;
 use std::io::IsTerminal as _;
+use xtask_aws_api::calls::tasks::{OpenSession, Session, StopTask, TaskStopped};
 
 /// Shorter beginnings of an id are refused: what they name today is another task tomorrow.
 const PREFIX_CHARS: usize = 6;
 
-/// ECS takes reasons of this length.
+/// ECS accepts reasons of this length.
 const REASON_CHARS: usize = 255;
 
-/// Ids that an error names.
+/// An error names at most this many ids.
 const KNOWN_IDS: usize = 10;
 
-/// One task
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
-    /// Stop it; one that has stopped already is an answer
-    Stop {
-        #[command(flatten)]
-        which: Which,
-        /// Why, for whoever looks at the task later
-        #[arg(long, value_name = "TEXT", default_value = "stopped by xtask")]
-        reason: String,
-    },
-    /// Start a command in it; the answer is what the session plugin asks for
-    Session {
-        #[command(flatten)]
-        which: Which,
-        /// Run by the container without a shell
-        #[arg(long)]
-        command: String,
-    },
-}
-
-/// Which task.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Which {
-    /// Id, at least 6 characters of its beginning, or ARN
-    task: String,
-    /// Another cluster than the platform's own
-    #[arg(long)]
-    cluster: Option<String>,
-}
-
-/// # Errors
-/// There is no such task, more than one fits, or a call fails.
-pub(crate) async fn run(command: Command, cloud: &Cloud) -> anyhow::Result<Outcome> {
-    match command {
-        Command::Stop { which, reason } => stop(which, &reason, cloud).await,
-        Command::Session { which, command } => session(which, &command, cloud).await,
+impl Handle for OpenSession {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<Session> {
+        if std::io::stdout().is_terminal() {
+            // Whoever has the token is in the task.
+            let message = "the answer holds a token, which must not get to a terminal";
+            return Err(CloudError::new(Kind::Usage, message)
+                .hint(format!("cargo xtask exec --env {}", cloud.environment))
+                .into());
+        }
+        let ecs = Ecs::new(cloud.sdk());
+        let cluster = cloud.deployed().cluster;
+        let task = find(&self.task, &cluster, &ecs, cloud).await?;
+        let id = TaskId(task.state.arn.clone());
+        let runtime_id = task.runtime_id.filter(|_| !task.state.is_stopped());
+        let Some(runtime_id) = runtime_id else {
+            let message = format!(
+                "task {} does not run a container: it is {}",
+                id.short(),
+                task.state.status
+            );
+            return Err(CloudError::new(Kind::Conflict, message).into());
+        };
+        let session = ecs
+            .execute(&cluster, &task.state, &self.command)
+            .await
+            .map_err(|error| not_reached(error, &cloud.environment))?;
+        Ok(Session {
+            session_id: session.id,
+            stream_url: session.stream_url,
+            token: session.token,
+            target: format!("ecs:{cluster}_{}_{runtime_id}", id.short()),
+            region: cloud.region().to_owned(),
+        })
     }
 }
 
-async fn session(which: Which, command: &str, cloud: &Cloud) -> anyhow::Result<Outcome> {
-    if std::io::stdout().is_terminal() {
-        // Whoever holds the token is in the task.
-        let message = "the answer holds a token, which is not for a terminal";
-        return Err(CloudError::new(Kind::Usage, message)
-            .hint(format!("cargo xtask exec --env {}", cloud.environment))
-            .into());
-    }
-    let ecs = Ecs::new(cloud.sdk());
-    let cluster = which
-        .cluster
-        .unwrap_or_else(|| Deployed::new(cloud).cluster);
-    let task = find(&which.task, &cluster, &ecs, cloud).await?;
-    let id = TaskId(task.arn.clone());
-    let Some(runtime_id) = task.runtime_id.as_ref().filter(|_| !task.is_stopped()) else {
-        let message = format!(
-            "task {} runs no container: it is {}",
-            id.short(),
-            task.status
-        );
-        return Err(CloudError::new(Kind::Conflict, message).into());
-    };
-    let target = format!("ecs:{cluster}_{}_{runtime_id}", id.short());
-    let session = ecs
-        .execute(&cluster, &task, command)
-        .await
-        .map_err(|error| not_reached(error, &cloud.environment))?;
-    Outcome::success(json!({
-        "session_id": session.id,
-        "stream_url": session.stream_url,
-        "token": session.token,
-        "target": target,
-        "region": cloud.region(),
-    }))
-}
-
-/// Says what to do where ECS reaches nobody in the task: an agent takes some seconds to connect,
-/// and may end before the task does.
+/// Adds what to do where ECS does not reach the agent in the task, which takes some seconds to
+/// connect and may end before the task does.
 fn not_reached(error: CloudError, environment: &str) -> CloudError {
     match error.kind {
         Kind::Service => error.hint(format!(
@@ -104,30 +63,33 @@ fn not_reached(error: CloudError, environment: &str) -> CloudError {
     }
 }
 
-async fn stop(which: Which, reason: &str, cloud: &Cloud) -> anyhow::Result<Outcome> {
-    let ecs = Ecs::new(cloud.sdk());
-    let cluster = which
-        .cluster
-        .unwrap_or_else(|| Deployed::new(cloud).cluster);
-    let task = find(&which.task, &cluster, &ecs, cloud).await?;
-    if !task.is_stopped() {
-        let reason: String = reason.chars().take(REASON_CHARS).collect();
-        ecs.stop_task(&cluster, &TaskId(task.arn.clone()), &reason)
-            .await?;
+impl Handle for StopTask {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<TaskStopped> {
+        let ecs = Ecs::new(cloud.sdk());
+        let cluster = cloud.deployed().cluster;
+        let task = find(&self.task, &cluster, &ecs, cloud).await?.state;
+        if !task.is_stopped() {
+            let reason: String = self.reason.chars().take(REASON_CHARS).collect();
+            ecs.stop_task(&cluster, &TaskId(task.arn.clone()), &reason)
+                .await?;
+        }
+        Ok(TaskStopped {
+            arn: task.arn,
+            was: task.status,
+        })
     }
-    Outcome::success(json!({ "arn": task.arn, "was": task.status }))
 }
 
 /// The task of the cluster that `wanted` names: by id, the beginning of it, or ARN.
 ///
 /// # Errors
-/// It names none ([`Kind::NotFound`]) or several, or a call fails.
+/// There is no such task ([`Kind::NotFound`]), several tasks fit, or a call fails.
 pub(super) async fn find(
     wanted: &str,
     cluster: &str,
     ecs: &Ecs,
     cloud: &Cloud,
-) -> Result<TaskState, CloudError> {
+) -> Result<DescribedTask, CloudError> {
     let known = match ecs.list_tasks(cluster, None).await {
         Err(error) if error.kind == Kind::NotFound => Vec::new(),
         listed => listed?,
@@ -137,8 +99,11 @@ pub(super) async fn find(
         .describe_tasks(cluster, std::slice::from_ref(id))
         .await?;
     described.into_iter().next().ok_or_else(|| {
-        CloudError::new(Kind::NotFound, format!("task {} is gone", id.short()))
-            .hint(format!("cargo xtask tasks --env {}", cloud.environment))
+        CloudError::new(
+            Kind::NotFound,
+            format!("task {} does not exist any more", id.short()),
+        )
+        .hint(format!("cargo xtask tasks --env {}", cloud.environment))
     })
 }
 
@@ -153,7 +118,7 @@ fn choose<'a>(wanted: &str, known: &'a [TaskId]) -> Result<&'a TaskId, CloudErro
     if wanted.chars().count() < PREFIX_CHARS {
         return Err(CloudError::new(
             Kind::Usage,
-            format!("task `{wanted}`: fewer than {PREFIX_CHARS} characters name no task"),
+            format!("task `{wanted}`: give at least {PREFIX_CHARS} characters of the id"),
         )
         .hint(ids(known.iter())));
     }
@@ -164,11 +129,15 @@ fn choose<'a>(wanted: &str, known: &'a [TaskId]) -> Result<&'a TaskId, CloudErro
     match fitting.as_slice() {
         [one] => Ok(one),
         [] => Err(
-            CloudError::new(Kind::NotFound, format!("no task `{wanted}`")).hint(ids(known.iter())),
+            CloudError::new(Kind::NotFound, format!("there is no task `{wanted}`"))
+                .hint(ids(known.iter())),
         ),
         several => Err(CloudError::new(
             Kind::Usage,
-            format!("task `{wanted}` may be one of {}", several.len()),
+            format!(
+                "`{wanted}` is the beginning of the ids of {} tasks",
+                several.len()
+            ),
         )
         .hint(ids(several.iter().copied()))),
     }
@@ -177,7 +146,7 @@ fn choose<'a>(wanted: &str, known: &'a [TaskId]) -> Result<&'a TaskId, CloudErro
 fn ids<'a>(tasks: impl Iterator<Item = &'a TaskId>) -> String {
     let ids: Vec<&str> = tasks.take(KNOWN_IDS).map(TaskId::short).collect();
     if ids.is_empty() {
-        "no task runs, and none stopped lately".to_owned()
+        "no task runs, and no task stopped lately".to_owned()
     } else {
         format!("choose one of: {}", ids.join(", "))
     }
@@ -198,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_is_reached_new_tasks_may_help() {
+    fn new_tasks_may_help_where_the_agent_is_not_reached() {
         let hint = |kind| not_reached(CloudError::new(kind, "ecs ExecuteCommand"), "dev").hint;
         assert_eq!(
             hint(Kind::Service).as_deref(),
@@ -208,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_is_named_by_what_fits_it_alone() {
+    fn a_task_is_found_by_what_fits_no_other_task() {
         let known = known();
         for wanted in ["fedcba", "fedcba9876", known[2].0.as_str()] {
             assert_eq!(choose(wanted, &known), Ok(&known[2]), "{wanted}");
@@ -217,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_none_or_several_is_refused_with_those_that_there_are() {
+    fn what_fits_no_task_or_several_is_refused_with_the_ids_that_exist() {
         let refused = |wanted| choose(wanted, &known()).expect_err(wanted);
         let several = refused("012345");
         assert_eq!(several.kind, Kind::Usage);
@@ -228,7 +197,7 @@ mod tests {
         let short = refused("fedcb");
         assert_eq!(
             short.message,
-            "task `fedcb`: fewer than 6 characters name no task"
+            "task `fedcb`: give at least 6 characters of the id"
         );
         let unknown = refused("abcdef");
         assert_eq!(unknown.kind, Kind::NotFound);
@@ -239,7 +208,7 @@ mod tests {
         let none = choose("abcdef", &[]).expect_err("none");
         assert_eq!(
             none.hint.as_deref(),
-            Some("no task runs, and none stopped lately")
+            Some("no task runs, and no task stopped lately")
         );
     }
 }

@@ -1,34 +1,22 @@
-//! `tasks`: what runs and what stopped lately, or what failed since a time, with the meaning
-//! of failures.
+//! Tasks that run and tasks that stopped, or tasks that failed, with the meaning of failures.
 
+use crate::commands::{Handle, require_in};
 use crate::config::Cloud;
-use crate::report::Outcome;
 use crate::tasks;
-use serde_json::json;
+use xtask_aws_api::calls::tasks::{ListTasks, TaskList, WhichTasks};
 
-/// Tasks
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// Another cluster than the platform's own
-    #[arg(long)]
-    cluster: Option<String>,
-    /// Those that failed since then, also those that ECS has forgotten, instead; milliseconds
-    /// since 1970
-    #[arg(long, value_name = "TIME", conflicts_with = "cluster")]
-    failed_since_ms: Option<i64>,
-    /// So many of the last lines that each failed task wrote
-    #[arg(long, value_name = "LINES", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    log_lines: Option<u32>,
-}
-
-/// # Errors
-/// There is no such cluster, failures are not recorded, or a call fails. A platform that is not
-/// deployed has no tasks.
-pub(crate) async fn run(args: Args, cloud: &Cloud) -> anyhow::Result<Outcome> {
-    let tasks = match (&args.cluster, args.failed_since_ms) {
-        (_, Some(since_ms)) => tasks::list_failed(cloud, since_ms, args.log_lines).await?,
-        (Some(cluster), None) => tasks::list(cloud, cluster, args.log_lines).await?,
-        (None, None) => tasks::list_deployed(cloud, args.log_lines).await?,
-    };
-    Outcome::success(json!({ "tasks": tasks }))
+impl Handle for ListTasks {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<TaskList> {
+        if let Some(lines) = self.log_lines {
+            require_in("log_lines", lines, 1..=1_000)?;
+        }
+        let tasks = match self.which {
+            WhichTasks::FailedSinceMs(since_ms) => {
+                tasks::list_failed(cloud, since_ms, self.log_lines).await?
+            }
+            WhichTasks::InCluster(cluster) => tasks::list(cloud, &cluster, self.log_lines).await?,
+            WhichTasks::Deployed => tasks::list_deployed(cloud, self.log_lines).await?,
+        };
+        Ok(TaskList { tasks })
+    }
 }

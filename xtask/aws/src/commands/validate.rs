@@ -1,59 +1,52 @@
-//! `validate ensure` makes what a generator task needs, `validate stop` ends the tasks and
-//! leaves their logs and results, `validate remove` takes all of it away.
+//! What a validation needs in the cloud: it is made, its tasks are stopped, and all of it is removed.
 //!
-//! Each may be repeated: a second `ensure` changes nothing, a second `remove` finds nothing.
+//! Each request may be repeated: what exists already is not made again, and what is gone already
+//! is not an error.
 
-use super::run_task::NetworkArgs;
-use crate::config::{Cloud, LOCAL};
-use crate::ecs::{Ecs, LOG_STREAM_PREFIX, TaskDefinition, TaskId};
+use crate::commands::Handle;
+use crate::commands::run_task::check_network;
+use crate::config::Cloud;
+use crate::ecs::{Ecs, TaskDefinition, TaskId};
 use crate::error::{CloudError, Kind};
 use crate::iam::Iam;
 use crate::logs::Logs;
-use crate::report::{self, Outcome};
+use crate::report;
 use crate::s3::S3;
 use crate::secrets::{Secrets, Stored};
-use crate::validate::Names;
-use serde_json::json;
+use crate::validate::{execution_rights, task_rights};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use xtask_aws_api::calls::validation::{
+    EnsureValidation, RemoveValidation, StopValidation, ValidationParts, ValidationRemoved,
+    ValidationStopped,
+};
+use xtask_aws_api::names::{LOCAL, LOG_STREAM_PREFIX, Validation};
 
-/// How long one task may take to stop: ECS kills it after 30 s.
+/// How long one task may take to stop. ECS kills it after 30 s.
 const STOP_BOUND: Duration = Duration::from_secs(90);
 
-/// What `cargo xtask validate` needs in the cloud
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum Command {
-    /// Create cluster, bucket, log group, roles and task definition where they are missing
-    Ensure {
-        /// Generator image by digest
-        #[arg(long, value_name = "REPOSITORY@DIGEST")]
-        generator_image: String,
-        #[command(flatten)]
-        network: NetworkArgs,
-    },
-    /// Stop the tasks
-    Stop,
-    /// Stop the tasks and remove all of it
-    Remove,
-}
-
-/// # Errors
-/// A call fails, or a secret that the generator needs is missing.
-pub(crate) async fn run(command: Command, cloud: &Cloud) -> anyhow::Result<Outcome> {
-    match command {
-        Command::Ensure {
-            generator_image,
-            network,
-        } => ensure(&generator_image, network, cloud).await,
-        Command::Stop => stop(cloud).await,
-        Command::Remove => remove(cloud).await,
+impl Handle for EnsureValidation {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<ValidationParts> {
+        check_digest(&self.generator_image)?;
+        check_network(&self.network, cloud)?;
+        let names = cloud.validation();
+        let task_definition = ensure(&names, self.generator_image, cloud).await?;
+        report::step(&format!("task definition {task_definition}"));
+        Ok(ValidationParts {
+            cluster: names.cluster,
+            bucket: names.bucket,
+            task_definition,
+            container: cloud.platform.generator().container.clone(),
+            log_group: names.log_group,
+            log_stream_prefix: LOG_STREAM_PREFIX.to_owned(),
+            subnets: self.network.subnets,
+            security_groups: self.network.security_groups,
+        })
     }
 }
 
-async fn ensure(image: &str, network: NetworkArgs, cloud: &Cloud) -> anyhow::Result<Outcome> {
-    check_digest(image)?;
-    let network = network.resolve(cloud)?;
-    let names = Names::new(cloud);
+/// Makes what is missing; returns `family:revision` of the task definition.
+async fn ensure(names: &Validation, image: String, cloud: &Cloud) -> anyhow::Result<String> {
     let tags = cloud.tags();
     let task = cloud.platform.generator();
     let Some(size) = task.size.get(&cloud.environment) else {
@@ -82,12 +75,12 @@ async fn ensure(image: &str, network: NetworkArgs, cloud: &Cloud) -> anyhow::Res
     ));
     let iam = Iam::new(cloud.sdk());
     let task_role_arn = iam
-        .ensure_task_role(&names.task_role, &names.task_rights(), &tags)
+        .ensure_task_role(&names.task_role, &task_rights(names), &tags)
         .await?;
     let execution_role_arn = iam
         .ensure_task_role(
             &names.execution_role,
-            &names.execution_rights(cloud, secrets.arn.as_deref()),
+            &execution_rights(names, cloud, secrets.arn.as_deref()),
             &tags,
         )
         .await?;
@@ -99,7 +92,7 @@ async fn ensure(image: &str, network: NetworkArgs, cloud: &Cloud) -> anyhow::Res
     let definition = TaskDefinition {
         family: names.family.clone(),
         container: task.container.clone(),
-        image: image.to_owned(),
+        image,
         cpu_units: size.cpu_units,
         memory_mib: size.memory_mib,
         environment,
@@ -109,21 +102,10 @@ async fn ensure(image: &str, network: NetworkArgs, cloud: &Cloud) -> anyhow::Res
         task_role_arn,
         execution_role_arn,
     };
-    let task_definition = ecs.ensure_definition(&definition, &tags).await?;
-    report::step(&format!("task definition {task_definition}"));
-    Outcome::success(json!({
-        "cluster": names.cluster,
-        "bucket": names.bucket,
-        "task_definition": task_definition,
-        "container": task.container,
-        "log_group": names.log_group,
-        "log_stream_prefix": LOG_STREAM_PREFIX,
-        "subnets": network.subnets,
-        "security_groups": network.security_groups,
-    }))
+    Ok(ecs.ensure_definition(&definition, &tags).await?)
 }
 
-/// A tag may move between the check and the task's start.
+/// Refuses an image by tag, which may become another image before the task starts.
 fn check_digest(image: &str) -> Result<(), CloudError> {
     let digest = image.split_once("@sha256:").map(|(_, digest)| digest);
     let valid = digest.is_some_and(|digest| {
@@ -134,9 +116,9 @@ fn check_digest(image: &str) -> Result<(), CloudError> {
     }
     Err(CloudError::new(
         Kind::Usage,
-        format!("image `{image}` is not given by digest"),
+        format!("image `{image}` is not given by its digest"),
     )
-    .hint("write it as repository@sha256:…; cargo xtask build --json names it"))
+    .hint("write it as repository@sha256:…, as cargo xtask build --json does"))
 }
 
 fn retention_days(cloud: &Cloud) -> u32 {
@@ -150,13 +132,13 @@ fn retention_days(cloud: &Cloud) -> u32 {
 
 #[derive(Default)]
 struct TaskSecrets {
-    /// ARN of the secret, where any of its keys is needed.
+    /// The ARN of the secret, where any of its keys is needed.
     arn: Option<String>,
-    /// Variable → `ARN:key::`, as task definitions name it.
+    /// Variable → `ARN:key::`, as task definitions write it.
     variables: BTreeMap<String, String>,
 }
 
-/// The keys that the generator needs in this mode, none with the `template` provider.
+/// The keys that the generator needs in this mode. With the `template` provider it needs no key.
 async fn task_secrets(cloud: &Cloud) -> Result<TaskSecrets, CloudError> {
     let platform = &cloud.platform;
     let Some(id) = platform.generator().secret.as_ref().map(|id| id.get_ref()) else {
@@ -193,61 +175,65 @@ async fn task_secrets(cloud: &Cloud) -> Result<TaskSecrets, CloudError> {
     })
 }
 
-async fn stop(cloud: &Cloud) -> anyhow::Result<Outcome> {
-    let names = Names::new(cloud);
-    let ecs = Ecs::new(cloud.sdk());
-    let mut stopped = Vec::new();
-    if ecs.has_cluster(&names.cluster).await? {
-        stopped = stop_tasks(&ecs, &names.cluster).await?;
+impl Handle for StopValidation {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<ValidationStopped> {
+        let names = cloud.validation();
+        let ecs = Ecs::new(cloud.sdk());
+        let mut stopped = Vec::new();
+        if ecs.has_cluster(&names.cluster).await? {
+            stopped = stop_tasks(&ecs, &names.cluster).await?;
+        }
+        Ok(ValidationStopped { stopped })
     }
-    Outcome::success(json!({ "stopped": stopped }))
 }
 
-async fn remove(cloud: &Cloud) -> anyhow::Result<Outcome> {
-    let names = Names::new(cloud);
-    let ecs = Ecs::new(cloud.sdk());
-    let iam = Iam::new(cloud.sdk());
-    let mut removed: Vec<String> = Vec::new();
-    let has_cluster = ecs.has_cluster(&names.cluster).await?;
-    if has_cluster {
-        for task in stop_tasks(&ecs, &names.cluster).await? {
-            removed.push(format!("task/{task}"));
+impl Handle for RemoveValidation {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<ValidationRemoved> {
+        let names = cloud.validation();
+        let ecs = Ecs::new(cloud.sdk());
+        let iam = Iam::new(cloud.sdk());
+        let mut removed: Vec<String> = Vec::new();
+        let has_cluster = ecs.has_cluster(&names.cluster).await?;
+        if has_cluster {
+            for task in stop_tasks(&ecs, &names.cluster).await? {
+                removed.push(format!("task/{task}"));
+            }
         }
-    }
-    for definition in ecs.remove_definitions(&names.family).await? {
-        removed.push(format!("task-definition/{definition}"));
-    }
-    let s3 = S3::new(cloud.sdk(), cloud.is_local());
-    if s3.delete_bucket(&names.bucket).await? {
-        removed.push(format!("bucket/{}", names.bucket));
-    }
-    if Logs::new(cloud.sdk())
-        .delete_group(&names.log_group)
-        .await?
-    {
-        removed.push(format!("log-group/{}", names.log_group));
-    }
-    for role in [&names.task_role, &names.execution_role] {
-        if iam.delete_role(role).await? {
-            removed.push(format!("role/{role}"));
+        for definition in ecs.remove_definitions(&names.family).await? {
+            removed.push(format!("task-definition/{definition}"));
         }
+        let s3 = S3::new(cloud.sdk(), cloud.is_local());
+        if s3.delete_bucket(&names.bucket).await? {
+            removed.push(format!("bucket/{}", names.bucket));
+        }
+        if Logs::new(cloud.sdk())
+            .delete_group(&names.log_group)
+            .await?
+        {
+            removed.push(format!("log-group/{}", names.log_group));
+        }
+        for role in [&names.task_role, &names.execution_role] {
+            if iam.delete_role(role).await? {
+                removed.push(format!("role/{role}"));
+            }
+        }
+        if has_cluster {
+            ecs.delete_cluster(&names.cluster).await?;
+            removed.push(format!("cluster/{}", names.cluster));
+        }
+        Ok(ValidationRemoved { removed })
     }
-    if has_cluster {
-        ecs.delete_cluster(&names.cluster).await?;
-        removed.push(format!("cluster/{}", names.cluster));
-    }
-    Outcome::success(json!({ "removed": removed }))
 }
 
-/// Stops what runs in the cluster and waits for its end; returns the tasks' short names.
+/// Stops the tasks that run in the cluster and waits for their end; returns their ids.
 async fn stop_tasks(ecs: &Ecs, cluster: &str) -> anyhow::Result<Vec<String>> {
     let ids = ecs.list_tasks(cluster, None).await?;
     let mut stopped = Vec::new();
-    for state in ecs.describe_tasks(cluster, &ids).await? {
-        if state.is_stopped() {
+    for found in ecs.describe_tasks(cluster, &ids).await? {
+        if found.state.is_stopped() {
             continue;
         }
-        let task = TaskId(state.arn);
+        let task = TaskId(found.state.arn);
         report::step(&format!("stopping task {}", task.short()));
         ecs.stop_task(cluster, &task, "xtask: validate is over")
             .await?;
@@ -259,7 +245,7 @@ async fn stop_tasks(ecs: &Ecs, cluster: &str) -> anyhow::Result<Vec<String>> {
             return Err(CloudError::new(
                 Kind::Service,
                 format!(
-                    "task {} still runs {} s after it was stopped",
+                    "task {} still runs {} s after it was asked to stop",
                     task.short(),
                     STOP_BOUND.as_secs()
                 ),

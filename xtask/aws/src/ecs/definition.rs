@@ -1,17 +1,15 @@
-//! Task definitions of one container on Fargate.
+//! Task definitions that have one container and run on Fargate.
 
-use super::{Ecs, TaskId, definition_name, refuse_failures, sdk_tags};
+use crate::ecs::{Ecs, TaskId, definition_name, refuse_failures, sdk_tags};
 use crate::error::{CloudError, Kind};
 use aws_sdk_ecs::types::{
     Compatibility, ContainerDefinition, CpuArchitecture, KeyValuePair, LogConfiguration, LogDriver,
     NetworkMode, OsFamily, RuntimePlatform, Secret, TaskDefinitionStatus,
 };
 use std::collections::BTreeMap;
+use xtask_aws_api::names::LOG_STREAM_PREFIX;
 
-/// First part of the log stream's name `prefix/container/task id`.
-pub(crate) const LOG_STREAM_PREFIX: &str = "ecs";
-
-/// DeleteTaskDefinitions takes this many at once.
+/// DeleteTaskDefinitions accepts this many at once.
 const DELETE_LIMIT: usize = 10;
 
 /// One revision of a family.
@@ -19,22 +17,22 @@ const DELETE_LIMIT: usize = 10;
 pub(crate) struct Revision {
     pub(crate) arn: String,
     pub(crate) number: u32,
-    /// New tasks can be started from it.
+    /// Whether new tasks can be started from it.
     pub(crate) is_active: bool,
 }
 
-/// What a task runs; equal definitions are registered once.
+/// What a task runs. Equal definitions are registered once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TaskDefinition {
     pub(crate) family: String,
     pub(crate) container: String,
-    /// Image reference by digest.
+    /// The image by digest.
     pub(crate) image: String,
     /// 1024 are one vCPU.
     pub(crate) cpu_units: u32,
     pub(crate) memory_mib: u32,
     pub(crate) environment: BTreeMap<String, String>,
-    /// Variables taken from secrets at the start: name → `secret ARN:key::`.
+    /// Variables that ECS takes from secrets when the task starts: name → `secret ARN:key::`.
     pub(crate) secrets: BTreeMap<String, String>,
     pub(crate) log_group: String,
     pub(crate) region: String,
@@ -51,7 +49,7 @@ pub(crate) struct Container {
 }
 
 impl Container {
-    /// The stream that `task` writes to; `None` where its name cannot be known beforehand.
+    /// The stream that `task` writes to; `None` where its name cannot be known.
     pub(crate) fn log_stream(&self, task: &TaskId) -> Option<String> {
         let prefix = self.log_stream_prefix.as_ref()?;
         Some(format!("{prefix}/{}/{}", self.name, task.short()))
@@ -59,8 +57,8 @@ impl Container {
 }
 
 impl Ecs {
-    /// Registers the definition unless the newest of its family says the same;
-    /// returns `family:revision`.
+    /// Registers the definition, unless the newest revision of its family is equal; returns
+    /// `family:revision`.
     ///
     /// # Errors
     /// A call fails.
@@ -123,10 +121,11 @@ impl Ecs {
         }
     }
 
-    /// The container of `family` or `family:revision` that is called `wanted`, else the first.
+    /// The container of `family` or `family:revision` with the name `wanted`; the first one where
+    /// no name is given.
     ///
     /// # Errors
-    /// There is no such definition or container ([`Kind::NotFound`]), or the call fails.
+    /// There is no such definition or no such container ([`Kind::NotFound`]), or the call fails.
     pub(crate) async fn container(
         &self,
         definition: &str,
@@ -140,10 +139,12 @@ impl Ecs {
             .ok_or_else(|| {
                 CloudError::new(
                     Kind::NotFound,
-                    format!(
-                        "task definition {definition} has no container `{}`",
-                        wanted.unwrap_or("at all")
-                    ),
+                    match wanted {
+                        Some(name) => {
+                            format!("task definition {definition} has no container `{name}`")
+                        }
+                        None => format!("task definition {definition} has no container"),
+                    },
                 )
             })?;
         let option = |name: &str| {
@@ -157,7 +158,7 @@ impl Ecs {
         })
     }
 
-    /// The environment of the definition's first container, less its secrets.
+    /// The environment of the definition's first container, without its secrets.
     ///
     /// # Errors
     /// There is no such definition ([`Kind::NotFound`]), or the call fails.
@@ -195,7 +196,7 @@ impl Ecs {
             })
     }
 
-    /// Deregisters every revision of the family; returns their names.
+    /// Deregisters every revision of the family; returns the names of the revisions.
     ///
     /// # Errors
     /// A call fails.
@@ -210,7 +211,7 @@ impl Ecs {
         Ok(removed)
     }
 
-    /// The revisions of the family that are not deleted, the oldest first.
+    /// The revisions of the family that have not been deleted, the oldest first.
     ///
     /// # Errors
     /// A call fails.
@@ -230,7 +231,7 @@ impl Ecs {
                     .map_err(|error| {
                         CloudError::from_sdk(&format!("ecs ListTaskDefinitions {family}"), error)
                     })?;
-                // The filter is by prefix; other families may share it.
+                // The call filters by prefix, which other families may share.
                 revisions.extend(page.task_definition_arns().iter().filter_map(|arn| {
                     let (of, number) = definition_name(arn).split_once(':')?;
                     (of == family).then_some(Revision {
@@ -249,7 +250,7 @@ impl Ecs {
         Ok(revisions)
     }
 
-    /// Takes the revision out of use: what runs goes on, nothing new starts from it.
+    /// Takes the revision out of use: tasks that run go on, and no new task starts from it.
     ///
     /// # Errors
     /// The call fails.
@@ -265,10 +266,10 @@ impl Ecs {
             })
     }
 
-    /// Deletes revisions that are out of use.
+    /// Deletes revisions that are out of use for good.
     ///
     /// # Errors
-    /// A call fails, or its 200 holds failures.
+    /// A call fails, or its reply holds failures.
     pub(crate) async fn delete_definitions(&self, definitions: &[&str]) -> Result<(), CloudError> {
         for chunk in definitions.chunks(DELETE_LIMIT) {
             let action = "ecs DeleteTaskDefinitions";
@@ -313,7 +314,8 @@ fn container_of(
         .build())
 }
 
-/// `None` where the definition holds something that ours never do, so that it is not taken for one.
+/// `None` where the definition holds something that ours never hold, so that nobody takes it for one
+/// of ours.
 fn as_ours(found: &aws_sdk_ecs::types::TaskDefinition) -> Option<TaskDefinition> {
     let [container] = found.container_definitions() else {
         return None;

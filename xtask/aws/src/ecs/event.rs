@@ -1,20 +1,19 @@
-//! Tasks as EventBridge tells of them.
+//! Tasks as EventBridge reports them.
 
-use super::TaskState;
-use super::task::state_of;
+use crate::ecs::task::{DescribedTask, described};
 use aws_sdk_ecs::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_ecs::types::{
     Container, ContainerOverride, KeyValuePair, LaunchType, Task, TaskOverride, TaskStopCode,
 };
 use serde::Deserialize;
 
-/// An event; what is not read here, an address for instance, a stopped task needs no more.
+/// An event. What is not read here, for instance an address, is of no use for a stopped task.
 #[derive(Deserialize)]
 struct Event {
     detail: Detail,
 }
 
-/// A task as DescribeTasks shows it, with times as text.
+/// A task as DescribeTasks returns it, except that times are text.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Detail {
@@ -64,15 +63,15 @@ struct Variable {
     value: Option<String>,
 }
 
-impl TaskState {
+impl DescribedTask {
     /// The task of an event "ECS Task State Change".
     ///
     /// # Errors
-    /// The text is no such event.
+    /// The text is not such an event.
     pub(crate) fn of_event(text: &str) -> serde_json::Result<Self> {
         let Event { detail } = serde_json::from_str(text)?;
-        // Through ECS's own type: what a task is told by is said once.
-        Ok(state_of(&detail.into()))
+        // By way of the SDK's type, so that only one place knows how a task is read.
+        Ok(described(&detail.into()))
     }
 }
 

@@ -1,4 +1,5 @@
-//! Elastic Container Service: clusters here; services, task definitions and tasks beside it.
+//! Elastic Container Service: clusters here; services, task definitions, tasks and sessions in
+//! files of their own.
 
 mod definition;
 mod event;
@@ -6,9 +7,9 @@ mod service;
 mod session;
 mod task;
 
-pub(crate) use definition::{Container, LOG_STREAM_PREFIX, Revision, TaskDefinition};
-pub(crate) use service::{Deployment, Service, definition_name};
-pub(crate) use task::{Network, TaskId, TaskSpec, TaskState};
+pub(crate) use definition::{Container, Revision, TaskDefinition};
+pub(crate) use service::{DescribedService, definition_name};
+pub(crate) use task::{DescribedTask, TaskId, TaskSpec};
 
 use crate::error::{CloudError, Kind};
 use aws_config::SdkConfig;
@@ -27,7 +28,7 @@ impl Ecs {
         }
     }
 
-    /// Creates the cluster where it does not exist; the service itself is idempotent here.
+    /// Creates the cluster where it does not exist. This call is idempotent by itself.
     ///
     /// # Errors
     /// The call fails.
@@ -46,7 +47,7 @@ impl Ecs {
             .map_err(|error| CloudError::from_sdk(&format!("ecs CreateCluster {name}"), error))
     }
 
-    /// Whether the cluster exists and takes tasks.
+    /// Whether the cluster exists and accepts tasks.
     ///
     /// # Errors
     /// The call fails.
@@ -67,7 +68,7 @@ impl Ecs {
     }
 
     /// # Errors
-    /// The call fails, also where services or tasks are left in the cluster.
+    /// The call fails, for instance because services or tasks are left in the cluster.
     pub(crate) async fn delete_cluster(&self, name: &str) -> Result<(), CloudError> {
         self.client
             .delete_cluster()
@@ -85,7 +86,7 @@ fn sdk_tags(tags: &[(String, String)]) -> Vec<Tag> {
         .collect()
 }
 
-/// ECS reports failures inside a 200.
+/// ECS reports failures within successful replies.
 fn refuse_failures<'a>(
     action: &str,
     mut failures: impl Iterator<Item = &'a Failure>,

@@ -1,63 +1,19 @@
-//! Services: what runs, what is being rolled out, and the way back.
+//! Services: what they run, and how to change it.
 
-use super::{Ecs, refuse_failures};
+use crate::ecs::{Ecs, refuse_failures};
 use crate::error::{CloudError, Kind};
-use crate::time::as_rfc3339;
+use crate::time::timestamp;
 use aws_sdk_ecs::operation::update_service::builders::UpdateServiceFluentBuilder;
-use aws_sdk_ecs::primitives::DateTime;
-use serde::Serialize;
+use xtask_aws_api::calls::services::{Deployment, Service, ServiceEvent};
 
-/// A service as it is now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Service {
-    pub(crate) desired: i32,
-    pub(crate) running: i32,
-    pub(crate) pending: i32,
-    /// ARN.
-    pub(crate) task_definition: String,
-    pub(crate) deployments: Vec<Deployment>,
-    /// The latest first.
-    pub(crate) events: Vec<ServiceEvent>,
+/// A service as ECS describes it. Its image is not known yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct DescribedService {
+    pub(crate) service: Service,
+    /// Ids of the service's events, in the same order.
+    pub(crate) event_ids: Vec<String>,
     /// ARNs of the groups in which load balancers find its tasks.
-    #[serde(skip)]
     pub(crate) target_groups: Vec<String>,
-}
-
-impl Service {
-    /// The deployment that the service is meant to come to.
-    pub(crate) fn primary(&self) -> Option<&Deployment> {
-        self.deployments
-            .iter()
-            .find(|deployment| deployment.status == "PRIMARY")
-    }
-}
-
-/// One roll-out of a task definition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Deployment {
-    pub(crate) id: String,
-    /// `PRIMARY` or `ACTIVE`.
-    pub(crate) status: String,
-    /// ARN.
-    pub(crate) task_definition: String,
-    /// `IN_PROGRESS`, `COMPLETED` or `FAILED`; not every cloud says it.
-    pub(crate) rollout_state: Option<String>,
-    pub(crate) rollout_reason: Option<String>,
-    pub(crate) desired: i32,
-    pub(crate) running: i32,
-    pub(crate) failed_tasks: i32,
-    #[serde(serialize_with = "as_rfc3339")]
-    pub(crate) created_at: Option<DateTime>,
-}
-
-/// Something that happened to a service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct ServiceEvent {
-    #[serde(skip)]
-    pub(crate) id: String,
-    #[serde(serialize_with = "as_rfc3339")]
-    pub(crate) at: Option<DateTime>,
-    pub(crate) message: String,
 }
 
 /// The last part of a task definition's ARN: `family:revision`.
@@ -66,15 +22,15 @@ pub(crate) fn definition_name(definition: &str) -> &str {
 }
 
 impl Ecs {
-    /// The service; `None` where there is none, or none any more.
+    /// The service; `None` where it does not exist, or not any more.
     ///
     /// # Errors
-    /// The call fails, or its 200 holds failures.
+    /// The call fails, or its reply holds failures.
     pub(crate) async fn service(
         &self,
         cluster: &str,
         service: &str,
-    ) -> Result<Option<Service>, CloudError> {
+    ) -> Result<Option<DescribedService>, CloudError> {
         let action = format!("ecs DescribeServices {cluster} {service}");
         let reply = self
             .client
@@ -94,7 +50,7 @@ impl Ecs {
             .iter()
             .filter(|failure| failure.reason() != Some("MISSING"));
         refuse_failures(&action, known)?;
-        // A deleted service is told for a while, as INACTIVE.
+        // ECS lists a deleted service for a while, as INACTIVE.
         Ok(reply
             .services()
             .iter()
@@ -102,10 +58,10 @@ impl Ecs {
             .map(service_of))
     }
 
-    /// Rolls the service out with another definition; returns the id of that deployment.
+    /// Rolls another task definition out; returns the id of that deployment.
     ///
     /// # Errors
-    /// The call fails; there is no such service or definition ([`Kind::NotFound`]).
+    /// There is no such service or definition ([`Kind::NotFound`]), or the call fails.
     pub(crate) async fn redefine(
         &self,
         cluster: &str,
@@ -120,7 +76,7 @@ impl Ecs {
     /// id of that deployment.
     ///
     /// # Errors
-    /// The call fails, or there is no such service ([`Kind::NotFound`]).
+    /// There is no such service ([`Kind::NotFound`]), or the call fails.
     pub(crate) async fn restart(&self, cluster: &str, service: &str) -> Result<String, CloudError> {
         let request = self.client.update_service().force_new_deployment(true);
         update(request, cluster, service).await
@@ -129,13 +85,14 @@ impl Ecs {
     /// Sets how many tasks the service runs; returns the id of its deployment.
     ///
     /// # Errors
-    /// The call fails, or there is no such service ([`Kind::NotFound`]).
+    /// There is no such service ([`Kind::NotFound`]), or the call fails.
     pub(crate) async fn scale(
         &self,
         cluster: &str,
         service: &str,
-        tasks: i32,
+        tasks: u32,
     ) -> Result<String, CloudError> {
+        let tasks = i32::try_from(tasks).unwrap_or(i32::MAX);
         let request = self.client.update_service().desired_count(tasks);
         update(request, cluster, service).await
     }
@@ -167,7 +124,7 @@ async fn update(
     reply
         .service()
         .map(service_of)
-        .and_then(|service| service.primary().map(|primary| primary.id.clone()))
+        .and_then(|described| Some(described.service.primary()?.id.clone()))
         .ok_or_else(|| {
             CloudError::new(
                 Kind::Service,
@@ -176,21 +133,27 @@ async fn update(
         })
 }
 
-fn service_of(service: &aws_sdk_ecs::types::Service) -> Service {
-    Service {
-        desired: service.desired_count(),
-        running: service.running_count(),
-        pending: service.pending_count(),
-        task_definition: service.task_definition().unwrap_or_default().to_owned(),
-        deployments: service.deployments().iter().map(deployment_of).collect(),
-        events: service
-            .events()
+fn service_of(service: &aws_sdk_ecs::types::Service) -> DescribedService {
+    let events = service.events();
+    DescribedService {
+        service: Service {
+            desired: count(service.desired_count()),
+            running: count(service.running_count()),
+            pending: count(service.pending_count()),
+            task_definition: service.task_definition().unwrap_or_default().to_owned(),
+            image: None,
+            deployments: service.deployments().iter().map(deployment_of).collect(),
+            events: events
+                .iter()
+                .map(|event| ServiceEvent {
+                    at: event.created_at().and_then(timestamp),
+                    message: event.message().unwrap_or_default().to_owned(),
+                })
+                .collect(),
+        },
+        event_ids: events
             .iter()
-            .map(|event| ServiceEvent {
-                id: event.id().unwrap_or_default().to_owned(),
-                at: event.created_at().copied(),
-                message: event.message().unwrap_or_default().to_owned(),
-            })
+            .map(|event| event.id().unwrap_or_default().to_owned())
             .collect(),
         target_groups: service
             .load_balancers()
@@ -212,9 +175,14 @@ fn deployment_of(deployment: &aws_sdk_ecs::types::Deployment) -> Deployment {
             .rollout_state_reason()
             .filter(|reason| !reason.is_empty())
             .map(str::to_owned),
-        desired: deployment.desired_count(),
-        running: deployment.running_count(),
-        failed_tasks: deployment.failed_tasks(),
-        created_at: deployment.created_at().copied(),
+        desired: count(deployment.desired_count()),
+        running: count(deployment.running_count()),
+        failed_tasks: count(deployment.failed_tasks()),
+        created_at: deployment.created_at().and_then(timestamp),
     }
+}
+
+/// ECS counts tasks with a sign, and never has fewer than none.
+fn count(tasks: i32) -> u32 {
+    u32::try_from(tasks).unwrap_or_default()
 }

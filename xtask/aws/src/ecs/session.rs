@@ -1,26 +1,30 @@
-//! A command inside a running task.
+//! Commands inside running tasks.
 
-use super::{Ecs, TaskState};
+use crate::ecs::Ecs;
 use crate::error::{CloudError, Kind};
+use xtask_aws_api::SecretText;
+use xtask_aws_api::calls::tasks::TaskState;
 
-/// What the session plugin needs. No `Debug`: the token must not reach a log.
-pub(crate) struct Session {
+/// A session that ECS has opened.
+#[derive(Debug)]
+pub(crate) struct OpenedSession {
     pub(crate) id: String,
     pub(crate) stream_url: String,
-    pub(crate) token: String,
+    pub(crate) token: SecretText,
 }
 
 impl Ecs {
     /// Starts the command in the task's first container, with a terminal.
     ///
     /// # Errors
-    /// The call fails; the service does not allow it, or the task does not run.
+    /// The call fails, for instance because the service does not allow commands, or the task does
+    /// not run.
     pub(crate) async fn execute(
         &self,
         cluster: &str,
         task: &TaskState,
         command: &str,
-    ) -> Result<Session, CloudError> {
+    ) -> Result<OpenedSession, CloudError> {
         let action = format!("ecs ExecuteCommand {}", task.arn);
         let session = self
             .client
@@ -35,10 +39,10 @@ impl Ecs {
             .map_err(|error| CloudError::from_sdk(&action, error))?
             .session;
         let parts = session.and_then(|session| {
-            Some(Session {
+            Some(OpenedSession {
                 id: session.session_id?,
                 stream_url: session.stream_url?,
-                token: session.token_value?,
+                token: session.token_value?.into(),
             })
         });
         parts.ok_or_else(|| {
@@ -76,17 +80,23 @@ mod tests {
         let ecs = Ecs::new(&canned.config());
         let id = TaskId(ARN.to_owned());
         let tasks = ecs.describe_tasks("cluster", &[id]).await.expect("tasks");
-        let session = ecs.execute("cluster", &tasks[0], "sh").await.ok();
-        let told = session.map(|session| (session.id, session.stream_url, session.token));
+        let session = ecs.execute("cluster", &tasks[0].state, "sh").await.ok();
+        let opened = session.map(|session| {
+            (
+                session.id,
+                session.stream_url,
+                session.token.into_revealed(),
+            )
+        });
         let expected = ["ecs-execute-command-1", "wss://stream", "token"].map(str::to_owned);
-        assert_eq!(told, Some(expected.into()));
+        assert_eq!(opened, Some(expected.into()));
         let asked: Value = serde_json::from_str(&canned.requests()[1].body).expect("JSON");
         assert_eq!(
             asked,
             json!({ "cluster": "cluster", "task": ARN, "container": "app", "interactive": true,
                 "command": "sh" })
         );
-        let error = ecs.execute("cluster", &tasks[0], "sh").await.err();
+        let error = ecs.execute("cluster", &tasks[0].state, "sh").await.err();
         let error = error.expect("nobody is there");
         assert_eq!(
             (error.kind, error.message.as_str()),

@@ -1,5 +1,5 @@
-//! Identity and Access Management: roles of tasks and what a principal may do here,
-//! managed policies beside it.
+//! Identity and Access Management: the roles of tasks, and what a principal may do; managed
+//! policies have a file of their own.
 
 mod policies;
 
@@ -8,17 +8,17 @@ use aws_config::SdkConfig;
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType, Tag};
 use serde_json::{Value, json};
 
-/// Every role has one inline policy of this name, so that removal finds it.
+/// Every role has one inline policy, always of this name, so that it is found again.
 const POLICY_NAME: &str = "xtask";
 
-/// What one statement allows.
+/// What one statement of a policy allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Allow {
     pub(crate) actions: Vec<&'static str>,
     pub(crate) resources: Vec<String>,
 }
 
-/// The answer for one action on one resource.
+/// IAM's answer for one action on one resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Decision {
     pub(crate) action: String,
@@ -38,7 +38,7 @@ impl Iam {
         }
     }
 
-    /// Makes a role for ECS tasks with exactly the rights given; returns its ARN.
+    /// Makes a role for ECS tasks that has exactly these rights; returns its ARN.
     ///
     /// # Errors
     /// A call fails.
@@ -78,7 +78,7 @@ impl Iam {
         })
     }
 
-    /// Returns whether there was one to delete.
+    /// Deletes the role; returns whether there was one.
     ///
     /// # Errors
     /// A call fails.
@@ -91,7 +91,7 @@ impl Iam {
             .send()
             .await;
         if let Err(error) = policy {
-            // The role may be there without its policy.
+            // The role may exist without its policy.
             let error = CloudError::from_sdk(&format!("iam DeleteRolePolicy {name}"), error);
             if error.kind != Kind::NotFound {
                 return Err(error);
@@ -121,7 +121,7 @@ impl Iam {
             })
     }
 
-    /// The user or role behind a caller's ARN: a session's ARN lacks the path of its role.
+    /// The user or the role behind a caller's ARN. The ARN of a session lacks the path of its role.
     ///
     /// # Errors
     /// The role cannot be read.
@@ -132,10 +132,10 @@ impl Iam {
         }
     }
 
-    /// What the policies of `principal` say to `actions` on `resource`.
+    /// Whether the policies of `principal` allow `actions` on `resource`.
     ///
     /// # Errors
-    /// The call fails; simulating needs a right of its own.
+    /// The call fails, for instance because to simulate is a right of its own.
     pub(crate) async fn simulate(
         &self,
         principal: &str,

@@ -1,11 +1,11 @@
-//! Managed policies: written once, and again as a new default version when they change.
+//! Managed policies, which get a new default version when they change.
 
-use super::{Iam, malformed};
 use crate::error::{CloudError, Kind};
+use crate::iam::{Iam, malformed};
 use aws_sdk_iam::types::Tag;
 use serde_json::Value;
 
-/// IAM keeps this many versions of a policy and refuses one more.
+/// IAM keeps this many versions of a policy, and refuses one more.
 const VERSION_LIMIT: usize = 5;
 
 impl Iam {
@@ -53,7 +53,7 @@ impl Iam {
             .map_err(|error| CloudError::from_sdk(&action, error))
     }
 
-    /// What the policy's default version says; `None` where that is no JSON.
+    /// The document of the policy's default version; `None` where that is not JSON.
     async fn policy_document(&self, arn: &str) -> Result<Option<Value>, CloudError> {
         let found = self
             .client
@@ -78,7 +78,7 @@ impl Iam {
             .policy_version()
             .and_then(|version| version.document())
             .unwrap_or_default();
-        // IAM gives documents back encoded as in a URL, the local cloud as they are.
+        // IAM returns documents encoded as in a URL, the local cloud as they are.
         Ok(serde_json::from_str(document)
             .or_else(|_| serde_json::from_slice(&decode_percents(document)))
             .ok())
@@ -123,7 +123,7 @@ impl Iam {
     }
 }
 
-/// The bytes that a text encoded as in a URL stands for.
+/// The bytes of a text that is encoded as in a URL.
 fn decode_percents(text: &str) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,9 +1,9 @@
-//! The logs of several groups as one: every line once, the oldest first, and late ones too.
+//! The logs of several groups as one: every line once, the oldest first, and late lines too.
 //!
-//! CloudWatch has no stream to follow that gives everything (Live Tail samples what
-//! comes faster than 500 lines a second), so groups are read again and again in passes.
-//! Lines become visible late and not in the order of their times: each pass begins
-//! before the end of the one before, and what was told already is known by its id.
+//! CloudWatch does not have a stream that can be followed and holds everything (Live Tail samples
+//! what comes faster than 500 lines a second), so groups are read again and again in passes. Lines
+//! become visible late, and not in the order of their times: each pass begins before the end of
+//! the pass before it, and the reader knows by their ids which lines it has returned already.
 
 mod seen;
 
@@ -12,25 +12,25 @@ use crate::logs::{GroupLine, Logs, PAGE_LINES};
 use crate::report;
 use crate::time::now_ms;
 use seen::Seen;
-use serde::Serialize;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+use xtask_aws_api::calls::logs::LogRecord;
 
 /// Between the beginnings of two passes.
 const PASS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// CloudWatch takes five FilterLogEvents a second of an account; others ask, too.
+/// CloudWatch accepts five FilterLogEvents a second from an account, and we are not alone in it.
 const CALL_INTERVAL: Duration = Duration::from_millis(220);
 
-/// How far a pass begins before the end of the one before: drivers send what they have
+/// How far a pass begins before the end of the pass before it. Log drivers send what they have
 /// every five seconds.
 const OVERLAP_MS: i64 = 10_000;
 
-/// The same for every [`LATE_PASS`]th pass, for lines that were held up on their way.
+/// The same for every [`LATE_PASS`]th pass, for lines that were delayed.
 const LATE_MS: i64 = 60_000;
 const LATE_PASS: u32 = 10;
 
-/// How long the cloud may be out of reach, or want to be asked less, before we give up.
+/// How long the cloud may be out of reach, or refuse because it is asked too often, before we give up.
 const PATIENCE: Duration = Duration::from_secs(60);
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(8);
@@ -38,25 +38,11 @@ const MAX_BACKOFF: Duration = Duration::from_secs(8);
 /// What is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Source {
-    /// Of the service or the kind of task, as platform.toml has it.
+    /// Name in `platform.toml` of the service or the kind of task.
     pub(crate) name: String,
     pub(crate) group: String,
-    /// All streams of the group where there is none.
+    /// One stream; all streams of the group where this is absent.
     pub(crate) stream: Option<String>,
-}
-
-/// One line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Line {
-    pub(crate) source: String,
-    pub(crate) group: String,
-    pub(crate) stream: String,
-    /// Id of the task that wrote it.
-    pub(crate) task: Option<String>,
-    pub(crate) id: String,
-    /// Milliseconds since 1970, UTC.
-    pub(crate) time_ms: i64,
-    pub(crate) message: String,
 }
 
 /// Reads once, or again and again.
@@ -70,23 +56,23 @@ pub(crate) struct Reader {
     called: Option<Instant>,
 }
 
-/// Where we are in a source.
+/// How far a source has been read.
 #[derive(Debug)]
 struct Cursor {
     source: Source,
-    /// Nothing older is wanted.
+    /// Older lines are not wanted.
     since_ms: i64,
-    /// Of this pass: from when on, until when, and on which page.
+    /// What this pass reads: from when on, until when, and which page is next.
     start_ms: i64,
     end_ms: Option<i64>,
     token: Option<String>,
     is_done: bool,
-    /// Read and not told yet; at most one page.
+    /// Lines that were read and not returned yet; at most one page.
     lines: VecDeque<GroupLine>,
-    /// When the last request of the last pass was made: it saw all that was visible then.
+    /// When the last request of the last pass was made. It saw everything that was visible then.
     complete_ms: Option<i64>,
     seen: Seen,
-    /// Whether the source was there when it was asked for.
+    /// Whether the source existed when it was last asked for.
     exists: bool,
 }
 
@@ -116,12 +102,12 @@ impl Reader {
         }
     }
 
-    /// Whether any of the sources was there at the last pass.
+    /// Whether any of the sources existed in the last pass.
     pub(crate) fn found_any(&self) -> bool {
         self.cursors.iter().any(|cursor| cursor.exists)
     }
 
-    /// Waits until it is time for another pass, and begins it.
+    /// Waits until the next pass is due, and begins it.
     pub(crate) async fn begin_pass(&mut self) {
         if let Some(began) = self.pass_began {
             tokio::time::sleep(PASS_INTERVAL.saturating_sub(began.elapsed())).await;
@@ -136,11 +122,11 @@ impl Reader {
         }
     }
 
-    /// The next line of this pass, over all sources the oldest; `None` at its end.
+    /// The next line of this pass, the oldest of all sources; `None` at the end of the pass.
     ///
     /// # Errors
-    /// A call fails, and goes on to fail where trying again may help.
-    pub(crate) async fn next(&mut self) -> Result<Option<Line>, CloudError> {
+    /// A call fails. Where another try may help, it has failed for a while.
+    pub(crate) async fn next(&mut self) -> Result<Option<LogRecord>, CloudError> {
         for index in 0..self.cursors.len() {
             while self.cursors[index].lines.is_empty() && !self.cursors[index].is_done {
                 self.read_page(index).await?;
@@ -177,7 +163,7 @@ impl Reader {
                     cursor.accept(page.lines, page.next_token, asked_ms, self.follows);
                     return Ok(());
                 }
-                // Not deployed yet, or nothing was written yet.
+                // Nothing is deployed yet, or nothing has been written yet.
                 Err(error) if error.kind == Kind::NotFound => {
                     cursor.exists = false;
                     cursor.accept(Vec::new(), None, asked_ms, self.follows);
@@ -197,7 +183,7 @@ impl Reader {
 impl Cursor {
     fn begin(&mut self, overlap_ms: i64, end_ms: Option<i64>) {
         if let Some(complete_ms) = self.complete_ms {
-            // What is forgotten would be told a second time.
+            // What has been forgotten would be returned a second time.
             self.start_ms = (complete_ms - overlap_ms)
                 .max(self.since_ms)
                 .max(self.seen.forgotten_before_ms());
@@ -207,7 +193,7 @@ impl Cursor {
         self.is_done = false;
     }
 
-    /// Takes a page in; `asked_ms` is when it was asked for.
+    /// Adds a page; `asked_ms` is when it was asked for.
     fn accept(
         &mut self,
         lines: Vec<GroupLine>,
@@ -224,9 +210,9 @@ impl Cursor {
         }
         self.token = next_token;
         match last_ms {
-            // The local cloud ends a full page without a token: the next one begins with
-            // the time of the last line. Should that have filled the page alone, what it
-            // has more of that millisecond is out of reach.
+            // The local cloud ends a full page without a token, so the next page begins at
+            // the time of the last line. Where a single millisecond fills a page, its other
+            // lines are out of reach.
             Some(last_ms) if self.token.is_none() && is_full => {
                 self.start_ms = last_ms.max(self.start_ms + 1);
             }
@@ -236,7 +222,7 @@ impl Cursor {
             }
             _ => {}
         }
-        // No later request begins before this.
+        // No later request begins before this time.
         let again_ms = if follows {
             asked_ms - LATE_MS
         } else {
@@ -247,12 +233,12 @@ impl Cursor {
         }
     }
 
-    fn take(&mut self) -> Option<Line> {
+    fn take(&mut self) -> Option<LogRecord> {
         let line = self.lines.pop_front()?;
-        Some(Line {
+        Some(LogRecord {
             source: self.source.name.clone(),
             group: self.source.group.clone(),
-            // Streams are called `prefix/container/task id`.
+            // The name of a stream is `prefix/container/task id`.
             task: line.stream.rsplit_once('/').map(|(_, id)| id.to_owned()),
             stream: line.stream,
             id: line.id,

@@ -1,10 +1,10 @@
-//! Which lines were told already.
+//! Which lines were returned already.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// Lines by their time and the hash of their id: sixteen bytes instead of sixty. Two
-/// lines of one millisecond with the same hash are less likely than a broken disk.
+/// Lines by their time and the hash of their id: sixteen bytes instead of sixty. Two lines of one
+/// millisecond that have the same hash are less likely than a broken disk.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     lines: BTreeSet<(i64, u64)>,
@@ -19,7 +19,7 @@ impl Seen {
         self.lines.insert((time_ms, hasher.finish()))
     }
 
-    /// Forgets the lines before this time: they are not going to be read again.
+    /// Forgets the lines before this time, which are not going to be read again.
     pub(super) fn forget_before(&mut self, time_ms: i64) {
         if self
             .forgotten_before_ms

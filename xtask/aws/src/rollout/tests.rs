@@ -1,5 +1,4 @@
 use super::*;
-use aws_smithy_types::DateTime;
 
 const OLD: &str = "arn:aws:ecs:us-east-1:000000000000:task-definition/app:1";
 const NEW: &str = "arn:aws:ecs:us-east-1:000000000000:task-definition/app:2";
@@ -15,7 +14,7 @@ fn deployment(id: &str, status: &str, definition: &str, rollout: Option<&str>) -
         desired: 1,
         running: 0,
         failed_tasks: 0,
-        created_at: Some(DateTime::from_secs(100)),
+        created_at: at_second(100),
     }
 }
 
@@ -23,11 +22,8 @@ fn service(deployments: Vec<Deployment>) -> Service {
     Service {
         desired: 1,
         running: 1,
-        pending: 0,
-        task_definition: String::new(),
         deployments,
-        target_groups: Vec::new(),
-        events: Vec::new(),
+        ..Service::default()
     }
 }
 
@@ -42,28 +38,19 @@ fn rolling(rollout: Option<&str>) -> Service {
     ])
 }
 
-fn task(status: &str, started_by: &str, created_secs: i64) -> TaskState {
+fn task(status: &str, started_by: &str, created_secs: i128) -> TaskState {
     TaskState {
         arn: format!("arn:aws:ecs:us-east-1:000000000000:task/cluster/{created_secs}"),
         task_definition: "app:2".to_owned(),
         status: status.to_owned(),
-        exit_code: None,
-        reason: None,
-        stop_code: None,
-        container_reason: None,
-        container: None,
-        image: None,
-        image_digest: None,
-        address: None,
         started_by: Some(started_by.to_owned()),
-        created_at: Some(DateTime::from_secs(created_secs)),
-        capacity: None,
-        started_at: None,
-        group: None,
-        job: None,
-        runtime_id: None,
-        stopped_at: None,
+        created_at: at_second(created_secs),
+        ..TaskState::default()
     }
+}
+
+fn at_second(seconds: i128) -> Option<Timestamp> {
+    Timestamp::from_unix_nanos(seconds * 1_000_000_000)
 }
 
 fn stopped(exit_code: Option<i32>, code: &str, reason: &str) -> Stopped {
@@ -83,10 +70,10 @@ fn at(now: &Service) -> Rollout {
     rollout
 }
 
-fn state(verdict: &Verdict) -> State {
+fn state(verdict: &Verdict) -> DeploymentState {
     match verdict {
         Verdict::Failed(failure) => failure.state,
-        other => panic!("{other:?} is no failure"),
+        other => panic!("{other:?} is not a failure"),
     }
 }
 
@@ -154,7 +141,7 @@ fn a_deployment_that_was_gone_before_we_looked_is_still_ours() {
     let Verdict::Failed(failure) = verdict else {
         panic!("{verdict:?}");
     };
-    assert_eq!(failure.state, State::RolledBack);
+    assert_eq!(failure.state, DeploymentState::RolledBack);
     assert_eq!(
         failure.message,
         "service app cannot run app:2: the image is not in its registry, or not any more"
@@ -189,7 +176,7 @@ fn a_crash_is_hopeless_the_second_time_and_orders_to_stop_never_are() {
     }
     rollout.see_stop(crash(2));
     let verdict = rollout.judge(Some(&now), &[], begin);
-    assert_eq!(state(&verdict), State::Failed);
+    assert_eq!(state(&verdict), DeploymentState::Failed);
     let Verdict::Failed(failure) = verdict else {
         unreachable!();
     };
@@ -207,18 +194,18 @@ fn whoever_displaced_it_is_named() {
         deployment("back", "PRIMARY", OLD, Some("IN_PROGRESS")),
         deployment("new", "ACTIVE", NEW, Some("IN_PROGRESS")),
     ]));
-    assert_eq!(state(&back), State::RolledBack);
+    assert_eq!(state(&back), DeploymentState::RolledBack);
     let other = judged(service(vec![deployment(
         "other",
         "PRIMARY",
         OTHER,
         Some("IN_PROGRESS"),
     )]));
-    assert_eq!(state(&other), State::Superseded);
+    assert_eq!(state(&other), DeploymentState::Superseded);
     let failed = judged(rolling(Some("FAILED")));
-    assert_eq!(state(&failed), State::Failed);
+    assert_eq!(state(&failed), DeploymentState::Failed);
     let gone = at(&now).judge(None, &[], Instant::now());
-    assert_eq!(state(&gone), State::Superseded);
+    assert_eq!(state(&gone), DeploymentState::Superseded);
 }
 
 #[test]
@@ -227,7 +214,7 @@ fn no_tasks_wanted_is_no_success() {
     now.deployments[0].desired = 0;
     assert_eq!(
         state(&at(&now).judge(Some(&now), &[], Instant::now())),
-        State::Failed
+        DeploymentState::Failed
     );
 }
 
@@ -242,7 +229,7 @@ fn too_late_says_what_was_seen_last() {
         "(service app) was unable to place a task. Reason: Capacity is unavailable at this time.";
     rollout.see_event(event);
     let late = rollout.late(Some(&now), bound);
-    assert_eq!(late.state, State::Timeout);
+    assert_eq!(late.state, DeploymentState::Timeout);
     assert_eq!(
         late.message,
         "service app does not run app:2 after 600 s: 0 of 1 tasks run: AWS has no capacity for the task now"

@@ -1,4 +1,4 @@
-//! Simple Storage Service: buckets here, small objects and versions beside it.
+//! Simple Storage Service: buckets here; small objects and versions in files of their own.
 
 mod object;
 mod versions;
@@ -15,10 +15,10 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
-/// The operation's own time ends with the headers; this one bounds the body.
+/// The SDK's own bound ends with the headers; this one is for the body.
 const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// `s3://bucket/key`, taken apart.
+/// The parts of `s3://bucket/key`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ObjectUri {
     pub(crate) bucket: String,
@@ -47,7 +47,8 @@ pub(crate) struct S3 {
 }
 
 impl S3 {
-    /// `local`: the bucket goes into the path, because no name resolves to `bucket.127.0.0.1`.
+    /// With `local`, the name of the bucket is part of the path, because `bucket.127.0.0.1` does
+    /// not resolve.
     pub(crate) fn new(sdk: &SdkConfig, local: bool) -> Self {
         let config = aws_sdk_s3::config::Builder::from(sdk)
             .force_path_style(local)
@@ -57,10 +58,10 @@ impl S3 {
         }
     }
 
-    /// Creates the bucket where this account has none of that name.
+    /// Creates the bucket, unless this account has one of that name.
     ///
     /// # Errors
-    /// A call fails; somebody else's bucket of that name is such a failure.
+    /// A call fails, for instance because somebody else has a bucket of that name.
     pub(crate) async fn ensure_bucket(
         &self,
         name: &str,
@@ -68,7 +69,7 @@ impl S3 {
         tags: &[(String, String)],
     ) -> Result<(), CloudError> {
         let action = format!("s3 CreateBucket {name}");
-        // us-east-1 is the default and refused as a constraint.
+        // us-east-1 is the default, and S3 refuses it as a constraint.
         let configuration = (region != "us-east-1").then(|| {
             CreateBucketConfiguration::builder()
                 .location_constraint(BucketLocationConstraint::from(region))
@@ -105,8 +106,8 @@ impl S3 {
             .map_err(|error| CloudError::from_sdk(&format!("s3 PutBucketTagging {name}"), error))
     }
 
-    /// Closes the bucket to the public and to plain HTTP where `policy` says so, and keeps
-    /// what is overwritten. Versioning comes last: where it is on, the rest is done.
+    /// Closes the bucket to the public, sets its policy, and lets it keep what is overwritten.
+    /// Versioning comes last: where it is on, everything else has been done.
     ///
     /// # Errors
     /// A call fails.
@@ -153,7 +154,7 @@ impl S3 {
             .map_err(|error| CloudError::from_sdk(&failed("PutBucketVersioning"), error))
     }
 
-    /// Whether there is such a bucket and it keeps what is overwritten.
+    /// Whether the bucket exists and keeps what is overwritten.
     ///
     /// # Errors
     /// The call fails.
@@ -175,7 +176,7 @@ impl S3 {
         }
     }
 
-    /// Deletes the bucket with all that is in it; returns whether there was one.
+    /// Deletes the bucket with everything in it; returns whether it existed.
     ///
     /// # Errors
     /// A call fails, or an object cannot be deleted.
@@ -225,7 +226,7 @@ impl S3 {
             Err(error) => Err(error),
         };
         if renamed.is_err() {
-            // It may not exist; the first error is the one to report.
+            // The file may not exist, and the first error is the one to report.
             let _ = tokio::fs::remove_file(part).await;
         }
         renamed.map_err(|(kind, cause)| CloudError::new(kind, format!("{action}: {cause}")))

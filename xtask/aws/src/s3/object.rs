@@ -1,21 +1,21 @@
-//! Small objects that several processes write: each write says what it expects to find.
+//! Small objects that several processes write. Each write says what it expects to find.
 
-use super::S3;
 use crate::error::{CloudError, Kind};
+use crate::s3::S3;
 use aws_sdk_s3::primitives::ByteStream;
 use std::time::Duration;
 
 /// Locks and records are far smaller.
 const SIZE_LIMIT_BYTES: usize = 1 << 20;
 
-/// The operation's own time ends with the headers; this one bounds the body.
+/// The SDK's own bound ends with the headers; this one is for the body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A small object as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Object {
     pub(crate) body: Vec<u8>,
-    /// Stands for this very content in [`Condition::Unchanged`].
+    /// Identifies this content in [`Condition::Unchanged`].
     pub(crate) etag: String,
 }
 
@@ -24,14 +24,14 @@ pub(crate) struct Object {
 pub(crate) enum Condition {
     /// Whatever it is.
     Anything,
-    /// Nothing of that key.
+    /// No object with the key.
     Absent,
     /// The object with this ETag.
     Unchanged(String),
 }
 
 impl S3 {
-    /// The object; `None` where there is no such bucket or key.
+    /// The object; `None` where the bucket or the key does not exist.
     ///
     /// # Errors
     /// The call fails, or the object is larger than 1 MiB.
@@ -59,7 +59,7 @@ impl S3 {
         if usize::try_from(size_bytes).is_ok_and(|size| size > SIZE_LIMIT_BYTES) {
             return Err(CloudError::new(
                 Kind::Service,
-                format!("{action}: {size_bytes} bytes are more than a record has"),
+                format!("{action}: the object has {size_bytes} bytes, more than any record"),
             ));
         }
         let etag = reply.e_tag().unwrap_or_default().to_owned();
@@ -81,11 +81,11 @@ impl S3 {
         Ok(Some(Object { body, etag }))
     }
 
-    /// Writes the object if what is there is as `condition` says, in one step.
+    /// Writes the object, if what the bucket has now is as `condition` says, in one step.
     ///
     /// # Errors
-    /// It is not ([`Kind::Conflict`]), there is no such bucket ([`Kind::NotFound`]),
-    /// or the call fails.
+    /// It is not ([`Kind::Conflict`]), there is no such bucket ([`Kind::NotFound`]), or the call
+    /// fails.
     pub(crate) async fn write(
         &self,
         bucket: &str,
@@ -113,7 +113,7 @@ impl S3 {
             .map_err(|error| changed(CloudError::from_sdk(&action, error), condition))
     }
 
-    /// Removes the object if it is still the one with this ETag.
+    /// Removes the object, if it still has this ETag.
     ///
     /// # Errors
     /// It is not ([`Kind::Conflict`]), or the call fails.
@@ -140,7 +140,7 @@ impl S3 {
             })
     }
 
-    /// Keys that begin with `prefix`, ascending; none where there is no such bucket.
+    /// Keys that begin with `prefix`, ascending; an empty list where there is no such bucket.
     ///
     /// # Errors
     /// A call fails.
@@ -176,7 +176,7 @@ impl S3 {
     }
 }
 
-/// S3 says 404 where the object that a condition names is gone altogether.
+/// S3 answers 404 where the object that a condition names does not exist any more.
 fn changed(mut error: CloudError, condition: &Condition) -> CloudError {
     if error.kind == Kind::NotFound && matches!(condition, Condition::Unchanged(_)) {
         error.kind = Kind::Conflict;

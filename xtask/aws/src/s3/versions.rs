@@ -1,12 +1,12 @@
-//! Deleting for good, with every version: a whole bucket, or single objects of one.
+//! Deletion of every version: of a whole bucket, or of single objects.
 
-use super::{S3, malformed};
 use crate::error::{CloudError, Kind};
+use crate::s3::{S3, malformed};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
 impl S3 {
-    /// Deletes all objects, their versions and delete markers; returns how many.
-    /// `None`: there is no such bucket. An object without versions has one called `null`.
+    /// Deletes all objects, their versions and delete markers; returns how many. `None`: there is
+    /// no such bucket. An object without versions has one version, `null`.
     ///
     /// # Errors
     /// A call fails, or an object cannot be deleted.
@@ -34,7 +34,7 @@ impl S3 {
         let action = format!("s3 ListObjectVersions {name}");
         let mut deleted = 0;
         loop {
-            // What is deleted is gone from the next listing, so each is the first page.
+            // The next listing does not hold what was deleted, so each listing is a first page.
             let page = self
                 .client
                 .list_object_versions()
@@ -99,7 +99,7 @@ impl S3 {
             .map_err(|error| CloudError::from_sdk(&action, error))?;
         match reply.errors().first() {
             None => Ok(()),
-            // Without this the loop above would list the same object for ever.
+            // Without this, the loop above would list the same object for ever.
             Some(error) => Err(CloudError::new(
                 Kind::Service,
                 format!(

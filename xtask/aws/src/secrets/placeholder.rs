@@ -1,4 +1,4 @@
-//! Values that somebody meant to replace and did not.
+//! Values that somebody meant to replace, and did not.
 
 /// What people write for "later".
 const LATER: [&str; 15] = [
@@ -18,11 +18,11 @@ const LATER: [&str; 15] = [
     "todo",
     "undefined",
 ];
-/// Fewer of them can be a value.
+/// Fewer characters than this can be a value.
 const FILLERS: usize = 3;
 
-/// Whether the value only holds the place of one. It never says so of what could be a token,
-/// an address or a password of some length.
+/// Whether the value only keeps the place of another one. This is never so of what could be a
+/// token, an address or a password of some length.
 pub(super) fn is(key: &str, value: &str) -> bool {
     let value = value.trim();
     let word = value.to_ascii_lowercase();
@@ -35,7 +35,7 @@ pub(super) fn is(key: &str, value: &str) -> bool {
         || word.starts_with("your_")
         || within("<", ">")
         || ['x', '*', '.', '?'].into_iter().any(fills)
-        // Its own name, also where a shell should have put the value in.
+        // The name of the key, also where a shell should have put the value in its place.
         || word.trim_matches(['$', '{', '}']) == key.to_ascii_lowercase()
 }
 
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_holds_a_place_is_told_from_what_fills_it() {
+    fn placeholders_are_recognised_and_values_are_not_taken_for_them() {
         for value in [
             "",
             "  \n",

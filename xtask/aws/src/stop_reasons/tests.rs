@@ -10,7 +10,7 @@ fn of(reason: &str) -> (String, Hope) {
         },
         "dev",
     );
-    (meaning.name, meaning.hope)
+    (meaning.reason.to_string(), hope(meaning.reason))
 }
 
 /// As ECS on Fargate writes them.
@@ -104,7 +104,7 @@ fn reasons_of_aws() {
     }
 }
 
-/// As MiniStack 1.5.33 writes them.
+/// As the local cloud (MiniStack 1.5.33) writes them.
 #[test]
 fn reasons_of_the_local_cloud() {
     for (reason, name) in [
@@ -141,7 +141,7 @@ fn exit_codes_count_when_the_task_ended_by_itself() {
             },
             "dev",
         );
-        (meaning.name, meaning.hope)
+        (meaning.reason.to_string(), hope(meaning.reason))
     };
     let own = "EssentialContainerExited";
     assert_eq!(exited(own, 3, &[]), ("exit-3".to_owned(), Maybe));
@@ -157,6 +157,13 @@ fn exit_codes_count_when_the_task_ended_by_itself() {
 }
 
 #[test]
+fn no_reason_has_two_signals() {
+    let reasons: std::collections::BTreeSet<_> =
+        SIGNALS.iter().map(|signal| signal.reason).collect();
+    assert_eq!(reasons.len(), SIGNALS.len());
+}
+
+#[test]
 fn hints_name_the_environment() {
     for signal in SIGNALS {
         let hint = signal.hint.replace("ENV", "dev");
@@ -168,8 +175,8 @@ fn hints_name_the_environment() {
     }
     let event = "(service app) was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later or in a different availability zone.";
     assert_eq!(
-        meaning_of(event, "dev").map(|meaning| meaning.name),
-        Some("capacity".to_owned())
+        meaning_of(event, "dev").map(|meaning| meaning.reason),
+        Some(StopReason::Capacity)
     );
     assert_eq!(meaning_of("(service app) has started 1 tasks", "dev"), None);
 }

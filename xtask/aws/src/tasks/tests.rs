@@ -300,14 +300,15 @@ async fn failures_are_told_as_they_were_recorded() {
 }
 
 #[tokio::test]
-async fn what_is_no_record_is_an_error_and_not_no_failure() {
+async fn a_record_that_is_missing_or_damaged_is_an_error() {
     let missing = json!({ "__type": "ResourceNotFoundException", "message": "no such group" });
     let (_, tasks) = failed(vec![(400, missing.to_string())]).await;
     let error = tasks.expect_err("no record");
     assert_eq!(error.kind, Kind::NotFound);
     assert_eq!(
         error.message,
-        "nothing records failures of tasks: no log group /aws/events/app-gen-saas-task-failures"
+        "failures of tasks are not recorded: \
+         there is no log group /aws/events/app-gen-saas-task-failures"
     );
     assert_eq!(
         error.hint.as_deref(),
@@ -318,7 +319,7 @@ async fn what_is_no_record_is_an_error_and_not_no_failure() {
     let error = tasks.expect_err("another line");
     assert_eq!(
         error.message,
-        "/aws/events/app-gen-saas-task-failures: a line is no event of a task: \
+        "/aws/events/app-gen-saas-task-failures: a line is not an event of a task: \
          missing field `detail` at line 1 column 2"
     );
 }

@@ -2,7 +2,7 @@
 
 use crate::support::sdk::Sdk;
 use crate::support::services::TestService;
-use crate::support::{Space, tool};
+use crate::support::{Space, definition, run_task, tool};
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -10,6 +10,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ExitStatus};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use xtask_aws_api::calls::Stream;
+use xtask_aws_api::calls::logs::{LogSource, ReadLogs};
+use xtask_aws_api::calls::tasks::{ListTasks, StreamTask, WhichTasks};
 
 /// A thousand numbered lines a second, a hundred at a time.
 const CHATTY: &str = r#"FROM debian:trixie-slim
@@ -34,7 +37,7 @@ struct Written<'a> {
 }
 
 impl<'a> Written<'a> {
-    /// Of the group that the binary takes for the generator's.
+    /// The group that the binary takes for that of the generator.
     fn of(service: &'a TestService) -> Self {
         Self {
             sdk: &service.sdk,
@@ -88,19 +91,24 @@ impl Drop for FailureLog<'_> {
     }
 }
 
-/// A command that prints a line at a time, read while it runs.
+/// A call that prints an object a line, read while it runs. Each object must be exactly what the
+/// contract says.
 struct Streaming {
     child: Child,
     reader: JoinHandle<Vec<Value>>,
 }
 
 impl Streaming {
-    fn new(service: &TestService, arguments: &[&str]) -> Self {
-        let mut child = service.space.command(arguments).spawn().expect("started");
+    fn new<R: Stream>(service: &TestService, request: R) -> Self {
+        let mut child = service.space.command(request).spawn().expect("started");
         let stdout = BufReader::new(child.stdout.take().expect("stdout"));
         let reader = std::thread::spawn(move || {
             let parse = |line: std::io::Result<String>| {
-                serde_json::from_str(&line.expect("UTF-8")).expect("a JSON line")
+                let line = line.expect("UTF-8");
+                let item: R::Item = serde_json::from_str(&line).expect("an item");
+                let value: Value = serde_json::from_str(&line).expect("a JSON line");
+                assert_eq!(serde_json::to_value(item).expect("JSON"), value);
+                value
             };
             stdout.lines().map(parse).collect()
         });
@@ -136,9 +144,30 @@ fn messages(lines: &[Value]) -> Vec<&str> {
         .collect()
 }
 
-fn read(service: &TestService, more: &[&str]) -> Vec<Value> {
-    let arguments = [&["logs", "read", "--task-kind", "generator"], more].concat();
-    let (status, lines) = Streaming::new(service, &arguments).end();
+/// A request for the lines of the generator.
+fn of_generator() -> ReadLogs {
+    ReadLogs {
+        of: LogSource::Some {
+            services: Vec::new(),
+            task_kinds: vec!["generator".to_owned()],
+        },
+        job: None,
+        since_ms: None,
+        filter: None,
+        follow: false,
+        tail: None,
+    }
+}
+
+fn following() -> ReadLogs {
+    ReadLogs {
+        follow: true,
+        ..of_generator()
+    }
+}
+
+fn read(service: &TestService, request: ReadLogs) -> Vec<Value> {
+    let (status, lines) = Streaming::new(service, request).end();
     assert_eq!(status.code(), Some(0), "{lines:?}");
     lines
 }
@@ -154,7 +183,7 @@ fn lines_are_read_in_the_order_of_their_times() {
         &[(old, "old"), (now - 30, "a"), (now - 10, "c x")],
     );
     written.put("ecs/app/two", &[(now - 20, "b x"), (now, "d")]);
-    let lines = read(&service, &[]);
+    let lines = read(&service, of_generator());
     assert_eq!(messages(&lines), ["a", "b x", "c x", "d"]);
     assert_eq!(
         json!([
@@ -172,27 +201,46 @@ fn lines_are_read_in_the_order_of_their_times() {
             now - 30
         ])
     );
-    assert_eq!(
-        messages(&read(&service, &["--filter", "x"])),
-        ["b x", "c x"]
-    );
-    assert_eq!(messages(&read(&service, &["--tail", "2"])), ["c x", "d"]);
-    assert_eq!(messages(&read(&service, &["--tail", "9"])).len(), 5);
-    let since = (now - hour).to_string();
-    assert_eq!(messages(&read(&service, &["--since-ms", &since])).len(), 5);
+    let filtered = ReadLogs {
+        filter: Some("x".to_owned()),
+        ..of_generator()
+    };
+    assert_eq!(messages(&read(&service, filtered)), ["b x", "c x"]);
+    let tail = |lines| ReadLogs {
+        tail: Some(lines),
+        ..of_generator()
+    };
+    assert_eq!(messages(&read(&service, tail(2))), ["c x", "d"]);
+    assert_eq!(messages(&read(&service, tail(9))).len(), 5);
+    let since = ReadLogs {
+        since_ms: Some(now - hour),
+        ..of_generator()
+    };
+    assert_eq!(messages(&read(&service, since)).len(), 5);
     // What is about a job, wherever it was written.
-    assert_eq!(messages(&read(&service, &["--job", "c"])), ["c x"]);
+    let job = ReadLogs {
+        job: Some("c".to_owned()),
+        ..of_generator()
+    };
+    assert_eq!(messages(&read(&service, job)), ["c x"]);
 
-    let unknown = service.space.call(&["logs", "read", "--service", "nobody"]);
+    let unknown = service.space.call(ReadLogs {
+        of: LogSource::Some {
+            services: vec!["nobody".to_owned()],
+            task_kinds: Vec::new(),
+        },
+        ..of_generator()
+    });
     assert_eq!(unknown.exit_code, Some(2), "{}", unknown.stdout);
-    let task = service.space.call(&["logs", "read", "--task", "nothing"]);
+    let task = service.space.call(ReadLogs {
+        of: LogSource::Task("nothing".to_owned()),
+        ..of_generator()
+    });
     assert_eq!(task.exit_code, Some(8), "{}", task.stdout);
     let logs = service.sdk.logs();
     let request = logs.delete_log_group().log_group_name(service.log_group());
     service.sdk.run(request.send()).expect("deleted");
-    let gone = service
-        .space
-        .call(&["logs", "read", "--task-kind", "generator"]);
+    let gone = service.space.call(of_generator());
     assert_eq!(
         json!([gone.exit_code, gone.json["error"]["hint"]]),
         json!([8, "cargo xtask deploy --env local"])
@@ -205,8 +253,7 @@ fn what_comes_is_followed_with_late_lines_until_the_interrupt() {
     let written = Written::of(&service);
     let now = now_ms();
     written.put("ecs/app/one", &[(now - 5_000, "before")]);
-    let follow = ["logs", "read", "--task-kind", "generator", "--follow"];
-    let streaming = Streaming::new(&service, &follow);
+    let streaming = Streaming::new(&service, following());
     std::thread::sleep(Duration::from_millis(1_500));
     written.put("ecs/app/one", &[(now_ms(), "now")]);
     std::thread::sleep(Duration::from_millis(1_500));
@@ -227,19 +274,10 @@ fn a_thousand_lines_a_second_are_followed_without_loss_and_without_growth() {
     let mut service = TestService::deployed("soak");
     let image = service.push("chatty", CHATTY, None);
     let seconds = soak_secs();
-    let definition = service.define(&image, &[("SECONDS", &seconds.to_string())], None);
-    let follow = ["logs", "read", "--task-kind", "generator", "--follow"];
-    let following = Streaming::new(&service, &follow);
-    let cluster = service.cluster().to_owned();
-    let run = [
-        "run-task",
-        "--cluster",
-        &cluster,
-        "--task-definition",
-        &definition,
-        "--stream",
-    ];
-    let running = Streaming::new(&service, &run);
+    let chatty = service.define(&image, &[("SECONDS", &seconds.to_string())], None);
+    let following = Streaming::new(&service, following());
+    let task = run_task(definition(service.cluster(), &chatty), &[]);
+    let running = Streaming::new(&service, StreamTask { task });
     let begin = Instant::now();
     let mut sizes = Vec::new();
     let mut running = running;
@@ -286,11 +324,14 @@ fn a_thousand_lines_a_second_are_followed_without_loss_and_without_growth() {
 }
 
 #[test]
-fn failures_are_told_when_ecs_has_long_forgotten_them() {
+fn failures_are_listed_when_ecs_has_long_forgotten_them() {
     let (space, sdk) = (Space::new("failures"), Sdk::new());
     let now = now_ms();
-    let since = |hours: i64| (now - hours * 3_600_000).to_string();
-    let missing = space.call(&["tasks", "--failed-since-ms", &since(3)]);
+    let failed = |hours: i64| ListTasks {
+        which: WhichTasks::FailedSinceMs(now - hours * 3_600_000),
+        log_lines: None,
+    };
+    let missing = space.call(failed(3));
     assert_eq!(missing.exit_code, Some(8), "{}", missing.stdout);
     assert_eq!(
         missing.json["error"]["hint"],
@@ -323,7 +364,7 @@ fn failures_are_told_when_ecs_has_long_forgotten_them() {
     let two_hours_ago = now - 2 * 3_600_000;
     written.put("1", &[(two_hours_ago, &app), (now - 30_000, &generator)]);
     let told = |hours| -> Value {
-        let listed = space.ok(&["tasks", "--failed-since-ms", &since(hours)]);
+        let listed = space.ok(failed(hours));
         let told = |task: &Value| {
             json!([
                 task["task"],

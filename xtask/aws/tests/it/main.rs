@@ -1,7 +1,7 @@
 //! The built binary, driven from outside against the local cloud.
 //!
-//! The tests need it, an engine, and a registry on loopback, and fail without
-//! them: `cargo xtask test` starts all three.
+//! The tests need the local cloud, an engine, and a registry on the loopback interface, and fail
+//! without them: `cargo xtask test` starts all three.
 
 #![expect(
     clippy::disallowed_methods,

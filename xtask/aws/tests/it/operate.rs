@@ -1,10 +1,16 @@
 //! What is deployed, seen and handled without a console.
 
+use crate::support::run_task;
 use crate::support::services::TestService;
 use aws_sdk_cloudwatch::types::{ComparisonOperator, StateValue, Statistic};
 use aws_sdk_ecs::types::LoadBalancer;
 use aws_sdk_elasticloadbalancingv2::types::{ProtocolEnum, TargetTypeEnum};
 use serde_json::{Value, json};
+use xtask_aws_api::calls::services::{RestartService, ScaleService, SettleService};
+use xtask_aws_api::calls::status::GetStatus;
+use xtask_aws_api::calls::tasks::{
+    ListTasks, OpenSession, RunTask, StopTask, TaskToRun, WhichTasks,
+};
 
 /// An alarm of the platform, in the state of alarm; removed when it is dropped.
 struct TestAlarm<'a> {
@@ -73,10 +79,46 @@ fn balance(service: &TestService) -> String {
     arn.to_owned()
 }
 
+fn listed(log_lines: Option<u32>) -> ListTasks {
+    ListTasks {
+        which: WhichTasks::Deployed,
+        log_lines,
+    }
+}
+
+fn stop(task: &str) -> StopTask {
+    StopTask {
+        task: task.to_owned(),
+        reason: "a test wants it so".to_owned(),
+    }
+}
+
+fn restart(service: &str) -> RestartService {
+    RestartService {
+        service: service.to_owned(),
+    }
+}
+
+fn scale(to: u32) -> ScaleService {
+    ScaleService {
+        service: "orchestrator".to_owned(),
+        to,
+    }
+}
+
+fn settle(to: u32) -> SettleService {
+    SettleService {
+        service: "orchestrator".to_owned(),
+        to,
+        deployment: None,
+        timeout_secs: 600,
+    }
+}
+
 #[test]
-fn status_tells_what_runs_and_what_does_not() {
+fn status_shows_what_runs_and_what_does_not() {
     let mut service = TestService::deployed("status");
-    let nothing = service.space.ok(&["status"]);
+    let nothing = service.space.ok(GetStatus {});
     assert_eq!(nothing["services"][0]["service"], json!("orchestrator"));
     assert_eq!(nothing["services"][0]["exists"], json!(false));
     assert_eq!(
@@ -90,7 +132,7 @@ fn status_tells_what_runs_and_what_does_not() {
     let group = balance(&service);
     service.wait_for("running", |now| now["running"] == json!(1));
     let alarm = TestAlarm::new(&service);
-    let status = service.space.ok(&["status"]);
+    let status = service.space.ok(GetStatus {});
     let told = &status["services"][0];
     assert_eq!(
         json!([
@@ -130,7 +172,7 @@ fn status_tells_what_runs_and_what_does_not() {
     let client = service.sdk.load_balancing();
     let request = client.delete_target_group().target_group_arn(group);
     service.sdk.run(request.send()).expect("deleted");
-    let status = service.space.ok(&["status"]);
+    let status = service.space.ok(GetStatus {});
     assert_eq!(status["services"][0]["running"], json!(1));
     let partial = status["partial"].as_array().expect("partial");
     assert_eq!(partial.len(), 1, "{partial:?}");
@@ -146,17 +188,19 @@ fn a_task_is_stopped_by_the_beginning_of_its_id() {
     let definition = service.define(&image, &[], None);
     service.create(&definition);
     service.wait_for("running", |now| now["running"] == json!(1));
-    let tasks = service.space.ok(&["tasks"]);
+    let tasks = service.space.ok(listed(None));
     let id = tasks["tasks"][0]["task"].as_str().expect("an id");
 
-    let unknown = service.space.call(&["task", "stop", "nothing-like-it"]);
+    let unknown = service.space.call(stop("nothing-like-it"));
     assert_eq!(unknown.exit_code, Some(8), "{}", unknown.stdout);
     assert_eq!(
         unknown.json["error"]["hint"],
         json!(format!("choose one of: {id}"))
     );
-    let session = ["task", "session", id, "--command", "/bin/sh"];
-    let session = service.space.ok(&session);
+    let session = service.space.ok(OpenSession {
+        task: id.to_owned(),
+        command: "/bin/sh".to_owned(),
+    });
     let target = session["target"].as_str().expect("a target");
     let begin = format!("ecs:{}-cluster_{id}_", service.name());
     assert!(
@@ -167,15 +211,14 @@ fn a_task_is_stopped_by_the_beginning_of_its_id() {
         assert!(session[part].is_string(), "{part}");
     }
 
-    let stop = ["task", "stop", &id[..8], "--reason", "a test wants it so"];
-    let stopped = service.space.ok(&stop);
+    let stopped = service.space.ok(stop(&id[..8]));
     assert_eq!(stopped["was"], json!("RUNNING"));
-    let again = service.space.ok(&["task", "stop", id]);
+    let again = service.space.ok(stop(id));
     assert_eq!(
         json!([again["arn"], again["was"]]),
         json!([stopped["arn"], "STOPPED"])
     );
-    let tasks = service.space.ok(&["tasks", "--log-lines", "3"]);
+    let tasks = service.space.ok(listed(Some(3)));
     let told: Vec<&Value> = tasks["tasks"]
         .as_array()
         .expect("tasks")
@@ -197,7 +240,7 @@ fn a_service_is_restarted_and_scaled_to_its_end() {
     service.create(&definition);
     service.wait_for("running", |now| now["running"] == json!(1));
     let running = || -> Vec<String> {
-        let tasks = service.space.ok(&["tasks"]);
+        let tasks = service.space.ok(listed(None));
         let tasks = tasks["tasks"].as_array().expect("tasks").clone();
         tasks
             .iter()
@@ -207,12 +250,12 @@ fn a_service_is_restarted_and_scaled_to_its_end() {
     };
     let before = running();
 
-    let restarted = service.space.ok(&["service", "restart", "orchestrator"]);
+    let restarted = service.space.ok(restart("orchestrator"));
     let deployment = restarted["deployment_id"].as_str().expect("an id");
-    let settle = ["service", "settle", "orchestrator", "--to", "1"];
-    let settled = service
-        .space
-        .call(&[&settle[..], &["--deployment", deployment]].concat());
+    let settled = service.space.call(SettleService {
+        deployment: Some(deployment.to_owned()),
+        ..settle(1)
+    });
     assert_eq!(settled.exit_code, Some(0), "{}", settled.stdout);
     assert_eq!(settled.json["running"], json!(1));
     assert!(settled.stderr.contains(" RUNNING"), "{}", settled.stderr);
@@ -220,20 +263,16 @@ fn a_service_is_restarted_and_scaled_to_its_end() {
     assert_eq!(after.len(), 1, "{after:?}");
     assert_ne!(before, after, "the task is another one");
 
-    for (was, to) in [(1, "2"), (2, "0"), (0, "1")] {
-        let scaled = service
-            .space
-            .ok(&["service", "scale", "orchestrator", "--to", to]);
+    for (was, to) in [(1, 2), (2, 0), (0, 1)] {
+        let scaled = service.space.ok(scale(to));
         assert_eq!(scaled["was"], json!(was));
-        let settled = service
-            .space
-            .ok(&["service", "settle", "orchestrator", "--to", to]);
-        assert_eq!(settled["running"].to_string(), to);
-        assert_eq!(settled["desired"].to_string(), to);
-        assert_eq!(running().len().to_string(), to);
+        let settled = service.space.ok(settle(to));
+        assert_eq!(settled["running"], json!(to));
+        assert_eq!(settled["desired"], json!(to));
+        assert_eq!(json!(running().len()), json!(to));
     }
 
-    let unknown = service.space.call(&["service", "restart", "nobody"]);
+    let unknown = service.space.call(restart("nobody"));
     assert_eq!(unknown.exit_code, Some(2), "{}", unknown.stdout);
     assert_eq!(
         unknown.json["error"]["hint"],
@@ -247,9 +286,7 @@ fn a_service_that_cannot_come_back_is_given_up() {
     let image = service.push_probe();
     let definition = service.define(&image, &[("EXIT", "3")], None);
     service.create(&definition);
-    let settled = service
-        .space
-        .call(&["service", "settle", "orchestrator", "--to", "1"]);
+    let settled = service.space.call(settle(1));
     let message = settled.json["error"]["message"]
         .as_str()
         .expect("a message");
@@ -259,42 +296,37 @@ fn a_service_that_cannot_come_back_is_given_up() {
     );
     assert_eq!(settled.exit_code, Some(10));
 
-    let scale = ["service", "scale", "orchestrator", "--to", "0"];
-    service.space.ok(&scale);
-    let late = [
-        "service",
-        "settle",
-        "orchestrator",
-        "--to",
-        "2",
-        "--timeout-secs",
-        "2",
-    ];
-    let late = service.space.call(&late);
+    service.space.ok(scale(0));
+    let late = service.space.call(SettleService {
+        timeout_secs: 2,
+        ..settle(2)
+    });
     assert_eq!(late.json["state"], json!("timeout"), "{}", late.stdout);
 }
 
 #[test]
 fn a_kind_of_task_runs_as_the_orchestrator_runs_it() {
     let mut service = TestService::deployed("kind");
-    let run = ["run-task", "--kind", "generator", "--set", "EXIT=0"];
-    let nothing = service.space.call(&run);
+    let generator = || TaskToRun::Kind("generator".to_owned());
+    let nothing = service.space.call(run_task(generator(), &[]));
     assert_eq!(
         json!([nothing.exit_code, nothing.json["error"]["hint"]]),
         json!([8, "cargo xtask deploy --env local"])
     );
 
     let image = service.push_probe();
-    let generator = service.define(&image, &[("WORD", "generated")], None);
+    let defined = service.define(&image, &[("WORD", "generated")], None);
     let environment = [
-        ("GENERATOR_TASK_DEFINITION", generator.as_str()),
+        ("GENERATOR_TASK_DEFINITION", defined.as_str()),
         ("GENERATOR_CONTAINER", "main"),
         ("GENERATOR_SUBNETS", "subnet-1,subnet-2"),
     ];
     let orchestrator = service.define(&image, &environment, None);
     service.create(&orchestrator);
-    let more = ["--set", "REQUEST_ID=one", "--spot"];
-    let ran = service.space.ok(&[&run[..], &more].concat());
+    let ran = service.space.ok(RunTask {
+        spot: true,
+        ..run_task(generator(), &[("EXIT", "0"), ("REQUEST_ID", "one")])
+    });
     let task = &ran["task"];
     assert_eq!(
         json!([
@@ -306,12 +338,13 @@ fn a_kind_of_task_runs_as_the_orchestrator_runs_it() {
         json!(["generator", "one", "FARGATE_SPOT", 0])
     );
     let definition = task["task_definition"].as_str().expect("a definition");
-    assert!(generator.ends_with(definition), "{task}");
+    assert!(defined.ends_with(definition), "{task}");
     assert_eq!(
         ran["log"]["lines"][0]["message"],
         json!("this is generated")
     );
 
-    let unknown = service.space.call(&["run-task", "--kind", "nobody"]);
+    let nobody = TaskToRun::Kind("nobody".to_owned());
+    let unknown = service.space.call(run_task(nobody, &[]));
     assert_eq!(unknown.exit_code, Some(2), "{}", unknown.stdout);
 }

@@ -1,9 +1,12 @@
-//! What piles up goes, and what anything needs stays.
+//! What piles up is removed, and what anything needs stays.
 
 use crate::support::sdk::Sdk;
 use crate::support::services::TestService;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::time::Duration;
+use xtask_aws_api::calls::ecr::LogIn;
+use xtask_aws_api::calls::prune::Prune;
 
 #[test]
 fn old_revisions_go_and_what_runs_stays() {
@@ -16,17 +19,20 @@ fn old_revisions_go_and_what_runs_stays() {
     service.create(&definitions[0]);
     service.wait_for("running", |now| now["running"] == json!(1));
     let old = json!([definitions[1], definitions[2]]);
-    let listed = service.space.ok(&["prune", "--keep", "1", "--dry-run"]);
+    let listed = service.space.ok(Prune {
+        dry_run: true,
+        ..prune(&[])
+    });
     assert_eq!(
         json!([listed["definitions"], listed["dry_run"]]),
         json!([old, true])
     );
-    let removed = service.space.ok(&["prune", "--keep", "1"]);
+    let removed = service.space.ok(prune(&[]));
     assert_eq!(
         json!([removed["definitions"], removed["dry_run"]]),
         json!([old, false])
     );
-    let again = service.space.ok(&["prune", "--keep", "1"]);
+    let again = service.space.ok(prune(&[]));
     assert_eq!(again["definitions"], json!([]));
     let left = service.sdk.ecs().list_task_definitions();
     let left = left.family_prefix(format!("validate-{}", service.name()));
@@ -35,6 +41,16 @@ fn old_revisions_go_and_what_runs_stays() {
         left.task_definition_arns(),
         [definitions[0].clone(), definitions[3].clone()]
     );
+}
+
+/// A request that keeps one of each kind, and these images.
+fn prune(protect: &[&str]) -> Prune {
+    let protect: BTreeSet<String> = protect.iter().map(|&digest| digest.to_owned()).collect();
+    Prune {
+        dry_run: false,
+        keep: 1,
+        protect,
+    }
 }
 
 /// A repository of the platform, removed with its test.
@@ -46,8 +62,9 @@ struct TestRepository<'a> {
 impl<'a> TestRepository<'a> {
     fn new(service: &'a TestService) -> Self {
         let name = format!("{}-app", service.name());
-        let login = ["ecr", "login", "--repository", &name];
-        service.space.ok(&login);
+        service.space.ok(LogIn {
+            repositories: vec![name.clone()],
+        });
         Self {
             sdk: &service.sdk,
             name,
@@ -82,7 +99,7 @@ impl Drop for TestRepository<'_> {
     fn drop(&mut self) {
         let removed = self.sdk.ecr().delete_repository();
         let removed = removed.repository_name(&self.name).force(true).send();
-        // In a failing test there may be none.
+        // In a failing test it may not exist.
         let _ = self.sdk.run(removed);
     }
 }
@@ -96,7 +113,7 @@ fn images_go_that_no_release_definition_or_purpose_needs() {
     let released = repository.put("released", &["key-3"]);
     repository.put("promoted", &["key-4", "stable"]);
     repository.put("the last cache", &["cache"]);
-    // The cloud tells times of pushes by the second.
+    // The cloud knows the time of a push to the second.
     std::thread::sleep(Duration::from_millis(1100));
     let older = repository.put("older", &["key-5", "key-6"]);
     std::thread::sleep(Duration::from_millis(1100));
@@ -117,14 +134,17 @@ fn images_go_that_no_release_definition_or_purpose_needs() {
             "dry_run": dry_run,
         })
     };
-    let prune = ["prune", "--keep", "1", "--protect", &released];
+    let prune = prune(&[&released]);
 
     let before = repository.tags();
-    let listed = service.space.ok(&[&prune[..], &["--dry-run"]].concat());
+    let listed = service.space.ok(Prune {
+        dry_run: true,
+        ..prune.clone()
+    });
     assert_eq!(listed, expected(true));
     assert_eq!(repository.tags(), before);
 
-    assert_eq!(service.space.ok(&prune), expected(false));
+    assert_eq!(service.space.ok(prune.clone()), expected(false));
     assert_eq!(
         repository.tags(),
         [
@@ -135,5 +155,5 @@ fn images_go_that_no_release_definition_or_purpose_needs() {
             vec!["key-7"],
         ]
     );
-    assert_eq!(service.space.ok(&prune)["images"], Value::Array(Vec::new()));
+    assert_eq!(service.space.ok(prune)["images"], Value::Array(Vec::new()));
 }

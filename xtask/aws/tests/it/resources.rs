@@ -2,16 +2,35 @@
 
 use crate::support::images::Pushed;
 use crate::support::sdk::Sdk;
-use crate::support::{Ensured, Space, tool};
+use crate::support::{Ensured, Space, ensure, tool};
 use serde_json::{Value, json};
+use xtask_aws_api::calls::bootstrap::WritePolicies;
+use xtask_aws_api::calls::ecr::LogIn;
+use xtask_aws_api::calls::identity::GetIdentity;
+use xtask_aws_api::calls::rights::CheckRights;
+use xtask_aws_api::calls::secrets::{ListSecrets, ReadSecret, RemoveSecret, SetSecret};
+use xtask_aws_api::calls::validation::RemoveValidation;
 
 #[test]
 fn identity_ignores_the_callers_aws_settings() {
     let space = Space::new("identity");
     assert_eq!(
-        space.ok(&["identity"]),
+        space.ok(GetIdentity {}),
         json!({ "account": "000000000000", "arn": "arn:aws:iam::000000000000:root" })
     );
+}
+
+fn read() -> ReadSecret {
+    ReadSecret {
+        secret: "generator".to_owned(),
+    }
+}
+
+fn remove(key: Option<&str>) -> RemoveSecret {
+    RemoveSecret {
+        secret: "generator".to_owned(),
+        key: key.map(str::to_owned),
+    }
 }
 
 #[test]
@@ -30,10 +49,10 @@ fn secrets_are_set_listed_read_and_removed() {
         })
     };
     assert_eq!(
-        space.ok(&["secrets", "list"])["secrets"][0],
+        space.ok(ListSecrets {})["secrets"][0],
         listed(false, [false; 3])
     );
-    let missing = space.call(&["secrets", "read", "generator"]);
+    let missing = space.call(read());
     assert_eq!(missing.exit_code, Some(9), "{}", missing.stdout);
 
     // A value that JSON, shells and line ends would spoil.
@@ -43,10 +62,11 @@ fn secrets_are_set_listed_read_and_removed() {
         ("GITHUB_BOT_TOKEN", "kept"),
         ("OPENAI_API_KEY", value),
     ] {
-        let set = space.call_with_stdin(
-            &["secrets", "set", "generator", key],
-            format!("{value}\n").as_bytes(),
-        );
+        let set = space.call(SetSecret {
+            secret: "generator".to_owned(),
+            key: key.to_owned(),
+            value: value.into(),
+        });
         assert_eq!(set.exit_code, Some(0), "{}", set.stdout);
         assert!(
             !set.stdout.contains(value) && !set.stderr.contains(value),
@@ -55,30 +75,24 @@ fn secrets_are_set_listed_read_and_removed() {
             set.stderr
         );
     }
-    let list = space.call(&["secrets", "list"]);
+    let list = space.call(ListSecrets {});
     assert_eq!(list.json["secrets"][0], listed(true, [false, true, true]));
     assert!(!list.stdout.contains("kept"), "{}", list.stdout);
     assert_eq!(
-        space.ok(&["secrets", "read", "generator"]),
+        space.ok(read()),
         json!({ "GITHUB_BOT_TOKEN": "kept", "OPENAI_API_KEY": value })
     );
 
     assert_eq!(
-        space.ok(&["secrets", "remove", "generator", "GITHUB_BOT_TOKEN"])["removed"],
+        space.ok(remove(Some("GITHUB_BOT_TOKEN")))["removed"],
         json!(true)
     );
-    assert_eq!(
-        space.ok(&["secrets", "read", "generator"]),
-        json!({ "OPENAI_API_KEY": value })
-    );
+    assert_eq!(space.ok(read()), json!({ "OPENAI_API_KEY": value }));
     for removed in [true, false] {
-        assert_eq!(
-            space.ok(&["secrets", "remove", "generator"])["removed"],
-            json!(removed)
-        );
+        assert_eq!(space.ok(remove(None))["removed"], json!(removed));
     }
     assert_eq!(
-        space.ok(&["secrets", "list"])["secrets"][0],
+        space.ok(ListSecrets {})["secrets"][0],
         listed(false, [false; 3])
     );
 }
@@ -91,10 +105,13 @@ fn a_login_lets_push_to_the_repository_that_it_made() {
     let docker = |arguments: &[&str], stdin: &str| {
         tool("docker", arguments, &[("DOCKER_CONFIG", &config)], stdin)
     };
-    let login = space.ok(&["ecr", "login", "--repository", &repository]);
+    let log_in = LogIn {
+        repositories: vec![repository.clone()],
+    };
+    let login = space.ok(log_in.clone());
     assert_eq!(
         login,
-        space.ok(&["ecr", "login", "--repository", &repository]),
+        space.ok(log_in),
         "the second login finds the repository"
     );
     let registry = login["registry"].as_str().expect("registry");
@@ -146,7 +163,7 @@ fn validate_parts_are_made_once_and_removed_once() {
     let ensured = Ensured::new(&space, &image);
     let family = format!("validate-{}", space.name);
     assert_eq!(
-        ensured.parts,
+        ensured.json,
         json!({
             "cluster": format!("validate-{}-cluster", space.name),
             "bucket": format!("validate-{}-000000000000-us-east-1", space.name),
@@ -158,9 +175,9 @@ fn validate_parts_are_made_once_and_removed_once() {
             "security_groups": [],
         })
     );
-    let again = space.ok(&["validate", "ensure", "--generator-image", &image]);
-    assert_eq!(again, ensured.parts, "the second time changes nothing");
-    let changed = space.ok(&["validate", "ensure", "--generator-image", &other]);
+    let again = space.ok(ensure(&image));
+    assert_eq!(again, ensured.json, "the second time changes nothing");
+    let changed = space.ok(ensure(&other));
     assert_eq!(changed["task_definition"], json!(format!("{family}:2")));
 
     // What the role of the task may do is what IAM says it may do.
@@ -168,7 +185,10 @@ fn validate_parts_are_made_once_and_removed_once() {
         "arn:aws:iam::000000000000:role/validate-{}-task-role",
         space.name
     );
-    let rights = space.ok(&["rights", "--principal", &principal, "--for", "validate"]);
+    let rights = space.ok(CheckRights {
+        principal: Some(principal),
+        command: Some("validate".to_owned()),
+    });
     let allowed: Vec<&str> = rights["rights"]
         .as_array()
         .expect("rights")
@@ -179,7 +199,7 @@ fn validate_parts_are_made_once_and_removed_once() {
     assert_eq!(allowed, ["s3:GetObject", "s3:PutObject"]);
 
     assert_eq!(
-        space.ok(&["validate", "remove"]),
+        space.ok(RemoveValidation {}),
         json!({ "removed": [
             format!("task-definition/{family}:1"),
             format!("task-definition/{family}:2"),
@@ -190,7 +210,7 @@ fn validate_parts_are_made_once_and_removed_once() {
             format!("cluster/validate-{}-cluster", space.name),
         ] })
     );
-    assert_eq!(space.ok(&["validate", "remove"]), json!({ "removed": [] }));
+    assert_eq!(space.ok(RemoveValidation {}), json!({ "removed": [] }));
 }
 
 #[test]
@@ -199,7 +219,7 @@ fn policies_say_what_the_file_says_also_after_many_changes() {
     let sdk = Sdk::new();
     let name = format!("{}-execution", space.name);
     let file = space.path("policies.json");
-    let path = file.to_str().expect("UTF-8");
+    let policies = WritePolicies { file: file.clone() };
     let arn = format!("arn:aws:iam::000000000000:policy/{name}");
     let write = |resource: &str| {
         let policies = json!({ &name: { "Version": "2012-10-17", "Statement": [
@@ -226,10 +246,7 @@ fn policies_say_what_the_file_says_also_after_many_changes() {
         write(&format!(
             "arn:aws:s3:::b-${{ACCOUNT}}-${{REGION}}/{number}%20/*"
         ));
-        assert_eq!(
-            space.ok(&["bootstrap", "policies", "--file", path]),
-            json!({ "arns": [arn] })
-        );
+        assert_eq!(space.ok(policies.clone()), json!({ "arns": [arn] }));
     }
     let expected = [
         ("v2", false),
@@ -244,7 +261,7 @@ fn policies_say_what_the_file_says_also_after_many_changes() {
     );
 
     std::fs::write(&file, "{").expect("written");
-    let wrong = space.call(&["bootstrap", "policies", "--file", path]);
+    let wrong = space.call(policies);
     assert_eq!(wrong.exit_code, Some(2), "{}", wrong.stdout);
     for (id, is_default) in versions() {
         if !is_default {

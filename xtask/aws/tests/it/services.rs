@@ -4,6 +4,7 @@ use crate::support::services::{TestService, verdict};
 use crate::support::tool;
 use serde_json::{Value, json};
 use std::time::Duration;
+use xtask_aws_api::calls::services::{FailedDeployment, FollowService};
 
 /// Within this a deployment that cannot work is given up. The local cloud starts a
 /// task in a second and stops one in another.
@@ -11,6 +12,15 @@ const GIVEN_UP: Duration = Duration::from_secs(15);
 
 fn name_of(definition: &str) -> &str {
     definition.rsplit('/').next().expect("a name")
+}
+
+/// The deployment that the service is meant to come to.
+fn primary(service: &Value) -> &Value {
+    let deployments = service["deployments"].as_array().expect("deployments");
+    let mut primary = deployments
+        .iter()
+        .filter(|deployment| deployment["status"] == json!("PRIMARY"));
+    primary.next().unwrap_or(&Value::Null)
 }
 
 #[test]
@@ -21,7 +31,7 @@ fn a_deployment_is_followed_to_its_tasks_and_taken_back() {
 
     // The first one has nothing to go back to, and no breaker ends it in the local cloud.
     let bad = service.define(&image, &[("EXIT", "4")], None);
-    let follow = service.follow(&[]);
+    let follow = service.follow(None);
     service.create(&bad);
     let (answer, took) = follow.end();
     let message = format!(
@@ -33,7 +43,7 @@ fn a_deployment_is_followed_to_its_tasks_and_taken_back() {
     assert!(took < GIVEN_UP, "{took:?}");
 
     let first = service.define(&image, &[("WORD", "one")], None);
-    let follow = service.follow(&["--not-definition", &bad]);
+    let follow = service.follow(Some(&bad));
     service.update(&first);
     let (answer, _) = follow.end();
     assert_eq!(answer.exit_code, Some(0), "{}", answer.stdout);
@@ -51,8 +61,8 @@ fn a_deployment_is_followed_to_its_tasks_and_taken_back() {
             shown["running"],
             shown["task_definition"],
             shown["image"],
-            shown["rollout_state"],
-            shown["deployment_id"],
+            primary(&shown)["rollout_state"],
+            primary(&shown)["id"],
             shown["deployments"][0]["id"],
         ]),
         json!([
@@ -67,7 +77,7 @@ fn a_deployment_is_followed_to_its_tasks_and_taken_back() {
     );
 
     let second = service.define(&image, &[("WORD", "two")], None);
-    let follow = service.follow(&["--not-definition", &first]);
+    let follow = service.follow(Some(&first));
     service.update(&second);
     let (answer, _) = follow.end();
     assert_eq!(
@@ -77,10 +87,8 @@ fn a_deployment_is_followed_to_its_tasks_and_taken_back() {
         answer.stdout
     );
 
-    let follow = service.follow(&["--not-definition", &second]);
-    let back = service
-        .space
-        .ok(&service.arguments("redefine", &["--definition", &first]));
+    let follow = service.follow(Some(&second));
+    let back = service.space.ok(service.redefine_request(&first));
     let (answer, _) = follow.end();
     assert_eq!(
         answer.json["state"],
@@ -128,7 +136,7 @@ fn what_cannot_work_is_given_up_with_its_reason_while_the_old_runs() {
             None,
         ),
     ] {
-        let follow = service.follow(&["--not-definition", &good]);
+        let follow = service.follow(Some(&good));
         service.update(&bad);
         let (answer, took) = follow.end();
         // The breaker of the local cloud may be faster than we are.
@@ -150,6 +158,9 @@ fn what_cannot_work_is_given_up_with_its_reason_while_the_old_runs() {
             answer.stdout
         );
         assert!(took < GIVEN_UP, "{took:?}: {}", answer.stderr);
+        let failed: FailedDeployment =
+            serde_json::from_value(answer.json.clone()).expect("a failed deployment");
+        assert_eq!(json!(failed), answer.json);
         let stopped = answer.json["stopped"].as_array().expect("stopped tasks");
         match log {
             Some(line) => assert!(
@@ -163,7 +174,7 @@ fn what_cannot_work_is_given_up_with_its_reason_while_the_old_runs() {
         assert!(answer.stderr.contains(says), "{}", answer.stderr);
         service.wait_for("back", |now| {
             now["task_definition"] == json!(good)
-                && now["rollout_state"] == json!("COMPLETED")
+                && primary(now)["rollout_state"] == json!("COMPLETED")
                 && now["running"] == json!(1)
         });
     }
@@ -172,17 +183,19 @@ fn what_cannot_work_is_given_up_with_its_reason_while_the_old_runs() {
 #[test]
 fn what_does_not_come_or_is_interrupted_ends_the_wait() {
     let service = TestService::new("nofollow");
-    let (answer, _) = service.follow(&["--appear-secs", "1"]).end();
+    let short = FollowService {
+        appear_secs: 1,
+        ..service.follow_request(None)
+    };
+    let (answer, _) = service.start(short).end();
     let message = format!("no new deployment of service {} after 1 s", service.name());
     assert_eq!(verdict(&answer), json!([10, "timeout", message]));
 
-    let follow = service.follow(&[]);
+    let follow = service.follow(None);
     tool("kill", &["-TERM", &follow.id()], &[], "");
     let (answer, _) = follow.end();
     assert_eq!(answer.exit_code, Some(130), "{}", answer.stdout);
 
-    let missing = service
-        .space
-        .call(&service.arguments("redefine", &["--definition", "none:1"]));
+    let missing = service.space.call(service.redefine_request("none:1"));
     assert_eq!(missing.exit_code, Some(8), "{}", missing.stdout);
 }

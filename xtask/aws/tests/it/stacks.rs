@@ -5,6 +5,7 @@ use crate::support::sdk::Sdk;
 use aws_sdk_cloudformation::types::OnFailure;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use xtask_aws_api::calls::stacks::{CancelStack, DetectDrift, RepairStacks, ShowStacks};
 
 /// A stack that is removed with its test.
 struct Stack<'a> {
@@ -50,7 +51,7 @@ impl<'a> Stack<'a> {
     }
 
     fn shown(&self) -> Value {
-        self.space.ok(&["stack", "show", &self.name])["stacks"][0].clone()
+        self.space.ok(show(&[&self.name]))["stacks"][0].clone()
     }
 
     fn wait_for(&self, status: &str) {
@@ -94,6 +95,28 @@ impl Drop for Stack<'_> {
     }
 }
 
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+fn show(stacks: &[&str]) -> ShowStacks {
+    ShowStacks {
+        names: names(stacks),
+    }
+}
+
+fn repair(stacks: &[&str]) -> RepairStacks {
+    RepairStacks {
+        names: names(stacks),
+    }
+}
+
+fn cancel(name: &str) -> CancelStack {
+    CancelStack {
+        name: name.to_owned(),
+    }
+}
+
 fn template(resources: &Value) -> String {
     json!({
         "Resources": resources,
@@ -108,7 +131,7 @@ fn stacks_are_shown_in_order_and_one_that_is_missing_has_no_status() {
     let stack = Stack::new(&space, "a");
     stack.create(&stack.topic());
     stack.wait_for("CREATE_COMPLETE");
-    let answer = space.ok(&["stack", "show", "missing", &stack.name]);
+    let answer = space.ok(show(&["missing", &stack.name]));
     assert_eq!(
         answer["stacks"][0],
         json!({ "name": "missing", "status": null, "reason": null, "updated_at": null, "outputs": {} })
@@ -119,15 +142,15 @@ fn stacks_are_shown_in_order_and_one_that_is_missing_has_no_status() {
     assert!(shown["updated_at"].is_string(), "{shown}");
     // Nothing to repair, and nothing to cancel.
     assert_eq!(
-        space.ok(&["stack", "repair", "missing", &stack.name]),
+        space.ok(repair(&["missing", &stack.name])),
         json!({ "repaired": [] })
     );
     assert_eq!(
-        space.ok(&["stack", "cancel", &stack.name]),
+        space.ok(cancel(&stack.name)),
         json!({ "name": stack.name, "status": "CREATE_COMPLETE", "cancelled": false })
     );
     assert_eq!(
-        space.ok(&["stack", "cancel", "missing"]),
+        space.ok(cancel("missing")),
         json!({ "name": "missing", "status": null, "cancelled": false })
     );
 }
@@ -139,7 +162,7 @@ fn a_stack_that_never_worked_is_removed() {
     stack.create(&stack.stuck());
     stack.wait_for("CREATE_IN_PROGRESS");
     // Waits for the end first, which is a failure, and then removes the stack.
-    let answer = space.call(&["stack", "repair", &stack.name]);
+    let answer = space.call(repair(&[&stack.name]));
     assert_eq!(answer.exit_code, Some(0), "{}", answer.stdout);
     assert_eq!(
         answer.json,
@@ -164,7 +187,7 @@ fn what_is_being_created_or_updated_is_taken_back() {
     stack.create(&stack.stuck());
     stack.wait_for("CREATE_IN_PROGRESS");
     assert_eq!(
-        space.ok(&["stack", "cancel", &stack.name]),
+        space.ok(cancel(&stack.name)),
         json!({ "name": stack.name, "status": "DELETE_COMPLETE", "cancelled": true })
     );
 
@@ -173,7 +196,7 @@ fn what_is_being_created_or_updated_is_taken_back() {
     stack.update(&stack.stuck());
     stack.wait_for("UPDATE_IN_PROGRESS");
     assert_eq!(
-        space.ok(&["stack", "cancel", &stack.name]),
+        space.ok(cancel(&stack.name)),
         json!({ "name": stack.name, "status": "UPDATE_ROLLBACK_COMPLETE", "cancelled": true })
     );
 }
@@ -187,7 +210,10 @@ fn drift_names_what_was_changed_by_hand() {
         "Properties": { "LogGroupName": format!("/{}", space.name), "RetentionInDays": 7 }
     } }));
     stack.wait_for("CREATE_COMPLETE");
-    let drift = || space.ok(&["stack", "drift", &stack.name, "missing"])["stacks"].clone();
+    let detect = DetectDrift {
+        names: names(&[&stack.name, "missing"]),
+    };
+    let drift = || space.ok(detect.clone())["stacks"].clone();
     assert_eq!(
         drift()[0],
         json!({ "name": stack.name, "status": "IN_SYNC", "reason": null, "resources": [] })

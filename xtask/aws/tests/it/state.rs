@@ -3,6 +3,12 @@
 use crate::support::sdk::Sdk;
 use crate::support::{Answer, Space, answer, endpoint};
 use serde_json::{Value, json};
+use xtask_aws_api::calls::s3::EmptyBucket;
+use xtask_aws_api::calls::state::{
+    GetRecord, ListRecords, PutRecord, ReleaseLock, RemoveRecords, RenewLock, ShowLock, TakeLock,
+    WhichLock,
+};
+use xtask_aws_api::calls::{Envelope, Request};
 
 /// Removes the bucket, also when the test fails.
 struct StateSpace {
@@ -22,22 +28,67 @@ impl StateSpace {
         format!("{}-state-000000000000", self.space.name)
     }
 
-    fn lock(&self, command: &str, more: &[&str]) -> Answer {
-        self.space
-            .call(&[&["state", "lock", "--command", command], more].concat())
+    fn lock(&self, command: &str) -> Answer {
+        self.space.call(take(command, 900))
     }
 
-    fn put(&self, key: &str, value: &Value, more: &[&str]) -> Answer {
-        self.space.call_with_stdin(
-            &[&["state", "put", key], more].concat(),
-            value.to_string().as_bytes(),
-        )
+    fn put(&self, key: &str, value: &Value, replace: bool) -> Answer {
+        self.space.call(PutRecord {
+            key: key.to_owned(),
+            value: value.clone(),
+            replace,
+        })
+    }
+}
+
+fn take(command: &str, ttl_secs: u64) -> TakeLock {
+    TakeLock {
+        command: command.to_owned(),
+        ttl_secs,
+    }
+}
+
+fn renew(id: &str, ttl_secs: u64) -> RenewLock {
+    RenewLock {
+        id: id.to_owned(),
+        ttl_secs,
+    }
+}
+
+fn release(id: &str) -> ReleaseLock {
+    ReleaseLock {
+        which: WhichLock::Id(id.to_owned()),
+    }
+}
+
+fn release_any() -> ReleaseLock {
+    ReleaseLock {
+        which: WhichLock::Any,
+    }
+}
+
+fn get(key: &str) -> GetRecord {
+    GetRecord {
+        key: key.to_owned(),
+    }
+}
+
+fn list(prefix: &str) -> ListRecords {
+    ListRecords {
+        prefix: prefix.to_owned(),
+        limit: 50,
+    }
+}
+
+fn empty(bucket: &str) -> EmptyBucket {
+    EmptyBucket {
+        name: bucket.to_owned(),
     }
 }
 
 impl Drop for StateSpace {
     fn drop(&mut self) {
-        self.space.call(&["bucket", "empty", &self.bucket()]);
+        self.space.call(empty(&self.bucket()));
         let _ = self
             .sdk
             .run(self.sdk.s3().delete_bucket().bucket(self.bucket()).send());
@@ -57,15 +108,15 @@ fn message(answer: &Answer) -> &str {
 fn a_lock_has_one_holder_and_says_who() {
     let state = StateSpace::new("lock");
     let space = &state.space;
-    assert_eq!(space.ok(&["state", "show"]), json!({ "lock": null }));
+    assert_eq!(space.ok(ShowLock {}), json!({ "lock": null }));
     let none = json!({ "released": false, "lock": null });
-    assert_eq!(space.ok(&["state", "unlock", "--force"]), none);
+    assert_eq!(space.ok(release_any()), none);
 
-    let first = state.lock("deploy of this", &[]);
+    let first = state.lock("deploy of this");
     let held = &first.json["lock"];
-    assert_eq!(space.ok(&["state", "show"]), json!({ "lock": held }));
+    assert_eq!(space.ok(ShowLock {}), json!({ "lock": held }));
 
-    let second = state.lock("deploy of that", &[]);
+    let second = state.lock("deploy of that");
     assert_eq!(second.exit_code, Some(7), "{}", second.stdout);
     let text = |name: &str| held[name].as_str().expect(name);
     assert_eq!(
@@ -83,35 +134,35 @@ fn a_lock_has_one_holder_and_says_who() {
     );
 
     // Another's id releases and renews nothing.
-    assert_eq!(space.ok(&["state", "unlock", "--id", "another"]), none);
-    let renewed = space.call(&["state", "renew", "--id", "another"]);
+    assert_eq!(space.ok(release("another")), none);
+    let renewed = space.call(renew("another", 900));
     assert_eq!(renewed.exit_code, Some(7), "{}", renewed.stdout);
-    let renewed = space.ok(&["state", "renew", "--id", id(&first), "--ttl-secs", "7200"]);
+    let renewed = space.ok(renew(id(&first), 7200));
     assert!(
         renewed["lock"]["expires_at"].as_str() > held["expires_at"].as_str(),
         "{renewed}"
     );
 
     let released = json!({ "released": true, "lock": renewed["lock"] });
-    assert_eq!(space.ok(&["state", "unlock", "--id", id(&first)]), released);
-    let gone = space.call(&["state", "renew", "--id", id(&first)]);
+    assert_eq!(space.ok(release(id(&first))), released);
+    let gone = space.call(renew(id(&first), 900));
     assert_eq!(gone.exit_code, Some(7), "{}", gone.stdout);
-    id(&state.lock("deploy of that", &[]));
+    id(&state.lock("deploy of that"));
 }
 
 #[test]
 fn an_expired_lock_is_taken_over_and_its_owner_notices() {
     let state = StateSpace::new("expired");
-    let first = state.lock("a deploy that was killed", &["--ttl-secs", "1"]);
+    let first = state.space.call(take("a deploy that was killed", 1));
     std::thread::sleep(std::time::Duration::from_millis(1100));
-    let second = state.lock("the next deploy", &[]);
+    let second = state.lock("the next deploy");
     assert!(
         second.stderr.contains("taking over the lock of"),
         "{}",
         second.stderr
     );
     assert_ne!(id(&first), id(&second));
-    let late = state.space.call(&["state", "renew", "--id", id(&first)]);
+    let late = state.space.call(renew(id(&first), 900));
     assert_eq!(late.exit_code, Some(7), "{}", late.stdout);
     assert!(
         message(&late).contains("the next deploy"),
@@ -128,7 +179,7 @@ fn of_many_at_once_one_gets_the_lock() {
             .map(|_| {
                 state
                     .space
-                    .command(&["state", "lock", "--command", "race"])
+                    .command(take("race", 900))
                     .spawn()
                     .expect("started")
             })
@@ -146,7 +197,7 @@ fn of_many_at_once_one_gets_the_lock() {
     // Free at first, then expired: each is another condition of the write.
     let first = race();
     let space = &state.space;
-    space.ok(&["state", "renew", "--id", &first, "--ttl-secs", "1"]);
+    space.ok(renew(&first, 1));
     std::thread::sleep(std::time::Duration::from_millis(1100));
     assert_ne!(race(), first);
 }
@@ -154,7 +205,7 @@ fn of_many_at_once_one_gets_the_lock() {
 #[test]
 fn a_damaged_lock_is_believed_by_nobody_and_can_be_removed() {
     let state = StateSpace::new("damaged");
-    id(&state.lock("deploy", &[]));
+    id(&state.lock("deploy"));
     state
         .sdk
         .run(
@@ -168,67 +219,64 @@ fn a_damaged_lock_is_believed_by_nobody_and_can_be_removed() {
                 .send(),
         )
         .expect("written");
-    let refused = state.lock("deploy", &[]);
+    let refused = state.lock("deploy");
     assert_eq!(refused.exit_code, Some(8), "{}", refused.stdout);
     assert!(message(&refused).contains("lock.json is damaged"));
     assert_eq!(
         refused.json["error"]["hint"],
         json!("cargo xtask unlock --env local")
     );
-    assert_eq!(
-        state.space.ok(&["state", "unlock", "--force"])["released"],
-        json!(true)
-    );
-    id(&state.lock("deploy", &[]));
+    assert_eq!(state.space.ok(release_any())["released"], json!(true));
+    id(&state.lock("deploy"));
 }
 
 #[test]
 fn records_are_written_once_and_listed_newest_first() {
     let state = StateSpace::new("records");
     let space = &state.space;
-    assert_eq!(
-        space.ok(&["state", "get", "releases/1"]),
-        json!({ "value": null })
-    );
-    assert_eq!(
-        space.ok(&["state", "list", "releases/"]),
-        json!({ "values": [] })
-    );
+    assert_eq!(space.ok(get("releases/1")), json!({ "value": null }));
+    assert_eq!(space.ok(list("releases/")), json!({ "values": [] }));
     for number in 1..=3 {
-        let put = state.put(&format!("releases/{number}"), &json!({ "n": number }), &[]);
+        let put = state.put(
+            &format!("releases/{number}"),
+            &json!({ "n": number }),
+            false,
+        );
         assert_eq!(put.exit_code, Some(0), "{}", put.stdout);
     }
-    state.put("last", &json!("other"), &[]);
-    id(&state.lock("deploy", &[]));
+    state.put("last", &json!("other"), false);
+    id(&state.lock("deploy"));
 
     // The same again is the retry of a lost answer, something else is a mistake.
     assert_eq!(
-        state.put("releases/1", &json!({ "n": 1 }), &[]).exit_code,
+        state.put("releases/1", &json!({ "n": 1 }), false).exit_code,
         Some(0)
     );
-    let other = state.put("releases/1", &json!({ "n": 9 }), &[]);
+    let other = state.put("releases/1", &json!({ "n": 9 }), false);
     assert_eq!(other.exit_code, Some(8), "{}", other.stdout);
     assert!(message(&other).contains("releases/1"), "{}", other.stdout);
-    let replaced = state.put("releases/1", &json!({ "n": 9 }), &["--replace"]);
+    let replaced = state.put("releases/1", &json!({ "n": 9 }), true);
     assert_eq!(replaced.exit_code, Some(0), "{}", replaced.stdout);
 
+    assert_eq!(space.ok(get("releases/1")), json!({ "value": { "n": 9 } }));
     assert_eq!(
-        space.ok(&["state", "get", "releases/1"]),
-        json!({ "value": { "n": 9 } })
-    );
-    assert_eq!(
-        space.ok(&["state", "list", "releases/", "--limit", "2"]),
+        space.ok(ListRecords {
+            limit: 2,
+            ..list("releases/")
+        }),
         json!({ "values": [{ "n": 3 }, { "n": 2 }] })
     );
-    // All, and not the lock, which lies beside them: four records.
-    let all = space.ok(&["state", "list", "l"]);
+    // The lock begins with the same letter, and is not a record.
+    let all = space.ok(list("l"));
     assert_eq!(all, json!({ "values": ["other"] }));
 
-    for (stdin, why) in [(&b"{"[..], "EOF"), (&b""[..], "EOF")] {
-        let wrong = space.call_with_stdin(&["state", "put", "x"], stdin);
-        assert_eq!(wrong.exit_code, Some(2), "{}", wrong.stdout);
-        assert!(message(&wrong).contains(why), "{}", wrong.stdout);
-    }
+    let large = state.put("x", &json!("x".repeat(1 << 20)), false);
+    assert_eq!(large.exit_code, Some(2), "{}", large.stdout);
+    assert!(
+        message(&large).contains("size of the record"),
+        "{}",
+        large.stdout
+    );
 }
 
 #[test]
@@ -245,29 +293,29 @@ fn records_are_removed_with_what_they_were_before() {
             .collect::<Vec<_>>()
     };
     for number in ["1", "2", "2"] {
-        state.put(
-            &format!("releases/{number}"),
-            &json!(number),
-            &["--replace"],
-        );
+        state.put(&format!("releases/{number}"), &json!(number), true);
     }
-    // Begins with a key that goes, and is another.
-    state.put("releases/20", &json!("20"), &[]);
+    // This key begins with one that is removed, and is another key.
+    state.put("releases/20", &json!("20"), false);
     assert_eq!(
         versions(),
         ["releases/1", "releases/2", "releases/2", "releases/20"]
     );
     let keys = ["releases/2", "releases/3"];
     assert_eq!(
-        space.ok(&[&["state", "remove"], &keys[..]].concat()),
+        space.ok(RemoveRecords {
+            keys: keys.map(str::to_owned).to_vec()
+        }),
         json!({ "removed": keys })
     );
     assert_eq!(versions(), ["releases/1", "releases/20"]);
     assert_eq!(
-        space.ok(&["state", "list", "releases/"]),
+        space.ok(list("releases/")),
         json!({ "values": ["20", "1"] })
     );
-    let lock = space.call(&["state", "remove", "lock.json"]);
+    let lock = space.call(RemoveRecords {
+        keys: vec!["lock.json".to_owned()],
+    });
     assert_eq!(lock.exit_code, Some(2), "{}", lock.stdout);
 }
 
@@ -275,15 +323,12 @@ fn records_are_removed_with_what_they_were_before() {
 fn the_bucket_keeps_versions_and_is_closed_and_can_be_emptied() {
     let state = StateSpace::new("bucket");
     let bucket = state.bucket();
-    assert_eq!(
-        state.space.ok(&["bucket", "empty", &bucket]),
-        json!({ "deleted": 0 })
-    );
+    assert_eq!(state.space.ok(empty(&bucket)), json!({ "deleted": 0 }));
     for body in ["1", "2"] {
-        state.put("record", &json!(body), &["--replace"]);
+        state.put("record", &json!(body), true);
     }
-    let locked = state.lock("deploy", &[]);
-    state.space.ok(&["state", "unlock", "--id", id(&locked)]);
+    let locked = state.lock("deploy");
+    state.space.ok(release(id(&locked)));
 
     let s3 = state.sdk.s3();
     let closed = state
@@ -304,10 +349,7 @@ fn the_bucket_keeps_versions_and_is_closed_and_can_be_emptied() {
         "{tags:?}"
     );
     // Two versions of the record, the lock, and the marker that it was deleted.
-    assert_eq!(
-        state.space.ok(&["bucket", "empty", &bucket]),
-        json!({ "deleted": 4 })
-    );
+    assert_eq!(state.space.ok(empty(&bucket)), json!({ "deleted": 4 }));
     state
         .sdk
         .run(s3.delete_bucket().bucket(&bucket).send())
@@ -321,9 +363,13 @@ fn on_aws_the_bucket_refuses_plain_http_and_a_run_of_actions_is_named() {
     let space = Space::new("aws");
     let sdk = Sdk::of_account(ACCOUNT);
     let bucket = format!("{}-state-{ACCOUNT}", space.name);
-    let dev = |arguments: &[&str]| {
+    let dev = |request: Request| {
+        let envelope = Envelope {
+            environment: "dev".to_owned(),
+            ..space.envelope(request)
+        };
         let output = space
-            .command(&[&["--env", "dev"], arguments].concat())
+            .command_of(&envelope)
             .env("AWS_ENDPOINT_URL", endpoint())
             .env("AWS_ACCESS_KEY_ID", ACCOUNT)
             .env_remove("AWS_PROFILE")
@@ -333,9 +379,9 @@ fn on_aws_the_bucket_refuses_plain_http_and_a_run_of_actions_is_named() {
             .expect("started");
         answer(&output)
     };
-    let locked = dev(&["state", "lock", "--command", "deploy"]);
+    let locked = dev(take("deploy", 900).into());
     assert_eq!(locked.json["lock"]["owner"], json!("octocat (run 17)"));
-    let second = dev(&["state", "lock", "--command", "deploy"]);
+    let second = dev(take("deploy", 900).into());
     let host = locked.json["lock"]["host"].as_str().expect("a host");
     let holder = format!("environment dev is locked by octocat (run 17) on {host} since");
     assert!(message(&second).starts_with(&holder), "{}", second.stdout);
@@ -353,7 +399,7 @@ fn on_aws_the_bucket_refuses_plain_http_and_a_run_of_actions_is_named() {
         ]),
         json!(["Deny", "s3:*", { "Bool": { "aws:SecureTransport": "false" } }])
     );
-    dev(&["bucket", "empty", &bucket]);
+    dev(empty(&bucket).into());
     sdk.run(sdk.s3().delete_bucket().bucket(&bucket).send())
         .expect("an empty bucket");
 }

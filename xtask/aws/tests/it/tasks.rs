@@ -5,8 +5,12 @@ use crate::support::{self, Ensured, Space, answer, local, tool};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, Instant};
+use xtask_aws_api::calls::logs::TailLog;
+use xtask_aws_api::calls::s3::GetObject;
+use xtask_aws_api::calls::tasks::{ListTasks, RunTask, TaskRun, WhichTasks};
+use xtask_aws_api::calls::validation::RemoveValidation;
 
-/// Says what it was given, waits, and ends as it was told.
+/// Prints what it was given, waits, and ends as its environment says.
 const PROBE: &str = r#"FROM debian:trixie-slim
 ENTRYPOINT ["/bin/sh", "-c", "echo region=$AWS_REGION key=$AWS_ACCESS_KEY_ID word=$WORD; trap 'exit 143' TERM; sleep ${SLEEP:-0} & wait; exit ${EXIT:-0}"]
 "#;
@@ -24,7 +28,7 @@ fn tasks_report_exit_code_reason_and_log() {
     let image = probe_image(&space);
     let ensured = Ensured::new(&space, &image.by_digest);
 
-    let done = space.ok(&ensured.run_task(&["--set", "WORD=a=b"]));
+    let done = space.ok(ensured.run_task(&[("WORD", "a=b")]));
     assert_eq!(done["task"]["status"], json!("STOPPED"));
     assert_eq!(done["task"]["exit_code"], json!(0));
     assert_eq!(done["task"]["image"], json!(image.by_digest));
@@ -32,26 +36,25 @@ fn tasks_report_exit_code_reason_and_log() {
         done["log"]["lines"][0]["message"],
         json!("region=us-east-1 key=local word=a=b")
     );
-    let logs = space.ok(&[
-        "logs",
-        "tail",
-        "--group",
-        ensured.part("log_group"),
-        "--stream",
-        done["log"]["stream"].as_str().expect("stream"),
-    ]);
+    let logs = space.ok(TailLog {
+        group: ensured.parts.log_group.clone(),
+        stream: done["log"]["stream"].as_str().expect("stream").to_owned(),
+        lines: 50,
+    });
     assert_eq!(logs["lines"], done["log"]["lines"]);
 
-    let failed = space.call(&ensured.run_task(&["--set", "EXIT=3"]));
+    let failed = space.call(ensured.run_task(&[("EXIT", "3")]));
     assert_eq!(failed.exit_code, Some(1));
     assert_eq!(failed.json["task"]["exit_code"], json!(3));
+    let run: TaskRun = serde_json::from_value(failed.json.clone()).expect("a task");
+    assert_eq!(json!(run), failed.json);
     let message = failed.json["error"]["message"].as_str().expect("message");
     assert!(
         message.ends_with("failed: exit code 3: Essential container exited"),
         "{message}"
     );
 
-    let tasks = space.ok(&["tasks", "--cluster", ensured.part("cluster")]);
+    let tasks = space.ok(listed(&ensured));
     let mut codes: Vec<i64> = tasks["tasks"]
         .as_array()
         .expect("tasks")
@@ -68,7 +71,10 @@ fn a_task_that_takes_too_long_or_is_interrupted_is_stopped() {
     let image = probe_image(&space);
     let ensured = Ensured::new(&space, &image.by_digest);
 
-    let late = space.call(&ensured.run_task(&["--set", "SLEEP=600", "--timeout-secs", "2"]));
+    let late = space.call(RunTask {
+        timeout_secs: 2,
+        ..ensured.run_task(&[("SLEEP", "600")])
+    });
     assert_eq!(late.exit_code, Some(1));
     let message = late.json["error"]["message"].as_str().expect("message");
     assert!(
@@ -77,7 +83,7 @@ fn a_task_that_takes_too_long_or_is_interrupted_is_stopped() {
     );
 
     let child = space
-        .command(&ensured.run_task(&["--set", "SLEEP=600"]))
+        .command(ensured.run_task(&[("SLEEP", "600")]))
         .spawn()
         .expect("started");
     wait_for(&space, &ensured, "RUNNING");
@@ -85,28 +91,35 @@ fn a_task_that_takes_too_long_or_is_interrupted_is_stopped() {
     tool("kill", &["-INT", &pid], &[], "");
     let interrupted = answer(&child.wait_with_output().expect("ended"));
     assert_eq!(interrupted.exit_code, Some(130), "{}", interrupted.stdout);
-    let tasks = space.ok(&["tasks", "--cluster", ensured.part("cluster")]);
+    let tasks = space.ok(listed(&ensured));
     for task in tasks["tasks"].as_array().expect("tasks") {
         assert_eq!(task["status"], json!("STOPPED"), "{task}");
     }
 
-    // A task left behind by somebody else is stopped by `remove`.
+    // A task that somebody else left behind is stopped before the parts are removed.
     let mut orphan = space
-        .command(&ensured.run_task(&["--set", "SLEEP=600"]))
+        .command(ensured.run_task(&[("SLEEP", "600")]))
         .spawn()
         .expect("started");
     wait_for(&space, &ensured, "RUNNING");
     orphan.kill().expect("killed");
     orphan.wait().expect("ended");
-    let removed = space.ok(&["validate", "remove"]);
+    let removed = space.ok(RemoveValidation {});
     let first = removed["removed"][0].as_str().expect("a name");
     assert!(first.starts_with("task/"), "{removed}");
+}
+
+fn listed(ensured: &Ensured<'_>) -> ListTasks {
+    ListTasks {
+        which: WhichTasks::InCluster(ensured.parts.cluster.clone()),
+        log_lines: None,
+    }
 }
 
 fn wait_for(space: &Space, ensured: &Ensured<'_>, status: &str) {
     let begin = Instant::now();
     loop {
-        let tasks = space.ok(&["tasks", "--cluster", ensured.part("cluster")]);
+        let tasks = space.ok(listed(ensured));
         let tasks = tasks["tasks"].as_array().expect("tasks");
         if tasks.iter().any(|task| task["status"] == json!(status)) {
             return;
@@ -124,7 +137,7 @@ fn an_image_that_does_not_exist_is_a_failure_with_its_reason() {
     let space = Space::new("pull");
     let image = format!("{}/missing@sha256:{}", local().registry(), "3".repeat(64));
     let ensured = Ensured::new(&space, &image);
-    let failed = space.call(&ensured.run_task(&[]));
+    let failed = space.call(ensured.run_task(&[]));
     assert_eq!(failed.exit_code, Some(1));
     assert_eq!(failed.json["task"]["exit_code"], Value::Null);
     let message = failed.json["error"]["message"].as_str().expect("message");
@@ -177,14 +190,11 @@ fn the_generator_runs_as_a_task_and_its_artifact_arrives() {
         &context,
     );
     let ensured = Ensured::new(&space, &image.by_digest);
-    let job = format!("s3://{}/jobs/one", ensured.part("bucket"));
-    let done = space.ok(&ensured.run_task(&[
-        "--set",
-        "REQUEST_ID=one",
-        "--set",
-        "APP_DESCRIPTION=a list of books",
-        "--set",
-        &format!("ARTIFACT_URI={job}"),
+    let job = format!("s3://{}/jobs/one", ensured.parts.bucket);
+    let done = space.ok(ensured.run_task(&[
+        ("REQUEST_ID", "one"),
+        ("APP_DESCRIPTION", "a list of books"),
+        ("ARTIFACT_URI", &job),
     ]));
     let last = done["log"]["lines"]
         .as_array()
@@ -195,26 +205,18 @@ fn the_generator_runs_as_a_task_and_its_artifact_arrives() {
     assert_eq!(event["type"], json!("succeeded"), "{last}");
 
     let zip = space.path("app.zip");
-    let got = space.ok(&[
-        "s3",
-        "get",
-        "--uri",
-        &format!("{job}/app.zip"),
-        "--to",
-        zip.to_str().expect("UTF-8"),
-    ]);
+    let got = space.ok(GetObject {
+        uri: format!("{job}/app.zip"),
+        to: zip.clone(),
+    });
     let bytes = std::fs::read(&zip).expect("zip");
     assert_eq!(got["size_bytes"], json!(bytes.len()));
     assert!(bytes.starts_with(b"PK\x03\x04"), "no zip");
 
-    let missing = space.call(&[
-        "s3",
-        "get",
-        "--uri",
-        &format!("{job}/none"),
-        "--to",
-        space.path("none").to_str().expect("UTF-8"),
-    ]);
+    let missing = space.call(GetObject {
+        uri: format!("{job}/none"),
+        to: space.path("none"),
+    });
     assert_eq!(missing.exit_code, Some(8), "{}", missing.stdout);
     assert!(!space.path("none").exists() && !space.path("none.part").exists());
 }

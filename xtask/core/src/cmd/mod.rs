@@ -302,7 +302,7 @@ impl Cmd {
     }
 
     /// Gives it our standard streams, usually the terminal, and returns how it ended. What a
-    /// person types, also Ctrl-C, goes to it.
+    /// person types, also Ctrl-C, reaches the program.
     ///
     /// # Errors
     /// It cannot be started or takes too long.

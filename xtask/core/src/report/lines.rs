@@ -1,9 +1,9 @@
-//! Results that come line by line, each as soon as it is known: logs, `--watch`.
+//! Results that a command writes line by line, each as soon as it is known: logs, and `--watch`.
 
 use std::io::{self, Write as _};
 
-/// Writes one line to standard output, and does not keep it back in a buffer.
-/// [`reader_is_gone`] tells an error that is none.
+/// Writes one line to standard output at once, without a buffer. Whether an error is a failure of
+/// the command is decided by [`reader_is_gone`].
 ///
 /// # Errors
 /// Standard output cannot be written to.
@@ -13,8 +13,8 @@ pub fn print(line: &str) -> anyhow::Result<()> {
     Ok(stdout.flush()?)
 }
 
-/// Whether an error only means that the reader has seen enough, as `head` has: the command has
-/// not failed then.
+/// Whether the error only means that the reader of standard output has closed it, as `head` does
+/// when it has seen enough. Then the command has not failed.
 #[must_use]
 pub fn reader_is_gone(error: &anyhow::Error) -> bool {
     error

@@ -1,7 +1,7 @@
-//! Digests that base images are held at, in a file that is committed.
+//! Pins: the digests that base images are kept at, in a file that is committed.
 //!
-//! A pin answers for a registry: builds that have one ask nobody, and a tag that
-//! moves changes nothing until `cargo xtask bases --update` says so.
+//! A build that has a pin asks no registry. A tag that moves changes nothing until
+//! `cargo xtask bases --update` moves the pin.
 
 use anyhow::Context as _;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use xtask_core::atomic_file::write_atomically;
 use xtask_core::error::{Code, Failure};
 use xtask_docker::reference::{Reference, is_digest};
 
-/// Where the file lies, relative to the checkout. None is normal: nothing is pinned.
+/// The file of pins, relative to the checkout. Without the file, nothing is pinned.
 pub const PINS_PATH: &str = "app-gen-infra/bases.toml";
 const HEADING: &str =
     "# Base images and the digests builds use, written by `cargo xtask bases --update`.\n";
@@ -40,7 +40,7 @@ impl Pins {
         let fault = |line: Option<usize>, message: String| {
             let line = line.map(|line| format!(":{line}")).unwrap_or_default();
             Failure::new(Code::Manifest, format!("{PINS_PATH}{line}: {message}"))
-                .hint("cargo xtask bases --update, once the line is mended or gone")
+                .hint("correct or remove the line, then run cargo xtask bases --update")
         };
         let entries: BTreeMap<Spanned<String>, Spanned<String>> =
             toml::from_str(text).map_err(|error| {
@@ -58,7 +58,7 @@ impl Pins {
             }
             let digest = value.into_inner();
             if !is_digest(&digest) {
-                return Err(fault(line, format!("`{key}`: `{digest}` is no digest")));
+                return Err(fault(line, format!("`{key}`: `{digest}` is not a digest")));
             }
             if pins.insert(reference, digest).is_some() {
                 return Err(fault(line, format!("`{key}` is pinned twice")));
@@ -67,27 +67,27 @@ impl Pins {
         Ok(Self(pins))
     }
 
-    /// The digest that a reference is held at.
+    /// The digest that a reference is pinned to.
     #[must_use]
     pub fn digest(&self, reference: &Reference) -> Option<&str> {
         self.0.get(reference).map(String::as_str)
     }
 
-    /// Holds a reference at a digest. Returns the digest before.
+    /// Pins a reference to a digest. Returns the digest that it was pinned to before.
     pub fn set(&mut self, reference: Reference, digest: String) -> Option<String> {
         self.0.insert(reference, digest)
     }
 
-    /// Lets go of a reference. Returns the digest before.
+    /// Removes the pin of a reference. Returns the digest that it was pinned to.
     pub fn remove(&mut self, reference: &Reference) -> Option<String> {
         self.0.remove(reference)
     }
 
-    /// Writes the file of the checkout at `root`, in order of reference; without a pin there is
-    /// none.
+    /// Writes the file of the checkout at `root`, ordered by reference. Without pins, the file is
+    /// removed.
     ///
     /// # Errors
-    /// It cannot be written or removed.
+    /// The file cannot be written or removed.
     pub fn save(&self, root: &Path) -> anyhow::Result<()> {
         let path = root.join(PINS_PATH);
         if self.0.is_empty() {
@@ -101,7 +101,7 @@ impl Pins {
         write_atomically(&path, text.as_bytes())
     }
 
-    /// All of them, by reference.
+    /// All pins, ordered by reference.
     pub fn iter(&self) -> impl Iterator<Item = (&Reference, &str)> {
         self.0
             .iter()
@@ -154,13 +154,13 @@ mod tests {
         for (text, part) in [
             (
                 pinned("Debian", &digest('a')),
-                ":2: `Debian`: the repository",
+                ":2: the repository of `Debian`",
             ),
             (
                 pinned("debian", "sha256:12"),
-                ":2: `debian`: `sha256:12` is no digest",
+                ":2: `debian`: `sha256:12` is not a digest",
             ),
-            (pinned("debian", ""), ":2: `debian`: `` is no digest"),
+            (pinned("debian", ""), ":2: `debian`: `` is not a digest"),
             (
                 pinned(&format!("\"a@{}\"", digest('a')), &digest('a')),
                 "names a digest itself",

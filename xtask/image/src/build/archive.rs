@@ -1,7 +1,7 @@
-//! The Docker context as a tar: exactly the hashed entries, sorted, owner 0, time 0.
+//! The Docker context as a tar: exactly the entries that were hashed, sorted, with owner 0 and time 0.
 //!
-//! BuildKit's own directory sync trusts size and time and has been seen to build
-//! stale bytes; a tar on standard input it has to read.
+//! When BuildKit reads a folder itself, it takes a file for unchanged by size and time, and has been
+//! seen to build old bytes. A tar on its standard input is always read.
 
 use anyhow::Context as _;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use xtask_tree::content::Hashed;
 use xtask_tree::entry;
 use xtask_tree::entry::{Digest, Entries, Entry, Mode};
 
-/// Where the Dockerfile lies in the tar: beside nothing of the context's own.
+/// The path of the Dockerfile in the tar, where the context has nothing.
 pub const DOCKERFILE_PATH: &str = ".xtask/Dockerfile";
 
 enum Content {
@@ -25,21 +25,21 @@ enum Content {
     Link(OsString),
 }
 
-/// A context under construction.
+/// A context that is being put together.
 #[derive(Default)]
 pub struct Archive {
-    // Ordered by name: a folder comes before what is in it.
+    // In the order of names, a folder comes before what is in it.
     members: BTreeMap<Vec<u8>, Content>,
 }
 
 impl Archive {
-    /// Adds bytes that are already in memory.
+    /// Adds a file with these bytes.
     pub fn add_bytes(&mut self, path: &str, mode: Mode, bytes: Vec<u8>) {
         self.members
             .insert(path.as_bytes().to_vec(), Content::Bytes(mode, bytes));
     }
 
-    /// Adds hashed entries of a folder, below `prefix`.
+    /// Adds the entries of a folder that were hashed, below `prefix`.
     pub fn add_entries(&mut self, folder: &Path, prefix: &str, entries: &Entries) {
         use std::os::unix::ffi::OsStrExt as _;
         for (escaped, entry) in entries {
@@ -55,7 +55,7 @@ impl Archive {
         }
     }
 
-    /// Adds a file that was hashed.
+    /// Adds a file of another place that was hashed.
     pub fn add_file(&mut self, path: &str, mode: Mode, digest: Digest, source: PathBuf) {
         self.members.insert(
             path.as_bytes().to_vec(),
@@ -63,11 +63,11 @@ impl Archive {
         );
     }
 
-    /// Writes the tar into a file without a name, in this folder. Each hashed file is
-    /// hashed again from the bytes that go in.
+    /// Writes the tar into a file without a name, in this folder. Each file is hashed again, from the
+    /// bytes that are written.
     ///
     /// # Errors
-    /// A file is not what was hashed any more, or the disk is full.
+    /// A file has changed since it was hashed, or the disk is full.
     pub fn finish(self, folder: &Path) -> anyhow::Result<File> {
         use std::os::unix::ffi::OsStringExt as _;
         let tar = unnamed(folder)
@@ -77,7 +77,7 @@ impl Archive {
             interrupt::check()?;
             let path = PathBuf::from(OsString::from_vec(path));
             let outcome = append(&mut builder, &path, content);
-            // It is no failure of the file that was being packed.
+            // A signal is not a failure of the file that was being packed.
             interrupt::check()?;
             outcome?;
         }
@@ -130,7 +130,7 @@ fn append(
     outcome.with_context(|| format!("failed to pack {}", path.display()))
 }
 
-/// A file that is gone as soon as nobody has it open, however we end.
+/// A file that is removed as soon as no process has it open, whichever way we end.
 fn unnamed(folder: &Path) -> io::Result<File> {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     fs::create_dir_all(folder)?;
@@ -146,7 +146,7 @@ fn unnamed(folder: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Reads a file that we built ourselves.
+/// Reads a file, for an error that names it.
 ///
 /// # Errors
 /// It cannot be read.
@@ -206,7 +206,7 @@ mod tests {
             assert!(error.to_string().contains("file changed"), "{error:#}");
         }
         fs::remove_file(&path).unwrap();
-        // Nobody writes to it: it must not be waited for.
+        // No process writes to the pipe, so opening it must not wait for one.
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).unwrap();
         assert!(pack(folder.path(), &entries).is_err());
     }

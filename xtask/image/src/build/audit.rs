@@ -1,14 +1,14 @@
-//! What the compiler really read, held against what the key holds.
+//! Compares what the compiler has read with what the key contains.
 //!
-//! Cargo writes beside a binary which files its local packages were compiled from:
-//! sources, whatever they include, and what build scripts say they read. A file that
-//! is not in the key could change without anybody noticing, so it is refused by name.
-//! The same for environment that is compiled in. What no tool reports stays unseen: a
-//! build script or macro that reads a file and does not say so.
+//! Cargo writes a file beside a binary that lists what its local packages were compiled from: their
+//! sources, the files that those include, and the files that build scripts say they read. A file that
+//! is not in the key could change unnoticed, so such a compile is refused. The same holds for
+//! environment variables that are compiled in. One thing stays unnoticed, because no tool reports it:
+//! a build script or macro that reads a file and does not say so.
 
-use crate::key::toolchain;
-use crate::key::toolchain::PASSED_ENVIRONMENT;
-use crate::key::workspace;
+use crate::rust::environment;
+use crate::rust::environment::PASSED_ENVIRONMENT;
+use crate::rust::workspace;
 use anyhow::Context as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,27 +18,27 @@ use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_core::marked;
 use xtask_tree::entry::{Entries, Entry, escape};
 
-/// Environment that differs between machines and which our compiles can see, besides
-/// [`PASSED_ENVIRONMENT`].
+/// Variables, besides [`PASSED_ENVIRONMENT`], that our compiles can read and that differ between
+/// machines.
 const OTHER_ENVIRONMENT: [&str; 4] = [
     "CARGO",
     "CARGO_ENCODED_RUSTFLAGS",
     "LD_LIBRARY_PATH",
     marked::VARIABLE,
 ];
-/// As many links in a row as the kernel follows.
+/// The kernel follows as many links in a row.
 const MOST_LINKS: usize = 40;
 
 /// A compile to be audited.
 #[derive(Debug)]
 pub struct Compile<'a> {
-    /// Root of the checkout.
+    /// The root of the checkout.
     pub root: &'a Path,
     /// Cargo's target folder.
     pub target: &'a Path,
-    /// Package that was compiled.
+    /// The package that was compiled.
     pub package: &'a str,
-    /// Its binary.
+    /// The binary that was made.
     pub binary: &'a Path,
     /// Path packages: name to folder.
     pub members: &'a BTreeMap<String, String>,
@@ -52,15 +52,15 @@ enum Reason {
     Excluded,
     Elsewhere,
     OutsideCheckout,
-    /// It belongs to the key and was not there when that was computed.
+    /// It belongs in the key, and did not exist when the key was computed.
     New,
 }
 
 impl Compile<'_> {
-    /// Fails where the compile follows from anything that is not in the key.
+    /// Fails if the compile depends on something that is not in the key.
     ///
     /// # Errors
-    /// It does, or what cargo wrote about it cannot be read.
+    /// It does, or what cargo wrote about the compile cannot be read.
     pub fn audit(&self) -> anyhow::Result<()> {
         let infos = self.member_infos()?;
         self.audit_files(&infos)?;
@@ -70,14 +70,15 @@ impl Compile<'_> {
     fn audit_files(&self, infos: &[RustcInfo]) -> anyhow::Result<()> {
         let auditor = Auditor::new(self)?;
         let mut files = self.files_read()?;
-        // Cargo resolves links that lead into the package; rustc says how it got there.
+        // Cargo lists files with links resolved. rustc lists the paths that it used, so that the
+        // links on the way can be checked, too.
         files.extend(
             infos
                 .iter()
                 .flat_map(|info| &info.sources)
                 .map(|source| self.root.join(source)),
         );
-        // Read by cargo, which does not say so.
+        // Cargo reads these and does not list them.
         files.extend(
             self.members
                 .values()
@@ -91,7 +92,7 @@ impl Compile<'_> {
             return Ok(());
         };
         let hint = match reason {
-            Reason::Excluded => "take it out of `package.exclude` of its package",
+            Reason::Excluded => "remove it from `package.exclude` of its package",
             Reason::Elsewhere => "move it into the folder of the package that reads it",
             Reason::OutsideCheckout => "copy it into the folder of the package that reads it",
             Reason::New => "run the command again",
@@ -110,20 +111,20 @@ impl Compile<'_> {
         Failure::new(
             Code::Build,
             format!(
-                "{} is compiled from {what}, which its key does not hold",
+                "{} is compiled from {what}, which its key does not contain",
                 self.package
             ),
         )
     }
 
-    /// What cargo's dep-info of the binary lists.
+    /// The files that cargo lists for the binary.
     fn files_read(&self) -> anyhow::Result<Vec<PathBuf>> {
         let path = self.binary.with_extension("d");
         let unknown = || {
             Failure::new(
                 Code::Build,
                 format!(
-                    "cargo does not say in {} what {} is compiled from",
+                    "{} does not list what {} is compiled from, though cargo should have written that",
                     path.display(),
                     self.package
                 ),
@@ -141,8 +142,8 @@ impl Compile<'_> {
         Ok(files.into_iter().map(|file| self.root.join(file)).collect())
     }
 
-    /// Refuses the environment of this machine, and the place of the checkout where
-    /// it is found in the binary.
+    /// Refuses variables that differ between machines, and the path of the checkout if the binary
+    /// contains it.
     fn audit_environment(&self, infos: &[RustcInfo]) -> anyhow::Result<()> {
         let mut places = BTreeMap::new();
         for info in infos {
@@ -157,7 +158,7 @@ impl Compile<'_> {
                         .hint("read it when the program runs")
                         .into());
                 }
-                // Most uses only name a file to take in; it must not be found in the binary.
+                // Most uses only name a file to be included. The binary must not contain the path.
                 if Path::new(value).starts_with(self.root) {
                     places.insert(value.clone(), (name.clone(), info.sources[0].clone()));
                 }
@@ -172,7 +173,7 @@ impl Compile<'_> {
             if regex::bytes::Regex::new(&regex::escape(&value))?.is_match(&binary) {
                 return Err(self
                     .refusal(&format!("the path of this checkout by {name} in {source}"))
-                    .hint("take files in with `include_str!` or `include_bytes!`, or find them when the program runs")
+                    .hint("include files with `include_str!` or `include_bytes!`, or find them when the program runs")
                     .into());
             }
         }
@@ -193,8 +194,8 @@ impl Compile<'_> {
     }
 }
 
-/// Removes what was written about earlier compiles of the packages in these folders:
-/// cargo leaves it behind where a later compile has other features.
+/// Removes what rustc wrote about earlier compiles of the packages in these folders. Cargo leaves it
+/// behind when a later compile has other features.
 ///
 /// # Errors
 /// A file cannot be removed.
@@ -214,11 +215,12 @@ pub fn forget(
     Ok(())
 }
 
-/// rustc's own dep-info of all crates of the target folder: those of the target, and
-/// those that run during the build (scripts, procedural macros and what they need).
+/// The files in which rustc lists what it has read, one for each crate of the target folder: the
+/// crates of the binary, and those that run during the build (scripts, procedural macros, and what
+/// these need).
 fn rustc_info_paths(target: &Path, binary: &Path) -> Vec<PathBuf> {
     let of_target = binary.parent().map(Path::to_owned);
-    let of_host = Some(target.join(toolchain::PROFILE));
+    let of_host = Some(target.join(environment::PROFILE));
     let mut paths = Vec::new();
     for layout in [of_target, of_host].into_iter().flatten() {
         let mut folders = vec![layout.join("deps")];
@@ -238,9 +240,9 @@ fn listing(folder: &Path) -> Vec<PathBuf> {
     items.flatten().map(|item| item.path()).collect()
 }
 
-/// rustc's dep-info of one crate.
+/// What rustc has read for one crate.
 struct RustcInfo {
-    /// At least one; relative to the checkout, where cargo starts rustc.
+    /// At least one path, relative to the checkout, where cargo starts rustc.
     sources: Vec<String>,
     environment: Vec<(String, String)>,
 }
@@ -253,18 +255,18 @@ impl RustcInfo {
         };
         for line in text.lines() {
             if let Some(dependency) = line.strip_prefix("# env-dep:") {
-                // No value where the variable was not set.
+                // A variable that was not set has no value here.
                 let (name, value) = dependency.split_once('=').unwrap_or((dependency, ""));
                 info.environment.push((name.to_owned(), value.to_owned()));
             } else if let Some(source) = line.strip_suffix(':') {
-                // A rule of its own for each source.
+                // Each source is also the target of a rule without prerequisites.
                 info.sources.extend(split_make(source));
             }
         }
         info
     }
 
-    /// Whether its first source, the root of the crate, lies in one of the folders.
+    /// Whether its first source, the root of the crate, is in one of the folders.
     fn is_of<'a>(&self, root: &Path, folders: impl IntoIterator<Item = &'a String>) -> bool {
         self.sources.first().is_some_and(|source| {
             let source = root.join(source);
@@ -275,7 +277,7 @@ impl RustcInfo {
     }
 }
 
-/// A path as in a makefile rule; cargo and rustc escape spaces and nothing else.
+/// A path as cargo and rustc write it in a makefile rule: they escape nothing but spaces.
 fn escape_make(path: &str) -> String {
     path.replace(' ', "\\ ")
 }
@@ -296,12 +298,12 @@ fn split_make(list: &str) -> Vec<String> {
     paths
 }
 
-/// The places that may be read, as they lie on this machine.
+/// The places on this machine that may be read.
 struct Auditor<'a> {
     compile: &'a Compile<'a>,
     root: PathBuf,
     target: PathBuf,
-    /// Pinned otherwise: by the lock's checksums.
+    /// Folders of packages whose checksums are in the lock.
     pinned: Vec<PathBuf>,
 }
 
@@ -310,7 +312,7 @@ impl<'a> Auditor<'a> {
         let canonical = |path: &Path| {
             fs::canonicalize(path).with_context(|| format!("failed to find {}", path.display()))
         };
-        let home = toolchain::cargo_home();
+        let home = environment::cargo_home();
         Ok(Self {
             compile,
             root: canonical(compile.root)?,
@@ -323,8 +325,8 @@ impl<'a> Auditor<'a> {
         })
     }
 
-    /// What of the path is not in the key, if anything: the file itself, a link on the
-    /// way to it, or the first such file below a directory.
+    /// The first thing about the path that is not in the key, if there is one: a link on the way to
+    /// the file, the file itself, or a file below a directory.
     fn check(&self, path: &Path) -> anyhow::Result<Option<(Reason, PathBuf)>> {
         let mut links = Vec::new();
         let place = follow(Path::new("/"), path, &mut links)?;
@@ -356,7 +358,7 @@ impl<'a> Auditor<'a> {
             return Ok(None);
         }
         let reason = self.reason(place)?;
-        // A build script may wait for a file: once it is there, it is in the key.
+        // A build script may wait for a file that does not exist yet. When it does, it is in the key.
         Ok((reason != Reason::New || place.exists()).then(|| (reason, place.to_owned())))
     }
 
@@ -381,7 +383,8 @@ impl<'a> Auditor<'a> {
         let Some(folder) = self.member_of(place) else {
             return Ok(Reason::Elsewhere);
         };
-        let excludes = workspace::excludes(&self.root, folder)?;
+        let patterns = workspace::exclude_patterns(&self.root, folder)?;
+        let excludes = workspace::excludes(folder, &patterns)?;
         let excluded = excludes.matched_path_or_any_parents(place, place.is_dir());
         Ok(if excluded.is_ignore() {
             Reason::Excluded
@@ -402,8 +405,8 @@ impl<'a> Auditor<'a> {
     }
 }
 
-/// Where a path leads, and every link on the way. What does not exist is taken as it
-/// is written.
+/// The place that a path leads to; `links` gets every link on the way. A part that does not exist is
+/// taken literally.
 fn follow(from: &Path, path: &Path, links: &mut Vec<PathBuf>) -> anyhow::Result<PathBuf> {
     let mut place = from.to_owned();
     for component in path.components() {
@@ -481,7 +484,7 @@ mod tests {
             let mut links = Vec::new();
             follow(&root, Path::new(path), &mut links).map(|place| (place, links))
         };
-        // Up from where a link leads, not from where it lies.
+        // `..` starts from where a link leads to, not from the folder of the link.
         let (place, links) = follow("./second/../missing.txt").unwrap();
         assert_eq!(place, root.join("real/missing.txt"));
         assert_eq!(links, [root.join("second"), root.join("first")]);

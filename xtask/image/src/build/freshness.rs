@@ -1,14 +1,14 @@
-//! Closes off cargo's own idea of what is fresh, which goes by modification time: it
-//! keeps a stale binary for an edit that kept its time, and what was edited during a
-//! compile and edited back is compiled in either state.
+//! Makes sure that cargo compiles what was hashed. Cargo itself takes a source for unchanged by its
+//! modification time. It keeps an old binary after an edit that kept the time, and if a source was
+//! edited during a compile and edited back, either state may have been compiled.
 //!
-//! Nobody else writes to the target folder. It records from which state of its sources
-//! each member was last compiled; members in another state are cleaned first, and a
-//! compile during which a source was written is done again.
+//! Nobody else writes to the target folder. It has a record of the sources that each member was last
+//! compiled from. A member whose sources differ from that is cleaned first, and a compile during which
+//! a source was written is done again.
 
 use crate::build::audit;
 use crate::key::inputs::RustInputs;
-use crate::key::toolchain::{PASSED_ENVIRONMENT, PROFILE, TARGET};
+use crate::rust::environment::{PASSED_ENVIRONMENT, PROFILE, TARGET};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,16 +20,16 @@ use xtask_tree::content;
 use xtask_tree::entry::{Entries, unescape};
 use xtask_tree::identity::Identity;
 
-/// Sources may be written while they compile; this often the compile is done again.
+/// How often a compile is done again because a source was written meanwhile.
 const ATTEMPTS: usize = 3;
 
-/// Longer than a tick of the clock that stamps files, on any kernel: whatever is written
-/// after it differs from what was looked at before it.
+/// Longer than a tick of the clock that stamps files, on any kernel: a file that is written after
+/// this pause gets another time than it had before.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Digest of the sources by member.
+/// A digest of the sources of each member, by name.
 type Members = BTreeMap<String, String>;
-/// By [`escape`](xtask_tree::entry::escape)d path.
+/// Identities of files, by [`escape`](xtask_tree::entry::escape)d path.
 type Identities = BTreeMap<String, Option<Identity>>;
 
 /// The members of one binary, and the folder that they are compiled in.
@@ -43,10 +43,10 @@ pub struct Freshness<'a> {
 }
 
 impl<'a> Freshness<'a> {
-    /// The caller holds the lock of the target folder.
+    /// The caller must have the lock of the target folder.
     ///
     /// # Errors
-    /// None that can happen: the sources serialise.
+    /// The sources cannot be serialised, which does not happen.
     pub fn new(
         root: &'a Path,
         target: &'a Path,
@@ -62,10 +62,10 @@ impl<'a> Freshness<'a> {
         })
     }
 
-    /// Compiles until what is in the target folder comes from the sources as they are.
+    /// Compiles until what is in the target folder was compiled from the sources as they are.
     ///
     /// # Errors
-    /// The compile fails, or the sources are written during each of some attempts.
+    /// The compile fails, or sources are written during each of [`ATTEMPTS`] compiles.
     pub fn compile(
         &self,
         say: impl Fn(&str),
@@ -74,8 +74,8 @@ impl<'a> Freshness<'a> {
         let mut written = String::new();
         for _ in 0..ATTEMPTS {
             let mut fresh = self.clean_stale()?;
-            // Said before it is done: a compile that is cut short, during which sources were
-            // edited and edited back, must not look like a good one.
+            // The record is changed before the compile. If the compile is interrupted, and sources
+            // were edited meanwhile and edited back, it must not look as if it had succeeded.
             let mut others = fresh.clone();
             others.retain(|name, _| !self.members.contains_key(name));
             self.record(&others)?;
@@ -92,7 +92,7 @@ impl<'a> Freshness<'a> {
             outcome?;
             self.expect_unchanged(&path)?;
             say(&format!(
-                "compiles again, because {path} was written meanwhile"
+                "compile again, because {path} was written meanwhile"
             ));
             written = path;
         }
@@ -100,12 +100,12 @@ impl<'a> Freshness<'a> {
             Code::Build,
             format!("{written} was written during each of {ATTEMPTS} compiles"),
         )
-        .hint("stop editing for the length of one build; a build script must write to OUT_DIR only")
+        .hint("do not edit during one build; a build script must write only to OUT_DIR")
         .into())
     }
 
-    /// Cleans the members whose sources differ from what they were last compiled from.
-    /// Returns those that remain, with members of other binaries.
+    /// Cleans the members whose sources differ from what they were last compiled from. Returns the
+    /// other ones, also those of other binaries.
     fn clean_stale(&self) -> anyhow::Result<Members> {
         let mut fresh: Members = read_checked(&self.record_path()).unwrap_or_default();
         let stale: Vec<&String> = self
@@ -121,7 +121,8 @@ impl<'a> Freshness<'a> {
         if stale.is_empty() || !compiled_before {
             return Ok(fresh);
         }
-        // First, so that no clean that is cut short looks like a good compile.
+        // The record is changed first, so that an interrupted clean does not look like a compile that
+        // succeeded.
         self.record(&fresh)?;
         let folders: Vec<&String> = stale
             .iter()
@@ -140,7 +141,7 @@ impl<'a> Freshness<'a> {
         Ok(fresh)
     }
 
-    /// Of the sources and of what all members share, links not followed.
+    /// The identities of the sources and of the files that all members share. Links are not followed.
     fn identities(&self) -> Identities {
         let shared = ["Cargo.toml", "Cargo.lock"].map(str::to_owned);
         let sources = self.inputs.sources.keys().cloned();
@@ -176,7 +177,7 @@ impl<'a> Freshness<'a> {
     }
 }
 
-/// A source that was written or removed, whatever it holds now.
+/// A source that was written or removed, even if its content is the same as before.
 fn written_between(before: &Identities, after: &Identities) -> Option<String> {
     let mut paths = before.keys();
     paths
@@ -184,11 +185,11 @@ fn written_between(before: &Identities, after: &Identities) -> Option<String> {
         .cloned()
 }
 
-/// Digest of each member's sources, by package name.
+/// A digest of each member's sources, by the name of the package.
 fn member_digests(inputs: &RustInputs) -> anyhow::Result<Members> {
     let mut by_member: BTreeMap<&str, Entries> = BTreeMap::new();
     for (path, entry) in &inputs.sources {
-        // The innermost folder that is a member's.
+        // The innermost folder of a member that contains the file.
         let owner = inputs
             .members
             .iter()

@@ -1,4 +1,9 @@
-//! From a manifest's image to a digest in the registry: ask, and only then work.
+//! Brings an image of the manifest into a registry: first asks whether the registry has it, and only
+//! then builds.
+//!
+//! `standing` is what is known before anything is done, and `plan` is what a build would do.
+//! `prebuild` makes binaries and pages, with `freshness` and `audit` for what cargo compiles.
+//! `archive` packs the context, and `push` builds and pushes the image.
 
 pub mod archive;
 pub mod audit;
@@ -6,10 +11,12 @@ pub mod freshness;
 pub mod plan;
 pub mod prebuild;
 pub mod push;
+pub mod standing;
 
 use crate::build::archive::{Archive, DOCKERFILE_PATH};
-use crate::key;
+pub use crate::build::standing::{Standing, key_of, look, select};
 use crate::key::Key;
+use crate::key::compute::Shared;
 use crate::key::difference;
 use crate::key::explain;
 use crate::key::store::{KeyStore, Reasons};
@@ -21,31 +28,30 @@ use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::lock::Lock;
 use xtask_core::side_by_side::side_by_side;
-use xtask_docker::registry::Repository;
 use xtask_tree::entry::Mode;
 
-/// Sources may be edited while they compile; this often the build starts over.
+/// How often a build starts again because its inputs changed meanwhile.
 const ATTEMPTS: usize = 3;
-/// How many inputs are named that changed while they were built.
+/// How many of the inputs that changed during a build are named.
 const REASONS_SHOWN: usize = 3;
 
-/// What became of one image.
+/// How the build of an image ended.
 #[derive(Debug, Clone, Serialize)]
 pub struct Outcome {
-    /// Image by its name in the manifest.
+    /// The name of the image in the manifest.
     pub image: String,
     /// Its key.
     pub key: String,
-    /// `registry/repository@sha256:…`
+    /// `REGISTRY/REPOSITORY@sha256:…`
     pub reference: String,
-    /// `sha256:…` of the manifest.
+    /// The digest of its manifest: `sha256:…`.
     pub digest: String,
-    /// `built` or `present`.
+    /// Whether anything had to be done.
     pub state: State,
-    /// What brought it to this key.
+    /// Why it has this key.
     #[serde(flatten)]
     pub reasons: Reasons,
-    /// How long it took.
+    /// How long that took.
     pub seconds: f64,
 }
 
@@ -53,95 +59,41 @@ pub struct Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// The registry had the key.
+    /// The registry already had the image.
     Present,
     /// It was built and pushed.
     Built,
 }
 
-/// What is known of an image before anything is done.
-#[derive(Debug)]
-pub struct Standing {
-    /// Its key.
-    pub key: Key,
-    /// Where it belongs.
-    pub repository: Repository,
-    /// What the registry has under the key.
-    pub digest: Option<String>,
-}
-
-/// Brings the images into the registry, side by side. `prepare` makes sure of what a build
-/// needs on this machine; it is called only where something is to be built.
+/// Brings the images into the registry, side by side.
+///
+/// `reach` makes sure that the registry runs; it is not called where the registry says by itself
+/// that it has all images. `prepare` makes sure of what a build needs on this machine; it is called
+/// only where something is to be built.
 ///
 /// # Errors
-/// The first failure in the order of `names`; the others are still awaited.
+/// The first failure in the order of `names`. The other images are still waited for.
 pub fn all(
     context: &Context,
     names: &[String],
     registry: &str,
+    reach: impl Fn() -> anyhow::Result<()> + Sync,
     prepare: impl Fn() -> anyhow::Result<()> + Sync,
 ) -> anyhow::Result<Vec<Outcome>> {
-    side_by_side(names, |name| one(context, name, registry, &prepare))
+    let shared = Shared::default();
+    let one = |name: &str| one(context, name, registry, &shared, &reach, &prepare);
+    side_by_side(names, one)
         .into_iter()
         .map(|(_, outcome)| outcome)
         .collect()
-}
-
-/// The images to work on: those named, or all of the manifest.
-///
-/// # Errors
-/// A name is not in the manifest.
-pub fn select(context: &Context, wanted: &[String]) -> anyhow::Result<Vec<String>> {
-    let known: Vec<String> = context.platform.images.keys().cloned().collect();
-    for name in wanted {
-        if !known.contains(name) {
-            return Err(Failure::new(
-                Code::Usage,
-                format!("no image `{name}` in {}", app_gen_infra::MANIFEST_PATH),
-            )
-            .hint(format!("images: {}", known.join(", ")))
-            .into());
-        }
-    }
-    Ok(if wanted.is_empty() {
-        known
-    } else {
-        wanted.to_vec()
-    })
-}
-
-/// The key of an image as the checkout stands now.
-///
-/// # Errors
-/// As [`key::compute`].
-pub fn key_of(context: &Context, name: &str) -> anyhow::Result<Key> {
-    let image = &context.platform.images[name];
-    key::compute(
-        &context.root,
-        &context.cache_folder(),
-        &context.platform,
-        image,
-    )
-}
-
-/// Computes the key of an image and asks for it: one HEAD.
-///
-/// # Errors
-/// As [`key::compute`], or the registry does not answer.
-pub fn look(context: &Context, name: &str, registry: &str) -> anyhow::Result<Standing> {
-    let key = key_of(context, name)?;
-    let repository = Repository::new(registry, &context.platform.images[name].repository);
-    Ok(Standing {
-        digest: repository.digest_of(&key.tag())?,
-        key,
-        repository,
-    })
 }
 
 fn one(
     context: &Context,
     name: &str,
     registry: &str,
+    shared: &Shared,
+    reach: &(impl Fn() -> anyhow::Result<()> + Sync),
     prepare: &(impl Fn() -> anyhow::Result<()> + Sync),
 ) -> anyhow::Result<Outcome> {
     let started = Instant::now();
@@ -150,7 +102,18 @@ fn one(
         mut key,
         repository,
         digest,
-    } = look(context, name, registry)?;
+    } = match standing::guess(context, name, registry, shared) {
+        Ok(standing) => standing,
+        // If the registry cannot be reached either, that is said first.
+        Err(error) => return Err(reach().err().unwrap_or(error)),
+    };
+    let digest = match digest {
+        Some(digest) => Some(digest),
+        None => {
+            reach()?;
+            repository.digest_of(&key.tag())?
+        }
+    };
     let finish = |key: &Key, digest: String, state: State| -> anyhow::Result<Outcome> {
         let store = KeyStore::new(&context.cache_folder(), name);
         let reasons = store.reasons(image, key);
@@ -175,12 +138,13 @@ fn one(
                 .state_folder()?
                 .join(format!("locks/key-{}", key.hex)),
             |holder| {
-                context
-                    .report
-                    .line(name, &format!("the same key is being built ({holder})"));
+                context.report.line(
+                    name,
+                    &format!("wait for another build of the same key ({holder})"),
+                );
             },
         )?;
-        // Whoever held the lock may have pushed it.
+        // The process that held the lock may have pushed the image.
         if let Some(digest) = repository.digest_of(&key.tag())? {
             return finish(&key, digest, State::Present);
         }
@@ -191,11 +155,11 @@ fn one(
             let changes = difference::summary(&changes, REASONS_SHOWN);
             context
                 .report
-                .step(&format!("{name}: starts over, because {changes}"));
+                .step(&format!("{name}: start again, because {changes}"));
             key = now;
             continue;
         }
-        // Only now: what failed because a file moved under it has started over.
+        // If the tar failed because a file changed, the build has started again instead.
         let tar = tar?;
         context
             .report
@@ -215,11 +179,11 @@ fn one(
         Code::Build,
         format!("the inputs of {name} changed during each of {ATTEMPTS} builds"),
     )
-    .hint("stop editing for the length of one build")
+    .hint("do not edit during one build")
     .into())
 }
 
-/// Prebuilds what is needed and packs the context.
+/// Makes what the image needs from this machine, and packs the context.
 fn assemble(context: &Context, name: &str, image: &Image, key: &Key) -> anyhow::Result<File> {
     let mut archive = Archive::default();
     archive.add_bytes(DOCKERFILE_PATH, Mode::Plain, key.dockerfile.clone());

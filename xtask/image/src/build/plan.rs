@@ -1,8 +1,9 @@
-//! What a build would do, found out without doing any of it.
+//! What a build would do. Nothing is done to find that out.
 
-use crate::build;
-use crate::build::Standing;
 use crate::build::prebuild::{Binary, Page};
+use crate::build::standing;
+use crate::build::standing::Standing;
+use crate::key::compute::Shared;
 use crate::key::store::{KeyStore, Reasons};
 use serde::Serialize;
 use std::fmt;
@@ -12,17 +13,17 @@ use xtask_core::side_by_side::side_by_side;
 /// What a build would do for one image.
 #[derive(Debug, Serialize)]
 pub struct Plan {
-    /// Image by its name in the manifest.
+    /// The name of the image in the manifest.
     pub image: String,
     /// Its key.
     pub key: String,
-    /// `registry/repository:key-…`, where a build finds it or pushes it to.
+    /// `REGISTRY/REPOSITORY:key-…`, which a build looks for or pushes.
     pub reference: String,
     /// Whether anything has to be done.
     pub state: State,
-    /// What has to be done, in this order; nothing for an image that is present.
+    /// What has to be done, in this order; empty for an image that is present.
     pub steps: Vec<Step>,
-    /// What brought it to this key.
+    /// Why it has this key.
     #[serde(flatten)]
     pub reasons: Reasons,
 }
@@ -31,7 +32,7 @@ pub struct Plan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// The registry has the key.
+    /// The registry has the image.
     Present,
     /// It would be built and pushed.
     Build,
@@ -43,7 +44,7 @@ pub struct Step {
     /// What is done.
     #[serde(rename = "do")]
     pub verb: Verb,
-    /// With which package or folder.
+    /// The package, folder or repository that it is done with.
     pub what: String,
 }
 
@@ -53,11 +54,11 @@ pub struct Step {
 pub enum Verb {
     /// Compile a package.
     Compile,
-    /// Take the binary of a package that was compiled from the same inputs.
+    /// Use the binary of a package that was compiled from the same inputs before.
     ReuseBinary,
     /// Build the page of a folder.
     BuildPage,
-    /// Take the page of a folder that was built from the same inputs.
+    /// Use the page of a folder that was built from the same inputs before.
     ReusePage,
     /// Pack the context of a folder.
     Pack,
@@ -79,19 +80,20 @@ impl fmt::Display for Step {
     }
 }
 
-/// Plans the images side by side. Asks the registry for each key, and does nothing.
+/// Plans the builds of images side by side. The registry is asked for each key.
 ///
 /// # Errors
 /// A key cannot be computed, or the registry does not answer.
 pub fn all(context: &Context, names: &[String], registry: &str) -> anyhow::Result<Vec<Plan>> {
-    side_by_side(names, |name| one(context, name, registry))
+    let shared = Shared::default();
+    side_by_side(names, |name| one(context, name, registry, &shared))
         .into_iter()
         .map(|(_, plan)| plan)
         .collect()
 }
 
-fn one(context: &Context, name: &str, registry: &str) -> anyhow::Result<Plan> {
-    let standing = build::look(context, name, registry)?;
+fn one(context: &Context, name: &str, registry: &str, shared: &Shared) -> anyhow::Result<Plan> {
+    let standing = standing::look_sharing(context, name, registry, shared)?;
     let (state, steps) = match standing.digest {
         Some(_) => (State::Present, Vec::new()),
         None => (State::Build, steps(context, name, &standing)?),
@@ -107,7 +109,7 @@ fn one(context: &Context, name: &str, registry: &str) -> anyhow::Result<Plan> {
     })
 }
 
-/// The steps of [`build::all`] for an image that the registry does not have.
+/// The steps of [`build::all`](crate::build::all) for an image that the registry does not have.
 fn steps(context: &Context, name: &str, standing: &Standing) -> anyhow::Result<Vec<Step>> {
     let image = &context.platform.images[name];
     let inputs = &standing.key.inputs;

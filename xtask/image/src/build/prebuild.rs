@@ -1,12 +1,12 @@
-//! What is built on the host before an image: binaries by cargo, pages by npm.
+//! What is built on this machine before an image: binaries by cargo, and pages by npm.
 //!
-//! Results are kept under the digest of their inputs. A page does not compile
-//! Rust again, nor the other way round.
+//! Results are kept by the digest of their inputs, so that a change of a page compiles no Rust, and a
+//! change of Rust builds no page.
 
 use crate::build::audit::Compile;
 use crate::build::freshness::Freshness;
 use crate::key::inputs::{NpmInputs, RustInputs};
-use crate::key::toolchain::{PASSED_ENVIRONMENT, PROFILE, TARGET, rust_flags};
+use crate::rust::environment::{PASSED_ENVIRONMENT, PROFILE, TARGET, rust_flags};
 use anyhow::Context as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -25,11 +25,11 @@ use xtask_tree::entry::{Digest, Entries, Entry};
 use xtask_tree::stat_cache::StatCache;
 
 const CARGO_TIMEOUT: Duration = Duration::from_secs(45 * 60);
-/// With less than this, a tool that failed may have failed for want of it.
+/// If a tool fails and less than this is free, it may have failed because the disk is full.
 const SUSPICIOUS_FREE_BYTES: u64 = 32 * 1024 * 1024;
 const NPM_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
-/// What works in a folder that only one build may write to.
+/// A tool that works in a folder to which only one build may write.
 #[derive(Debug, Clone, Copy)]
 enum Tool {
     Cargo,
@@ -37,7 +37,7 @@ enum Tool {
 }
 
 impl Tool {
-    /// The folder, by which the processes are marked.
+    /// Its folder. The processes are marked with the path.
     fn folder(self, context: &Context) -> PathBuf {
         context.cache_folder().join(match self {
             Self::Cargo => "cargo",
@@ -53,26 +53,26 @@ impl Tool {
         marked::value(&self.folder(context))
     }
 
-    /// Waits for other builds of the checkout, and ends what killed ones left: it
-    /// would go on writing what we are about to write.
+    /// Waits for other builds of the checkout, and ends processes that killed builds left, because
+    /// those would write to the same folder.
     fn claim(self, context: &Context, label: &str) -> anyhow::Result<Lock> {
         let lock = Lock::wait(&self.lock_path(context), |holder| {
             context
                 .report
-                .line(label, &format!("waits for another build ({holder})"));
+                .line(label, &format!("wait for another build ({holder})"));
         })?;
         let ended = marked::end(&self.folder(context));
         if ended > 0 {
             context.report.step(&format!(
-                "{label}: ended {ended} processes of a killed build"
+                "{label}: {ended} processes of a killed build were ended"
             ));
         }
         Ok(lock)
     }
 }
 
-/// Ends what killed builds of this checkout left running; a build that lives keeps
-/// its own. Returns how many processes there were.
+/// Ends the processes that killed builds of this checkout left. Those of a build that still runs are
+/// left alone. Returns how many were ended.
 pub fn end_leftovers(context: &Context) -> usize {
     [Tool::Cargo, Tool::Npm]
         .into_iter()
@@ -84,38 +84,37 @@ pub fn end_leftovers(context: &Context) -> usize {
         .sum()
 }
 
-/// Keeps builds of this checkout from writing results until it is dropped: waits for one that
-/// does.
+/// Waits for builds of this checkout that write results, and prevents others until the locks are
+/// dropped.
 ///
 /// # Errors
-/// We were interrupted, or a lock cannot be written.
+/// A signal interrupts us, or a lock cannot be written.
 pub fn hold(context: &Context) -> anyhow::Result<[Lock; 2]> {
     let claim = |tool: Tool| tool.claim(context, "prune");
     Ok([claim(Tool::Cargo)?, claim(Tool::Npm)?])
 }
 
-/// Notes that a result was used: those that were not for longest go first. One for which that
-/// fails goes sooner.
+/// Records that a result was used, because `prune` removes those first that were not used for the
+/// longest time. If that fails, this result is removed sooner.
 fn note_use(record: &Path) {
     let file = fs::File::options().append(true).open(record);
     let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
 }
 
-/// A binary that was compiled here, with the digest of its bytes.
+/// A binary that was compiled here.
 #[derive(Debug)]
 pub struct Binary {
     /// Where it is kept.
     pub path: PathBuf,
-    /// SHA-256.
+    /// The digest of its bytes.
     pub digest: Digest,
 }
 
 impl Binary {
-    /// The one kept for the same inputs, if there is one. A file that was cut short or
-    /// damaged is none.
+    /// The binary that is kept for the same inputs, if there is one and it is not damaged.
     ///
     /// # Errors
-    /// None that can happen: the inputs serialise.
+    /// The inputs cannot be serialised, which does not happen.
     pub fn kept(context: &Context, inputs: &RustInputs) -> anyhow::Result<Option<Self>> {
         let path = Self::path(context, inputs)?;
         Ok(read_checked(&Self::record(&path))
@@ -129,22 +128,22 @@ impl Binary {
         Ok(folder.join(inputs.digest()?).join(binary))
     }
 
-    /// Beside the folder of the binary.
+    /// The file with its digest, beside the folder of the binary.
     fn record(path: &Path) -> PathBuf {
         path.parent().unwrap_or(path).with_extension("json")
     }
 }
 
-/// Compiles the binary, or takes the one kept for the same inputs.
+/// Compiles the binary, unless one is kept for the same inputs.
 ///
 /// # Errors
-/// It does not compile, is compiled from something that its key does not hold, or
-/// needs a newer libc than the base image has.
+/// It does not compile, it is compiled from something that its key does not contain, or it needs a
+/// newer libc than the base image has.
 pub fn rust(context: &Context, label: &str, inputs: &RustInputs) -> anyhow::Result<Binary> {
     let [package, binary, ..] = &inputs.build;
     if let Some(kept) = Binary::kept(context, inputs)? {
         note_use(&Binary::record(&kept.path));
-        // The base image may be another one than when it was compiled.
+        // The base image may have changed since it was compiled.
         check_libc(context, &kept.path)?;
         return Ok(kept);
     }
@@ -194,9 +193,10 @@ fn cargo_build(
         .only_env(PASSED_ENVIRONMENT)
         .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(&context.root))
         .env("CARGO_TERM_COLOR", "never")
-        // A configuration must not move it out of the folder that is only ours.
+        // A configuration of cargo must not move the build out of our folder.
         .env("CARGO_BUILD_BUILD_DIR", target)
-        // Nothing lies there: the audit wants paths as the compiler saw them.
+        // No source is in this folder, so cargo writes paths as the compiler has them, which the audit
+        // needs.
         .env("CARGO_BUILD_DEP_INFO_BASEDIR", target.join("no-basedir"))
         .env(marked::VARIABLE, Tool::Cargo.mark(context))
         .timeout(CARGO_TIMEOUT)
@@ -208,7 +208,7 @@ fn cargo_build(
         })
 }
 
-/// A full disk makes a linker die of SIGBUS and ask for a bug report: say what it is.
+/// On a full disk, a linker dies of SIGBUS and asks for a bug report, so the reason is added.
 fn suspect_disk(error: anyhow::Error, folder: &Path) -> anyhow::Error {
     let Ok(disk) = rustix::fs::statvfs(folder) else {
         return error;
@@ -218,13 +218,14 @@ fn suspect_disk(error: anyhow::Error, folder: &Path) -> anyhow::Error {
         return error;
     }
     error.context(format!(
-        "{DISK_FULL}, or nearly: {} KiB are free in {}",
+        "{DISK_FULL}, or nearly none: {} KiB are free in {}",
         free_bytes / 1024,
         folder.display()
     ))
 }
 
-/// A binary linked against a newer libc than the base image's does not start there.
+/// Checks that the base image has the libc that a binary was linked against. Otherwise it does not
+/// start there.
 fn check_libc(context: &Context, binary: &Path) -> anyhow::Result<()> {
     let symbols = Cmd::new("objdump").arg("-T").arg(binary).read()?;
     let needed = symbols
@@ -238,7 +239,7 @@ fn check_libc(context: &Context, binary: &Path) -> anyhow::Result<()> {
         return Err(Failure::new(
             Code::Build,
             format!(
-                "{} needs libc {needed}, the base image {} has {}",
+                "{} needs libc {needed}, and the base image {} has {}",
                 binary.display(),
                 context.platform.base_image,
                 context.platform.base_libc
@@ -255,7 +256,7 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-/// A page that was built here, with all that it consists of.
+/// A page that was built here.
 #[derive(Debug)]
 pub struct Page {
     /// Where it is kept.
@@ -265,11 +266,11 @@ pub struct Page {
 }
 
 impl Page {
-    /// The one kept for the same inputs, if there is one. A folder that lacks a file or
-    /// holds a damaged one is none.
+    /// The page that is kept for the same inputs, if there is one and no file of it is missing or
+    /// damaged.
     ///
     /// # Errors
-    /// None that can happen: the inputs serialise.
+    /// The inputs cannot be serialised, which does not happen.
     pub fn kept(context: &Context, inputs: &NpmInputs) -> anyhow::Result<Option<Self>> {
         let kept = Self::path(context, inputs)?;
         let folder = kept.join(&inputs.output);
@@ -281,16 +282,15 @@ impl Page {
             .map(|entries| Self { folder, entries }))
     }
 
-    /// Where the folder that it was built in is kept.
+    /// Where the folder is kept in which it was built.
     fn path(context: &Context, inputs: &NpmInputs) -> anyhow::Result<PathBuf> {
         let folder = context.cache_folder().join("prebuilt/npm");
         Ok(folder.join(inputs.digest()?))
     }
 }
 
-/// Builds the page, or takes the one kept for the same inputs.
-///
-/// It is built in a copy that holds exactly the hashed files.
+/// Builds the page, unless one is kept for the same inputs. It is built in a copy that contains
+/// exactly the files that were hashed.
 ///
 /// # Errors
 /// A file changed since it was hashed, or the build script fails.
@@ -333,7 +333,7 @@ pub fn npm(
         })?;
     anyhow::ensure!(
         stage.join(&inputs.output).is_dir(),
-        "the build script of {folder} wrote no {}",
+        "the build script of {folder} did not make the folder {}",
         inputs.output
     );
     fs::remove_file(stage.join("node_modules"))?;

@@ -1,4 +1,4 @@
-//! From a packed context to a pushed image that carries its key.
+//! Builds an image from a packed context, with its key as a label, and pushes it.
 
 use crate::base::Source;
 use crate::build::archive::DOCKERFILE_PATH;
@@ -16,10 +16,11 @@ use xtask_docker::dockerfile::stage_names;
 use xtask_docker::reference::Reference;
 use xtask_docker::registry::Repository;
 
-/// Label of the image that carries its key.
+/// The label of an image that has its key.
 pub const KEY_LABEL: &str = "app-gen.key";
-/// Builds from the tar, pushes, and returns the digest that the builder reports, which it
-/// writes to a file in `folder`.
+
+/// Builds the image from the tar and pushes it. Returns the digest that the builder reports, which
+/// it writes to a file in `folder`.
 ///
 /// # Errors
 /// The build or the push fails.
@@ -47,7 +48,7 @@ pub fn push(
         dockerfile: DOCKERFILE_PATH,
         target: inputs.target.as_deref(),
         arguments: build_arguments(&inputs.args, &key.hex),
-        // What was resolved is what is built, wherever the tag points by then.
+        // The build uses the digests that are in the key, whichever image a tag names by now.
         bases,
         labels: BTreeMap::from([(KEY_LABEL, key.hex.as_str())]),
         tag: tag.clone(),
@@ -59,7 +60,7 @@ pub fn push(
         tar,
         &folder.join(format!("buildx-{}.json", key.short())),
     )
-    // Where the registry has gone, that is why, whatever the builder makes of it.
+    // If the registry does not answer, that is the reason, whatever the builder says.
     .map_err(|error| {
         if interrupt::requested() {
             return error;
@@ -72,8 +73,8 @@ pub fn push(
     })
 }
 
-/// BuildKit looks up stages among the bases given by digest too, and would take the base for
-/// the stage.
+/// BuildKit looks for the name of a stage among the base images that are given by digest, too, and
+/// would use the base image instead of the stage.
 fn refuse_stages_named_as(bases: &BTreeMap<&str, &str>, dockerfile: &[u8]) -> anyhow::Result<()> {
     let stages = stage_names(dockerfile);
     for base in bases.keys() {
@@ -91,10 +92,10 @@ fn refuse_stages_named_as(bases: &BTreeMap<&str, &str>, dockerfile: &[u8]) -> an
     Ok(())
 }
 
-/// Checks what the registry now holds: that it is for the platform and carries the key.
+/// Checks that what the registry has now is for the right platform and has the key.
 ///
 /// # Errors
-/// It is for another platform, lacks the key, or cannot be read.
+/// It is for another platform, does not have the key, or cannot be read.
 pub fn verify(key: &Key, repository: &Repository, digest: &str) -> anyhow::Result<()> {
     let carried = carried_key(repository, digest, &key.inputs.platform)?;
     if carried == key.hex {
@@ -103,17 +104,17 @@ pub fn verify(key: &Key, repository: &Repository, digest: &str) -> anyhow::Resul
     Err(Failure::new(
         Code::Build,
         format!(
-            "{} carries another key as label {KEY_LABEL}: {carried}",
+            "{} has another key in its label {KEY_LABEL}: {carried}",
             repository.pinned(digest)
         ),
     )
     .into())
 }
 
-/// The key that an image in a registry carries.
+/// The key that an image in a registry has as its label.
 ///
 /// # Errors
-/// It is for another platform, carries none, or cannot be read.
+/// The image is for another platform, has no key, or cannot be read.
 pub fn carried_key(
     repository: &Repository,
     digest: &str,
@@ -125,7 +126,7 @@ pub fn carried_key(
     if found != platform {
         return Err(Failure::new(
             Code::Build,
-            format!("{reference} is for {found}, not {platform}"),
+            format!("{reference} is for {found}, and not for {platform}"),
         )
         .hint(format!("build it for {platform}: cargo xtask build"))
         .into());
@@ -138,7 +139,7 @@ pub fn carried_key(
         .ok_or_else(|| {
             Failure::new(
                 Code::Build,
-                format!("{reference} carries no key as label {KEY_LABEL}"),
+                format!("{reference} has no label {KEY_LABEL}, which would be its key"),
             )
             .hint("build it with cargo xtask build")
             .into()

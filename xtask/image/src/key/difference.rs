@@ -1,4 +1,4 @@
-//! One input that differs between two keys: typed for `--json`, a line for a person.
+//! One input that differs between two keys, as JSON and as a line for a person.
 
 use serde::Serialize;
 use std::fmt;
@@ -7,13 +7,14 @@ use xtask_core::report::printable;
 /// How much of a hash a person is shown.
 const HASH_CHARACTERS: usize = 12;
 
-/// What kind of input differs, the most telling first: differences are listed in this order.
+/// The kind of an input. Differences are listed in this order, which begins with those that explain
+/// the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// The version of the form itself: `before` and `after` are numbers, nothing else is compared.
+    /// The version of the form: `before` and `after` are numbers, and nothing else is compared.
     Form,
-    /// What the image is built for.
+    /// The platform that the image is built for.
     Platform,
     /// The stage to build.
     Target,
@@ -21,19 +22,19 @@ pub enum Kind {
     Argument,
     /// A base image: `before` and `after` are digests.
     Base,
-    /// A compiler, a linker or the libc: `before` and `after` are what it says of itself.
+    /// A compiler, a linker or the libc: `before` and `after` are its version in its own words.
     Toolchain,
     /// A configuration of cargo: `before` and `after` are digests.
     Environment,
     /// A table of the workspace's manifest: `before` and `after` are digests.
     Workspace,
-    /// What the manifest says of what is built before the image.
+    /// What the manifest says about what is built before the image.
     Prebuild,
     /// A path package: `before` and `after` are folders.
     Member,
-    /// A package: `before` and `after` are versions, or the checksums of one version.
+    /// A package: `before` and `after` are versions, or checksums of the same version.
     Lock,
-    /// A feature of the package that is the name.
+    /// A feature: the name is the package that has it.
     Feature,
     /// The Dockerfile: `before` and `after` are digests.
     Dockerfile,
@@ -49,7 +50,7 @@ pub enum Kind {
     Directory,
 }
 
-/// What became of an input.
+/// How an input differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Change {
@@ -57,7 +58,7 @@ pub enum Change {
     Added,
     /// It is gone.
     Removed,
-    /// It is another.
+    /// It has another value.
     Changed,
 }
 
@@ -66,18 +67,18 @@ pub enum Change {
 pub struct Difference {
     /// What kind of input it is.
     pub kind: Kind,
-    /// Which one, where there may be several; paths are relative to the checkout, [`escape`]d.
+    /// Which one it is, if there can be several. Paths are relative to the checkout and `escape`d.
     pub name: Option<String>,
-    /// What became of it.
+    /// How it differs.
     pub change: Change,
-    /// What it was, where it was something.
+    /// Its value before, if it had one.
     pub before: Option<String>,
-    /// What it is now, where it is something.
+    /// Its value now, if it has one.
     pub after: Option<String>,
 }
 
 impl Difference {
-    /// To inputs that were kept in a form this version does not know.
+    /// The difference to inputs that were kept in a form that this version does not know.
     #[must_use]
     pub fn of_form(before: u32, after: u32) -> Self {
         Self {
@@ -116,8 +117,8 @@ impl Difference {
         }
     }
 
-    /// What tells a person something of a value: not what a file hashes to, and not
-    /// all that a compiler says of itself.
+    /// The part of a value that helps a person: no digest of a file, and only the first line of what
+    /// a compiler says.
     fn shown(&self, value: &str) -> Option<String> {
         let is_hash =
             |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -131,7 +132,7 @@ impl Difference {
     }
 }
 
-/// One line, as a person says it: `argument MODE changed: fast → small`.
+/// A line such as `argument MODE changed: fast → small`.
 impl fmt::Display for Difference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = match (self.kind, self.change) {
@@ -144,7 +145,7 @@ impl fmt::Display for Difference {
         let before = self.before.as_deref().and_then(|value| self.shown(value));
         let after = self.after.as_deref().and_then(|value| self.shown(value));
         match (before, after) {
-            // Shortened they may look alike.
+            // Two values can be the same when they are shortened.
             (Some(before), Some(after)) if before == after => Ok(()),
             (Some(before), Some(after)) => write!(formatter, ": {before} → {after}"),
             (Some(value), None) | (None, Some(value)) => write!(formatter, ": {value}"),
@@ -153,7 +154,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The first differences in a line, the others counted.
+/// A line with the first differences, and the number of the others.
 #[must_use]
 pub fn summary(differences: &[Difference], shown: usize) -> String {
     let mut words: Vec<String> = differences

@@ -1,83 +1,83 @@
-//! The inputs of an image, in the one form that is hashed, kept and compared.
+//! The inputs of an image, in the form that is hashed, kept and compared.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use xtask_tree::content::digest_json;
 use xtask_tree::entry::Entries;
 
-/// Version of the form below. A change of form is a change of every key.
+/// The version of this form. A change of the form changes every key.
 pub const FORM: u32 = 1;
 
-/// Build argument through which the image knows its key at run time.
+/// The build argument through which a running image knows its key.
 const KEY_ARGUMENT: &str = "IMAGE_KEY";
-/// Stands for the key while the key is computed. No image can have it in its name, so that no
-/// base image can be named by the key that it is a part of.
+/// Takes the place of the key while the key is computed. The name of an image cannot contain it, so
+/// that the name of a base image cannot depend on the key.
 pub const KEY_PLACEHOLDER: &str = "{IMAGE_KEY}";
 
-/// All build arguments: the manifest's, and those of every build.
+/// All build arguments: those of the manifest, and those that every build has.
 #[must_use]
 pub fn build_arguments(args: &BTreeMap<String, String>, key: &str) -> BTreeMap<String, String> {
     let mut arguments = args.clone();
     arguments.insert(KEY_ARGUMENT.to_owned(), key.to_owned());
-    // BuildKit takes every time in the image from here.
+    // BuildKit uses this for every time stamp in the image.
     arguments.insert("SOURCE_DATE_EPOCH".to_owned(), "0".to_owned());
     arguments
 }
 
-/// All inputs of one image, in canonical order. Its JSON is what is hashed.
+/// All inputs of one image. Their JSON, whose order is fixed, is hashed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inputs {
     /// [`FORM`].
     pub form: u32,
-    /// As Docker writes it.
+    /// What the image is built for, such as `linux/amd64`.
     pub platform: String,
-    /// Stage, where it is not the last.
+    /// The stage to build, if it is not the last.
     pub target: Option<String>,
     /// Build arguments.
     pub args: BTreeMap<String, String>,
     /// SHA-256 of the Dockerfile.
     pub dockerfile: String,
-    /// SHA-256 of the ignore file, where there is one.
+    /// SHA-256 of the ignore file, if there is one.
     pub ignore_file: Option<String>,
-    /// Base images by reference, with the digest each stands for now.
+    /// The digests of the base images, by reference.
     pub bases: BTreeMap<String, String>,
-    /// What of the context folder the ignore file leaves in.
+    /// The entries of the context that the ignore file leaves.
     pub context: Entries,
-    /// What the binary is compiled from.
+    /// What the binary is compiled from, if there is one.
     pub rust: Option<RustInputs>,
-    /// What the page is built from.
+    /// What the page is built from, if there is one.
     pub npm: Option<NpmInputs>,
 }
 
 /// What a binary is compiled from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RustInputs {
-    /// Package, binary, profile and target.
+    /// The package, the binary, the profile and the target.
     pub build: [String; 4],
-    /// Path in the context.
+    /// Its path in the context.
     pub to: String,
-    /// Path packages: name to folder.
+    /// The folders of the path packages, by name.
     pub members: BTreeMap<String, String>,
-    /// Files of the path packages.
+    /// The files of the path packages.
     pub sources: Entries,
-    /// Packages with their features.
+    /// The features of each package.
     pub features: BTreeMap<String, String>,
-    /// Registry packages with their checksums.
+    /// The checksums of packages from registries.
     pub checksums: BTreeMap<String, String>,
-    /// The parts of the workspace's manifest that reach every member.
+    /// Digests of the parts of the workspace's manifest that these packages use.
     pub workspace: BTreeMap<String, String>,
-    /// Compilers, linker, libc, cargo configuration.
+    /// The versions of compilers, linker and libc, and digests of cargo's configuration.
     pub environment: BTreeMap<String, String>,
 }
 
-/// What a page is built from. The lock names the Node that builds it.
+/// What a page is built from. The version of Node is in the lock file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NpmInputs {
-    /// What the build writes, relative to the folder.
+    /// The folder that the build makes, relative to the folder of the page.
     pub output: String,
-    /// Path in the context.
+    /// Its path in the context.
     pub to: String,
-    /// Files of the folder less what its `.dockerignore` leaves out.
+    /// The files of the folder without those that its `.dockerignore` excludes.
     pub sources: Entries,
 }
 
@@ -85,7 +85,7 @@ impl Inputs {
     /// The bytes that are hashed and kept.
     ///
     /// # Errors
-    /// None that can happen: the value serialises.
+    /// The value cannot be serialised, which does not happen.
     pub fn bytes(&self) -> anyhow::Result<Vec<u8>> {
         Ok(serde_json::to_vec(self)?)
     }
@@ -93,27 +93,27 @@ impl Inputs {
     /// The key.
     ///
     /// # Errors
-    /// None that can happen: the value serialises.
+    /// The value cannot be serialised, which does not happen.
     pub fn digest(&self) -> anyhow::Result<String> {
         Ok(digest_json(self)?.to_string())
     }
 }
 
 impl RustInputs {
-    /// Names the bytes of the binary.
+    /// A digest that identifies the binary.
     ///
     /// # Errors
-    /// None that can happen: the value serialises.
+    /// The value cannot be serialised, which does not happen.
     pub fn digest(&self) -> anyhow::Result<String> {
         Ok(digest_json(self)?.to_string())
     }
 }
 
 impl NpmInputs {
-    /// Names the bytes of the page.
+    /// A digest that identifies the page.
     ///
     /// # Errors
-    /// None that can happen: the value serialises.
+    /// The value cannot be serialised, which does not happen.
     pub fn digest(&self) -> anyhow::Result<String> {
         Ok(digest_json(self)?.to_string())
     }

@@ -1,359 +1,78 @@
-//! The key of an image: a digest of everything that can change its bytes, and
-//! of nothing else. `inputs` is the form that is hashed, `store` keeps it and
-//! `explain` compares two by name.
+//! The key of an image: a digest of everything that can change its bytes, and of nothing else.
+//!
+//! `inputs` is the form that is hashed, and `compute` fills it in. `store` keeps the inputs of
+//! earlier keys, `explain` compares the inputs of two, and `difference` puts one difference into
+//! words.
 
-pub mod closure;
-mod compiler_versions;
+pub mod compute;
 pub mod difference;
 pub mod explain;
 pub mod inputs;
 pub mod store;
-pub mod toolchain;
-pub mod workspace;
 
-use crate::base;
-use crate::base::Base;
-use crate::base::pins::Pins;
-use crate::key::inputs::{FORM, Inputs, KEY_PLACEHOLDER, NpmInputs, RustInputs, build_arguments};
-use app_gen_infra::{Image, NpmPrebuild, Platform, RustPrebuild};
-use rustix::fs::{Mode, OFlags};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
-use xtask_core::digest::digest_bytes;
-use xtask_core::error::{Code, Failure, FailureContext as _};
-use xtask_core::paths;
-use xtask_docker::dockerfile;
-use xtask_docker::ignore::{IgnoreFile, PatternError, Rules};
-use xtask_tree::entry::Entries;
-use xtask_tree::stat_cache::StatCache;
+use crate::base::Source;
+use crate::key::inputs::Inputs;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-/// What Docker calls a Dockerfile that nobody named.
+/// The name that Docker looks for when no Dockerfile is named.
 pub const DOCKERFILE_NAME: &str = "Dockerfile";
-/// As much as an ignore file may have, and far more than anybody writes.
-const DOCKERFILE_LIMIT_BYTES: u64 = 16 * 1024 * 1024;
 
-/// A build as it is asked of Docker: of an image of ours, or of any folder.
+/// A build in the terms of Docker: of an image of ours, or of any folder.
 #[derive(Debug, Clone)]
 pub struct DockerBuild {
-    /// The folder whose files are given to the build.
+    /// The folder whose files the build gets.
     pub context: PathBuf,
-    /// Inside the context or anywhere else.
+    /// The Dockerfile, which may be outside of the context.
     pub dockerfile: PathBuf,
-    /// Stage, where it is not the last.
+    /// The stage to build, if it is not the last.
     pub target: Option<String>,
     /// Build arguments.
     pub arguments: BTreeMap<String, String>,
-    /// As Docker writes it.
+    /// What the image is built for, such as `linux/amd64`.
     pub platform: String,
 }
 
-/// An image's key with all that it follows from.
+/// The key of an image, with everything that it was computed from.
 #[derive(Debug, Clone)]
 pub struct Key {
     /// SHA-256 of the inputs, hexadecimal.
     pub hex: String,
     /// What was hashed.
     pub inputs: Inputs,
-    /// Where the digest of each base was read.
-    pub base_sources: BTreeMap<String, base::Source>,
-    /// The Dockerfile's own bytes, as hashed.
+    /// Who named the digest of each base image.
+    pub base_sources: BTreeMap<String, Source>,
+    /// The bytes of the Dockerfile that were hashed.
     pub dockerfile: Vec<u8>,
-    /// Where the ignore file lies, if there is one.
+    /// The ignore file, if there is one.
     pub ignore_file: Option<PathBuf>,
 }
 
 impl Key {
-    /// The tag under which the image is found: `key-…`.
+    /// The tag of the image: `key-…`.
     #[must_use]
     pub fn tag(&self) -> String {
-        format!("{TAG_PREFIX}{}", self.hex)
+        tag(&self.hex)
     }
 
-    /// The first characters, enough for people.
+    /// The first characters, which are enough for people.
     #[must_use]
     pub fn short(&self) -> &str {
         short(&self.hex)
     }
 }
 
-/// What a key's tag begins with.
+/// The tag of a key begins with this.
 pub const TAG_PREFIX: &str = "key-";
 
-/// The first characters of a key, enough for people.
+/// The tag of a key.
+#[must_use]
+pub fn tag(hex: &str) -> String {
+    format!("{TAG_PREFIX}{hex}")
+}
+
+/// The first characters of a key, which are enough for people.
 #[must_use]
 pub fn short(hex: &str) -> &str {
     hex.get(..12).unwrap_or(hex)
-}
-
-/// Computes the key of an image of the manifest.
-///
-/// # Errors
-/// An input cannot be read, a pattern or Dockerfile is malformed, or a base
-/// image is neither in a registry nor in the engine.
-pub fn compute(
-    root: &Path,
-    cache_folder: &Path,
-    platform: &Platform,
-    image: &Image,
-) -> anyhow::Result<Key> {
-    let build = DockerBuild {
-        context: root.join(image.context.get_ref()),
-        dockerfile: root.join(image.dockerfile.get_ref()),
-        target: image.target.clone(),
-        arguments: image.args.clone(),
-        platform: platform.platform.clone(),
-    };
-    let cache = StatCache::open(cache_folder, &image.repository);
-    let prebuilds = || {
-        let rust = image.rust.as_ref();
-        let npm = image.npm.as_ref();
-        anyhow::Ok((
-            rust.map(|rust| rust_inputs(root, cache_folder, rust, &cache))
-                .transpose()?,
-            npm.map(|npm| npm_inputs(root, npm, &cache)).transpose()?,
-        ))
-    };
-    let (docker, (rust, npm)) = DockerInputs::read(
-        &build,
-        &Pins::load(root)?,
-        &cache,
-        |dockerfile| base_references(dockerfile, platform, image),
-        prebuilds,
-    )?;
-    // Where it cannot be written, the next key takes longer; this one is right.
-    let _ = cache.save();
-    docker.into_key(build, rust, npm)
-}
-
-/// The images that the Dockerfile of an image of the manifest builds upon.
-///
-/// # Errors
-/// As [`dockerfile::external_images`].
-pub fn base_references(
-    dockerfile: &[u8],
-    platform: &Platform,
-    image: &Image,
-) -> anyhow::Result<BTreeSet<String>> {
-    dockerfile::external_images(
-        image.dockerfile.get_ref(),
-        dockerfile,
-        &dockerfile::Wanted {
-            arguments: &build_arguments(&image.args, KEY_PLACEHOLDER),
-            target: image.target.as_deref(),
-            platform: &platform.platform,
-        },
-    )
-}
-
-/// Computes the key of any build, in the form of our own.
-///
-/// # Errors
-/// As [`compute`], and what the build names does not exist.
-pub fn of_build(build: &DockerBuild) -> anyhow::Result<Key> {
-    let context = &build.context;
-    let refusal = |what: &str| {
-        Failure::new(Code::Usage, format!("context {} {what}", context.display()))
-            .hint("name the folder that is given to the build")
-    };
-    let metadata = std::fs::metadata(context).failure(|| refusal("cannot be read"))?;
-    if !metadata.is_dir() {
-        return Err(refusal("is not a folder").into());
-    }
-    let absolute = std::fs::canonicalize(context).failure(|| refusal("cannot be read"))?;
-    // Any folder, so not among a checkout's records.
-    let cache = paths::state().map_or_else(
-        |_| StatCache::none(),
-        |state| StatCache::open(&state, &absolute.to_string_lossy()),
-    );
-    let references = |dockerfile: &[u8]| {
-        dockerfile::external_images(
-            &build.dockerfile.display().to_string(),
-            dockerfile,
-            &dockerfile::Wanted {
-                arguments: &build.arguments,
-                target: build.target.as_deref(),
-                platform: &build.platform,
-            },
-        )
-    };
-    let (docker, ()) = DockerInputs::read(build, &Pins::default(), &cache, references, || Ok(()))?;
-    let _ = cache.save();
-    docker.into_key(build.clone(), None, None)
-}
-
-/// The part of a key's inputs that Docker itself works from.
-struct DockerInputs {
-    dockerfile: Vec<u8>,
-    ignore_file: Option<IgnoreFile>,
-    bases: BTreeMap<String, Base>,
-    context: Entries,
-}
-
-impl DockerInputs {
-    /// `references` finds the base images that the bytes of the Dockerfile name. Registries and
-    /// the engine take their time to tell what those stand for; meanwhile files are read, these
-    /// and what `beside` reads.
-    fn read<T>(
-        build: &DockerBuild,
-        pins: &Pins,
-        cache: &StatCache,
-        references: impl FnOnce(&[u8]) -> anyhow::Result<BTreeSet<String>>,
-        beside: impl FnOnce() -> anyhow::Result<T>,
-    ) -> anyhow::Result<(Self, T)> {
-        let dockerfile = read_dockerfile(&build.dockerfile).failure(|| {
-            let name = build.dockerfile.display();
-            Failure::new(Code::Usage, format!("failed to read Dockerfile {name}"))
-                .hint("name it with --file")
-        })?;
-        let ignore_file = IgnoreFile::of_context(&build.context, &build.dockerfile)?;
-        let references = references(&dockerfile)?;
-        let (bases, files) = std::thread::scope(|scope| {
-            let bases = scope.spawn(|| base::resolve_all(&references, pins));
-            let files = read_tree(&build.context, ignore_file.as_ref(), cache)
-                .and_then(|context| Ok((context, beside()?)));
-            let panicked = |_| Err(anyhow::anyhow!("asking for base images panicked"));
-            (bases.join().unwrap_or_else(panicked), files)
-        });
-        let bases = bases?;
-        let (context, other) = files?;
-        let docker = Self {
-            dockerfile,
-            ignore_file,
-            bases,
-            context,
-        };
-        Ok((docker, other))
-    }
-
-    fn into_key(
-        self,
-        build: DockerBuild,
-        rust: Option<RustInputs>,
-        npm: Option<NpmInputs>,
-    ) -> anyhow::Result<Key> {
-        let base_sources = self
-            .bases
-            .iter()
-            .map(|(reference, base)| (reference.clone(), base.source))
-            .collect();
-        let bases = self
-            .bases
-            .into_iter()
-            .map(|(reference, base)| (reference, base.digest))
-            .collect();
-        let inputs = Inputs {
-            form: FORM,
-            platform: build.platform,
-            target: build.target,
-            args: build.arguments,
-            dockerfile: digest_bytes(&self.dockerfile),
-            ignore_file: self
-                .ignore_file
-                .as_ref()
-                .map(|file| digest_bytes(&file.bytes)),
-            bases,
-            context: self.context,
-            rust,
-            npm,
-        };
-        Ok(Key {
-            hex: inputs.digest()?,
-            inputs,
-            base_sources,
-            dockerfile: self.dockerfile,
-            ignore_file: self.ignore_file.map(|file| file.path),
-        })
-    }
-}
-
-/// What of a folder its ignore file leaves in.
-fn read_tree(
-    folder: &Path,
-    ignore_file: Option<&IgnoreFile>,
-    cache: &StatCache,
-) -> anyhow::Result<Entries> {
-    let Some(file) = ignore_file else {
-        return xtask_docker::context::read(folder, &Rules::default(), cache);
-    };
-    xtask_docker::context::read(folder, &file.rules()?, cache).map_err(|error| {
-        // Docker refuses some patterns only when it tries them.
-        match error.downcast_ref::<PatternError>() {
-            Some(pattern) => file.refusal(pattern).into(),
-            None => error,
-        }
-    })
-}
-
-/// BuildKit takes `dockerfile` where there is no `Dockerfile`.
-fn read_dockerfile(path: &Path) -> io::Result<Vec<u8>> {
-    match read_bounded(path) {
-        Err(error)
-            if error.kind() == io::ErrorKind::NotFound
-                && path.file_name().is_some_and(|name| name == DOCKERFILE_NAME) =>
-        {
-            read_bounded(&path.with_file_name(DOCKERFILE_NAME.to_lowercase())).map_err(|_| error)
-        }
-        result => result,
-    }
-}
-
-/// Neither waits for a pipe's other end, which no signal would end, nor fills the memory.
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    let kind = file.metadata()?.file_type();
-    if kind.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    if !kind.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(DOCKERFILE_LIMIT_BYTES + 1)
-        .read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > DOCKERFILE_LIMIT_BYTES {
-        let limit_mib = DOCKERFILE_LIMIT_BYTES / 1024 / 1024;
-        return Err(io::Error::other(format!(
-            "it is larger than {limit_mib} MiB"
-        )));
-    }
-    Ok(bytes)
-}
-
-fn rust_inputs(
-    root: &Path,
-    cache_folder: &Path,
-    rust: &RustPrebuild,
-    cache: &StatCache,
-) -> anyhow::Result<RustInputs> {
-    let environment = toolchain::fingerprint(root, cache_folder)?;
-    let cargo = environment.get("cargo").map_or("", String::as_str);
-    let closure = closure::resolve(root, cache_folder, cargo, &rust.package)?;
-    Ok(RustInputs {
-        build: [
-            rust.package.clone(),
-            rust.binary.clone(),
-            toolchain::PROFILE.to_owned(),
-            toolchain::TARGET.to_owned(),
-        ],
-        to: rust.to.clone(),
-        sources: closure::sources(root, &closure, cache)?,
-        members: closure.members,
-        features: closure.features,
-        checksums: closure.checksums,
-        workspace: closure.workspace,
-        environment,
-    })
-}
-
-fn npm_inputs(root: &Path, npm: &NpmPrebuild, cache: &StatCache) -> anyhow::Result<NpmInputs> {
-    let folder = root.join(npm.folder.get_ref());
-    let ignore_file = IgnoreFile::of_folder(&folder)?;
-    Ok(NpmInputs {
-        output: npm.output.clone(),
-        to: npm.to.clone(),
-        sources: read_tree(&folder, ignore_file.as_ref(), cache)?,
-    })
 }

@@ -1,6 +1,6 @@
-//! The inputs of keys that this checkout built or found, kept to be compared.
+//! The inputs of keys that this checkout built or found, which are kept to be compared.
 //!
-//! One file for each key, named by it; `latest` names the last one.
+//! Each key has a file with its name, and the file `latest` contains the last key.
 
 use crate::key::difference;
 use crate::key::difference::Difference;
@@ -18,9 +18,9 @@ use xtask_core::atomic_file::write_atomically;
 use xtask_core::digest::digest_bytes;
 use xtask_core::error::{Code, Failure};
 
-/// How many keys of an image are kept; inputs of a large context have some megabytes.
+/// How many keys of an image are kept. The inputs of a large context take some megabytes.
 const KEPT_KEYS: usize = 50;
-/// Fewer characters than this name no key.
+/// A key can be named by its first characters, by at least this many.
 const PREFIX_CHARACTERS: usize = 4;
 /// How many keys a hint lists.
 const LISTED_KEYS: usize = 8;
@@ -30,7 +30,7 @@ const LISTED_KEYS: usize = 8;
 pub enum Wanted {
     /// The last one that this checkout built or found.
     Latest,
-    /// The one that begins with these characters.
+    /// The key that begins with these characters.
     Prefix(String),
 }
 
@@ -53,17 +53,17 @@ impl FromStr for Wanted {
     }
 }
 
-/// Inputs as they were kept.
+/// The inputs of a key that was kept.
 #[derive(Debug)]
 pub enum Kept {
-    /// In the form of this version.
+    /// They have the form of this version.
     Inputs(Box<Inputs>),
-    /// In the form of another one, by its number.
+    /// They have another form, which has this number.
     OtherForm(u32),
 }
 
 impl Kept {
-    /// What differs from these inputs to others of the same image.
+    /// What differs between these inputs and later ones of the same image.
     #[must_use]
     pub fn differences(&self, image: &Image, after: &Inputs) -> Vec<Difference> {
         match self {
@@ -73,18 +73,17 @@ impl Kept {
     }
 }
 
-/// Why a key is not the one before.
+/// Why a key differs from the last one.
 #[derive(Debug, Clone, Serialize)]
 pub struct Reasons {
-    /// The key that this checkout last built or found, if it did.
+    /// The key that this checkout last built or found, if there is one.
     pub before: Option<String>,
     /// What differs from it.
     pub why: Vec<Difference>,
 }
 
 impl Reasons {
-    /// In a line that names the first `shown` differences; `unchanged` is what it says
-    /// where there are none.
+    /// A line with the first `shown` differences. It is `unchanged` if nothing differs.
     #[must_use]
     pub fn summary(&self, shown: usize, unchanged: &str) -> String {
         if !self.why.is_empty() {
@@ -105,7 +104,7 @@ pub struct KeyStore {
 }
 
 impl KeyStore {
-    /// The keys that a checkout with these records keeps.
+    /// The keys of an image, in the cache folder of a checkout.
     #[must_use]
     pub fn new(cache_folder: &Path, image: &str) -> Self {
         Self {
@@ -114,10 +113,10 @@ impl KeyStore {
         }
     }
 
-    /// Keeps the inputs of a key, which is the last one from now on.
+    /// Keeps the inputs of a key, which becomes the last one.
     ///
     /// # Errors
-    /// The record cannot be written.
+    /// A file cannot be written.
     pub fn remember(&self, key: &Key) -> anyhow::Result<()> {
         let path = self.path(&key.hex);
         if !path.is_file() {
@@ -137,12 +136,12 @@ impl KeyStore {
         self.path(&hex).is_file().then_some(hex)
     }
 
-    /// What differs from the key that this checkout last built or found. One whose
-    /// record is damaged is as good as none.
+    /// What differs from the key that this checkout last built or found. If that one's file is
+    /// damaged, there is no such key.
     #[must_use]
     pub fn reasons(&self, image: &Image, key: &Key) -> Reasons {
         let known = self.latest().and_then(|hex| {
-            // The usual case, in which inputs of some megabytes need not be read.
+            // In this usual case, inputs of some megabytes need not be read.
             let why = if hex == key.hex {
                 Vec::new()
             } else {
@@ -157,10 +156,10 @@ impl KeyStore {
         }
     }
 
-    /// The kept key that is wanted.
+    /// The key that is wanted.
     ///
     /// # Errors
-    /// None or several keys are meant.
+    /// No key is meant, or several are.
     pub fn find(&self, wanted: &Wanted) -> Result<String, Failure> {
         let newest_first = self.keys();
         let prefix = match wanted {
@@ -186,9 +185,9 @@ impl KeyStore {
     /// The inputs of a kept key.
     ///
     /// # Errors
-    /// They cannot be read, or are not what the key says.
+    /// They cannot be read, or their digest is not the key.
     pub fn read(&self, hex: &str) -> anyhow::Result<Kept> {
-        /// What every form begins with.
+        /// Every form has this.
         #[derive(Deserialize)]
         struct Form {
             form: u32,
@@ -200,7 +199,7 @@ impl KeyStore {
             Failure::new(Code::Failed, format!("{} is damaged", path.display()))
                 .hint(format!("rm {}", path.display()))
         };
-        // What does not hash to its name is not what was hashed.
+        // Bytes with another digest are not the bytes that were hashed.
         if digest_bytes(&bytes) != hex {
             return Err(damaged().into());
         }
@@ -229,7 +228,7 @@ impl KeyStore {
         failure.hint(format!("kept, newest first: {}", listed.join(", ")))
     }
 
-    /// Newest first.
+    /// The keys that are kept, newest first.
     fn keys(&self) -> Vec<String> {
         let Ok(listing) = fs::read_dir(&self.folder) else {
             return Vec::new();
@@ -247,7 +246,7 @@ impl KeyStore {
 
     fn forget_oldest(&self) {
         for hex in self.keys().iter().skip(KEPT_KEYS) {
-            // One more that stays does no harm.
+            // A key that cannot be removed does no harm.
             let _ = fs::remove_file(self.path(hex));
         }
     }

@@ -1,59 +1,63 @@
-//! PostgreSQL for what is deployed to the local cloud: AWS environments name a database of
-//! their own, here nobody is asked for one.
+//! PostgreSQL for what is deployed to the local cloud. An AWS environment has a secret that names a
+//! database; on this machine, nobody needs to provide one.
 
 use crate::aws;
-use crate::images::POSTGRES_IMAGE;
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use crate::net;
+use crate::postgres_image;
+use std::time::Duration;
+use xtask_aws_api::calls::secrets::SetSecret;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure, FailureContext as _, Rendered};
-use xtask_core::interrupt;
+use xtask_core::error::{Code, Failure, FailureContext as _};
+use xtask_core::wait;
 use xtask_docker::engine;
 
-/// The key of the orchestrator's secret that holds the address.
+/// The key of the orchestrator's secret that has the address of the database.
 const KEY: &str = "DATABASE_URL";
 const DATA: &str = "/var/lib/postgresql/data";
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
+const READY_POLL: Duration = Duration::from_millis(100);
 
-/// Makes sure that the orchestrator's secret names a database. Ours is started where it
-/// names none, or ours; another one is left alone.
+/// Makes sure that the orchestrator's secret names a database. If it names no database or ours, ours
+/// is started. Any other database is left alone.
 ///
 /// # Errors
-/// The engine or the cloud refuses, or the database does not answer in time.
+/// The engine or the local cloud refuses, or the database does not answer in time.
 pub fn ensure(context: &Context) -> anyhow::Result<()> {
     let Some(secret) = &context.platform.orchestrator().secret else {
         return Ok(());
     };
     let secret = secret.get_ref().as_str();
-    let stored: BTreeMap<String, String> =
-        match aws::call(context, ["secrets", "read", secret]).read() {
-            Err(error) if Rendered::new(&error).exit_code == Code::Secret as u8 => BTreeMap::new(),
-            answer => answer?,
-        };
+    let stored = aws::secret_values(context, secret)?;
     let ours = url(context);
     match stored.get(KEY) {
-        Some(address) if *address != ours => return Ok(()),
+        Some(address) if address.reveal() != ours => return Ok(()),
         Some(_) => start(context)?,
         None => {
             start(context)?;
-            let _: serde_json::Value = aws::call(context, ["secrets", "set", secret, KEY])
-                .stdin(ours.into_bytes())
-                .read()?;
+            aws::call(
+                context,
+                SetSecret {
+                    secret: secret.to_owned(),
+                    key: KEY.to_owned(),
+                    value: ours.into(),
+                },
+            )
+            .read()?;
         }
     }
     Ok(())
 }
 
-/// Whether the orchestrator of what is deployed here gets the key, though the manifest requires
-/// it elsewhere alone.
+/// Whether [`ensure`] gives this key to the orchestrator that is deployed here. The manifest requires
+/// it only in other environments.
 #[must_use]
 pub fn provides(context: &Context, secret: &str, key: &str) -> bool {
     let used = context.platform.orchestrator().secret.as_ref();
     context.is_local() && key == KEY && used.is_some_and(|used| used.get_ref() == secret)
 }
 
-/// Removes the container and, unless they are `kept`, its data. Returns what was removed.
+/// Removes the container and, without `keep_data`, its volume. Returns what was removed.
 ///
 /// # Errors
 /// The engine refuses.
@@ -82,7 +86,8 @@ pub fn remove(context: &Context, keep_data: bool) -> anyhow::Result<Vec<String>>
     Ok(removed)
 }
 
-/// Its container by name and how that is, in the engine's word; nothing where there is none.
+/// The name of its container, and the engine's word for the state of that; nothing where there is
+/// no container.
 ///
 /// # Errors
 /// The engine does not answer.
@@ -93,7 +98,7 @@ pub fn container(context: &Context) -> anyhow::Result<Option<(String, String)>> 
     Ok((status == 200).then(|| (name, state.to_owned())))
 }
 
-/// Name of the container and of the volume. Each local cloud has its own.
+/// The name of the container and of the volume. Each local cloud has its own.
 fn name(context: &Context) -> String {
     format!(
         "app-gen-database-{}",
@@ -101,8 +106,8 @@ fn name(context: &Context) -> String {
     )
 }
 
-/// As tasks reach it, which are containers of their own. It knows no password: it listens
-/// on the docker bridge alone.
+/// The address as tasks use it, which are containers themselves. The database has no password,
+/// because it listens only on the docker bridge.
 fn url(context: &Context) -> String {
     format!(
         "postgres://app@host.docker.internal:{}/app",
@@ -115,50 +120,39 @@ fn start(context: &Context) -> anyhow::Result<()> {
     match state(&name)?.as_deref() {
         Some("running") => return Ok(()),
         Some(_) => {
-            // Made for an address that may have changed; the data is in the volume.
+            // It was made for an address that may have changed. Its data is in the volume.
             remove(context, true)?;
         }
         None => {}
     }
     context.report.step("start PostgreSQL for the local cloud");
     let port = *context.platform.local.database_port.get_ref();
-    let bridge = xtask_docker::engine::bridge_address()?;
+    let bridge = engine::bridge_address()?;
     let key = context.platform.local.key("database_port");
-    crate::net::require_free(bridge.into(), port, &key)?;
+    net::require_free(bridge.into(), port, &key)?;
     Cmd::new("docker")
         .args(["run", "--detach", "--name", &name])
         .arg(format!("--publish={bridge}:{port}:5432"))
         .arg(format!("--volume={name}:{DATA}"))
-        .arg(POSTGRES_IMAGE)
+        .arg(postgres_image::NAME)
         .read()
         .failure(|| {
             Failure::new(Code::Service, "failed to start PostgreSQL").hint("cargo xtask setup")
         })?;
-    let deadline = Instant::now() + READY_TIMEOUT;
-    loop {
+    let is_ready = || {
         let ready = Cmd::new("docker")
             .args(["exec", &name, "pg_isready", "--quiet"])
             .args(["--username", "app", "--host", "127.0.0.1"])
             .output()?;
-        if ready.status.success() {
-            return Ok(());
-        }
-        if Instant::now() >= deadline {
-            return Err(Failure::new(
-                Code::Service,
-                format!(
-                    "PostgreSQL did not answer within {} s",
-                    READY_TIMEOUT.as_secs()
-                ),
-            )
+        Ok(ready.status.success())
+    };
+    wait::until(READY_TIMEOUT, READY_POLL, is_ready, |late| {
+        Failure::new(Code::Service, format!("PostgreSQL did not answer {late}"))
             .hint(format!("docker logs {name}"))
-            .into());
-        }
-        interrupt::sleep(Duration::from_millis(100))?;
-    }
+    })
 }
 
-/// How the container is, in the engine's word; nothing where there is none.
+/// The engine's word for the state of the container; nothing where there is none.
 fn state(name: &str) -> anyhow::Result<Option<String>> {
     let found = Cmd::new("docker")
         .args(["ps", "--all", "--format", "{{.State}}", "--filter"])

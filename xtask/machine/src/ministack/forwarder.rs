@@ -1,8 +1,10 @@
-//! The forwarder of the local cloud: containers know this machine by the address
-//! of the docker bridge, the cloud listens on loopback only.
+//! The forwarder of the local cloud. Containers reach this machine by the address of the docker
+//! bridge, and MiniStack listens only on loopback.
 
 use crate::daemon::{Daemon, Launch};
-use crate::{debian_packages, net, tools};
+use crate::debian_packages;
+use crate::net;
+use crate::programs::on_path;
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 use xtask_core::context::Context;
@@ -11,7 +13,7 @@ const CONNECT_BOUND: Duration = Duration::from_secs(3);
 const START_BOUND: Duration = Duration::from_secs(20);
 const STOP_GRACE: Duration = Duration::from_secs(5);
 
-/// Makes connections to `bridge:port` arrive at the same port of loopback.
+/// Forwards connections to `bridge:port` to the same port of loopback.
 pub(super) fn ensure(
     context: &Context,
     daemon: &Daemon,
@@ -29,14 +31,14 @@ pub(super) fn ensure(
     }
     daemon.stop(STOP_GRACE);
     net::require_free(IpAddr::V4(bridge), port, port_key)?;
-    if tools::on_path("socat").is_none() {
+    if on_path("socat").is_none() {
         debian_packages::install(context, &["socat"])?;
     }
     context.report.step(&format!(
         "start the forwarder on {bridge}:{port}, where containers find the local cloud"
     ));
     let identity = daemon.start(&Launch {
-        program: tools::on_path("socat").unwrap_or_else(|| "socat".into()),
+        program: on_path("socat").unwrap_or_else(|| "socat".into()),
         args: arguments.map(Into::into).to_vec(),
         ..Launch::default()
     })?;
@@ -64,7 +66,8 @@ fn accepts(bridge: Ipv4Addr, port: u16) -> bool {
     TcpStream::connect_timeout(&(bridge, port).into(), CONNECT_BOUND).is_ok()
 }
 
-/// Not so where the engine lives in a virtual machine, which relays `host.docker.internal` itself.
+/// Whether the bridge belongs to this machine. An engine in a virtual machine has the bridge there,
+/// and forwards `host.docker.internal` itself.
 fn is_on_this_host(bridge: Ipv4Addr) -> bool {
     TcpListener::bind((bridge, 0)).is_ok()
 }

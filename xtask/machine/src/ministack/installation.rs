@@ -1,4 +1,4 @@
-//! The program behind the local cloud, in a virtual environment of the state folder.
+//! The program of the local cloud, in a virtual environment in the state folder.
 
 use crate::venv;
 use std::path::PathBuf;
@@ -6,14 +6,17 @@ use xtask_core::context::Context;
 use xtask_core::error::Failure;
 use xtask_core::paths;
 
-/// The version whose behaviour the rest relies on.
+/// The version whose behaviour everything here relies on.
 pub const VERSION: &str = "1.5.33";
 
-/// Without it MiniStack cannot read what the SDK asks CloudWatch, and it does not ask for
-/// the package itself.
+/// The AWS account that everything in it belongs to.
+pub const ACCOUNT: &str = "000000000000";
+
+/// MiniStack needs this package to read the SDK's requests to CloudWatch, and does not name it as a
+/// dependency.
 const CBOR: &str = "cbor2==6.2.1";
 
-/// Makes the virtual environment, whole or not at all.
+/// Makes the virtual environment, so that it is complete or does not exist.
 pub(super) fn install(context: &Context) -> anyhow::Result<()> {
     let folder = folder()?;
     context.report.step(&format!(

@@ -1,6 +1,6 @@
-//! The local cloud: MiniStack in a virtual environment, on loopback, and a
-//! forwarder that lets containers reach it on the docker bridge. It is
-//! disposable: whatever it forgets, commands create again.
+//! The local cloud: MiniStack, which listens on loopback, and a forwarder through which containers
+//! reach it on the docker bridge. It is disposable, because commands create again whatever it
+//! forgets.
 
 pub mod database;
 mod forwarder;
@@ -8,9 +8,11 @@ mod installation;
 pub mod task_containers;
 
 use crate::daemon::{Daemon, Launch};
-pub use crate::ministack::installation::VERSION;
+use crate::finding::Finding;
+pub use crate::ministack::installation::{ACCOUNT, VERSION};
+use crate::net;
 use crate::process::Reach;
-use crate::{Finding, net};
+use crate::setup_lock::require_service;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -20,14 +22,12 @@ use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_core::http;
 use xtask_core::paths;
-
-/// Account of everything in it.
-pub const ACCOUNT: &str = "000000000000";
+use xtask_docker::engine;
 
 const HOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const PROBE_BOUND: Duration = Duration::from_secs(3);
 const START_BOUND: Duration = Duration::from_secs(30);
-/// A reset stops the containers of all tasks first.
+/// A reset first stops the containers of all tasks.
 const RESET_BOUND: Duration = Duration::from_secs(90);
 const STOP_GRACE: Duration = Duration::from_secs(5);
 
@@ -35,38 +35,38 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Answers, and containers reach it.
+    /// It answers, and containers reach it.
     Running,
-    /// Something of it runs, but not all; `up` repairs it.
+    /// A part of it does not run or does not answer; `up` repairs it.
     Broken,
-    /// Installed, nothing runs.
+    /// It is installed, and nothing of it runs.
     Stopped,
-    /// Not installed.
+    /// It is not installed.
     Missing,
 }
 
-/// What `cargo xtask cloud status` tells.
+/// What `cargo xtask cloud status` shows.
 #[derive(Debug, Clone, Serialize)]
 pub struct Status {
     /// How it is.
     pub state: State,
-    /// Why it is broken or stopped; empty where it runs.
+    /// Why it is broken or stopped; empty while it runs.
     pub detail: String,
-    /// Where this machine reaches it.
+    /// The address of the cloud for this machine.
     pub endpoint: String,
-    /// Where containers reach it; nothing while the engine does not run.
+    /// Its address for containers; nothing while the engine does not run.
     pub bridge_endpoint: Option<String>,
-    /// Version that answers.
+    /// The version that answers.
     pub version: Option<String>,
-    /// Its process, where it is ours.
+    /// Its process, if we started it.
     pub process_id: Option<u32>,
-    /// The forwarder's process, where it is ours.
+    /// The process of the forwarder, if we started it.
     pub forwarder_process_id: Option<u32>,
-    /// Log of the cloud.
+    /// The log of MiniStack.
     pub log: PathBuf,
 }
 
-/// Where this machine reaches the cloud: `http://127.0.0.1:4566`.
+/// The address of the cloud for this machine, such as `http://127.0.0.1:4566`.
 #[must_use]
 pub fn endpoint(context: &Context) -> String {
     format!(
@@ -75,19 +75,19 @@ pub fn endpoint(context: &Context) -> String {
     )
 }
 
-/// Where containers reach the cloud: `http://172.17.0.1:4566`.
+/// The address of the cloud for containers, such as `http://172.17.0.1:4566`.
 ///
 /// # Errors
 /// The engine does not run.
 pub fn bridge_endpoint(context: &Context) -> anyhow::Result<String> {
     Ok(format!(
         "http://{}:{}",
-        xtask_docker::engine::bridge_address()?,
+        engine::bridge_address()?,
         *context.platform.local.cloud_port.get_ref()
     ))
 }
 
-/// Credentials of the local cloud: obviously no secret.
+/// The environment of a client of the local cloud. Its credentials are not secret.
 #[must_use]
 pub fn client_environment(region: &str, endpoint: &str) -> BTreeMap<String, String> {
     [
@@ -101,18 +101,29 @@ pub fn client_environment(region: &str, endpoint: &str) -> BTreeMap<String, Stri
     .collect()
 }
 
-/// Makes sure that it runs, where it is installed.
-///
-/// # Errors
-/// See [`crate::require`].
-pub fn require(context: &Context) -> anyhow::Result<()> {
-    crate::require(context, &[crate::Part::Cloud])
+/// What a person calls it.
+pub(crate) const NAME: &str = "local cloud";
+
+/// What it must be.
+pub(crate) fn needed(context: &Context) -> String {
+    format!("MiniStack {VERSION} on {}", endpoint(context))
 }
 
-/// Makes sure that the cloud of the environment can be asked: the local one runs, AWS always does.
+/// Starts the local cloud where it is installed and does not run.
 ///
 /// # Errors
-/// See [`crate::require`].
+/// It is not installed, its port is taken, or it does not start.
+pub fn require(context: &Context) -> anyhow::Result<()> {
+    let needed = needed(context);
+    require_service(context, (NAME, &needed), probe(context), || {
+        up(context).map(|_| ())
+    })
+}
+
+/// Starts the local cloud if that is the cloud of the environment; AWS always runs.
+///
+/// # Errors
+/// As [`require`].
 pub fn require_if_local(context: &Context) -> anyhow::Result<()> {
     match context.is_local() {
         true => require(context),
@@ -120,19 +131,19 @@ pub fn require_if_local(context: &Context) -> anyhow::Result<()> {
     }
 }
 
-/// Whether one that we started answers.
+/// Whether the cloud that we started answers.
 #[must_use]
 pub fn answers(context: &Context) -> bool {
     is_alive(context) && answering_version(context).is_some()
 }
 
-/// Whether the process that we started still runs, busy or not.
+/// Whether the process that we started still runs, even if it is too busy to answer.
 #[must_use]
 pub fn is_alive(context: &Context) -> bool {
     daemons(context).is_ok_and(|(cloud, _)| cloud.process().is_some())
 }
 
-/// How it is now, by what answers.
+/// How the cloud is now.
 ///
 /// # Errors
 /// There is no state folder.
@@ -142,7 +153,7 @@ pub fn status(context: &Context) -> anyhow::Result<Status> {
     let version = answering_version(context);
     cloud.reclaim(IpAddr::V4(HOST), port, is_ours);
     let process = cloud.process();
-    let bridge = xtask_docker::engine::bridge_address().ok();
+    let bridge = engine::bridge_address().ok();
     let relayed = bridge.is_some_and(|bridge| forwarder::is_well(bridge, port));
     let (state, detail) = match (&version, &process) {
         _ if installation::installed().is_none() => (
@@ -156,7 +167,7 @@ pub fn status(context: &Context) -> anyhow::Result<Status> {
         ),
         (Some(_), None) => (
             State::Broken,
-            "what answers was not started by us".to_owned(),
+            "the process that answers was not started by us".to_owned(),
         ),
         (Some(version), _) if version != VERSION => (
             State::Broken,
@@ -183,14 +194,14 @@ pub fn status(context: &Context) -> anyhow::Result<Status> {
     })
 }
 
-/// Installs, starts and repairs until it runs; one that runs is left alone.
+/// Installs, starts or repairs the cloud, whichever it needs to run.
 ///
 /// # Errors
-/// The engine does not run, the port is taken, or a step fails.
+/// The engine does not run, something else has taken the port, or a step fails.
 pub fn up(context: &Context) -> anyhow::Result<Status> {
     let port = *context.platform.local.cloud_port.get_ref();
-    // MiniStack without an engine says RUNNING of tasks that it never starts.
-    let bridge = xtask_docker::engine::bridge_address().failure(|| {
+    // Without an engine, MiniStack reports tasks as RUNNING that it never starts.
+    let bridge = engine::bridge_address().failure(|| {
         Failure::new(Code::Service, "the local cloud needs the Docker Engine")
             .hint("cargo xtask setup")
     })?;
@@ -210,7 +221,8 @@ pub fn up(context: &Context) -> anyhow::Result<Status> {
     status(context)
 }
 
-/// Stops it and removes the containers its tasks left. What was stopped or removed, by name.
+/// Stops the cloud, and removes the containers that its tasks left. Returns the names of what was
+/// stopped or removed.
 ///
 /// # Errors
 /// There is no state folder.
@@ -220,14 +232,14 @@ pub fn down(context: &Context) -> anyhow::Result<Vec<String>> {
     cloud.reclaim(IpAddr::V4(HOST), port, is_ours);
     let mut done = Vec::new();
     if cloud.process().is_some() {
-        // With a service running, SIGTERM alone hangs; a reset takes services and tasks away.
-        // One that no longer answers is stopped without.
+        // MiniStack does not end on SIGTERM while it runs a service, and a reset removes services
+        // and tasks. If it does not answer any more, it is killed after the grace period.
         let _ = http::post(&reset_url(context), RESET_BOUND);
     }
     if cloud.stop(STOP_GRACE) {
         done.push(format!("MiniStack on port {port}"));
     }
-    if let Ok(bridge) = xtask_docker::engine::bridge_address() {
+    if let Ok(bridge) = engine::bridge_address() {
         forwarder.reclaim(IpAddr::V4(bridge), port, |words| {
             forwarder::is_ours(words, bridge, port)
         });
@@ -240,10 +252,10 @@ pub fn down(context: &Context) -> anyhow::Result<Vec<String>> {
     Ok(done)
 }
 
-/// Makes it forget everything; its containers go too.
+/// Makes the cloud forget everything, and removes its containers.
 ///
 /// # Errors
-/// It does not run or does not answer in time.
+/// It does not run, or does not answer in time.
 pub fn reset(context: &Context) -> anyhow::Result<()> {
     if daemons(context)?.0.process().is_none() {
         return Err(Failure::new(Code::Service, "the local cloud does not run")
@@ -266,16 +278,17 @@ pub fn reset(context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The database of what was deployed goes with it: its jobs name results that are gone.
+/// The database of what was deployed is removed, too, because its jobs name results that the cloud
+/// has forgotten.
 fn remove_database(context: &Context) -> anyhow::Result<Vec<String>> {
-    if xtask_docker::engine::answers() {
+    if engine::answers() {
         database::remove(context, false)
     } else {
         Ok(Vec::new())
     }
 }
 
-pub(super) fn probe(context: &Context) -> Finding {
+pub(crate) fn probe(context: &Context) -> Finding {
     let status = match status(context) {
         Ok(status) => status,
         Err(error) => return Finding::missing(format!("{error:#}")),
@@ -313,7 +326,7 @@ fn start_cloud(context: &Context, daemon: &Daemon, port: u16) -> anyhow::Result<
         ("MINISTACK_ACCOUNT_ID", ACCOUNT.to_owned()),
         ("MINISTACK_REGION", context.platform.region.clone()),
         ("MINISTACK_HOSTNAME", task_containers::INSTANCE.to_owned()),
-        // Also the bound of an image pull's silence.
+        // A pull of an image may be silent for as long as this, too.
         ("MINISTACK_DOCKER_TIMEOUT", "60".to_owned()),
         ("PYTHONUNBUFFERED", "1".to_owned()),
         ("TMPDIR", scratch.display().to_string()),
@@ -324,7 +337,7 @@ fn start_cloud(context: &Context, daemon: &Daemon, port: u16) -> anyhow::Result<
         env: env
             .map(|(name, value)| (name.into(), value.into()))
             .to_vec(),
-        // HOSTNAME makes it look for itself among the containers.
+        // With HOSTNAME, it looks for itself among the containers.
         env_remove: std::env::vars()
             .map(|(name, _)| name)
             .filter(|name| {
@@ -367,12 +380,12 @@ fn daemons(context: &Context) -> Result<(Daemon, Daemon), Failure> {
     Ok((daemon("cloud"), daemon("forwarder")))
 }
 
-/// The key of the manifest that moves its port.
+/// The key of the manifest that has its port.
 fn port_key(context: &Context) -> String {
     context.platform.local.key("cloud_port")
 }
 
-/// Whether a command line is that of a MiniStack of our state folder.
+/// Whether a command line is one of a MiniStack in our state folder.
 fn is_ours(words: &[String]) -> bool {
     let Ok(folder) = paths::state().map(|state| state.join("cloud")) else {
         return false;

@@ -1,16 +1,16 @@
-//! The containers that the local cloud runs tasks in.
+//! The containers in which the local cloud runs tasks.
 
-use crate::ministack::ACCOUNT;
-use crate::tools;
+use crate::ministack::installation::ACCOUNT;
+use crate::programs::on_path;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_docker::engine;
 
-/// Containers carry `ministack.instance=<this>:<port>`, so that ours are told from others'. An
-/// ARN does not do that: all local clouds of a machine give the same ones.
+/// Containers have the label `ministack.instance=INSTANCE:PORT`, which distinguishes ours from those
+/// of others. An ARN does not, because all local clouds of a machine give the same ARNs.
 pub(super) const INSTANCE: &str = "app-gen";
 
-/// The one that runs a task; nothing where none does.
+/// The container that runs a task, if there is one.
 ///
 /// # Errors
 /// The engine does not answer.
@@ -21,7 +21,8 @@ pub fn of_task(context: &Context, task_arn: &str) -> anyhow::Result<Option<Strin
     Ok(containers.lines().next().map(str::to_owned))
 }
 
-/// Removes what is left of those of a cluster's tasks: the cloud keeps the last one that ended.
+/// Removes the containers of a cluster's tasks that are left: MiniStack keeps the last one that
+/// ended.
 ///
 /// # Errors
 /// The engine refuses.
@@ -33,8 +34,8 @@ pub fn remove_of_cluster(context: &Context, cluster: &str) -> anyhow::Result<Vec
     remove_labelled(port, Some(&label))
 }
 
-/// Removes the containers that are left of all tasks of the local cloud on this port; returns
-/// their names.
+/// Removes the containers that are left of all tasks of the local cloud on this port. Returns their
+/// names.
 ///
 /// # Errors
 /// The engine refuses.
@@ -43,7 +44,7 @@ pub fn remove(port: u16) -> anyhow::Result<Vec<String>> {
 }
 
 fn remove_labelled(port: u16, label: Option<&str>) -> anyhow::Result<Vec<String>> {
-    if tools::on_path("docker").is_none() || engine::get("/version").is_err() {
+    if on_path("docker").is_none() || engine::get("/version").is_err() {
         return Ok(Vec::new());
     }
     let names = listing(port, label)
@@ -61,7 +62,7 @@ fn remove_labelled(port: u16, label: Option<&str>) -> anyhow::Result<Vec<String>
     Ok(names)
 }
 
-/// Lists those of the cloud on this port, with this label too.
+/// Lists the containers of the cloud on this port, or those of them that have a label, too.
 fn listing(port: u16, label: Option<&str>) -> Cmd {
     let instance = format!("ministack.instance={INSTANCE}:{port}");
     [Some(instance.as_str()), label]

@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use xtask_aws_api::names::Concern;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_machine::cdk;
@@ -117,7 +118,7 @@ impl Assembly {
     pub fn property(
         &self,
         context: &Context,
-        concern: &str,
+        concern: Concern,
         resource_type: &str,
         property: &str,
     ) -> anyhow::Result<String> {
@@ -125,7 +126,10 @@ impl Assembly {
             .into_iter()
             .next()
             .with_context(|| {
-                format!("stack {concern} has no {resource_type} with a literal {property}")
+                format!(
+                    "stack {} has no {resource_type} with a literal {property}",
+                    concern.name()
+                )
             })
     }
 
@@ -136,7 +140,7 @@ impl Assembly {
     pub fn properties(
         &self,
         context: &Context,
-        concern: &str,
+        concern: Concern,
         resource_type: &str,
         property: &str,
     ) -> anyhow::Result<Vec<String>> {

@@ -1,32 +1,17 @@
 //! What CDK needs in an account before the first deploy: a stack of its own, with our qualifier and
 //! with the rights that our templates need and no others.
 
-use serde::Deserialize;
 use std::time::Duration;
+use xtask_aws_api::calls::bootstrap::{ShowBootstrap, WritePolicies};
+use xtask_aws_api::calls::identity::GetIdentity;
+use xtask_aws_api::names::{BOOTSTRAP_QUALIFIER, BOOTSTRAP_STACK};
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_machine::{aws, cdk};
 
 /// The managed policies of CloudFormation's role, relative to the checkout.
 const POLICIES: &str = "app-gen-infra/cdk/bootstrap/execution-policies.json";
-const QUALIFIER: &str = "appgen";
-const STACK: &str = "AppGenToolkit";
 const TIMEOUT: Duration = Duration::from_secs(600);
-
-#[derive(Deserialize)]
-struct Shown {
-    bootstrapped: bool,
-}
-
-#[derive(Deserialize)]
-struct Policies {
-    arns: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Identity {
-    account: String,
-}
 
 /// Bootstraps the account unless that has been done. The policies are updated every time, because
 /// new types of resources need new rights.
@@ -34,19 +19,18 @@ struct Identity {
 /// # Errors
 /// The cloud refuses. Bootstrapping needs rights that a later deploy does not need.
 pub fn ensure(context: &Context) -> anyhow::Result<()> {
-    let shown: Shown = aws::call(context, ["bootstrap", "show"]).read()?;
-    let file = context.root.join(POLICIES).display().to_string();
-    let policies: Policies =
-        aws::call(context, ["bootstrap", "policies", "--file", &file]).read()?;
+    let shown = aws::call(context, ShowBootstrap {}).read()?;
+    let file = context.root.join(POLICIES);
+    let policies = aws::call(context, WritePolicies { file }).read()?;
     if shown.bootstrapped {
         return Ok(());
     }
-    let identity: Identity = aws::call(context, ["identity"]).read()?;
+    let identity = aws::call(context, GetIdentity {}).read()?;
     let place = format!("aws://{}/{}", identity.account, context.platform.region);
     context.report.step(&format!("bootstrap CDK in {place}"));
     cdk::command(context)?
-        .args(["bootstrap", &place, "--qualifier", QUALIFIER])
-        .args(["--toolkit-stack-name", STACK])
+        .args(["bootstrap", &place, "--qualifier", BOOTSTRAP_QUALIFIER])
+        .args(["--toolkit-stack-name", BOOTSTRAP_STACK])
         .args([
             "--cloudformation-execution-policies",
             &policies.arns.join(","),

@@ -5,9 +5,9 @@ use crate::deploy::assembly::Assembly;
 use crate::deploy::folder::deploy_folder;
 use crate::deploy::{rollout, stacks};
 use crate::destination;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 use std::time::Duration;
+use xtask_aws_api::calls::stacks::{DetectDrift, Drift};
 use xtask_core::context::Context;
 use xtask_image::build;
 use xtask_machine::{aws, ministack};
@@ -26,21 +26,6 @@ pub struct Difference {
     pub drift: Vec<Drift>,
     /// What a month would cost, in US dollars.
     pub month_usd: f64,
-}
-
-/// The drift of one stack.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Drift {
-    /// Name of the stack.
-    pub name: String,
-    /// `IN_SYNC`, `DRIFTED`, or `UNKNOWN` if the cloud cannot tell.
-    pub status: String,
-    /// Why the cloud cannot tell.
-    #[serde(default)]
-    pub reason: Option<String>,
-    /// Resources that drifted, in CloudFormation's form.
-    #[serde(default)]
-    pub resources: Vec<Value>,
 }
 
 /// Compares the checkout with the environment, and the environment with its last deploy.
@@ -78,17 +63,13 @@ pub fn find(context: &Context) -> anyhow::Result<Difference> {
 }
 
 fn drift(context: &Context, stacks: &[String]) -> anyhow::Result<Vec<Drift>> {
-    #[derive(Deserialize)]
-    struct Drifts {
-        stacks: Vec<Drift>,
-    }
     if stacks.is_empty() {
         return Ok(Vec::new());
     }
-    let arguments = ["stack", "drift"]
-        .into_iter()
-        .chain(stacks.iter().map(String::as_str));
-    let drifts: Drifts = aws::call(context, arguments)
+    let request = DetectDrift {
+        names: stacks.to_vec(),
+    };
+    let drifts = aws::call(context, request)
         .timeout(DRIFT_TIMEOUT)
         .start("stacks")?
         .read()?;

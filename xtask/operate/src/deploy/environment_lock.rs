@@ -2,12 +2,12 @@
 //! lock is an object in the state bucket of the environment, with an owner and an expiry.
 
 use rustix::process::{Signal, getpid, kill_process};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use xtask_aws_api::calls::state;
+use xtask_aws_api::calls::state::{ReleaseLock, RenewLock, ShowLock, TakeLock, WhichLock};
 use xtask_core::atomic_file::write_atomically;
 use xtask_core::cmd;
 use xtask_core::context::Context;
@@ -23,32 +23,10 @@ const RENEW_EVERY: Duration = Duration::from_secs(TTL_SECS / 3);
 /// How long a command that has released the lock may take to end.
 const ENDING: Duration = Duration::from_secs(5);
 
-/// The command that holds the lock.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Holder {
-    /// A random id of this lock.
-    pub id: String,
-    /// The person, or the run of a workflow.
-    pub owner: String,
-    /// Name of the machine.
-    pub host: String,
-    /// Name of the command.
-    pub command: String,
-    /// When the lock was taken, RFC 3339.
-    pub taken_at: String,
-    /// When the lock expires, RFC 3339. The holder renews it while it runs.
-    pub expires_at: String,
-}
-
-#[derive(Deserialize)]
-struct Held {
-    lock: Option<Holder>,
-}
-
 /// The lock. Dropping this releases it.
 pub struct EnvironmentLock<'a> {
     context: &'a Context,
-    holder: Holder,
+    holder: state::Lock,
     stop: mpsc::Sender<()>,
     renewer: Option<JoinHandle<()>>,
     /// Shows other commands of this user on this machine that we still run.
@@ -77,7 +55,7 @@ impl<'a> EnvironmentLock<'a> {
                     "take over the lock of `{}`, which was killed: {} since {}",
                     killed.command, killed.owner, killed.taken_at
                 ));
-                release(context, &["--id", &killed.id])?;
+                release(context, &killed.id)?;
                 lock(context, command)?
             }
             taken => taken?,
@@ -89,7 +67,7 @@ impl<'a> EnvironmentLock<'a> {
             .or_else(|_| Lock::take_within(&files.alive, &what, ENDING))
             .inspect_err(|_| {
                 // If this fails, the lock expires.
-                let _ = release(context, &["--id", &holder.id]);
+                let _ = release(context, &holder.id);
             })?;
         let (stop, stopped) = mpsc::channel();
         let taken = Self {
@@ -112,7 +90,7 @@ impl<'a> EnvironmentLock<'a> {
 
     /// What others see of us.
     #[must_use]
-    pub fn holder(&self) -> &Holder {
+    pub fn holder(&self) -> &state::Lock {
         &self.holder
     }
 }
@@ -123,7 +101,7 @@ impl Drop for EnvironmentLock<'_> {
         if let Some(renewer) = self.renewer.take() {
             let _ = renewer.join();
         }
-        if let Err(error) = release(self.context, &["--id", &self.holder.id]) {
+        if let Err(error) = release(self.context, &self.holder.id) {
             self.context.report.step(&format!(
                 "failed to release the lock of {}: {error:#}; run cargo xtask unlock --env {0}",
                 self.context.environment
@@ -149,13 +127,13 @@ impl Files {
 
     /// Whether the last command of ours holds this lock. If none runs, that command was killed. The
     /// host is compared because machines may share the folder without sharing file locks.
-    fn is_of_last_command(&self, holder: &Holder, host: &str) -> bool {
+    fn is_of_last_command(&self, holder: &state::Lock, host: &str) -> bool {
         holder.host == host
             && std::fs::read_to_string(&self.id).is_ok_and(|remembered| remembered == holder.id)
     }
 }
 
-/// The name of this machine in [`Holder::host`].
+/// The name of this machine in [`state::Lock::host`].
 fn host() -> String {
     let names = rustix::system::uname();
     names.nodename().to_string_lossy().into_owned()
@@ -194,44 +172,43 @@ pub fn end_leftovers(context: &Context) -> anyhow::Result<usize> {
 ///
 /// # Errors
 /// The cloud does not answer.
-pub fn holder(context: &Context) -> anyhow::Result<Option<Holder>> {
-    let held: Held = aws::call(context, ["state", "show"]).read()?;
-    Ok(held.lock)
+pub fn holder(context: &Context) -> anyhow::Result<Option<state::Lock>> {
+    Ok(aws::call(context, ShowLock {}).read()?.lock)
 }
 
 /// Takes the lock away from its holder.
 ///
 /// # Errors
 /// The cloud does not answer.
-pub fn force_release(context: &Context, holder: &Holder) -> anyhow::Result<()> {
+pub fn force_release(context: &Context, holder: &state::Lock) -> anyhow::Result<()> {
     // By its id, so that a lock that was taken in the meantime stays.
-    release(context, &["--id", &holder.id])
+    release(context, &holder.id)
 }
 
-fn lock(context: &Context, command: &str) -> anyhow::Result<Holder> {
-    #[derive(Deserialize)]
-    struct Taken {
-        lock: Holder,
-    }
-    let ttl = TTL_SECS.to_string();
-    let arguments = ["state", "lock", "--command", command, "--ttl-secs", &ttl];
-    let taken: Taken = aws::call(context, arguments).read()?;
-    Ok(taken.lock)
+fn lock(context: &Context, command: &str) -> anyhow::Result<state::Lock> {
+    let request = TakeLock {
+        command: command.to_owned(),
+        ttl_secs: TTL_SECS,
+    };
+    Ok(aws::call(context, request).read()?.lock)
 }
 
-fn release(context: &Context, which: &[&str]) -> anyhow::Result<()> {
-    let arguments = ["state", "unlock"].iter().chain(which).copied();
-    let _: Value = aws::call(context, arguments).survives_interrupt().read()?;
+fn release(context: &Context, id: &str) -> anyhow::Result<()> {
+    let request = ReleaseLock {
+        which: WhichLock::Id(id.to_owned()),
+    };
+    aws::call(context, request).survives_interrupt().read()?;
     Ok(())
 }
 
 fn renew(context: Context, id: String, stopped: mpsc::Receiver<()>) -> JoinHandle<()> {
     std::thread::spawn(move || {
-        let ttl = TTL_SECS.to_string();
+        let request = RenewLock {
+            id,
+            ttl_secs: TTL_SECS,
+        };
         while let Err(mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(RENEW_EVERY) {
-            let arguments = ["state", "renew", "--id", &id, "--ttl-secs", &ttl];
-            let renewed: anyhow::Result<Value> = aws::call(&context, arguments).read();
-            if let Err(error) = renewed {
+            if let Err(error) = aws::call(&context, request.clone()).read() {
                 context.report.step(&format!(
                     "failed to renew the lock of {}: {error:#}",
                     context.environment
@@ -249,6 +226,7 @@ fn renew(context: Context, id: String, stopped: mpsc::Receiver<()>) -> JoinHandl
 #[cfg(test)]
 mod tests {
     use super::*;
+    use xtask_aws_api::Timestamp;
 
     #[test]
     fn only_the_lock_of_the_last_command_on_this_machine_is_taken_over() {
@@ -257,13 +235,13 @@ mod tests {
             alive: folder.path().join("alive"),
             id: folder.path().join("id"),
         };
-        let held = |id: &str| Holder {
+        let held = |id: &str| state::Lock {
             id: id.to_owned(),
             owner: "somebody@here".to_owned(),
             host: "here".to_owned(),
             command: "deploy".to_owned(),
-            taken_at: String::new(),
-            expires_at: String::new(),
+            taken_at: Timestamp::from_now(Duration::ZERO),
+            expires_at: Timestamp::from_now(Duration::ZERO),
         };
         assert!(
             !files.is_of_last_command(&held("1"), "here"),

@@ -8,13 +8,14 @@ use crate::deploy::{bootstrap, rollout, stacks};
 use crate::destination;
 use crate::validation;
 use std::collections::BTreeMap;
+use xtask_aws_api::names::Concern;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_image::build;
 use xtask_image::build::Outcome;
 
 /// The concern whose stack contains the repositories of the images.
-const REGISTRY: &str = "Registry";
+const REGISTRY: Concern = Concern::Registry;
 
 /// Validates the checkout on this machine, and builds the same images into the registry of the
 /// environment.
@@ -38,9 +39,13 @@ pub fn validated(context: &Context) -> anyhow::Result<BTreeMap<String, Image>> {
         create_repositories(context)?;
     }
     let registry = destination::registry(context, destination::Registry::Environment, &names)?;
-    let images = build::all(context, &names, &registry, || {
-        xtask_machine::require(context, xtask_machine::FOR_BUILD)
-    })?;
+    let images = build::all(
+        context,
+        &names,
+        &registry,
+        || destination::reach(context, destination::Registry::Environment),
+        || xtask_machine::require(context, xtask_machine::FOR_BUILD),
+    )?;
     if images
         .iter()
         .zip(&validated)
@@ -68,6 +73,7 @@ pub fn given(
     let names: Vec<String> = references.iter().map(|(name, _)| name.clone()).collect();
     build::select(context, &names)?;
     destination::registry(context, destination::Registry::Environment, &names)?;
+    destination::reach(context, destination::Registry::Environment)?;
     let mut images = BTreeMap::new();
     for (name, reference) in references {
         images.insert(name.clone(), Image::find(context, reference)?);

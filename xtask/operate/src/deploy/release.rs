@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use time::macros::format_description;
+use xtask_aws_api::calls::state::{GetRecord, ListRecords, PutRecord};
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_docker::registry::Repository;
@@ -206,14 +207,15 @@ pub fn list(context: &Context) -> anyhow::Result<Vec<Release>> {
 /// # Errors
 /// The cloud does not answer, or a release cannot be parsed.
 pub(crate) fn list_at_most(context: &Context, count: usize) -> anyhow::Result<Vec<Release>> {
-    #[derive(Deserialize)]
-    struct Listing {
-        values: Vec<Release>,
-    }
-    let limit = count.to_string();
-    let listing: Listing =
-        aws::call(context, ["state", "list", "releases/", "--limit", &limit]).read()?;
-    Ok(listing.values)
+    let request = ListRecords {
+        prefix: RECORDS.to_owned(),
+        limit: count,
+    };
+    let records = aws::call(context, request).read()?.values;
+    records
+        .into_iter()
+        .map(|record| serde_json::from_value(record).context("a release cannot be parsed"))
+        .collect()
 }
 
 /// Releases that succeeded since the environment was last destroyed, the newest first.
@@ -276,11 +278,8 @@ pub fn before<'a>(releases: &'a [Release], wanted: Option<&str>) -> Result<&'a R
 /// # Errors
 /// It does not exist, or the cloud does not answer.
 pub fn assembly(context: &Context, release: &Release) -> anyhow::Result<Value> {
-    #[derive(Deserialize)]
-    struct Found {
-        value: Option<Value>,
-    }
-    let found: Found = aws::call(context, ["state", "get", &assembly_key(&release.id)]).read()?;
+    let key = assembly_key(&release.id);
+    let found = aws::call(context, GetRecord { key }).read()?;
     found.value.ok_or_else(|| {
         Failure::new(
             Code::Deploy,
@@ -291,9 +290,12 @@ pub fn assembly(context: &Context, release: &Release) -> anyhow::Result<Value> {
     })
 }
 
+/// What the keys of all releases begin with.
+const RECORDS: &str = "releases/";
+
 /// Key of the object that holds a release.
 pub(crate) fn record_key(id: &str) -> String {
-    format!("releases/{id}.json")
+    format!("{RECORDS}{id}.json")
 }
 
 /// Key of the object that holds the assembly of a release.
@@ -302,10 +304,12 @@ pub(crate) fn assembly_key(id: &str) -> String {
 }
 
 fn put(context: &Context, key: &str, value: &Value) -> anyhow::Result<()> {
-    let _: Value = aws::call(context, ["state", "put", key, "--replace"])
-        .stdin(serde_json::to_vec(value)?)
-        .survives_interrupt()
-        .read()?;
+    let request = PutRecord {
+        key: key.to_owned(),
+        value: value.clone(),
+        replace: true,
+    };
+    aws::call(context, request).survives_interrupt().read()?;
     Ok(())
 }
 

@@ -4,9 +4,11 @@
 use crate::deploy::assembly::Assembly;
 use crate::deploy::service::Service;
 use crate::deploy::{health, stacks};
-use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use xtask_aws_api::calls::services::FollowService;
+use xtask_aws_api::calls::stacks::CancelStack;
+use xtask_aws_api::names::Concern;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, FailureContext as _, Rendered};
@@ -44,12 +46,12 @@ pub fn roll_out(context: &Context, assembly: &Assembly, key: &str) -> anyhow::Re
     change_stacks(context, assembly, &service, before.as_deref())?;
     // ECS may have rolled back by itself after an earlier deploy. CloudFormation does not know
     // that, and does not see anything to change.
-    let wanted = stacks::output(context, "Service", DEFINITION_OUTPUT)?;
+    let wanted = stacks::output(context, Concern::Service, DEFINITION_OUTPUT)?;
     let now = service.definition(context)?;
     if now.as_deref() != Some(&wanted) {
         let following = service.follow(context, now.as_deref())?;
         service.redefine(context, &wanted)?;
-        following.read::<Value>()?;
+        following.read()?;
     }
     let (url, base_url) = service.addresses(context)?;
     health::until_served(context, &base_url, key)?;
@@ -92,13 +94,13 @@ fn watch(
     context: &Context,
     service: &Service,
     before: Option<&str>,
-    mut following: aws::Started,
+    mut following: aws::Started<FollowService>,
     ended: &AtomicBool,
 ) -> anyhow::Result<()> {
     let mut is_new = false;
     loop {
         let had_ended = ended.load(Ordering::Acquire);
-        match following.try_read::<Value>() {
+        match following.try_read() {
             Ok(Some(_)) => return Ok(()),
             Ok(None) => {}
             Err(error) => {
@@ -127,8 +129,11 @@ fn cancel(context: &Context, why: &anyhow::Error) {
         "this deployment can no longer succeed: {}; cancel it",
         Rendered::new(why).message
     ));
-    let stack = stacks::name(context, "Service");
-    let cancelled: anyhow::Result<Value> = aws::call(context, ["stack", "cancel", &stack])
+    let stack = stacks::name(context, Concern::Service);
+    let request = CancelStack {
+        name: stack.clone(),
+    };
+    let cancelled = aws::call(context, request)
         .timeout(CANCEL_TIMEOUT)
         .start("stacks")
         .and_then(aws::Started::read);
@@ -143,7 +148,11 @@ fn cancel(context: &Context, why: &anyhow::Error) {
 ///
 /// # Errors
 /// CloudFormation refuses.
-pub fn deploy_alone(context: &Context, assembly: &Assembly, concern: &str) -> anyhow::Result<()> {
+pub fn deploy_alone(
+    context: &Context,
+    assembly: &Assembly,
+    concern: Concern,
+) -> anyhow::Result<()> {
     let stack = stacks::name(context, concern);
     cdk_deploy(context, assembly, &[&stack, "--exclusively"])
 }
@@ -159,7 +168,7 @@ pub fn remove_service(context: &Context, assembly: &Assembly) -> anyhow::Result<
 /// The stack of the service, and the stack that depends on it.
 #[must_use]
 pub fn service_stacks(context: &Context) -> [String; 2] {
-    ["Observability", "Service"].map(|concern| stacks::name(context, concern))
+    [Concern::Observability, Concern::Service].map(|concern| stacks::name(context, concern))
 }
 
 /// Destroys stacks.

@@ -3,8 +3,9 @@
 use crate::deploy::assembly::Assembly;
 use crate::deploy::stacks;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::time::Duration;
+use xtask_aws_api::calls::services::{self, FollowService, RedefineService, ShowService};
+use xtask_aws_api::names::Concern;
 use xtask_core::context::Context;
 use xtask_machine::aws;
 use xtask_machine::ministack;
@@ -12,7 +13,7 @@ use xtask_machine::ministack;
 /// Also covers what an update of the load balancer takes before that of the service begins.
 const FOLLOW_TIMEOUT: Duration = Duration::from_secs(40 * 60);
 /// From the first task of a deployment until the deployment is stable.
-const STABLE_SECS: &str = "900";
+const STABLE_SECS: u64 = 900;
 
 /// Names of the service and of what belongs to it. A release keeps them, because the manifest may
 /// name them differently later.
@@ -26,25 +27,15 @@ pub struct Service {
     pub load_balancer: String,
 }
 
-/// The service as it runs.
-#[derive(Debug, Clone, Deserialize)]
-pub struct ServiceState {
-    /// ARN of the task definition with its revision.
-    pub task_definition: String,
-    /// Tasks that should run.
-    pub desired: u32,
-    /// Tasks that run.
-    pub running: u32,
-}
-
 impl Service {
     /// The service that an assembly contains.
     ///
     /// # Errors
     /// The assembly contains no service.
     pub fn of(context: &Context, assembly: &Assembly) -> anyhow::Result<Self> {
-        let property =
-            |resource: &str, name: &str| assembly.property(context, "Service", resource, name);
+        let property = |resource: &str, name: &str| {
+            assembly.property(context, Concern::Service, resource, name)
+        };
         Ok(Self {
             cluster: property("AWS::ECS::Cluster", "ClusterName")?,
             name: property("AWS::ECS::Service", "ServiceName")?,
@@ -56,13 +47,12 @@ impl Service {
     ///
     /// # Errors
     /// The cloud does not answer.
-    pub fn state(&self, context: &Context) -> anyhow::Result<Option<ServiceState>> {
-        #[derive(Deserialize)]
-        struct Shown {
-            service: Option<ServiceState>,
-        }
-        let shown: Shown = self.call(context, "show").read()?;
-        Ok(shown.service)
+    pub fn state(&self, context: &Context) -> anyhow::Result<Option<services::Service>> {
+        let request = ShowService {
+            cluster: self.cluster.clone(),
+            service: self.name.clone(),
+        };
+        Ok(aws::call(context, request).read()?.service)
     }
 
     /// The URL for people, and the base URL for programs, which do not resolve names below
@@ -84,7 +74,7 @@ impl Service {
                 ),
             ));
         }
-        let url = stacks::output(context, "Service", "Url")?;
+        let url = stacks::output(context, Concern::Service, "Url")?;
         Ok((url.clone(), url))
     }
 
@@ -93,9 +83,12 @@ impl Service {
     /// # Errors
     /// The cloud refuses.
     pub fn redefine(&self, context: &Context, definition: &str) -> anyhow::Result<()> {
-        let _: Value = self
-            .call_with(context, "redefine", &["--definition", definition])
-            .read()?;
+        let request = RedefineService {
+            cluster: self.cluster.clone(),
+            service: self.name.clone(),
+            definition: definition.to_owned(),
+        };
+        aws::call(context, request).read()?;
         Ok(())
     }
 
@@ -115,30 +108,16 @@ impl Service {
         &self,
         context: &Context,
         before: Option<&str>,
-    ) -> anyhow::Result<aws::Started> {
-        let appear = FOLLOW_TIMEOUT.as_secs().to_string();
-        let mut more = vec!["--timeout-secs", STABLE_SECS, "--appear-secs", &appear];
-        if let Some(definition) = before {
-            more.extend(["--not-definition", definition]);
-        }
-        self.call_with(context, "follow", &more)
+    ) -> anyhow::Result<aws::Started<FollowService>> {
+        let request = FollowService {
+            cluster: self.cluster.clone(),
+            service: self.name.clone(),
+            not_definition: before.map(str::to_owned),
+            timeout_secs: STABLE_SECS,
+            appear_secs: FOLLOW_TIMEOUT.as_secs(),
+        };
+        aws::call(context, request)
             .timeout(FOLLOW_TIMEOUT)
             .start("service")
-    }
-
-    fn call<'a>(&self, context: &'a Context, verb: &str) -> aws::Call<'a> {
-        self.call_with(context, verb, &[])
-    }
-
-    fn call_with<'a>(&self, context: &'a Context, verb: &str, more: &[&str]) -> aws::Call<'a> {
-        let arguments = [
-            "service",
-            verb,
-            "--cluster",
-            &self.cluster,
-            "--service",
-            &self.name,
-        ];
-        aws::call(context, arguments.iter().chain(more).copied())
     }
 }

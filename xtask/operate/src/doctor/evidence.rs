@@ -1,12 +1,16 @@
 //! What is known about an environment when the rules judge it. Nothing here asks a source.
 
-use crate::status::answers::{Answer as Status, Line, Service, Task};
 use app_gen_infra::Platform;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use xtask_aws_api::Timestamp;
+use xtask_aws_api::calls::logs::LogRecord;
+use xtask_aws_api::calls::rights::Right;
+use xtask_aws_api::calls::secrets::ListedSecret;
+use xtask_aws_api::calls::status::{ServiceStatus, Status};
+use xtask_aws_api::calls::tasks::Task;
 use xtask_core::error::Rendered;
 use xtask_machine::State;
 use xtask_machine::part::Part;
@@ -79,7 +83,7 @@ pub struct Evidence {
     /// Tasks that run or stopped recently, the newest first.
     pub tasks: Source<Vec<Task>>,
     /// The secrets, and which of their keys have a value.
-    pub secrets: Source<Vec<Secret>>,
+    pub secrets: Source<Vec<ListedSecret>>,
     /// The rights of whoever runs `doctor`. Only AWS checks them.
     pub rights: Source<Vec<Right>>,
     /// The current release.
@@ -91,7 +95,7 @@ pub struct Evidence {
     /// The container of the local database, as the engine knows it.
     pub database: Source<Option<Container>>,
     /// Lines of level ERROR that the orchestrator wrote recently.
-    pub errors: Source<Vec<Line>>,
+    pub errors: Source<Vec<LogRecord>>,
 }
 
 /// A service, a kind of task, or one of its tasks.
@@ -127,40 +131,6 @@ pub struct Disk {
     pub free_bytes: u64,
     /// Its size.
     pub total_bytes: u64,
-}
-
-/// A secret of the manifest.
-#[derive(Debug, Deserialize)]
-pub struct Secret {
-    /// Name in Secrets Manager.
-    pub name: String,
-    /// Whether it exists.
-    pub exists: bool,
-    /// Its keys in the manifest.
-    pub keys: Vec<SecretKey>,
-}
-
-/// A key of a secret.
-#[derive(Debug, Deserialize)]
-pub struct SecretKey {
-    /// Name of the key.
-    pub key: String,
-    /// Whether it has a value.
-    pub present: bool,
-    /// Whether the environment needs it.
-    #[serde(default)]
-    pub required: bool,
-}
-
-/// A right of whoever runs `doctor`.
-#[derive(Debug, Deserialize)]
-pub struct Right {
-    /// The action in IAM's words, for instance `ecs:RunTask`.
-    pub action: String,
-    /// ARN of the resource.
-    pub resource: String,
-    /// Whether IAM allows it.
-    pub allowed: bool,
 }
 
 /// The release that should serve.
@@ -239,13 +209,13 @@ impl Evidence {
 
     /// A service by its name in the manifest.
     #[must_use]
-    pub fn service(&self, name: &str) -> Option<&Service> {
+    pub fn service(&self, name: &str) -> Option<&ServiceStatus> {
         let services = &self.status.known()?.services;
         services.iter().find(|service| service.service == name)
     }
 
     /// Services that are deployed.
-    pub fn services(&self) -> impl Iterator<Item = &Service> {
+    pub fn services(&self) -> impl Iterator<Item = &ServiceStatus> {
         let services = self.status.known().map(|status| &status.services);
         services
             .into_iter()
@@ -262,15 +232,14 @@ impl Evidence {
             .flatten()
             .filter(|task| task.kind == consumer)
             .collect();
-        tasks.sort_by(|one, other| other.created_at.cmp(&one.created_at));
+        tasks.sort_by(|one, other| other.state.created_at.cmp(&one.state.created_at));
         tasks
     }
 
-    /// Seconds since a time in RFC 3339; `None` if it is not a time.
+    /// Seconds since a time, if there is one.
     #[must_use]
-    pub fn seconds_since(&self, at: Option<&str>) -> Option<i64> {
-        let at = OffsetDateTime::parse(at?, &Rfc3339).ok()?;
-        Some((self.now - at).whole_seconds())
+    pub fn seconds_since(&self, at: Option<Timestamp>) -> Option<i64> {
+        Some((self.now - at?.date_time()).whole_seconds())
     }
 }
 
@@ -284,7 +253,7 @@ impl PartFound {
 
 /// Whether a service runs all its tasks, and no deployment is in progress.
 #[must_use]
-pub fn is_settled(service: &Service) -> bool {
+pub fn is_settled(service: &ServiceStatus) -> bool {
     service.desired > 0
         && service.running >= service.desired
         && service.rollout_state.as_deref() == Some("COMPLETED")
@@ -292,7 +261,7 @@ pub fn is_settled(service: &Service) -> bool {
 
 /// Task definition of a service as `family:revision`.
 #[must_use]
-pub fn revision(service: &Service) -> &str {
+pub fn revision(service: &ServiceStatus) -> &str {
     let definition = service.task_definition.as_deref().unwrap_or_default();
     definition.rsplit('/').next().unwrap_or(definition)
 }

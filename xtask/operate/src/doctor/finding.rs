@@ -1,6 +1,7 @@
 //! What the rules find.
 
 use serde::Serialize;
+use xtask_aws_api::Rule;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -25,7 +26,7 @@ pub enum Scope {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Name of the rule that found it.
-    pub rule: String,
+    pub rule: Rule,
     /// How bad it is.
     pub severity: Severity,
     /// The part of this machine, service, kind of task or alarm that is wrong.
@@ -44,13 +45,13 @@ pub struct Finding {
 impl Finding {
     /// Something broken that everything may depend on.
     pub(super) fn whole(
-        rule: &str,
+        rule: impl Into<Rule>,
         subject: impl Into<String>,
         says: impl Into<String>,
         next: impl Into<String>,
     ) -> Self {
         Self {
-            rule: rule.to_owned(),
+            rule: rule.into(),
             severity: Severity::Broken,
             subject: subject.into(),
             says: says.into(),
@@ -62,7 +63,7 @@ impl Finding {
 
     /// Something broken in a service or a kind of task.
     pub(super) fn about(
-        rule: &str,
+        rule: impl Into<Rule>,
         consumer: &str,
         says: impl Into<String>,
         next: impl Into<String>,

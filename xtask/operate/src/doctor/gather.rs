@@ -6,13 +6,9 @@ use crate::deploy::release::Release;
 use crate::destination;
 use crate::destination::Registry;
 use crate::doctor::evidence::{
-    Answer, Container, Disk, Evidence, Focus, Health, ImageFound, PartFound, Reply, Right, Secret,
-    Serving, Source,
+    Answer, Container, Disk, Evidence, Focus, Health, ImageFound, PartFound, Reply, Serving, Source,
 };
 use crate::status::answers;
-use crate::status::answers::{Line, Task};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
@@ -20,6 +16,13 @@ use std::thread;
 use std::time::Duration;
 use time::OffsetDateTime;
 use ureq::Agent;
+use xtask_aws_api::Timestamp;
+use xtask_aws_api::calls::Call;
+use xtask_aws_api::calls::logs::{LogRecord, LogSource, ReadLogs, StreamItem};
+use xtask_aws_api::calls::rights::CheckRights;
+use xtask_aws_api::calls::secrets::ListSecrets;
+use xtask_aws_api::calls::status::Status;
+use xtask_aws_api::calls::tasks::{ListTasks, Task, WhichTasks};
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, unknown};
 use xtask_core::{http, interrupt, paths};
@@ -37,7 +40,7 @@ const REGISTRY_BOUND: Duration = Duration::from_secs(5);
 /// The orchestrator waits some seconds for its database before it answers.
 const HEALTH_BOUND: Duration = Duration::from_secs(10);
 /// How many of the last lines of each failed task are read.
-const LOG_LINES: &str = "30";
+const LOG_LINES: u32 = 30;
 /// Errors that were logged before are not reported.
 const ERRORS_SINCE: Duration = Duration::from_secs(5 * 60);
 /// More errors would not show anything new.
@@ -147,24 +150,29 @@ fn disk_of(what: &'static str, folder: PathBuf) -> Option<(u64, Disk)> {
 }
 
 fn ask_cloud(context: &Context, evidence: &mut Evidence) {
-    #[derive(Deserialize)]
-    struct Tasks {
-        tasks: Vec<Task>,
-    }
-    #[derive(Deserialize)]
-    struct Secrets {
-        secrets: Vec<Secret>,
-    }
-    #[derive(Deserialize)]
-    struct Rights {
-        rights: Vec<Right>,
-    }
     thread::scope(|scope| {
         let status = scope.spawn(|| answers::services(context));
-        let tasks = scope.spawn(|| ask(context, &["tasks", "--log-lines", LOG_LINES]));
-        let secrets = scope.spawn(|| ask(context, &["secrets", "list"]));
-        let rights =
-            (!context.is_local()).then(|| scope.spawn(|| ask::<Rights>(context, &["rights"])));
+        let tasks = scope.spawn(|| {
+            ask(
+                context,
+                ListTasks {
+                    which: WhichTasks::Deployed,
+                    log_lines: Some(LOG_LINES),
+                },
+            )
+        });
+        let secrets = scope.spawn(|| ask(context, ListSecrets {}));
+        let rights = (!context.is_local()).then(|| {
+            scope.spawn(|| {
+                ask(
+                    context,
+                    CheckRights {
+                        principal: None,
+                        command: None,
+                    },
+                )
+            })
+        });
         let errors = scope.spawn(|| errors(context));
         let served = scope.spawn(|| served(context));
         if context.is_local() {
@@ -177,8 +185,8 @@ fn ask_cloud(context: &Context, evidence: &mut Evidence) {
         evidence.images = images(context, release.known(), &evidence.status);
         evidence.release = release.map(|release| release.as_ref().map(serving));
         evidence.health = health;
-        evidence.tasks = joined(tasks).map(|answer: Tasks| answer.tasks);
-        evidence.secrets = joined(secrets).map(|answer: Secrets| answer.secrets);
+        evidence.tasks = joined(tasks).map(|answer| answer.tasks);
+        evidence.secrets = joined(secrets).map(|answer| answer.secrets);
         evidence.errors = joined(errors);
         if let Some(rights) = rights {
             evidence.rights = joined(rights).map(|answer| answer.rights);
@@ -186,10 +194,8 @@ fn ask_cloud(context: &Context, evidence: &mut Evidence) {
     });
 }
 
-fn ask<T: DeserializeOwned>(context: &Context, arguments: &[&str]) -> anyhow::Result<T> {
-    aws::call(context, arguments.iter().copied())
-        .timeout(CLOUD_BOUND)
-        .read()
+fn ask<R: Call>(context: &Context, request: R) -> anyhow::Result<R::Answer> {
+    aws::call(context, request).timeout(CLOUD_BOUND).read()
 }
 
 fn joined<T>(thread: thread::ScopedJoinHandle<'_, anyhow::Result<T>>) -> Source<T> {
@@ -251,7 +257,7 @@ fn health(context: &Context, base: &str) -> Answer {
 fn images(
     context: &Context,
     release: Option<&Option<Release>>,
-    status: &Source<answers::Answer>,
+    status: &Source<Status>,
 ) -> Vec<ImageFound> {
     let platform = &context.platform;
     let names = (platform.services.iter())
@@ -334,12 +340,12 @@ fn focus(evidence: &Evidence, about: &str) -> anyhow::Result<Option<Focus>> {
     let id = about.rsplit('/').next().unwrap_or(about);
     let found: Vec<&Task> = tasks
         .iter()
-        .filter(|task| id.len() >= TASK_ID_CHARACTERS && task.task.starts_with(id))
+        .filter(|task| id.len() >= TASK_ID_CHARACTERS && task.id.starts_with(id))
         .collect();
     if let [task] = found[..] {
         return Ok(Some(Focus {
             consumer: task.kind.clone(),
-            task: Some(task.task.clone()),
+            task: Some(task.id.clone()),
         }));
     }
     let known: Vec<&str> = platform
@@ -347,7 +353,7 @@ fn focus(evidence: &Evidence, about: &str) -> anyhow::Result<Option<Focus>> {
         .keys()
         .chain(platform.tasks.keys())
         .map(String::as_str)
-        .chain(tasks.iter().map(|task| task.task.as_str()))
+        .chain(tasks.iter().map(|task| task.id.as_str()))
         .collect();
     if found.is_empty() {
         return Err(unknown("service, kind of task or task", about, known).into());
@@ -359,26 +365,26 @@ fn focus(evidence: &Evidence, about: &str) -> anyhow::Result<Option<Focus>> {
 }
 
 /// The errors that the orchestrator logged recently.
-fn errors(context: &Context) -> anyhow::Result<Vec<Line>> {
+fn errors(context: &Context) -> anyhow::Result<Vec<LogRecord>> {
     let since = OffsetDateTime::now_utc() - ERRORS_SINCE;
-    let since_ms = (since.unix_timestamp_nanos() / 1_000_000).to_string();
-    let arguments = [
-        "logs",
-        "read",
-        "--service",
-        "orchestrator",
-        "--since-ms",
-        &since_ms,
-        "--filter",
-        ERROR_LEVEL,
-    ];
+    let request = ReadLogs {
+        of: LogSource::Some {
+            services: vec!["orchestrator".to_owned()],
+            task_kinds: Vec::new(),
+        },
+        job: None,
+        since_ms: Some(Timestamp::from(since).unix_ms()),
+        filter: Some(ERROR_LEVEL.to_owned()),
+        follow: false,
+        tail: None,
+    };
     let mut lines = Vec::new();
-    aws::call(context, arguments)
+    aws::call(context, request)
         .timeout(CLOUD_BOUND)
-        .stream("log", |value| {
-            // If the call fails, its last object is not a line, and the call is an error.
+        .stream("log", |item| {
+            // If the call fails, its last item is not a line, and the call is an error.
             if lines.len() < ERRORS_KEPT
-                && let Ok(line) = serde_json::from_value(value)
+                && let StreamItem::Line(line) = item
             {
                 lines.push(line);
             }

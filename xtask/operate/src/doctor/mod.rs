@@ -3,7 +3,7 @@
 //! [`gather`](gather::gather) asks every source there is, side by side and bounded; a source that
 //! does not answer is evidence too. The [`rules`] judge the [`Evidence`] and nothing else.
 //! [`examine`] removes the findings that follow from others. To add a rule, write its function in a
-//! file of `rules` and name it in [`RULES`].
+//! file of `rules` and name it in [`CHECKS`].
 
 pub mod evidence;
 pub mod finding;
@@ -14,12 +14,12 @@ mod tests;
 
 use crate::doctor::evidence::Evidence;
 use crate::doctor::finding::{Finding, Scope};
-use crate::doctor::rules::{RULES, Rule};
+use crate::doctor::rules::{CHECKS, Check};
 
 /// How many rules there are.
 #[must_use]
 pub fn checks() -> usize {
-    RULES.len()
+    CHECKS.len()
 }
 
 /// Everything that is wrong, causes first. A finding that follows from a cause is only named in the
@@ -27,11 +27,11 @@ pub fn checks() -> usize {
 /// left out.
 #[must_use]
 pub fn examine(evidence: &Evidence) -> Vec<Finding> {
-    let mut found: Vec<(&Rule, Finding)> = Vec::new();
+    let mut found: Vec<(&Check, Finding)> = Vec::new();
     // For each finding, the index of its cause. Findings with a cause are removed only at the end,
     // because what follows from them has the same cause.
     let mut causes: Vec<Option<usize>> = Vec::new();
-    for rule in RULES {
+    for rule in CHECKS {
         for finding in (rule.judge)(evidence) {
             let cause = found
                 .iter()

@@ -2,11 +2,11 @@
 //! `NAME-1  | TIME LINE`.
 
 use crate::logs::query::Query;
-use crate::logs::raw_line::RawLine;
 use crate::validation::compose;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use xtask_aws_api::calls::logs::LogRecord;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 
@@ -14,7 +14,7 @@ use xtask_core::error::{Code, Failure};
 pub(super) fn read(
     context: &Context,
     query: &Query,
-    mut on_line: impl FnMut(RawLine) -> anyhow::Result<()>,
+    mut on_line: impl FnMut(LogRecord) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     if compose::containers(context)?.is_empty() {
         return Err(Failure::new(
@@ -58,7 +58,7 @@ pub(super) fn read(
 /// How many lines of each container have been read.
 type Counts = BTreeMap<String, u64>;
 
-fn parse(line: &str, project: &str, counts: &mut Counts) -> Option<RawLine> {
+fn parse(line: &str, project: &str, counts: &mut Counts) -> Option<LogRecord> {
     let (container, line) = line.split_once(" | ").or_else(|| line.split_once("| "))?;
     let container = container.trim();
     let (at, message) = line.split_once(' ').unwrap_or((line, ""));
@@ -68,9 +68,9 @@ fn parse(line: &str, project: &str, counts: &mut Counts) -> Option<RawLine> {
         .map_or(container, |(service, _)| service);
     let count = counts.entry(container.to_owned()).or_default();
     *count += 1;
-    Some(RawLine {
+    Some(LogRecord {
         source: source.to_owned(),
-        group: Some(project.to_owned()),
+        group: project.to_owned(),
         stream: container.to_owned(),
         task: None,
         id: format!("{container}:{count}"),

@@ -1,11 +1,10 @@
 //! Logs of what is deployed. CloudWatch keeps them, `xtask-aws` reads them.
 
 use crate::logs::query::Query;
-use crate::logs::raw_line::RawLine;
-use crate::logs::streamed::Streamed;
-use crate::status::answers::Task;
 use std::collections::VecDeque;
 use std::time::Duration;
+use xtask_aws_api::calls::logs::{LogRecord, LogSource, ReadLogs, StreamItem};
+use xtask_aws_api::calls::tasks::Task;
 use xtask_core::context::Context;
 use xtask_machine::aws;
 
@@ -18,20 +17,20 @@ const READ_TIMEOUT: Duration = Duration::from_secs(3600);
 pub(super) fn read(
     context: &Context,
     query: &Query,
-    mut on_line: impl FnMut(RawLine) -> anyhow::Result<()>,
+    mut on_line: impl FnMut(LogRecord) -> anyhow::Result<()>,
 ) -> anyhow::Result<Option<Task>> {
     let mut ended = None;
     let mut held = VecDeque::new();
     // `xtask-aws` does not know levels, so it cannot count the newest lines of one.
     let counted = query.newest.filter(|_| counts_here(query));
-    aws::call(context, arguments(context, query))
+    aws::call(context, request(context, query))
         .timeout(match query.follow {
             true => FOLLOW_TIMEOUT,
             false => READ_TIMEOUT,
         })
-        .stream("logs", |value| {
-            match Streamed::new(value)? {
-                Streamed::Line(line) if query.passes_level(&line.message) => {
+        .stream("logs", |item| {
+            match item {
+                StreamItem::Line(line) if query.passes_level(&line.message) => {
                     let Some(count) = counted else {
                         return on_line(line);
                     };
@@ -40,8 +39,8 @@ pub(super) fn read(
                         held.pop_front();
                     }
                 }
-                Streamed::Ended(task) => ended = Some(*task),
-                Streamed::Line(_) | Streamed::Failed(_) => {}
+                StreamItem::Ended(run) => ended = Some(run.task),
+                StreamItem::Line(_) | StreamItem::Failed(_) => {}
             }
             Ok(())
         })?;
@@ -55,36 +54,28 @@ fn counts_here(query: &Query) -> bool {
     query.level.is_some() && !query.follow
 }
 
-fn arguments(context: &Context, query: &Query) -> Vec<String> {
-    let mut arguments = vec!["logs".to_owned(), "read".to_owned()];
-    for source in &query.sources {
-        let kind = match context.platform.services.contains_key(source) {
-            true => "--service",
-            false => "--task-kind",
-        };
-        arguments.extend([kind.to_owned(), source.clone()]);
-    }
-    let values = [
-        ("--task", query.task.clone()),
-        ("--job", query.job.clone()),
-        ("--since-ms", query.since_ms.map(|since| since.to_string())),
-        ("--filter", query.filter.clone()),
-        (
-            "--tail",
-            query
-                .newest
-                .filter(|_| !counts_here(query))
-                .map(|count| count.to_string()),
-        ),
-    ];
-    for (name, value) in values {
-        if let Some(value) = value {
-            // With `=`, because the text of a filter may begin with a dash.
-            arguments.push(format!("{name}={value}"));
+fn request(context: &Context, query: &Query) -> ReadLogs {
+    let of = match &query.task {
+        Some(task) => LogSource::Task(task.clone()),
+        None if query.sources.is_empty() => LogSource::Everything,
+        None => {
+            let sources = query.sources.iter().cloned();
+            let (services, task_kinds) =
+                sources.partition(|source| context.platform.services.contains_key(source));
+            LogSource::Some {
+                services,
+                task_kinds,
+            }
         }
+    };
+    let counted_there = query.newest.filter(|_| !counts_here(query));
+    ReadLogs {
+        of,
+        job: query.job.clone(),
+        since_ms: query.since_ms,
+        filter: query.filter.clone(),
+        follow: query.follow,
+        // More than the call allows is refused by it.
+        tail: counted_there.map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
     }
-    if query.follow {
-        arguments.push("--follow".to_owned());
-    }
-    arguments
 }

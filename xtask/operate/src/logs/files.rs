@@ -2,13 +2,13 @@
 
 use crate::logs::log_line::LogLine;
 use crate::logs::query::Query;
-use crate::logs::raw_line::RawLine;
 use anyhow::Context as _;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
+use xtask_aws_api::calls::logs::LogRecord;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::interrupt;
@@ -22,7 +22,7 @@ const CHUNK_BYTES: u64 = 256 * 1024;
 pub(super) fn read(
     context: &Context,
     query: &Query,
-    mut on_line: impl FnMut(RawLine) -> anyhow::Result<()>,
+    mut on_line: impl FnMut(LogRecord) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let folder = orchestrator::dev_folder(context);
     if !folder.is_dir() {
@@ -58,7 +58,7 @@ pub(super) fn read(
 fn read_new(
     folder: &Path,
     tails: &mut BTreeMap<PathBuf, Tail>,
-    mut on_line: impl FnMut(RawLine) -> anyhow::Result<()>,
+    mut on_line: impl FnMut(LogRecord) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let api = folder.join(orchestrator::LOG);
     let mut found = vec![(api.clone(), "orchestrator")];
@@ -92,7 +92,7 @@ impl Tail {
     fn read(
         &mut self,
         path: &Path,
-        on_line: &mut impl FnMut(RawLine) -> anyhow::Result<()>,
+        on_line: &mut impl FnMut(LogRecord) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let Ok(mut file) = File::open(path) else {
             return Ok(());
@@ -124,7 +124,7 @@ impl Tail {
         }
     }
 
-    fn line(&mut self, path: &Path, line: &[u8]) -> RawLine {
+    fn line(&mut self, path: &Path, line: &[u8]) -> LogRecord {
         let name = |name: Option<&std::ffi::OsStr>| {
             name.map(|name| name.to_string_lossy().into_owned())
                 .unwrap_or_default()
@@ -136,9 +136,11 @@ impl Tail {
                 i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(self.time_ms);
         }
         let stream = name(path.file_name());
-        RawLine {
+        LogRecord {
             source: self.source.to_owned(),
-            group: path.parent().map(|folder| name(folder.file_name())),
+            group: path
+                .parent()
+                .map_or_else(String::new, |folder| name(folder.file_name())),
             task: None,
             id: format!("{stream}:{}", self.offset),
             stream,

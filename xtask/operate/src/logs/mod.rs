@@ -1,7 +1,7 @@
 //! Logs, in one form wherever they are kept: in CloudWatch (`deployed`), in the containers that
 //! `validate --keep` left running (`compose`), or in the files of `dev` (`files`).
 //!
-//! A [`RawLine`](raw_line::RawLine) is what a program wrote, a [`LogLine`](log_line::LogLine) is
+//! A [`LogRecord`] is what a program wrote, a [`LogLine`](log_line::LogLine) is
 //! what that means, and the [`Painter`](painter::Painter) shows it to a person.
 
 mod compose;
@@ -10,12 +10,10 @@ mod files;
 pub mod log_line;
 pub mod painter;
 pub mod query;
-pub mod raw_line;
-pub mod streamed;
 
 use crate::logs::query::Query;
-use crate::logs::raw_line::RawLine;
-use crate::status::answers::Task;
+use xtask_aws_api::calls::logs::LogRecord;
+use xtask_aws_api::calls::tasks::Task;
 use xtask_core::context::Context;
 
 /// What wrote the logs.
@@ -38,7 +36,7 @@ pub fn read(
     context: &Context,
     place: Place,
     query: &Query,
-    on_line: impl FnMut(RawLine) -> anyhow::Result<()>,
+    on_line: impl FnMut(LogRecord) -> anyhow::Result<()>,
 ) -> anyhow::Result<Option<Task>> {
     match place {
         Place::Deployed => deployed::read(context, query, on_line),

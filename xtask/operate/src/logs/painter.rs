@@ -2,9 +2,9 @@
 //! times in UTC. The colours of sources and levels are chosen here.
 
 use crate::logs::log_line::{Level, LogLine};
-use crate::logs::raw_line::RawLine;
 use time::OffsetDateTime;
 use time::macros::format_description;
+use xtask_aws_api::calls::logs::LogRecord;
 use xtask_core::report::printable;
 
 /// Shows lines to a person, each source in a colour of its own if colours are wanted.
@@ -29,7 +29,7 @@ impl Painter {
     }
 
     /// The line as text, without a line end.
-    pub fn line(&mut self, raw: &RawLine) -> String {
+    pub fn line(&mut self, raw: &LogRecord) -> String {
         let line = LogLine::parse(&raw.message);
         let index = match self.sources.iter().position(|name| *name == raw.source) {
             Some(index) => index,
@@ -71,7 +71,7 @@ impl Painter {
 }
 
 /// The time of day that the line names, or else that at which it arrived.
-fn clock(raw: &RawLine, line: &LogLine) -> String {
+fn clock(raw: &LogRecord, line: &LogLine) -> String {
     let arrived =
         || OffsetDateTime::from_unix_timestamp_nanos(i128::from(raw.time_ms) * 1_000_000).ok();
     let format = format_description!("[hour]:[minute]:[second].[subsecond digits:3]");
@@ -86,11 +86,11 @@ mod tests {
     use super::*;
 
     fn shown(source: &str, message: &str) -> String {
-        let raw = RawLine {
+        let raw = LogRecord {
             source: source.to_owned(),
             time_ms: 1_795_000_000_123,
             message: message.to_owned(),
-            ..RawLine::default()
+            ..LogRecord::default()
         };
         Painter::new(false).line(&raw)
     }
@@ -134,10 +134,10 @@ mod tests {
         let mut painter = Painter::new(true);
         let mut paint = |source: &str, level: &str| {
             let message = format!(r#"{{"level":"{level}","message":"m"}}"#);
-            let raw = RawLine {
+            let raw = LogRecord {
                 source: source.to_owned(),
                 message,
-                ..RawLine::default()
+                ..LogRecord::default()
             };
             painter.line(&raw)
         };

@@ -1,7 +1,7 @@
 //! Which lines of a log are asked for.
 
 use crate::logs::log_line::{Level, LogLine};
-use crate::logs::raw_line::RawLine;
+use xtask_aws_api::calls::logs::LogRecord;
 
 /// A question to a log. Each field narrows it; the default asks for every line there is.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +26,7 @@ pub struct Query {
 
 impl Query {
     /// Whether a line is asked for. `newest` and `task` are left to whoever reads the log.
-    pub(super) fn admits(&self, line: &RawLine) -> bool {
+    pub(super) fn admits(&self, line: &LogRecord) -> bool {
         let source = self.sources.is_empty() || self.sources.contains(&line.source);
         let contains =
             |text: &Option<String>| text.as_ref().is_none_or(|text| line.message.contains(text));
@@ -50,7 +50,7 @@ impl Query {
     }
 
     /// Sorts lines by time, and leaves the newest if only some of them are asked for.
-    pub(super) fn newest_of(&self, mut lines: Vec<RawLine>) -> Vec<RawLine> {
+    pub(super) fn newest_of(&self, mut lines: Vec<LogRecord>) -> Vec<LogRecord> {
         lines.sort_by_key(|line| line.time_ms);
         if let Some(count) = self.newest {
             lines.drain(..lines.len().saturating_sub(count));
@@ -65,12 +65,12 @@ mod tests {
 
     #[test]
     fn a_line_is_admitted_by_source_text_job_time_and_level() {
-        let raw = |stream: &str, message: &str| RawLine {
+        let raw = |stream: &str, message: &str| LogRecord {
             source: "generator".to_owned(),
             stream: stream.to_owned(),
             time_ms: 1_000,
             message: message.to_owned(),
-            ..RawLine::default()
+            ..LogRecord::default()
         };
         let line = |level: &str| raw("j1.log", &format!(r#"{{"level":"{level}","message":"m"}}"#));
         let panic = raw("j1.log", "thread 'main' panicked");

@@ -2,9 +2,9 @@
 
 use crate::deploy::release;
 use crate::deploy::release::{Outcome, Release};
-use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
+use xtask_aws_api::calls::state::RemoveRecords;
 use xtask_core::context::Context;
 use xtask_docker::reference::Parts;
 use xtask_machine::aws;
@@ -76,7 +76,6 @@ impl History {
         if self.unneeded.is_empty() {
             return Ok(());
         }
-        let verb = ["state", "remove"].map(str::to_owned);
         // The release comes after its assembly, so that the next removal finds what an interrupted
         // one left.
         let keys = self.unneeded.iter().rev().flat_map(|release| {
@@ -85,7 +84,8 @@ impl History {
                 release::record_key(&release.id),
             ]
         });
-        let _: Value = aws::call(context, verb.into_iter().chain(keys))
+        let keys = keys.collect();
+        aws::call(context, RemoveRecords { keys })
             .timeout(REMOVE_TIMEOUT)
             .read()?;
         Ok(())

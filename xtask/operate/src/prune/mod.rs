@@ -11,9 +11,10 @@ use crate::deploy::environment_lock::EnvironmentLock;
 use crate::prune::cache::OldFolder;
 use crate::prune::history::History;
 use crate::prune::image::Image;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::BTreeSet;
 use std::time::Duration;
+use xtask_aws_api::calls;
 use xtask_core::context::Context;
 use xtask_image::build::prebuild;
 use xtask_machine::aws;
@@ -69,15 +70,6 @@ impl Keeper {
     }
 }
 
-/// The answer to `xtask-aws prune`.
-#[derive(Deserialize)]
-struct InCloud {
-    definitions: Vec<String>,
-    images: Vec<Image>,
-    /// Digests of images that must stay in all registries.
-    needed: BTreeSet<String>,
-}
-
 /// Removes what nobody needs, or only lists it if this is a `dry_run`. The `keep` newest of each
 /// kind stay in any case.
 ///
@@ -108,7 +100,9 @@ pub fn prune(context: &Context, keep: u32, dry_run: bool) -> anyhow::Result<Prun
             .map(|release| release.id)
             .collect(),
         definitions: found.definitions,
-        images: Keeper::Ecr.of(found.images).collect(),
+        images: Keeper::Ecr
+            .of(found.images.into_iter().map(Image::from).collect())
+            .collect(),
         cache: Vec::new(),
     };
     if context.is_local() {
@@ -123,17 +117,13 @@ fn in_cloud(
     history: &History,
     keep: u32,
     dry_run: bool,
-) -> anyhow::Result<InCloud> {
-    let keep = keep.to_string();
-    let mut arguments = vec!["prune", "--keep", &keep];
-    if dry_run {
-        arguments.push("--dry-run");
-    }
-    let protected: BTreeSet<&str> = history.digests().collect();
-    for digest in protected {
-        arguments.extend(["--protect", digest]);
-    }
-    aws::call(context, arguments)
+) -> anyhow::Result<calls::prune::Pruned> {
+    let request = calls::prune::Prune {
+        dry_run,
+        keep,
+        protect: history.digests().map(str::to_owned).collect(),
+    };
+    aws::call(context, request)
         .timeout(PRUNE_TIMEOUT)
         .start("prune")?
         .read()

@@ -3,7 +3,6 @@
 
 use crate::secrets::values;
 use anyhow::Context as _;
-use rustix::fs::{FlockOperation, flock};
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -77,7 +76,7 @@ pub fn materialize(context: &Context, secret: &str) -> anyhow::Result<Option<Sec
             path: path.clone(),
             _lock: file.try_clone()?,
         };
-        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        file.try_lock()?;
         fs::rename(&unlocked, &path)?;
         file.write_all(text.as_bytes())?;
         Ok(guard)
@@ -102,8 +101,7 @@ pub fn sweep(context: &Context) -> anyhow::Result<Vec<String>> {
         if path.extension().is_some_and(|ending| ending == UNLOCKED) {
             continue;
         }
-        let held = fs::File::open(&path)
-            .is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_err());
+        let held = fs::File::open(&path).is_ok_and(|file| file.try_lock().is_err());
         if !held {
             match fs::remove_file(&path) {
                 Ok(()) => removed.push(path.display().to_string()),

@@ -2,10 +2,11 @@
 
 pub mod file;
 
-use serde_json::Value;
 use std::collections::BTreeMap;
+use xtask_aws_api::SecretText;
+use xtask_aws_api::calls::secrets::SetSecret;
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure, Rendered};
+use xtask_core::error::{Code, Failure};
 use xtask_machine::{aws, ministack};
 
 /// The values of a secret that this environment needs. If its modes need none, the cloud is not
@@ -21,16 +22,13 @@ pub fn values(context: &Context, secret: &str) -> anyhow::Result<BTreeMap<String
         return Ok(BTreeMap::new());
     }
     ministack::require_if_local(context)?;
-    let mut stored: BTreeMap<String, String> =
-        match aws::call(context, ["secrets", "read", secret]).read() {
-            // If the secret does not exist, the message below names its first key.
-            Err(error) if Rendered::new(&error).exit_code == Code::Secret as u8 => BTreeMap::new(),
-            answer => answer?,
-        };
+    // If the secret does not exist, the message below names its first key.
+    let mut stored = aws::secret_values(context, secret)?;
     let mut values = BTreeMap::new();
     for key in required {
         let value = stored
             .remove(key)
+            .map(SecretText::into_revealed)
             .filter(|value| !value.is_empty())
             .ok_or_else(|| missing(context, secret, key))?;
         values.insert(key.to_owned(), value);
@@ -57,14 +55,17 @@ pub fn require_all(context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sets a key. The value goes through standard input, never through an argument.
+/// Sets a key. The value reaches `xtask-aws` on standard input, never in an argument.
 ///
 /// # Errors
 /// The cloud refuses.
-pub fn store(context: &Context, secret: &str, key: &str, value: Vec<u8>) -> anyhow::Result<()> {
-    let _: Value = aws::call(context, ["secrets", "set", secret, key])
-        .stdin(value)
-        .read()?;
+pub fn store(context: &Context, secret: &str, key: &str, value: String) -> anyhow::Result<()> {
+    let request = SetSecret {
+        secret: secret.to_owned(),
+        key: key.to_owned(),
+        value: value.into(),
+    };
+    aws::call(context, request).read()?;
     Ok(())
 }
 

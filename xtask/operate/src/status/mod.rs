@@ -5,11 +5,12 @@ pub mod answers;
 
 use crate::deploy::release;
 use crate::deploy::release::Release;
-use crate::status::answers::{Alarm, Answer, Service, Task, Unknown};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use xtask_aws_api::calls::status::{Alarm, ServiceStatus, Status, Unanswered};
+use xtask_aws_api::calls::tasks::Task;
 use xtask_core::context::Context;
 use xtask_core::error::Rendered;
 use xtask_core::http;
@@ -40,7 +41,7 @@ pub struct Overview {
     /// `None` for an environment on AWS.
     pub local_cloud: Option<ministack::Status>,
     /// The parts that could not be asked.
-    pub partial: Vec<Unknown>,
+    pub partial: Vec<Unanswered>,
 }
 
 /// The part of a release that a status shows.
@@ -59,7 +60,7 @@ pub struct Deployed {
 pub struct Serving {
     /// The service as the cloud knows it.
     #[serde(flatten)]
-    pub service: Service,
+    pub service: ServiceStatus,
     /// Key of its image; `None` if no release deployed that image.
     pub image_key: Option<String>,
     /// Git revision that the image was deployed from.
@@ -87,7 +88,7 @@ pub fn ask(context: &Context, services: &[String], all_tasks: bool) -> Overview 
         .as_ref()
         .filter(|status| status.state != ministack::State::Running);
     if let Some(status) = stopped {
-        partial.push(Unknown {
+        partial.push(Unanswered {
             what: "everything in the local cloud".to_owned(),
             error: format!("{}; cargo xtask cloud up", status.detail),
         });
@@ -116,7 +117,7 @@ pub fn ask(context: &Context, services: &[String], all_tasks: bool) -> Overview 
         });
         (answer, (releases, jobs))
     });
-    let Answer {
+    let Status {
         services: found,
         mut tasks,
         alarms,
@@ -150,13 +151,13 @@ pub fn ask(context: &Context, services: &[String], all_tasks: bool) -> Overview 
 }
 
 /// The answer of a part. If it has none, the reason is added to `partial`.
-fn known<T>(what: &str, found: anyhow::Result<T>, partial: &mut Vec<Unknown>) -> Option<T> {
+fn known<T>(what: &str, found: anyhow::Result<T>, partial: &mut Vec<Unanswered>) -> Option<T> {
     found
         .map_err(|error| {
             let Rendered {
                 message, causes, ..
             } = Rendered::new(&error);
-            partial.push(Unknown {
+            partial.push(Unanswered {
                 what: what.to_owned(),
                 error: [vec![message], causes].concat().join(": "),
             });
@@ -166,7 +167,7 @@ fn known<T>(what: &str, found: anyhow::Result<T>, partial: &mut Vec<Unknown>) ->
 
 /// Finds the release of a service's image by the digest that runs, because somebody may have
 /// changed the service without a release.
-fn serving(context: &Context, service: Service, releases: &[Release]) -> Serving {
+fn serving(context: &Context, service: ServiceStatus, releases: &[Release]) -> Serving {
     let name = context
         .platform
         .services

@@ -1,45 +1,28 @@
 //! What a validation uses in the local cloud: cluster, bucket, log group and task definition, and
 //! the tasks that the orchestrator starts there.
 
-use serde::Deserialize;
+use xtask_aws_api::calls::tasks::Network;
+use xtask_aws_api::calls::validation::{
+    EnsureValidation, RemoveValidation, StopValidation, ValidationParts,
+};
 use xtask_core::context::Context;
 use xtask_machine::aws;
 use xtask_machine::ministack;
 use xtask_machine::ministack::task_containers;
 
-/// What a validation uses in the local cloud. It is the answer to `xtask-aws validate ensure`.
-#[derive(Debug, Clone, Deserialize)]
-pub struct CloudParts {
-    /// Name of the ECS cluster.
-    pub cluster: String,
-    /// S3 bucket of the generated applications.
-    pub bucket: String,
-    /// Task definition of the generator.
-    pub task_definition: String,
-    /// Container in the task definition.
-    pub container: String,
-    /// Log group of the generator.
-    pub log_group: String,
-    /// Prefix of the log streams of the generator.
-    pub log_stream_prefix: String,
-    /// Subnets of the generator's tasks; the local cloud does not need any.
-    #[serde(default)]
-    pub subnets: Vec<String>,
-    /// Security groups of the generator's tasks.
-    #[serde(default)]
-    pub security_groups: Vec<String>,
-}
-
 /// Creates what does not exist yet.
 ///
 /// # Errors
 /// The cloud does not answer.
-pub fn ensure(context: &Context, generator_image: &str) -> anyhow::Result<CloudParts> {
+pub fn ensure(context: &Context, generator_image: &str) -> anyhow::Result<ValidationParts> {
     context
         .report
         .step("prepare cluster, bucket, log group and task definition in the local cloud");
-    let arguments = ["validate", "ensure", "--generator-image", generator_image];
-    aws::call(context, arguments).read()
+    let request = EnsureValidation {
+        generator_image: generator_image.to_owned(),
+        network: Network::default(),
+    };
+    aws::call(context, request).read()
 }
 
 /// Stops the tasks of validations. Their logs and results stay.
@@ -47,7 +30,14 @@ pub fn ensure(context: &Context, generator_image: &str) -> anyhow::Result<CloudP
 /// # Errors
 /// The cloud or the engine refuses.
 pub fn stop(context: &Context) -> anyhow::Result<()> {
-    end(context, "stop").map(|_| ())
+    if ministack::answers(context) {
+        aws::call(context, StopValidation {})
+            .survives_interrupt()
+            .read()?;
+    } else {
+        remove_forgotten(context)?;
+    }
+    Ok(())
 }
 
 /// Stops the tasks of validations, removes everything that validations created, and returns the
@@ -56,23 +46,18 @@ pub fn stop(context: &Context) -> anyhow::Result<()> {
 /// # Errors
 /// The cloud or the engine refuses.
 pub fn remove(context: &Context) -> anyhow::Result<Vec<String>> {
-    end(context, "remove")
-}
-
-fn end(context: &Context, verb: &str) -> anyhow::Result<Vec<String>> {
-    #[derive(Deserialize)]
-    struct Ended {
-        #[serde(alias = "stopped")]
-        removed: Vec<String>,
-    }
     if !ministack::answers(context) {
-        // A cloud that has ended forgets its tasks, but their containers stay.
-        return task_containers::remove(*context.platform.local.cloud_port.get_ref());
+        return remove_forgotten(context);
     }
-    let ended: Ended = aws::call(context, ["validate", verb])
+    let ended = aws::call(context, RemoveValidation {})
         .survives_interrupt()
         .read()?;
     Ok(ended.removed)
+}
+
+/// A cloud that has ended forgets its tasks, but their containers stay.
+fn remove_forgotten(context: &Context) -> anyhow::Result<Vec<String>> {
+    task_containers::remove(*context.platform.local.cloud_port.get_ref())
 }
 
 /// The tasks that the orchestrator of a validation starts. Dropping this stops them, unless the

@@ -1,18 +1,18 @@
 //! The compose project of a validation: PostgreSQL, and the orchestrator's image by digest. It is
 //! generated from the manifest.
 
-use crate::validation::cloud_parts::CloudParts;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use xtask_aws_api::calls::validation::ValidationParts;
 use xtask_core::atomic_file::write_atomically;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, FailureContext as _};
-use xtask_machine::images::POSTGRES_IMAGE;
 use xtask_machine::ministack;
+use xtask_machine::postgres_image;
 
 const UP_TIMEOUT: Duration = Duration::from_secs(180);
 const DOWN_TIMEOUT: Duration = Duration::from_secs(120);
@@ -35,7 +35,7 @@ pub struct CloudPorts {
 #[must_use]
 pub fn orchestrator_environment(
     context: &Context,
-    parts: &CloudParts,
+    parts: &ValidationParts,
     ports: CloudPorts,
 ) -> BTreeMap<String, String> {
     let platform = &context.platform;
@@ -105,7 +105,7 @@ pub fn project(
         "services": {
             "orchestrator": orchestrator,
             "database": {
-                "image": POSTGRES_IMAGE,
+                "image": postgres_image::NAME,
                 "healthcheck": {
                     "test": ["CMD", "pg_isready", "--username", "app", "--host", "127.0.0.1"],
                     "interval": "500ms",

@@ -73,9 +73,13 @@ pub fn validate(context: &Context, options: Options) -> anyhow::Result<Validated
     secrets::require_all(context)?;
     let names = build::select(context, &[])?;
     let registry = destination::registry(context, destination::Registry::Environment, &names)?;
-    let images = build::all(context, &names, &registry, || {
-        xtask_machine::require(context, xtask_machine::FOR_BUILD)
-    })?;
+    let images = build::all(
+        context,
+        &names,
+        &registry,
+        || destination::reach(context, destination::Registry::Environment),
+        || xtask_machine::require(context, xtask_machine::FOR_BUILD),
+    )?;
     let digest = last_success::digest(context, &images)?;
     if !options.force
         && !options.keep

@@ -1,13 +1,15 @@
-//! `cargo xtask secrets check`: all that is required is set, and to no placeholder. The values
-//! are judged by `xtask-aws` and stay there.
+//! `cargo xtask secrets check`: checks that every required key is set and is not a placeholder.
+//! The values stay in `xtask-aws`, which judges them.
 
+use crate::commands::command::{Answer, Changes, Command};
 use serde::{Deserialize, Serialize};
+use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::report::table;
 use xtask_machine::{aws, ministack};
 
-/// What `xtask-aws` found.
+/// The answer of `xtask-aws`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Found {
     secrets: Vec<Secret>,
@@ -54,12 +56,24 @@ impl State {
     }
 }
 
-/// Runs the command.
-///
-/// # Errors
-/// [`Code::Secret`] naming the first key that is not as it should be; the table has been
-/// printed by then.
-pub(super) fn run(context: &Context) -> anyhow::Result<()> {
+/// Check that all required keys are set and are not placeholders
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args;
+
+impl Command for Args {
+    const CHANGES: Changes = Changes::Nothing;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"ok","secrets":[{"id","name","exists",
+        "keys":[{"key","required","state":"set|missing|placeholder"}]}]}`; exit code 9 where a
+        required key is not `set`"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        run(context)
+    }
+}
+
+fn run(context: &Context) -> anyhow::Result<ExitCode> {
     ministack::require_if_local(context)?;
     let found: Found = aws::call(context, ["secrets", "check"]).read()?;
     let wrong = found
@@ -73,11 +87,11 @@ pub(super) fn run(context: &Context) -> anyhow::Result<()> {
     };
     context.report.result(&checked, &text(&found))?;
     let Some((secret, key)) = wrong else {
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     };
     if context.report.json() {
-        // The one JSON object has been printed; an error would print a second one.
-        std::process::exit(i32::from(Code::Secret as u8));
+        // An error would print a second JSON object.
+        return Ok(ExitCode::from(Code::Secret as u8));
     }
     let is = match key.state {
         State::Placeholder => "holds a placeholder",

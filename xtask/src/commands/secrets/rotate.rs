@@ -1,6 +1,9 @@
-//! `cargo xtask secrets rotate`: a new value, and new tasks of the services that use it.
+//! `cargo xtask secrets rotate`: sets a new value and restarts the services that use it.
 
+use crate::commands::command::{Answer, Changes, Command};
+use crate::commands::secrets::{Key, check_name, set};
 use serde::Serialize;
+use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_machine::ministack;
@@ -14,19 +17,38 @@ use xtask_operate::{secrets, services};
 struct Rotated<'a> {
     secret: &'a str,
     key: &'a str,
-    /// Services whose tasks have the new value now.
+    /// Services whose tasks have the new value.
     restarted: Vec<String>,
     seconds: f64,
 }
 
-/// Sets the key and restarts what runs with it.
-///
-/// # Errors
-/// The environment is protected and nobody typed `--yes`, the cloud refuses, or a service does
-/// not come up with the value. Its old tasks run on then, with the old value.
-pub(super) fn run(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
+/// Set a key as `set` does, and restart the services that use it
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    key: Key,
+}
+
+impl Command for Args {
+    const CHANGES: Changes = Changes::Environment;
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"secret","key","restarted":[SERVICE],"seconds"}`; the `restarted` services run with
+        the new value"#,
+    );
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let Key { secret, key } = &self.key;
+        check_name(context, secret, Some(key))?;
+        run(context, secret, key)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Sets the key and restarts the services that use it. A service that does not serve with the
+/// new value keeps its old tasks, which have the old value.
+fn run(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
     guards::said_yes(context, &format!("secrets rotate {secret} {key}"))?;
-    let value = crate::commands::secrets::value(context, secret, key)?;
+    let value = set::value(context, secret, key)?;
     ministack::require_if_local(context)?;
     secrets::store(context, secret, key, value)?;
     let injected = context
@@ -49,7 +71,7 @@ pub(super) fn run(context: &Context, secret: &str, key: &str) -> anyhow::Result<
                 ),
             )
             .hint(format!(
-                "cargo xtask doctor --env {}; rotate again to a value that works",
+                "cargo xtask doctor --env {}, then rotate to a value that works",
                 context.environment
             ))
         })?;
@@ -57,8 +79,8 @@ pub(super) fn run(context: &Context, secret: &str, key: &str) -> anyhow::Result<
     let name = &context.platform.secrets[secret].name;
     let then = match restarted.as_slice() {
         [] if !injected => format!("environment {} does not use it", context.environment),
-        [] => "what starts from now on has it; nothing that runs uses it".to_owned(),
-        services => format!("{} runs with it", services.join(", ")),
+        [] => "tasks that start from now on have it, and no running task uses it".to_owned(),
+        services => format!("restarted {} with it", services.join(", ")),
     };
     let seconds = context.report.elapsed_secs();
     context.report.result(
@@ -72,8 +94,7 @@ pub(super) fn run(context: &Context, secret: &str, key: &str) -> anyhow::Result<
     )
 }
 
-/// The services whose tasks were started with the secret; those of tasks of their own end
-/// with their jobs.
+/// The running services that use the secret. Generators do not restart: they end with their jobs.
 fn consumers(context: &Context, secret: &str) -> anyhow::Result<Vec<String>> {
     let runs = answers::services(context)?.services;
     let uses = |service: &str| {

@@ -3,15 +3,14 @@
 use crate::config::Cloud;
 use crate::ecs::{Ecs, TaskId};
 use crate::error::CloudError;
-use crate::log_reader::Line;
-use crate::names::Deployed;
-use crate::tasks::Task;
+use crate::tasks;
 use std::collections::BTreeMap;
+use xtask_aws_api::calls::logs::LogRecord;
 
-/// Tasks that are remembered; more than run in a day, and few in memory.
+/// How many tasks are remembered: more than run in a day, and few enough for the memory.
 const TASKS: usize = 10_000;
 
-/// What the tasks of the job wrote, and what the others wrote about it.
+/// Admits what the tasks of a job wrote, and what other tasks wrote about it.
 #[derive(Debug)]
 pub(super) struct JobFilter<'a> {
     job: String,
@@ -28,14 +27,14 @@ impl<'a> JobFilter<'a> {
             job,
             cloud,
             ecs: Ecs::new(cloud.sdk()),
-            cluster: Deployed::new(cloud).cluster,
+            cluster: cloud.deployed().cluster,
             tasks: BTreeMap::new(),
         }
     }
 
     /// # Errors
     /// The line's task cannot be asked for.
-    pub(super) async fn admits(&mut self, line: &Line) -> Result<bool, CloudError> {
+    pub(super) async fn admits(&mut self, line: &LogRecord) -> Result<bool, CloudError> {
         if line.message.contains(&self.job) {
             return Ok(true);
         }
@@ -45,12 +44,12 @@ impl<'a> JobFilter<'a> {
         if let Some(known) = self.tasks.get(id) {
             return Ok(*known);
         }
-        // A task that ECS has forgotten is known by its lines alone.
+        // A task that ECS has forgotten is known only by its lines.
         let asked = [TaskId(id.clone())];
         let found = self.ecs.describe_tasks(&self.cluster, &asked).await?;
         let is_ours = found
             .into_iter()
-            .any(|state| Task::new(state, self.cloud).state.job.as_deref() == Some(&self.job));
+            .any(|task| tasks::known(task, self.cloud).state.job.as_deref() == Some(&self.job));
         if self.tasks.len() >= TASKS {
             self.tasks.clear();
         }

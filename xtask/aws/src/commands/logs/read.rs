@@ -1,25 +1,26 @@
-//! `logs read`: the lines of services and tasks as they are, or as they come.
+//! The lines of services and tasks as they are, or as they come.
 
-use super::job::JobFilter;
-use crate::commands::task;
+use crate::commands::logs::job::JobFilter;
+use crate::commands::{HandleStream, require_in, task, unknown};
 use crate::config::Cloud;
-use crate::ecs::{Ecs, LOG_STREAM_PREFIX, TaskId, TaskState};
+use crate::ecs::{DescribedTask, Ecs, TaskId};
 use crate::error::{CloudError, Kind};
 use crate::interrupt::Signals;
-use crate::log_reader::{Line, Reader, Source};
+use crate::log_reader::{Reader, Source};
 use crate::logs::Logs;
-use crate::names::{Consumer, Deployed};
-use crate::report::{Lines, Outcome};
-use crate::tasks::Task;
+use crate::report::Lines;
+use crate::tasks;
 use crate::time::now_ms;
-use serde_json::json;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+use xtask_aws_api::calls::logs::{LogRecord, LogSource, ReadLogs, StreamItem};
+use xtask_aws_api::calls::tasks::{TaskRun, TaskState};
+use xtask_aws_api::names::{Consumer, Deployed, LOG_STREAM_PREFIX};
 
-/// How far back is read where nobody says it.
+/// How far back lines are read where the request does not say it.
 const RECENT: Duration = Duration::from_secs(10 * 60);
 
-/// How far back the last lines are looked for, step by step.
+/// How far back the last lines are looked for, one step after the other.
 const LOOK_BACK: [Duration; 4] = [
     RECENT,
     Duration::from_secs(2 * 3600),
@@ -27,85 +28,55 @@ const LOOK_BACK: [Duration; 4] = [
     Duration::from_secs(14 * 24 * 3600),
 ];
 
-/// How long the log of a stopped task is quiet when nothing more comes. CloudWatch
-/// shows lines some seconds after it got them, the local cloud at once.
+/// After this much silence, the log of a stopped task counts as complete. CloudWatch shows lines some
+/// seconds after it received them, the local cloud at once.
 const QUIET: Duration = Duration::from_secs(6);
 const QUIET_LOCALLY: Duration = Duration::from_secs(2);
 
-/// How long a stopped task's log is waited for in any case.
+/// After this time, the log of a stopped task counts as complete in any case.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// Clocks differ: a task's first line may be older than the task.
+/// Clocks differ, so the first line of a task may be older than the task.
 const CLOCK_SKEW_MS: i64 = 60_000;
 
-/// The lines of services and tasks
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// A service of platform.toml; may be given again [default: all services and tasks]
-    #[arg(long = "service", value_name = "SERVICE")]
-    services: Vec<String>,
-    /// A kind of task of platform.toml; may be given again
-    #[arg(long = "task-kind", value_name = "KIND")]
-    kinds: Vec<String>,
-    /// One task: its id, at least 6 characters of its beginning, or ARN
-    #[arg(long, conflicts_with_all = ["services", "kinds"])]
-    task: Option<String>,
-    /// What the tasks of this job wrote, and what the others wrote about it
-    #[arg(long)]
-    job: Option<String>,
-    /// Milliseconds since 1970 [default: 10 minutes ago; with --task, its start]
-    #[arg(long, value_name = "TIME")]
-    since_ms: Option<i64>,
-    /// Only lines that hold this
-    #[arg(long, value_name = "TEXT")]
-    filter: Option<String>,
-    /// Go on with what comes; with --task until its end
-    #[arg(long)]
-    follow: bool,
-    /// At first only so many of the last lines
-    #[arg(long, value_name = "LINES", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    tail: Option<u32>,
-}
-
-/// # Errors
-/// Nothing of the kind is in platform.toml or deployed, a call fails, stdout is closed,
-/// or a signal ends what is followed.
-pub(crate) async fn run(args: Args, cloud: &Cloud) -> anyhow::Result<Outcome> {
-    let mut signals = Signals::listen()?;
-    tokio::select! {
-        read = read(args, cloud) => read,
-        how = signals.next() => {
-            let message = format!("{how} while logs were read");
-            Err(CloudError::new(Kind::Interrupted, message).into())
+impl HandleStream for ReadLogs {
+    async fn handle(self, cloud: &Cloud) -> anyhow::Result<Option<StreamItem>> {
+        if let Some(lines) = self.tail {
+            require_in("tail", lines, 1..=100_000)?;
+        }
+        let mut signals = Signals::listen()?;
+        tokio::select! {
+            read = read(self, cloud) => read,
+            how = signals.next() => {
+                let message = format!("{how} while logs were read");
+                Err(CloudError::new(Kind::Interrupted, message).into())
+            }
         }
     }
 }
 
-async fn read(args: Args, cloud: &Cloud) -> anyhow::Result<Outcome> {
-    let deployed = Deployed::new(cloud);
-    let (sources, task) = match &args.task {
-        Some(wanted) => sources_of_task(wanted, &deployed, cloud).await?,
-        None => (sources(&args, &deployed)?, None),
+async fn read(request: ReadLogs, cloud: &Cloud) -> anyhow::Result<Option<StreamItem>> {
+    let deployed = cloud.deployed();
+    let (sources, task) = match &request.of {
+        LogSource::Task(wanted) => sources_of_task(wanted, &deployed, cloud).await?,
+        of => (sources(of, &deployed)?, None),
     };
+    let is_one_task = matches!(request.of, LogSource::Task(_));
     let mut wanted = Wanted {
-        filter: args.filter.clone(),
-        job: args.job.clone().map(|job| JobFilter::new(job, cloud)),
+        filter: request.filter,
+        job: request.job.map(|job| JobFilter::new(job, cloud)),
     };
-    let begin_ms = match (&args.task, &task) {
-        (Some(_), Some(task)) => Some(begin_of(task)),
-        (Some(_), None) => Some(0),
-        (None, _) => None,
-    };
-    let since_ms = args.since_ms.or(begin_ms);
+    let begin_ms = is_one_task.then(|| task.as_ref().map_or(0, begin_of));
+    let since_ms = request.since_ms.or(begin_ms);
     if since_ms.is_none()
-        && !args.follow
-        && let Some(count) = args.tail
+        && !request.follow
+        && let Some(count) = request.tail
     {
         last_lines(count, &sources, &mut wanted, cloud).await?;
-        return Ok(Outcome::silent());
+        return Ok(None);
     }
-    // A task that ECS has forgotten writes nothing any more.
-    let follows = args.follow && (args.task.is_none() || task.is_some());
+    // A task that ECS has forgotten does not write any more.
+    let follows = request.follow && (!is_one_task || task.is_some());
     let since_ms = since_ms.unwrap_or(ago(RECENT));
     let mut reader = Reader::new(Logs::new(cloud.sdk()), sources, since_ms, follows);
     if let (true, Some(task)) = (follows, task) {
@@ -114,34 +85,39 @@ async fn read(args: Args, cloud: &Cloud) -> anyhow::Result<Outcome> {
             id: &TaskId(task.arn),
             bound: None,
         };
-        let ended = follow_task(&mut reader, &mut wanted, args.tail, &running, cloud).await?;
-        let ended = ended.map(|state| Task::new(state, cloud));
-        return Outcome::success(json!({ "task": ended }));
+        let ended = follow_task(&mut reader, &mut wanted, request.tail, &running, cloud).await?;
+        return Ok(ended.map(|task| {
+            StreamItem::Ended(Box::new(TaskRun {
+                task: tasks::known(task, cloud),
+                log: None,
+                error: None,
+            }))
+        }));
     }
-    show(&mut reader, &mut wanted, args.tail).await?;
+    show(&mut reader, &mut wanted, request.tail).await?;
     if follows {
         loop {
             show(&mut reader, &mut wanted, None).await?;
         }
     }
     refuse_nothing(&reader, cloud)?;
-    Ok(Outcome::silent())
+    Ok(None)
 }
 
-/// Prints what the task writes, until it has stopped and nothing more comes. `None`: it
-/// has not stopped after `bound`.
+/// Prints what the task writes, until it has stopped and no more lines come. `None`: it still ran
+/// after its bound.
 async fn follow_task(
     reader: &mut Reader,
     wanted: &mut Wanted<'_>,
     tail: Option<u32>,
     task: &Running<'_>,
     cloud: &Cloud,
-) -> anyhow::Result<Option<TaskState>> {
+) -> anyhow::Result<Option<DescribedTask>> {
     let ecs = Ecs::new(cloud.sdk());
     let begin = Instant::now();
     show(reader, wanted, tail).await?;
     loop {
-        // Without a time to wait it is asked for once.
+        // Without time to wait, this asks only once.
         let stopped = ecs.wait_stopped(task.cluster, task.id, Duration::ZERO);
         if let Some(stopped) = stopped.await? {
             drain(reader, wanted, cloud).await?;
@@ -162,7 +138,7 @@ pub(in crate::commands) struct Running<'a> {
     pub(in crate::commands) bound: Option<Duration>,
 }
 
-/// Prints the log of a task that was just started; as [`Ecs::wait_stopped`] otherwise.
+/// Prints the log of a task that was just started, and returns what [`Ecs::wait_stopped`] does.
 ///
 /// # Errors
 /// A call fails, or stdout is closed.
@@ -170,13 +146,13 @@ pub(in crate::commands) async fn follow_started(
     task: &Running<'_>,
     source: Source,
     cloud: &Cloud,
-) -> anyhow::Result<Option<TaskState>> {
+) -> anyhow::Result<Option<DescribedTask>> {
     let since_ms = now_ms() - CLOCK_SKEW_MS;
     let mut reader = Reader::new(Logs::new(cloud.sdk()), vec![source], since_ms, true);
     follow_task(&mut reader, &mut Wanted::default(), None, task, cloud).await
 }
 
-/// Prints what a task that has stopped wrote last.
+/// Prints the last lines of a task that has stopped.
 async fn drain(reader: &mut Reader, wanted: &mut Wanted<'_>, cloud: &Cloud) -> anyhow::Result<()> {
     let enough = if cloud.is_local() {
         QUIET_LOCALLY
@@ -198,44 +174,39 @@ fn ago(duration: Duration) -> i64 {
 }
 
 fn begin_of(task: &TaskState) -> i64 {
-    let created_ms = task.created_at.and_then(|time| time.to_millis().ok());
-    created_ms.map_or(0, |created_ms| created_ms - CLOCK_SKEW_MS)
+    task.created_at
+        .map_or(0, |created| created.unix_ms() - CLOCK_SKEW_MS)
 }
 
-/// What was chosen of platform.toml; all of it where nothing was.
-fn sources(args: &Args, deployed: &Deployed) -> Result<Vec<Source>, CloudError> {
-    let choose = |chosen: &[String], what: &str, is_service: bool| {
-        for name in chosen {
-            let kind = |one: &&Consumer| one.service.is_some() == is_service;
-            let mut known = deployed.consumers.iter().filter(kind);
-            if !known.any(|consumer| consumer.name == *name) {
-                let known: Vec<&str> = deployed
-                    .consumers
-                    .iter()
-                    .filter(kind)
-                    .map(|consumer| consumer.name.as_str())
-                    .collect();
-                let message = format!("no {what} `{name}` in platform.toml");
-                return Err(CloudError::new(Kind::Usage, message)
-                    .hint(format!("choose one of: {}", known.join(", "))));
-            }
-        }
-        Ok(())
+/// The logs that the request names by services and kinds of task.
+///
+/// # Errors
+/// A name is not in `platform.toml`.
+fn sources(of: &LogSource, deployed: &Deployed) -> Result<Vec<Source>, CloudError> {
+    let LogSource::Some {
+        services,
+        task_kinds,
+    } = of
+    else {
+        let all = deployed.consumers.iter();
+        return Ok(all.map(|consumer| source_of(consumer, None)).collect());
     };
-    choose(&args.services, "service", true)?;
-    choose(&args.kinds, "kind of task", false)?;
-    let all = args.services.is_empty() && args.kinds.is_empty();
-    let is_chosen = |consumer: &&Consumer| {
-        let chosen = match consumer.service {
-            Some(_) => &args.services,
-            None => &args.kinds,
-        };
-        all || chosen.contains(&consumer.name)
-    };
-    Ok(deployed
-        .consumers
+    let known_services: Vec<&Consumer> = deployed.services().map(|(service, _)| service).collect();
+    let mut chosen = choose("service", services, &known_services)?;
+    let known_kinds: Vec<&Consumer> = deployed.task_kinds().collect();
+    chosen.extend(choose("kind of task", task_kinds, &known_kinds)?);
+    Ok(chosen)
+}
+
+/// The logs of those that are named.
+fn choose(what: &str, names: &[String], known: &[&Consumer]) -> Result<Vec<Source>, CloudError> {
+    let is_known = |name: &&String| known.iter().any(|consumer| consumer.name == **name);
+    if let Some(name) = names.iter().find(|name| !is_known(name)) {
+        return Err(unknown(what, name, known.iter().map(|it| it.name.as_str())));
+    }
+    Ok(known
         .iter()
-        .filter(is_chosen)
+        .filter(|consumer| names.contains(&consumer.name))
         .map(|consumer| source_of(consumer, None))
         .collect())
 }
@@ -248,8 +219,8 @@ fn source_of(consumer: &Consumer, stream: Option<String>) -> Source {
     }
 }
 
-/// The stream of a task, and the task where ECS still knows it. One that it has
-/// forgotten may be of any kind: all are asked.
+/// The stream of a task, and the task where ECS still knows it. A task that ECS has forgotten may
+/// be of any kind, so the streams that it has in all of them are returned.
 async fn sources_of_task(
     wanted: &str,
     deployed: &Deployed,
@@ -257,8 +228,9 @@ async fn sources_of_task(
 ) -> Result<(Vec<Source>, Option<TaskState>), CloudError> {
     let ecs = Ecs::new(cloud.sdk());
     match task::find(wanted, &deployed.cluster, &ecs, cloud).await {
-        Ok(state) => {
-            let source = source_of_task(&state, &ecs, cloud).await?;
+        Ok(found) => {
+            let state = found.state.clone();
+            let source = source_of_task(found, &ecs, cloud).await?;
             Ok((vec![source], Some(state)))
         }
         Err(error) if error.kind == Kind::NotFound && is_whole_id(wanted) => {
@@ -273,38 +245,42 @@ async fn sources_of_task(
     }
 }
 
-/// Where the first container of the task writes.
+/// The log that the first container of the task writes to.
 ///
 /// # Errors
-/// It writes to no log that can be known, or a call fails.
-async fn source_of_task(state: &TaskState, ecs: &Ecs, cloud: &Cloud) -> Result<Source, CloudError> {
-    let id = TaskId(state.arn.clone());
-    let container = ecs.container(&state.task_definition, None).await?;
+/// The log cannot be known, or a call fails.
+async fn source_of_task(
+    task: DescribedTask,
+    ecs: &Ecs,
+    cloud: &Cloud,
+) -> Result<Source, CloudError> {
+    let id = TaskId(task.state.arn.clone());
+    let container = ecs.container(&task.state.task_definition, None).await?;
     let stream = container.log_stream(&id);
     let (Some(group), Some(stream)) = (container.log_group, stream) else {
-        let message = format!("task {} writes no log to CloudWatch", id.short());
+        let message = format!("task {} does not write a log to CloudWatch", id.short());
         return Err(CloudError::new(Kind::NotFound, message));
     };
     Ok(Source {
-        name: Task::new(state.clone(), cloud).kind,
+        name: tasks::known(task, cloud).kind,
         group,
         stream: Some(stream),
     })
 }
 
-/// ECS gives ids of 32 hexadecimal digits, the local cloud with dashes.
+/// Ids of ECS have 32 hexadecimal digits; the local cloud puts dashes between them.
 fn is_whole_id(wanted: &str) -> bool {
     let id = wanted.rsplit('/').next().unwrap_or(wanted);
     let digits = id.chars().filter(char::is_ascii_hexdigit).count();
     digits == 32 && id.chars().all(|one| one == '-' || one.is_ascii_hexdigit())
 }
 
-/// Where nothing that was asked for exists, no lines is not the answer.
+/// Where none of the logs exists, an empty answer would be wrong.
 fn refuse_nothing(reader: &Reader, cloud: &Cloud) -> Result<(), CloudError> {
     if reader.found_any() {
         return Ok(());
     }
-    let message = format!("no such log in environment `{}`", cloud.environment);
+    let message = format!("environment `{}` has no such log", cloud.environment);
     Err(CloudError::new(Kind::NotFound, message)
         .hint(format!("cargo xtask deploy --env {}", cloud.environment)))
 }
@@ -317,8 +293,8 @@ struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    async fn admits(&mut self, line: &Line) -> Result<bool, CloudError> {
-        // Not a pattern of CloudWatch's: in JSON those mean something else.
+    async fn admits(&mut self, line: &LogRecord) -> Result<bool, CloudError> {
+        // This is not a pattern for CloudWatch, because patterns have another meaning for JSON.
         if let Some(filter) = &self.filter
             && !line.message.contains(filter)
         {
@@ -336,7 +312,7 @@ async fn last_of_pass(
     reader: &mut Reader,
     wanted: &mut Wanted<'_>,
     count: u32,
-) -> anyhow::Result<VecDeque<Line>> {
+) -> anyhow::Result<VecDeque<LogRecord>> {
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     let mut last = VecDeque::new();
     reader.begin_pass().await;
@@ -351,7 +327,7 @@ async fn last_of_pass(
     Ok(last)
 }
 
-/// Prints the reader's next pass, or its last lines; returns how many.
+/// Prints the lines of the reader's next pass, or the last of them; returns how many.
 async fn show(
     reader: &mut Reader,
     wanted: &mut Wanted<'_>,
@@ -361,14 +337,14 @@ async fn show(
     let mut shown = 0;
     if let Some(count) = tail {
         for line in last_of_pass(reader, wanted, count).await? {
-            out.write(&line)?;
+            out.write(&StreamItem::Line(line))?;
             shown += 1;
         }
     } else {
         reader.begin_pass().await;
         while let Some(line) = reader.next().await? {
             if wanted.admits(&line).await? {
-                out.write(&line)?;
+                out.write(&StreamItem::Line(line))?;
                 shown += 1;
             }
         }
@@ -396,7 +372,7 @@ async fn last_lines(
     }
     let mut out = Lines::new();
     for line in last {
-        out.write(&line)?;
+        out.write(&StreamItem::Line(line))?;
     }
     Ok(out.flush()?)
 }

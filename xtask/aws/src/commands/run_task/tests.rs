@@ -1,38 +1,39 @@
 use super::*;
 use crate::canned::Canned;
+use serde_json::json;
+use xtask_aws_api::ExitCode;
+use xtask_aws_api::calls::tasks::TaskState;
 
-fn state(exit_code: Option<i32>) -> TaskState {
-    TaskState {
-        arn: "arn:aws:ecs:us-east-1:000000000000:task/cluster/0123".to_owned(),
-        task_definition: "app-generator:1".to_owned(),
-        status: "STOPPED".to_owned(),
-        exit_code,
-        reason: Some("Essential container exited".to_owned()),
-        stop_code: Some("EssentialContainerExited".to_owned()),
-        container_reason: None,
-        container: None,
-        image: None,
-        image_digest: None,
-        address: None,
-        capacity: None,
-        started_by: None,
-        created_at: None,
-        started_at: None,
-        stopped_at: None,
-        group: None,
-        job: None,
-        runtime_id: None,
+fn ended(exit_code: Option<i32>) -> DescribedTask {
+    DescribedTask {
+        state: TaskState {
+            arn: "arn:aws:ecs:us-east-1:000000000000:task/cluster/0123".to_owned(),
+            task_definition: "app-generator:1".to_owned(),
+            status: "STOPPED".to_owned(),
+            exit_code,
+            reason: Some("Essential container exited".to_owned()),
+            stop_code: Some("EssentialContainerExited".to_owned()),
+            ..TaskState::default()
+        },
+        ..DescribedTask::default()
     }
 }
 
 fn task(exit_code: Option<i32>) -> Task {
-    Task::new(state(exit_code), &Cloud::canned(Canned::new([]).config()))
+    let cloud = Cloud::canned(Canned::new([]).config());
+    tasks::known(ended(exit_code), &cloud)
+}
+
+fn failure(exit_code: Option<i32>) -> DetailedFailure {
+    let judged = judged(task(exit_code), None, "app-generator");
+    let error = judged.expect_err("a failure");
+    error.downcast().expect("one with details")
 }
 
 #[test]
 fn a_failed_task_is_shown_with_its_error() {
-    let failed = outcome(&task(Some(3)), &json!(null), "app-generator");
-    assert_eq!(failed.exit_code, 1);
+    let failed = failure(Some(3));
+    assert_eq!(failed.exit_code, ExitCode::Failed);
     assert_eq!(
         failed.value["error"],
         json!({
@@ -41,26 +42,14 @@ fn a_failed_task_is_shown_with_its_error() {
         })
     );
     assert_eq!(failed.value["task"]["exit_code"], json!(3));
-    assert_eq!(outcome(&task(None), &json!(null), "x").exit_code, 1);
-    let succeeded = outcome(&task(Some(0)), &json!(null), "x");
-    assert_eq!(succeeded.exit_code, 0);
-    assert_eq!(succeeded.value.get("error"), None);
+    assert_eq!(failure(None).exit_code, ExitCode::Failed);
+    let succeeded = judged(task(Some(0)), None, "x").expect("a success");
+    assert_eq!(succeeded.error, None);
+    assert_eq!(json!(succeeded).get("error"), None);
 }
 
 #[test]
-fn variables_keep_their_equal_signs_and_errors_do_not_quote_them() {
-    assert_eq!(
-        parse_variable("A=b=c"),
-        Ok(("A".to_owned(), "b=c".to_owned()))
-    );
-    for wrong in ["secret", "=secret"] {
-        let error = parse_variable(wrong).expect_err(wrong);
-        assert!(!error.contains("secret"), "{error}");
-    }
-}
-
-#[test]
-fn only_a_lack_of_room_sends_a_spot_task_to_demand() {
+fn only_a_lack_of_capacity_moves_a_spot_task_to_demand() {
     let spec = |spot| TaskSpec {
         cluster: "cluster".to_owned(),
         definition: "app-generator".to_owned(),
@@ -70,15 +59,14 @@ fn only_a_lack_of_room_sends_a_spot_task_to_demand() {
         spot,
         started_by: STARTED_BY.to_owned(),
     };
-    let refused = |message: &str| -> anyhow::Result<TaskState> {
+    let refused = |message: &str| -> anyhow::Result<DescribedTask> {
         Err(CloudError::new(Kind::Service, message).into())
     };
-    let stopped = |exit_code, code: &str, reason: &str| -> anyhow::Result<TaskState> {
-        Ok(TaskState {
-            stop_code: Some(code.to_owned()),
-            reason: Some(reason.to_owned()),
-            ..state(exit_code)
-        })
+    let stopped = |exit_code, code: &str, reason: &str| -> anyhow::Result<DescribedTask> {
+        let mut stopped = ended(exit_code);
+        stopped.state.stop_code = Some(code.to_owned());
+        stopped.state.reason = Some(reason.to_owned());
+        Ok(stopped)
     };
     let full = "ecs RunTask app-generator: Capacity is unavailable at this time";
     let taken = "Your Spot Task was interrupted.";

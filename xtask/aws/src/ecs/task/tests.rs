@@ -78,13 +78,13 @@ async fn a_missing_exit_code_is_a_failure_with_its_reasons() {
         "stoppedReason": "Task failed to start",
         "containers": [{ "name": "app-generator", "reason": "CannotPullContainerError: not found" }]
     }))]);
-    let state = Ecs::new(&canned.config())
+    let task = Ecs::new(&canned.config())
         .wait_stopped("cluster", &TaskId(ARN.to_owned()), Duration::ZERO)
         .await
         .expect("described")
         .expect("stopped");
     assert_eq!(
-        state.failure().as_deref(),
+        task.state.failure().as_deref(),
         Some("no exit code: Task failed to start; CannotPullContainerError: not found")
     );
 }
@@ -101,7 +101,7 @@ async fn a_task_not_yet_known_is_asked_for_again() {
         .await
         .expect("described")
         .expect("stopped");
-    assert_eq!(state.failure(), None);
+    assert_eq!(state.state.failure(), None);
     assert_eq!(canned.requests().len(), 2);
 }
 

@@ -1,6 +1,6 @@
 //! Images that tests build and push; the engine forgets them when they are dropped.
 
-use super::{Space, tool};
+use crate::support::{Space, tool};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Stdio};

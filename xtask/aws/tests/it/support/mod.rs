@@ -6,10 +6,14 @@ pub(crate) mod services;
 
 use app_gen_infra::{Instance, Platform};
 use serde_json::Value;
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
+use xtask_aws_api::calls::identity::GetIdentity;
+use xtask_aws_api::calls::tasks::{Network, RunTask, TaskToRun, Variable};
+use xtask_aws_api::calls::validation::{EnsureValidation, RemoveValidation, ValidationParts};
+use xtask_aws_api::calls::{Call, Envelope, Request};
 
 /// Address of the local cloud.
 pub(crate) fn endpoint() -> String {
@@ -33,7 +37,7 @@ pub(crate) fn checkout() -> PathBuf {
         .to_path_buf()
 }
 
-/// What a call of the binary came to.
+/// The end of a run of the binary.
 pub(crate) struct Answer {
     pub(crate) exit_code: Option<i32>,
     pub(crate) json: Value,
@@ -49,10 +53,10 @@ pub(crate) struct Space {
 
 impl Space {
     /// # Panics
-    /// When the local cloud does not answer: these tests need it and do not skip.
+    /// The local cloud does not answer: these tests need it, and are not skipped.
     pub(crate) fn new(test: &str) -> Self {
         let space = Self::without_cloud(test);
-        let identity = space.call(&["identity"]);
+        let identity = space.call(GetIdentity {});
         assert_eq!(
             identity.exit_code,
             Some(0),
@@ -93,14 +97,34 @@ impl Space {
         self.folder.path().join(name)
     }
 
-    /// The binary with nothing of the caller's AWS settings, and with settings
-    /// that would break every call if it looked at them.
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+    /// The request in its envelope, for the environment `local`.
+    pub(crate) fn envelope(&self, request: impl Into<Request>) -> Envelope {
+        Envelope {
+            environment: "local".to_owned(),
+            manifest: Some(self.path("app-gen-infra/platform.toml")),
+            endpoint: None,
+            request: request.into(),
+        }
+    }
+
+    /// The binary with this request.
+    pub(crate) fn command(&self, request: impl Into<Request>) -> Command {
+        self.command_of(&self.envelope(request))
+    }
+
+    /// The binary with this envelope.
+    pub(crate) fn command_of(&self, envelope: &Envelope) -> Command {
+        self.command_with(&serde_json::to_vec(envelope).expect("JSON"))
+    }
+
+    /// The binary with these bytes on its standard input. It has nothing of the caller's AWS
+    /// settings, and settings that would break every call if it looked at them.
+    pub(crate) fn command_with(&self, bytes: &[u8]) -> Command {
+        let mut stdin = tempfile::tempfile().expect("a file");
+        stdin.write_all(bytes).expect("written");
+        stdin.rewind().expect("at its beginning");
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask-aws"));
         command
-            .arg("--manifest")
-            .arg(self.path("app-gen-infra/platform.toml"))
-            .args(arguments)
             .env("APP_GEN_CLOUD_ENDPOINT", endpoint())
             .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
             .env("AWS_ACCESS_KEY_ID", "999999999999")
@@ -109,41 +133,30 @@ impl Space {
             .env("AWS_PROFILE", "missing")
             .env("AWS_CONFIG_FILE", self.path("missing"))
             .env("AWS_SHARED_CREDENTIALS_FILE", self.path("missing"))
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
     }
 
-    pub(crate) fn call(&self, arguments: &[&str]) -> Answer {
-        answer(&self.command(arguments).output().expect("started"))
+    pub(crate) fn call(&self, request: impl Into<Request>) -> Answer {
+        answer(&self.command(request).output().expect("started"))
     }
 
-    pub(crate) fn call_with_stdin(&self, arguments: &[&str], stdin: &[u8]) -> Answer {
-        let mut child = self
-            .command(arguments)
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("started");
-        child
-            .stdin
-            .take()
-            .expect("stdin")
-            .write_all(stdin)
-            .expect("written");
-        answer(&child.wait_with_output().expect("ended"))
-    }
-
-    /// A call that must succeed; returns its object.
-    pub(crate) fn ok(&self, arguments: &[&str]) -> Value {
-        let answer = self.call(arguments);
+    /// A call that must succeed; returns its object, which must be exactly what the contract says.
+    pub(crate) fn ok<R: Call>(&self, request: R) -> Value {
+        let answer = self.call(request);
         assert_eq!(
             answer.exit_code,
             Some(0),
-            "{arguments:?}: {} {}",
+            "{}: {} {}",
+            R::NAME,
             answer.stdout,
             answer.stderr
         );
+        let read: R::Answer = serde_json::from_value(answer.json.clone()).expect("an answer");
+        let written = serde_json::to_value(read).expect("JSON");
+        assert_eq!(written, answer.json, "{}", R::NAME);
         answer.json
     }
 }
@@ -190,37 +203,64 @@ pub(crate) fn tool(
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Removes what `ensure` made, also when the test fails.
+/// A request for the parts of a validation.
+pub(crate) fn ensure(image: &str) -> EnsureValidation {
+    EnsureValidation {
+        generator_image: image.to_owned(),
+        network: Network::default(),
+    }
+}
+
+/// A request for a task that is bounded by ten minutes.
+pub(crate) fn run_task(what: TaskToRun, variables: &[(&str, &str)]) -> RunTask {
+    let variables = variables.iter().map(|(name, value)| Variable {
+        name: (*name).to_owned(),
+        value: (*value).into(),
+    });
+    RunTask {
+        what,
+        container: None,
+        variables: variables.collect(),
+        spot: false,
+        timeout_secs: 600,
+    }
+}
+
+/// A task of a definition, in a cluster.
+pub(crate) fn definition(cluster: &str, definition: &str) -> TaskToRun {
+    TaskToRun::Definition {
+        cluster: cluster.to_owned(),
+        definition: definition.to_owned(),
+        network: Network::default(),
+    }
+}
+
+/// The parts of a validation, which are removed when this is dropped.
 pub(crate) struct Ensured<'a> {
     space: &'a Space,
-    pub(crate) parts: Value,
+    pub(crate) json: Value,
+    pub(crate) parts: ValidationParts,
 }
 
 impl<'a> Ensured<'a> {
     pub(crate) fn new(space: &'a Space, image: &str) -> Self {
-        let parts = space.ok(&["validate", "ensure", "--generator-image", image]);
-        Self { space, parts }
+        let json = space.ok(ensure(image));
+        let parts = serde_json::from_value(json.clone()).expect("parts");
+        Self { space, json, parts }
     }
 
-    pub(crate) fn part(&self, name: &str) -> &str {
-        self.parts[name].as_str().expect(name)
-    }
-
-    pub(crate) fn run_task<'b>(&'b self, more: &[&'b str]) -> Vec<&'b str> {
-        let mut arguments = vec![
-            "run-task",
-            "--cluster",
-            self.part("cluster"),
-            "--task-definition",
-            self.part("task_definition"),
-        ];
-        arguments.extend(more);
-        arguments
+    /// A request for a generator task with these variables.
+    pub(crate) fn run_task(&self, variables: &[(&str, &str)]) -> RunTask {
+        let parts = &self.parts;
+        run_task(
+            definition(&parts.cluster, &parts.task_definition),
+            variables,
+        )
     }
 }
 
 impl Drop for Ensured<'_> {
     fn drop(&mut self) {
-        self.space.call(&["validate", "remove"]);
+        self.space.call(RemoveValidation {});
     }
 }

@@ -1,11 +1,11 @@
-//! The SDK, for what tests need and the binary has no word for.
+//! The SDK, for what tests need and no request does.
 
-use super::endpoint;
+use crate::support::endpoint;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
 use std::future::Future;
 
-/// The local cloud, spoken to directly.
+/// The local cloud, called directly.
 pub(crate) struct Sdk {
     config: SdkConfig,
     runtime: tokio::runtime::Runtime,

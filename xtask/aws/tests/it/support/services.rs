@@ -1,8 +1,8 @@
 //! A service of one task in the local cloud, removed with its test.
 
-use super::images::Pushed;
-use super::sdk::Sdk;
-use super::{Answer, Space, answer, local};
+use crate::support::images::Pushed;
+use crate::support::sdk::Sdk;
+use crate::support::{Answer, Space, answer, local};
 use aws_sdk_ecs::types::{
     AwsVpcConfiguration, Compatibility, ContainerDefinition, DeploymentCircuitBreaker,
     DeploymentConfiguration, KeyValuePair, LaunchType, LoadBalancer, LogConfiguration, LogDriver,
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read};
 use std::process::Child;
 use std::time::{Duration, Instant};
+use xtask_aws_api::calls::services::{FollowService, RedefineService, ShowService};
 
 /// Runs until it is stopped, or ends at once as `EXIT` says.
 const PROBE: &str = r#"FROM debian:trixie-slim
@@ -25,7 +26,7 @@ const FOREIGN: &str = "FROM scratch\nCOPY --chmod=755 app /app\nENTRYPOINT [\"/a
 pub(crate) struct TestService {
     pub(crate) space: Space,
     pub(crate) sdk: Sdk,
-    /// Removed after the service: it would start again what is removed with them.
+    /// Removed after the service, which would start again what is removed with them.
     images: Vec<Pushed>,
     secret_arn: Option<String>,
     cluster: String,
@@ -40,8 +41,8 @@ impl TestService {
         Self::named(space, name.clone(), name.clone(), name)
     }
 
-    /// A service that the binary takes for the platform's own orchestrator, and whose
-    /// log it takes for the generator's.
+    /// A service that the binary takes for the orchestrator of the platform, and whose log it
+    /// takes for that of the generator.
     pub(crate) fn deployed(test: &str) -> Self {
         let space = Space::new(test);
         let cluster = format!("{}-cluster", space.name);
@@ -231,21 +232,32 @@ impl TestService {
             .expect("updated");
     }
 
-    /// `service VERB` of this service.
-    pub(crate) fn arguments<'a>(&'a self, verb: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-        let named = [
-            "service",
-            verb,
-            "--cluster",
-            &self.cluster,
-            "--service",
-            &self.service,
-        ];
-        [&named, more].concat()
+    pub(crate) fn show(&self) -> Value {
+        let show = ShowService {
+            cluster: self.cluster.clone(),
+            service: self.service.clone(),
+        };
+        self.space.ok(show)["service"].clone()
     }
 
-    pub(crate) fn show(&self) -> Value {
-        self.space.ok(&self.arguments("show", &[]))["service"].clone()
+    /// A request to follow the next deployment of another definition than this one.
+    pub(crate) fn follow_request(&self, not_definition: Option<&str>) -> FollowService {
+        FollowService {
+            cluster: self.cluster.clone(),
+            service: self.service.clone(),
+            not_definition: not_definition.map(str::to_owned),
+            timeout_secs: 600,
+            appear_secs: 300,
+        }
+    }
+
+    /// A request to go back to this definition.
+    pub(crate) fn redefine_request(&self, definition: &str) -> RedefineService {
+        RedefineService {
+            cluster: self.cluster.clone(),
+            service: self.service.clone(),
+            definition: definition.to_owned(),
+        }
     }
 
     pub(crate) fn wait_for(&self, what: &str, holds: impl Fn(&Value) -> bool) {
@@ -264,16 +276,17 @@ impl TestService {
     }
 
     /// Starts to follow, and returns when what runs now has been seen.
-    pub(crate) fn follow(&self, more: &[&str]) -> Followed {
-        let mut child = self
-            .space
-            .command(&self.arguments("follow", more))
-            .spawn()
-            .expect("started");
+    pub(crate) fn follow(&self, not_definition: Option<&str>) -> Following {
+        self.start(self.follow_request(not_definition))
+    }
+
+    /// As [`follow`](Self::follow), with this request.
+    pub(crate) fn start(&self, request: FollowService) -> Following {
+        let mut child = self.space.command(request).spawn().expect("started");
         let mut stderr = BufReader::new(child.stderr.take().expect("stderr"));
         let mut said = String::new();
         stderr.read_line(&mut said).expect("a first line");
-        Followed {
+        Following {
             child,
             stderr: Box::new(stderr),
             said,
@@ -327,15 +340,15 @@ impl Drop for TestService {
     }
 }
 
-/// A `service follow` that runs.
-pub(crate) struct Followed {
+/// A call that follows a service, and runs.
+pub(crate) struct Following {
     child: Child,
     stderr: Box<dyn Read>,
     said: String,
     begin: Instant,
 }
 
-impl Followed {
+impl Following {
     pub(crate) fn id(&self) -> String {
         self.child.id().to_string()
     }

@@ -2,16 +2,16 @@
 
 use crate::key::difference::{Change, Difference, Kind};
 use crate::key::inputs::{Inputs, NpmInputs, RustInputs};
-use crate::key::toolchain::CONFIGURATION;
+use crate::rust::cargo_config::CONFIGURATION;
 use app_gen_infra::Image;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use xtask_tree::entry::{Entries, Entry, Mode, escape};
 
-/// Everything that differs between two inputs of an image, each thing once.
+/// Everything that differs between two inputs of an image.
 ///
-/// The image is what the manifest says of it now: inputs do not name the folders
-/// they were read from, because those cannot change the image.
+/// The folders are those that the manifest names now. Inputs do not contain them, because a folder's
+/// name cannot change the image.
 #[must_use]
 pub fn differences(image: &Image, before: &Inputs, after: &Inputs) -> Vec<Difference> {
     let mut found = Differences::default();
@@ -19,7 +19,7 @@ pub fn differences(image: &Image, before: &Inputs, after: &Inputs) -> Vec<Differ
     found.rust(before.rust.as_ref(), after.rust.as_ref());
     let page = image.npm.as_ref().map_or("", |npm| npm.folder.get_ref());
     found.npm(page, before.npm.as_ref(), after.npm.as_ref());
-    // A file may be in the context and among the sources, and is one thing to a person.
+    // A file can be in the context and among the sources, and is listed once.
     found.0.sort();
     found.0.dedup();
     found.0
@@ -57,7 +57,7 @@ impl Differences {
 
     fn rust(&mut self, before: Option<&RustInputs>, after: Option<&RustInputs>) {
         let (Some(before), Some(after)) = (before, after) else {
-            // All that it brings or takes along goes without saying.
+            // What it brings or removes is not listed, because it explains itself.
             let package = |inputs: Option<&'_ RustInputs>| inputs.map(|it| it.build[0].clone());
             let (before, after) = (package(before), package(after));
             self.value(
@@ -93,7 +93,7 @@ impl Differences {
         self.entries("", &before.sources, &after.sources);
     }
 
-    /// `folder` is the page's, relative to the checkout.
+    /// `folder` is the folder of the page, relative to the checkout.
     fn npm(&mut self, folder: &str, before: Option<&NpmInputs>, after: Option<&NpmInputs>) {
         let (Some(before), Some(after)) = (before, after) else {
             let output = |inputs: Option<&NpmInputs>| inputs.map(|it| it.output.clone());
@@ -128,12 +128,12 @@ impl Differences {
         });
     }
 
-    /// Notes a value that differs, of what is there before and after.
+    /// Adds the difference of a value that both have, if it differs.
     fn both(&mut self, kind: Kind, name: Option<&str>, before: &str, after: &str) {
         self.value(kind, name, Some(before), Some(after));
     }
 
-    /// Notes a value that differs.
+    /// Adds the difference of a value, if it differs.
     fn value(&mut self, kind: Kind, name: Option<&str>, before: Option<&str>, after: Option<&str>) {
         let change = match (before, after) {
             (left, right) if left == right => return,
@@ -150,7 +150,7 @@ impl Differences {
         });
     }
 
-    /// `folder` is where the entries were read, relative to the checkout.
+    /// `folder` is the folder of the entries, relative to the checkout.
     fn entries(&mut self, folder: &str, before: &Entries, after: &Entries) {
         let folder = escape(
             folder
@@ -186,7 +186,7 @@ impl Differences {
                 self.both(Kind::Symlink, Some(path), target, after);
             }
             (Some(Directory), Some(Directory)) => {}
-            // One kind took the place of another, or of nothing.
+            // An entry is new or gone, or another kind of entry has its path.
             (before, after) => {
                 if let Some(entry) = before {
                     self.presence(path, entry, Change::Removed);
@@ -217,7 +217,7 @@ impl Differences {
         });
     }
 
-    /// What became of the packages: a version, its checksum, its features.
+    /// Adds what differs between the packages: versions, checksums and features.
     fn packages(&mut self, before: &RustInputs, after: &RustInputs) {
         let (before, after) = (packages(before), packages(after));
         let none = BTreeMap::new();
@@ -268,7 +268,7 @@ impl Differences {
             };
             self.value(Kind::Feature, Some(package), before, after);
         }
-        // Compiled more than once, it may have them for another of these times.
+        // A package that is compiled several times can have the same features in another of them.
         if old == new {
             self.value(
                 Kind::Feature,
@@ -283,9 +283,9 @@ impl Differences {
 /// One version of a package.
 #[derive(Clone, Copy, Default)]
 struct Package<'a> {
-    /// None of a path package.
+    /// Path packages have no checksum.
     checksum: Option<&'a str>,
-    /// As the inputs have them: sets of features, one for each time it is compiled.
+    /// The sets of features from the inputs, one for each time that the package is compiled.
     features: Option<&'a str>,
 }
 
@@ -321,7 +321,7 @@ fn packages(inputs: &RustInputs) -> BTreeMap<&str, Versions<'_>> {
     packages
 }
 
-/// Walks two maps side by side and hands over what differs, in order of name.
+/// Calls `differs` for each name whose value differs between two maps, in the order of names.
 fn each<V: PartialEq>(
     before: &BTreeMap<String, V>,
     after: &BTreeMap<String, V>,

@@ -3,7 +3,8 @@
 
 use crate::doctor::evidence::{Evidence, ImageFound, PartFound, Source};
 use crate::doctor::finding::Finding;
-use crate::status::answers::Service;
+use xtask_aws_api::calls::status::ServiceStatus;
+use xtask_aws_api::{Rule, StopReason};
 use xtask_core::error::Rendered;
 use xtask_machine::part::Part;
 
@@ -57,7 +58,7 @@ pub(super) fn unanswered(evidence: &Evidence) -> Vec<Finding> {
         .unwrap_or_else(|| evidence.command("preflight"));
     vec![
         Finding::whole(
-            "unanswered",
+            Rule::Unanswered,
             format!("environment {}", evidence.environment),
             "some sources did not answer, so other faults may not be found",
             next,
@@ -84,7 +85,7 @@ pub(super) fn rights(evidence: &Evidence) -> Vec<Finding> {
     let rest = (more > 0).then(|| format!("and {more} more"));
     vec![
         Finding::whole(
-            "rights",
+            Rule::Rights,
             "your identity",
             "it does not have all rights that the commands need",
             evidence.command("preflight"),
@@ -122,11 +123,21 @@ pub(super) fn secrets(evidence: &Evidence) -> Vec<Finding> {
             let set = format!("secrets set {id} {first} < FILE");
             Some(if stored.exists {
                 let says = format!("the secret {name} has no value for {}", missing.join(", "));
-                Finding::about("secret-key", consumer, says, evidence.command(&set))
+                Finding::about(
+                    Rule::Stop(StopReason::SecretKey),
+                    consumer,
+                    says,
+                    evidence.command(&set),
+                )
             } else {
                 let says = format!("the secret {name} does not exist");
-                Finding::about("secret-missing", consumer, says, evidence.command(&set))
-                    .evidence([format!("it needs {}", missing.join(", "))])
+                Finding::about(
+                    Rule::Stop(StopReason::SecretMissing),
+                    consumer,
+                    says,
+                    evidence.command(&set),
+                )
+                .evidence([format!("it needs {}", missing.join(", "))])
             })
         })
         .collect()
@@ -136,7 +147,7 @@ pub(super) fn not_deployed(evidence: &Evidence) -> Vec<Finding> {
     let Some(status) = evidence.status.known() else {
         return Vec::new();
     };
-    let is_gone = |service: &Service| service.exists == Some(false);
+    let is_gone = |service: &ServiceStatus| service.exists == Some(false);
     if status.services.is_empty() || !status.services.iter().all(is_gone) {
         return Vec::new();
     }
@@ -148,7 +159,7 @@ pub(super) fn not_deployed(evidence: &Evidence) -> Vec<Finding> {
     };
     vec![
         Finding::whole(
-            "not-deployed",
+            Rule::NotDeployed,
             format!("environment {environment}"),
             says,
             evidence.command("deploy"),
@@ -173,7 +184,7 @@ pub(super) fn database(evidence: &Evidence) -> Vec<Finding> {
     let given_up = || {
         let task = *evidence.tasks_of(consumer).first()?;
         task.meaning.as_ref()?;
-        let line = task.log.iter().rev().find(|line| {
+        let line = task.log.iter().flatten().rev().find(|line| {
             let text = line.message.to_lowercase();
             text.contains("error") && text.contains("database")
         })?;
@@ -193,7 +204,7 @@ pub(super) fn database(evidence: &Evidence) -> Vec<Finding> {
         stopped.map(|container| format!("container {} is {}", container.name, container.state));
     vec![
         Finding::about(
-            "database-down",
+            Rule::DatabaseDown,
             consumer,
             "its database does not answer",
             next,
@@ -207,7 +218,7 @@ pub(super) fn image_missing(evidence: &Evidence) -> Vec<Finding> {
         Some(_) => None,
         None => Some(
             Finding::about(
-                "image-missing",
+                Rule::Stop(StopReason::ImageMissing),
                 &image.consumer,
                 "its image is not in the registry, so no new task can start",
                 evidence.command("deploy --force"),
@@ -223,7 +234,7 @@ pub(super) fn image_platform(evidence: &Evidence) -> Vec<Finding> {
         let found = found.filter(|found| *found != wanted)?;
         Some(
             Finding::about(
-                "wrong-platform",
+                Rule::WrongPlatform,
                 &image.consumer,
                 format!("its image is for {found}, but tasks run on {wanted}"),
                 evidence.command("deploy --force"),

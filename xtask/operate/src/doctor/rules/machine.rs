@@ -2,6 +2,7 @@
 
 use crate::doctor::evidence::{Disk, Evidence};
 use crate::doctor::finding::Finding;
+use xtask_aws_api::Rule;
 use xtask_machine::State;
 use xtask_machine::part::Part;
 
@@ -21,7 +22,7 @@ pub(super) fn disk(evidence: &Evidence) -> Vec<Finding> {
         .map(|disk| {
             let is_full = disk.free_bytes < FULL_BYTES;
             let finding = Finding::whole(
-                "disk-full",
+                Rule::DiskFull,
                 disk.path.display().to_string(),
                 format!(
                     "the disk with {} is {}full",
@@ -50,7 +51,7 @@ pub(super) fn registry(evidence: &Evidence) -> Vec<Finding> {
     part(
         evidence,
         Part::Registry,
-        "registry-stopped",
+        Rule::RegistryStopped,
         "no image can be pushed or pulled",
     )
 }
@@ -59,7 +60,7 @@ pub(super) fn engine(evidence: &Evidence) -> Vec<Finding> {
     part(
         evidence,
         Part::Engine,
-        "engine-stopped",
+        Rule::EngineStopped,
         "no container of the environment can run",
     )
 }
@@ -68,12 +69,12 @@ pub(super) fn cloud(evidence: &Evidence) -> Vec<Finding> {
     part(
         evidence,
         Part::Cloud,
-        "cloud-stopped",
+        Rule::CloudStopped,
         "the whole environment is in it",
     )
 }
 
-fn part(evidence: &Evidence, part: Part, rule: &str, therefore: &str) -> Vec<Finding> {
+fn part(evidence: &Evidence, part: Part, rule: Rule, therefore: &str) -> Vec<Finding> {
     let Some(found) = evidence.part(part).filter(|found| !found.is_ok()) else {
         return Vec::new();
     };

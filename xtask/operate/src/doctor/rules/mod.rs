@@ -9,24 +9,23 @@ mod tasks;
 use crate::doctor::evidence::Evidence;
 use crate::doctor::finding::{Finding, Scope, Severity};
 use crate::doctor::rules::Explains::{Everything, These};
+use xtask_aws_api::{Rule, StopReason};
 
-/// A rule.
+/// One check: how a symptom is found, and what follows from it.
 #[derive(Debug)]
-pub struct Rule {
+pub struct Check {
     /// Looks for the symptom, and returns a finding for each subject that has it.
     pub judge: fn(&Evidence) -> Vec<Finding>,
     /// Which findings of later rules follow from what this rule finds broken.
     pub explains: Explains,
 }
 
-impl Rule {
+impl Check {
     /// Whether `other`, which a later rule found, follows from `cause`, which this rule found.
     pub(super) fn explains(&self, cause: &Finding, other: &Finding) -> bool {
         let follows = match self.explains {
             Explains::Everything => true,
-            Explains::These(groups) => groups
-                .iter()
-                .any(|rules| rules.contains(&other.rule.as_str())),
+            Explains::These(groups) => groups.iter().any(|rules| rules.contains(&other.rule)),
         };
         let same = cause.scope == Scope::Whole || cause.scope == other.scope;
         cause.severity == Severity::Broken && follows && same
@@ -39,60 +38,84 @@ pub enum Explains {
     /// All findings.
     Everything,
     /// Findings with these names about the same subject.
-    These(&'static [&'static [&'static str]]),
+    These(&'static [&'static [Rule]]),
 }
 
 /// Findings about a service whose tasks do not run or do not work.
-const NOT_SERVING: &[&str] = &[
-    "deployment-failed",
-    "deployment-stuck",
-    "health-path",
-    "not-answering",
-    "target-unhealthy",
-    "other-image",
-    "below-desired",
-    "log-errors",
+const NOT_SERVING: &[Rule] = &[
+    Rule::DeploymentFailed,
+    Rule::DeploymentStuck,
+    Rule::HealthPath,
+    Rule::NotAnswering,
+    Rule::TargetUnhealthy,
+    Rule::OtherImage,
+    Rule::BelowDesired,
+    Rule::LogErrors,
 ];
 
-const fn rule(judge: fn(&Evidence) -> Vec<Finding>, explains: Explains) -> Rule {
-    Rule { judge, explains }
+const fn check(judge: fn(&Evidence) -> Vec<Finding>, explains: Explains) -> Check {
+    Check { judge, explains }
 }
 
 /// Findings about a task that ended by itself.
-const GIVES_UP: &[&str] = &["crash-loop", "exit-1"];
+const GIVES_UP: &[Rule] = &[Rule::CrashLoop, Rule::Stop(StopReason::Exit(1))];
 /// Findings about a service that has not come to rest.
-const UNSETTLED: &[&str] = &["target-unhealthy", "deployment-stuck", "deployment-failed"];
+const UNSETTLED: &[Rule] = &[
+    Rule::TargetUnhealthy,
+    Rule::DeploymentStuck,
+    Rule::DeploymentFailed,
+];
 
 /// All rules. Those that find causes come before those that find what follows from them.
-pub const RULES: &[Rule] = &[
-    rule(machine::disk, These(&[])),
-    rule(machine::registry, These(&[])),
-    rule(machine::engine, Everything),
-    rule(machine::cloud, Everything),
-    rule(configuration::not_deployed, Everything),
-    rule(configuration::unanswered, These(&[])),
-    rule(configuration::rights, These(&[])),
-    rule(
+pub const CHECKS: &[Check] = &[
+    check(machine::disk, These(&[])),
+    check(machine::registry, These(&[])),
+    check(machine::engine, Everything),
+    check(machine::cloud, Everything),
+    check(configuration::not_deployed, Everything),
+    check(configuration::unanswered, These(&[])),
+    check(configuration::rights, These(&[])),
+    check(
         configuration::secrets,
-        These(&[GIVES_UP, &["secret-missing", "secret-key", "exit-2"]]),
+        These(&[
+            GIVES_UP,
+            &[
+                Rule::Stop(StopReason::SecretMissing),
+                Rule::Stop(StopReason::SecretKey),
+                Rule::Stop(StopReason::Exit(2)),
+            ],
+        ]),
     ),
-    rule(configuration::database, These(&[GIVES_UP, NOT_SERVING])),
-    rule(
+    check(configuration::database, These(&[GIVES_UP, NOT_SERVING])),
+    check(
         configuration::image_missing,
-        These(&[NOT_SERVING, &["image-missing", "image"]]),
+        These(&[
+            NOT_SERVING,
+            &[
+                Rule::Stop(StopReason::ImageMissing),
+                Rule::Stop(StopReason::Image),
+            ],
+        ]),
     ),
-    rule(
+    check(
         configuration::image_platform,
-        These(&[NOT_SERVING, &["platform", "start", "entry-point"]]),
+        These(&[
+            NOT_SERVING,
+            &[
+                Rule::Stop(StopReason::Platform),
+                Rule::Stop(StopReason::Start),
+                Rule::Stop(StopReason::EntryPoint),
+            ],
+        ]),
     ),
-    rule(service::scaled_to_zero, These(&[NOT_SERVING])),
-    rule(tasks::stops, These(&[NOT_SERVING])),
-    rule(service::health_path, These(&[UNSETTLED])),
-    rule(service::not_answering, These(&[UNSETTLED])),
-    rule(service::targets, These(&[UNSETTLED])),
-    rule(service::deployment, These(&[&["below-desired"]])),
-    rule(service::other_image, These(&[])),
-    rule(service::below_desired, These(&[])),
-    rule(service::alarms, These(&[])),
-    rule(service::log_errors, These(&[])),
+    check(service::scaled_to_zero, These(&[NOT_SERVING])),
+    check(tasks::stops, These(&[NOT_SERVING])),
+    check(service::health_path, These(&[UNSETTLED])),
+    check(service::not_answering, These(&[UNSETTLED])),
+    check(service::targets, These(&[UNSETTLED])),
+    check(service::deployment, These(&[&[Rule::BelowDesired]])),
+    check(service::other_image, These(&[])),
+    check(service::below_desired, These(&[])),
+    check(service::alarms, These(&[])),
+    check(service::log_errors, These(&[])),
 ];

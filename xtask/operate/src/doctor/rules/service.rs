@@ -2,10 +2,11 @@
 
 use crate::doctor::evidence::{Evidence, Reply, is_settled};
 use crate::doctor::finding::Finding;
-use crate::status::answers::Service;
 use app_gen_infra::MANIFEST_PATH;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use xtask_aws_api::Rule;
+use xtask_aws_api::calls::status::ServiceStatus;
 
 /// A deployment that takes longer waits for something that does not happen.
 const STUCK_SECS: i64 = 15 * 60;
@@ -20,7 +21,7 @@ pub(super) fn scaled_to_zero(evidence: &Evidence) -> Vec<Finding> {
         .filter(|service| service.desired == 0)
         .map(|service| {
             Finding::about(
-                "scaled-to-zero",
+                Rule::ScaledToZero,
                 &service.service,
                 "somebody has scaled it to zero, so none of its tasks runs",
                 evidence.command(&format!("scale {}", service.service)),
@@ -40,7 +41,7 @@ pub(super) fn health_path(evidence: &Evidence) -> Vec<Finding> {
     let path = evidence.platform.orchestrator().health_path.get_ref();
     vec![
         Finding::about(
-            "health-path",
+            Rule::HealthPath,
             ANSWERS,
             format!("the answer to {path} is not a health report"),
             format!(
@@ -62,7 +63,7 @@ pub(super) fn not_answering(evidence: &Evidence) -> Vec<Finding> {
     };
     vec![
         Finding::about(
-            "not-answering",
+            Rule::NotAnswering,
             ANSWERS,
             "its tasks run, but users do not get an answer: nothing listens on its port, or a security group blocks it",
             evidence.command(&format!("logs {ANSWERS}")),
@@ -109,7 +110,7 @@ pub(super) fn targets(evidence: &Evidence) -> Vec<Finding> {
                 })
                 .collect();
             let finding = Finding::about(
-                "target-unhealthy",
+                Rule::TargetUnhealthy,
                 &service.service,
                 format!(
                     "{} of {} tasks fail the load balancer's health check",
@@ -132,13 +133,13 @@ pub(super) fn deployment(evidence: &Evidence) -> Vec<Finding> {
     evidence
         .services()
         .filter_map(|service| {
-            let age = evidence.seconds_since(service.created_at.as_deref());
+            let age = evidence.seconds_since(service.created_at);
             let (rule, says) = match service.rollout_state.as_deref() {
-                Some("FAILED") => ("deployment-failed", "its deployment failed".to_owned()),
+                Some("FAILED") => (Rule::DeploymentFailed, "its deployment failed".to_owned()),
                 Some("IN_PROGRESS") => {
                     let age = age.filter(|&age| age > STUCK_SECS)?;
                     let says = format!("its deployment has not ended for {} minutes", age / 60);
-                    ("deployment-stuck", says)
+                    (Rule::DeploymentStuck, says)
                 }
                 _ => return None,
             };
@@ -168,7 +169,7 @@ pub(super) fn other_image(evidence: &Evidence) -> Vec<Finding> {
     }
     vec![
         Finding::about(
-            "other-image",
+            Rule::OtherImage,
             ANSWERS,
             "the image that answers is not the one that the last release deployed",
             evidence.command("deploy"),
@@ -195,7 +196,7 @@ pub(super) fn below_desired(evidence: &Evidence) -> Vec<Finding> {
         .map(|service| {
             let starts = service.rollout_state.as_deref() == Some("IN_PROGRESS");
             let finding = Finding::about(
-                "below-desired",
+                Rule::BelowDesired,
                 &service.service,
                 match starts {
                     true => "a deployment is in progress, and fewer tasks run than should",
@@ -210,14 +211,14 @@ pub(super) fn below_desired(evidence: &Evidence) -> Vec<Finding> {
         .collect()
 }
 
-fn running(service: &Service) -> [String; 1] {
+fn running(service: &ServiceStatus) -> [String; 1] {
     [format!(
         "{} of {} tasks run",
         service.running, service.desired
     )]
 }
 
-fn events(service: &Service) -> impl Iterator<Item = String> {
+fn events(service: &ServiceStatus) -> impl Iterator<Item = String> {
     let newest = service.events.iter().take(EVENTS_SHOWN);
     newest.map(|event| match &event.at {
         Some(at) => format!("{at} {}", event.message),
@@ -236,7 +237,7 @@ pub(super) fn alarms(evidence: &Evidence) -> Vec<Finding> {
             let section = alarm.name.strip_prefix(&prefix).unwrap_or(&alarm.name);
             let since = alarm.since.as_ref().map(|since| format!("since {since}"));
             Finding::whole(
-                "alarm",
+                Rule::Alarm,
                 &alarm.name,
                 "its alarm is raised",
                 format!("read docs/operations.md#{section}"),
@@ -252,8 +253,8 @@ pub(super) fn log_errors(evidence: &Evidence) -> Vec<Finding> {
     let stopped: Vec<&str> = evidence
         .tasks_of(ANSWERS)
         .into_iter()
-        .filter(|task| task.status == "STOPPED")
-        .map(|task| task.task.as_str())
+        .filter(|task| task.is_stopped())
+        .map(|task| task.id.as_str())
         .collect();
     for line in evidence.errors.known().into_iter().flatten() {
         // There is another rule for tasks that stopped.
@@ -278,7 +279,7 @@ pub(super) fn log_errors(evidence: &Evidence) -> Vec<Finding> {
         .map(|(message, times)| format!("{times} × {message}"));
     vec![
         Finding::about(
-            "log-errors",
+            Rule::LogErrors,
             ANSWERS,
             format!("it logged {total} errors in the last minutes"),
             evidence.command(&format!("logs {ANSWERS} --level error")),

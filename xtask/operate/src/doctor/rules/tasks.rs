@@ -3,16 +3,15 @@
 use crate::doctor::evidence;
 use crate::doctor::evidence::Evidence;
 use crate::doctor::finding::{Finding, Severity};
-use crate::status::answers::{Meaning, Task};
 use std::collections::BTreeMap;
+use xtask_aws_api::calls::tasks::{Meaning, Task};
+use xtask_aws_api::{Rule, StopReason};
 
 /// If this many tasks stop for the same reason, that is not chance.
 const LOOP: usize = 3;
 /// A task that has run for less time has not shown yet that it does not crash.
 const PROVEN_SECS: i64 = 30;
 const LOG_LINES_SHOWN: usize = 5;
-/// The reason of a task that somebody stopped, which is not a fault.
-const ASKED: &str = "stopped";
 
 pub(super) fn stops(evidence: &Evidence) -> Vec<Finding> {
     let platform = &evidence.platform;
@@ -30,19 +29,19 @@ fn judge(evidence: &Evidence, consumer: &str) -> Vec<Finding> {
     // Stops of another revision do not matter any more, because it was replaced or rolled back.
     let current = match evidence.service(consumer) {
         Some(service) => evidence::revision(service),
-        None => tasks.first().map_or("", |task| &task.task_definition),
+        None => tasks.first().map_or("", |task| &task.state.task_definition),
     };
-    let mut reasons: BTreeMap<&str, Vec<(&Task, &Meaning)>> = BTreeMap::new();
+    let mut reasons: BTreeMap<StopReason, Vec<(&Task, &Meaning)>> = BTreeMap::new();
     for &task in &tasks {
         let counts = match wanted {
-            Some(wanted) => task.task == wanted,
-            None => task.task_definition == current,
+            Some(wanted) => task.id == wanted,
+            None => task.state.task_definition == current,
         };
         if let Some(meaning) = task.meaning.as_ref()
             && counts
-            && meaning.name != ASKED
+            && !meaning.reason.is_order()
         {
-            let stops = reasons.entry(&meaning.name).or_default();
+            let stops = reasons.entry(meaning.reason).or_default();
             stops.push((task, meaning));
         }
     }
@@ -50,7 +49,7 @@ fn judge(evidence: &Evidence, consumer: &str) -> Vec<Finding> {
         .into_values()
         .filter_map(|stops| {
             let &(newest, meaning) = stops.first()?;
-            let exits = meaning.name.starts_with("exit-");
+            let exits = meaning.reason.is_bare_exit();
             // A task of a job ends with an exit code if its job fails, which is not a fault of the
             // platform. The log says why it failed.
             if exits && !is_service && wanted.is_none() {
@@ -61,9 +60,10 @@ fn judge(evidence: &Evidence, consumer: &str) -> Vec<Finding> {
                 None if is_service => of_service(evidence, &tasks, &stops)?,
                 None => of_job(&tasks, newest)?,
             };
-            let rule = match exits || meaning.name == "unknown" {
-                true if stops.len() >= LOOP && is_service => "crash-loop",
-                _ => &meaning.name,
+            let unexplained = exits || meaning.reason == StopReason::Unknown;
+            let rule = match unexplained {
+                true if stops.len() >= LOOP && is_service => Rule::CrashLoop,
+                _ => Rule::Stop(meaning.reason),
             };
             let says = match stops.len() {
                 1 => meaning.says.clone(),
@@ -86,9 +86,9 @@ fn of_service(
     stops: &[(&Task, &Meaning)],
 ) -> Option<Severity> {
     let (newest, _) = stops.first()?;
-    let after = tasks
-        .iter()
-        .find(|task| task.status == "RUNNING" && task.created_at > newest.created_at);
+    let after = tasks.iter().find(|task| {
+        task.state.status == "RUNNING" && task.state.created_at > newest.state.created_at
+    });
     let Some(after) = after else {
         return Some(Severity::Broken);
     };
@@ -96,7 +96,7 @@ fn of_service(
         .iter()
         .filter_map(|(task, _)| {
             let begun = evidence.seconds_since(task.begun_at())?;
-            Some(begun - evidence.seconds_since(task.stopped_at.as_deref())?)
+            Some(begun - evidence.seconds_since(task.state.stopped_at)?)
         })
         .max()
         .unwrap_or(0);
@@ -114,46 +114,44 @@ fn of_service(
 fn of_job(tasks: &[&Task], newest: &Task) -> Option<Severity> {
     let mut later = tasks
         .iter()
-        .filter(|task| task.created_at > newest.created_at)
+        .filter(|task| task.state.created_at > newest.state.created_at)
         .peekable();
     if later.peek().is_none() {
         return Some(Severity::Broken);
     }
     later
-        .all(|task| task.exit_code != Some(0))
+        .all(|task| task.state.exit_code != Some(0))
         .then_some(Severity::Warning)
 }
 
 /// The reasons of the newest stop, and the end of its log.
 fn lines(evidence: &Evidence, task: &Task) -> Vec<String> {
-    let age = evidence.seconds_since(task.stopped_at.as_deref());
-    let reasons: Vec<&str> = [task.reason.as_deref(), task.container_reason.as_deref()]
-        .into_iter()
-        .flatten()
-        .collect();
+    let age = evidence.seconds_since(task.state.stopped_at);
     let when = age.map_or_else(String::new, |age| format!(" {age} s ago"));
     let code = task
+        .state
         .exit_code
         .map_or_else(String::new, |code| format!(", exit code {code}"));
     let first = format!(
         "task {} of {} stopped{when}{code}: {}",
-        task.task,
-        task.task_definition,
-        reasons.join("; ")
+        task.id,
+        task.state.task_definition,
+        task.state.reasons()
     );
-    let skipped = task.log.len().saturating_sub(LOG_LINES_SHOWN);
-    let log = task.log[skipped..]
+    let log = task.log.as_deref().unwrap_or_default();
+    let skipped = log.len().saturating_sub(LOG_LINES_SHOWN);
+    let log = log[skipped..]
         .iter()
         .map(|line| format!("log: {}", line.message));
     std::iter::once(first).chain(log).collect()
 }
 
 fn next(evidence: &Evidence, task: &Task, meaning: &Meaning) -> String {
-    let logs = evidence.command(&format!("logs {}", task.task));
+    let logs = evidence.command(&format!("logs {}", task.id));
     match &meaning.hint {
         Some(hint) if hint.contains("cargo xtask") => hint.clone(),
         // An exit code does not explain the end, but the log may.
-        Some(_) | None if task.exit_code.is_some() => logs,
+        Some(_) | None if task.state.exit_code.is_some() => logs,
         Some(hint) => format!("{hint}; {logs}"),
         None => logs,
     }

@@ -41,7 +41,9 @@ fn alarms_that_cannot_be_listed_are_reported_except_locally() {
 fn missing_rights_are_named() {
     let finding = only(|evidence| {
         let right = |allowed| -> Right {
-            from(json!({"action": "ecs:RunTask", "resource": "*", "allowed": allowed}))
+            from(
+                json!({"command": "run", "action": "ecs:RunTask", "resource": "*", "allowed": allowed}),
+            )
         };
         evidence.environment = "dev".to_owned();
         evidence.rights = Source::Known(vec![right(true), right(false)]);
@@ -51,9 +53,9 @@ fn missing_rights_are_named() {
     assert_eq!(finding.next, "cargo xtask preflight --env dev");
 }
 
-fn secret(exists: bool, present: bool) -> Secret {
+fn secret(exists: bool, present: bool) -> ListedSecret {
     from(json!({
-        "name": "app-gen-saas/orchestrator", "exists": exists,
+        "id": "orchestrator", "name": "app-gen-saas/orchestrator", "exists": exists,
         "keys": [{"key": "DATABASE_URL", "present": present, "required": true}],
     }))
 }
@@ -124,7 +126,7 @@ fn a_database_is_down_if_health_or_the_log_of_a_stopped_task_says_so() {
         evidence.database = Source::Known(Some(database("exited")));
         evidence.errors = Source::Known(vec![line(r#"{"message":"a worker broke"}"#)]);
     });
-    assert_eq!(by_health.rule, "database-down");
+    assert_eq!(by_health.rule, Rule::DatabaseDown);
     assert_eq!(by_health.next, "docker start app-gen-database-1");
     assert!(
         by_health.evidence[1].ends_with("is exited"),
@@ -137,8 +139,11 @@ fn a_database_is_down_if_health_or_the_log_of_a_stopped_task_says_so() {
         evidence.database = Source::Unasked;
         for number in 0..3 {
             let mut task = stopped("exit-1", Some(1));
-            task.task = format!("3333333{number}");
-            task.log = vec![line(r#"{"level":"ERROR","error":"the database refuses"}"#)];
+            task.id = format!("3333333{number}");
+            task.log = Some(vec![LogLine {
+                time_ms: 1,
+                message: r#"{"level":"ERROR","error":"the database refuses"}"#.to_owned(),
+            }]);
             tasks(evidence).push(task);
         }
     });

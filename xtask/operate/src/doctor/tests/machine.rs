@@ -57,7 +57,11 @@ fn a_disk_is_nearly_full_by_share_and_by_size() {
         })
     };
     let severities = |findings: Vec<Finding>| -> Vec<Severity> {
-        assert!(findings.iter().all(|finding| finding.rule == "disk-full"));
+        assert!(
+            findings
+                .iter()
+                .all(|finding| finding.rule == Rule::DiskFull)
+        );
         findings.iter().map(|finding| finding.severity).collect()
     };
     assert_eq!(severities(disk(5 << 30, 100 << 30)), []);

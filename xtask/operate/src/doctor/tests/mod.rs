@@ -6,19 +6,23 @@ mod service;
 mod tasks;
 
 use crate::doctor::evidence::{
-    Answer, Container, Disk, Evidence, Focus, Health, ImageFound, PartFound, Reply, Right, Secret,
-    Serving, Source,
+    Answer, Container, Disk, Evidence, Focus, Health, ImageFound, PartFound, Reply, Serving, Source,
 };
 use crate::doctor::examine;
 use crate::doctor::finding::Severity::{Broken, Warning};
 use crate::doctor::finding::{Finding, Severity};
-use crate::status::answers::{Alarm, Answer as Status, Line, Service, Target, Task};
 use app_gen_infra::Platform;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::path::Path;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use xtask_aws_api::calls::logs::{LogLine, LogRecord};
+use xtask_aws_api::calls::rights::Right;
+use xtask_aws_api::calls::secrets::ListedSecret;
+use xtask_aws_api::calls::status::{Alarm, ServiceStatus, Status, Target};
+use xtask_aws_api::calls::tasks::{Meaning, Task, TaskState};
+use xtask_aws_api::{Rule, Timestamp};
 use xtask_core::error::{Code, Failure, Rendered};
 use xtask_machine::State;
 use xtask_machine::part::Part;
@@ -63,16 +67,23 @@ fn healthy() -> Evidence {
             free_bytes: 50 << 30,
             total_bytes: 250 << 30,
         }],
-        status: Source::Known(from(json!({
-            "services": [{
-                "service": "orchestrator", "name": "app-gen-saas-app", "exists": true,
-                "running": 1, "desired": 1, "pending": 0, "rollout_state": "COMPLETED",
-                "task_definition": format!("arn:aws:ecs:us-east-1:0:task-definition/{DEFINITION}"),
-                "created_at": "2026-11-21T11:55:00Z", "deployments": [], "events": [],
-                "targets": [{"address": "10.0.0.1", "port": 5013, "health": "healthy"}],
+        status: Source::Known(Status {
+            services: vec![ServiceStatus {
+                service: "orchestrator".to_owned(),
+                name: "app-gen-saas-app".to_owned(),
+                exists: Some(true),
+                running: 1,
+                desired: 1,
+                rollout_state: Some("COMPLETED".to_owned()),
+                task_definition: Some(format!(
+                    "arn:aws:ecs:us-east-1:0:task-definition/{DEFINITION}"
+                )),
+                created_at: at("11:55:00"),
+                targets: vec![target("10.0.0.1", "healthy")],
+                ..ServiceStatus::default()
             }],
-            "alarms": [], "tasks": [], "partial": [],
-        }))),
+            ..Status::default()
+        }),
         tasks: Source::Known(vec![running("orchestrator", DEFINITION)]),
         secrets: Source::Known(vec![from(json!({
             "id": "orchestrator", "name": "app-gen-saas/orchestrator", "exists": true,
@@ -115,26 +126,65 @@ fn replies(status: u16, health: Option<Health>) -> Source<Answer> {
     Source::Known(answers(Ok(Reply { status, health })))
 }
 
+/// A time of the day that the tests are on.
+fn at(time: &str) -> Option<Timestamp> {
+    Some(format!("2026-11-21T{time}Z").parse().unwrap())
+}
+
+fn target(address: &str, health: &str) -> Target {
+    Target {
+        address: address.to_owned(),
+        port: Some(5013),
+        health: health.to_owned(),
+        reason: None,
+        description: None,
+    }
+}
+
 fn running(kind: &str, definition: &str) -> Task {
-    from(json!({
-        "task": "11111111aaaa", "arn": "arn", "kind": kind, "task_definition": definition,
-        "status": "RUNNING", "created_at": "2026-11-21T11:00:00Z",
-    }))
+    Task {
+        id: "11111111aaaa".to_owned(),
+        kind: kind.to_owned(),
+        state: TaskState {
+            arn: "arn".to_owned(),
+            task_definition: definition.to_owned(),
+            status: "RUNNING".to_owned(),
+            created_at: at("11:00:00"),
+            ..TaskState::default()
+        },
+        ..Task::default()
+    }
 }
 
 /// A task of the current revision that stopped a minute ago for this reason.
 fn stopped(name: &str, exit_code: Option<i32>) -> Task {
-    from(json!({
-        "task": format!("22222222-{name}"), "arn": "arn", "kind": "orchestrator",
-        "task_definition": DEFINITION, "status": "STOPPED", "exit_code": exit_code,
-        "reason": "the cloud's reason", "created_at": "2026-11-21T11:58:00Z",
-        "stopped_at": "2026-11-21T11:59:00Z",
-        "meaning": {"name": name, "says": format!("it is {name}"), "hint": null},
-        "log": [{"time_ms": 1, "message": "the last words"}],
-    }))
+    Task {
+        id: format!("22222222-{name}"),
+        kind: "orchestrator".to_owned(),
+        meaning: Some(Meaning {
+            reason: name.parse().unwrap(),
+            says: format!("it is {name}"),
+            hint: None,
+        }),
+        log: Some(vec![LogLine {
+            time_ms: 1,
+            message: "the last words".to_owned(),
+        }]),
+        state: TaskState {
+            arn: "arn".to_owned(),
+            task_definition: DEFINITION.to_owned(),
+            status: "STOPPED".to_owned(),
+            exit_code,
+            reason: Some("the cloud's reason".to_owned()),
+            created_at: at("11:58:00"),
+            stopped_at: at("11:59:00"),
+            ..TaskState::default()
+        },
+        ..Task::default()
+    }
 }
 
-fn service(evidence: &mut Evidence) -> &mut Service {
+fn service(evidence: &mut Evidence) -> &mut ServiceStatus {
     let Source::Known(Status { services, .. }) = &mut evidence.status else {
         panic!("no status");
     };
@@ -171,8 +221,12 @@ fn only(change: impl FnOnce(&mut Evidence)) -> Finding {
 }
 
 fn assert_is(finding: &Finding, rule: &str, severity: Severity, subject: &str) {
-    let is = (finding.rule.as_str(), finding.severity, &*finding.subject);
-    assert_eq!(is, (rule, severity, subject), "{finding:#?}");
+    let is = (finding.rule, finding.severity, &*finding.subject);
+    assert_eq!(
+        is,
+        (rule.parse().unwrap(), severity, subject),
+        "{finding:#?}"
+    );
     assert!(
         finding.next.contains("cargo xtask") || finding.next.contains("docs/"),
         "{finding:#?}"
@@ -189,9 +243,9 @@ fn nothing_is_found_in_a_healthy_environment() {
     assert_eq!(examined(|_| {}), []);
 }
 
-fn line(message: &str) -> Line {
-    Line {
+fn line(message: &str) -> LogRecord {
+    LogRecord {
         message: message.to_owned(),
-        ..Line::default()
+        ..LogRecord::default()
     }
 }

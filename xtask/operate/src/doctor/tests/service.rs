@@ -31,10 +31,11 @@ fn a_wrong_health_path_is_not_taken_for_a_missing_answer() {
 #[test]
 fn unhealthy_targets_are_named_with_their_reason() {
     let unhealthy = || -> Target {
-        from(json!({
-            "address": "10.0.0.2", "port": 5013, "health": "unhealthy",
-            "reason": "Target.Timeout", "description": "Request timed out",
-        }))
+        Target {
+            reason: Some("Target.Timeout".to_owned()),
+            description: Some("Request timed out".to_owned()),
+            ..target("10.0.0.2", "unhealthy")
+        }
     };
     let some = only(|evidence| service(evidence).targets.push(unhealthy()));
     assert_is(&some, "target-unhealthy", Warning, "orchestrator");
@@ -51,7 +52,7 @@ fn a_deployment_is_stuck_after_a_while_and_failed_at_once() {
     let deployment = |state: &str, since: &str| {
         examined(|evidence| {
             service(evidence).rollout_state = Some(state.to_owned());
-            service(evidence).created_at = Some(since.to_owned());
+            service(evidence).created_at = Some(since.parse().unwrap());
         })
     };
     assert_eq!(deployment("IN_PROGRESS", "2026-11-21T11:50:00Z"), []);
@@ -119,9 +120,9 @@ fn errors_of_the_log_are_counted_by_what_they_say() {
         let failed = r#"{"level":"ERROR","timestamp":"T","message":"request failed","error":"no"}"#;
         let other = failed.replace("\"T\"", "\"U\"");
         let mut last_words = line("stopped with this");
-        last_words.task = Some(stopped("killed", None).task);
+        last_words.task = Some(stopped("killed", None).id);
         let mut old = stopped("killed", None);
-        old.task_definition = "app-gen-saas-app:1".to_owned();
+        old.state.task_definition = "app-gen-saas-app:1".to_owned();
         tasks(evidence).push(old);
         let lines = vec![line(failed), line("not JSON"), line(&other), last_words];
         evidence.errors = Source::Known(lines);

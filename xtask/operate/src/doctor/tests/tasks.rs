@@ -65,21 +65,21 @@ fn after_crashes(count: usize, running_since: Option<&str>) -> Vec<(String, Seve
         down(evidence);
         for number in 0..count {
             let mut task = stopped("exit-1", Some(1));
-            task.task = format!("3333333{number}");
-            task.created_at = Some("2026-11-21T11:58:40Z".to_owned());
+            task.id = format!("3333333{number}");
+            task.state.created_at = at("11:58:40");
             tasks(evidence).push(task);
         }
         if let Some(since) = running_since {
             let Evidence { status, health, .. } = healthy();
             (evidence.status, evidence.health) = (status, health);
             let mut task = running("orchestrator", DEFINITION);
-            task.created_at = Some(since.to_owned());
+            task.state.created_at = Some(since.parse().unwrap());
             tasks(evidence).push(task);
         }
     });
     found
         .into_iter()
-        .map(|finding| (finding.rule, finding.severity))
+        .map(|finding| (finding.rule.to_string(), finding.severity))
         .collect()
 }
 
@@ -99,7 +99,7 @@ fn a_crash_no_longer_matters_once_a_task_outlives_those_that_crashed() {
 fn a_revision_that_was_rolled_back_is_not_judged() {
     let findings = examined(|evidence| {
         let mut task = stopped("image-missing", None);
-        task.task_definition = "app-gen-saas-app:8".to_owned();
+        task.state.task_definition = "app-gen-saas-app:8".to_owned();
         tasks(evidence).push(task);
     });
     assert_eq!(findings, []);
@@ -111,7 +111,7 @@ fn a_failed_job_is_not_a_fault_of_the_platform() {
         move |evidence: &mut Evidence| {
             let mut task = stopped(name, exit_code);
             task.kind = "generator".to_owned();
-            task.task_definition = "app-generator:1".to_owned();
+            task.state.task_definition = "app-generator:1".to_owned();
             tasks(evidence).push(task);
         }
     };
@@ -126,8 +126,8 @@ fn a_failed_job_is_not_a_fault_of_the_platform() {
         examined(|evidence| {
             stop("capacity", None)(evidence);
             let mut task = running("generator", "app-generator:1");
-            task.created_at = Some(NOW.to_owned());
-            task.exit_code = exit_code;
+            task.state.created_at = Some(NOW.parse().unwrap());
+            task.state.exit_code = exit_code;
             tasks(evidence).push(task);
         })
     };
@@ -139,10 +139,10 @@ fn a_failed_job_is_not_a_fault_of_the_platform() {
 fn one_task_is_judged_whatever_came_after_it() {
     let finding = only(|evidence| {
         let mut task = stopped("exit-1", Some(1));
-        task.task_definition = "app-gen-saas-app:1".to_owned();
+        task.state.task_definition = "app-gen-saas-app:1".to_owned();
         evidence.focus = Some(Focus {
             consumer: task.kind.clone(),
-            task: Some(task.task.clone()),
+            task: Some(task.id.clone()),
         });
         tasks(evidence).push(task);
     });
@@ -161,7 +161,7 @@ fn findings_about_other_services_are_left_out_if_one_is_named() {
             });
         })
         .into_iter()
-        .map(|finding| finding.rule)
+        .map(|finding| finding.rule.to_string())
         .collect::<Vec<_>>()
     };
     assert_eq!(about("orchestrator"), ["disk-full", "scaled-to-zero"]);

@@ -1,0 +1,182 @@
+//! Physical names of everything that is deployed to an environment.
+//!
+//! The CDK app gives things these names (`app-gen-infra/cdk/lib/target.ts`), and the commands find
+//! things by them. A test of the CDK app compares the two for every environment
+//! (`app-gen-infra/cdk/test/names.test.ts`).
+
+mod stacks;
+mod validation;
+
+pub use stacks::{Concern, stack, stack_pattern};
+pub use validation::Validation;
+
+use app_gen_infra::Platform;
+use serde::Serialize;
+
+/// The environment that runs on this machine.
+pub const LOCAL: &str = "local";
+
+/// The account that the local cloud takes itself for.
+pub const LOCAL_ACCOUNT: &str = "000000000000";
+
+/// The stack that `cdk bootstrap` makes for us.
+pub const BOOTSTRAP_STACK: &str = "AppGenToolkit";
+
+/// The qualifier of our bootstrap: other projects in the account keep a bootstrap of their own.
+pub const BOOTSTRAP_QUALIFIER: &str = "appgen";
+
+/// What the names of the log streams of all tasks begin with: `prefix/container/task id`.
+pub const LOG_STREAM_PREFIX: &str = "ecs";
+
+/// The AWS account of an environment.
+#[must_use]
+pub fn account<'a>(platform: &'a Platform, environment: &str) -> &'a str {
+    let found = platform.environments.get(environment);
+    found
+        .and_then(|environment| environment.account.as_ref())
+        .map_or(LOCAL_ACCOUNT, |account| account.get_ref().as_str())
+}
+
+/// The host of the image registry (ECR) of an account.
+#[must_use]
+pub fn registry_host(account: &str, region: &str) -> String {
+    format!("{account}.dkr.ecr.{region}.amazonaws.com")
+}
+
+/// What is added to names where environments share an account, and nothing elsewhere.
+fn suffix(platform: &Platform, environment: &str) -> String {
+    let own = account(platform, environment);
+    let is_shared = platform
+        .environments
+        .keys()
+        .any(|other| other != environment && account(platform, other) == own);
+    if is_shared {
+        format!("-{environment}")
+    } else {
+        String::new()
+    }
+}
+
+/// Names of what belongs to one service or one kind of task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Consumer {
+    /// Its name in `platform.toml`.
+    pub name: String,
+    /// The family of its task definitions.
+    pub family: String,
+    /// The container in its task definitions.
+    pub container: String,
+    /// The log group that its tasks write to.
+    pub log_group: String,
+    /// The role of the container itself.
+    pub task_role: String,
+    /// The role that ECS takes on for it, to pull its image, write its log and read its secrets.
+    pub execution_role: String,
+    /// The ECS service; a kind of task has none.
+    pub service: Option<String>,
+}
+
+/// Names of what is deployed to one environment, and of what is kept beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deployed {
+    /// The ECS cluster of all tasks.
+    pub cluster: String,
+    /// Services first, then kinds of task.
+    pub consumers: Vec<Consumer>,
+    /// The bucket of the applications that users had generated.
+    pub artifact_bucket: String,
+    /// The bucket of the load balancer's access log.
+    pub access_log_bucket: String,
+    /// The bucket of locks and release records; it belongs to no stack.
+    pub state_bucket: String,
+    /// What the names of all alarms begin with.
+    pub alarm_prefix: String,
+    /// The log group where EventBridge records which tasks failed.
+    pub failure_log_group: String,
+}
+
+impl Deployed {
+    /// The names in an environment of the manifest.
+    #[must_use]
+    pub fn new(platform: &Platform, environment: &str) -> Self {
+        let suffix = suffix(platform, environment);
+        let account = account(platform, environment);
+        let project = &platform.project;
+        // Bucket names are unique over all accounts.
+        let bucket = |part: &str| format!("{project}-{part}-{account}{suffix}");
+        Self {
+            cluster: format!("{project}-cluster{suffix}"),
+            consumers: consumers(platform, &suffix),
+            artifact_bucket: bucket("generated-apps"),
+            access_log_bucket: bucket("access-logs"),
+            state_bucket: bucket("state"),
+            alarm_prefix: format!("{project}{suffix}-"),
+            failure_log_group: format!("/aws/events/{project}-task-failures{suffix}"),
+        }
+    }
+
+    /// Each service of the manifest, with the name that it has in ECS.
+    pub fn services(&self) -> impl Iterator<Item = (&Consumer, &str)> {
+        self.consumers
+            .iter()
+            .filter_map(|consumer| Some((consumer, consumer.service.as_deref()?)))
+    }
+
+    /// The kinds of task of the manifest.
+    pub fn task_kinds(&self) -> impl Iterator<Item = &Consumer> {
+        let is_task = |consumer: &&Consumer| consumer.service.is_none();
+        self.consumers.iter().filter(is_task)
+    }
+
+    /// The buckets that stacks own.
+    #[must_use]
+    pub fn stack_buckets(&self) -> [&str; 2] {
+        [&self.artifact_bucket, &self.access_log_bucket]
+    }
+}
+
+fn consumers(platform: &Platform, suffix: &str) -> Vec<Consumer> {
+    let services = platform.services.iter().map(|(name, service)| Consumer {
+        name: name.clone(),
+        family: format!("{}{suffix}", service.family),
+        container: service.container.clone(),
+        log_group: format!("{}{suffix}", service.log_group),
+        task_role: format!("{}{suffix}", service.role),
+        execution_role: format!("{}-execution-role{suffix}", service.family),
+        service: Some(format!("{}{suffix}", service.family)),
+    });
+    let tasks = platform.tasks.iter().map(|(name, task)| Consumer {
+        name: name.clone(),
+        family: format!("{}{suffix}", task.family),
+        container: task.container.clone(),
+        log_group: format!("{}{suffix}", task.log_group),
+        task_role: format!("{}{suffix}", task.role),
+        execution_role: format!("{}-execution-role{suffix}", task.family),
+        service: None,
+    });
+    services.chain(tasks).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn only_environments_that_share_an_account_carry_a_suffix() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .ancestors()
+            .nth(2)
+            .expect("the checkout");
+        let text = std::fs::read_to_string(root.join(app_gen_infra::MANIFEST_PATH))
+            .expect("platform.toml");
+        let own = Platform::parse(&text, root).expect("a manifest");
+        let shared = text.replace("\"000000000002\"", "\"000000000001\"");
+        let shared = Platform::parse(&shared, root).expect("a manifest");
+        for name in ["local", "dev", "staging", "prod"] {
+            assert_eq!(suffix(&own, name), "", "{name}");
+        }
+        let suffixes = ["local", "dev", "staging", "prod"].map(|name| suffix(&shared, name));
+        assert_eq!(suffixes, ["", "-dev", "-staging", ""]);
+    }
+}

@@ -1,0 +1,175 @@
+//! The rules of `doctor`, by name.
+
+use crate::stop_reason::StopReason;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// The sign by which `doctor` knows that something is wrong.
+///
+/// A task that stopped is known by its [`StopReason`]. Where `doctor` finds the same cause without
+/// a task having stopped (a secret that lacks a key, an image that its registry does not have),
+/// the finding has the name of that reason too: it is the same thing to mend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Rule {
+    /// What stopped a task, or would stop the next one.
+    Stop(StopReason),
+    /// A disk of this machine is full, or nearly full.
+    DiskFull,
+    /// The registry of this machine does not run.
+    RegistryStopped,
+    /// Docker Engine does not run.
+    EngineStopped,
+    /// The local cloud does not run.
+    CloudStopped,
+    /// Nothing is deployed to the environment.
+    NotDeployed,
+    /// A source did not answer, so not everything could be judged.
+    Unanswered,
+    /// The identity that asks lacks rights that the commands need.
+    Rights,
+    /// The database of the orchestrator does not answer.
+    DatabaseDown,
+    /// An image is for another platform than the one that tasks run on.
+    WrongPlatform,
+    /// A service is set to run no tasks.
+    ScaledToZero,
+    /// Tasks of a service end again and again.
+    CrashLoop,
+    /// The health path of a service answers with an error.
+    HealthPath,
+    /// A service does not answer users.
+    NotAnswering,
+    /// A load balancer finds a task unhealthy.
+    TargetUnhealthy,
+    /// A deployment of a service failed.
+    DeploymentFailed,
+    /// A deployment of a service does not come to its end.
+    DeploymentStuck,
+    /// Another image answers than the last release deployed.
+    OtherImage,
+    /// A service runs fewer tasks than it should.
+    BelowDesired,
+    /// An alarm is raised.
+    Alarm,
+    /// A service logged errors.
+    LogErrors,
+}
+
+/// All rules but those that are reasons of stopped tasks.
+const NAMED: [Rule; 20] = [
+    Rule::DiskFull,
+    Rule::RegistryStopped,
+    Rule::EngineStopped,
+    Rule::CloudStopped,
+    Rule::NotDeployed,
+    Rule::Unanswered,
+    Rule::Rights,
+    Rule::DatabaseDown,
+    Rule::WrongPlatform,
+    Rule::ScaledToZero,
+    Rule::CrashLoop,
+    Rule::HealthPath,
+    Rule::NotAnswering,
+    Rule::TargetUnhealthy,
+    Rule::DeploymentFailed,
+    Rule::DeploymentStuck,
+    Rule::OtherImage,
+    Rule::BelowDesired,
+    Rule::Alarm,
+    Rule::LogErrors,
+];
+
+impl From<StopReason> for Rule {
+    fn from(reason: StopReason) -> Self {
+        Self::Stop(reason)
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Stop(reason) => return reason.fmt(formatter),
+            Self::DiskFull => "disk-full",
+            Self::RegistryStopped => "registry-stopped",
+            Self::EngineStopped => "engine-stopped",
+            Self::CloudStopped => "cloud-stopped",
+            Self::NotDeployed => "not-deployed",
+            Self::Unanswered => "unanswered",
+            Self::Rights => "rights",
+            Self::DatabaseDown => "database-down",
+            Self::WrongPlatform => "wrong-platform",
+            Self::ScaledToZero => "scaled-to-zero",
+            Self::CrashLoop => "crash-loop",
+            Self::HealthPath => "health-path",
+            Self::NotAnswering => "not-answering",
+            Self::TargetUnhealthy => "target-unhealthy",
+            Self::DeploymentFailed => "deployment-failed",
+            Self::DeploymentStuck => "deployment-stuck",
+            Self::OtherImage => "other-image",
+            Self::BelowDesired => "below-desired",
+            Self::Alarm => "alarm",
+            Self::LogErrors => "log-errors",
+        };
+        formatter.write_str(name)
+    }
+}
+
+impl From<Rule> for String {
+    fn from(rule: Rule) -> Self {
+        rule.to_string()
+    }
+}
+
+/// A text that names no [`Rule`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not the name of a rule of doctor")]
+pub struct UnknownRule(String);
+
+impl FromStr for Rule {
+    type Err = UnknownRule;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        NAMED
+            .into_iter()
+            .find(|rule| rule.to_string() == text)
+            .or_else(|| text.parse().ok().map(Self::Stop))
+            .ok_or_else(|| UnknownRule(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Rule {
+    type Error = UnknownRule;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_is_read_back_from_its_name() {
+        let stops = [
+            StopReason::Memory,
+            StopReason::SecretKey,
+            StopReason::Exit(1),
+        ];
+        for rule in NAMED.into_iter().chain(stops.map(Rule::from)) {
+            let json = serde_json::to_string(&rule).expect("JSON");
+            assert_eq!(json, format!("\"{rule}\""));
+            assert_eq!(serde_json::from_str::<Rule>(&json).ok(), Some(rule));
+        }
+        assert!("no-such-rule".parse::<Rule>().is_err());
+    }
+
+    #[test]
+    fn no_rule_has_the_name_of_a_stop_reason() {
+        for rule in NAMED {
+            assert!(rule.to_string().parse::<StopReason>().is_err(), "{rule}");
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Computes a key: reads every input and hashes them in the form of `inputs`.
+
+use crate::base::pins::Pins;
+use crate::base::{Answers, Base};
+use crate::key::inputs::{FORM, Inputs, KEY_PLACEHOLDER, NpmInputs, RustInputs, build_arguments};
+use crate::key::{DOCKERFILE_NAME, DockerBuild, Key};
+use crate::once::Once;
+use crate::rust::cargo_config;
+use crate::rust::cargo_config::ConfigFile;
+use crate::rust::closure;
+use crate::rust::environment;
+use crate::rust::toolchain;
+use app_gen_infra::{Image, NpmPrebuild, Platform, RustPrebuild};
+use rustix::fs::{Mode, OFlags};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::sync::Arc;
+use xtask_core::digest::digest_bytes;
+use xtask_core::error::{Code, Failure, FailureContext as _};
+use xtask_core::paths;
+use xtask_docker::dockerfile;
+use xtask_docker::ignore::{IgnoreFile, PatternError, Rules};
+use xtask_tree::entry::Entries;
+use xtask_tree::stat_cache::StatCache;
+
+/// An ignore file may be as large, and nobody writes a Dockerfile of this size.
+const DOCKERFILE_LIMIT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// What the keys of several images have in common. Each of these things is read or asked once, by
+/// the image that needs it first. It is never read again, so keys that are to show a later state
+/// begin with a new one.
+#[derive(Debug, Default)]
+pub struct Shared {
+    bases: Answers,
+    toolchain: Once<Toolchain>,
+}
+
+/// By what the Rust code of images is compiled.
+#[derive(Debug, Clone)]
+struct Toolchain {
+    config: Arc<[ConfigFile]>,
+    fingerprint: BTreeMap<String, String>,
+}
+
+impl Shared {
+    fn toolchain(&self, root: &Path, cache_folder: &Path) -> anyhow::Result<Toolchain> {
+        self.toolchain.get_or_find(|| {
+            let config = cargo_config::read(root)?;
+            Ok(Toolchain {
+                fingerprint: toolchain::fingerprint(root, cache_folder, &config)?,
+                config: config.into(),
+            })
+        })
+    }
+}
+
+/// Computes the key of an image of the manifest.
+///
+/// # Errors
+/// An input cannot be read, a pattern or Dockerfile is malformed, or a base
+/// image is neither in a registry nor in the engine.
+pub fn of_image(
+    root: &Path,
+    cache_folder: &Path,
+    platform: &Platform,
+    image: &Image,
+    shared: &Shared,
+) -> anyhow::Result<Key> {
+    let build = DockerBuild {
+        context: root.join(image.context.get_ref()),
+        dockerfile: root.join(image.dockerfile.get_ref()),
+        target: image.target.clone(),
+        arguments: image.args.clone(),
+        platform: platform.platform.clone(),
+    };
+    let cache = StatCache::open(cache_folder, &image.repository);
+    let prebuilds = || {
+        let rust = image.rust.as_ref();
+        let npm = image.npm.as_ref();
+        anyhow::Ok((
+            rust.map(|rust| rust_inputs(root, cache_folder, rust, shared, &cache))
+                .transpose()?,
+            npm.map(|npm| npm_inputs(root, npm, &cache)).transpose()?,
+        ))
+    };
+    let (docker, (rust, npm)) = DockerInputs::read(
+        &build,
+        (&Pins::load(root)?, &shared.bases),
+        &cache,
+        |dockerfile| base_references(dockerfile, platform, image),
+        prebuilds,
+    )?;
+    // If the cache cannot be written, this key is right all the same, and the next one takes longer.
+    let _ = cache.save();
+    docker.into_key(build, rust, npm)
+}
+
+/// The base images that the Dockerfile of an image of the manifest names.
+///
+/// # Errors
+/// As [`dockerfile::external_images`].
+pub fn base_references(
+    dockerfile: &[u8],
+    platform: &Platform,
+    image: &Image,
+) -> anyhow::Result<BTreeSet<String>> {
+    dockerfile::external_images(
+        image.dockerfile.get_ref(),
+        dockerfile,
+        &dockerfile::Wanted {
+            arguments: &build_arguments(&image.args, KEY_PLACEHOLDER),
+            target: image.target.as_deref(),
+            platform: &platform.platform,
+        },
+    )
+}
+
+/// Computes the key of any build, in the form of our own keys.
+///
+/// # Errors
+/// As [`of_image`]; or the context or the Dockerfile cannot be read.
+pub fn of_build(build: &DockerBuild) -> anyhow::Result<Key> {
+    let context = &build.context;
+    let refusal = |what: &str| {
+        Failure::new(Code::Usage, format!("context {} {what}", context.display()))
+            .hint("name the folder that is given to the build")
+    };
+    let metadata = std::fs::metadata(context).failure(|| refusal("cannot be read"))?;
+    if !metadata.is_dir() {
+        return Err(refusal("is not a folder").into());
+    }
+    let absolute = std::fs::canonicalize(context).failure(|| refusal("cannot be read"))?;
+    // The folder may be in no checkout, so the cache is not in the cache folder of one.
+    let cache = paths::state().map_or_else(
+        |_| StatCache::none(),
+        |state| StatCache::open(&state, &absolute.to_string_lossy()),
+    );
+    let references = |dockerfile: &[u8]| {
+        dockerfile::external_images(
+            &build.dockerfile.display().to_string(),
+            dockerfile,
+            &dockerfile::Wanted {
+                arguments: &build.arguments,
+                target: build.target.as_deref(),
+                platform: &build.platform,
+            },
+        )
+    };
+    let (docker, ()) = DockerInputs::read(
+        build,
+        (&Pins::default(), &Answers::default()),
+        &cache,
+        references,
+        || Ok(()),
+    )?;
+    let _ = cache.save();
+    docker.into_key(build.clone(), None, None)
+}
+
+/// The inputs of a key that Docker itself uses.
+struct DockerInputs {
+    dockerfile: Vec<u8>,
+    ignore_file: Option<IgnoreFile>,
+    bases: BTreeMap<String, Base>,
+    context: Entries,
+}
+
+impl DockerInputs {
+    /// `references` finds the base images that a Dockerfile with these bytes names. While registries
+    /// and the engine are asked for their digests, the files of the context are read, and then what
+    /// `beside` reads.
+    fn read<T>(
+        build: &DockerBuild,
+        (pins, answers): (&Pins, &Answers),
+        cache: &StatCache,
+        references: impl FnOnce(&[u8]) -> anyhow::Result<BTreeSet<String>>,
+        beside: impl FnOnce() -> anyhow::Result<T>,
+    ) -> anyhow::Result<(Self, T)> {
+        let dockerfile = read_dockerfile(&build.dockerfile).failure(|| {
+            let name = build.dockerfile.display();
+            Failure::new(Code::Usage, format!("failed to read Dockerfile {name}"))
+                .hint("name it with --file")
+        })?;
+        let ignore_file = IgnoreFile::of_context(&build.context, &build.dockerfile)?;
+        let references = references(&dockerfile)?;
+        let (bases, files) = std::thread::scope(|scope| {
+            let bases = scope.spawn(|| answers.resolve_all(&references, pins));
+            let files = read_tree(&build.context, ignore_file.as_ref(), cache)
+                .and_then(|context| Ok((context, beside()?)));
+            let panicked = |_| Err(anyhow::anyhow!("asking for base images panicked"));
+            (bases.join().unwrap_or_else(panicked), files)
+        });
+        let bases = bases?;
+        let (context, other) = files?;
+        let docker = Self {
+            dockerfile,
+            ignore_file,
+            bases,
+            context,
+        };
+        Ok((docker, other))
+    }
+
+    fn into_key(
+        self,
+        build: DockerBuild,
+        rust: Option<RustInputs>,
+        npm: Option<NpmInputs>,
+    ) -> anyhow::Result<Key> {
+        let base_sources = self
+            .bases
+            .iter()
+            .map(|(reference, base)| (reference.clone(), base.source))
+            .collect();
+        let bases = self
+            .bases
+            .into_iter()
+            .map(|(reference, base)| (reference, base.digest))
+            .collect();
+        let inputs = Inputs {
+            form: FORM,
+            platform: build.platform,
+            target: build.target,
+            args: build.arguments,
+            dockerfile: digest_bytes(&self.dockerfile),
+            ignore_file: self
+                .ignore_file
+                .as_ref()
+                .map(|file| digest_bytes(&file.bytes)),
+            bases,
+            context: self.context,
+            rust,
+            npm,
+        };
+        Ok(Key {
+            hex: inputs.digest()?,
+            inputs,
+            base_sources,
+            dockerfile: self.dockerfile,
+            ignore_file: self.ignore_file.map(|file| file.path),
+        })
+    }
+}
+
+/// The entries of a folder that its ignore file leaves.
+fn read_tree(
+    folder: &Path,
+    ignore_file: Option<&IgnoreFile>,
+    cache: &StatCache,
+) -> anyhow::Result<Entries> {
+    let Some(file) = ignore_file else {
+        return xtask_docker::context::read(folder, &Rules::default(), cache);
+    };
+    xtask_docker::context::read(folder, &file.rules()?, cache).map_err(|error| {
+        // Docker refuses some patterns only when it uses them.
+        match error.downcast_ref::<PatternError>() {
+            Some(pattern) => file.refusal(pattern).into(),
+            None => error,
+        }
+    })
+}
+
+/// Like BuildKit, reads `dockerfile` if there is no `Dockerfile`.
+fn read_dockerfile(path: &Path) -> io::Result<Vec<u8>> {
+    match read_bounded(path) {
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound
+                && path.file_name().is_some_and(|name| name == DOCKERFILE_NAME) =>
+        {
+            read_bounded(&path.with_file_name(DOCKERFILE_NAME.to_lowercase())).map_err(|_| error)
+        }
+        result => result,
+    }
+}
+
+/// Reads a file. Does not wait for the other end of a pipe, because no signal would end that, and
+/// does not fill the memory.
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !kind.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(DOCKERFILE_LIMIT_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > DOCKERFILE_LIMIT_BYTES {
+        let limit_mib = DOCKERFILE_LIMIT_BYTES / 1024 / 1024;
+        return Err(io::Error::other(format!(
+            "it is larger than {limit_mib} MiB"
+        )));
+    }
+    Ok(bytes)
+}
+
+fn rust_inputs(
+    root: &Path,
+    cache_folder: &Path,
+    rust: &RustPrebuild,
+    shared: &Shared,
+    cache: &StatCache,
+) -> anyhow::Result<RustInputs> {
+    let Toolchain {
+        config,
+        fingerprint,
+    } = shared.toolchain(root, cache_folder)?;
+    let cargo = fingerprint.get("cargo").map_or("", String::as_str);
+    let closure = closure::resolve(root, cache_folder, cargo, &config, &rust.package)?;
+    Ok(RustInputs {
+        build: [
+            rust.package.clone(),
+            rust.binary.clone(),
+            environment::PROFILE.to_owned(),
+            environment::TARGET.to_owned(),
+        ],
+        to: rust.to.clone(),
+        sources: closure::sources(root, &closure, cache)?,
+        members: closure.members,
+        features: closure.features,
+        checksums: closure.checksums,
+        workspace: closure.workspace,
+        environment: fingerprint,
+    })
+}
+
+fn npm_inputs(root: &Path, npm: &NpmPrebuild, cache: &StatCache) -> anyhow::Result<NpmInputs> {
+    let folder = root.join(npm.folder.get_ref());
+    let ignore_file = IgnoreFile::of_folder(&folder)?;
+    Ok(NpmInputs {
+        output: npm.output.clone(),
+        to: npm.to.clone(),
+        sources: read_tree(&folder, ignore_file.as_ref(), cache)?,
+    })
+}

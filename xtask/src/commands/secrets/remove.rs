@@ -1,0 +1,67 @@
+//! `cargo xtask secrets remove`: removes a key or a whole secret.
+
+use crate::commands::command::{Answer, Changes, Command};
+use crate::commands::secrets::check_name;
+use serde::Deserialize;
+use std::process::ExitCode;
+use xtask_core::context::Context;
+use xtask_machine::{aws, ministack};
+use xtask_operate::deploy::guards;
+
+/// Remove a key, or a whole secret
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Secret of platform.toml, for example `orchestrator`
+    secret: String,
+    /// Key of that secret [default: the whole secret]
+    key: Option<String>,
+}
+
+impl Command for Args {
+    const CHANGES: Changes = Changes::Environment;
+    const ANSWER: Answer =
+        Answer::Object(r#"`{"secret","key","removed"}`; `key` is `null` for a whole secret"#);
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        remove(context, &self.secret, self.key.as_deref())?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn remove(context: &Context, secret: &str, key: Option<&str>) -> anyhow::Result<()> {
+    #[derive(Deserialize)]
+    struct Removed {
+        removed: bool,
+    }
+    check_name(context, secret, key)?;
+    let name = &context.platform.secrets[secret].name;
+    let what = match key {
+        Some(key) => format!("{key} of {name}"),
+        None => format!("all of {name}"),
+    };
+    let words: Vec<&str> = ["secrets", "remove", secret]
+        .into_iter()
+        .chain(key)
+        .collect();
+    guards::said_yes(context, &words.join(" "))?;
+    guards::confirm(
+        context,
+        &format!(
+            "this removes {what} from environment {}",
+            context.environment
+        ),
+    )?;
+    ministack::require_if_local(context)?;
+    let Removed { removed } = aws::call(context, words).read()?;
+    let text = match removed {
+        true => format!("{what} is removed from environment {}", context.environment),
+        false => format!(
+            "{what} does not exist in environment {}",
+            context.environment
+        ),
+    };
+    context.report.result(
+        &serde_json::json!({ "secret": name, "key": key, "removed": removed }),
+        &text,
+    )
+}

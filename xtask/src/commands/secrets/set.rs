@@ -1,0 +1,75 @@
+//! `cargo xtask secrets set`: stores a new value.
+
+use crate::commands::command::{Answer, Changes, Command};
+use crate::commands::secrets::{Key, check_name};
+use std::io::{IsTerminal as _, Read as _};
+use std::process::ExitCode;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_core::questions;
+use xtask_machine::ministack;
+use xtask_operate::secrets;
+
+/// A secret cannot hold a larger value.
+const VALUE_LIMIT_BYTES: u64 = 64 * 1024;
+
+/// Set a key to a value that is read from standard input, or typed without being shown
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    key: Key,
+}
+
+impl Command for Args {
+    const CHANGES: Changes = Changes::Environment;
+    const ANSWER: Answer = Answer::Object(r#"`{"secret","key","set":true}`"#);
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let Key { secret, key } = &self.key;
+        check_name(context, secret, Some(key))?;
+        let value = value(context, secret, key)?;
+        ministack::require_if_local(context)?;
+        secrets::store(context, secret, key, value)?;
+        let name = &context.platform.secrets[secret].name;
+        context.report.result(
+            &serde_json::json!({ "secret": name, "key": key, "set": true }),
+            &format!(
+                "{key} of {name} is set in environment {}",
+                context.environment
+            ),
+        )?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A new value: typed without being shown, or standard input without its last line end.
+pub(super) fn value(context: &Context, secret: &str, key: &str) -> anyhow::Result<Vec<u8>> {
+    let typed = questions::hidden(&context.report, &format!("Value of {key}, not shown: "))?;
+    let value = match typed {
+        Some(typed) => typed.into_bytes(),
+        // A person at this terminal would not know that input is expected.
+        None if std::io::stdin().is_terminal() => Vec::new(),
+        None => {
+            let mut value = Vec::new();
+            std::io::stdin()
+                .lock()
+                .take(VALUE_LIMIT_BYTES + 1)
+                .read_to_end(&mut value)?;
+            if value.last() == Some(&b'\n') {
+                value.pop();
+            }
+            value
+        }
+    };
+    if value.is_empty() || value.len() as u64 > VALUE_LIMIT_BYTES {
+        return Err(Failure::new(
+            Code::Usage,
+            format!("the value of {key} is empty or larger than {VALUE_LIMIT_BYTES} bytes"),
+        )
+        .hint(format!(
+            "cargo xtask secrets set {secret} {key} < FILE_WITH_THE_VALUE"
+        ))
+        .into());
+    }
+    Ok(value)
+}
