@@ -96,7 +96,7 @@ pub fn stop(context: &Context) -> Result<bool, Failure> {
     Ok(daemon.stop(STOP_GRACE))
 }
 
-/// Whether the one that answers is ours, so that [`data`] is what it keeps.
+/// Whether the one that answers is ours, so that [`repositories`] is what it keeps.
 ///
 /// # Errors
 /// There is no state folder.
@@ -114,6 +114,10 @@ pub fn is_running(context: &Context) -> Result<bool, Failure> {
 /// # Errors
 /// It is not installed, or does not start again.
 pub fn collect_garbage(context: &Context) -> anyhow::Result<()> {
+    if !repositories(context)?.is_dir() {
+        // Nothing was ever sent to it; its own collection would call that an error.
+        return Ok(());
+    }
     let _lock = crate::setup_lock(context)?;
     let program = installed().context("the registry is not installed")?;
     context.report.step("make room in the registry");
@@ -190,11 +194,15 @@ fn root() -> Result<PathBuf, Failure> {
     Ok(paths::state()?.join("registry/root"))
 }
 
-/// Where it keeps what it is sent.
+/// Where it keeps the names of what it is sent, a folder for each repository.
 ///
 /// # Errors
 /// There is no state folder.
-pub fn data(context: &Context) -> Result<PathBuf, Failure> {
+pub fn repositories(context: &Context) -> Result<PathBuf, Failure> {
+    Ok(data(context)?.join("docker/registry/v2/repositories"))
+}
+
+fn data(context: &Context) -> Result<PathBuf, Failure> {
     Ok(folder(context)?.join("data"))
 }
 

@@ -48,7 +48,7 @@ fn rows(heading: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn every_command_explains_itself() {
-    let checkout = Checkout::new();
+    let checkout = Checkout::without_services();
     let help = help(&checkout);
     let mut texts = vec![(String::new(), checkout.run(&["-h"]))];
     for (name, _) in commands(&help) {
@@ -71,7 +71,7 @@ fn every_command_explains_itself() {
 
 #[test]
 fn a_program_learns_all_commands_and_may_ask_for_one() {
-    let checkout = Checkout::new();
+    let checkout = Checkout::without_services();
     // Also where the manifest is wrong.
     checkout.write("app-gen-infra/platform.toml", "nonsense");
     let help = help(&checkout);
@@ -102,7 +102,7 @@ fn a_program_learns_all_commands_and_may_ask_for_one() {
 
 #[test]
 fn the_page_for_agents_knows_all_exit_codes_and_answers() {
-    let checkout = Checkout::new();
+    let checkout = Checkout::without_services();
     let help = help(&checkout);
     let known: Vec<(String, String)> = help["exit_codes"]
         .as_array()
