@@ -53,11 +53,16 @@ impl Ran {
 
 impl Checkout {
     pub(crate) fn new() -> Self {
+        instance::start();
+        Self::without_services()
+    }
+
+    /// One whose registry and local cloud need not run.
+    pub(crate) fn without_services() -> Self {
         Self::with_registry_port(*instance::local().registry_port.get_ref())
     }
 
     pub(crate) fn with_registry_port(registry_port: u16) -> Self {
-        instance::start();
         let checkout = Self {
             folder: tempfile::tempdir().unwrap(),
             name: format!(

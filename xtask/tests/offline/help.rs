@@ -48,7 +48,7 @@ fn rows(heading: &str) -> Vec<Vec<String>> {
 /// The root, with its commands below the headings of their groups.
 #[test]
 fn the_commands_are_grouped() {
-    let checkout = Checkout::new();
+    let checkout = Checkout::without_services();
     let help = checkout.run(&["help"]).expect_success().stdout;
     for other in ["-h", "--help"] {
         assert_eq!(checkout.run(&[other]).expect_success().stdout, help);
@@ -58,7 +58,7 @@ fn the_commands_are_grouped() {
 
 #[test]
 fn every_command_explains_itself() {
-    let checkout = Checkout::new();
+    let checkout = Checkout::without_services();
     let help = help(&checkout);
     let mut lines: Vec<Vec<&str>> = Vec::new();
     for (name, _) in commands(&help) {
@@ -85,7 +85,7 @@ fn every_command_explains_itself() {
 
 #[test]
 fn a_program_learns_all_commands_and_may_ask_for_one() {
-    let checkout = Checkout::new();
+    let checkout = Checkout::without_services();
     // A faulty manifest does not matter.
     checkout.write("app-gen-infra/platform.toml", "nonsense");
     let help = help(&checkout);
@@ -116,7 +116,7 @@ fn a_program_learns_all_commands_and_may_ask_for_one() {
 
 #[test]
 fn the_page_for_agents_has_all_exit_codes() {
-    let checkout = Checkout::new();
+    let checkout = Checkout::without_services();
     let help = help(&checkout);
     let known: Vec<(String, String)> = help["exit_codes"]
         .as_array()

@@ -1,8 +1,8 @@
 //! `inputs`, of images of a checkout and of contexts that no checkout knows.
 
-use crate::common::{Checkout, Ran, ran};
+use crate::common::{Ran, ran};
 use rustix::fs::{CWD, Mode, mkfifoat};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
@@ -264,31 +264,4 @@ fn a_dockerfile_that_never_ends_is_refused() {
     sparse.set_len(10 * 1024 * 1024 * 1024).unwrap();
     let stderr = refusal("sparse");
     assert!(stderr.contains("it is larger than 16 MiB"), "{stderr}");
-}
-
-#[test]
-fn an_image_of_the_manifest_has_all_its_parts() {
-    let checkout = Checkout::new();
-    let inputs = |image: &str| {
-        let ran = checkout.run(&["inputs", image, "--json"]);
-        ran.expect_success().json()
-    };
-    let app = inputs("orchestrator");
-    assert_eq!(app["context"], "server");
-    assert_eq!(app["dockerfile"]["path"], "server/Dockerfile");
-    assert_eq!(app["ignore_file"]["path"], "server/.dockerignore");
-    assert_eq!(paths(&app), ["notes.txt"]);
-    assert_eq!(app["bases"][0]["reference"], "debian:trixie-slim");
-    assert_eq!(app["rust"]["package"], "server");
-    assert_eq!(app["npm"], Value::Null);
-    let tool = inputs("generator");
-    assert_eq!(
-        tool["rust"]["members"],
-        json!({ "shared": "shared", "tool": "tool" })
-    );
-    assert!(paths(&tool["rust"]).contains(&"shared/src/lib.rs"));
-
-    let plan = checkout.run(&["plan", "--json"]).expect_success().json();
-    assert_eq!(plan["images"][1]["key"], app["key"]);
-    assert_eq!(checkout.run(&["inputs", "nonsense"]).code, 2);
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::report::{Report, Verbosity};
+use xtask_image::base::pins::PINS_PATH;
 use xtask_image::build::key_of;
 use xtask_image::key::Key;
 
@@ -31,7 +32,13 @@ impl Copy {
                 fs::copy(from, to).unwrap();
             }
         }
-        Self { folder }
+        let copy = Self { folder };
+        // Nobody need be asked what the base is.
+        copy.append(
+            PINS_PATH,
+            &format!("\"debian:trixie-slim\" = \"sha256:{}\"\n", "0".repeat(64)),
+        );
+        copy
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -16,6 +16,7 @@ mod doctor;
 mod ecr;
 mod edits;
 mod faults;
+mod inputs;
 mod interrupts;
 mod isolation;
 mod key_table;
