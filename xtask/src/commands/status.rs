@@ -1,9 +1,10 @@
 //! `cargo xtask status`: shows services, tasks, jobs and alarms. It does not judge them: the exit
 //! code is 0 whatever it finds.
 
-use crate::commands::age::age;
 use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::selection::Selection;
+use crate::commands::shown::age::age;
+use crate::commands::shown::tasks;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ use xtask_core::report::{lines, printable, table};
 use xtask_image::key::short;
 use xtask_machine::ministack::State;
 use xtask_operate::status;
-use xtask_operate::status::answers::{Alarm, Task};
+use xtask_operate::status::answers::Alarm;
 use xtask_operate::status::{JOBS_COUNTED, Jobs, Overview, Serving};
 
 const WATCH_EVERY: Duration = Duration::from_secs(2);
@@ -114,7 +115,7 @@ fn text(overview: &Overview) -> String {
     // Running tasks come first, then the stopped ones, the newest first.
     let shown = overview.tasks.len() - more;
     if shown > 0 {
-        text.push_str(&tasks(overview.tasks.iter().take(shown)));
+        text.push_str(&tasks::table_of(overview.tasks.iter().take(shown)));
     }
     if more > 0 {
         text.push_str(&format!(
@@ -182,29 +183,6 @@ fn service_row(serving: &Serving) -> Vec<String> {
             )
         })),
     ]
-}
-
-/// A table of tasks.
-pub(super) fn tasks<'a>(tasks: impl Iterator<Item = &'a Task>) -> String {
-    let rows: Vec<Vec<String>> = tasks
-        .map(|task| {
-            let capacity = task.capacity.as_deref().map(|capacity| match capacity {
-                "FARGATE_SPOT" => "spot",
-                _ => "on demand",
-            });
-            vec![
-                task.task.clone(),
-                task.kind.clone(),
-                task.status.to_lowercase(),
-                capacity.unwrap_or("—").to_owned(),
-                age(task.stopped_at.as_deref().or(task.started_at.as_deref())),
-                task.job.clone().unwrap_or_else(|| "—".to_owned()),
-                printable(&task.why()).into_owned(),
-            ]
-        })
-        .collect();
-    let heading = ["task", "kind", "state", "capacity", "since", "job", "why"];
-    table(&heading, &rows)
 }
 
 fn jobs_line(jobs: &Jobs) -> String {
