@@ -34,5 +34,5 @@ mod venv;
 pub mod version;
 
 pub use crate::finding::{Finding, State};
-pub use crate::part::{FOR_BUILD, FOR_DEV, FOR_TEST, FOR_VALIDATE, Part};
+pub use crate::part::{FOR_BUILD, FOR_DEV, FOR_FAST_TEST, FOR_TEST, FOR_VALIDATE, Part};
 pub use crate::setup::{Change, ensure, lacking, require};

@@ -80,6 +80,14 @@ pub const FOR_VALIDATE: &[Part] = &[
 ];
 /// What `dev` needs.
 pub const FOR_DEV: &[Part] = &[Part::Rust, Part::Node, Part::Npm];
+/// What `test --fast` needs.
+pub const FOR_FAST_TEST: &[Part] = &[
+    Part::Rust,
+    Part::Node,
+    Part::Npm,
+    Part::Git,
+    Part::NpmDependencies,
+];
 /// What `test` needs and `setup` installs, which is every part.
 pub const FOR_TEST: &[Part] = &[
     Part::Rust,

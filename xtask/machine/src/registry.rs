@@ -110,7 +110,7 @@ pub fn stop(context: &Context) -> Result<bool, Failure> {
     Ok(daemon.stop(STOP_GRACE))
 }
 
-/// Whether the registry that runs is ours, so that its data is in [`data`].
+/// Whether the registry that runs is ours, so that its data is in [`repositories`].
 ///
 /// # Errors
 /// There is no state folder.
@@ -128,6 +128,10 @@ pub fn is_running(context: &Context) -> Result<bool, Failure> {
 /// # Errors
 /// It is not installed, or does not start again.
 pub fn collect_garbage(context: &Context) -> anyhow::Result<()> {
+    if !repositories(context)?.is_dir() {
+        // Nothing was ever sent to it; its own collection would call that an error.
+        return Ok(());
+    }
     let _lock = setup_lock::wait(context)?;
     let program = installed().context("the registry is not installed")?;
     context.report.step("make room in the registry");
@@ -204,11 +208,15 @@ fn root() -> Result<PathBuf, Failure> {
     Ok(paths::state()?.join("registry/root"))
 }
 
-/// The folder of its data.
+/// The folder of its data, with a folder for each repository.
 ///
 /// # Errors
 /// There is no state folder.
-pub fn data(context: &Context) -> Result<PathBuf, Failure> {
+pub fn repositories(context: &Context) -> Result<PathBuf, Failure> {
+    Ok(data(context)?.join("docker/registry/v2/repositories"))
+}
+
+fn data(context: &Context) -> Result<PathBuf, Failure> {
     Ok(folder(context)?.join("data"))
 }
 

@@ -6,10 +6,8 @@ use crate::commands::shown;
 use serde::Serialize;
 use std::process::ExitCode;
 use xtask_core::context::Context;
-use xtask_core::report::table;
 use xtask_image::build;
-use xtask_image::build::{Outcome, State};
-use xtask_image::key::short;
+use xtask_image::build::Outcome;
 use xtask_operate::destination;
 use xtask_operate::destination::Registry;
 

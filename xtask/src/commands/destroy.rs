@@ -2,10 +2,12 @@
 //! releases stay.
 
 use crate::commands::command::{Answer, Changes, Command};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
+use xtask_aws_api::calls::s3::EmptyBucket;
+use xtask_aws_api::names::Concern;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_machine::aws;
@@ -120,15 +122,14 @@ fn empty_buckets(
     assembly: &Assembly,
     existing: &[String],
 ) -> anyhow::Result<()> {
-    #[derive(Deserialize)]
-    struct Emptied {
-        deleted: u64,
-    }
-    if !existing.contains(&stacks::name(context, "Data")) {
+    if !existing.contains(&stacks::name(context, Concern::Data)) {
         return Ok(());
     }
-    for bucket in assembly.properties(context, "Data", "AWS::S3::Bucket", "BucketName")? {
-        let emptied: Emptied = aws::call(context, ["bucket", "empty", &bucket])
+    for bucket in assembly.properties(context, Concern::Data, "AWS::S3::Bucket", "BucketName")? {
+        let request = EmptyBucket {
+            name: bucket.clone(),
+        };
+        let emptied = aws::call(context, request)
             .timeout(EMPTY_TIMEOUT)
             .start("bucket")?
             .read()?;

@@ -3,6 +3,7 @@
 use crate::commands::command::{Answer, Changes, Command};
 use serde::Serialize;
 use std::process::ExitCode;
+use xtask_aws_api::calls::tasks::Task;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, unknown};
@@ -10,7 +11,6 @@ use xtask_machine::ministack;
 use xtask_operate::deploy::guards;
 use xtask_operate::exec;
 use xtask_operate::status::answers;
-use xtask_operate::status::answers::Task;
 
 /// Run a command or a shell inside a running task
 #[derive(Debug, clap::Args)]
@@ -53,7 +53,7 @@ impl Command for Args {
         let task = running(context, service)?;
         context
             .report
-            .step(&format!("in task {} of {service}", task.task));
+            .step(&format!("in task {} of {service}", task.id));
         if !context.is_local() {
             // This is the exit code of the session, which does not report that of the command.
             let ended = exec::on_aws(context, &task, &self.command)?.with_our_streams()?;
@@ -107,8 +107,8 @@ fn admitted(args: &Args, context: &Context) -> anyhow::Result<()> {
 fn running(context: &Context, kind: &str) -> anyhow::Result<Task> {
     answers::tasks(context)?
         .into_iter()
-        .filter(|task| task.kind == kind && task.status == "RUNNING")
-        .max_by(|one, other| one.started_at.cmp(&other.started_at))
+        .filter(|task| task.kind == kind && task.state.status == "RUNNING")
+        .max_by(|one, other| one.state.started_at.cmp(&other.state.started_at))
         .ok_or_else(|| {
             Failure::new(
                 Code::Deploy,
@@ -126,7 +126,7 @@ fn captured(args: &Args, context: &Context, task: Task, command: Cmd) -> anyhow:
     let output = command.output()?;
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     let executed = Executed {
-        task: task.task,
+        task: task.id,
         exit_code: output.status.code(),
         stdout: text(&output.stdout),
         stderr: text(&output.stderr),

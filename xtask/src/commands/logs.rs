@@ -106,7 +106,7 @@ impl Command for Args {
                 let why = task.why();
                 context
                     .report
-                    .step(&format!("task {} has ended: {why}", task.task));
+                    .step(&format!("task {} has ended: {why}", task.id));
             }
             Ok(None) => {}
         }

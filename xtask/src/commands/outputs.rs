@@ -3,10 +3,10 @@
 use crate::commands::command::{Answer, Changes, Command};
 use serde::Serialize;
 use std::process::ExitCode;
+use xtask_aws_api::calls::stacks::ShownStack;
 use xtask_core::context::Context;
 use xtask_core::report::table;
 use xtask_operate::deploy::stacks;
-use xtask_operate::deploy::stacks::Stack;
 
 /// The prefix of outputs that CDK makes for other stacks.
 const BETWEEN_STACKS: &str = "Publish";
@@ -14,7 +14,7 @@ const BETWEEN_STACKS: &str = "Publish";
 /// The result of `outputs --json`.
 #[derive(Debug, Serialize)]
 struct Listing {
-    stacks: Vec<Stack>,
+    stacks: Vec<ShownStack>,
 }
 
 /// List the stacks and their outputs

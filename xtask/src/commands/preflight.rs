@@ -2,8 +2,12 @@
 //! how to fix the rest. It changes nothing.
 
 use crate::commands::command::{Answer, Changes, Command};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::process::ExitCode;
+use xtask_aws_api::calls::bootstrap::ShowBootstrap;
+use xtask_aws_api::calls::ecr::LogIn;
+use xtask_aws_api::calls::identity::GetIdentity;
+use xtask_aws_api::calls::rights::{CheckRights, Right};
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, Rendered};
 use xtask_core::report::table;
@@ -88,43 +92,13 @@ fn local(context: &Context, part: Part) -> Row {
     }
 }
 
-#[derive(Deserialize)]
-struct Identity {
-    account: String,
-    arn: String,
-}
-
-#[derive(Deserialize)]
-struct Login {
-    registry: String,
-}
-
-#[derive(Deserialize)]
-struct Bootstrap {
-    stack: String,
-    bootstrapped: bool,
-    version: Option<u32>,
-}
-
-#[derive(Deserialize)]
-struct Rights {
-    rights: Vec<Right>,
-}
-
-#[derive(Deserialize)]
-struct Right {
-    action: String,
-    resource: String,
-    allowed: bool,
-}
-
 /// Checks what an AWS environment needs. Without an identity, nothing else is asked.
 fn remote(context: &Context) -> anyhow::Result<Vec<Row>> {
     let expected = context.platform.environments[&context.environment]
         .account
         .as_ref()
         .map_or_else(|| "none".to_owned(), |account| account.get_ref().clone());
-    let identity = match aws::call(context, ["identity"]).read::<Identity>() {
+    let identity = match aws::call(context, GetIdentity {}).read() {
         Ok(identity) => identity,
         Err(error) => {
             let mut rows = vec![failed(
@@ -163,28 +137,33 @@ fn remote(context: &Context) -> anyhow::Result<Vec<Row>> {
         ),
     ];
     let needed = "a token for docker login".to_owned();
-    rows.push(match aws::call(context, ["ecr", "login"]).read::<Login>() {
+    let request = LogIn {
+        repositories: Vec::new(),
+    };
+    rows.push(match aws::call(context, request).read() {
         Ok(login) => row("registry login", true, login.registry, needed, None),
         Err(error) => failed("registry login", needed, error)?,
     });
     let needed = "a CDK bootstrap stack".to_owned();
-    rows.push(
-        match aws::call(context, ["bootstrap", "show"]).read::<Bootstrap>() {
-            Ok(answer) => row(
-                "cdk bootstrap",
-                answer.bootstrapped,
-                match answer.version {
-                    Some(version) => format!("{} version {version}", answer.stack),
-                    None => format!("stack {} does not exist", answer.stack),
-                },
-                needed,
-                Some(format!("cargo xtask deploy --env {}", context.environment)),
-            ),
-            Err(error) => failed("cdk bootstrap", needed, error)?,
-        },
-    );
+    rows.push(match aws::call(context, ShowBootstrap {}).read() {
+        Ok(answer) => row(
+            "cdk bootstrap",
+            answer.bootstrapped,
+            match answer.version {
+                Some(version) => format!("{} version {version}", answer.stack),
+                None => format!("stack {} does not exist", answer.stack),
+            },
+            needed,
+            Some(format!("cargo xtask deploy --env {}", context.environment)),
+        ),
+        Err(error) => failed("cdk bootstrap", needed, error)?,
+    });
     let needed = "all rights that the commands use".to_owned();
-    rows.push(match aws::call(context, ["rights"]).read::<Rights>() {
+    let request = CheckRights {
+        principal: None,
+        command: None,
+    };
+    rows.push(match aws::call(context, request).read() {
         Ok(answer) => rights(&answer.rights, needed),
         Err(error) => failed("rights", needed, error)?,
     });
@@ -262,6 +241,7 @@ mod tests {
 
     fn right(action: &str, allowed: bool) -> Right {
         Right {
+            command: "run".to_owned(),
             action: action.to_owned(),
             resource: "*".to_owned(),
             allowed,

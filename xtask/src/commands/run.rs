@@ -9,6 +9,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::macros::format_description;
+use xtask_aws_api::calls::logs::StreamItem;
+use xtask_aws_api::calls::tasks::{RunTask, StreamTask, Task, TaskToRun, Variable};
+use xtask_aws_api::names::Concern;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, unknown};
 use xtask_core::interrupt;
@@ -17,8 +20,6 @@ use xtask_machine::{aws, ministack};
 use xtask_operate::deploy::assembly::Assembly;
 use xtask_operate::deploy::folder::deploy_folder;
 use xtask_operate::deploy::{guards, release};
-use xtask_operate::logs::streamed::Streamed;
-use xtask_operate::status::answers::Task;
 
 /// A task may take a minute to stop, and its end is reported too.
 const STOP_GRACE: Duration = Duration::from_secs(120);
@@ -64,14 +65,14 @@ impl Command for Args {
 
         let mut printer = Printer::new(context, false);
         let (mut ended, mut failure) = (None, None);
-        let streamed = aws::call(context, self.arguments(context, &job, &results))
+        let streamed = aws::call(context, self.request(context, &job, results))
             .timeout(Duration::from_secs(self.timeout_secs) + STOP_GRACE)
             .grace(STOP_GRACE)
-            .stream(&self.kind, |value| {
-                match Streamed::new(value)? {
-                    Streamed::Line(line) => printer.print(&line)?,
-                    Streamed::Ended(task) => ended = Some(*task),
-                    Streamed::Failed(message) => failure = Some(message),
+            .stream(&self.kind, |item| {
+                match item {
+                    StreamItem::Line(line) => printer.print(&line)?,
+                    StreamItem::Ended(run) => ended = Some(run.task),
+                    StreamItem::Failed(failed) => failure = Some(failed.error.message),
                 }
                 Ok(())
             });
@@ -89,45 +90,43 @@ impl Command for Args {
         if context.report.json() {
             lines::print(&serde_json::json!({ "job": job, "task": task }).to_string())?;
         }
-        if task.exit_code != Some(0) {
+        if task.state.exit_code != Some(0) {
             return Err(failed(&task, context).into());
         }
-        let started = age(task.started_at.as_deref());
+        let started = age(task.state.started_at);
         context.report.step(&format!(
             "task {} succeeded; it started {started} ago",
-            task.task
+            task.id
         ));
         Ok(ExitCode::SUCCESS)
     }
 }
 
 impl Args {
-    /// The call of `xtask-aws` that runs the task.
-    fn arguments(&self, context: &Context, job: &str, results: &str) -> Vec<String> {
-        let timeout_secs = self.timeout_secs.to_string();
-        let mut arguments: Vec<String> = [
-            "run-task",
-            "--kind",
-            &self.kind,
-            "--stream",
-            "--timeout-secs",
-            &timeout_secs,
-        ]
-        .map(str::to_owned)
-        .to_vec();
-        if self.spot {
-            arguments.push("--spot".to_owned());
-        }
-        arguments.extend([
-            format!("--set=REQUEST_ID={job}"),
-            format!("--set=APP_DESCRIPTION={}", self.description),
-            format!("--set=ARTIFACT_URI={results}"),
-        ]);
+    /// The request that runs the task.
+    fn request(&self, context: &Context, job: &str, results: String) -> StreamTask {
+        let mut variables = vec![
+            ("REQUEST_ID", job.to_owned()),
+            ("APP_DESCRIPTION", self.description.clone()),
+            ("ARTIFACT_URI", results),
+        ];
         let environment = &context.platform.orchestrator().environment;
         if let Some(provider) = environment.get("GENERATOR_PROVIDER") {
-            arguments.push(format!("--set=GENERATOR_PROVIDER={provider}"));
+            variables.push(("GENERATOR_PROVIDER", provider.clone()));
         }
-        arguments
+        let variable = |(name, value): (&str, String)| Variable {
+            name: name.to_owned(),
+            value: value.into(),
+        };
+        StreamTask {
+            task: RunTask {
+                what: TaskToRun::Kind(self.kind.clone()),
+                container: None,
+                variables: variables.into_iter().map(variable).collect(),
+                spot: self.spot,
+                timeout_secs: self.timeout_secs,
+            },
+        }
     }
 }
 
@@ -142,13 +141,13 @@ fn no_end(job: &str, context: &Context) -> Failure {
 fn failed(task: &Task, context: &Context) -> Failure {
     let failure = Failure::new(
         Code::Failed,
-        format!("task {} failed: {}", task.task, task.why()),
+        format!("task {} failed: {}", task.id, task.why()),
     )
     .hint(format!(
         "cargo xtask logs {} --env {}",
-        task.task, context.environment
+        task.id, context.environment
     ));
-    match task.exit_code {
+    match task.state.exit_code {
         Some(code) => failure.passing_on(code),
         None => failure,
     }
@@ -168,7 +167,7 @@ fn results_of(context: &Context, job: &str) -> anyhow::Result<String> {
     let packed = release::assembly(context, current)?;
     let assembly = Assembly::unpack(&packed, &deploy_folder(context, "run"))?;
     let bucket = assembly
-        .properties(context, "Data", "AWS::S3::Bucket", "BucketName")?
+        .properties(context, Concern::Data, "AWS::S3::Bucket", "BucketName")?
         .into_iter()
         .find(|bucket| bucket.contains(RESULTS))
         .with_context(|| format!("release {} has no bucket for results", current.id))?;

@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
+use xtask_aws_api::calls::status::Alarm;
 use xtask_core::context::Context;
 use xtask_core::interrupt;
 use xtask_core::report::{lines, printable, table};
 use xtask_image::key::short;
 use xtask_machine::ministack::State;
 use xtask_operate::status;
-use xtask_operate::status::answers::Alarm;
 use xtask_operate::status::{JOBS_COUNTED, Jobs, Overview, Serving};
 
 const WATCH_EVERY: Duration = Duration::from_secs(2);
@@ -82,7 +82,7 @@ fn text(overview: &Overview) -> String {
         text.push_str(&format!(
             ", release {} of {} ago",
             release.id,
-            age(Some(&release.at))
+            age(release.at.parse().ok())
         ));
     }
     if let Some(cloud) = &overview.local_cloud {
@@ -173,15 +173,14 @@ fn service_row(serving: &Serving) -> Vec<String> {
         ),
         or_dash(serving.image_key.as_ref().map(|key| short(key).to_owned())),
         or_dash(git),
-        age(service.created_at.as_deref()),
+        age(service.created_at),
         or_dash(Some(health.join(", ")).filter(|health| !health.is_empty())),
-        or_dash(service.events.first().map(|event| {
-            format!(
-                "{} ago: {}",
-                age(event.at.as_deref()),
-                printable(&event.message)
-            )
-        })),
+        or_dash(
+            service
+                .events
+                .first()
+                .map(|event| format!("{} ago: {}", age(event.at), printable(&event.message))),
+        ),
     ]
 }
 
@@ -210,7 +209,7 @@ fn alarms(alarms: &[Alarm]) -> String {
             format!(
                 "\n  {} for {}: {}",
                 alarm.name,
-                age(alarm.since.as_deref()),
+                age(alarm.since),
                 printable(reason)
             )
         })

@@ -2,8 +2,9 @@
 //! replaces a task that was stopped.
 
 use crate::commands::command::{Answer, Changes, Command};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::process::ExitCode;
+use xtask_aws_api::calls::tasks::{StopTask, TaskStopped};
 use xtask_core::context::Context;
 use xtask_machine::{aws, ministack};
 use xtask_operate::deploy::guards;
@@ -26,15 +27,7 @@ pub(crate) struct Args {
 /// The result of `stop --json`.
 #[derive(Debug, Serialize)]
 struct Listing {
-    stopped: Vec<Stopped>,
-}
-
-/// A task and the status from which it was stopped.
-#[derive(Debug, Serialize, Deserialize)]
-struct Stopped {
-    arn: String,
-    /// Its status before, which is `STOPPED` where the task had already stopped.
-    was: String,
+    stopped: Vec<TaskStopped>,
 }
 
 impl Command for Args {
@@ -56,8 +49,11 @@ impl Command for Args {
         )?;
         let mut stopped = Vec::new();
         for task in &self.tasks {
-            let answer: Stopped =
-                aws::call(context, ["task", "stop", task, "--reason", &self.reason]).read()?;
+            let request = StopTask {
+                task: task.clone(),
+                reason: self.reason.clone(),
+            };
+            let answer = aws::call(context, request).read()?;
             context.report.step(&match answer.was.as_str() {
                 "STOPPED" => format!("{} had already stopped", answer.arn),
                 _ => format!("stopped {}", answer.arn),

@@ -7,12 +7,12 @@ use crate::commands::shown::age::age;
 use crate::commands::since::parse_since;
 use serde::Serialize;
 use std::process::ExitCode;
+use xtask_aws_api::calls::tasks::Task;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::report::{printable, table};
 use xtask_machine::ministack;
 use xtask_operate::status::answers;
-use xtask_operate::status::answers::Task;
 
 /// How many stopped tasks are listed without `--all`.
 const LATELY: usize = 10;
@@ -92,11 +92,11 @@ fn failures(tasks: &[Task]) -> String {
         .iter()
         .map(|task| {
             vec![
-                task.task.clone(),
+                task.id.clone(),
                 task.kind.clone(),
-                format!("{} ago", age(task.stopped_at.as_deref())),
-                or_dash(task.exit_code.map(|code| code.to_string())),
-                or_dash(task.job.clone()),
+                format!("{} ago", age(task.state.stopped_at)),
+                or_dash(task.state.exit_code.map(|code| code.to_string())),
+                or_dash(task.state.job.clone()),
                 printable(&task.why()).into_owned(),
             ]
         })
@@ -110,29 +110,46 @@ fn failures(tasks: &[Task]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
     use time::OffsetDateTime;
-    use time::format_description::well_known::Rfc3339;
+    use xtask_aws_api::StopReason;
+    use xtask_aws_api::calls::tasks::{Meaning, TaskState};
 
     #[test]
     fn a_failure_is_read_at_a_glance() {
         let hours_ago = OffsetDateTime::now_utc() - time::Duration::hours(5);
-        let task = |more: serde_json::Value| -> Task {
-            let mut task = json!({
-                "task": "3c9040ca", "arn": "arn", "kind": "generator", "status": "STOPPED",
-                "stopped_at": hours_ago.format(&Rfc3339).unwrap(),
-            });
-            task.as_object_mut()
-                .unwrap()
-                .extend(more.as_object().unwrap().clone());
-            serde_json::from_value(task).unwrap()
+        let stopped = |kind: &str, state: TaskState| Task {
+            id: "3c9040ca".to_owned(),
+            kind: kind.to_owned(),
+            state: TaskState {
+                status: "STOPPED".to_owned(),
+                stopped_at: Some(hours_ago.into()),
+                ..state
+            },
+            ..Task::default()
         };
         let tasks = [
-            task(json!({
-                "exit_code": 137, "job": "j1",
-                "meaning": { "name": "memory", "says": "the container needs more memory", "hint": null },
-            })),
-            task(json!({ "kind": "orchestrator", "reason": "Essential container exited" })),
+            Task {
+                meaning: Some(Meaning {
+                    reason: StopReason::Memory,
+                    says: "the container needs more memory".to_owned(),
+                    hint: None,
+                }),
+                ..stopped(
+                    "generator",
+                    TaskState {
+                        exit_code: Some(137),
+                        job: Some("j1".to_owned()),
+                        ..TaskState::default()
+                    },
+                )
+            },
+            stopped(
+                "orchestrator",
+                TaskState {
+                    reason: Some("Essential container exited".to_owned()),
+                    ..TaskState::default()
+                },
+            ),
         ];
         let lines: Vec<String> = failures(&tasks)
             .lines()

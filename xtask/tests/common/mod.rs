@@ -1,22 +1,11 @@
 //! A small checkout of its own, driven by the built `xtask` against the real
 //! engine and registry.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
-#![allow(
-    unreachable_pub,
-    reason = "shared by test files, which are crates of their own"
-)]
-#![allow(dead_code, reason = "each test file uses a part of it")]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "tests drive the built binary from outside"
-)]
+#![allow(dead_code, reason = "each test target uses a part of it")]
 
+pub(crate) mod aws;
 pub(crate) mod command_lines;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod instance;
 pub(crate) mod machine;
@@ -64,11 +53,16 @@ impl Ran {
 
 impl Checkout {
     pub(crate) fn new() -> Self {
+        instance::start();
+        Self::without_services()
+    }
+
+    /// One whose registry and local cloud need not run.
+    pub(crate) fn without_services() -> Self {
         Self::with_registry_port(*instance::local().registry_port.get_ref())
     }
 
     pub(crate) fn with_registry_port(registry_port: u16) -> Self {
-        instance::start();
         let checkout = Self {
             folder: tempfile::tempdir().unwrap(),
             name: format!(

@@ -40,7 +40,7 @@ pub fn list(
     if !registry::is_running(context)? {
         return Ok(Vec::new());
     }
-    let repositories = registry::data(context)?.join("docker/registry/v2/repositories");
+    let repositories = registry::repositories(context)?;
     let mut images = Vec::new();
     for (name, image) in &context.platform.images {
         let stored = stored(&repositories.join(&image.repository));

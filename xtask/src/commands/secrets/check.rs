@@ -2,57 +2,27 @@
 //! The values stay in `xtask-aws`, which judges them.
 
 use crate::commands::command::{Answer, Changes, Command};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::process::ExitCode;
+use xtask_aws_api::calls::secrets::{CheckSecrets, CheckedSecrets, SecretState};
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::report::table;
 use xtask_machine::{aws, ministack};
-
-/// The answer of `xtask-aws`.
-#[derive(Debug, Serialize, Deserialize)]
-struct Found {
-    secrets: Vec<Secret>,
-}
 
 /// The result of `secrets check --json`.
 #[derive(Debug, Serialize)]
 struct Checked<'a> {
     ok: bool,
     #[serde(flatten)]
-    found: &'a Found,
+    found: &'a CheckedSecrets,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Secret {
-    id: String,
-    name: String,
-    exists: bool,
-    keys: Vec<Key>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Key {
-    key: String,
-    required: bool,
-    state: State,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Missing,
-    Placeholder,
-    Set,
-}
-
-impl State {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Placeholder => "placeholder",
-            Self::Set => "set",
-        }
+fn name(state: SecretState) -> &'static str {
+    match state {
+        SecretState::Missing => "missing",
+        SecretState::Placeholder => "placeholder",
+        SecretState::Set => "set",
     }
 }
 
@@ -75,12 +45,12 @@ impl Command for Args {
 
 fn run(context: &Context) -> anyhow::Result<ExitCode> {
     ministack::require_if_local(context)?;
-    let found: Found = aws::call(context, ["secrets", "check"]).read()?;
+    let found = aws::call(context, CheckSecrets {}).read()?;
     let wrong = found
         .secrets
         .iter()
         .flat_map(|secret| secret.keys.iter().map(move |key| (secret, key)))
-        .find(|(_, key)| key.required && key.state != State::Set);
+        .find(|(_, key)| key.required && key.state != SecretState::Set);
     let checked = Checked {
         ok: wrong.is_none(),
         found: &found,
@@ -94,8 +64,8 @@ fn run(context: &Context) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(Code::Secret as u8));
     }
     let is = match key.state {
-        State::Placeholder => "holds a placeholder",
-        State::Missing | State::Set => "is missing",
+        SecretState::Placeholder => "holds a placeholder",
+        SecretState::Missing | SecretState::Set => "is missing",
     };
     Err(Failure::new(
         Code::Secret,
@@ -111,7 +81,7 @@ fn run(context: &Context) -> anyhow::Result<ExitCode> {
     .into())
 }
 
-fn text(found: &Found) -> String {
+fn text(found: &CheckedSecrets) -> String {
     let rows: Vec<Vec<String>> = found
         .secrets
         .iter()
@@ -121,7 +91,7 @@ fn text(found: &Found) -> String {
                     secret.name.clone(),
                     key.key.clone(),
                     if key.required { "yes" } else { "no" }.to_owned(),
-                    key.state.name().to_owned(),
+                    name(key.state).to_owned(),
                 ]
             })
         })

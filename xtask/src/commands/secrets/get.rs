@@ -2,9 +2,9 @@
 
 use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::secrets::{Key, check_name};
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::ExitCode;
+use xtask_aws_api::calls::secrets::ReadSecret;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::questions;
@@ -54,13 +54,15 @@ impl Command for Args {
             }
         }
         ministack::require_if_local(context)?;
-        let mut stored: BTreeMap<String, String> =
-            aws::call(context, ["secrets", "read", secret]).read()?;
+        let request = ReadSecret {
+            secret: secret.clone(),
+        };
+        let mut stored = aws::call(context, request).read()?.0;
         let value = stored
             .remove(key)
             .ok_or_else(|| secrets::missing(context, secret, key))?;
         // The report would copy the value to the summary of a workflow.
-        writeln!(std::io::stdout().lock(), "{value}")?;
+        writeln!(std::io::stdout().lock(), "{}", value.reveal())?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,31 +1,11 @@
 //! `cargo xtask secrets list`: shows which keys exist, without their values.
 
 use crate::commands::command::{Answer, Changes, Command};
-use serde::{Deserialize, Serialize};
 use std::process::ExitCode;
+use xtask_aws_api::calls::secrets::ListSecrets;
 use xtask_core::context::Context;
 use xtask_core::report::table;
 use xtask_machine::{aws, ministack};
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Listing {
-    secrets: Vec<SecretState>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct SecretState {
-    name: String,
-    exists: bool,
-    keys: Vec<KeyState>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct KeyState {
-    key: String,
-    present: bool,
-    #[serde(default)]
-    required: bool,
-}
 
 /// Show which keys exist and which are required, but not their values
 #[derive(Debug, clap::Args)]
@@ -39,22 +19,7 @@ impl Command for Args {
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         ministack::require_if_local(context)?;
-        let mut listing: Listing = aws::call(context, ["secrets", "list"]).read()?;
-        for secret in &mut listing.secrets {
-            let consumer = context
-                .platform
-                .secrets
-                .iter()
-                .find(|(_, known)| known.name == secret.name);
-            if let Some((consumer, _)) = consumer {
-                let required = context
-                    .platform
-                    .required_secret_keys(consumer, &context.environment);
-                for key in &mut secret.keys {
-                    key.required = required.contains(&key.key.as_str());
-                }
-            }
-        }
+        let listing = aws::call(context, ListSecrets {}).read()?;
         let yes_no = |value: bool| if value { "yes" } else { "no" }.to_owned();
         let rows: Vec<Vec<String>> = listing
             .secrets

@@ -2,8 +2,8 @@
 
 use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::secrets::check_name;
-use serde::Deserialize;
 use std::process::ExitCode;
+use xtask_aws_api::calls::secrets::RemoveSecret;
 use xtask_core::context::Context;
 use xtask_machine::{aws, ministack};
 use xtask_operate::deploy::guards;
@@ -29,10 +29,6 @@ impl Command for Args {
 }
 
 fn remove(context: &Context, secret: &str, key: Option<&str>) -> anyhow::Result<()> {
-    #[derive(Deserialize)]
-    struct Removed {
-        removed: bool,
-    }
     check_name(context, secret, key)?;
     let name = &context.platform.secrets[secret].name;
     let what = match key {
@@ -52,7 +48,11 @@ fn remove(context: &Context, secret: &str, key: Option<&str>) -> anyhow::Result<
         ),
     )?;
     ministack::require_if_local(context)?;
-    let Removed { removed } = aws::call(context, words).read()?;
+    let request = RemoveSecret {
+        secret: secret.to_owned(),
+        key: key.map(str::to_owned),
+    };
+    let removed = aws::call(context, request).read()?.removed;
     let text = match removed {
         true => format!("{what} is removed from environment {}", context.environment),
         false => format!(

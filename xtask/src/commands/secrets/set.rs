@@ -43,7 +43,7 @@ impl Command for Args {
 }
 
 /// A new value: typed without being shown, or standard input without its last line end.
-pub(super) fn value(context: &Context, secret: &str, key: &str) -> anyhow::Result<Vec<u8>> {
+pub(super) fn value(context: &Context, secret: &str, key: &str) -> anyhow::Result<String> {
     let typed = questions::hidden(&context.report, &format!("Value of {key}, not shown: "))?;
     let value = match typed {
         Some(typed) => typed.into_bytes(),
@@ -55,8 +55,9 @@ pub(super) fn value(context: &Context, secret: &str, key: &str) -> anyhow::Resul
                 .lock()
                 .take(VALUE_LIMIT_BYTES + 1)
                 .read_to_end(&mut value)?;
-            if value.last() == Some(&b'\n') {
-                value.pop();
+            // One line end, as editors and `echo` write it; every other byte is part of the value.
+            if value.pop_if(|&mut last| last == b'\n').is_some() {
+                value.pop_if(|&mut last| last == b'\r');
             }
             value
         }
@@ -71,5 +72,9 @@ pub(super) fn value(context: &Context, secret: &str, key: &str) -> anyhow::Resul
         ))
         .into());
     }
-    Ok(value)
+    String::from_utf8(value).map_err(|_| {
+        Failure::new(Code::Usage, format!("the value of {key} is not UTF-8"))
+            .hint("encode it, for instance with base64")
+            .into()
+    })
 }

@@ -1,10 +1,10 @@
 //! Lines of logs, as `logs` and `run` print them.
 
 use std::io::{self, IsTerminal as _};
+use xtask_aws_api::calls::logs::LogRecord;
 use xtask_core::context::Context;
 use xtask_core::report::lines;
 use xtask_operate::logs::painter::Painter;
-use xtask_operate::logs::raw_line::RawLine;
 
 /// The prefix of the ids of jobs that `run` starts.
 pub(crate) const MANUAL_JOB: &str = "manual-";
@@ -29,7 +29,7 @@ impl Printer {
 
     /// # Errors
     /// Standard output cannot be written to.
-    pub(crate) fn print(&mut self, line: &RawLine) -> anyhow::Result<()> {
+    pub(crate) fn print(&mut self, line: &LogRecord) -> anyhow::Result<()> {
         if self.json {
             lines::print(&serde_json::to_string(line)?)
         } else if self.raw {

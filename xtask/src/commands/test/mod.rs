@@ -1,0 +1,305 @@
+//! `cargo xtask test`: runs all tests, linters and checks of the project, the fast ones first.
+
+mod clock;
+mod suites;
+
+use crate::commands::command::{Answer, Changes, Command};
+use crate::commands::test::suites::{Ran, SuiteTime, TestTime};
+use anyhow::Context as _;
+use app_gen_infra::Instance;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use xtask_core::cmd::Cmd;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure, Rendered};
+use xtask_core::lock::Lock;
+use xtask_core::marked;
+use xtask_core::report::table;
+use xtask_image::build;
+use xtask_image::build::prebuild;
+use xtask_machine::part::Part;
+use xtask_machine::{self, FOR_TEST, cdk, orchestrator};
+use xtask_operate::deploy::release;
+
+/// CI has 90 minutes, so a step that takes two thirds of that time hangs.
+const STEP_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+
+/// How many of the slowest tests are listed.
+const SLOWEST: usize = 10;
+
+/// Run all tests, linters and checks of the project
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Steps to run [default: all]
+    #[arg(value_enum)]
+    steps: Vec<Step>,
+    /// Only what needs no engine, no service and no network
+    #[arg(long, conflicts_with = "steps")]
+    fast: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+enum Step {
+    /// Check the formatting with rustfmt
+    Format,
+    /// Run clippy; warnings are errors
+    Lint,
+    /// Check the types of the web page and run its unit tests
+    Web,
+    /// Check the workflows, and the types, rules and rights of the CDK app
+    Infra,
+    /// Run `validate`, which builds the images and generates an application
+    Validate,
+    /// Run `deploy` to the local cloud, and use the deployed web page in a browser
+    Deploy,
+    /// Run the unit and integration tests of all crates against the local services
+    Rust,
+    /// Use the web page of an orchestrator of this checkout in a browser
+    Browser,
+}
+
+/// Fast ones first; `validate` before the tests of the commands, which then find images instead
+/// of building them, and `deploy` after them: what they deployed last is what it finds.
+const ALL: [Step; 8] = [
+    Step::Format,
+    Step::Lint,
+    Step::Web,
+    Step::Infra,
+    Step::Validate,
+    Step::Rust,
+    Step::Deploy,
+    Step::Browser,
+];
+
+/// Those of `--fast`; of the Rust tests some.
+const FAST: [Step; 4] = [Step::Format, Step::Lint, Step::Web, Step::Rust];
+
+impl Step {
+    fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct StepResult {
+    step: Step,
+    seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Tested {
+    steps: Vec<StepResult>,
+    /// Binaries of Rust tests, in the order in which they ran.
+    suites: Vec<SuiteTime>,
+    /// The Rust tests that took longest.
+    slowest: Vec<TestTime>,
+    seconds: f64,
+}
+
+impl Command for Args {
+    const CHANGES: Changes = Changes::Machine;
+    const ANSWER: Answer =
+        Answer::Object(r#"`{"steps":[{"step","seconds"}],"suites":[…],"slowest":[…],"seconds"}`"#);
+    const SETUP: &'static [Part] = FOR_TEST;
+    const INSTANCE: Option<Instance> = Some(Instance::Test);
+
+    fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let steps: Vec<Step> = ALL
+            .into_iter()
+            .filter(|step| match (self.fast, &self.steps[..]) {
+                (true, _) => FAST.contains(step),
+                (false, []) => true,
+                (false, named) => named.contains(step),
+            })
+            .collect();
+        let parts = match self.fast {
+            true => xtask_machine::FOR_FAST_TEST,
+            false => xtask_machine::FOR_TEST,
+        };
+        xtask_machine::require(context, parts)?;
+        let what = "a test of this machine";
+        let _alone = Lock::try_take(&context.state_folder()?.join("locks/test"), what)?;
+        let (mut results, mut ran) = (Vec::new(), Ran::default());
+        for step in steps {
+            let name = step.name();
+            context.report.step(&format!("test: {name}"));
+            let started = Instant::now();
+            run_step(step, self.fast, context, &mut ran).map_err(|error| {
+                let hint = Rendered::new(&error).hint;
+                Failure::new(Code::Failed, format!("test step {name} failed"))
+                    .hint(hint.unwrap_or_else(|| format!("cargo xtask test {name}")))
+                    .because(error)
+            })?;
+            results.push(StepResult {
+                step,
+                seconds: started.elapsed().as_secs_f64(),
+            });
+        }
+        let tested = Tested {
+            steps: results,
+            suites: ran.suites,
+            slowest: slowest(ran.tests),
+            seconds: context.report.elapsed_secs(),
+        };
+        context.report.result(&tested, &text(&tested))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn slowest(mut tests: Vec<TestTime>) -> Vec<TestTime> {
+    tests.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
+    tests.truncate(SLOWEST);
+    tests
+}
+
+fn text(tested: &Tested) -> String {
+    let seconds = |seconds: f64| format!("{seconds:.1}");
+    let steps = tested.steps.iter().map(|result| {
+        vec![
+            result.step.name(),
+            "passed".to_owned(),
+            seconds(result.seconds),
+        ]
+    });
+    let mut text = table(&["step", "result", "seconds"], &steps.collect::<Vec<_>>());
+    if !tested.suites.is_empty() {
+        let suites = tested.suites.iter().map(|suite| {
+            let tests = suite.tests.to_string();
+            vec![suite.suite.clone(), tests, seconds(suite.seconds)]
+        });
+        let suites = table(&["suite", "tests", "seconds"], &suites.collect::<Vec<_>>());
+        let slowest = tested.slowest.iter().map(|time| {
+            let test = format!("{}: {}", time.suite, time.test);
+            vec![test, seconds(time.seconds)]
+        });
+        let slowest = table(&["slowest tests", "seconds"], &slowest.collect::<Vec<_>>());
+        text = format!("{text}\n{suites}\n{slowest}");
+    }
+    format!("{text}\n{} passed, 0 failed", tested.steps.len())
+}
+
+fn run_step(step: Step, fast: bool, context: &Context, ran: &mut Ran) -> anyhow::Result<()> {
+    let prepare = |command: Cmd| {
+        command
+            .env(Instance::VARIABLE, Instance::TEST)
+            // GitHub does not fold groups within groups.
+            .env_remove("GITHUB_ACTIONS")
+            .timeout(STEP_TIMEOUT)
+    };
+    let cargo =
+        |arguments: &[&str]| prepare(Cmd::new("cargo").args(arguments).folder(&context.root));
+    let report = &context.report;
+    match step {
+        Step::Format => cargo(&["fmt", "--all", "--check"]).run(report, "fmt"),
+        Step::Lint => cargo(&[
+            "clippy",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ])
+        .run(report, "clippy"),
+        Step::Rust => {
+            *ran = suites::run(context, fast, cargo, prepare)?;
+            Ok(())
+        }
+        Step::Web => {
+            npm(context, &["run", "typecheck"])?.run(report, "types")?;
+            npm(context, &["test"])?.run(report, "web")
+        }
+        Step::Infra => infra(context),
+        Step::Browser => browser(context),
+        // Cargo starts it, because compiling the tests may replace the binary that runs now.
+        Step::Validate => cargo(&["xtask", "validate", "--force"]).run(report, "validate"),
+        Step::Deploy => {
+            cargo(&["xtask", "deploy", "--yes"]).run(report, "deploy")?;
+            deployed(context)
+        }
+    }
+}
+
+/// Uses the web page of the local environment in a browser, through its load balancer.
+fn deployed(context: &Context) -> anyhow::Result<()> {
+    let local = context.in_environment("local")?;
+    let releases = release::list(&local)?;
+    let current = release::current(&releases).context("no deployed release serves")?;
+    let (page, api) = current.service.addresses(&local)?;
+    journeys(context, &page, &api)
+}
+
+/// Does in a browser what a user does; `page` and `api` are the addresses for the browser and
+/// for programs.
+fn journeys(context: &Context, page: &str, api: &str) -> anyhow::Result<()> {
+    npm(context, &["run", "test:browser"])?
+        .env("BASE_URL", page)
+        .env("API_URL", api)
+        .run(&context.report, "browser")
+}
+
+fn infra(context: &Context) -> anyhow::Result<()> {
+    let report = &context.report;
+    let linters = cdk::linters(context)?;
+    // With --offline, zizmor does not look versions up in a database of known faults.
+    Cmd::new(linters.join("bin/zizmor"))
+        .args(["--offline", "--no-progress", "--strict-collection"])
+        .args(["--pedantic", ".github/workflows"])
+        .folder(&context.root)
+        .run(report, "zizmor")?;
+    let script =
+        |arguments: &[&str]| anyhow::Ok(cdk::script(context, arguments)?.timeout(STEP_TIMEOUT));
+    script(&["run", "typecheck"])?.run(report, "types")?;
+    script(&["test"])?
+        .env("CFN_LINT_VENV", linters)
+        .run(report, "infra")
+}
+
+fn npm(context: &Context, arguments: &[&str]) -> anyhow::Result<Cmd> {
+    let web = context.root.join("app-gen-saas/web");
+    let node_modules = xtask_image::packages::ensure(context, &web)?;
+    Ok(Cmd::new("npm")
+        .args(arguments)
+        .folder(&web)
+        .env(
+            "PATH",
+            xtask_image::packages::path_with_pinned_node(&node_modules),
+        )
+        .timeout(STEP_TIMEOUT))
+}
+
+/// The web page as it is packed into the image.
+fn page(context: &Context) -> anyhow::Result<PathBuf> {
+    let image = context.platform.orchestrator().image.get_ref();
+    let key = build::key_of(context, image)?;
+    let npm = context.platform.images[image]
+        .npm
+        .as_ref()
+        .zip(key.inputs.npm.as_ref());
+    let (npm, inputs) = npm.with_context(|| format!("image {image} has no web page"))?;
+    let page = prebuild::npm(context, image, npm.folder.get_ref(), inputs)?;
+    Ok(page.folder)
+}
+
+/// Uses the web page of an orchestrator of this checkout in a browser.
+fn browser(context: &Context) -> anyhow::Result<()> {
+    orchestrator::compile(context)?;
+    let page = page(context)?;
+    let folder = context.work_folder().join("browser");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    let _mark = marked::EndOnDrop(context.work_folder());
+    // The port is free now. If another process takes it, the orchestrator fails to start.
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let mut environment = orchestrator::environment(context, &folder, port, BTreeMap::new())?;
+    environment.insert("UI_DIR".to_owned(), page.display().to_string());
+    let _api = orchestrator::start(context, &environment, folder.join(orchestrator::LOG))?;
+    let url = format!("http://127.0.0.1:{port}");
+    journeys(context, &url, &url)
+}
