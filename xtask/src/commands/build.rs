@@ -1,33 +1,15 @@
 //! `cargo xtask build [IMAGE…]`: builds images and pushes them to the registry.
 
 use crate::commands::command::{Answer, Changes, Command};
-use crate::commands::one_of::one_of;
+use crate::commands::one_of::{REGISTRIES, one_of};
+use crate::commands::shown;
 use serde::Serialize;
 use std::process::ExitCode;
 use xtask_core::context::Context;
-use xtask_core::report::table;
 use xtask_image::build;
-use xtask_image::build::{Outcome, State};
-use xtask_image::key::short;
+use xtask_image::build::Outcome;
 use xtask_operate::destination;
 use xtask_operate::destination::Registry;
-
-/// How many changed inputs a table names before it counts the rest.
-pub(super) const REASONS_SHOWN: usize = 1;
-
-/// Registries as the command line names them.
-pub(super) const REGISTRIES: &[(Registry, &str, &str)] = &[
-    (
-        Registry::Environment,
-        "environment",
-        "The registry of the environment: the one on this machine for `local`, otherwise ECR",
-    ),
-    (
-        Registry::Ecr,
-        "ecr",
-        "ECR; with `--env local`, that of the local cloud",
-    ),
-];
 
 /// Build images and push them to the registry; skip those whose inputs did not change
 #[derive(Debug, clap::Args)]
@@ -87,39 +69,8 @@ impl Command for Args {
                 destination::move_tag(context, &image.reference, tag)?;
             }
         }
-        let text = summary(&images);
+        let text = shown::images::of_build(&images);
         context.report.result(&Built { images }, &text)?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// The table that ends `build` and `validate`.
-#[must_use]
-pub(crate) fn summary(images: &[Outcome]) -> String {
-    let rows: Vec<Vec<String>> = images
-        .iter()
-        .map(|image| {
-            vec![
-                image.image.clone(),
-                short(&image.key).to_owned(),
-                match image.state {
-                    State::Built => "built".to_owned(),
-                    State::Present => "present".to_owned(),
-                },
-                why(image),
-                format!("{:.1}", image.seconds),
-            ]
-        })
-        .collect();
-    table(&["image", "key", "state", "why", "seconds"], &rows)
-}
-
-fn why(image: &Outcome) -> String {
-    image.reasons.summary(
-        REASONS_SHOWN,
-        match image.state {
-            State::Present => "inputs unchanged",
-            State::Built => "the registry did not have it",
-        },
-    )
 }

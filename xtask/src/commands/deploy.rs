@@ -2,12 +2,11 @@
 //! serve, the release from before is restored.
 
 use crate::commands::command::{Answer, Changes, Command};
-use crate::commands::difference;
+use crate::commands::shown;
+use crate::commands::shown::difference;
 use serde::Serialize;
 use std::process::ExitCode;
 use xtask_core::context::Context;
-use xtask_core::report::table;
-use xtask_image::key::short;
 use xtask_machine::ministack::database;
 use xtask_operate::cost;
 use xtask_operate::deploy::assembly::Assembly;
@@ -118,7 +117,7 @@ fn deploy(args: &Args, context: &Context) -> anyhow::Result<()> {
     let (release, seen) = serve(context, release, &assembly, &releases)?;
     let text = format!(
         "{}\ndeployed as release {} in {:.0} s: the job of a user ran as {}, and its application answered\n{}",
-        summary(&release),
+        shown::images::of_release(&release),
         release.id,
         release.seconds,
         seen.task,
@@ -137,7 +136,7 @@ fn deploy(args: &Args, context: &Context) -> anyhow::Result<()> {
 fn report_unchanged(context: &Context, release: Release) -> anyhow::Result<()> {
     let text = format!(
         "{}\nnothing to do: release {} has the same content and answers ({:.1} s)\n{}",
-        summary(&release),
+        shown::images::of_release(&release),
         release.id,
         context.report.elapsed_secs(),
         release.url.as_deref().unwrap_or_default()
@@ -149,20 +148,4 @@ fn report_unchanged(context: &Context, release: Release) -> anyhow::Result<()> {
         seconds: context.report.elapsed_secs(),
     };
     context.report.result(&deployed, &text)
-}
-
-/// The images of a release, as a table.
-pub(super) fn summary(release: &Release) -> String {
-    let rows: Vec<Vec<String>> = release
-        .images
-        .iter()
-        .map(|(name, image)| {
-            vec![
-                name.clone(),
-                short(&image.key).to_owned(),
-                image.reference.clone(),
-            ]
-        })
-        .collect();
-    table(&["image", "key", "digest"], &rows)
 }

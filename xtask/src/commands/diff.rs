@@ -2,7 +2,7 @@
 //! without a deploy.
 
 use crate::commands::command::{Answer, Changes, Command};
-use crate::commands::difference;
+use crate::commands::shown::difference;
 use std::process::ExitCode;
 use xtask_core::context::Context;
 

@@ -3,12 +3,9 @@
 use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::one_of::one_of;
 use crate::commands::selection::services_of_group;
-use std::io::{self, IsTerminal as _};
+use crate::commands::shown::log_lines::{MANUAL_JOB, Printer};
+use crate::commands::since::parse_since;
 use std::process::ExitCode;
-use std::time::Duration;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-use xtask_aws_api::calls::logs::LogRecord;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, unknown};
 use xtask_core::report::lines;
@@ -16,11 +13,8 @@ use xtask_machine::ministack;
 use xtask_operate::logs;
 use xtask_operate::logs::Place;
 use xtask_operate::logs::log_line::Level;
-use xtask_operate::logs::painter::Painter;
 use xtask_operate::logs::query::Query;
 
-/// The prefix of the ids of jobs that `run` starts.
-pub(super) const MANUAL_JOB: &str = "manual-";
 /// ECS does not find a task by a shorter part of its id.
 const SHORTEST_TASK: usize = 6;
 
@@ -120,37 +114,6 @@ impl Command for Args {
     }
 }
 
-/// Prints lines in the form that the command line asks for.
-pub(super) struct Printer {
-    json: bool,
-    raw: bool,
-    painter: Painter,
-}
-
-impl Printer {
-    pub(super) fn new(context: &Context, raw: bool) -> Self {
-        let colour = io::stdout().is_terminal()
-            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self {
-            json: context.report.json(),
-            raw,
-            painter: Painter::new(colour),
-        }
-    }
-
-    /// # Errors
-    /// Standard output cannot be written to.
-    pub(super) fn print(&mut self, line: &LogRecord) -> anyhow::Result<()> {
-        if self.json {
-            lines::print(&serde_json::to_string(line)?)
-        } else if self.raw {
-            lines::print(&line.message)
-        } else {
-            lines::print(&self.painter.line(line))
-        }
-    }
-}
-
 fn query(args: &Args, context: &Context) -> anyhow::Result<Query> {
     let mut query = Query {
         job: args.job.clone(),
@@ -219,32 +182,6 @@ impl Named {
     }
 }
 
-/// Reads a span before now or a time, as milliseconds since 1970.
-pub(super) fn parse_since(text: &str) -> Result<i64, String> {
-    let wrong =
-        || "it is neither a span such as 90s, 10m, 2h or 1d, nor a time of RFC 3339".to_owned();
-    if let Ok(at) = OffsetDateTime::parse(text, &Rfc3339) {
-        return unix_ms(at).ok_or_else(wrong);
-    }
-    let unit_secs = match text.chars().last() {
-        Some('s') => 1,
-        Some('m') => 60,
-        Some('h') => 3_600,
-        Some('d') => 86_400,
-        _ => return Err(wrong()),
-    };
-    let count: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
-    let ago = count.checked_mul(unit_secs).map(Duration::from_secs);
-    ago.and_then(|ago| time::Duration::try_from(ago).ok())
-        .and_then(|ago| OffsetDateTime::now_utc().checked_sub(ago))
-        .and_then(unix_ms)
-        .ok_or_else(wrong)
-}
-
-fn unix_ms(at: OffsetDateTime) -> Option<i64> {
-    i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,35 +209,6 @@ mod tests {
         assert_eq!(named("arn:aws:ecs:eu:0:task/c/1"), Some(Named::Task));
         for nothing in ["", "ebcdf", "orchestra", "möööööööööööööööööö"] {
             assert_eq!(named(nothing), None, "{nothing}");
-        }
-    }
-
-    #[test]
-    fn since_is_a_span_or_a_time() {
-        let now = unix_ms(OffsetDateTime::now_utc()).unwrap();
-        for (text, ago_secs) in [
-            ("0s", 0),
-            ("90s", 90),
-            ("10m", 600),
-            ("2h", 7_200),
-            ("1d", 86_400),
-        ] {
-            let since = parse_since(text).unwrap();
-            assert!((now - since - ago_secs * 1000).abs() <= 1000, "{text}");
-        }
-        assert_eq!(parse_since("1970-01-01T00:00:01.25Z"), Ok(1250));
-        for wrong in [
-            "",
-            "m",
-            "10",
-            "-1s",
-            "1.5h",
-            "10 m",
-            "é",
-            "99999999999999999999d",
-            "9999999999999d",
-        ] {
-            parse_since(wrong).unwrap_err();
         }
     }
 }

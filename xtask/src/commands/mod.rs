@@ -1,6 +1,6 @@
-//! One file per command, and the list of all of them.
+//! One file per command, and the list of all of them. What several commands show is in `shown`,
+//! what several of them read from the command line is in `one_of`, `selection` and `since`.
 
-mod age;
 mod bases;
 mod build;
 mod cleanup;
@@ -11,7 +11,6 @@ mod deploy;
 mod destroy;
 mod dev;
 mod diff;
-mod difference;
 mod doctor;
 mod exec;
 pub(crate) mod help;
@@ -32,6 +31,8 @@ mod scale;
 mod secrets;
 mod selection;
 mod setup;
+mod shown;
+mod since;
 mod status;
 mod stop;
 mod tasks;

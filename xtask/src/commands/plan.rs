@@ -1,9 +1,8 @@
 //! `cargo xtask plan [IMAGE…]`: shows what `build` would do and why.
 
-use crate::commands::build::REASONS_SHOWN;
-use crate::commands::build::REGISTRIES;
 use crate::commands::command::{Answer, Changes, Command};
-use crate::commands::one_of::one_of;
+use crate::commands::one_of::{REGISTRIES, one_of};
+use crate::commands::shown::images::REASONS_SHOWN;
 use serde::Serialize;
 use std::process::ExitCode;
 use xtask_core::context::Context;

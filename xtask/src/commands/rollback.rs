@@ -2,7 +2,7 @@
 //! were stored with it.
 
 use crate::commands::command::{Answer, Changes, Command};
-use crate::commands::deploy::summary;
+use crate::commands::shown::images;
 use serde::Serialize;
 use std::process::ExitCode;
 use xtask_core::context::Context;
@@ -65,7 +65,7 @@ impl Command for Args {
         let (release, seen) = serve(context, release, &assembly, &releases)?;
         let text = format!(
             "{}\nrelease {} serves again, as release {} ({:.0} s)\n{}",
-            summary(&release),
+            images::of_release(&release),
             goal.id,
             release.id,
             release.seconds,

@@ -1,9 +1,9 @@
 //! `cargo xtask run generator "DESCRIPTION"`: runs one task and shows its log while it runs.
 //! Ctrl-C stops the task.
 
-use crate::commands::age::age;
 use crate::commands::command::{Answer, Changes, Command};
-use crate::commands::logs::{MANUAL_JOB, Printer};
+use crate::commands::shown::age::age;
+use crate::commands::shown::log_lines::{MANUAL_JOB, Printer};
 use anyhow::Context as _;
 use std::process::ExitCode;
 use std::time::Duration;

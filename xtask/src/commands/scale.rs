@@ -2,13 +2,13 @@
 //! `--to`, the number returns to that of platform.toml.
 
 use crate::commands::command::{Answer, Changes, Command};
-use crate::commands::restart;
 use crate::commands::selection::Selection;
+use crate::commands::shown::services;
 use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_machine::ministack;
 use xtask_operate::deploy::guards;
-use xtask_operate::services;
+use xtask_operate::services::scale;
 
 /// Set how many tasks the services run
 #[derive(Debug, clap::Args)]
@@ -25,7 +25,7 @@ const MOST_TASKS: i64 = 5_000;
 
 impl Command for Args {
     const CHANGES: Changes = Changes::Environment;
-    const ANSWER: Answer = restart::Args::ANSWER;
+    const ANSWER: Answer = services::ANSWER;
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let selected = self.selection.services(context)?;
@@ -41,8 +41,7 @@ impl Command for Args {
                 ),
             )?;
         }
-        let settled = services::scale(context, &selected, self.to)?;
-        restart::report(context, settled)?;
+        services::report(context, scale(context, &selected, self.to)?)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,15 +1,15 @@
 //! `cargo xtask status`: shows services, tasks, jobs and alarms. It does not judge them: the exit
 //! code is 0 whatever it finds.
 
-use crate::commands::age::age;
 use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::selection::Selection;
+use crate::commands::shown::age::age;
+use crate::commands::shown::tasks;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
 use xtask_aws_api::calls::status::Alarm;
-use xtask_aws_api::calls::tasks::Task;
 use xtask_core::context::Context;
 use xtask_core::interrupt;
 use xtask_core::report::{lines, printable, table};
@@ -115,7 +115,7 @@ fn text(overview: &Overview) -> String {
     // Running tasks come first, then the stopped ones, the newest first.
     let shown = overview.tasks.len() - more;
     if shown > 0 {
-        text.push_str(&tasks(overview.tasks.iter().take(shown)));
+        text.push_str(&tasks::table_of(overview.tasks.iter().take(shown)));
     }
     if more > 0 {
         text.push_str(&format!(
@@ -182,30 +182,6 @@ fn service_row(serving: &Serving) -> Vec<String> {
                 .map(|event| format!("{} ago: {}", age(event.at), printable(&event.message))),
         ),
     ]
-}
-
-/// A table of tasks.
-pub(super) fn tasks<'a>(tasks: impl Iterator<Item = &'a Task>) -> String {
-    let rows: Vec<Vec<String>> = tasks
-        .map(|task| {
-            let state = &task.state;
-            let capacity = state.capacity.as_deref().map(|capacity| match capacity {
-                "FARGATE_SPOT" => "spot",
-                _ => "on demand",
-            });
-            vec![
-                task.id.clone(),
-                task.kind.clone(),
-                state.status.to_lowercase(),
-                capacity.unwrap_or("—").to_owned(),
-                age(state.stopped_at.or(state.started_at)),
-                state.job.clone().unwrap_or_else(|| "—".to_owned()),
-                printable(&task.why()).into_owned(),
-            ]
-        })
-        .collect();
-    let heading = ["task", "kind", "state", "capacity", "since", "job", "why"];
-    table(&heading, &rows)
 }
 
 fn jobs_line(jobs: &Jobs) -> String {

@@ -1,9 +1,10 @@
 //! `cargo xtask tasks`: lists running and recently stopped tasks. With `--failed`, it lists tasks
 //! that failed since a time, even those that ECS has forgotten.
 
-use crate::commands::age::age;
 use crate::commands::command::{Answer, Changes, Command};
-use crate::commands::logs::parse_since;
+use crate::commands::shown;
+use crate::commands::shown::age::age;
+use crate::commands::since::parse_since;
 use serde::Serialize;
 use std::process::ExitCode;
 use xtask_aws_api::calls::tasks::Task;
@@ -71,7 +72,7 @@ impl Command for Args {
             (true, true) => "no task has failed since that time".to_owned(),
             (true, false) => "no task runs, and no task has stopped recently".to_owned(),
             (false, true) => failures(&tasks),
-            (false, false) => crate::commands::status::tasks(tasks.iter()),
+            (false, false) => shown::tasks::table_of(tasks.iter()),
         };
         if left_out > 0 {
             let have = if self.failed { "failed" } else { "stopped" };

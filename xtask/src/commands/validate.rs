@@ -1,8 +1,8 @@
 //! `cargo xtask validate`: builds what changed, starts the platform in containers, and uses it as
 //! a user would. Images that were validated before are not validated again.
 
-use crate::commands::build::summary;
 use crate::commands::command::{Answer, Changes, Command};
+use crate::commands::shown::images;
 use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_operate::validation;
@@ -43,7 +43,7 @@ impl Command for Args {
 }
 
 fn text(validated: &Validated) -> String {
-    let images = summary(&validated.images);
+    let images = images::of_build(&validated.images);
     let Some(seen) = &validated.smoke else {
         return format!(
             "{images}\nnothing changed since the validation at {}, so nothing was built or started ({:.2} s)",

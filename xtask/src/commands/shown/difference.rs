@@ -9,7 +9,7 @@ use xtask_operate::deploy::difference::Difference;
 ///
 /// # Errors
 /// As [`difference::find`].
-pub(super) fn show(context: &Context) -> anyhow::Result<()> {
+pub(crate) fn show(context: &Context) -> anyhow::Result<()> {
     let difference = difference::find(context)?;
     context.report.result(&difference, &text(&difference))
 }
