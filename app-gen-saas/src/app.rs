@@ -7,7 +7,7 @@ use tokio::sync::{Notify, watch};
 use crate::artifacts::Artifacts;
 use crate::config::Config;
 use crate::database::Database;
-use crate::events::EventHub;
+use crate::event_hub::EventHub;
 use crate::launcher::{self, Launcher};
 
 /// The orchestrator's parts; clones share them.

@@ -13,6 +13,7 @@ mod package;
 mod pipeline;
 mod process;
 mod provider;
+mod providers;
 mod template;
 
 pub use process::run;

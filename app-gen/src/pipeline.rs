@@ -9,7 +9,7 @@ use crate::config::{Source, load_spec};
 use crate::emitter::{Emitter, HEARTBEAT_INTERVAL};
 use crate::failure::Failure;
 use crate::location::Location;
-use crate::{package, provider};
+use crate::{package, providers};
 
 /// Does the job and returns the summary for its last event. This function emits all other events; the
 /// caller emits the last one.
@@ -26,7 +26,7 @@ pub(crate) async fn run(source: Source, emitter: Arc<Emitter>) -> Result<String,
         .await;
     let _heartbeat = emitter.start_heartbeat(HEARTBEAT_INTERVAL);
 
-    let provider = provider::find(&spec.provider)?;
+    let provider = providers::find(&spec.provider)?;
     let spec_copy = folder.child(SPEC_NAME);
     if source != Source::Uri(spec_copy.uri().to_owned()) {
         spec_copy.write(spec.to_json().into_bytes()).await?;

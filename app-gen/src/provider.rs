@@ -7,7 +7,6 @@ use app_gen_contract::JobSpec;
 
 use crate::emitter::Emitter;
 use crate::failure::Failure;
-use crate::template::Template;
 
 /// Writes an application. Work that blocks goes to a blocking thread, so that a stop is noticed.
 pub(crate) trait Provider: Send + Sync {
@@ -28,17 +27,4 @@ pub(crate) struct Application {
     pub(crate) name: String,
     /// One sentence for the job's last event.
     pub(crate) summary: String,
-}
-
-const KNOWN: &str = "template";
-
-/// The provider called `name`.
-pub(crate) fn find(name: &str) -> Result<Box<dyn Provider>, Failure> {
-    match name {
-        "template" => Ok(Box::new(Template)),
-        _ => Err(Failure::job(
-            format!("unknown provider {name:?}"),
-            &format!("known providers: {KNOWN}"),
-        )),
-    }
 }

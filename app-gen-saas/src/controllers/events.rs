@@ -17,7 +17,7 @@ use crate::controllers::extract::{ApiQuery, JobId};
 use crate::controllers::jobs;
 use crate::database::EventRecord;
 use crate::error::{ApiError, ErrorBody};
-use crate::events::follow;
+use crate::follow::follow;
 
 /// Maximum silence of a stream; proxies cut streams that are silent for longer.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);

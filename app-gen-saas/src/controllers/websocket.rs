@@ -15,7 +15,7 @@ use crate::controllers::extract::{ApiQuery, JobId};
 use crate::controllers::jobs;
 use crate::database::EventRecord;
 use crate::error::{ApiError, ErrorBody};
-use crate::events::follow;
+use crate::follow::follow;
 
 /// Maximum silence of a connection; proxies cut connections that are silent for longer.
 const PING: Duration = Duration::from_secs(10);

@@ -6,7 +6,7 @@ use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata as _;
 
 use crate::launcher::LogPage;
-use crate::launcher::ecs::described;
+use crate::launcher::sdk_error::described;
 
 /// Lines of one answer; an answer has 1 MB at most in any case.
 const PAGE: i32 = 1000;

@@ -21,6 +21,7 @@ use crate::config::EcsConfig;
 use crate::launcher::cloudwatch::LogReader;
 use crate::launcher::ecs_ending::ending;
 use crate::launcher::ecs_run::{launch_error, network, overrides, started_arn};
+use crate::launcher::sdk_error::described;
 use crate::launcher::{Launch, LaunchError, Launcher, LogPage, LogTraits, Task, TaskStatus, Trace};
 use crate::tls;
 
@@ -207,14 +208,6 @@ impl EcsLauncher {
 
 fn parse(handle: &str) -> anyhow::Result<Handle> {
     serde_json::from_str(handle).with_context(|| format!("task handle {handle:?} is unreadable"))
-}
-
-/// The error with its causes as one text: the SDK's own text contains only the outermost error.
-pub(super) fn described<E>(error: E, what: &str) -> anyhow::Error
-where
-    E: std::error::Error,
-{
-    anyhow!("{what}: {}", DisplayErrorContext(&error))
 }
 
 impl Launcher for EcsLauncher {

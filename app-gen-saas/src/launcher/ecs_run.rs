@@ -11,7 +11,7 @@ use aws_sdk_ecs::types::{
 };
 
 use crate::config::EcsConfig;
-use crate::launcher::ecs::described;
+use crate::launcher::sdk_error::described;
 use crate::launcher::{Launch, LaunchError};
 
 pub(super) fn overrides(

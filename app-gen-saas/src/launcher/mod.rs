@@ -9,6 +9,7 @@ mod ecs_ending;
 mod ecs_run;
 mod process;
 mod process_files;
+mod sdk_error;
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 use std::io::{BufWriter, Stdout, Write};
-use xtask_aws_api::calls::logs::StreamItem;
+use xtask_aws_api::calls::stream_item::StreamItem;
 use xtask_aws_api::{ErrorBody, ErrorObject, ExitCode};
 
 /// What a command ends with: its last object, and how the process exits.

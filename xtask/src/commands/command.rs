@@ -2,6 +2,7 @@
 //! accepts, and its [`Command`] says what it changes, what it answers, and what it does.
 //! [`verbs!`] registers it; the command line, `help` and the table in AGENTS.md follow.
 
+use crate::commands::installing;
 use app_gen_infra::Instance;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -123,7 +124,7 @@ impl<C: Command> Entry for C {
             file::sweep(&context)?;
         }
         if global.setup {
-            super::setup::ensure(&context, C::SETUP)?;
+            installing::install(&context, C::SETUP)?;
         }
         self.run(&context)
     }

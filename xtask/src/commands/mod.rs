@@ -15,6 +15,7 @@ mod doctor;
 mod exec;
 pub(crate) mod help;
 mod inputs;
+mod installing;
 mod logs;
 mod one_of;
 mod open;

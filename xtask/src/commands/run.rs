@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::macros::format_description;
-use xtask_aws_api::calls::logs::StreamItem;
+use xtask_aws_api::calls::stream_item::StreamItem;
 use xtask_aws_api::calls::tasks::{RunTask, StreamTask, Task, TaskToRun, Variable};
 use xtask_aws_api::names::Concern;
 use xtask_core::context::Context;

@@ -1,7 +1,5 @@
 //! What tasks wrote to their logs.
 
-use crate::ErrorObject;
-use crate::calls::tasks::TaskRun;
 use serde::{Deserialize, Serialize};
 
 /// Reads the last lines of one log stream.
@@ -85,16 +83,4 @@ pub struct LogRecord {
     pub time_ms: i64,
     /// The line itself.
     pub message: String,
-}
-
-/// One line of a stream of log lines.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum StreamItem {
-    /// A line of the log.
-    Line(LogRecord),
-    /// The task whose lines were followed has ended. This is the last item.
-    Ended(Box<TaskRun>),
-    /// The call failed. This is the last item.
-    Failed(ErrorObject),
 }

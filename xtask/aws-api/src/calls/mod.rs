@@ -18,6 +18,7 @@ pub mod services;
 pub mod stacks;
 pub mod state;
 pub mod status;
+pub mod stream_item;
 pub mod tasks;
 pub mod validation;
 
@@ -117,7 +118,7 @@ calls! {
     "write-policies" bootstrap::WritePolicies answers bootstrap::Policies;
     "log-in" ecr::LogIn answers ecr::Login;
     "get-identity" identity::GetIdentity answers identity::Identity;
-    "read-logs" logs::ReadLogs streams logs::StreamItem;
+    "read-logs" logs::ReadLogs streams stream_item::StreamItem;
     "tail-log" logs::TailLog answers logs::LogTail;
     "prune" prune::Prune answers prune::Pruned;
     "check-rights" rights::CheckRights answers rights::Rights;
@@ -151,7 +152,7 @@ calls! {
     "open-session" tasks::OpenSession answers tasks::Session;
     "run-task" tasks::RunTask answers tasks::TaskRun;
     "stop-task" tasks::StopTask answers tasks::TaskStopped;
-    "stream-task" tasks::StreamTask streams logs::StreamItem;
+    "stream-task" tasks::StreamTask streams stream_item::StreamItem;
     "ensure-validation" validation::EnsureValidation answers validation::ValidationParts;
     "remove-validation" validation::RemoveValidation answers validation::ValidationRemoved;
     "stop-validation" validation::StopValidation answers validation::ValidationStopped;

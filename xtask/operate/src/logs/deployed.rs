@@ -3,7 +3,8 @@
 use crate::logs::query::Query;
 use std::collections::VecDeque;
 use std::time::Duration;
-use xtask_aws_api::calls::logs::{LogRecord, LogSource, ReadLogs, StreamItem};
+use xtask_aws_api::calls::logs::{LogRecord, LogSource, ReadLogs};
+use xtask_aws_api::calls::stream_item::StreamItem;
 use xtask_aws_api::calls::tasks::Task;
 use xtask_core::context::Context;
 use xtask_machine::aws;

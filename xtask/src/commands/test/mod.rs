@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// Steps to run [default: all]
     #[arg(value_enum)]
     steps: Vec<Step>,
-    /// Only what needs no engine, no service and no network
+    /// Run only the tests that need no engine, no service and no network
     #[arg(long, conflicts_with = "steps")]
     fast: bool,
 }

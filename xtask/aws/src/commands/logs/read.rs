@@ -13,7 +13,8 @@ use crate::tasks;
 use crate::time::now_ms;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
-use xtask_aws_api::calls::logs::{LogRecord, LogSource, ReadLogs, StreamItem};
+use xtask_aws_api::calls::logs::{LogRecord, LogSource, ReadLogs};
+use xtask_aws_api::calls::stream_item::StreamItem;
 use xtask_aws_api::calls::tasks::{TaskRun, TaskState};
 use xtask_aws_api::names::{Consumer, Deployed, LOG_STREAM_PREFIX};
 

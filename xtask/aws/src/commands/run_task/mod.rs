@@ -13,7 +13,7 @@ use crate::report;
 use crate::stop_reasons::meaning_of;
 use crate::tasks::{self, STARTED_BY};
 use std::time::Duration;
-use xtask_aws_api::calls::logs::StreamItem;
+use xtask_aws_api::calls::stream_item::StreamItem;
 use xtask_aws_api::calls::tasks::{
     Network, RunTask, StreamTask, Task, TaskLog, TaskRun, TaskToRun,
 };

@@ -4,47 +4,16 @@
 //! slow, late or reconnected gets every event once and in order, and holds one page at most. Events that
 //! another orchestrator stores are found by a query once a second.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-
-use futures::Stream;
-use tokio::sync::watch;
 
 use crate::app::App;
 use crate::database::EventRecord;
+use futures::Stream;
 
 /// Events read at once.
 const PAGE: i64 = 50;
 /// How often the database is asked when the hub is silent, and after it failed.
 const POLL: Duration = Duration::from_secs(1);
-
-/// Wakes the readers of a job.
-#[derive(Debug, Default)]
-pub struct EventHub {
-    jobs: Mutex<HashMap<String, watch::Sender<()>>>,
-}
-
-impl EventHub {
-    /// Wakes the readers of this job's events.
-    pub fn notify(&self, job_id: &str) {
-        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = jobs.get(job_id)
-            && sender.send(()).is_err()
-        {
-            // The last reader has gone.
-            jobs.remove(job_id);
-        }
-    }
-
-    fn subscribe(&self, job_id: &str) -> watch::Receiver<()> {
-        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        jobs.retain(|_, sender| sender.receiver_count() > 0);
-        jobs.entry(job_id.to_owned())
-            .or_insert_with(|| watch::Sender::new(()))
-            .subscribe()
-    }
-}
 
 /// The job's events after number `after`, as they come; ends after the one that ends the job, or when
 /// the orchestrator stops.
@@ -85,24 +54,5 @@ pub fn follow(
                 }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn wakes_readers_and_forgets_them() {
-        let hub = EventHub::default();
-        hub.notify("nobody listens");
-        let mut first = hub.subscribe("job");
-        let other = hub.subscribe("other");
-        hub.notify("job");
-        first.changed().await.unwrap();
-        assert!(!other.has_changed().unwrap());
-        drop(first);
-        hub.notify("job");
-        assert_eq!(hub.jobs.lock().unwrap().len(), 1);
     }
 }
