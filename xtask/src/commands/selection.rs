@@ -106,6 +106,6 @@ mod tests {
             Some("did you mean `orchestrator`?")
         );
         let rendered = selected(&[], Some("agents")).unwrap_err();
-        assert_eq!(rendered.hint.as_deref(), Some("use one of: web"));
+        assert_eq!(rendered.hint.as_deref(), Some("name one of: web"));
     }
 }
