@@ -23,7 +23,7 @@ fn a_stopped_engine_is_the_one_cause() {
     assert_eq!(found[0]["severity"], "broken");
     let evidence = found[0]["evidence"].to_string();
     assert!(evidence.contains("/nobody/listens.sock"), "{evidence}");
-    assert!(evidence.contains("so: local cloud"), "{evidence}");
+    assert!(evidence.contains("consequence: local cloud"), "{evidence}");
 }
 
 #[test]

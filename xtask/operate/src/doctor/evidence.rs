@@ -2,6 +2,7 @@
 
 use app_gen_infra::Platform;
 use serde::Deserialize;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use time::OffsetDateTime;
@@ -232,7 +233,7 @@ impl Evidence {
             .flatten()
             .filter(|task| task.kind == consumer)
             .collect();
-        tasks.sort_by(|one, other| other.state.created_at.cmp(&one.state.created_at));
+        tasks.sort_by_key(|task| Reverse(task.state.created_at));
         tasks
     }
 
