@@ -102,7 +102,7 @@ fn an_edit_during_the_compile_starts_over() {
         .expect_success();
     assert!(
         ran.stderr
-            .contains("app: start again, because file server/src/main.rs changed"),
+            .contains("orchestrator: start again, because file server/src/main.rs changed"),
         "{}",
         ran.stderr
     );

@@ -46,7 +46,7 @@ fn registry_and_local_cloud_that_do_not_run_are_named_with_their_commands() {
     );
     assert!(ran.stdout.contains("\n  next: cargo xtask cloud up\n"));
     assert!(
-        ran.stderr.contains("doctor found 2 things"),
+        ran.stderr.contains("doctor found 2 problems"),
         "{}",
         ran.stderr
     );

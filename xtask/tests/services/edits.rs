@@ -263,7 +263,7 @@ fn an_edit_that_was_taken_back_during_the_compile_is_not_in_the_image() {
     );
     let ran = checkout.run(&BUILD);
     let built = app(&ran);
-    let said = "app: compile again, because server/src/main.rs was written meanwhile";
+    let said = "orchestrator: compile again, because server/src/main.rs was written meanwhile";
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
     let reference = built["reference"].as_str().unwrap();
     assert_eq!(checkout.run_image(reference), "server one");
