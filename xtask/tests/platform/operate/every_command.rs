@@ -45,7 +45,7 @@ const WHILE_BROKEN: Lines = &[
     ("destroy", 11),
     ("doctor", 12),
     ("help", 0),
-    ("inputs app", 0),
+    ("inputs orchestrator", 0),
     ("logs", 0),
     ("logs orchestrator --level warn", 0),
     ("open", 0),
@@ -61,7 +61,7 @@ const WHILE_BROKEN: Lines = &[
     ("status", 0),
     ("tasks --all", 0),
     ("unlock", 0),
-    ("why app", 0),
+    ("why orchestrator", 0),
 ];
 
 /// Objects of a list that a row of AGENTS.md does not describe in full.
