@@ -24,8 +24,8 @@ pub(crate) struct Args;
 impl Command for Args {
     const CHANGES: Changes = Changes::Nothing;
     const ANSWER: Answer = Answer::Object(
-        r#"`{"stacks":[{"name","status","outputs":{NAME:VALUE}}]}`; a stack without `status` does not
-        exist"#,
+        r#"`{"stacks":[{"name","status","reason","updated_at","outputs":{NAME:VALUE}}]}`; a stack
+        without `status` does not exist"#,
     );
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {

@@ -75,7 +75,7 @@ fn what_was_validated_is_not_validated_again() {
     assert_eq!(elsewhere["removed"].as_array().unwrap().len(), 0);
     let skipped = elsewhere["skipped"].to_string();
     assert!(
-        skipped.contains("validate of another checkout"),
+        skipped.contains("`validate` of another checkout"),
         "{skipped}"
     );
     assert_validated(&first.ends_within(live::RUN).expect_success());

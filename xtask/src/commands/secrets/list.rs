@@ -14,7 +14,7 @@ pub(crate) struct Args;
 impl Command for Args {
     const CHANGES: Changes = Changes::Nothing;
     const ANSWER: Answer = Answer::Object(
-        r#"`{"secrets":[{"name","exists","keys":[{"key","present","required"}]}]}`"#,
+        r#"`{"secrets":[{"id","name","exists","keys":[{"key","present","required"}]}]}`"#,
     );
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
