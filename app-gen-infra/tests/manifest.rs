@@ -27,7 +27,7 @@ fn error(from: &str, to: &str) -> String {
 
 #[test]
 fn the_committed_manifest_is_sound() {
-    let platform = Platform::load(&root()).unwrap();
+    let platform = Platform::load_for(&root(), Instance::Developer).unwrap();
     assert_eq!(
         platform.images["orchestrator"].repository,
         "app-gen-saas-app"

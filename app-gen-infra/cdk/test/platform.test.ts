@@ -17,7 +17,7 @@ function changed(from: string, to: string): Platform {
 
 test("the committed manifest is read whole", () => {
   const platform = loadPlatform();
-  assert.equal(platform.images["app"]?.repository, "app-gen-saas-app");
+  assert.equal(platform.images["orchestrator"]?.repository, "app-gen-saas-app");
   assert.equal(platform.orchestrator.port, 5013);
   assert.equal(platform.orchestrator.desiredTasks, 1);
   assert.deepEqual(platform.generator.size["prod"], { cpuUnits: 4096, memoryMib: 8192 });

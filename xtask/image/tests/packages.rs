@@ -20,6 +20,14 @@ impl Checkout {
             .unwrap();
         let manifest = fs::read_to_string(root.join(app_gen_infra::MANIFEST_PATH)).unwrap();
         checkout.write(app_gen_infra::MANIFEST_PATH, &manifest);
+        // What the manifest names must exist.
+        for file in [
+            "app-gen/Dockerfile",
+            "app-gen-saas/Dockerfile",
+            "app-gen-saas/web/package.json",
+        ] {
+            checkout.write(file, "");
+        }
         checkout
     }
 

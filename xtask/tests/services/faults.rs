@@ -157,7 +157,7 @@ fn two_builds_of_one_key_compile_once() {
     let mut first = Started::new(&checkout, &BUILD, &[]);
     checkout.compiling();
     let mut second = Started::new(&checkout, &BUILD, &[]);
-    second.says("the same key is being built");
+    second.says("wait for another build of the same key");
     checkout.release_compile();
     let (first, second) = (first.ends_within(BOUND), second.ends_within(BOUND));
     let compiles = [&first, &second].map(|ran| ran.stderr.matches("compile server").count());

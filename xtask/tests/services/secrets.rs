@@ -140,16 +140,9 @@ impl Vault {
 
 impl Drop for Vault {
     fn drop(&mut self) {
-        let manifest = self.checkout.path("app-gen-infra/platform.toml");
-        let removed = std::process::Command::new(self.cloud)
-            .args(["--env", "local"])
-            .envs([instance::VARIABLE])
-            .arg("--manifest")
-            .arg(manifest)
-            .args(["secrets", "remove", "generator"])
-            .output();
+        let removed = self.run(&["secrets", "remove", "generator", "--yes"]);
         if !std::thread::panicking() {
-            assert!(removed.unwrap().status.success());
+            removed.expect_success();
             let seen = self.watch.seen();
             assert!(seen.is_empty(), "in an argument: {seen:?}");
         }

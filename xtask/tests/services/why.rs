@@ -43,7 +43,7 @@ fn refusal(checkout: &Checkout, arguments: &[&str]) -> (i32, Value) {
 }
 
 fn records(checkout: &Checkout) -> PathBuf {
-    checkout.path("target/xtask/keys/app")
+    checkout.path("target/xtask/keys/orchestrator")
 }
 
 fn latest(checkout: &Checkout) -> String {
@@ -66,7 +66,7 @@ fn a_plan_is_what_the_build_then_does() {
         .stdout;
     assert!(text.contains("not built here before"), "{text}");
     assert!(
-        text.contains("\napp: compile server, pack server, push "),
+        text.contains("\norchestrator: compile server, pack server, push "),
         "{text}"
     );
     // It did nothing.
@@ -201,7 +201,7 @@ fn what_cannot_be_answered_says_what_to_do() {
     assert_eq!(ran.code, 2);
     insta::assert_snapshot!(ran.stderr, @r"
     error: image orchestrator was neither built nor found by this checkout
-    hint: cargo xtask build app
+    hint: cargo xtask build orchestrator
     ");
     assert_eq!(refusal(&checkout, &["why", "nonsense"]).0, 2);
     for key in ["abc", "nothex!", "", "latest2"] {

@@ -66,8 +66,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Cancels a job: at once when it has not started, else its generator is stopped and the state follows.
-         *     A job that has ended stays as it is.
+         * Cancels a job. A job that has not started ends at once; otherwise its generator is stopped, and the
+         *     state follows. A job that has ended stays as it is.
          */
         post: operations["cancel"];
         delete?: never;
@@ -105,7 +105,7 @@ export interface paths {
         };
         /**
          * Streams the events of a job as text messages, each an `Event`. Closes with code 1000 after the last
-         *     event of the job, with 1001 when the orchestrator stops (come back with `after`).
+         *     event of the job, with 1001 when the orchestrator stops (reconnect with `after`).
          */
         get: operations["stream"];
         put?: never;
@@ -149,11 +149,11 @@ export interface components {
              */
             size_bytes: number;
         };
-        /** @description What a new job takes. */
+        /** @description The body of a request for a new job. */
         CreateJob: {
-            /** @description What the application shall be: 1 to 4000 characters after trimming. */
+            /** @description Description of the application: 1 to 4000 characters after trimming. */
             description: string;
-            /** @description Who makes it; the orchestrator's default when left out. */
+            /** @description Provider that makes the application; the orchestrator's default if it is left out. */
             provider?: string | null;
         };
         /** @description The body of every answer that is an error. */
@@ -184,7 +184,7 @@ export interface components {
             /** @description RFC 3339, UTC. */
             time: string;
             /**
-             * @description `state` (body: `state`, `reason`?), or what the generator says: `started`
+             * @description `state` (body: `state`, `reason`?), or the generator's own type: `started`
              *     (`generator_version`, `provider`), `step` (`name`, `state`: running or done, `detail`?), `log`
              *     (`level`: info, warn or error, `message`), `heartbeat`, `artifact` (`name`, `uri`, `size_bytes`,
              *     `sha256`), `succeeded` (`summary`), `failed` (`reason`, `hint`?). More types may come. The last
@@ -192,7 +192,7 @@ export interface components {
              */
             type: string;
         };
-        /** @description Who answers, and how it is. */
+        /** @description The service that answers, and its condition. */
         Health: {
             /** @description `ok` or `unreachable`. */
             database: string;
@@ -210,7 +210,7 @@ export interface components {
             artifact: components["schemas"]["Artifact"] | null;
             /** @description RFC 3339, UTC. */
             created_at: string;
-            /** @description What the application shall be. */
+            /** @description Description of the application. */
             description: string;
             /** @description RFC 3339, UTC; null before the end. */
             finished_at: string | null;
@@ -223,18 +223,18 @@ export interface components {
             last_sequence: number;
             /** @description `process` or `ecs`. */
             launcher: string;
-            /** @description Who makes it. */
+            /** @description Provider that makes the application. */
             provider: string;
-            /** @description Why it ended so; null unless there is something to say. */
+            /** @description Why the job ended in this state; null if there is no reason to give. */
             reason: string | null;
             /** @description RFC 3339, UTC; null before the start. */
             started_at: string | null;
-            /** @description Where it stands. */
+            /** @description State. */
             state: components["schemas"]["JobState"];
             /** @description The process id or the task ARN, once there is one. */
             task: string | null;
         };
-        /** @description Some jobs. */
+        /** @description One page of the list of jobs. */
         JobList: {
             /** @description Newest first. */
             jobs: components["schemas"]["Job"][];
@@ -256,7 +256,7 @@ export interface operations {
     list: {
         parameters: {
             query?: {
-                /** @description Most jobs to list: 1 to 200, default 50. */
+                /** @description Maximum number of jobs to list: 1 to 200, default 50. */
                 limit?: number;
                 /** @description Only jobs older than the one with this id. */
                 before?: string;
@@ -318,7 +318,7 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description Not a description. */
+            /** @description The body is not valid. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -327,7 +327,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description More than 64 KiB. */
+            /** @description The body has more than 64 KiB. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -336,7 +336,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description Not said to be JSON. */
+            /** @description The content type is not application/json. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -450,7 +450,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The job as it stands now. */
+            /** @description The job in its present state. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -486,7 +486,7 @@ export interface operations {
                 after?: number;
             };
             header?: {
-                /** @description Takes the place of `after`; browsers send it when they come back. */
+                /** @description Replaces `after`; browsers send it when they reconnect. */
                 "Last-Event-ID"?: number | null;
             };
             path: {
@@ -506,7 +506,7 @@ export interface operations {
                     "text/event-stream": components["schemas"]["Event"];
                 };
             };
-            /** @description The job has ended and there is nothing after that number; a browser stops coming back. */
+            /** @description The job has ended and has no event after that number; a browser stops reconnecting. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -564,7 +564,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description Not a WebSocket request, a wrong number, or a page of another origin. */
+            /** @description The request does not ask for a WebSocket, a number is wrong, or the page is of another origin. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -602,7 +602,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It can. */
+            /** @description It can work. */
             200: {
                 headers: {
                     [name: string]: unknown;

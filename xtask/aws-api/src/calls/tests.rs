@@ -1,6 +1,7 @@
 use super::*;
-use crate::calls::logs::{LogRecord, StreamItem};
+use crate::calls::logs::LogRecord;
 use crate::calls::secrets::SetSecret;
+use crate::calls::stream_item::StreamItem;
 use crate::calls::tasks::{Meaning, Task, TaskRun, TaskState};
 use crate::{ErrorBody, ErrorObject, SecretText, StopReason};
 use serde_json::json;

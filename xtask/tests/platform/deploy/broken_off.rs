@@ -10,7 +10,7 @@ use xtask_aws_api::calls::state::{Lock, ShowLock, TakeLock};
 
 /// What a deploy says when CDK changes stacks, when it asks for the new key, and when a user's
 /// job runs.
-const PHASES: [&str; 3] = ["UPDATE_IN_PROGRESS", "probe http", "smoke: watch"];
+const PHASES: [&str; 3] = ["UPDATE_IN_PROGRESS", "ask http", "smoke: watch"];
 /// An interrupted deploy stops what it started and gives its lock back.
 const ENDED: Duration = Duration::from_secs(20);
 
