@@ -10,7 +10,11 @@ use app_gen_infra::{Environment, MANIFEST_PATH, Platform};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sts::config::Credentials;
+use aws_sdk_sts::config::{Credentials, SharedHttpClient};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, Connector};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use xtask_aws_api::calls::Envelope;
@@ -211,6 +215,18 @@ fn endpoint(envelope: &Envelope, platform: &Platform) -> Result<Option<String>, 
     Ok(Some(endpoint.trim_end_matches('/').to_owned()))
 }
 
+/// The SDK's default client with ring in place of aws-lc. It trusts the certificates of the system.
+fn http_client(proxies: ProxyConfig) -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut connector = Connector::builder().proxy_config(proxies.clone());
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        connector
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build()
+    })
+}
+
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
@@ -224,6 +240,7 @@ fn timeouts() -> TimeoutConfig {
 pub(crate) fn local_config(endpoint: &str, region: Region) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
+        .http_client(http_client(ProxyConfig::disabled()))
         .region(region)
         .endpoint_url(endpoint)
         .credentials_provider(aws_sdk_sts::config::SharedCredentialsProvider::new(
@@ -240,6 +257,7 @@ pub(crate) fn local_config(endpoint: &str, region: Region) -> SdkConfig {
 
 async fn aws_config(region: Region) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client(ProxyConfig::from_env()))
         .region(region)
         .timeout_config(timeouts())
         .retry_config(RetryConfig::standard().with_max_attempts(3));

@@ -3,6 +3,9 @@
 use crate::support::endpoint;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use std::future::Future;
 
 /// The local cloud, called directly.
@@ -22,6 +25,11 @@ impl Sdk {
         Self {
             config: SdkConfig::builder()
                 .behavior_version(BehaviorVersion::latest())
+                .http_client(
+                    Builder::new()
+                        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+                        .build_https(),
+                )
                 .region(Region::new("us-east-1"))
                 .endpoint_url(endpoint())
                 .credentials_provider(SharedCredentialsProvider::new(credentials))
