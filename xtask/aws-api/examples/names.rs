@@ -19,7 +19,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let platform = Platform::parse(&text, root)?;
     let mut environments = Map::new();
     for environment in platform.environments.keys() {
-        let stacks = Concern::ALL.map(|concern| stack(concern, environment));
+        let stacks: Vec<String> = Concern::all()
+            .map(|concern| stack(concern, environment))
+            .collect();
         let names = json!({
             "deployed": Deployed::new(&platform, environment),
             "stacks": stacks,

@@ -2,18 +2,33 @@
 
 use crate::stop_reason::StopReason;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::str::FromStr;
+use strum::{Display, EnumIter, IntoEnumIterator as _};
 
 /// The sign by which `doctor` knows that something is wrong.
 ///
 /// A task that stopped is known by its [`StopReason`]. Where `doctor` finds the same cause without
 /// a task having stopped (a secret that lacks a key, an image that its registry does not have),
 /// the finding has the name of that reason too: it is the same thing to mend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Display,
+    EnumIter,
+    Serialize,
+    Deserialize,
+)]
 #[serde(into = "String", try_from = "String")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Rule {
     /// What stopped a task, or would stop the next one.
+    #[strum(to_string = "{0}")]
     Stop(StopReason),
     /// A disk of this machine is full, or nearly full.
     DiskFull,
@@ -57,62 +72,16 @@ pub enum Rule {
     LogErrors,
 }
 
-/// All rules but those that are reasons of stopped tasks.
-const NAMED: [Rule; 20] = [
-    Rule::DiskFull,
-    Rule::RegistryStopped,
-    Rule::EngineStopped,
-    Rule::CloudStopped,
-    Rule::NotDeployed,
-    Rule::Unanswered,
-    Rule::Rights,
-    Rule::DatabaseDown,
-    Rule::WrongPlatform,
-    Rule::ScaledToZero,
-    Rule::CrashLoop,
-    Rule::HealthPath,
-    Rule::NotAnswering,
-    Rule::TargetUnhealthy,
-    Rule::DeploymentFailed,
-    Rule::DeploymentStuck,
-    Rule::OtherImage,
-    Rule::BelowDesired,
-    Rule::Alarm,
-    Rule::LogErrors,
-];
+impl Rule {
+    /// All rules but those that are reasons of stopped tasks.
+    fn named() -> impl Iterator<Item = Self> {
+        Self::iter().filter(|rule| !matches!(rule, Self::Stop(_)))
+    }
+}
 
 impl From<StopReason> for Rule {
     fn from(reason: StopReason) -> Self {
         Self::Stop(reason)
-    }
-}
-
-impl fmt::Display for Rule {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self {
-            Self::Stop(reason) => return reason.fmt(formatter),
-            Self::DiskFull => "disk-full",
-            Self::RegistryStopped => "registry-stopped",
-            Self::EngineStopped => "engine-stopped",
-            Self::CloudStopped => "cloud-stopped",
-            Self::NotDeployed => "not-deployed",
-            Self::Unanswered => "unanswered",
-            Self::Rights => "rights",
-            Self::DatabaseDown => "database-down",
-            Self::WrongPlatform => "wrong-platform",
-            Self::ScaledToZero => "scaled-to-zero",
-            Self::CrashLoop => "crash-loop",
-            Self::HealthPath => "health-path",
-            Self::NotAnswering => "not-answering",
-            Self::TargetUnhealthy => "target-unhealthy",
-            Self::DeploymentFailed => "deployment-failed",
-            Self::DeploymentStuck => "deployment-stuck",
-            Self::OtherImage => "other-image",
-            Self::BelowDesired => "below-desired",
-            Self::Alarm => "alarm",
-            Self::LogErrors => "log-errors",
-        };
-        formatter.write_str(name)
     }
 }
 
@@ -131,8 +100,7 @@ impl FromStr for Rule {
     type Err = UnknownRule;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        NAMED
-            .into_iter()
+        Self::named()
             .find(|rule| rule.to_string() == text)
             .or_else(|| text.parse().ok().map(Self::Stop))
             .ok_or_else(|| UnknownRule(text.to_owned()))
@@ -158,7 +126,7 @@ mod tests {
             StopReason::SecretKey,
             StopReason::Exit(1),
         ];
-        for rule in NAMED.into_iter().chain(stops.map(Rule::from)) {
+        for rule in Rule::named().chain(stops.map(Rule::from)) {
             let json = serde_json::to_string(&rule).expect("JSON");
             assert_eq!(json, format!("\"{rule}\""));
             assert_eq!(serde_json::from_str::<Rule>(&json).ok(), Some(rule));
@@ -168,7 +136,7 @@ mod tests {
 
     #[test]
     fn no_rule_has_the_name_of_a_stop_reason() {
-        for rule in NAMED {
+        for rule in Rule::named() {
             assert!(rule.to_string().parse::<StopReason>().is_err(), "{rule}");
         }
     }

@@ -1,12 +1,27 @@
 //! Why tasks stop, by name.
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::str::FromStr;
+use strum::{Display, EnumIter, IntoEnumIterator as _};
 
 /// Why a task stopped. Stops with the same reason have the same remedy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Display,
+    EnumIter,
+    Serialize,
+    Deserialize,
+)]
 #[serde(into = "String", try_from = "String")]
+#[strum(serialize_all = "kebab-case")]
 pub enum StopReason {
     /// The image is for another platform than the task.
     Platform,
@@ -47,37 +62,15 @@ pub enum StopReason {
     /// The kernel killed the container.
     Killed,
     /// The container ended by itself with this code, and nothing else is known.
+    #[strum(to_string = "exit-{0}")]
     Exit(i32),
     /// The task ended without an exit code, and nothing else is known.
+    #[default]
     Unknown,
 }
 
 /// What the names of all [`StopReason::Exit`] begin with.
 const EXIT: &str = "exit-";
-
-/// All reasons but those that carry an exit code.
-const NAMED: [StopReason; 20] = [
-    StopReason::Platform,
-    StopReason::EntryPoint,
-    StopReason::ImageMissing,
-    StopReason::ImageRoute,
-    StopReason::ImageRefused,
-    StopReason::Disk,
-    StopReason::Image,
-    StopReason::SecretKey,
-    StopReason::Refused,
-    StopReason::LogGroup,
-    StopReason::SecretMissing,
-    StopReason::Route,
-    StopReason::Role,
-    StopReason::Start,
-    StopReason::Memory,
-    StopReason::Health,
-    StopReason::Capacity,
-    StopReason::Stopped,
-    StopReason::Killed,
-    StopReason::Unknown,
-];
 
 impl StopReason {
     /// Whether the task stopped because it was asked to, whatever its exit code.
@@ -90,35 +83,6 @@ impl StopReason {
     #[must_use]
     pub fn is_bare_exit(self) -> bool {
         matches!(self, Self::Exit(_))
-    }
-}
-
-impl fmt::Display for StopReason {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self {
-            Self::Exit(code) => return write!(formatter, "{EXIT}{code}"),
-            Self::Platform => "platform",
-            Self::EntryPoint => "entry-point",
-            Self::ImageMissing => "image-missing",
-            Self::ImageRoute => "image-route",
-            Self::ImageRefused => "image-refused",
-            Self::Disk => "disk",
-            Self::Image => "image",
-            Self::SecretKey => "secret-key",
-            Self::Refused => "refused",
-            Self::LogGroup => "log-group",
-            Self::SecretMissing => "secret-missing",
-            Self::Route => "route",
-            Self::Role => "role",
-            Self::Start => "start",
-            Self::Memory => "memory",
-            Self::Health => "health",
-            Self::Capacity => "capacity",
-            Self::Stopped => "stopped",
-            Self::Killed => "killed",
-            Self::Unknown => "unknown",
-        };
-        formatter.write_str(name)
     }
 }
 
@@ -140,7 +104,7 @@ impl FromStr for StopReason {
         let code = text.strip_prefix(EXIT).and_then(|code| code.parse().ok());
         let is_named = |reason: &Self| reason.to_string() == text;
         code.map(Self::Exit)
-            .or_else(|| NAMED.into_iter().find(is_named))
+            .or_else(|| Self::iter().find(is_named))
             .ok_or_else(|| UnknownStopReason(text.to_owned()))
     }
 }
@@ -159,10 +123,7 @@ mod tests {
 
     #[test]
     fn every_reason_is_read_back_from_its_name() {
-        for reason in NAMED
-            .into_iter()
-            .chain([0, 3, 137, -1].map(StopReason::Exit))
-        {
+        for reason in StopReason::iter().chain([0, 3, 137, -1].map(StopReason::Exit)) {
             let json = serde_json::to_string(&reason).expect("JSON");
             assert_eq!(json, format!("\"{reason}\""));
             assert_eq!(serde_json::from_str::<StopReason>(&json).ok(), Some(reason));

@@ -11,24 +11,19 @@ use xtask_aws_api::calls::status::Alarm;
 /// A call fails.
 pub(crate) async fn alarms(sdk: &SdkConfig, prefix: &str) -> Result<Vec<Alarm>, CloudError> {
     let client = aws_sdk_cloudwatch::Client::new(sdk);
+    let mut pages = client
+        .describe_alarms()
+        .alarm_name_prefix(prefix)
+        .into_paginator()
+        .send();
     let mut alarms = Vec::new();
-    let mut token = None;
-    loop {
-        let page = client
-            .describe_alarms()
-            .alarm_name_prefix(prefix)
-            .set_next_token(token)
-            .send()
-            .await
-            .map_err(|error| {
-                CloudError::from_sdk(&format!("cloudwatch DescribeAlarms {prefix}*"), error)
-            })?;
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| {
+            CloudError::from_sdk(&format!("cloudwatch DescribeAlarms {prefix}*"), error)
+        })?;
         alarms.extend(page.metric_alarms().iter().map(alarm_of));
-        token = page.next_token().map(str::to_owned);
-        if token.is_none() {
-            return Ok(alarms);
-        }
     }
+    Ok(alarms)
 }
 
 fn alarm_of(alarm: &aws_sdk_cloudwatch::types::MetricAlarm) -> Alarm {

@@ -3,7 +3,7 @@
 use crate::error::{CloudError, Kind};
 use crate::time::timestamp;
 use aws_config::SdkConfig;
-use aws_sdk_ecr::types::{ImageIdentifier, Tag};
+use aws_sdk_ecr::types::{ImageDetail, ImageIdentifier, Tag};
 use xtask_aws_api::Timestamp;
 use xtask_aws_api::calls::ecr::Login;
 use xtask_aws_api::calls::prune::StoredImage;
@@ -113,38 +113,33 @@ impl Ecr {
     /// # Errors
     /// A call fails.
     pub(crate) async fn images(&self, repository: &str) -> Result<Vec<DatedImage>, CloudError> {
-        let mut images = Vec::new();
-        let mut token = None;
-        loop {
-            let page = self
-                .client
-                .describe_images()
-                .repository_name(repository)
-                .set_next_token(token)
-                .send()
-                .await
-                .map_err(|error| {
-                    CloudError::from_sdk(&format!("ecr DescribeImages {repository}"), error)
-                });
-            let page = match page {
-                Err(error) if error.kind == Kind::NotFound => return Ok(images),
-                page => page?,
-            };
-            images.extend(page.image_details().iter().filter_map(|image| {
-                Some(DatedImage {
-                    image: StoredImage {
-                        repository: repository.to_owned(),
-                        digest: image.image_digest()?.to_owned(),
-                        tags: image.image_tags().to_vec(),
-                    },
-                    pushed_at: image.image_pushed_at().and_then(timestamp),
-                })
-            }));
-            token = page.next_token().map(str::to_owned);
-            if token.is_none() {
-                return Ok(images);
-            }
-        }
+        let details: Result<Vec<ImageDetail>, _> = self
+            .client
+            .describe_images()
+            .repository_name(repository)
+            .into_paginator()
+            .items()
+            .send()
+            .collect()
+            .await;
+        let details = details.map_err(|error| {
+            CloudError::from_sdk(&format!("ecr DescribeImages {repository}"), error)
+        });
+        let details = match details {
+            Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
+            details => details?,
+        };
+        let dated = |image: &ImageDetail| {
+            Some(DatedImage {
+                image: StoredImage {
+                    repository: repository.to_owned(),
+                    digest: image.image_digest()?.to_owned(),
+                    tags: image.image_tags().to_vec(),
+                },
+                pushed_at: image.image_pushed_at().and_then(timestamp),
+            })
+        };
+        Ok(details.iter().filter_map(dated).collect())
     }
 
     /// Deletes images with all their tags.

@@ -212,7 +212,7 @@ impl Help {
             name.strip_prefix(&wanted)
                 .is_some_and(|rest| wanted.is_empty() || rest.is_empty() || rest.starts_with(' '))
         };
-        let codes = Code::ALL.map(|code| DocumentedCode {
+        let codes = Code::all().map(|code| DocumentedCode {
             code: code as u8,
             name: code.name(),
             meaning: code.meaning(),

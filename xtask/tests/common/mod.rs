@@ -14,6 +14,7 @@ pub(crate) mod registry;
 
 use serde_json::Value;
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -193,6 +194,17 @@ impl Checkout {
 
     pub(crate) fn path(&self, relative: &str) -> PathBuf {
         self.root().join(relative)
+    }
+
+    /// Gives image `orchestrator` a layer of 8 MiB that no registry has and that cannot be packed
+    /// smaller, so that a push of it takes a while.
+    pub(crate) fn write_large_layer(&self) {
+        let mut noise = vec![0; 8 * 1024 * 1024];
+        fs::File::open("/dev/urandom")
+            .unwrap()
+            .read_exact(&mut noise)
+            .unwrap();
+        fs::write(self.path("server/notes.txt"), noise).unwrap();
     }
 
     pub(crate) fn write(&self, relative: &str, text: &str) {

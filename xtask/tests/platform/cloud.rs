@@ -36,7 +36,7 @@ pub(crate) fn secret(name: &str, key: &str) -> Option<String> {
         .iter()
         .filter(|secret| secret["name"] == *stored_as)
         .flat_map(|secret| secret["keys"].as_array().unwrap())
-        .any(|found| found["key"] == key && found["present"] == true);
+        .any(|found| found["key"] == key && found["state"] == "set");
     present.then(|| {
         let request = ReadSecret {
             secret: name.to_owned(),

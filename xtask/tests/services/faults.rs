@@ -6,7 +6,6 @@ use crate::common::registry::{self, Proxy};
 use crate::common::{Checkout, Ran, instance};
 use serde_json::Value;
 use std::fs;
-use std::io::Read as _;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
@@ -34,13 +33,7 @@ const BUILD: [&str; 3] = ["build", "orchestrator", "--json"];
 fn a_registry_that_goes_in_the_middle_of_a_push_leaves_no_tag() {
     let proxy = Proxy::to_registry();
     let checkout = Checkout::with_registry_port(proxy.port());
-    // A layer of its own, which no registry has and which cannot be packed smaller.
-    let mut noise = vec![0; 8 * 1024 * 1024];
-    fs::File::open("/dev/urandom")
-        .unwrap()
-        .read_exact(&mut noise)
-        .unwrap();
-    fs::write(checkout.path("server/notes.txt"), noise).unwrap();
+    checkout.write_large_layer();
     proxy.cut_after(4 * 1024 * 1024);
     let mut build = Started::new(&checkout, &BUILD, &[]);
     let ran = build.ends_within(BOUND);

@@ -7,7 +7,6 @@ use crate::common::{Checkout, instance};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
-use std::io::Read as _;
 use std::time::Duration;
 
 const BUILD: [&str; 3] = ["build", "orchestrator", "--json"];
@@ -105,12 +104,7 @@ fn ctrl_c_while_a_large_file_is_hashed() {
 fn ctrl_c_during_the_push() {
     let proxy = Proxy::to_registry();
     let checkout = Checkout::with_registry_port(proxy.port());
-    let mut noise = vec![0; 8 * 1024 * 1024];
-    fs::File::open("/dev/urandom")
-        .unwrap()
-        .read_exact(&mut noise)
-        .unwrap();
-    fs::write(checkout.path("server/notes.txt"), noise).unwrap();
+    checkout.write_large_layer();
     proxy.hold_after(4 * 1024 * 1024);
     let mut build = Started::new(&checkout, &BUILD, &[]);
     wait_for("the push", || proxy.is_broken().then_some(()));

@@ -180,7 +180,7 @@ fn values_are_listed_in_no_mode() {
         .iter()
         .find(|secret| secret["name"].as_str().unwrap().ends_with("/generator"))
         .unwrap();
-    assert_eq!(generator["keys"][0]["present"], true);
+    assert_eq!(generator["keys"][0]["state"], "set");
     assert_eq!(generator["keys"][0]["required"], true);
 }
 

@@ -79,14 +79,6 @@ macro_rules! calls {
         impl Request {
             /// The names of all requests, as `call` has them.
             pub const NAMES: &[&str] = &[$($name),*];
-
-            /// The name of this request, as `call` has it.
-            #[must_use]
-            pub fn name(&self) -> &'static str {
-                match self {
-                    $(Self::$request(_) => $name,)*
-                }
-            }
         }
 
         $(
@@ -124,7 +116,6 @@ calls! {
     "check-rights" rights::CheckRights answers rights::Rights;
     "empty-bucket" s3::EmptyBucket answers s3::Emptied;
     "get-object" s3::GetObject answers s3::ObjectWritten;
-    "check-secrets" secrets::CheckSecrets answers secrets::CheckedSecrets;
     "list-secrets" secrets::ListSecrets answers secrets::ListedSecrets;
     "read-secret" secrets::ReadSecret answers secrets::SecretValues;
     "remove-secret" secrets::RemoveSecret answers secrets::SecretRemoved;

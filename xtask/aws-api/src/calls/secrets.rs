@@ -6,8 +6,9 @@
 use crate::SecretText;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use strum::Display;
 
-/// Asks which secrets and keys exist.
+/// Asks which secrets and keys exist, and which keys have a value that somebody can have meant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListSecrets {}
@@ -32,45 +33,9 @@ pub struct ListedSecret {
     pub keys: Vec<ListedKey>,
 }
 
-/// Whether a key exists.
+/// A key and what can be said of its value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListedKey {
-    /// Its name.
-    pub key: String,
-    /// Whether it has a value that is not empty.
-    pub present: bool,
-    /// Whether the environment needs it.
-    pub required: bool,
-}
-
-/// Asks which keys have a value that somebody can have meant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CheckSecrets {}
-
-/// The secrets of the manifest, judged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CheckedSecrets {
-    /// In the order of their names in `platform.toml`.
-    pub secrets: Vec<CheckedSecret>,
-}
-
-/// A secret whose values were judged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CheckedSecret {
-    /// Its name in `platform.toml`.
-    pub id: String,
-    /// Its name in Secrets Manager.
-    pub name: String,
-    /// Whether Secrets Manager has it.
-    pub exists: bool,
-    /// Its keys by the manifest.
-    pub keys: Vec<CheckedKey>,
-}
-
-/// A key whose value was judged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CheckedKey {
     /// Its name.
     pub key: String,
     /// Whether the environment needs it.
@@ -80,8 +45,9 @@ pub struct CheckedKey {
 }
 
 /// What can be said of a value without showing it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum SecretState {
     /// The key does not exist, or its value is empty.
     Missing,

@@ -1,7 +1,9 @@
 //! Names of the CloudFormation stacks: one for each concern and environment.
 
+use strum::{Display, EnumIter, IntoEnumIterator as _};
+
 /// What a stack is for. CDK has a folder for each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumIter)]
 pub enum Concern {
     /// The VPC and its subnets.
     Network,
@@ -19,33 +21,15 @@ pub enum Concern {
 
 impl Concern {
     /// All concerns, in the order in which their stacks depend on each other.
-    pub const ALL: [Self; 6] = [
-        Self::Network,
-        Self::Registry,
-        Self::Data,
-        Self::Logs,
-        Self::Service,
-        Self::Observability,
-    ];
-
-    /// The word for it in the names of stacks.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Network => "Network",
-            Self::Registry => "Registry",
-            Self::Data => "Data",
-            Self::Logs => "Logs",
-            Self::Service => "Service",
-            Self::Observability => "Observability",
-        }
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::iter()
     }
 }
 
 /// The name of one stack of an environment, for instance `AppGenService-dev`.
 #[must_use]
 pub fn stack(concern: Concern, environment: &str) -> String {
-    format!("AppGen{}-{environment}", concern.name())
+    format!("AppGen{concern}-{environment}")
 }
 
 /// A pattern that the names of all stacks of an environment match, as IAM writes patterns.

@@ -84,19 +84,17 @@ impl CloudFormation {
     }
 
     async fn drifted_resources(&self, name: &str) -> Result<Vec<DriftedResource>, CloudError> {
+        let mut pages = self
+            .client
+            .describe_stack_resource_drifts()
+            .stack_name(name)
+            .stack_resource_drift_status_filters(ResourceStatus::Modified)
+            .stack_resource_drift_status_filters(ResourceStatus::Deleted)
+            .into_paginator()
+            .send();
         let mut resources = Vec::new();
-        let mut token = None;
-        loop {
-            let page = self
-                .client
-                .describe_stack_resource_drifts()
-                .stack_name(name)
-                .stack_resource_drift_status_filters(ResourceStatus::Modified)
-                .stack_resource_drift_status_filters(ResourceStatus::Deleted)
-                .set_next_token(token)
-                .send()
-                .await
-                .map_err(|error| failed("DescribeStackResourceDrifts", name, error))?;
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failed("DescribeStackResourceDrifts", name, error))?;
             resources.extend(page.stack_resource_drifts().iter().map(|drift| {
                 DriftedResource {
                     logical_id: drift.logical_resource_id().unwrap_or_default().to_owned(),
@@ -107,11 +105,8 @@ impl CloudFormation {
                         .to_owned(),
                 }
             }));
-            token = page.next_token().map(str::to_owned);
-            if token.is_none() {
-                return Ok(resources);
-            }
         }
+        Ok(resources)
     }
 }
 

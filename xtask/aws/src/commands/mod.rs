@@ -68,7 +68,6 @@ pub(crate) async fn run(request: Request, cloud: &Cloud) -> anyhow::Result<Outco
         Request::CheckRights(request) => answer(request, cloud).await,
         Request::EmptyBucket(request) => answer(request, cloud).await,
         Request::GetObject(request) => answer(request, cloud).await,
-        Request::CheckSecrets(request) => answer(request, cloud).await,
         Request::ListSecrets(request) => answer(request, cloud).await,
         Request::ReadSecret(request) => answer(request, cloud).await,
         Request::RemoveSecret(request) => answer(request, cloud).await,

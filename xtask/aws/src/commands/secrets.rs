@@ -10,14 +10,14 @@ use crate::secrets::{SecretMap, Secrets, Stored};
 use app_gen_infra::Secret;
 use std::io::IsTerminal;
 use xtask_aws_api::calls::secrets::{
-    CheckSecrets, CheckedKey, CheckedSecret, CheckedSecrets, ListSecrets, ListedKey, ListedSecret,
-    ListedSecrets, ReadSecret, RemoveSecret, SecretRemoved, SecretSet, SecretState, SecretValues,
-    SetSecret,
+    ListSecrets, ListedKey, ListedSecret, ListedSecrets, ReadSecret, RemoveSecret, SecretRemoved,
+    SecretSet, SecretState, SecretValues, SetSecret,
 };
 
 /// Secrets Manager accepts this much for a whole secret.
 const VALUE_LIMIT_BYTES: usize = 65_536;
 
+/// Values are judged here, so that nobody else has to see them.
 impl Handle for ListSecrets {
     async fn handle(self, cloud: &Cloud) -> anyhow::Result<ListedSecrets> {
         let mut listed = Vec::new();
@@ -26,8 +26,10 @@ impl Handle for ListSecrets {
             let required = cloud.platform.required_secret_keys(id, &cloud.environment);
             let keys = secret.keys.keys().map(|key| ListedKey {
                 key: key.clone(),
-                present: values.as_ref().is_some_and(|values| values.has(key)),
                 required: required.contains(&key.as_str()),
+                state: values
+                    .as_ref()
+                    .map_or(SecretState::Missing, |values| values.state(key)),
             });
             listed.push(ListedSecret {
                 id: id.clone(),
@@ -37,31 +39,6 @@ impl Handle for ListSecrets {
             });
         }
         Ok(ListedSecrets { secrets: listed })
-    }
-}
-
-/// Values are judged here, so that nobody else has to see them.
-impl Handle for CheckSecrets {
-    async fn handle(self, cloud: &Cloud) -> anyhow::Result<CheckedSecrets> {
-        let mut checked = Vec::new();
-        for (id, secret) in &cloud.platform.secrets {
-            let values = values(secret, cloud).await?;
-            let required = cloud.platform.required_secret_keys(id, &cloud.environment);
-            let keys = secret.keys.keys().map(|key| CheckedKey {
-                key: key.clone(),
-                required: required.contains(&key.as_str()),
-                state: values
-                    .as_ref()
-                    .map_or(SecretState::Missing, |values| values.state(key)),
-            });
-            checked.push(CheckedSecret {
-                id: id.clone(),
-                name: secret.name.clone(),
-                exists: values.is_some(),
-                keys: keys.collect(),
-            });
-        }
-        Ok(CheckedSecrets { secrets: checked })
     }
 }
 

@@ -218,33 +218,29 @@ impl Ecs {
     pub(crate) async fn revisions(&self, family: &str) -> Result<Vec<Revision>, CloudError> {
         let mut revisions = Vec::new();
         for status in [TaskDefinitionStatus::Active, TaskDefinitionStatus::Inactive] {
-            let mut token = None;
-            loop {
-                let page = self
-                    .client
-                    .list_task_definitions()
-                    .family_prefix(family)
-                    .status(status.clone())
-                    .set_next_token(token)
-                    .send()
-                    .await
-                    .map_err(|error| {
-                        CloudError::from_sdk(&format!("ecs ListTaskDefinitions {family}"), error)
-                    })?;
-                // The call filters by prefix, which other families may share.
-                revisions.extend(page.task_definition_arns().iter().filter_map(|arn| {
-                    let (of, number) = definition_name(arn).split_once(':')?;
-                    (of == family).then_some(Revision {
-                        arn: arn.clone(),
-                        number: number.parse().ok()?,
-                        is_active: status == TaskDefinitionStatus::Active,
-                    })
-                }));
-                token = page.next_token().map(str::to_owned);
-                if token.is_none() {
-                    break;
-                }
-            }
+            let arns: Result<Vec<String>, _> = self
+                .client
+                .list_task_definitions()
+                .family_prefix(family)
+                .status(status.clone())
+                .into_paginator()
+                .items()
+                .send()
+                .collect()
+                .await;
+            let arns = arns.map_err(|error| {
+                CloudError::from_sdk(&format!("ecs ListTaskDefinitions {family}"), error)
+            })?;
+            // The call filters by prefix, which other families may share.
+            revisions.extend(arns.into_iter().filter_map(|arn| {
+                let (of, number) = definition_name(&arn).split_once(':')?;
+                let number = number.parse().ok()?;
+                (of == family).then_some(Revision {
+                    arn,
+                    number,
+                    is_active: status == TaskDefinitionStatus::Active,
+                })
+            }));
         }
         revisions.sort_by_key(|revision| revision.number);
         Ok(revisions)

@@ -5,7 +5,9 @@ mod policies;
 
 use crate::error::{CloudError, Kind};
 use aws_config::SdkConfig;
-use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType, Tag};
+use aws_sdk_iam::types::{
+    ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType, Tag,
+};
 use serde_json::{Value, json};
 
 /// Every role has one inline policy, always of this name, so that it is found again.
@@ -153,31 +155,26 @@ impl Iam {
                     .build()
             })
             .collect();
-        let mut decisions = Vec::new();
-        let mut marker = None;
-        loop {
-            let page = self
-                .client
-                .simulate_principal_policy()
-                .policy_source_arn(principal)
-                .set_action_names(Some(actions.iter().map(|&name| name.to_owned()).collect()))
-                .resource_arns(resource)
-                .set_context_entries(Some(Vec::clone(&entries)))
-                .set_marker(marker)
-                .send()
-                .await
-                .map_err(|error| {
-                    CloudError::from_sdk(&format!("iam SimulatePrincipalPolicy {principal}"), error)
-                })?;
-            decisions.extend(page.evaluation_results().iter().map(|result| Decision {
-                action: result.eval_action_name().to_owned(),
-                allowed: *result.eval_decision() == PolicyEvaluationDecisionType::Allowed,
-            }));
-            if !page.is_truncated() || page.marker().is_none() {
-                return Ok(decisions);
-            }
-            marker = page.marker().map(str::to_owned);
-        }
+        let results: Result<Vec<EvaluationResult>, _> = self
+            .client
+            .simulate_principal_policy()
+            .policy_source_arn(principal)
+            .set_action_names(Some(actions.iter().map(|&name| name.to_owned()).collect()))
+            .resource_arns(resource)
+            .set_context_entries(Some(entries))
+            .into_paginator()
+            .items()
+            .send()
+            .collect()
+            .await;
+        let results = results.map_err(|error| {
+            CloudError::from_sdk(&format!("iam SimulatePrincipalPolicy {principal}"), error)
+        })?;
+        let decision = |result: &EvaluationResult| Decision {
+            action: result.eval_action_name().to_owned(),
+            allowed: *result.eval_decision() == PolicyEvaluationDecisionType::Allowed,
+        };
+        Ok(results.iter().map(decision).collect())
     }
 }
 

@@ -146,19 +146,16 @@ impl S3 {
     /// A call fails.
     pub(crate) async fn keys(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, CloudError> {
         let action = format!("s3 ListObjectsV2 s3://{bucket}/{prefix}");
+        let mut pages = self
+            .client
+            .list_objects_v2()
+            .bucket(bucket)
+            .prefix(prefix)
+            .into_paginator()
+            .send();
         let mut keys = Vec::new();
-        let mut token = None;
-        loop {
-            let page = self
-                .client
-                .list_objects_v2()
-                .bucket(bucket)
-                .prefix(prefix)
-                .set_continuation_token(token)
-                .send()
-                .await
-                .map_err(|error| CloudError::from_sdk(&action, error));
-            let page = match page {
+        while let Some(page) = pages.next().await {
+            let page = match page.map_err(|error| CloudError::from_sdk(&action, error)) {
                 Ok(page) => page,
                 Err(error) if error.kind == Kind::NotFound => return Ok(Vec::new()),
                 Err(error) => return Err(error),
@@ -168,11 +165,8 @@ impl S3 {
                     .iter()
                     .filter_map(|object| object.key().map(str::to_owned)),
             );
-            token = page.next_continuation_token().map(str::to_owned);
-            if token.is_none() {
-                return Ok(keys);
-            }
         }
+        Ok(keys)
     }
 }
 

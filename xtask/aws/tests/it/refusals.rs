@@ -1,6 +1,6 @@
 //! What the binary refuses, and how it says so.
 
-use crate::support::{self, Answer, Space, endpoint, ensure};
+use crate::support::{self, Answer, Space, ensure};
 use serde_json::json;
 use xtask_aws_api::calls::ecr::LogIn;
 use xtask_aws_api::calls::identity::GetIdentity;
@@ -19,20 +19,9 @@ fn refused(answer: &Answer, exit_code: i32, message: &str, hint: &str) {
 #[test]
 fn another_account_is_refused_before_anything_is_done() {
     let space = Space::new("account");
-    // The local cloud takes a key id of twelve digits for the account.
     let as_account = |account: &str, request: Request| {
-        let envelope = Envelope {
-            environment: "dev".to_owned(),
-            ..space.envelope(request)
-        };
-        let output = space
-            .command_of(&envelope)
-            .env("AWS_ENDPOINT_URL", endpoint())
-            .env("AWS_ACCESS_KEY_ID", account)
-            .env_remove("AWS_PROFILE")
-            .output()
-            .expect("started");
-        support::answer(&output)
+        let output = space.command_on_aws(account, request).output();
+        support::answer(&output.expect("started"))
     };
     refused(
         &as_account("222222222222", ListSecrets {}.into()),

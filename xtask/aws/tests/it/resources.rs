@@ -36,8 +36,10 @@ fn remove(key: Option<&str>) -> RemoveSecret {
 #[test]
 fn secrets_are_set_listed_read_and_removed() {
     let space = Space::new("secrets");
-    let key =
-        |key: &str, present: bool| json!({ "key": key, "present": present, "required": false });
+    let key = |key: &str, present: bool| {
+        let state = if present { "set" } else { "missing" };
+        json!({ "key": key, "required": false, "state": state })
+    };
     let listed = |exists: bool, present: [bool; 3]| {
         json!({
             "id": "generator", "name": format!("{}/generator", space.name), "exists": exists,

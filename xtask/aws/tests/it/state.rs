@@ -1,14 +1,14 @@
 //! The lock of an environment and its records, in the local cloud's S3.
 
 use crate::support::sdk::Sdk;
-use crate::support::{Answer, Space, answer, endpoint};
+use crate::support::{Answer, Space, answer};
 use serde_json::{Value, json};
+use xtask_aws_api::calls::Request;
 use xtask_aws_api::calls::s3::EmptyBucket;
 use xtask_aws_api::calls::state::{
     GetRecord, ListRecords, PutRecord, ReleaseLock, RemoveRecords, RenewLock, ShowLock, TakeLock,
     WhichLock,
 };
-use xtask_aws_api::calls::{Envelope, Request};
 
 /// Removes the bucket, also when the test fails.
 struct StateSpace {
@@ -364,15 +364,8 @@ fn on_aws_the_bucket_refuses_plain_http_and_a_run_of_actions_is_named() {
     let sdk = Sdk::of_account(ACCOUNT);
     let bucket = format!("{}-state-{ACCOUNT}", space.name);
     let dev = |request: Request| {
-        let envelope = Envelope {
-            environment: "dev".to_owned(),
-            ..space.envelope(request)
-        };
         let output = space
-            .command_of(&envelope)
-            .env("AWS_ENDPOINT_URL", endpoint())
-            .env("AWS_ACCESS_KEY_ID", ACCOUNT)
-            .env_remove("AWS_PROFILE")
+            .command_on_aws(ACCOUNT, request)
             .env("GITHUB_ACTOR", "octocat")
             .env("GITHUB_RUN_ID", "17")
             .output()

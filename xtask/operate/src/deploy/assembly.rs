@@ -126,10 +126,7 @@ impl Assembly {
             .into_iter()
             .next()
             .with_context(|| {
-                format!(
-                    "stack {} has no {resource_type} with a literal {property}",
-                    concern.name()
-                )
+                format!("stack {concern} has no {resource_type} with a literal {property}")
             })
     }
 

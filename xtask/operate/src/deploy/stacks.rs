@@ -19,7 +19,9 @@ pub fn name(context: &Context, concern: Concern) -> String {
 /// Names of all stacks of the environment.
 #[must_use]
 pub fn names(context: &Context) -> Vec<String> {
-    Concern::ALL.map(|concern| name(context, concern)).into()
+    Concern::all()
+        .map(|concern| name(context, concern))
+        .collect()
 }
 
 /// All stacks of the environment, including those that do not exist.

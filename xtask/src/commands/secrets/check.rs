@@ -2,12 +2,12 @@
 //! The values stay in `xtask-aws`, which judges them.
 
 use crate::commands::command::{Answer, Changes, Command};
+use crate::commands::secrets::list;
 use serde::Serialize;
 use std::process::ExitCode;
-use xtask_aws_api::calls::secrets::{CheckSecrets, CheckedSecrets, SecretState};
+use xtask_aws_api::calls::secrets::{ListSecrets, ListedSecrets, SecretState};
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
-use xtask_core::report::table;
 use xtask_machine::{aws, ministack};
 
 /// The result of `secrets check --json`.
@@ -15,15 +15,7 @@ use xtask_machine::{aws, ministack};
 struct Checked<'a> {
     ok: bool,
     #[serde(flatten)]
-    found: &'a CheckedSecrets,
-}
-
-fn name(state: SecretState) -> &'static str {
-    match state {
-        SecretState::Missing => "missing",
-        SecretState::Placeholder => "placeholder",
-        SecretState::Set => "set",
-    }
+    found: &'a ListedSecrets,
 }
 
 /// Check that all required keys are set and are not placeholders
@@ -45,7 +37,7 @@ impl Command for Args {
 
 fn run(context: &Context) -> anyhow::Result<ExitCode> {
     ministack::require_if_local(context)?;
-    let found = aws::call(context, CheckSecrets {}).read()?;
+    let found = aws::call(context, ListSecrets {}).read()?;
     let wrong = found
         .secrets
         .iter()
@@ -55,7 +47,7 @@ fn run(context: &Context) -> anyhow::Result<ExitCode> {
         ok: wrong.is_none(),
         found: &found,
     };
-    context.report.result(&checked, &text(&found))?;
+    context.report.result(&checked, &list::text(&found))?;
     let Some((secret, key)) = wrong else {
         return Ok(ExitCode::SUCCESS);
     };
@@ -79,22 +71,4 @@ fn run(context: &Context) -> anyhow::Result<ExitCode> {
         secret.id, key.key, context.environment
     ))
     .into())
-}
-
-fn text(found: &CheckedSecrets) -> String {
-    let rows: Vec<Vec<String>> = found
-        .secrets
-        .iter()
-        .flat_map(|secret| {
-            secret.keys.iter().map(|key| {
-                vec![
-                    secret.name.clone(),
-                    key.key.clone(),
-                    if key.required { "yes" } else { "no" }.to_owned(),
-                    name(key.state).to_owned(),
-                ]
-            })
-        })
-        .collect();
-    table(&["secret", "key", "required", "value"], &rows)
 }

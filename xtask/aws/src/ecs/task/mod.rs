@@ -184,26 +184,21 @@ impl Ecs {
     ) -> Result<Vec<TaskId>, CloudError> {
         let mut tasks = Vec::new();
         for status in [DesiredStatus::Running, DesiredStatus::Stopped] {
-            let mut token = None;
-            loop {
-                let page = self
-                    .client
-                    .list_tasks()
-                    .cluster(cluster)
-                    .set_service_name(service.map(str::to_owned))
-                    .desired_status(status.clone())
-                    .set_next_token(token)
-                    .send()
-                    .await
-                    .map_err(|error| {
-                        CloudError::from_sdk(&format!("ecs ListTasks {cluster}"), error)
-                    })?;
-                tasks.extend(page.task_arns().iter().map(|arn| TaskId(arn.clone())));
-                token = page.next_token().map(str::to_owned);
-                if token.is_none() {
-                    break;
-                }
-            }
+            let arns: Result<Vec<String>, _> = self
+                .client
+                .list_tasks()
+                .cluster(cluster)
+                .set_service_name(service.map(str::to_owned))
+                .desired_status(status)
+                .into_paginator()
+                .items()
+                .send()
+                .collect()
+                .await;
+            let arns = arns.map_err(|error| {
+                CloudError::from_sdk(&format!("ecs ListTasks {cluster}"), error)
+            })?;
+            tasks.extend(arns.into_iter().map(TaskId));
         }
         Ok(tasks)
     }

@@ -139,6 +139,21 @@ impl Space {
         command
     }
 
+    /// The binary with this request for environment `dev`, which is on AWS. The local cloud answers
+    /// in its place, and takes a key id of twelve digits for the account.
+    pub(crate) fn command_on_aws(&self, account: &str, request: impl Into<Request>) -> Command {
+        let envelope = Envelope {
+            environment: "dev".to_owned(),
+            ..self.envelope(request)
+        };
+        let mut command = self.command_of(&envelope);
+        command
+            .env("AWS_ENDPOINT_URL", endpoint())
+            .env("AWS_ACCESS_KEY_ID", account)
+            .env_remove("AWS_PROFILE");
+        command
+    }
+
     pub(crate) fn call(&self, request: impl Into<Request>) -> Answer {
         answer(&self.command(request).output().expect("started"))
     }

@@ -3,6 +3,7 @@
 
 use crate::doctor::evidence::{Evidence, ImageFound, PartFound, Source};
 use crate::doctor::finding::Finding;
+use xtask_aws_api::calls::secrets::SecretState;
 use xtask_aws_api::calls::status::ServiceStatus;
 use xtask_aws_api::{Rule, StopReason};
 use xtask_core::error::Rendered;
@@ -116,7 +117,7 @@ pub(super) fn secrets(evidence: &Evidence) -> Vec<Finding> {
             let missing: Vec<&str> = stored
                 .keys
                 .iter()
-                .filter(|key| key.required && !key.present)
+                .filter(|key| key.required && key.state == SecretState::Missing)
                 .map(|key| key.key.as_str())
                 .collect();
             let first = *missing.first()?;

@@ -54,9 +54,10 @@ fn missing_rights_are_named() {
 }
 
 fn secret(exists: bool, present: bool) -> ListedSecret {
+    let state = if present { "set" } else { "missing" };
     from(json!({
         "id": "orchestrator", "name": "app-gen-saas/orchestrator", "exists": exists,
-        "keys": [{"key": "DATABASE_URL", "present": present, "required": true}],
+        "keys": [{"key": "DATABASE_URL", "required": true, "state": state}],
     }))
 }
 

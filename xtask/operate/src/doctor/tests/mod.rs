@@ -87,7 +87,7 @@ fn healthy() -> Evidence {
         tasks: Source::Known(vec![running("orchestrator", DEFINITION)]),
         secrets: Source::Known(vec![from(json!({
             "id": "orchestrator", "name": "app-gen-saas/orchestrator", "exists": true,
-            "keys": [{"key": "DATABASE_URL", "present": true, "required": true}],
+            "keys": [{"key": "DATABASE_URL", "required": true, "state": "set"}],
         }))]),
         rights: Source::Unasked,
         release: Source::Known(Some(Serving {
