@@ -24,6 +24,8 @@ pub enum StopReason {
     Image,
     /// A secret lacks a key that the task needs.
     SecretKey,
+    /// A secret that the task needs is not a JSON object.
+    SecretFormat,
     /// The execution role lacks a right that the start of the task needs.
     Refused,
     /// The log group of the task does not exist.
@@ -34,6 +36,8 @@ pub enum StopReason {
     Route,
     /// ECS may not assume a role of the task.
     Role,
+    /// AWS did not give the task a network interface.
+    Network,
     /// The task could not be prepared, for any other reason.
     Start,
     /// The container needs more memory than the task has.
@@ -56,7 +60,7 @@ pub enum StopReason {
 const EXIT: &str = "exit-";
 
 /// All reasons but those that carry an exit code.
-const NAMED: [StopReason; 20] = [
+const NAMED: [StopReason; 22] = [
     StopReason::Platform,
     StopReason::EntryPoint,
     StopReason::ImageMissing,
@@ -65,11 +69,13 @@ const NAMED: [StopReason; 20] = [
     StopReason::Disk,
     StopReason::Image,
     StopReason::SecretKey,
+    StopReason::SecretFormat,
     StopReason::Refused,
     StopReason::LogGroup,
     StopReason::SecretMissing,
     StopReason::Route,
     StopReason::Role,
+    StopReason::Network,
     StopReason::Start,
     StopReason::Memory,
     StopReason::Health,
@@ -105,11 +111,13 @@ impl fmt::Display for StopReason {
             Self::Disk => "disk",
             Self::Image => "image",
             Self::SecretKey => "secret-key",
+            Self::SecretFormat => "secret-format",
             Self::Refused => "refused",
             Self::LogGroup => "log-group",
             Self::SecretMissing => "secret-missing",
             Self::Route => "route",
             Self::Role => "role",
+            Self::Network => "network",
             Self::Start => "start",
             Self::Memory => "memory",
             Self::Health => "health",
