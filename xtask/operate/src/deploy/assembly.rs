@@ -1,7 +1,7 @@
 //! A cloud assembly: the folder of templates that CDK makes of its app for one environment. It is
 //! kept with each release, so that a rollback does not need the sources.
 
-use crate::deploy::stacks;
+use crate::deploy::{guards, stacks};
 use anyhow::Context as _;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -32,8 +32,9 @@ impl Assembly {
         images: &BTreeMap<String, String>,
         folder: &Path,
     ) -> anyhow::Result<Self> {
+        guards::closed_to_strangers(context)?;
         clear(folder)?;
-        let mut synth = cdk::command(context)?
+        let mut synth = cdk::synthesis(context)?
             .args(["synth", "--quiet", "--output"])
             .arg(folder)
             .args(["--context", &format!("env={}", context.environment)]);
