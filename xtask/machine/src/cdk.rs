@@ -255,7 +255,9 @@ mod tests {
 
     #[test]
     fn a_synthesis_does_not_read_the_home_of_the_user() {
-        // Either of these ends the command line of CDK, where it arrives.
+        // Its packages, which npm does not install with what follows.
+        synthesis(&context("dev")).unwrap();
+        // Each of these ends the command line of CDK, where it arrives.
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join(".cdk.json"), "no JSON").unwrap();
         Cmd::new(std::env::current_exe().unwrap())
