@@ -137,11 +137,7 @@ pub fn linters(context: &Context) -> anyhow::Result<PathBuf> {
             .report
             .step(&format!("pip install for {REQUIREMENTS}"));
         let requirements = context.root.join(REQUIREMENTS);
-        venv::make(
-            context,
-            &folder,
-            ["--requirement".as_ref(), requirements.as_os_str()],
-        )?;
+        venv::make(context, &folder, &requirements)?;
     }
     Ok(folder)
 }

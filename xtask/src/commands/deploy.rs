@@ -120,8 +120,12 @@ fn deploy(args: &Args, context: &Context) -> anyhow::Result<()> {
         Service::of(context, &assembly)?,
     )?;
     let (release, seen) = serve(context, release, &assembly, &releases)?;
+    let application = match context.is_local() {
+        true => "answered",
+        false => "arrived",
+    };
     let text = format!(
-        "{}\ndeployed as release {} in {:.0} s: the job of a user ran as {}, and its application answered\n{}",
+        "{}\ndeployed as release {} in {:.0} s: the job of a user ran as {}, and its application {application}\n{}",
         shown::images::of_release(&release),
         release.id,
         release.seconds,
