@@ -238,7 +238,33 @@ impl Checker<'_> {
         Ok(())
     }
 
+    /// An environment has its account for itself: repositories, secrets, roles and the bootstrap of
+    /// CDK have one name each in an account.
+    fn accounts(&self) -> Result<(), ManifestError> {
+        let mut taken: BTreeMap<&str, &str> = BTreeMap::new();
+        for (name, environment) in &self.platform.environments {
+            let Some(account) = &environment.account else {
+                continue;
+            };
+            let id = account.get_ref().as_str();
+            if id == LOCAL_ACCOUNT {
+                return self.fail(account, format!("{id} is the account of the local cloud"));
+            }
+            if let Some(other) = taken.insert(id, name) {
+                return self.fail(
+                    account,
+                    format!(
+                        "is also the account of environment {other}: they would share \
+                         repositories, secrets and roles, so give each an account of its own"
+                    ),
+                );
+            }
+        }
+        Ok(())
+    }
+
     fn environments(&self) -> Result<(), ManifestError> {
+        self.accounts()?;
         for (name, environment) in &self.platform.environments {
             let key = |key: &str| format!("environments.{name}.{key}");
             if name != "local" {
@@ -249,6 +275,10 @@ impl Checker<'_> {
                         "budget_usd_per_month",
                     ),
                     (environment.alarm_email.is_some(), "alarm_email"),
+                    (
+                        environment.database_usd_per_month.is_some(),
+                        "database_usd_per_month",
+                    ),
                 ] {
                     if !present {
                         return Err(self.missing(
@@ -257,6 +287,15 @@ impl Checker<'_> {
                         ));
                     }
                 }
+            }
+            if name == "local"
+                && let Some(block) = environment.allowed_cidrs.first()
+            {
+                return self.fail(
+                    block,
+                    "the local cloud filters no traffic; it listens on this machine only"
+                        .to_owned(),
+                );
             }
             if !RETENTION_DAYS.contains(&environment.log_retention_days) {
                 return Err(self.missing(
@@ -292,6 +331,17 @@ impl Checker<'_> {
                 "must be an IPv4 block of a VPC, /16 to /24, for instance 10.10.0.0/16".to_owned(),
             );
         }
+        for block in &environment.allowed_cidrs {
+            if cidr(block.get_ref()).is_none() {
+                return self.fail(
+                    block,
+                    format!(
+                        "`{}` is not an IPv4 block, for instance 203.0.113.0/24; one address is a /32",
+                        block.get_ref()
+                    ),
+                );
+            }
+        }
         if let Some(budget) = &environment.budget_usd_per_month
             && *budget.get_ref() == 0
         {
@@ -322,15 +372,25 @@ impl Checker<'_> {
 /// The retentions that CloudWatch Logs offers, up to a year.
 const RETENTION_DAYS: [u32; 12] = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365];
 
+/// What MiniStack takes itself for.
+const LOCAL_ACCOUNT: &str = "000000000000";
+
 /// Whether a VPC may have the block, and the block has room for two subnets with a load balancer.
 fn is_vpc_cidr(text: &str) -> bool {
-    let Some((address, bits)) = text.split_once('/') else {
-        return false;
-    };
-    let (Ok(address), Ok(bits)) = (address.parse::<Ipv4Addr>(), bits.parse::<u32>()) else {
-        return false;
-    };
-    (16..=24).contains(&bits) && u32::from(address).trailing_zeros() >= 32 - bits
+    cidr(text).is_some_and(|(_, bits)| (16..=24).contains(&bits))
+}
+
+/// First address and length of the prefix of an IPv4 block; `None` if it is none.
+pub(crate) fn cidr(text: &str) -> Option<(Ipv4Addr, u32)> {
+    let (address, bits) = text.split_once('/')?;
+    let address: Ipv4Addr = address.parse().ok()?;
+    // `parse` takes a sign, which AWS does not.
+    let bits = bits
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then_some(bits)?;
+    let bits: u32 = bits.parse().ok().filter(|bits| *bits <= 32)?;
+    (u32::from(address).trailing_zeros() >= 32 - bits).then_some((address, bits))
 }
 
 fn names<V>(map: &BTreeMap<String, V>) -> String {

@@ -6,6 +6,7 @@
 
 mod check;
 mod error;
+mod exposure;
 mod instance;
 mod prices;
 mod schema;
@@ -63,10 +64,18 @@ impl Platform {
     /// # Errors
     /// The same as those of [`Platform::load`].
     pub fn parse(text: &str, root: &Path) -> Result<Self, ManifestError> {
-        let platform: Self =
+        let mut platform: Self =
             toml::from_str(text).map_err(|error| ManifestError::from_toml(text, &error))?;
         check::check(&platform, text, root)?;
+        platform.exposed = exposure::faults(&platform, text);
         Ok(platform)
+    }
+
+    /// Why the environment would be open to strangers if it were deployed as the manifest says;
+    /// `None` if it would not. What runs already can be operated all the same.
+    #[must_use]
+    pub fn exposed(&self, environment: &str) -> Option<&ManifestError> {
+        self.exposed.get(environment)
     }
 
     /// The always-on service that users talk to.

@@ -1,6 +1,6 @@
 //! The shape of `platform.toml`. Units are in the names.
 
-use crate::Instance;
+use crate::{Instance, ManifestError};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
@@ -38,6 +38,9 @@ pub struct Platform {
     pub local_test: Local,
     /// Environments by name.
     pub environments: BTreeMap<String, Environment>,
+    /// Why an environment would be open to strangers, by its name.
+    #[serde(skip)]
+    pub(crate) exposed: BTreeMap<String, ManifestError>,
 }
 
 /// One image: a Docker context and what is built on the host before it.
@@ -231,6 +234,12 @@ pub struct Environment {
     pub alarm_email: Option<Spanned<String>>,
     /// ACM certificate of its load balancer, which speaks plain HTTP without one.
     pub certificate_arn: Option<Spanned<String>>,
+    /// The addresses that reach its load balancer. Without any, everybody does, if the orchestrator
+    /// asks who they are.
+    #[serde(default)]
+    pub allowed_cidrs: Vec<Spanned<String>>,
+    /// What the provider of its PostgreSQL charges; absent for the local cloud.
+    pub database_usd_per_month: Option<Spanned<u32>>,
     /// The expected use of one month.
     #[serde(default)]
     pub usage: Usage,

@@ -117,6 +117,16 @@ fn faults_are_named_by_line_and_key() {
         ),
         ("orchestrator_hours = 730", "orchestrator_hours = 745"),
         ("generator_hours = 50", "generator_hours = -1"),
+        ("account = \"000000000002\"", "account = \"000000000001\""),
+        ("account = \"000000000002\"", "account = \"000000000000\""),
+        ("\"203.0.113.0/24\"", "\"203.0.113.7/24\""),
+        ("\"203.0.113.0/24\"", "\"203.0.113.0/+24\""),
+        ("\"203.0.113.0/24\"", "\"::/0\""),
+        (
+            "vpc_cidr = \"10.10.0.0/16\"",
+            "vpc_cidr = \"10.10.0.0/16\"\nallowed_cidrs = [\"203.0.113.0/24\"]",
+        ),
+        ("database_usd_per_month = 25\n", ""),
         ("traffic_gb = 5", "trafic_gb = 5"),
         ("region = \"us-east-1\"\n", ""),
         ("[local]", "[local"),
@@ -126,6 +136,49 @@ fn faults_are_named_by_line_and_key() {
         .map(|(from, to)| format!("{to:?}\n    {}", error(from, to)))
         .collect();
     insta::assert_snapshot!(errors.join("\n"));
+}
+
+/// Why the environment is open to strangers, with passages of the committed manifest replaced.
+fn exposed(environment: &str, changes: &[(&str, &str)]) -> Option<String> {
+    let text = changes.iter().fold(committed(), |text, (from, to)| {
+        assert!(text.contains(from), "the manifest has no {from}");
+        text.replace(from, to)
+    });
+    let platform = Platform::parse(&text, &root()).unwrap();
+    platform.exposed(environment).map(ToString::to_string)
+}
+
+#[test]
+fn an_environment_on_aws_that_lets_strangers_in_is_named_by_line_and_key() {
+    const OPEN: (&str, &str) = ("allowed_cidrs = [\"203.0.113.0/24\"]\n", "");
+    const LOGIN: (&str, &str) = ("AUTH_MODE = \"none\"", "AUTH_MODE = \"login\"");
+    const CERTIFIED: (&str, &str) = (
+        "account = \"000000000001\"",
+        "account = \"000000000001\"\ncertificate_arn = \"arn:aws:acm:us-east-1:000000000001:certificate/c\"",
+    );
+    assert_eq!(exposed("local", &[OPEN]), None);
+    assert_eq!(exposed("dev", &[]), None);
+    assert_eq!(exposed("dev", &[OPEN, LOGIN, CERTIFIED]), None);
+    let block = |block| ("\"203.0.113.0/24\"", block);
+    assert_eq!(exposed("dev", &[block("\"10.0.0.0/8\"")]), None);
+    let faults: Vec<String> = [
+        ("dev", vec![OPEN]),
+        (
+            "staging",
+            vec![("allowed_cidrs = [\"203.0.113.0/24\"]", "allowed_cidrs = []")],
+        ),
+        ("dev", vec![OPEN, ("AUTH_MODE = \"none\", ", "")]),
+        ("dev", vec![block("\"0.0.0.0/0\"")]),
+        ("dev", vec![block("\"0.0.0.0/1\", \"128.0.0.0/1\"")]),
+        ("dev", vec![block("\"10.0.0.0/8\", \"203.0.113.7/32\"")]),
+        ("dev", vec![OPEN, LOGIN]),
+        ("prod", vec![]),
+        ("prod", vec![LOGIN]),
+    ]
+    .iter()
+    .map(|(environment, changes)| exposed(environment, changes).unwrap())
+    .collect();
+    insta::assert_snapshot!(faults.join("\n"));
 }
 
 #[test]

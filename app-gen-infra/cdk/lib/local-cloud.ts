@@ -28,6 +28,9 @@ const UNKNOWN_TYPES: Readonly<Record<string, string>> = {
   "AWS::ECS::ClusterCapacityProviderAssociations": "Fargate Spot",
 };
 
+/** Names the role that each job borrows; empty here, because tasks have credentials that are of no role. */
+const GENERATOR_ROLE = "GENERATOR_ROLE_ARN";
+
 /** The key of the orchestrator's secret that its container needs here too. */
 const DATABASE_URL = "DATABASE_URL";
 
@@ -100,6 +103,7 @@ class CompleteTasks implements IAspect {
       container?.addEnvironment("AWS_SECRET_ACCESS_KEY", LOCAL);
       container?.addEnvironment("AWS_REGION", this.#target.region);
       if (container?.containerName === this.#target.platform.orchestrator.container) {
+        container.addEnvironment(GENERATOR_ROLE, "");
         container.addSecret(DATABASE_URL, InjectedSecret.fromSecretsManager(this.databaseSecret(node), DATABASE_URL));
       }
     }

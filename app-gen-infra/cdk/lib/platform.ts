@@ -82,6 +82,8 @@ export interface Environment {
   readonly alarmEmail: string | undefined;
   /** Certificate of the load balancer; without one it speaks plain HTTP. */
   readonly certificateArn: string | undefined;
+  /** IPv4 blocks that reach the load balancer; empty: everybody, if the orchestrator knows its users. */
+  readonly allowedCidrs: readonly string[];
 }
 
 /** The part of the manifest that this app uses. */
@@ -173,6 +175,7 @@ function readEnvironment(table: Table): Environment {
     budgetUsdPerMonth: table.optional("budget_usd_per_month", (key) => table.number(key)),
     alarmEmail: table.optional("alarm_email", (key) => table.string(key)),
     certificateArn: table.optional("certificate_arn", (key) => table.string(key)),
+    allowedCidrs: table.optional("allowed_cidrs", (key) => table.stringList(key)) ?? [],
   };
 }
 

@@ -1,6 +1,6 @@
 /** What all stacks have in common: name, account, tags. */
 
-import { Stack, Tags } from "aws-cdk-lib";
+import { PermissionsBoundary, Stack, Tags } from "aws-cdk-lib";
 import type { Construct } from "constructs";
 import { stackName, type Target } from "./target.ts";
 
@@ -13,6 +13,10 @@ export abstract class ConcernStack extends Stack {
       description: `${target.platform.project} ${target.name}: ${description}`,
       env: { account: target.account, region: target.region },
       terminationProtection: target.environment.protected,
+      // CloudFormation may make no role without it (`bootstrap/execution-policies.json`).
+      permissionsBoundary: PermissionsBoundary.fromArn(
+        `arn:aws:iam::${target.account}:policy/${target.names.permissionsBoundary}`,
+      ),
     });
     this.target = target;
     const tags = {

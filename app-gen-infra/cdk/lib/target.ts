@@ -14,6 +14,8 @@ export interface Target {
   readonly account: string;
   readonly region: string;
   readonly isLocal: boolean;
+  /** IPv4 blocks that reach the load balancer. */
+  readonly admitted: readonly string[];
   /** Whether people may run commands in the orchestrator's tasks; the local cloud's tasks are entered by the engine. */
   readonly admitsCommands: boolean;
   readonly names: Names;
@@ -29,6 +31,8 @@ export interface Names {
   readonly service: string;
   /** Load balancer, at most 32 characters. */
   readonly loadBalancer: string;
+  /** Managed policy that no role may exceed; `cargo xtask deploy` makes it with the bootstrap. */
+  readonly permissionsBoundary: string;
   readonly artifactBucket: string;
   readonly accessLogBucket: string;
   readonly orchestrator: ConsumerNames;
@@ -75,9 +79,19 @@ export function targetFor(platform: Platform, name: string): Target {
     account,
     region: platform.region,
     isLocal,
+    admitted: admitted(platform, environment),
     admitsCommands: !isLocal && !environment.protected,
-    names: namesFor(platform, name, account),
+    names: namesFor(platform, account),
   };
+}
+
+/**
+ * Nobody, unless the manifest says who: the commands refuse an environment that lets everybody in,
+ * and where they are not asked, the load balancer stays closed.
+ */
+function admitted({ orchestrator }: Platform, { allowedCidrs }: Environment): readonly string[] {
+  const knowsUsers = (orchestrator.environment["AUTH_MODE"] ?? "none") !== "none";
+  return allowedCidrs.length === 0 && knowsUsers ? ["0.0.0.0/0"] : allowedCidrs;
 }
 
 /** The name of the stack of a concern in an environment. */
@@ -94,31 +108,30 @@ export function sizeIn(target: Target, sizes: Readonly<Record<string, Size>>): S
   return size;
 }
 
-function namesFor(platform: Platform, name: string, account: string): Names {
-  // Only environments that share an account must be distinguished.
-  const sharing = Object.values(platform.environments).filter((other) => other.account === account);
-  const suffix = sharing.length > 1 ? `-${name}` : "";
+/** Accounts are not shared: the manifest's reader refuses that. */
+function namesFor(platform: Platform, account: string): Names {
   const consumer = ({ family, logGroup, role }: Platform["generator"]): ConsumerNames => ({
-    family: family + suffix,
-    logGroup: logGroup + suffix,
-    taskRole: role + suffix,
-    executionRole: `${family}-execution-role${suffix}`,
+    family,
+    logGroup,
+    taskRole: role,
+    executionRole: `${family}-execution-role`,
   });
   const { project } = platform;
   return {
-    cluster: `${project}-cluster${suffix}`,
-    service: platform.orchestrator.family + suffix,
-    loadBalancer: project + suffix,
+    cluster: `${project}-cluster`,
+    service: platform.orchestrator.family,
+    loadBalancer: project,
+    permissionsBoundary: `${project}-boundary`,
     // Bucket names are unique over all accounts.
-    artifactBucket: `${project}-generated-apps-${account}${suffix}`,
-    accessLogBucket: `${project}-access-logs-${account}${suffix}`,
+    artifactBucket: `${project}-generated-apps-${account}`,
+    accessLogBucket: `${project}-access-logs-${account}`,
     orchestrator: consumer(platform.orchestrator),
     generator: consumer(platform.generator),
-    taskFailureLogGroup: `/aws/events/${project}-task-failures${suffix}`,
-    taskFailureRule: `${project}-task-failures${suffix}`,
-    alarmPrefix: `${project}${suffix}-`,
-    alarmTopic: `${project}-alarms${suffix}`,
-    dashboard: project + suffix,
-    metricNamespace: project + suffix,
+    taskFailureLogGroup: `/aws/events/${project}-task-failures`,
+    taskFailureRule: `${project}-task-failures`,
+    alarmPrefix: `${project}-`,
+    alarmTopic: `${project}-alarms`,
+    dashboard: project,
+    metricNamespace: project,
   };
 }

@@ -34,6 +34,8 @@ test("tasks are given fake credentials and the address of the database", () => {
     ContainerDefinitions: [
       Match.objectLike({
         Environment: Match.arrayWith([
+          // Credentials that are of no role are not replaced by those of one.
+          { Name: "GENERATOR_ROLE_ARN", Value: "" },
           { Name: "AWS_ACCESS_KEY_ID", Value: "local" },
           { Name: "AWS_SECRET_ACCESS_KEY", Value: "local" },
           { Name: "AWS_REGION", Value: "us-east-1" },

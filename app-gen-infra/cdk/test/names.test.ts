@@ -104,12 +104,6 @@ test("every name of every environment is the one that the commands look for", ()
   compare(manifest);
 });
 
-test("so it is where environments share an account", () => {
-  const shared = manifest.replace('account = "000000000002"', 'account = "000000000001"');
-  assert.notEqual(shared, manifest);
-  compare(shared);
-});
-
 test("the app has the stacks that the commands look for, and no others", () => {
   const names = commandNames(manifest);
   const made = stacks(app("dev")).map((stack) => stack.stackName);

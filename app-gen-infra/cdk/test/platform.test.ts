@@ -62,12 +62,3 @@ test("an unknown environment is refused with the known ones", () => {
     message: "no environment `moon` in platform.toml; choose one of: local, dev, staging, prod (-c env=NAME)",
   });
 });
-
-test("names carry a suffix where environments share an account", () => {
-  assert.equal(targetFor(loadPlatform(), "staging").names.cluster, "app-gen-saas-cluster");
-  const shared = changed('account = "000000000002"', 'account = "000000000001"');
-  const { names } = targetFor(shared, "staging");
-  assert.equal(names.cluster, "app-gen-saas-cluster-staging");
-  assert.equal(names.generator.taskRole, "app-generator-task-role-staging");
-  assert.equal(targetFor(shared, "prod").names.cluster, "app-gen-saas-cluster");
-});

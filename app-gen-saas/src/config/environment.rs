@@ -48,6 +48,8 @@ pub const GENERATOR_LOG_STREAM_PREFIX: &str = "GENERATOR_LOG_STREAM_PREFIX";
 pub const GENERATOR_SUBNETS: &str = "GENERATOR_SUBNETS";
 /// ECS launcher, optional: security group ids, separated by commas.
 pub const GENERATOR_SECURITY_GROUPS: &str = "GENERATOR_SECURITY_GROUPS";
+/// ECS launcher, optional: ARN of the role that each job borrows, with rights to its own objects alone.
+pub const GENERATOR_ROLE_ARN: &str = "GENERATOR_ROLE_ARN";
 /// Maximum duration of a job from its start, in seconds; default 1800.
 pub const JOB_TIMEOUT_SECS: &str = "JOB_TIMEOUT_SECS";
 /// Longest silence of a running generator, in seconds; default 120.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::config::{ConfigError, Environment, environment};
 
@@ -43,6 +44,9 @@ pub struct EcsConfig {
     pub subnets: Vec<String>,
     /// Security group ids.
     pub security_groups: Vec<String>,
+    /// ARN of the role that each job borrows, with rights to its own objects; `None` where the
+    /// container has credentials of its own.
+    pub role_arn: Option<String>,
     /// More environment of the container; may hold credentials.
     pub environment: BTreeMap<String, String>,
 }
@@ -67,6 +71,10 @@ impl std::fmt::Debug for EcsConfig {
             .finish_non_exhaustive()
     }
 }
+
+/// How long the rights last that a job borrows: the longest session that AWS gives to a role which
+/// takes on another one.
+pub const JOB_RIGHTS_TIME: Duration = Duration::from_secs(3600);
 
 /// Variables that a generator inherits: enough to find its tools and S3, but no secret of the
 /// orchestrator, because the generator works on texts of strangers.
@@ -146,6 +154,9 @@ fn ecs(environment: &Environment) -> Result<EcsConfig, ConfigError> {
         )?,
         subnets: environment.list(environment::GENERATOR_SUBNETS),
         security_groups: environment.list(environment::GENERATOR_SECURITY_GROUPS),
+        role_arn: environment
+            .get(environment::GENERATOR_ROLE_ARN)
+            .map(str::to_owned),
         environment: extra_environment(environment)?,
     })
 }

@@ -10,7 +10,7 @@ mod storage;
 pub use database::{DatabaseConfig, DatabaseKind};
 pub use environment::Environment;
 pub use jobs::JobsConfig;
-pub use launcher::{EcsConfig, LauncherConfig, ProcessConfig};
+pub use launcher::{EcsConfig, JOB_RIGHTS_TIME, LauncherConfig, ProcessConfig};
 pub use server::ServerConfig;
 pub use storage::{StorageConfig, StorageLocation};
 
@@ -56,13 +56,34 @@ impl Config {
     pub fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
         only(environment, environment::STORAGE_MODE, "database")?;
         only(environment, environment::AUTH_MODE, "none")?;
-        Ok(Self {
+        let config = Self {
             server: ServerConfig::from_environment(environment)?,
             database: DatabaseConfig::from_environment(environment)?,
             storage: StorageConfig::from_environment(environment)?,
             launcher: LauncherConfig::from_environment(environment)?,
             jobs: JobsConfig::from_environment(environment)?,
-        })
+        };
+        config.jobs_end_before_their_rights()?;
+        Ok(config)
+    }
+
+    /// Refuses jobs that may take longer than the rights that they borrow: their results would be lost.
+    fn jobs_end_before_their_rights(&self) -> Result<(), ConfigError> {
+        match &self.launcher {
+            LauncherConfig::Ecs(ecs)
+                if ecs.role_arn.is_some() && self.jobs.timeout >= JOB_RIGHTS_TIME =>
+            {
+                Err(ConfigError::new(
+                    environment::JOB_TIMEOUT_SECS,
+                    format!(
+                        "is {}, but the rights of a job end after {} s",
+                        self.jobs.timeout.as_secs(),
+                        JOB_RIGHTS_TIME.as_secs()
+                    ),
+                ))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -166,5 +187,29 @@ mod tests {
         assert_eq!(ecs.subnets, ["subnet-1", "subnet-2"]);
         assert!(ecs.security_groups.is_empty());
         assert_eq!(ecs.environment["AWS_REGION"], "us-east-1");
+        assert_eq!(ecs.role_arn, None);
+    }
+
+    #[test]
+    fn a_job_does_not_outlive_the_rights_that_it_borrows() {
+        let ecs = |timeout, role| {
+            with(&[
+                ("LAUNCHER", "ecs"),
+                ("ECS_CLUSTER", "cluster"),
+                ("GENERATOR_TASK_DEFINITION", "app-generator:3"),
+                ("GENERATOR_LOG_GROUP", "/ecs/app-generator"),
+                ("GENERATOR_LOG_STREAM_PREFIX", "generator"),
+                ("GENERATOR_ROLE_ARN", role),
+                ("JOB_TIMEOUT_SECS", timeout),
+            ])
+        };
+        let role = "arn:aws:iam::000000000001:role/app-generator-task-role";
+        assert!(ecs("3599", role).is_ok());
+        assert!(ecs("7200", "").is_ok());
+        let refused = ecs("3600", role).unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "environment variable JOB_TIMEOUT_SECS is 3600, but the rights of a job end after 3600 s"
+        );
     }
 }

@@ -21,6 +21,7 @@ use crate::config::EcsConfig;
 use crate::launcher::cloudwatch::LogReader;
 use crate::launcher::ecs_ending::ending;
 use crate::launcher::ecs_run::{launch_error, network, overrides, started_arn};
+use crate::launcher::job_rights::JobRights;
 use crate::launcher::sdk_error::described;
 use crate::launcher::{Launch, LaunchError, Launcher, LogPage, LogTraits, Task, TaskStatus, Trace};
 use crate::tls;
@@ -37,6 +38,8 @@ pub(super) struct EcsLauncher {
     config: EcsConfig,
     client: Client,
     logs: LogReader,
+    /// `None` where the generator's container has credentials of its own.
+    rights: Option<JobRights>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,6 +67,10 @@ impl EcsLauncher {
             config: config.clone(),
             client: Client::new(&sdk),
             logs: LogReader::new(&sdk),
+            rights: config
+                .role_arn
+                .as_ref()
+                .map(|role_arn| JobRights::new(role_arn, &sdk)),
         })
     }
 
@@ -95,6 +102,12 @@ impl EcsLauncher {
 
     async fn run(&self, launch: &Launch) -> Result<Task, LaunchError> {
         let config = &self.config;
+        let mut environment = config.environment.clone();
+        if let Some(rights) = &self.rights {
+            let lent = rights.lend(launch).await;
+            environment
+                .extend(lent.map_err(|error| LaunchError::NotStarted(format!("{error:#}")))?);
+        }
         let once = aws_sdk_ecs::config::Builder::new().retry_config(RetryConfig::disabled());
         let result = self
             .client
@@ -105,7 +118,7 @@ impl EcsLauncher {
             .count(1)
             .client_token(format!("{}-{}", launch.job_id, launch.attempt))
             .started_by(&launch.job_id)
-            .overrides(overrides(&config.container, &config.environment, launch))
+            .overrides(overrides(&config.container, &environment, launch))
             .set_network_configuration(network(config)?)
             .customize()
             .config_override(once)

@@ -7,6 +7,7 @@ mod cloudwatch;
 mod ecs;
 mod ecs_ending;
 mod ecs_run;
+mod job_rights;
 mod process;
 mod process_files;
 mod sdk_error;

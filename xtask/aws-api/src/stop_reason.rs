@@ -39,6 +39,8 @@ pub enum StopReason {
     Image,
     /// A secret lacks a key that the task needs.
     SecretKey,
+    /// A secret that the task needs is not a JSON object.
+    SecretFormat,
     /// The execution role lacks a right that the start of the task needs.
     Refused,
     /// The log group of the task does not exist.
@@ -49,6 +51,8 @@ pub enum StopReason {
     Route,
     /// ECS may not assume a role of the task.
     Role,
+    /// AWS did not give the task a network interface.
+    Network,
     /// The task could not be prepared, for any other reason.
     Start,
     /// The container needs more memory than the task has.

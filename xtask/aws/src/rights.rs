@@ -25,10 +25,13 @@ pub(crate) enum On {
     ServiceTasks,
     ServiceLogGroups,
     FailureLogGroup,
+    Alarms,
     /// The task definitions of the kinds of task.
     TaskDefinitions,
-    /// The roles of the kinds of task.
-    TaskRoles,
+    /// The roles that ECS takes on to start the kinds of task.
+    ExecutionRoles,
+    /// The roles that tasks of these kinds borrow.
+    LentRoles,
     /// The buckets that stacks own.
     Buckets,
     BucketObjects,
@@ -216,6 +219,7 @@ pub(crate) const RIGHTS: &[Needed] = &[
     right("deploy", "s3:PutObject", On::StateBucketObjects),
     right("deploy", "s3:DeleteObject", On::StateBucketObjects),
     right("status", "cloudwatch:DescribeAlarms", On::Everything),
+    right("scale", "cloudwatch:PutMetricAlarm", On::Alarms),
     right(
         "status",
         "elasticloadbalancing:DescribeTargetHealth",
@@ -229,7 +233,8 @@ pub(crate) const RIGHTS: &[Needed] = &[
         "ecs:RunTask",
         On::TaskDefinitions,
     ),
-    right("run", "iam:PassRole", On::TaskRoles),
+    right("run", "iam:PassRole", On::ExecutionRoles),
+    right("run", "sts:AssumeRole", On::LentRoles),
     in_cluster(InCluster::Service, "stop", "ecs:StopTask", On::ServiceTasks),
     in_cluster(
         InCluster::Service,

@@ -4,7 +4,7 @@ use crate::finding::Finding;
 use crate::ministack;
 use crate::venv;
 use anyhow::Context as _;
-use std::ffi::OsString;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
@@ -20,42 +20,89 @@ pub(crate) const REQUIREMENTS: &str = "app-gen-infra/cdk/requirements.txt";
 /// The CDK command line, in the folder of the app and run by the Node that the app pins. The caller
 /// adds arguments and a bound. Packages that are missing are installed first.
 ///
-/// For the local cloud, the AWS settings of the user's environment are removed, so that no profile
-/// or endpoint of theirs can lead a local command elsewhere. For AWS they stay.
+/// Its environment is a list, and its home a folder of ours, because `~/.cdk.json`, `NODE_OPTIONS`
+/// and `CDK_…` change what it does. For the local cloud, no profile or endpoint of the user can lead
+/// it elsewhere. For AWS, the user's settings of AWS count.
 ///
 /// # Errors
 /// The packages cannot be installed.
 pub fn command(context: &Context) -> anyhow::Result<Cmd> {
-    let modules = packages::ensure(context, &folder(context))?;
-    let cdk = Cmd::new(modules.join(".bin/cdk"))
-        .folder(folder(context))
-        .env("PATH", packages::path_with_pinned_node(&modules))
-        // Otherwise it reports its use to AWS.
-        .env("CDK_DISABLE_CLI_TELEMETRY", "true");
-    if !context.is_local() {
-        return Ok(cdk);
+    let cdk = bare(context)?;
+    if context.is_local() {
+        return Ok(for_local_cloud(cdk, context));
     }
-    Ok(only_for_local_cloud(
-        cdk,
-        context,
-        std::env::vars_os().map(|(name, _)| name),
-    ))
+    let theirs = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_"));
+    let cdk = theirs.fold(cdk, |cdk, (name, value)| cdk.env(name, value));
+    let home = home(context, "cdk-home-aws")?;
+    // Profiles, credentials and logins of single sign-on.
+    if let Some(aws) = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".aws")) {
+        let link = home.join(".aws");
+        match std::fs::remove_file(&link) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("failed to remove {}", link.display()));
+            }
+            _ => symlink(&aws, &link)
+                .with_context(|| format!("failed to create {}", link.display()))?,
+        }
+    }
+    Ok(cdk.env("HOME", home))
 }
 
-/// Removes those of our environment's `variables` that say something about AWS.
-fn only_for_local_cloud(
-    cmd: Cmd,
-    context: &Context,
-    variables: impl Iterator<Item = OsString>,
-) -> Cmd {
-    let cmd = variables
-        .filter(|name| name.to_string_lossy().starts_with("AWS_"))
-        .fold(cmd, Cmd::env_remove);
+/// The CDK command line for a synthesis, which asks no cloud and gets nobody's credentials.
+///
+/// # Errors
+/// As [`command`].
+pub fn synthesis(context: &Context) -> anyhow::Result<Cmd> {
+    Ok(without_aws_files(bare(context)?)
+        .env("AWS_REGION", &context.platform.region)
+        .env("AWS_EC2_METADATA_DISABLED", "true"))
+}
+
+/// The variables of our environment that it gets.
+const PASSED: &[&str] = &[
+    "LANG",
+    "TMPDIR",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "NODE_EXTRA_CA_CERTS",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+];
+
+fn bare(context: &Context) -> anyhow::Result<Cmd> {
+    let modules = packages::ensure(context, &folder(context))?;
+    Ok(Cmd::new(modules.join(".bin/cdk"))
+        .folder(folder(context))
+        .only_env(PASSED)
+        .env("PATH", packages::path_with_pinned_node(&modules))
+        .env("HOME", home(context, "cdk-home")?)
+        // Otherwise it reports its use to AWS.
+        .env("CDK_DISABLE_CLI_TELEMETRY", "true"))
+}
+
+/// A home that has nothing of the user.
+fn home(context: &Context, name: &str) -> anyhow::Result<PathBuf> {
+    let home = context.cache_folder().join(name);
+    std::fs::create_dir_all(&home)
+        .with_context(|| format!("failed to create {}", home.display()))?;
+    Ok(home)
+}
+
+fn for_local_cloud(cdk: Cmd, context: &Context) -> Cmd {
     ministack::client_environment(&context.platform.region, &ministack::endpoint(context))
         .into_iter()
-        .fold(cmd, |cmd, (name, value)| cmd.env(name, value))
-        // The user's files contain profiles and endpoints, too.
-        .env("AWS_CONFIG_FILE", "/dev/null")
+        .fold(without_aws_files(cdk), |cdk, (name, value)| {
+            cdk.env(name, value)
+        })
+}
+
+/// The user's files contain profiles and endpoints, too.
+fn without_aws_files(cdk: Cmd) -> Cmd {
+    cdk.env("AWS_CONFIG_FILE", "/dev/null")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
 }
 
@@ -90,11 +137,7 @@ pub fn linters(context: &Context) -> anyhow::Result<PathBuf> {
             .report
             .step(&format!("pip install for {REQUIREMENTS}"));
         let requirements = context.root.join(REQUIREMENTS);
-        venv::make(
-            context,
-            &folder,
-            ["--requirement".as_ref(), requirements.as_os_str()],
-        )?;
+        venv::make(context, &folder, &requirements)?;
     }
     Ok(folder)
 }
@@ -158,25 +201,30 @@ mod tests {
         }
     }
 
-    #[test]
-    fn no_setting_of_the_user_reaches_a_local_command() {
-        let theirs = ["AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "LANG"];
-        let env = theirs
-            .iter()
-            .fold(Cmd::new("env").only_env(&["PATH"]), |env, name| {
-                env.env(name, "theirs")
-            });
-        let names = theirs.iter().map(OsString::from);
-        let context = context("local");
-        let endpoint = format!("AWS_ENDPOINT_URL={}", ministack::endpoint(&context));
-        let text = only_for_local_cloud(env, &context, names).read().unwrap();
-        let mut lines: Vec<&str> = text
+    /// What a program that is started like `cdk` finds in its environment.
+    fn variables(cdk: Cmd) -> Vec<String> {
+        let text = cdk.read().unwrap();
+        let mut names: Vec<String> = text
             .lines()
             .filter(|line| !line.starts_with("PATH="))
+            .map(str::to_owned)
             .collect();
-        lines.sort_unstable();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn no_setting_of_the_user_reaches_a_local_command_or_a_synthesis() {
+        let context = context("local");
+        // `env` in the place of `cdk`, because the environment is all that is asked about.
+        let env = || {
+            Cmd::new("env")
+                .only_env(&[])
+                .env("PATH", std::env::var_os("PATH").unwrap())
+        };
+        let endpoint = format!("AWS_ENDPOINT_URL={}", ministack::endpoint(&context));
         assert_eq!(
-            lines,
+            variables(for_local_cloud(env(), &context)),
             [
                 "AWS_ACCESS_KEY_ID=local",
                 "AWS_CONFIG_FILE=/dev/null",
@@ -184,8 +232,36 @@ mod tests {
                 "AWS_REGION=us-east-1",
                 "AWS_SECRET_ACCESS_KEY=local",
                 "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
-                "LANG=theirs",
             ]
         );
+        for hostile in ["NODE_OPTIONS", "CDK_CONTEXT_JSON", "HOME", "AWS_PROFILE"] {
+            assert!(!PASSED.contains(&hostile), "{hostile}");
+        }
+    }
+
+    /// What [`a_synthesis_does_not_read_the_home_of_the_user`] runs in a process of its own, whose
+    /// environment it can choose.
+    #[test]
+    #[ignore = "another test runs it"]
+    fn settings_are_read() {
+        for cdk in [synthesis(&context("dev")), command(&context("dev"))] {
+            cdk.unwrap().arg("context").read().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_synthesis_does_not_read_the_home_of_the_user() {
+        // Its packages, which npm does not install with what follows.
+        synthesis(&context("dev")).unwrap();
+        // Each of these ends the command line of CDK, where it arrives.
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join(".cdk.json"), "no JSON").unwrap();
+        Cmd::new(std::env::current_exe().unwrap())
+            .args(["--exact", "cdk::tests::settings_are_read", "--ignored"])
+            .env("HOME", home.path())
+            .env("NODE_OPTIONS", "--require /no/such/module")
+            .env("CDK_CONTEXT_JSON", "no JSON")
+            .read()
+            .unwrap();
     }
 }

@@ -8,6 +8,7 @@
 //! - [`secrets`] reads and writes secrets, [`cost`] prices a month, [`prune`] removes what nobody
 //!   needs.
 
+mod application;
 pub mod cost;
 pub mod deploy;
 pub mod destination;

@@ -1,6 +1,8 @@
 //! The smoke test does what a user does, against any base URL: it describes an application, watches
 //! the job, downloads the application, builds it, starts it, and opens its page.
 
+use crate::application;
+use crate::application::Use;
 use anyhow::Context as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -188,12 +190,15 @@ impl<'a> SmokeTest<'a> {
         let artifact = job
             .artifact
             .ok_or_else(|| failed("the job succeeded without an artifact"))?;
-        report.step(&format!(
-            "smoke: download {} bytes, install, build, start",
-            artifact.size_bytes
-        ));
         let application = self.download(&job.id, &artifact)?;
-        self.try_application(&application)?;
+        match Use::of(self.context) {
+            Use::Start => {
+                report.step("smoke: install, build, start");
+                self.try_application(&application)?;
+            }
+            Use::Inspect => application::inspect(&application)
+                .failure(|| failed("the application is not complete"))?,
+        }
         Ok(Seen {
             job_id: job.id,
             task: job
@@ -266,6 +271,9 @@ impl<'a> SmokeTest<'a> {
     }
 
     fn download(&self, job_id: &str, artifact: &Artifact) -> anyhow::Result<PathBuf> {
+        self.context
+            .report
+            .step(&format!("smoke: download {} bytes", artifact.size_bytes));
         let url = format!("{}/api/jobs/{job_id}/artifact", self.base_url);
         let mut response = self
             .agent

@@ -6,8 +6,11 @@ use crate::commands::shown;
 use serde::Serialize;
 use std::process::ExitCode;
 use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
 use xtask_image::build;
 use xtask_image::build::Outcome;
+use xtask_image::build::plan;
+use xtask_image::build::plan::{Plan, Step, Verb};
 use xtask_operate::destination;
 use xtask_operate::destination::Registry;
 
@@ -19,6 +22,9 @@ pub(crate) struct Args {
     /// Push to this registry
     #[arg(long, value_parser = one_of(REGISTRIES), default_value = "environment")]
     registry: Registry,
+    /// Fail instead of compiling or running npm: only pack and push what was built before
+    #[arg(long)]
+    reuse: bool,
     /// Also point this tag at each image
     #[arg(long, value_parser = parse_tag)]
     tag: Option<String>,
@@ -40,6 +46,20 @@ fn parse_tag(text: &str) -> Result<String, &'static str> {
     }
 }
 
+/// Refuses images that are not made of what was built before.
+fn refuse_compiling(plans: &[Plan]) -> Result<(), Failure> {
+    let mut steps = plans.iter().flat_map(|plan| &plan.steps);
+    let is_build = |step: &&Step| matches!(step.verb, Verb::Compile | Verb::BuildPage);
+    match steps.find(is_build) {
+        None => Ok(()),
+        Some(step) => Err(Failure::new(
+            Code::Build,
+            format!("--reuse does not allow this step: {step}"),
+        )
+        .hint("cargo xtask why IMAGE names what changed since it was built")),
+    }
+}
+
 /// The result of `build --json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Built {
@@ -57,6 +77,9 @@ impl Command for Args {
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let names = build::select(context, &self.images)?;
         let registry = destination::registry(context, self.registry, &names)?;
+        if self.reuse {
+            refuse_compiling(&plan::all(context, &names, &registry)?)?;
+        }
         let images = build::all(
             context,
             &names,
@@ -72,5 +95,37 @@ impl Command for Args {
         let text = shown::images::of_build(&images);
         context.report.result(&Built { images }, &text)?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xtask_image::build::plan::State;
+    use xtask_image::key::store::Reasons;
+
+    #[test]
+    fn what_must_only_be_packed_is_not_compiled() {
+        let plan = |verb| Plan {
+            image: "generator".to_owned(),
+            key: String::new(),
+            reference: String::new(),
+            state: State::Build,
+            steps: vec![Step {
+                verb,
+                what: "app-gen".to_owned(),
+            }],
+            reasons: Reasons {
+                before: None,
+                why: Vec::new(),
+            },
+        };
+        for verb in [Verb::ReuseBinary, Verb::ReusePage, Verb::Pack, Verb::Push] {
+            assert!(refuse_compiling(&[plan(verb)]).is_ok(), "{verb:?}");
+        }
+        for verb in [Verb::Compile, Verb::BuildPage] {
+            let refused = refuse_compiling(&[plan(Verb::Pack), plan(verb)]).unwrap_err();
+            assert!(refused.to_string().contains("app-gen"), "{refused}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use xtask_machine::ministack::database;
 use xtask_operate::cost;
 use xtask_operate::deploy::assembly::Assembly;
 use xtask_operate::deploy::environment_lock::EnvironmentLock;
+use xtask_operate::deploy::export::Sources;
 use xtask_operate::deploy::folder::deploy_folder;
 use xtask_operate::deploy::release;
 use xtask_operate::deploy::release::Release;
@@ -74,10 +75,14 @@ impl Command for Args {
 
 fn deploy(args: &Args, context: &Context) -> anyhow::Result<()> {
     guards::protected(context, "deploy")?;
+    guards::closed_to_strangers(context)?;
     if context.is_local() {
         xtask_machine::require(context, xtask_machine::FOR_VALIDATE)?;
     }
     let lock = EnvironmentLock::take(context, "deploy")?;
+    let revision = guards::revision(context);
+    let sources = Sources::of(context)?;
+    let context = sources.context();
     let images = if args.images.is_empty() {
         images::validated(context)?
     } else {
@@ -109,14 +114,18 @@ fn deploy(args: &Args, context: &Context) -> anyhow::Result<()> {
 
     let release = Release::begin(
         lock.holder().owner.clone(),
-        guards::revision(context),
+        revision,
         content,
         images,
         Service::of(context, &assembly)?,
     )?;
     let (release, seen) = serve(context, release, &assembly, &releases)?;
+    let application = match context.is_local() {
+        true => "answered",
+        false => "arrived",
+    };
     let text = format!(
-        "{}\ndeployed as release {} in {:.0} s: the job of a user ran as {}, and its application answered\n{}",
+        "{}\ndeployed as release {} in {:.0} s: the job of a user ran as {}, and its application {application}\n{}",
         shown::images::of_release(&release),
         release.id,
         release.seconds,

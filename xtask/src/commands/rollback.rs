@@ -6,6 +6,7 @@ use crate::commands::shown::images;
 use serde::Serialize;
 use std::process::ExitCode;
 use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
 use xtask_machine::ministack::database;
 use xtask_operate::deploy::assembly::Assembly;
 use xtask_operate::deploy::environment_lock::EnvironmentLock;
@@ -31,6 +32,18 @@ struct RolledBack {
     release: Release,
     smoke: Seen,
     seconds: f64,
+}
+
+/// The error of a rollback that would open the environment again.
+fn open_to_everybody(goal: &Release) -> Failure {
+    Failure::new(
+        Code::Refused,
+        format!(
+            "release {} lets everybody on the internet in, and asks nobody for a login",
+            goal.id
+        ),
+    )
+    .hint("check out its revision, which cargo xtask releases names, write allowed_cidrs into platform.toml, and deploy it")
 }
 
 impl Command for Args {
@@ -61,6 +74,9 @@ impl Command for Args {
 
         let packed = release::assembly(context, goal)?;
         let assembly = Assembly::unpack(&packed, &deploy_folder(context, "assembly"))?;
+        if !context.is_local() && assembly.lets_everybody_in(context)? {
+            return Err(open_to_everybody(goal).into());
+        }
         let release = goal.back_to(lock.holder().owner.clone())?;
         let (release, seen) = serve(context, release, &assembly, &releases)?;
         let text = format!(

@@ -33,7 +33,7 @@ export class NetworkStack extends ConcernStack {
   constructor(scope: Construct, target: Target) {
     super(scope, "Network", "VPC, subnets, security groups", target);
     this.vpc = this.createVpc();
-    this.loadBalancerSecurityGroup = this.createSecurityGroup("LoadBalancer", "Load balancer, open to the internet");
+    this.loadBalancerSecurityGroup = this.createSecurityGroup("LoadBalancer", "Load balancer, the one entrance");
     this.orchestratorSecurityGroup = this.createSecurityGroup("Orchestrator", "Orchestrator, behind the load balancer");
     this.generatorSecurityGroup = this.createSecurityGroup("Generator", "Generator tasks, which nobody may reach");
     this.allowTraffic();
@@ -76,13 +76,16 @@ export class NetworkStack extends ConcernStack {
     const servicePort = Port.tcp(this.target.platform.orchestrator.port);
     const loadBalancer = this.loadBalancerSecurityGroup;
     const orchestrator = this.orchestratorSecurityGroup;
-    loadBalancer.addIngressRule(Peer.anyIpv4(), Port.tcp(HTTP_PORT), "HTTP from the internet");
-    if (this.target.environment.certificateArn !== undefined) {
-      loadBalancer.addIngressRule(Peer.anyIpv4(), Port.tcp(HTTPS_PORT), "HTTPS from the internet");
+    const secured = this.target.environment.certificateArn !== undefined;
+    for (const block of this.target.admitted) {
+      loadBalancer.addIngressRule(Peer.ipv4(block), Port.tcp(HTTP_PORT), "HTTP from users");
+      if (secured) {
+        loadBalancer.addIngressRule(Peer.ipv4(block), Port.tcp(HTTPS_PORT), "HTTPS from users");
+      }
     }
     Validations.of(loadBalancer).acknowledge({
       id: "AwsSolutions-EC23",
-      reason: "it is the one public entrance",
+      reason: "it is the one entrance; it is open to everybody only where the orchestrator asks for a login",
     });
     loadBalancer.addEgressRule(orchestrator, servicePort, "Requests and health checks");
     orchestrator.addIngressRule(loadBalancer, servicePort, "Requests and health checks");

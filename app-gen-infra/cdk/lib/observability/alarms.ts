@@ -12,6 +12,8 @@ export interface AlarmProps {
   readonly logs: LogMetrics;
   /** Failed tasks. */
   readonly taskFailures: Metric;
+  /** How many orchestrators the manifest asks for. */
+  readonly desiredTasks: number;
 }
 
 const { GREATER_THAN_THRESHOLD, LESS_THAN_THRESHOLD } = ComparisonOperator;
@@ -19,7 +21,7 @@ const { BREACHING, NOT_BREACHING } = TreatMissingData;
 
 /** Adds all alarms. */
 export function addAlarms(alarms: AlarmRegistry, props: AlarmProps): void {
-  addServiceAlarms(alarms, props.service);
+  addServiceAlarms(alarms, props.service, props.desiredTasks);
   addJobAlarms(alarms, props.logs);
   alarms.add("log-errors", {
     severity: "soon",
@@ -41,7 +43,7 @@ export function addAlarms(alarms: AlarmRegistry, props: AlarmProps): void {
   });
 }
 
-function addServiceAlarms(alarms: AlarmRegistry, service: ServiceMetrics): void {
+function addServiceAlarms(alarms: AlarmRegistry, service: ServiceMetrics, desiredTasks: number): void {
   alarms.add("server-errors", {
     severity: "urgent",
     summary: "More than 5 % of the requests of 5 minutes end with a 5xx, twice in 15 minutes.",
@@ -65,7 +67,9 @@ function addServiceAlarms(alarms: AlarmRegistry, service: ServiceMetrics): void 
     severity: "urgent",
     summary: "Fewer orchestrators run than the service asks for, for 5 minutes.",
     metric: service.runningTasks,
-    threshold: 1,
+    // No free metric says how many tasks a service asks for. `cargo xtask scale` and every rollout
+    // set this threshold to the service's own number, and silence the alarm where that is 0.
+    threshold: desiredTasks,
     comparisonOperator: LESS_THAN_THRESHOLD,
     evaluationPeriods: 5,
     // Where nothing runs, nothing reports.

@@ -33,6 +33,7 @@ export class ObservabilityStack extends ConcernStack {
       service: new ServiceMetrics(target, entrance),
       logs: new LogMetrics(this, "LogMetrics", target),
       taskFailures: new TaskFailures(this, "TaskFailures", target).count,
+      desiredTasks: target.platform.orchestrator.desiredTasks,
     };
     addAlarms(alarms, watched);
     createDashboard(this, names.dashboard, alarms, watched);

@@ -5,7 +5,14 @@
  */
 
 import { Validations } from "aws-cdk-lib";
-import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
+import {
+  AccountPrincipal,
+  type IPrincipal,
+  PolicyDocument,
+  PolicyStatement,
+  Role,
+  ServicePrincipal,
+} from "aws-cdk-lib/aws-iam";
 import type { Construct } from "constructs";
 import { JOBS_PREFIX } from "../data/data-stack.ts";
 import { repositoryName } from "../images.ts";
@@ -18,7 +25,7 @@ const TASKS = "ecs-tasks.amazonaws.com";
 
 /** The roles of one task definition. */
 export interface TaskRoles {
-  /** What the container itself may do. */
+  /** What the container itself may do; the generator's is lent to one job at a time. */
   readonly task: Role;
   /** What ECS does for it: pull, inject secrets, write logs. */
   readonly execution: Role;
@@ -50,10 +57,15 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
       conditions: inCluster,
     }),
     new PolicyStatement({
-      sid: "PassTheGeneratorsRoles",
+      sid: "PassTheGeneratorsRole",
       actions: ["iam:PassRole"],
-      resources: [arns.role(names.generator.taskRole), arns.role(names.generator.executionRole)],
+      resources: [arns.role(names.generator.executionRole)],
       conditions: { StringEquals: { "iam:PassedToService": TASKS } },
+    }),
+    new PolicyStatement({
+      sid: "LendRightsForOneJob",
+      actions: ["sts:AssumeRole"],
+      resources: [arns.role(names.generator.taskRole)],
     }),
     new PolicyStatement({
       sid: "ReadEvents",
@@ -69,7 +81,7 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
     }),
     ...(target.admitsCommands ? [takeCommands()] : []),
   ];
-  const task = createRole(scope, "OrchestratorTaskRole", names.orchestrator.taskRole, target, statements);
+  const task = createRole(scope, "OrchestratorTaskRole", names.orchestrator.taskRole, ecsTasks(target), statements);
   const reasons: Record<string, string> = {
     [arns.taskDefinition(names.generator.family)]: "every revision of exactly one family",
     [arns.tasks()]: "tasks have random ids; all of them are of this cluster",
@@ -84,13 +96,21 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
   };
 }
 
-/** The generator: reads its spec and writes its result. */
+/**
+ * The generator: reads its spec and writes its result.
+ *
+ * Its tasks have no role, because a role would serve all of them, and each could reach every job.
+ * Whoever starts a task takes this role on with a session policy that names the objects of one job,
+ * and gives the task the credentials of that session.
+ */
 export function generatorRoles(scope: Construct, target: Target): TaskRoles {
   const { names, platform } = target;
   const arns = new Arns(target);
-  const task = createRole(scope, "GeneratorTaskRole", names.generator.taskRole, target, [jobObjects(arns)]);
+  // Of the account: the orchestrator, and operators for `cargo xtask run`, whose own policies must allow it.
+  const starters = new AccountPrincipal(target.account);
+  const task = createRole(scope, "GeneratorTaskRole", names.generator.taskRole, starters, [jobObjects(arns)]);
   acknowledgeWildcards(task, {
-    [arns.artifacts(JOBS_PREFIX)]: "a role serves all tasks; which job a task is for, only its spec says",
+    [arns.artifacts(JOBS_PREFIX)]: "the session policy of each task narrows it to the objects of one job",
   });
   return { task, execution: createExecutionRole(scope, "Generator", target, platform.generator, names.generator) };
 }
@@ -140,7 +160,7 @@ function createExecutionRole(
       }),
     );
   }
-  const role = createRole(scope, `${id}ExecutionRole`, names.executionRole, target, statements);
+  const role = createRole(scope, `${id}ExecutionRole`, names.executionRole, ecsTasks(target), statements);
   acknowledgeWildcards(role, reasons);
   return role;
 }
@@ -159,19 +179,23 @@ function createRole(
   scope: Construct,
   id: string,
   roleName: string,
-  target: Target,
+  assumedBy: IPrincipal,
   statements: PolicyStatement[],
 ): Role {
   return new Role(scope, id, {
     roleName,
-    // Only ECS of this account: no other customer's task can make ECS assume it.
-    assumedBy: new ServicePrincipal(TASKS, {
-      conditions: {
-        StringEquals: { "aws:SourceAccount": target.account },
-        ArnLike: { "aws:SourceArn": `arn:aws:ecs:${target.region}:${target.account}:*` },
-      },
-    }),
+    assumedBy,
     inlinePolicies: { rights: new PolicyDocument({ statements }) },
+  });
+}
+
+/** Only ECS of this account: no other customer's task can make ECS assume the role. */
+function ecsTasks(target: Target): IPrincipal {
+  return new ServicePrincipal(TASKS, {
+    conditions: {
+      StringEquals: { "aws:SourceAccount": target.account },
+      ArnLike: { "aws:SourceArn": `arn:aws:ecs:${target.region}:${target.account}:*` },
+    },
   });
 }
 

@@ -12,6 +12,7 @@ import {
   PropagatedTagSource,
 } from "aws-cdk-lib/aws-ecs";
 import type { Construct } from "constructs";
+import { Arns } from "../arns.ts";
 import { imageReference } from "../images.ts";
 import type { NetworkStack } from "../network/network-stack.ts";
 import { ConcernStack } from "../stack.ts";
@@ -88,6 +89,7 @@ export class ServiceStack extends ConcernStack {
       names: target.names.generator,
       roles: generatorRoles(this, target),
       image: this.image(target.platform.generator.image),
+      hasTaskRole: false,
       writesToDisk: true,
       // Its log is the stream of events that its user watches: no event may be lost.
       logDelivery: "wait",
@@ -104,6 +106,7 @@ export class ServiceStack extends ConcernStack {
       roles: orchestratorRoles(this, target),
       image: this.image(platform.orchestrator.image),
       port: platform.orchestrator.port,
+      hasTaskRole: true,
       environment: {
         PORT: String(platform.orchestrator.port),
         ARTIFACT_URI: `s3://${names.artifactBucket}`,
@@ -111,6 +114,7 @@ export class ServiceStack extends ConcernStack {
         // With its revision: an orchestrator that is rolled back takes its generator with it.
         GENERATOR_TASK_DEFINITION: generator.taskDefinitionArn,
         GENERATOR_CONTAINER: platform.generator.container,
+        GENERATOR_ROLE_ARN: new Arns(target).role(names.generator.taskRole),
         GENERATOR_LOG_GROUP: names.generator.logGroup,
         GENERATOR_LOG_STREAM_PREFIX: LOG_STREAM_PREFIX,
         GENERATOR_SUBNETS: this.#vpc.publicSubnets.map((subnet) => subnet.subnetId).join(","),

@@ -1,12 +1,14 @@
 /** Task definitions of orchestrator and generator. */
 
-import { Size as Mebibytes, Validations } from "aws-cdk-lib";
+import { Duration, Size as Mebibytes, Validations } from "aws-cdk-lib";
 import {
   AwsLogDriverMode,
   Capability,
+  CfnTaskDefinition,
   ContainerImage,
   CpuArchitecture,
   FargateTaskDefinition,
+  type HealthCheck,
   LinuxParameters,
   LogDriver,
   OperatingSystemFamily,
@@ -34,6 +36,8 @@ export interface TaskProps {
   readonly environment?: Readonly<Record<string, string>>;
   /** TCP port that the container listens on. */
   readonly port?: number;
+  /** Whether the container acts with its task role; if not, whoever starts a task gives it credentials. */
+  readonly hasTaskRole: boolean;
   /** Whether the container may write to its own disk. */
   readonly writesToDisk: boolean;
   /**
@@ -41,6 +45,25 @@ export interface TaskProps {
    * oldest is dropped. ECS drops output by default.
    */
   readonly logDelivery: "wait" | "drop";
+}
+
+/**
+ * Whether the process behind the port still answers HTTP, whatever it answers.
+ *
+ * The load balancer's check asks for a 200, which needs the database. This one must not: ECS ends a
+ * task that fails it, and a new task reaches a database that is away no better. The image has Debian's
+ * bash and nothing that speaks HTTP.
+ */
+function answers(port: number): HealthCheck {
+  const ask = `exec 3<>/dev/tcp/127.0.0.1/${port} && printf 'GET /health HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3`;
+  return {
+    command: ["CMD", "bash", "-c", `${ask} && read -r line <&3 && [[ $line == HTTP/1.* ]]`],
+    interval: Duration.seconds(10),
+    timeout: Duration.seconds(5),
+    retries: 3,
+    // The start waits up to 30 s for the database and then migrates it.
+    startPeriod: Duration.seconds(60),
+  };
 }
 
 /** A Fargate task definition of one container. */
@@ -67,6 +90,7 @@ export function createTaskDefinition(scope: Construct, id: string, props: TaskPr
     environment: { ...consumer.environment, ...props.environment },
     secrets: injectedSecrets(definition, target, consumer),
     portMappings: props.port === undefined ? [] : [{ containerPort: props.port }],
+    ...(props.port === undefined ? {} : { healthCheck: answers(props.port) }),
     readonlyRootFilesystem: !props.writesToDisk,
     linuxParameters,
     logging: LogDriver.awsLogs({
@@ -77,6 +101,9 @@ export function createTaskDefinition(scope: Construct, id: string, props: TaskPr
         : { mode: AwsLogDriverMode.NON_BLOCKING, maxBufferSize: Mebibytes.mebibytes(10) }),
     }),
   });
+  if (!props.hasTaskRole && definition.node.defaultChild instanceof CfnTaskDefinition) {
+    definition.node.defaultChild.taskRoleArn = undefined;
+  }
   Validations.of(definition).acknowledge({
     id: "Annotation::@aws-cdk/aws-ecs:ecrImageRequiresPolicy",
     reason: "the execution role has the policy; CDK cannot see that in a role it may not change",

@@ -38,8 +38,9 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
   "app-gen-saas-task-role": [
     // app-gen-saas/src/launcher
     { action: "ecs:RunTask", resource: `arn:aws:ecs:${PLACE}:task-definition/app-generator:7`, context: IN_CLUSTER },
-    { action: "iam:PassRole", resource: role("app-generator-task-role"), context: TO_TASKS },
     { action: "iam:PassRole", resource: role("app-generator-execution-role"), context: TO_TASKS },
+    // app-gen-saas/src/launcher/job_rights.rs
+    { action: "sts:AssumeRole", resource: role("app-generator-task-role") },
     { action: "ecs:ListTasks", resource: "*", context: IN_CLUSTER },
     { action: "ecs:DescribeTasks", resource: TASK, context: IN_CLUSTER },
     { action: "ecs:StopTask", resource: TASK, context: IN_CLUSTER },
@@ -73,6 +74,7 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
 /** Calls of the task roles that no recording can hold, and why. */
 export const NOT_RECORDED: Readonly<Record<string, string>> = {
   "iam:PassRole": "IAM asks it of itself when a task is started",
+  "sts:AssumeRole": "credentials of tasks of the local cloud are of no role",
   "s3:ListBucket": "S3 asks it of itself before it says that an object is missing",
   "ecs:ListTasks": "asked only where the answer to a RunTask was lost",
   "ecs:StopTask": "asked only where a job is cancelled or runs out of time",
@@ -96,10 +98,13 @@ export const FORBIDDEN: readonly Call[] = [
   { action: "ecs:RegisterTaskDefinition", resource: "*" },
   { action: "ecs:UpdateService", resource: `arn:aws:ecs:${PLACE}:service/app-gen-saas-cluster/app-gen-saas-app` },
   { action: "iam:PassRole", resource: role("app-gen-saas-task-role"), context: TO_TASKS },
+  // A task that had the role itself would reach every job.
+  { action: "iam:PassRole", resource: role("app-generator-task-role"), context: TO_TASKS },
+  { action: "sts:AssumeRole", resource: role("app-gen-saas-task-role") },
   { action: "iam:PassRole", resource: role("cdk-appgen-cfn-exec-role-000000000001-us-east-1"), context: TO_TASKS },
   {
     action: "iam:PassRole",
-    resource: role("app-generator-task-role"),
+    resource: role("app-generator-execution-role"),
     context: { "iam:PassedToService": "ec2.amazonaws.com" },
   },
   { action: "s3:PutObject", resource: `${BUCKET}/releases/1.json` },

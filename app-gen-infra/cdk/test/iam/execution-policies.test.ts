@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { app, AWS_ENVIRONMENTS, resources, ROOT } from "../support.ts";
+import { CALLS } from "./calls.ts";
 import { allows, type Call, list, type Statement } from "./evaluate.ts";
 import { idleExceptions, type Need, needs, type Place } from "./handlers.ts";
 
@@ -16,7 +17,10 @@ interface Policy {
   readonly Statement: readonly Statement[];
 }
 
-const FILE = join(ROOT, "app-gen-infra/cdk/bootstrap/execution-policies.json");
+const FOLDER = join(ROOT, "app-gen-infra/cdk/bootstrap");
+
+/** The managed policy that no role may exceed. */
+const BOUNDARY = "app-gen-saas-boundary";
 
 /** IAM's limit for a managed policy, white space not counted. */
 const LIMIT_CHARACTERS = 6144;
@@ -27,11 +31,22 @@ const WITHOUT_RESOURCE =
 
 const TO_TASKS = { "iam:PassedToService": "ecs-tasks.amazonaws.com" };
 
-/** The policies in an account and region. */
-function policies({ account, region }: Place): Record<string, Policy> {
-  const text = readFileSync(FILE, "utf8").replaceAll("${ACCOUNT}", account).replaceAll("${REGION}", region);
+/** The policies of a file, in an account and region. */
+function policies({ account, region }: Place, file = "execution-policies.json"): Record<string, Policy> {
+  const text = readFileSync(join(FOLDER, file), "utf8").replaceAll("${ACCOUNT}", account).replaceAll("${REGION}", region);
   assert.ok(!text.includes("${"), "placeholders are ${ACCOUNT} and ${REGION}");
   return JSON.parse(text);
+}
+
+/** What the boundary admits. */
+function bounds(place: Place): readonly Statement[] {
+  const [[name, policy], ...others] = Object.entries(policies(place, "permissions-boundary.json")) as [[string, Policy]];
+  assert.deepEqual([name, others], [BOUNDARY, []]);
+  return policy.Statement;
+}
+
+function boundaryArn({ account }: Place): string {
+  return `arn:aws:iam::${account}:policy/${BOUNDARY}`;
 }
 
 function statements(place: Place): Statement[] {
@@ -44,15 +59,17 @@ function placeOf(environment: string): Place {
 }
 
 /** The calls of which one must be allowed. */
-function calls({ action, resources }: Need, { region }: Place): Call[] {
-  const context = { ...TO_TASKS, "aws:RequestedRegion": region };
+function calls({ action, resources }: Need, place: Place): Call[] {
+  const context = { ...TO_TASKS, ...bounded(place), "aws:RequestedRegion": place.region };
   return resources.map((resource) => ({ action, resource, context }));
 }
 
 const dev = placeOf("dev");
 
 test("IAM takes each policy as it is", () => {
-  for (const [name, policy] of Object.entries(policies({ account: "0".repeat(12), region: "ap-southeast-1" }))) {
+  const place = { account: "0".repeat(12), region: "ap-southeast-1" };
+  const all = { ...policies(place), ...policies(place, "permissions-boundary.json") };
+  for (const [name, policy] of Object.entries(all)) {
     assert.match(name, /^app-gen-saas-[\w-]{1,100}$/);
     assert.equal(policy.Version, "2012-10-17");
     const { length } = JSON.stringify(policy);
@@ -111,10 +128,94 @@ test("the roles of the templates, and no others, may be made and given to tasks"
     const roles = [...resources(app(environment)).values()].filter(({ Type }) => Type === "AWS::IAM::Role");
     for (const { Properties } of roles) {
       const resource = `arn:aws:iam::${place.account}:role/${Properties["RoleName"]}`;
-      assert.ok(isAllowed(place, { action: "iam:PutRolePolicy", resource }), resource);
-      assert.ok(isAllowed(place, { action: "iam:PassRole", resource, context: TO_TASKS }), resource);
+      assert.ok(isAllowed(place, { action: "iam:PutRolePolicy", resource, context: bounded(place) }), resource);
+      // The generator's role is not given to tasks: it is lent to one job at a time.
+      const isGiven = Properties["RoleName"] !== "app-generator-task-role";
+      assert.equal(isAllowed(place, { action: "iam:PassRole", resource, context: TO_TASKS }), isGiven, resource);
     }
   }
+});
+
+/** The condition key of a role that has the boundary, or is about to get it. */
+function bounded(place: Place): Record<string, string> {
+  return { "iam:PermissionsBoundary": boundaryArn(place) };
+}
+
+test("every role of the templates has the boundary", () => {
+  for (const environment of [...AWS_ENVIRONMENTS, "local"]) {
+    for (const [id, { Type, Properties }] of resources(app(environment))) {
+      if (Type === "AWS::IAM::Role") {
+        assert.equal(Properties["PermissionsBoundary"], boundaryArn(placeOf(environment)), id);
+      }
+    }
+  }
+});
+
+test("the boundary admits what the roles call, and nothing else", () => {
+  const made = Object.values(CALLS).flat();
+  const given = bounds(dev);
+  for (const call of made) {
+    assert.ok(given.some((statement) => allows(statement, call)), `missing: ${call.action} on ${call.resource}`);
+  }
+  const isIdle = (statement: Statement) => !made.some((call) => allows(statement, call));
+  const idle = given.flatMap((statement) => [
+    ...list(statement.Action).filter((action) => isIdle({ ...statement, Action: action })),
+    // What no environment calls yet, and a key of the manifest would call.
+    ...list(statement.Resource).filter(
+      (resource) => isIdle({ ...statement, Resource: resource }) && !resource.includes("secret:app-gen-saas/generator"),
+    ),
+  ]);
+  assert.deepEqual(idle, []);
+  for (const { Sid, Action, Resource } of given) {
+    for (const action of list(Action)) {
+      assert.match(action, /^[a-z0-9-]+:[A-Za-z]+$/, Sid);
+    }
+    assert.ok(!list(Resource).includes("*") || ["FindGenerators", "TakeCommands", "LogIn"].includes(Sid), Sid);
+  }
+});
+
+test("CloudFormation makes and changes no role beyond the boundary, and does not touch the boundary", () => {
+  const resource = `arn:aws:iam::${dev.account}:role/app-gen-saas-task-role`;
+  const administrator = "arn:aws:iam::aws:policy/AdministratorAccess";
+  const others: Record<string, string>[] = [
+    {},
+    { "iam:PermissionsBoundary": administrator },
+    { "iam:PermissionsBoundary": `arn:aws:iam::${dev.account}:policy/${BOUNDARY}-2` },
+  ];
+  for (const action of ["CreateRole", "PutRolePolicy", "DeleteRolePolicy", "PutRolePermissionsBoundary"]) {
+    const call = { action: `iam:${action}`, resource };
+    assert.ok(isAllowed(dev, { ...call, context: bounded(dev) }), action);
+    for (const context of others) {
+      assert.ok(!isAllowed(dev, { ...call, context }), `${action} ${JSON.stringify(context)}`);
+    }
+  }
+  const anyContext = { ...TO_TASKS, ...bounded(dev), "aws:RequestedRegion": dev.region };
+  const onRole = ["AttachRolePolicy", "DeleteRolePermissionsBoundary", "DetachRolePolicy"];
+  const onPolicy = [
+    "CreatePolicy",
+    "CreatePolicyVersion",
+    "DeletePolicy",
+    "DeletePolicyVersion",
+    "SetDefaultPolicyVersion",
+    "TagPolicy",
+  ];
+  const forbidden: Call[] = [
+    ...onRole.map((action) => ({ action: `iam:${action}`, resource })),
+    ...onPolicy.flatMap((action) =>
+      [boundaryArn(dev), `arn:aws:iam::${dev.account}:policy/app-gen-saas-execution-service`].map((policy) => ({
+        action: `iam:${action}`,
+        resource: policy,
+      })),
+    ),
+    // Roles that the templates do not make may have no boundary.
+    ...["app-gen-saas-task-role-2", "app-generator-task-role-dev", "thief", `cdk-appgen-deploy-role-${dev.account}`].flatMap(
+      (name) =>
+        ["CreateRole", "PassRole", "PutRolePermissionsBoundary", "PutRolePolicy", "UpdateAssumeRolePolicy"].map(
+          (action) => ({ action: `iam:${action}`, resource: `arn:aws:iam::${dev.account}:role/${name}` }),
+        ),
+    ),
+  ].map((call) => ({ ...call, context: anyContext }));
+  assert.deepEqual(forbidden.filter((call) => isAllowed(dev, call)), []);
 });
 
 function isAllowed(place: Place, call: Call): boolean {
@@ -159,7 +260,7 @@ test("nothing that a thief of the role would want", () => {
     ["ecr:BatchDeleteImage", regional("ecr", "repository/app-gen-saas-app")],
     ["cloudformation:DescribeStacks", regional("cloudformation", "stack/Other/1")],
   ];
-  const here = { ...TO_TASKS, "aws:RequestedRegion": dev.region };
+  const here = { ...TO_TASKS, ...bounded(dev), "aws:RequestedRegion": dev.region };
   const wanted: Call[] = [
     ...actions.map(([action, resource]) => ({ action, resource, context: here })),
     { action: "ec2:CreateVpc", resource: "*", context: { "aws:RequestedRegion": "eu-west-1" } },

@@ -65,12 +65,8 @@ const UNUSED: Readonly<Record<string, Exceptions>> = {
     "a log group as target takes no role": ["iam:PassRole"],
   },
   "AWS::IAM::Role": {
-    "rights stand in the role itself, and no boundary around it": [
-      "iam:AttachRolePolicy",
-      "iam:DeleteRolePermissionsBoundary",
-      "iam:DetachRolePolicy",
-      "iam:PutRolePermissionsBoundary",
-    ],
+    "rights stand in the role itself": ["iam:AttachRolePolicy", "iam:DetachRolePolicy"],
+    "the boundary stays, and CloudFormation must not take it off": ["iam:DeleteRolePermissionsBoundary"],
   },
   "AWS::Logs::LogGroup": {
     "no delivery elsewhere": ["firehose:TagDeliveryStream", "logs:CreateLogDelivery", "s3:REST.PUT.OBJECT"],
@@ -283,8 +279,8 @@ function role(path: string): Arns {
 
 /** The roles that a task definition is given. */
 function rolesOfFamily(place: Place, family: string): string[] {
-  const task = family === "app-generator" ? "app-generator-task-role" : "app-gen-saas-task-role";
-  return both(role(task), role(`${family}-execution-role`))(place, family);
+  const execution = role(`${family}-execution-role`);
+  return (family === "app-generator" ? execution : both(role("app-gen-saas-task-role"), execution))(place, family);
 }
 
 /** The ARNs that a type's handlers ask for rights on. */

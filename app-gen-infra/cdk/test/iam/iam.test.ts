@@ -108,9 +108,22 @@ test("apart from that, other environments differ in account, zone and name alone
   }
 });
 
-test("only ECS of the same account assumes the roles", () => {
+test("no task has the role that reaches the jobs of all", () => {
   for (const { Type, Properties } of resources(app("dev")).values()) {
-    if (Type === "AWS::IAM::Role") {
+    if (Type === "AWS::ECS::TaskDefinition") {
+      const isGenerator = Properties["Family"] === "app-generator";
+      assert.equal(Properties["TaskRoleArn"] === undefined, isGenerator, String(Properties["Family"]));
+    }
+  }
+});
+
+test("only ECS of the same account assumes the roles, and only the account that of a generator", () => {
+  for (const { Type, Properties } of resources(app("dev")).values()) {
+    if (Type === "AWS::IAM::Role" && Properties["RoleName"] === "app-generator-task-role") {
+      assert.deepEqual((Properties["AssumeRolePolicyDocument"] as { Statement: unknown }).Statement, [
+        { Action: "sts:AssumeRole", Effect: "Allow", Principal: { AWS: "arn:aws:iam::000000000001:root" } },
+      ]);
+    } else if (Type === "AWS::IAM::Role") {
       assert.deepEqual((Properties["AssumeRolePolicyDocument"] as { Statement: unknown }).Statement, [
         {
           Action: "sts:AssumeRole",
@@ -174,6 +187,7 @@ function found(pattern: RegExp, text: string): string[] {
 }
 
 test("the list of calls is that of the sources", () => {
+  assert.match(source("app-gen-saas/src/launcher"), /AssumeRoleProvider::builder/);
   const launcher = found(/\.client\s*\.(\w+)\(\)/g, source("app-gen-saas/src/launcher"));
   assert.deepEqual(launcher, ["describe_tasks", "get_log_events", "list_tasks", "run_task", "stop_task"]);
   const spelled = launcher.map((name) => name.replaceAll("_", ""));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Match, Template } from "aws-cdk-lib/assertions";
-import { loadPlatform } from "../../lib/platform.ts";
+import { type Environment, loadPlatform } from "../../lib/platform.ts";
 import { createApp, template } from "../support.ts";
 
 const network = template("dev", "network");
@@ -33,12 +33,31 @@ function ingress(of: Template, description: string): unknown {
   return group["Properties"]["SecurityGroupIngress"];
 }
 
-const ANYONE = { CidrIp: "0.0.0.0/0", IpProtocol: "tcp" };
-const HTTP = { ...ANYONE, FromPort: 80, ToPort: 80, Description: "HTTP from the internet" };
-const HTTPS = { ...ANYONE, FromPort: 443, ToPort: 443, Description: "HTTPS from the internet" };
+const http = (block: string) => ({
+  CidrIp: block,
+  IpProtocol: "tcp",
+  FromPort: 80,
+  ToPort: 80,
+  Description: "HTTP from users",
+});
+const https = (block: string) => ({ ...http(block), FromPort: 443, ToPort: 443, Description: "HTTPS from users" });
 
-test("the internet reaches the load balancer, which alone reaches the orchestrator's port", () => {
-  assert.deepEqual(ingress(network, "Load balancer"), [HTTP]);
+/** The network of `dev` with changes of its entry and of the orchestrator's variables. */
+function changed(environment: Partial<Environment>, variables: Record<string, string> = {}): Template {
+  const committed = loadPlatform();
+  const platform = {
+    ...committed,
+    orchestrator: {
+      ...committed.orchestrator,
+      environment: { ...committed.orchestrator.environment, ...variables },
+    },
+    environments: { ...committed.environments, dev: { ...committed.environments["dev"]!, ...environment } },
+  };
+  return Template.fromStack(createApp("dev", { platform }).network);
+}
+
+test("users reach the load balancer, which alone reaches the orchestrator's port", () => {
+  assert.deepEqual(ingress(network, "Load balancer"), [http("203.0.113.0/24")]);
   assert.equal(ingress(network, "Orchestrator"), undefined);
   // One rule in each direction; they refer to both groups and so stand beside them.
   for (const type of ["AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress"]) {
@@ -56,9 +75,19 @@ test("nothing reaches a generator", () => {
 });
 
 test("HTTPS is let in where there is a certificate", () => {
-  const committed = loadPlatform();
-  const dev = { ...committed.environments["dev"]!, certificateArn: "arn:aws:acm:us-east-1:000000000001:certificate/c" };
-  const platform = { ...committed, environments: { ...committed.environments, dev } };
-  const secured = Template.fromStack(createApp("dev", { platform }).network);
-  assert.deepEqual(ingress(secured, "Load balancer"), [HTTP, HTTPS]);
+  const certificateArn = "arn:aws:acm:us-east-1:000000000001:certificate/c";
+  const secured = changed({ certificateArn, allowedCidrs: ["198.51.100.7/32", "203.0.113.0/24"] });
+  assert.deepEqual(
+    ingress(secured, "Load balancer"),
+    ["198.51.100.7/32", "203.0.113.0/24"].flatMap((block) => [http(block), https(block)]),
+  );
+});
+
+test("everybody is let in only where the orchestrator knows its users and no address is named", () => {
+  const everybody = [http("0.0.0.0/0")];
+  const named = [http("198.51.100.7/32")];
+  assert.equal(ingress(changed({ allowedCidrs: [] }), "Load balancer"), undefined);
+  assert.deepEqual(ingress(changed({ allowedCidrs: [] }, { AUTH_MODE: "login" }), "Load balancer"), everybody);
+  const both = changed({ allowedCidrs: ["198.51.100.7/32"] }, { AUTH_MODE: "login" });
+  assert.deepEqual(ingress(both, "Load balancer"), named);
 });

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Match } from "aws-cdk-lib/assertions";
+import { Match, Template } from "aws-cdk-lib/assertions";
 import { RUNBOOK } from "../../lib/observability/alarm-registry.ts";
 import { JOB_ENDED, JOB_TAKEN_UP } from "../../lib/observability/log-metrics.ts";
-import { ROOT, template } from "../support.ts";
+import { loadPlatform } from "../../lib/platform.ts";
+import { createApp, ROOT, template } from "../support.ts";
 
 const dev = template("dev", "observability");
 
@@ -55,6 +56,17 @@ test("the log lines that metrics are made from are in the orchestrator's sources
   const takenUp = logged(JOB_TAKEN_UP) ?? "";
   assert.match(takenUp, /\bstate = /);
   assert.match(takenUp, /\bage_secs = /);
+});
+
+test("too few tasks are as many as platform.toml asks for, less one", () => {
+  const committed = loadPlatform();
+  const platform = { ...committed, orchestrator: { ...committed.orchestrator, desiredTasks: 3 } };
+  const stack = Template.fromStack(createApp("dev", { platform }).observability);
+  stack.hasResourceProperties("AWS::CloudWatch::Alarm", {
+    AlarmName: "app-gen-saas-running-below-desired",
+    Threshold: 3,
+    ComparisonOperator: "LessThanThreshold",
+  });
 });
 
 test("no task is no data, which is an alarm", () => {

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { Match, Template } from "aws-cdk-lib/assertions";
 import { loadPlatform } from "../../lib/platform.ts";
@@ -30,6 +33,34 @@ test("the load balancer asks the health path", () => {
     HealthyThresholdCount: 2,
     UnhealthyThresholdCount: 3,
   });
+});
+
+/** The health check of a family's container. */
+function healthCheck(family: string): { Command: string[] } | undefined {
+  const [definition] = Object.values(dev.findResources("AWS::ECS::TaskDefinition", { Properties: { Family: family } }));
+  return definition?.["Properties"]["ContainerDefinitions"][0]["HealthCheck"];
+}
+
+/** The exit code of a health check that asks this port instead. */
+async function checked(command: string[], port: number): Promise<number | null> {
+  const [program, ...words] = command.slice(1).map((word) => word.replace("/5013", `/${port}`));
+  const child = spawn(program!, words, { stdio: "ignore", timeout: 10_000 });
+  return new Promise((resolve) => child.on("close", resolve));
+}
+
+test("ECS knows whether the orchestrator still answers, whatever it answers", async () => {
+  const check = healthCheck("app-gen-saas-app");
+  assert.equal(check?.Command[0], "CMD");
+  for (const status of [200, 503]) {
+    const server = createServer((_, response) => response.writeHead(status).end());
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    assert.equal(await checked(check.Command, port), 0, `${status}`);
+    await new Promise((resolve) => server.close(resolve));
+    assert.notEqual(await checked(check.Command, port), 0, "nothing listens");
+  }
+  // Nobody can reach a generator, and its events are its sign of life.
+  assert.equal(healthCheck("app-generator"), undefined);
 });
 
 test("images are given by digest alone", () => {

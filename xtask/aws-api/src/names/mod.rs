@@ -28,7 +28,7 @@ pub const BOOTSTRAP_QUALIFIER: &str = "appgen";
 /// What the names of the log streams of all tasks begin with: `prefix/container/task id`.
 pub const LOG_STREAM_PREFIX: &str = "ecs";
 
-/// The AWS account of an environment.
+/// The AWS account of an environment, which no other environment has.
 #[must_use]
 pub fn account<'a>(platform: &'a Platform, environment: &str) -> &'a str {
     let found = platform.environments.get(environment);
@@ -41,20 +41,6 @@ pub fn account<'a>(platform: &'a Platform, environment: &str) -> &'a str {
 #[must_use]
 pub fn registry_host(account: &str, region: &str) -> String {
     format!("{account}.dkr.ecr.{region}.amazonaws.com")
-}
-
-/// What is added to names where environments share an account, and nothing elsewhere.
-fn suffix(platform: &Platform, environment: &str) -> String {
-    let own = account(platform, environment);
-    let is_shared = platform
-        .environments
-        .keys()
-        .any(|other| other != environment && account(platform, other) == own);
-    if is_shared {
-        format!("-{environment}")
-    } else {
-        String::new()
-    }
 }
 
 /// Names of what belongs to one service or one kind of task.
@@ -99,19 +85,18 @@ impl Deployed {
     /// The names in an environment of the manifest.
     #[must_use]
     pub fn new(platform: &Platform, environment: &str) -> Self {
-        let suffix = suffix(platform, environment);
         let account = account(platform, environment);
         let project = &platform.project;
         // Bucket names are unique over all accounts.
-        let bucket = |part: &str| format!("{project}-{part}-{account}{suffix}");
+        let bucket = |part: &str| format!("{project}-{part}-{account}");
         Self {
-            cluster: format!("{project}-cluster{suffix}"),
-            consumers: consumers(platform, &suffix),
+            cluster: format!("{project}-cluster"),
+            consumers: consumers(platform),
             artifact_bucket: bucket("generated-apps"),
             access_log_bucket: bucket("access-logs"),
             state_bucket: bucket("state"),
-            alarm_prefix: format!("{project}{suffix}-"),
-            failure_log_group: format!("/aws/events/{project}-task-failures{suffix}"),
+            alarm_prefix: format!("{project}-"),
+            failure_log_group: format!("/aws/events/{project}-task-failures"),
         }
     }
 
@@ -135,48 +120,24 @@ impl Deployed {
     }
 }
 
-fn consumers(platform: &Platform, suffix: &str) -> Vec<Consumer> {
+fn consumers(platform: &Platform) -> Vec<Consumer> {
     let services = platform.services.iter().map(|(name, service)| Consumer {
         name: name.clone(),
-        family: format!("{}{suffix}", service.family),
+        family: service.family.clone(),
         container: service.container.clone(),
-        log_group: format!("{}{suffix}", service.log_group),
-        task_role: format!("{}{suffix}", service.role),
-        execution_role: format!("{}-execution-role{suffix}", service.family),
-        service: Some(format!("{}{suffix}", service.family)),
+        log_group: service.log_group.clone(),
+        task_role: service.role.clone(),
+        execution_role: format!("{}-execution-role", service.family),
+        service: Some(service.family.clone()),
     });
     let tasks = platform.tasks.iter().map(|(name, task)| Consumer {
         name: name.clone(),
-        family: format!("{}{suffix}", task.family),
+        family: task.family.clone(),
         container: task.container.clone(),
-        log_group: format!("{}{suffix}", task.log_group),
-        task_role: format!("{}{suffix}", task.role),
-        execution_role: format!("{}-execution-role{suffix}", task.family),
+        log_group: task.log_group.clone(),
+        task_role: task.role.clone(),
+        execution_role: format!("{}-execution-role", task.family),
         service: None,
     });
     services.chain(tasks).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::path::Path;
-
-    #[test]
-    fn only_environments_that_share_an_account_carry_a_suffix() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .ancestors()
-            .nth(2)
-            .expect("the checkout");
-        let text = std::fs::read_to_string(root.join(app_gen_infra::MANIFEST_PATH))
-            .expect("platform.toml");
-        let own = Platform::parse(&text, root).expect("a manifest");
-        let shared = text.replace("\"000000000002\"", "\"000000000001\"");
-        let shared = Platform::parse(&shared, root).expect("a manifest");
-        for name in ["local", "dev", "staging", "prod"] {
-            assert_eq!(suffix(&own, name), "", "{name}");
-        }
-        let suffixes = ["local", "dev", "staging", "prod"].map(|name| suffix(&shared, name));
-        assert_eq!(suffixes, ["", "-dev", "-staging", ""]);
-    }
 }

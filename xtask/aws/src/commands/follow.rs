@@ -2,6 +2,7 @@
 //! way, and ends early where the deployment cannot come to a good end. To settle a service at a
 //! number of tasks is the same, with another good end.
 
+use crate::alarms::expect_tasks;
 use crate::commands::Handle;
 use crate::config::Cloud;
 use crate::ecs::{Container, DescribedService, Ecs, TaskId};
@@ -41,6 +42,10 @@ impl Handle for FollowService {
             appear: Duration::from_secs(self.appear_secs),
         };
         let end = follow(what, rollout, cloud).await?;
+        // A deployment of the stack sets the number of tasks, and not always the alarm.
+        if let Some(service) = &end.service {
+            expect_tasks(cloud, service.desired).await;
+        }
         let running = end
             .tasks
             .into_iter()

@@ -162,11 +162,18 @@ fn resources(on: On, cloud: &Cloud, principal: &str) -> Vec<String> {
             .task_kinds()
             .map(|task| format!("arn:aws:ecs:{place}:task-definition/{}:*", task.family))
             .collect(),
-        On::TaskRoles => deployed
+        On::ExecutionRoles => deployed
             .task_kinds()
-            .flat_map(|task| [&task.task_role, &task.execution_role])
-            .map(|role| format!("arn:aws:iam::{account}:role/{role}"))
+            .map(|task| format!("arn:aws:iam::{account}:role/{}", task.execution_role))
             .collect(),
+        On::LentRoles => deployed
+            .task_kinds()
+            .map(|task| format!("arn:aws:iam::{account}:role/{}", task.task_role))
+            .collect(),
+        On::Alarms => vec![format!(
+            "arn:aws:cloudwatch:{place}:alarm:{}*",
+            deployed.alarm_prefix
+        )],
         On::ServiceTasks => vec![format!("arn:aws:ecs:{place}:task/{}/*", deployed.cluster)],
         On::ServiceLogGroups => deployed
             .consumers

@@ -1,5 +1,6 @@
 //! What services run, the way back to another definition, and how many tasks there are.
 
+use crate::alarms::expect_tasks;
 use crate::commands::follow::{Watched, follow};
 use crate::commands::{Handle, require_in, unknown};
 use crate::config::Cloud;
@@ -18,6 +19,9 @@ pub(super) const EVENTS: usize = 20;
 
 /// ECS runs up to 5,000 tasks for a service.
 const TASK_COUNT: RangeInclusive<u32> = 0..=5_000;
+
+/// The service whose tasks an alarm counts.
+const ORCHESTRATOR: &str = "orchestrator";
 
 /// How long the cloud may take to show a change that it has accepted.
 const APPEAR: Duration = Duration::from_secs(30);
@@ -85,6 +89,9 @@ impl Handle for SettleService {
         };
         let begin = Instant::now();
         let service = follow(what, rollout, cloud).await?.into_service();
+        if self.service == ORCHESTRATOR {
+            expect_tasks(cloud, service.desired).await;
+        }
         Ok(Settled {
             running: service.running,
             desired: service.desired,

@@ -33,10 +33,8 @@ pub(crate) struct Stop<'a> {
 /// Words of a reason, in lower case, and what they mean.
 struct Signal {
     reason: StopReason,
-    /// The text contains each of these.
-    all: &'static [&'static str],
-    /// Where this is not empty, the text contains one of these.
-    any: &'static [&'static str],
+    /// Of each of these lists, the text contains at least one entry.
+    words: &'static [&'static [&'static str]],
     says: &'static str,
     /// `ENV` is replaced by the name of the environment.
     hint: &'static str,
@@ -45,24 +43,24 @@ struct Signal {
 
 const fn signal(
     reason: StopReason,
-    all: &'static [&'static str],
-    any: &'static [&'static str],
+    words: &'static [&'static [&'static str]],
     hope: Hope,
     says: &'static str,
     hint: &'static str,
 ) -> Signal {
     Signal {
         reason,
-        all,
-        any,
+        words,
         says,
         hint,
         hope,
     }
 }
 
-const PULL: &str = "cannotpull";
-const START: &str = "resourceinitializationerror";
+const PULL: &[&str] = &["cannotpull"];
+
+/// Fargate 1.4 prepares a task itself; before, and on machines of one's own, the engine did.
+const START: &[&str] = &["resourceinitializationerror", "cannotstartcontainererror"];
 
 /// What a failed connection looks like.
 const NO_ROUTE: &[&str] = &[
@@ -72,36 +70,57 @@ const NO_ROUTE: &[&str] = &[
     "deadline exceeded",
     "no such host",
     "request canceled",
+    "request context canceled",
     "requesterror",
 ];
 
-const REFUSED: &[&str] = &["accessdenied", "not authorized", "unauthorized", "denied"];
+const REFUSED: &[&str] = &[
+    "accessdenied",
+    "not authorized",
+    "unauthorized",
+    "denied",
+    "403 forbidden",
+];
 
 const ROUTE_HINT: &str = "a task in a public subnet needs a public address (assignPublicIp) and a \
      security group that lets it out: cargo xtask diff --env ENV";
+
+/// The hint where ECS names only the step that failed.
+const READ_IT: &str = "read the whole text of ECS: cargo xtask tasks --env ENV --json";
 
 /// From the particular to the general.
 const SIGNALS: &[Signal] = &[
     signal(
         StopReason::Platform,
-        &[],
-        &[
+        &[&[
             "descriptor matching platform",
+            "descriptor for platform",
             "does not provide the specified platform",
             "exec format error",
             "no match for platform",
             "no matching manifest for",
-        ],
+        ]],
         No,
         "the image is for another platform than the task",
         "build it for the platform that platform.toml names: cargo xtask build",
     ),
     signal(
+        // Before the entry point: a container can be killed while its first process starts.
+        StopReason::Memory,
+        &[&["outofmemory", "oom-killed"]],
+        Maybe,
+        "the container needs more memory than the task has",
+        "raise its memory_mib in platform.toml, then cargo xtask deploy --env ENV",
+    ),
+    signal(
         StopReason::EntryPoint,
-        &[],
         &[
-            "executable file not found",
-            "unable to start container process",
+            &["exec: \""],
+            &[
+                "executable file not found",
+                "no such file or direct",
+                "permission denied",
+            ],
         ],
         No,
         "the image's entry point cannot be started",
@@ -109,32 +128,28 @@ const SIGNALS: &[Signal] = &[
     ),
     signal(
         StopReason::ImageMissing,
-        &[PULL],
-        &["manifest unknown", "name unknown", "not found"],
+        &[PULL, &["manifest unknown", "name unknown", "not found"]],
         No,
         "the image is not in its registry, or not any more",
         "see whether a lifecycle rule removed it, then push it again: cargo xtask deploy --env ENV",
     ),
     signal(
         StopReason::ImageRoute,
-        &[PULL],
-        NO_ROUTE,
+        &[PULL, NO_ROUTE],
         Maybe,
         "the task does not reach the image's registry",
         ROUTE_HINT,
     ),
     signal(
         StopReason::ImageRefused,
-        &[PULL],
-        REFUSED,
+        &[PULL, REFUSED],
         No,
         "the execution role may not pull the image",
         "cargo xtask diff --env ENV shows what was changed on the role",
     ),
     signal(
         StopReason::Disk,
-        &[PULL],
-        &["no space left"],
+        &[PULL, &["no space left", "not enough space"]],
         No,
         "the image is larger than the task's disk",
         "make the image smaller, or give the task more ephemeral storage",
@@ -142,41 +157,57 @@ const SIGNALS: &[Signal] = &[
     signal(
         StopReason::Image,
         &[PULL],
-        &[],
-        No,
-        "the image cannot be pulled",
-        "cargo xtask build pushes it again",
+        Maybe,
+        "the image cannot be pulled, for a reason that this program does not know",
+        READ_IT,
     ),
     signal(
         StopReason::SecretKey,
-        &[START],
-        &["did not contain json key", "unable to retrieve json key"],
+        &[
+            START,
+            &["did not contain json key", "unable to retrieve json key"],
+        ],
         No,
         "a secret lacks a key that the task needs",
         "cargo xtask secrets list --env ENV names it, cargo xtask secrets set --env ENV SECRET KEY sets it",
     ),
     signal(
+        StopReason::SecretFormat,
+        &[
+            START,
+            &["secret"],
+            &[
+                "invalid character",
+                "unexpected end of json",
+                "cannot unmarshal",
+            ],
+        ],
+        No,
+        "a secret that the task needs is not a JSON object",
+        "cargo xtask secrets remove --env ENV SECRET, then cargo xtask secrets set --env ENV SECRET KEY",
+    ),
+    signal(
         StopReason::Refused,
-        &[START],
-        REFUSED,
+        &[START, REFUSED],
         No,
         "the execution role lacks a right that the start of the task needs",
         "cargo xtask diff --env ENV shows what was changed on the role",
     ),
     signal(
         StopReason::LogGroup,
-        &[START, "log group does not exist"],
-        &[],
+        &[START, &["log group does not exist"]],
         No,
         "the task's log group does not exist",
         "cargo xtask deploy --env ENV makes it",
     ),
     signal(
         StopReason::SecretMissing,
-        &[START],
         &[
-            "can't find the specified secret",
-            "unable to retrieve secret arn",
+            START,
+            &[
+                "can't find the specified secret",
+                "unable to retrieve secret arn",
+            ],
         ],
         No,
         "a secret that the task needs does not exist",
@@ -184,8 +215,7 @@ const SIGNALS: &[Signal] = &[
     ),
     signal(
         StopReason::Route,
-        &[START],
-        NO_ROUTE,
+        &[START, NO_ROUTE],
         Maybe,
         "the task does not reach the services that it needs to start",
         ROUTE_HINT,
@@ -193,48 +223,50 @@ const SIGNALS: &[Signal] = &[
     signal(
         // A role that was just made is not known everywhere at once.
         StopReason::Role,
-        &["unable to assume the role"],
-        &[],
+        &[&["unable to assume the role"]],
         Maybe,
         "ECS may not assume a role of the task",
         "cargo xtask diff --env ENV shows what was changed on the role",
     ),
     signal(
-        StopReason::Start,
-        &[START],
-        &[],
+        StopReason::Network,
+        &[&["network interface provisioning", "failed to configure eni"]],
         Maybe,
-        "the task could not be prepared",
-        "cargo xtask preflight --env ENV",
+        "AWS did not give the task a network interface in time",
+        "wait for the next try; if it fails too, look at the free addresses of the subnets and at the AWS status page",
     ),
     signal(
-        StopReason::Memory,
-        &["outofmemory"],
-        &[],
+        StopReason::Start,
+        &[START],
         Maybe,
-        "the container needs more memory than the task has",
-        "raise its memory_mib in platform.toml, then cargo xtask deploy --env ENV",
+        "the task could not be prepared, for a reason that this program does not know",
+        READ_IT,
     ),
     signal(
         StopReason::Health,
-        &["health checks"],
-        &[],
+        &[&["health checks"]],
         Maybe,
         "the task runs and its health check gets no good answer",
         "see health path, port, grace period and security groups in platform.toml and the service stack",
     ),
     signal(
         StopReason::Capacity,
-        &[],
-        &[
+        &[&[
             "capacity is unavailable",
             "spot task was interrupted",
             "spotinterruption",
-        ],
+        ]],
         Yes,
         "AWS has no capacity for the task now",
         "wait, or let it run on demand and in both zones",
     ),
+];
+
+/// Stop codes of a stop that somebody or something ordered.
+const ORDERED: [&str; 3] = [
+    "ServiceSchedulerInitiated",
+    "TerminationNotice",
+    "UserInitiated",
 ];
 
 /// What a stop means in `environment`.
@@ -251,13 +283,9 @@ pub(crate) fn meaning(stop: &Stop<'_>, environment: &str) -> Meaning {
     {
         return meaning;
     }
-    let ended_by_itself = matches!(
-        stop.code,
-        Some("EssentialContainerExited" | "TaskFailedToStart")
-    );
     let hint = Some("its last log lines say why".to_owned());
     match stop.exit_code {
-        _ if !ended_by_itself => Meaning {
+        _ if stop.code.is_some_and(|code| ORDERED.contains(&code)) => Meaning {
             reason: StopReason::Stopped,
             says: "it was stopped".to_owned(),
             hint: None,
@@ -277,9 +305,18 @@ pub(crate) fn meaning(stop: &Stop<'_>, environment: &str) -> Meaning {
         },
         None => Meaning {
             reason: StopReason::Unknown,
-            says: "the task ended without an exit code".to_owned(),
-            hint,
+            says: cut_off(&text, "the task ended without an exit code, for a reason that this program does not know"),
+            hint: Some(READ_IT.replace("ENV", environment)),
         },
+    }
+}
+
+/// Adds to what is said of a text that ECS broke it off, because the words that would explain it may
+/// be in the part that is missing.
+fn cut_off(text: &str, says: &str) -> String {
+    match text.contains("...") {
+        true => format!("{says}; ECS cut its text off"),
+        false => says.to_owned(),
     }
 }
 
@@ -287,15 +324,16 @@ pub(crate) fn meaning(stop: &Stop<'_>, environment: &str) -> Meaning {
 /// stop or an event of a service.
 pub(crate) fn meaning_of(text: &str, environment: &str) -> Option<Meaning> {
     let text = text.to_lowercase();
-    let holds = |part: &&str| text.contains(*part);
+    let holds = |words: &&[&str]| words.iter().any(|word| text.contains(word));
     SIGNALS
         .iter()
-        .find(|signal| {
-            signal.all.iter().all(holds) && (signal.any.is_empty() || signal.any.iter().any(holds))
-        })
+        .find(|signal| signal.words.iter().all(holds))
         .map(|signal| Meaning {
             reason: signal.reason,
-            says: signal.says.to_owned(),
+            says: match signal.hint == READ_IT {
+                true => cut_off(&text, signal.says),
+                false => signal.says.to_owned(),
+            },
             hint: Some(signal.hint.replace("ENV", environment)),
         })
 }

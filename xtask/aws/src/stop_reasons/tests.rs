@@ -45,7 +45,7 @@ fn reasons_of_aws() {
         (
             "CannotPullContainerError: ref pull has been retried 1 time(s): failed to unpack image",
             "image",
-            No,
+            Maybe,
         ),
         (
             "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried 1 time(s): retrieved secret from Secrets Manager did not contain json key DATABASE_URL",
@@ -74,7 +74,7 @@ fn reasons_of_aws() {
         ),
         (
             "ResourceInitializationError: failed to configure ENI",
-            "start",
+            "network",
             Maybe,
         ),
         (
@@ -101,6 +101,65 @@ fn reasons_of_aws() {
         ("Your Spot Task was interrupted.", "capacity", Yes),
     ] {
         assert_eq!(of(reason), (name.to_owned(), hope), "{reason}");
+    }
+}
+
+/// A text that somebody made public, and what it means.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seen {
+    platform: String,
+    seen: String,
+    source: String,
+    text: String,
+    means: String,
+    /// Whether the text names only the step that failed, so that no cause may be named.
+    #[serde(default)]
+    unexplained: bool,
+}
+
+#[test]
+fn texts_that_people_made_public_are_explained_or_said_to_be_unknown() {
+    let texts: Vec<Seen> = serde_json::from_str(include_str!("texts.json")).expect("the texts");
+    assert!(texts.len() >= 30, "{}", texts.len());
+    let wrong: Vec<String> = texts
+        .iter()
+        .filter_map(|seen| {
+            let stop = Stop {
+                reason: &seen.text,
+                code: Some("TaskFailedToStart"),
+                exit_code: None,
+                log: &[],
+            };
+            let found = meaning(&stop, "dev");
+            let unexplained = found
+                .says
+                .contains("a reason that this program does not know");
+            let is_right =
+                found.reason.to_string() == seen.means && unexplained == seen.unexplained;
+            (!is_right)
+                .then(|| format!("{} {} {}: {found:?}", seen.platform, seen.seen, seen.source))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_stop_that_nobody_ordered_is_not_taken_for_an_order() {
+    for code in [None, Some("SomethingNew")] {
+        let stop = Stop {
+            reason: "a text of next year: it begins and then...",
+            code,
+            exit_code: None,
+            log: &[],
+        };
+        let found = meaning(&stop, "dev");
+        assert_eq!(found.reason, StopReason::Unknown);
+        assert_eq!(
+            found.says,
+            "the task ended without an exit code, for a reason that this program does not know; ECS cut its text off"
+        );
+        assert_eq!(hope(found.reason), Maybe);
     }
 }
 
@@ -169,8 +228,8 @@ fn hints_name_the_environment() {
         let hint = signal.hint.replace("ENV", "dev");
         assert!(!hint.contains("ENV"), "{hint}");
         // Patterns are compared with text in lower case.
-        for part in signal.all.iter().chain(signal.any) {
-            assert_eq!(*part, part.to_lowercase());
+        for word in signal.words.iter().copied().flatten() {
+            assert_eq!(*word, word.to_lowercase());
         }
     }
     let event = "(service app) was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later or in a different availability zone.";

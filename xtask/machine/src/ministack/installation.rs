@@ -12,9 +12,8 @@ pub const VERSION: &str = "1.5.33";
 /// The AWS account that everything in it belongs to.
 pub const ACCOUNT: &str = "000000000000";
 
-/// MiniStack needs this package to read the SDK's requests to CloudWatch, and does not name it as a
-/// dependency.
-const CBOR: &str = "cbor2==6.2.1";
+/// MiniStack and all that it needs, with digests; relative to the checkout.
+pub(crate) const REQUIREMENTS: &str = "xtask/machine/src/ministack/requirements.txt";
 
 /// Makes the virtual environment, so that it is complete or does not exist.
 pub(super) fn install(context: &Context) -> anyhow::Result<()> {
@@ -23,8 +22,7 @@ pub(super) fn install(context: &Context) -> anyhow::Result<()> {
         "install MiniStack {VERSION} in {}",
         folder.display()
     ));
-    let ministack = format!("ministack[full]=={VERSION}");
-    venv::make(context, &folder, [ministack.as_str(), CBOR])
+    venv::make(context, &folder, &context.root.join(REQUIREMENTS))
 }
 
 pub(super) fn installed() -> Option<PathBuf> {

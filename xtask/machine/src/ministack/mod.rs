@@ -9,6 +9,8 @@ pub mod task_containers;
 
 use crate::daemon::{Daemon, Launch};
 use crate::finding::Finding;
+#[cfg(test)]
+pub(crate) use crate::ministack::installation::REQUIREMENTS;
 pub use crate::ministack::installation::{ACCOUNT, VERSION};
 use crate::net;
 use crate::process::Reach;

@@ -246,8 +246,23 @@ fn lines(settings: &Environment, inventory: &Inventory, prices: &Prices) -> Vec<
             &prices.dashboard,
         ),
     ]);
+    lines.extend(database_line(settings));
     lines.retain(|line| line.quantity > 0.0 && line.hours != Some(0));
     lines
+}
+
+/// The PostgreSQL that no stack makes; its provider sends a bill of its own. The line is there even
+/// where the provider charges nothing, so that nobody overlooks that there must be one.
+fn database_line(settings: &Environment) -> Option<Line> {
+    let usd = f64::from(*settings.database_usd_per_month.as_ref()?.get_ref());
+    Some(Line {
+        part: "database, from its own provider".to_owned(),
+        quantity: 1.0,
+        unit: "databases",
+        hours: None,
+        unit_price_usd: usd,
+        usd,
+    })
 }
 
 fn task_lines(tasks: &Tasks, usage: &Usage, prices: &Prices) -> [Line; 4] {

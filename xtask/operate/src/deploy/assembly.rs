@@ -1,7 +1,7 @@
 //! A cloud assembly: the folder of templates that CDK makes of its app for one environment. It is
 //! kept with each release, so that a rollback does not need the sources.
 
-use crate::deploy::stacks;
+use crate::deploy::{guards, stacks};
 use anyhow::Context as _;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -32,8 +32,9 @@ impl Assembly {
         images: &BTreeMap<String, String>,
         folder: &Path,
     ) -> anyhow::Result<Self> {
+        guards::closed_to_strangers(context)?;
         clear(folder)?;
-        let mut synth = cdk::command(context)?
+        let mut synth = cdk::synthesis(context)?
             .args(["synth", "--quiet", "--output"])
             .arg(folder)
             .args(["--context", &format!("env={}", context.environment)]);
@@ -141,6 +142,19 @@ impl Assembly {
         resource_type: &str,
         property: &str,
     ) -> anyhow::Result<Vec<String>> {
+        let values = self.values(context, concern, resource_type, property)?;
+        let texts = values.iter().filter_map(Value::as_str);
+        Ok(texts.map(str::to_owned).collect())
+    }
+
+    /// Like [`properties`](Self::properties), but whatever the property is.
+    fn values(
+        &self,
+        context: &Context,
+        concern: Concern,
+        resource_type: &str,
+        property: &str,
+    ) -> anyhow::Result<Vec<Value>> {
         let stack = stacks::name(context, concern);
         let path = self.folder.join(format!("{stack}.template.json"));
         let bytes =
@@ -152,9 +166,30 @@ impl Assembly {
             .into_iter()
             .flatten()
             .filter(|(_, resource)| resource["Type"] == resource_type)
-            .filter_map(|(_, resource)| resource["Properties"][property].as_str())
-            .map(str::to_owned)
+            .map(|(_, resource)| resource["Properties"][property].clone())
             .collect())
+    }
+
+    /// Whether everybody on the internet may use what it describes: the load balancer is open, and
+    /// the orchestrator asks nobody for a login.
+    ///
+    /// # Errors
+    /// A template cannot be read.
+    pub fn lets_everybody_in(&self, context: &Context) -> anyhow::Result<bool> {
+        let group = "AWS::EC2::SecurityGroup";
+        let rules = self.values(context, Concern::Network, group, "SecurityGroupIngress")?;
+        let is_open = rules
+            .iter()
+            .flat_map(|rules| rules.as_array().into_iter().flatten())
+            .any(|rule| rule["CidrIp"] == "0.0.0.0/0" || rule["CidrIpv6"] == "::/0");
+        let task = "AWS::ECS::TaskDefinition";
+        let containers = self.values(context, Concern::Service, task, "ContainerDefinitions")?;
+        let asks_for_login = containers
+            .iter()
+            .flat_map(|containers| containers.as_array().into_iter().flatten())
+            .flat_map(|container| container["Environment"].as_array().into_iter().flatten())
+            .any(|variable| variable["Name"] == "AUTH_MODE" && variable["Value"] != "none");
+        Ok(is_open && !asks_for_login)
     }
 }
 
@@ -165,4 +200,44 @@ fn clear(folder: &Path) -> anyhow::Result<()> {
     }
     std::fs::create_dir_all(folder)
         .with_context(|| format!("failed to create {}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use xtask_core::report::{Report, Verbosity};
+
+    #[test]
+    fn an_open_load_balancer_needs_a_login_behind_it() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .ancestors()
+            .nth(2)
+            .unwrap();
+        let report = Report::new(false, Verbosity::Quiet);
+        let context = Context::at(root.to_owned(), "dev", true, report).unwrap();
+        for (block, mode, expected) in [
+            ("0.0.0.0/0", "none", true),
+            ("0.0.0.0/0", "login", false),
+            ("203.0.113.0/24", "none", false),
+        ] {
+            let template = |resource_type: &str, property: &str, value: Value| {
+                let properties = json!({ property: value });
+                json!({ "Resources": { "R": { "Type": resource_type, "Properties": properties } } })
+                    .to_string()
+            };
+            let rules = json!([{ "CidrIp": block, "FromPort": 80 }]);
+            let containers = json!([{ "Environment": [{ "Name": "AUTH_MODE", "Value": mode }] }]);
+            let packed = json!({
+                "AppGenNetwork-dev.template.json":
+                    template("AWS::EC2::SecurityGroup", "SecurityGroupIngress", rules),
+                "AppGenService-dev.template.json":
+                    template("AWS::ECS::TaskDefinition", "ContainerDefinitions", containers),
+            });
+            let folder = tempfile::tempdir().unwrap();
+            let assembly = Assembly::unpack(&packed, &folder.path().join("assembly")).unwrap();
+            let found = assembly.lets_everybody_in(&context).unwrap();
+            assert_eq!(found, expected, "{block} {mode}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //! with the rights that our templates need and no others.
 
 use std::time::Duration;
-use xtask_aws_api::calls::bootstrap::{ShowBootstrap, WritePolicies};
+use xtask_aws_api::calls::bootstrap::{Policies, ShowBootstrap, WritePolicies};
 use xtask_aws_api::calls::identity::GetIdentity;
 use xtask_aws_api::names::{BOOTSTRAP_QUALIFIER, BOOTSTRAP_STACK};
 use xtask_core::context::Context;
@@ -11,6 +11,8 @@ use xtask_machine::{aws, cdk};
 
 /// The managed policies of CloudFormation's role, relative to the checkout.
 const POLICIES: &str = "app-gen-infra/cdk/bootstrap/execution-policies.json";
+/// The managed policy that no role of our templates may exceed, relative to the checkout.
+const BOUNDARY: &str = "app-gen-infra/cdk/bootstrap/permissions-boundary.json";
 const TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Bootstraps the account unless that has been done. The policies are updated every time, because
@@ -20,8 +22,9 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 /// The cloud refuses. Bootstrapping needs rights that a later deploy does not need.
 pub fn ensure(context: &Context) -> anyhow::Result<()> {
     let shown = aws::call(context, ShowBootstrap {}).read()?;
-    let file = context.root.join(POLICIES);
-    let policies = aws::call(context, WritePolicies { file }).read()?;
+    // The boundary first: without it CloudFormation may not make a role.
+    write(context, BOUNDARY)?;
+    let policies = write(context, POLICIES)?;
     if shown.bootstrapped {
         return Ok(());
     }
@@ -44,4 +47,10 @@ pub fn ensure(context: &Context) -> anyhow::Result<()> {
                 context.environment
             ))
         })
+}
+
+/// Makes managed policies say what a file of the checkout says.
+fn write(context: &Context, file: &str) -> anyhow::Result<Policies> {
+    let file = context.root.join(file);
+    aws::call(context, WritePolicies { file }).read()
 }

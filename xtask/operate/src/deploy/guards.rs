@@ -1,6 +1,6 @@
 //! What a command checks and asks before it changes an environment.
 
-use xtask_core::cmd::Cmd;
+use crate::deploy::export::{commit, git};
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::questions;
@@ -8,14 +8,24 @@ use xtask_core::questions;
 /// Git revision of the checkout, with `-dirty` if it has uncommitted changes; `None` outside git.
 #[must_use]
 pub fn revision(context: &Context) -> Option<String> {
-    let head = git(context, &["rev-parse", "HEAD"]).ok()?;
-    let edits = git(
-        context,
-        &["status", "--porcelain", "--untracked-files=normal"],
-    )
-    .ok()?;
+    let head = commit(&context.root).ok()?;
+    let status = ["status", "--porcelain", "--untracked-files=normal"];
+    let edits = git(&context.root, &status).read().ok()?;
     let mark = if edits.is_empty() { "" } else { "-dirty" };
     Some(format!("{head}{mark}"))
+}
+
+/// Refuses to deploy an environment on AWS that would be open to strangers.
+///
+/// # Errors
+/// [`Code::Manifest`], with the line and the key of the manifest and what to write there.
+pub fn closed_to_strangers(context: &Context) -> anyhow::Result<()> {
+    match context.platform.exposed(&context.environment) {
+        None => Ok(()),
+        Some(fault) => Err(Failure::new(Code::Manifest, fault.to_string())
+            .hint(format!("edit {}", app_gen_infra::MANIFEST_PATH))
+            .into()),
+    }
 }
 
 /// Refuses to change a protected environment unless `--yes` is on the command line.
@@ -57,7 +67,8 @@ pub fn protected(context: &Context, command: &str) -> anyhow::Result<()> {
             "git status",
         ));
     }
-    if git(context, &["branch", "--remotes", "--contains", "HEAD"])?.is_empty() {
+    let branches = ["branch", "--remotes", "--contains", "HEAD"];
+    if git(&context.root, &branches).read()?.is_empty() {
         return Err(refusal(
             context,
             "the commit is not pushed to a branch of a remote",
@@ -99,14 +110,11 @@ pub fn confirm(context: &Context, loss: &str) -> anyhow::Result<()> {
     }
 }
 
-fn git(context: &Context, arguments: &[&str]) -> anyhow::Result<String> {
-    Cmd::new("git").args(arguments).folder(&context.root).read()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::path::Path;
+    use xtask_core::cmd::Cmd;
     use xtask_core::error::Rendered;
     use xtask_core::report::{Report, Verbosity};
 

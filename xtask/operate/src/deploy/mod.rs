@@ -9,6 +9,7 @@ pub mod assembly;
 pub mod bootstrap;
 pub mod difference;
 pub mod environment_lock;
+pub mod export;
 pub mod folder;
 pub mod guards;
 pub mod health;

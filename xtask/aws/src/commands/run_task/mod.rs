@@ -11,6 +11,7 @@ use crate::log_reader::Source;
 use crate::logs::Logs;
 use crate::report;
 use crate::stop_reasons::meaning_of;
+use crate::sts::Sts;
 use crate::tasks::{self, STARTED_BY};
 use std::time::Duration;
 use xtask_aws_api::calls::stream_item::StreamItem;
@@ -21,6 +22,9 @@ use xtask_aws_api::{ErrorBody, StopReason};
 
 /// How many lines of the log are part of the answer.
 const LOG_LINES: u32 = 20;
+
+/// The variable that says where a task stores its results.
+const RESULTS: &str = "ARTIFACT_URI";
 
 /// How long a task that was asked to stop may take. ECS kills its container after 30 s.
 const STOPPED_WITHIN: Duration = Duration::from_secs(60);
@@ -75,6 +79,7 @@ async fn run(request: RunTask, streams: bool, cloud: &Cloud) -> anyhow::Result<T
                 cluster,
                 definition,
                 container: None,
+                role_arn: None,
                 network,
             }
         }
@@ -88,6 +93,15 @@ async fn run(request: RunTask, streams: bool, cloud: &Cloud) -> anyhow::Result<T
     // Of two entries the later one wins, so what the request sets does.
     let mut environment = cloud.task_environment();
     environment.retain(|(name, _)| !variables.iter().any(|(set, _)| set == name));
+    if let Some(role_arn) = &place.role_arn {
+        let results = variables
+            .iter()
+            .find(|(name, _)| name == RESULTS)
+            .map_or("", |(_, value)| value.as_str());
+        let lasts = Duration::from_secs(request.timeout_secs);
+        let sts = Sts::new(cloud.sdk());
+        environment.extend(sts.lend(role_arn, results, lasts).await?);
+    }
     environment.extend(variables);
     let mut spec = TaskSpec {
         cluster: place.cluster,
@@ -136,6 +150,8 @@ struct Place {
     cluster: String,
     definition: String,
     container: Option<String>,
+    /// The role that its task borrows; `None` where the container has credentials of its own.
+    role_arn: Option<String>,
     network: Network,
 }
 
@@ -169,6 +185,7 @@ async fn place_of(kind: &str, ecs: &Ecs, cloud: &Cloud) -> Result<Place, CloudEr
         };
         return Ok(Place {
             container: variable("CONTAINER"),
+            role_arn: variable("ROLE_ARN").filter(|arn| !arn.is_empty()),
             cluster: deployed.cluster.clone(),
             definition,
             network,

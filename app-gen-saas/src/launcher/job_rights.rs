@@ -1,0 +1,172 @@
+//! The rights of one job.
+//!
+//! A task role would serve the tasks of all jobs, so a task that a stranger's text has turned could
+//! replace the result of every other job. Tasks therefore have none. For each task the orchestrator
+//! takes on a role with a session policy that names the objects of its job, and gives the task the
+//! credentials of that session, which end within the hour.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use app_gen_contract::{ARTIFACT_NAME, SPEC_NAME};
+use aws_config::SdkConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_sdk_ecs::config::ProvideCredentials as _;
+use serde_json::{Value, json};
+
+use crate::config::JOB_RIGHTS_TIME;
+use crate::launcher::Launch;
+
+/// AWS takes at most 64 characters for the name of a session.
+const SESSION_NAME_LIMIT: usize = 64;
+
+/// Lends rights to jobs.
+#[derive(Debug)]
+pub(super) struct JobRights {
+    role_arn: String,
+    sdk: SdkConfig,
+}
+
+impl JobRights {
+    pub(super) fn new(role_arn: &str, sdk: &SdkConfig) -> Self {
+        Self {
+            role_arn: role_arn.to_owned(),
+            sdk: sdk.clone(),
+        }
+    }
+
+    /// The credentials of a session for this job alone, as variables of its container.
+    pub(super) async fn lend(&self, launch: &Launch) -> Result<BTreeMap<String, String>> {
+        let name: String = launch.job_id.chars().take(SESSION_NAME_LIMIT).collect();
+        let credentials = AssumeRoleProvider::builder(&self.role_arn)
+            .session_name(name)
+            .session_length(JOB_RIGHTS_TIME)
+            .policy(policy(&launch.spec_uri)?.to_string())
+            .configure(&self.sdk)
+            .build()
+            .await
+            .provide_credentials()
+            .await
+            .with_context(|| format!("failed to take on {} for a job", self.role_arn))?;
+        let variables = [
+            ("AWS_ACCESS_KEY_ID", credentials.access_key_id()),
+            ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key()),
+            (
+                "AWS_SESSION_TOKEN",
+                credentials.session_token().unwrap_or_default(),
+            ),
+        ];
+        Ok(variables
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into())
+    }
+}
+
+/// What the job whose spec is there may do: read the spec, write its result and the bodies of its
+/// events.
+fn policy(spec_uri: &str) -> Result<Value> {
+    let folder = spec_uri
+        .strip_prefix("s3://")
+        .and_then(|object| object.strip_suffix(SPEC_NAME)?.strip_suffix('/'))
+        // Both mean something in the patterns of IAM.
+        .filter(|folder| !folder.contains(['*', '?', '$']))
+        .with_context(|| format!("{spec_uri} is not the spec of a job in a bucket"))?;
+    let object = |name: &str| format!("arn:aws:s3:::{folder}/{name}");
+    Ok(json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            { "Effect": "Allow", "Action": "s3:GetObject", "Resource": object(SPEC_NAME) },
+            {
+                "Effect": "Allow",
+                "Action": "s3:PutObject",
+                "Resource": [object(ARTIFACT_NAME), object("events/*")],
+            },
+        ],
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls;
+    use aws_config::BehaviorVersion;
+    use aws_sdk_ecs::config::{Credentials, Region};
+    use axum::extract::{RawForm, State};
+    use std::sync::{Arc, Mutex};
+
+    #[test]
+    fn a_job_reaches_its_own_objects_alone() {
+        let rights = policy("s3://bucket/prefix/jobs/1/spec.json").unwrap();
+        let own = "arn:aws:s3:::bucket/prefix/jobs/1";
+        assert_eq!(
+            rights["Statement"],
+            json!([
+                { "Effect": "Allow", "Action": "s3:GetObject", "Resource": format!("{own}/spec.json") },
+                {
+                    "Effect": "Allow",
+                    "Action": "s3:PutObject",
+                    "Resource": [format!("{own}/app.zip"), format!("{own}/events/*")],
+                },
+            ])
+        );
+        for other in [
+            "file:///jobs/1/spec.json",
+            "s3://bucket/jobs/1/app.zip",
+            "s3://bucket/jobs/*/spec.json",
+            "s3://bucket/jobs/${aws:userid}/spec.json",
+        ] {
+            assert!(policy(other).is_err(), "{other}");
+        }
+    }
+
+    /// An STS that keeps what it is asked, because the local cloud judges no policy.
+    async fn sts(State(asked): State<Arc<Mutex<Vec<String>>>>, RawForm(form): RawForm) -> String {
+        let form = String::from_utf8(form.to_vec()).unwrap();
+        asked.lock().unwrap().push(form);
+        "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
+         <Credentials><AccessKeyId>ASIA1</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>\
+         <SessionToken>token</SessionToken><Expiration>2036-01-01T00:00:00Z</Expiration></Credentials>\
+         <AssumedRoleUser><AssumedRoleId>A:1</AssumedRoleId><Arn>arn:aws:sts::1:assumed-role/r/1</Arn></AssumedRoleUser>\
+         </AssumeRoleResult></AssumeRoleResponse>"
+            .to_owned()
+    }
+
+    #[tokio::test]
+    async fn each_task_is_given_a_session_of_its_job() {
+        let asked = Arc::default();
+        let router = axum::Router::new()
+            .fallback(sts)
+            .with_state(Arc::clone(&asked));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move { axum::serve(listener, router).await });
+        let sdk = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(tls::aws_http_client().unwrap())
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(Credentials::new("id", "key", None, None, "test"))
+            .endpoint_url(endpoint)
+            .load()
+            .await;
+        let rights = JobRights::new("arn:aws:iam::1:role/r", &sdk);
+        for job_id in ["1", "2"] {
+            let launch = Launch {
+                job_id: job_id.to_owned(),
+                attempt: 1,
+                spec_uri: format!("s3://bucket/jobs/{job_id}/spec.json"),
+            };
+            let variables = rights.lend(&launch).await.unwrap();
+            assert_eq!(variables["AWS_ACCESS_KEY_ID"], "ASIA1");
+            assert_eq!(variables["AWS_SECRET_ACCESS_KEY"], "secret");
+            assert_eq!(variables["AWS_SESSION_TOKEN"], "token");
+        }
+        server.abort();
+        let asked: Vec<String> = std::mem::take(&mut asked.lock().unwrap());
+        assert_eq!(asked.len(), 2, "a session is not shared");
+        for (form, own, other) in [(&asked[0], "1", "2"), (&asked[1], "2", "1")] {
+            let names = |job: &str| form.contains(&format!("jobs%2F{job}%2Fapp.zip"));
+            assert!(names(own) && !names(other), "{form}");
+            assert!(form.contains(&format!("RoleSessionName={own}")), "{form}");
+            assert!(form.contains("DurationSeconds=3600"), "{form}");
+        }
+    }
+}
