@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use app_gen_saas::app::App;
 use app_gen_saas::config::{Config, Environment};
-use app_gen_saas::{router, telemetry, worker};
+use app_gen_saas::{retention, server, telemetry, worker};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -59,12 +59,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
 
     let mut worker = tokio::spawn(worker::run(app.clone()));
-    let mut server = {
-        let stopping = app.clone();
-        let service = axum::serve(listener, router::router(app.clone()))
-            .with_graceful_shutdown(async move { stopping.stopping().await });
-        tokio::spawn(service.into_future())
-    };
+    let mut server = tokio::spawn(server::serve(listener, app.clone()));
+    let retention = tokio::spawn(retention::run(app.clone()));
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -75,7 +71,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!("stopping; running generators go on and are followed by the next start");
     app.shutdown.send_replace(true);
     let end = async {
-        let _ = tokio::join!(worker, server);
+        let _ = tokio::join!(worker, server, retention);
         app.database.close().await;
     };
     if tokio::time::timeout(SHUTDOWN_TIMEOUT, end).await.is_err() {

@@ -51,13 +51,6 @@ pub struct Seen {
     pub artifact_bytes: u64,
 }
 
-/// The answer of `/health`.
-#[derive(Debug, Deserialize)]
-struct Health {
-    version: String,
-    image_key: Option<String>,
-}
-
 #[derive(Debug, Deserialize)]
 struct Job {
     id: String,
@@ -126,10 +119,14 @@ impl<'a> SmokeTest<'a> {
             let request = request.timeout_global(Some(HEALTH_TRY_TIMEOUT)).build();
             let why = match request.call() {
                 Ok(mut response) if response.status().is_success() => {
-                    let health = response.body_mut().read_json();
-                    return Ok(Look::Done(
-                        health.context("failed to read the answer of /health")?,
-                    ));
+                    let health: Health = response
+                        .body_mut()
+                        .read_json()
+                        .context("failed to read the answer of /health")?;
+                    if health.is_ready() {
+                        return Ok(Look::Done(health));
+                    }
+                    format!("answered that its database is {}", health.database)
                 }
                 Ok(response) => format!("answered {}", response.status()),
                 Err(error) => error.to_string(),

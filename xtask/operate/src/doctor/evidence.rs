@@ -161,17 +161,6 @@ pub struct Reply {
     pub health: Option<Health>,
 }
 
-/// The health report of the orchestrator.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Health {
-    /// `ok` or `unavailable`.
-    pub status: String,
-    /// `ok` or `unreachable`.
-    pub database: String,
-    /// Key of its image.
-    pub image_key: Option<String>,
-}
-
 /// An image as its registry has it.
 #[derive(Debug)]
 pub struct ImageFound {

@@ -42,11 +42,7 @@ fn healthy() -> Evidence {
         .unwrap();
     let reply = Reply {
         status: 200,
-        health: Some(Health {
-            status: "ok".to_owned(),
-            database: "ok".to_owned(),
-            image_key: Some("k1".to_owned()),
-        }),
+        health: Some(Health::new("1", Some("k1".to_owned()), true)),
     };
     let image = |consumer: &str| ImageFound {
         consumer: consumer.to_owned(),
