@@ -2,6 +2,7 @@
 //! the job, downloads the application, builds it, starts it, and opens its page.
 
 use anyhow::Context as _;
+use app_gen_saas_contract::Health;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

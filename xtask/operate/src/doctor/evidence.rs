@@ -1,7 +1,7 @@
 //! What is known about an environment when the rules judge it. Nothing here asks a source.
 
 use app_gen_infra::Platform;
-use serde::Deserialize;
+use app_gen_saas_contract::Health;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
