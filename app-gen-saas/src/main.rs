@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use app_gen_saas::app::App;
 use app_gen_saas::config::{Config, Environment};
 use app_gen_saas::{retention, server, telemetry, worker};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -17,6 +18,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(4);
 fn main() -> ExitCode {
     let environment = Environment::of_this_process();
     telemetry::start(&environment);
+    raise_limit_of_files();
     let config = match Config::from_environment(&environment) {
         Ok(config) => config,
         Err(error) => {
@@ -40,6 +42,15 @@ fn main() -> ExitCode {
             tracing::error!(error = format!("{error:#}"), "failed");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Every connection is a file. The usual limit would be reached before the server's own.
+fn raise_limit_of_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "failed to raise the limit of open files");
     }
 }
 

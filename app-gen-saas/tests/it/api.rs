@@ -280,6 +280,27 @@ async fn a_result_that_was_replaced_before_anybody_looked(database: TestDatabase
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_result_that_is_not_there_at_the_end() {
+    for (change, reason) in [
+        (
+            "rm \"$folder/app.zip\"",
+            "the generator named an artifact that is not stored",
+        ),
+        (
+            "printf ZIP > \"$folder/app.zip\"",
+            "the stored file is not the one that the generator named",
+        ),
+    ] {
+        let script = format!("started; artifact; {change}; succeeded");
+        let orchestrator = Orchestrator::start(TestDatabase::sqlite(), &script).await;
+        let id = orchestrator.client.submit("a result").await;
+        let job = orchestrator.client.ended(&id).await;
+        assert_eq!(job["state"], "failed", "{job}");
+        assert_eq!(job["reason"], reason);
+    }
+}
+
 async fn artifact(database: TestDatabase) {
     let orchestrator = Orchestrator::start(database, "started; artifact; succeeded").await;
     let client = &orchestrator.client;
