@@ -19,7 +19,7 @@ pub struct Orchestrator {
     pub address: std::net::SocketAddr,
     pub folder: TempDir,
     tasks: Vec<JoinHandle<()>>,
-    _database: TestDatabase,
+    pub database: TestDatabase,
 }
 
 /// What may differ between tests.
@@ -90,7 +90,7 @@ impl Orchestrator {
             address,
             folder,
             tasks,
-            _database: database,
+            database,
         }
     }
 
