@@ -7,8 +7,8 @@ use tokio::sync::{Notify, watch};
 use crate::artifacts::Artifacts;
 use crate::config::Config;
 use crate::database::Database;
-use crate::event_hub::EventHub;
 use crate::launcher::{self, Launcher};
+use crate::streams::hub::EventHub;
 
 /// The orchestrator's parts; clones share them.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub struct App {
     pub artifacts: Artifacts,
     /// Starts generators.
     pub launcher: Arc<dyn Launcher>,
-    /// Wakes the readers of live streams.
+    /// The readers of live streams.
     pub hub: Arc<EventHub>,
     /// Wakes the worker when there is a new job.
     pub new_job: Arc<Notify>,
@@ -38,12 +38,13 @@ impl App {
         let artifacts = Artifacts::new(&config.storage)?;
         let launcher = launcher::from_config(&config.launcher).await?;
         let database = Database::connect(&config.database).await?;
+        let hub = Arc::new(EventHub::new(config.server.limits.readers));
         Ok(Self {
             config: Arc::new(config),
             database,
             artifacts,
             launcher,
-            hub: Arc::default(),
+            hub,
             new_job: Arc::default(),
             shutdown: watch::Sender::new(false),
         })

@@ -1,17 +1,20 @@
 //! Job specs, results and long event bodies, in a folder or a bucket.
 
+use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use app_gen_contract::{JobSpec, SPEC_NAME, join_uri};
 use bytes::Bytes;
-use futures::Stream;
+use futures::{Stream, StreamExt as _};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt as _, RetryConfig};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::config::{StorageConfig, StorageLocation};
 use crate::tls;
@@ -30,6 +33,7 @@ pub struct Artifacts {
     store: Arc<dyn ObjectStore>,
     uri: String,
     prefix: String,
+    folder: Option<PathBuf>,
 }
 
 impl Artifacts {
@@ -52,6 +56,10 @@ impl Artifacts {
             store,
             uri: config.uri.clone(),
             prefix: prefix.to_owned(),
+            folder: match &config.location {
+                StorageLocation::Folder(folder) => Some(folder.clone()),
+                StorageLocation::Bucket { .. } => None,
+            },
         })
     }
 
@@ -114,6 +122,46 @@ impl Artifacts {
             Ok(meta) => Ok(Some(meta)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error).with_context(|| format!("failed to find {name} of {job_id}")),
+        }
+    }
+
+    /// The SHA-256 of an object in lower-case hexadecimal; `None` when it is replaced or removed
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn sha256(&self, object: ObjectMeta) -> anyhow::Result<Option<String>> {
+        let mut digest = Sha256::new();
+        let mut bytes = pin!(self.download(object));
+        while let Some(part) = bytes.next().await {
+            match part {
+                Ok(part) => digest.update(&part),
+                Err(
+                    object_store::Error::NotFound { .. } | object_store::Error::Precondition { .. },
+                ) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let digest = digest.finalize();
+        Ok(Some(
+            digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        ))
+    }
+
+    /// Removes everything of a job from a folder; a bucket has a rule of its own for that.
+    ///
+    /// # Errors
+    /// When the folder cannot be removed.
+    pub async fn remove_job(&self, job_id: &str) -> anyhow::Result<()> {
+        let Some(folder) = &self.folder else {
+            return Ok(());
+        };
+        let folder = folder.join("jobs").join(job_id);
+        match tokio::fs::remove_dir_all(&folder).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("failed to remove {}", folder.display()))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -5,7 +5,7 @@
 //! the log sees the text.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,18 +16,37 @@ pub enum ApiError {
     /// 400: the request is malformed; the message says what to change.
     #[error("{0}")]
     Invalid(String),
+    /// 403: a page of another origin may not do this.
+    #[error("{0}")]
+    Forbidden(&'static str),
     /// 404: there is no such thing.
     #[error("{0} not found")]
     NotFound(&'static str),
     /// 405: the path takes other methods.
     #[error("method not allowed")]
     MethodNotAllowed,
+    /// 409: the thing is not what it was.
+    #[error("{0}")]
+    Changed(&'static str),
     /// 413: the body is too large.
     #[error("request body has more than {0} bytes")]
     TooLarge(usize),
     /// 415: the content type is not JSON.
     #[error("expected a body of type application/json")]
     UnsupportedMediaType,
+    /// 421: the request is for another host.
+    #[error(
+        "the orchestrator does not serve host {0}; ALLOWED_HOSTS names the hosts that it serves"
+    )]
+    Misdirected(String),
+    /// 503: there is no room for another; the message says of what.
+    #[error("{message}; try again later")]
+    Busy {
+        /// For the caller.
+        message: &'static str,
+        /// When another attempt makes sense.
+        retry_after_secs: u32,
+    },
     /// 503: something that this depends on does not answer; another attempt may succeed.
     #[error("{message}")]
     Unavailable {
@@ -50,8 +69,8 @@ pub struct ErrorBody {
 /// What went wrong.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorDetail {
-    /// For programs: `invalid_request`, `not_found`, `method_not_allowed`, `payload_too_large`,
-    /// `unsupported_media_type`, `unavailable`, `internal`.
+    /// For programs: `invalid_request`, `forbidden`, `not_found`, `method_not_allowed`, `changed`,
+    /// `payload_too_large`, `unsupported_media_type`, `misdirected`, `busy`, `unavailable`, `internal`.
     code: &'static str,
     /// For people.
     message: String,
@@ -61,12 +80,16 @@ impl ApiError {
     const fn status(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::Changed(_) => (StatusCode::CONFLICT, "changed"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
             Self::UnsupportedMediaType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
             }
+            Self::Misdirected(_) => (StatusCode::MISDIRECTED_REQUEST, "misdirected"),
+            Self::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
@@ -87,7 +110,15 @@ impl IntoResponse for ApiError {
         let (status, code) = self.status();
         let message = self.to_string();
         let error = ErrorDetail { code, message };
-        (status, Json(ErrorBody { error })).into_response()
+        let mut response = (status, Json(ErrorBody { error })).into_response();
+        if let Self::Busy {
+            retry_after_secs, ..
+        } = self
+        {
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, retry_after_secs.into());
+        }
+        response
     }
 }
 

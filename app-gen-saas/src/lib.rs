@@ -3,7 +3,7 @@
 //!
 //! A job goes through the database (`database`), which every part can find it in again: the worker
 //! (`worker`) claims it, a launcher (`launcher`) starts the generator and reads its log, and any number
-//! of readers (`events`) follow. No part keeps what another could not read from the database.
+//! of readers (`streams`) follow. No part keeps what another could not read from the database.
 
 pub mod app;
 pub mod artifacts;
@@ -12,10 +12,13 @@ pub mod config;
 pub mod controllers;
 pub mod database;
 pub mod error;
-pub mod event_hub;
-pub mod follow;
+mod gate;
 pub mod launcher;
+pub mod results;
+pub mod retention;
 pub mod router;
+pub mod server;
+pub mod streams;
 pub mod telemetry;
 mod tls;
 pub mod worker;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use app_gen_saas::app::App;
 use app_gen_saas::config::{Config, Environment};
-use app_gen_saas::{router, telemetry, worker};
+use app_gen_saas::{retention, server, telemetry, worker};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -17,6 +18,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(4);
 fn main() -> ExitCode {
     let environment = Environment::of_this_process();
     telemetry::start(&environment);
+    raise_limit_of_files();
     let config = match Config::from_environment(&environment) {
         Ok(config) => config,
         Err(error) => {
@@ -43,6 +45,15 @@ fn main() -> ExitCode {
     }
 }
 
+/// Every connection is a file. The usual limit would be reached before the server's own.
+fn raise_limit_of_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "failed to raise the limit of open files");
+    }
+}
+
 async fn run(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -59,12 +70,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
 
     let mut worker = tokio::spawn(worker::run(app.clone()));
-    let mut server = {
-        let stopping = app.clone();
-        let service = axum::serve(listener, router::router(app.clone()))
-            .with_graceful_shutdown(async move { stopping.stopping().await });
-        tokio::spawn(service.into_future())
-    };
+    let mut server = tokio::spawn(server::serve(listener, app.clone()));
+    let retention = tokio::spawn(retention::run(app.clone()));
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -75,7 +82,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!("stopping; running generators go on and are followed by the next start");
     app.shutdown.send_replace(true);
     let end = async {
-        let _ = tokio::join!(worker, server);
+        let _ = tokio::join!(worker, server, retention);
         app.database.close().await;
     };
     if tokio::time::timeout(SHUTDOWN_TIMEOUT, end).await.is_err() {

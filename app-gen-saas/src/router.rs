@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::controllers::extract::MAX_REQUEST_BYTES;
 use crate::controllers::{artifact, events, health, jobs, ui, websocket};
 use crate::error::ApiError;
+use crate::gate::{AllowedHosts, gate};
 
 /// Maximum wait for the head of an answer; a stream may continue after that.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -51,6 +52,7 @@ pub fn openapi() -> OpenApi {
 pub fn router(app: App) -> Router {
     let (api, document) = api().split_for_parts();
     let ui = app.config.server.ui_dir.as_deref().map(ui::files);
+    let hosts = AllowedHosts::new(&app.config.server.allowed_hosts);
     let api = api
         .route(
             "/api/openapi.json",
@@ -64,27 +66,44 @@ pub fn router(app: App) -> Router {
         Some(ui) => api.fallback_service(ui),
         None => api.fallback(no_such_path),
     };
+    // The last layer is the outermost: every answer has the headers, and what is not let in costs nothing.
     router
-        .layer(middleware::from_fn(security_headers))
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
             RESPONSE_TIMEOUT,
         ))
+        .layer(middleware::from_fn_with_state(hosts, gate))
+        .layer(middleware::from_fn(security_headers))
 }
 
 async fn no_such_path() -> ApiError {
     ApiError::NotFound("path")
 }
 
+/// The page's files all come from here, and nothing of it may be used by another page.
+const SECURITY_HEADERS: [(HeaderName, &str); 6] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+];
+
 async fn security_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    for (name, value) in [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ] {
+    for (name, value) in SECURITY_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response

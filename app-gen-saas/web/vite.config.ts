@@ -19,7 +19,7 @@ export default defineConfig({
     proxy: { "/api": api, "/health": api },
   },
   build: {
-    // Every asset is a file of its own, so that a policy of `default-src 'self'` holds.
+    // Every asset is a file of its own: the orchestrator's Content-Security-Policy is `default-src 'self'`.
     assetsInlineLimit: 0,
   },
   test: {

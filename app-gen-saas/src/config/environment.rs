@@ -10,6 +10,9 @@ use crate::config::ConfigError;
 pub const PORT: &str = "PORT";
 /// Address to listen on; default 127.0.0.1. The image sets 0.0.0.0.
 pub const HOST: &str = "HOST";
+/// Optional: names of hosts under which the orchestrator may be asked, separated by commas. Addresses,
+/// `localhost` and names below it always work.
+pub const ALLOWED_HOSTS: &str = "ALLOWED_HOSTS";
 /// `sqlite://path` or `postgres://user:password@host/name`.
 pub const DATABASE_URL: &str = "DATABASE_URL";
 /// Where jobs and events are kept; `database` is the only mode and the default.
@@ -56,6 +59,10 @@ pub const JOB_TIMEOUT_SECS: &str = "JOB_TIMEOUT_SECS";
 pub const JOB_IDLE_TIMEOUT_SECS: &str = "JOB_IDLE_TIMEOUT_SECS";
 /// Maximum number of jobs that one orchestrator starts side by side; default 4.
 pub const JOB_CONCURRENCY: &str = "JOB_CONCURRENCY";
+/// Maximum number of jobs that wait for their start; default 1000. More are refused.
+pub const JOB_QUEUE_LIMIT: &str = "JOB_QUEUE_LIMIT";
+/// Days after its end for which a job and its events are kept; default 30.
+pub const JOB_RETENTION_DAYS: &str = "JOB_RETENTION_DAYS";
 /// Optional: what is logged, in the syntax of `tracing_subscriber::EnvFilter`; default `info`.
 pub const RUST_LOG: &str = "RUST_LOG";
 

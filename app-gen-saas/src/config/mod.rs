@@ -11,7 +11,7 @@ pub use database::{DatabaseConfig, DatabaseKind};
 pub use environment::Environment;
 pub use jobs::JobsConfig;
 pub use launcher::{EcsConfig, JOB_RIGHTS_TIME, LauncherConfig, ProcessConfig};
-pub use server::ServerConfig;
+pub use server::{ServerConfig, ServerLimits};
 pub use storage::{StorageConfig, StorageLocation};
 
 /// Everything that the orchestrator reads from its environment at start.
@@ -151,6 +151,9 @@ mod tests {
             (("JOB_CONCURRENCY", "0"), "JOB_CONCURRENCY"),
             (("JOB_TIMEOUT_SECS", "soon"), "JOB_TIMEOUT_SECS"),
             (("UI_DIR", "/no/such/folder"), "UI_DIR"),
+            (("ALLOWED_HOSTS", "https://app.example"), "ALLOWED_HOSTS"),
+            (("JOB_QUEUE_LIMIT", "0"), "JOB_QUEUE_LIMIT"),
+            (("JOB_RETENTION_DAYS", "0"), "JOB_RETENTION_DAYS"),
         ] {
             let problem = problem(&[changes]);
             assert!(

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::config::{ConfigError, Environment, environment};
 
@@ -14,6 +15,38 @@ pub struct ServerConfig {
     pub ui_dir: Option<PathBuf>,
     /// Key of the image this runs from.
     pub image_key: Option<String>,
+    /// Names under which it may be asked, beside those of this machine and addresses.
+    pub allowed_hosts: Vec<String>,
+    /// Bounds of its connections.
+    pub limits: ServerLimits,
+}
+
+/// Bounds of connections, so that nobody takes all of them and keeps them.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerLimits {
+    /// How many there may be; more wait until one is closed.
+    pub connections: usize,
+    /// How many of them may follow events.
+    pub readers: usize,
+    /// From the connection to the end of its first request's head.
+    pub first_request: Duration,
+    /// From an answer to the end of the next request's head. The load balancer keeps silent connections
+    /// for 60 s; one that is closed before would fail the request that it sends just then.
+    pub idle: Duration,
+    /// How long the other side may take nothing of what is sent.
+    pub write: Duration,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            connections: 2048,
+            readers: 1024,
+            first_request: Duration::from_secs(15),
+            idle: Duration::from_secs(75),
+            write: Duration::from_secs(30),
+        }
+    }
 }
 
 impl ServerConfig {
@@ -30,10 +63,26 @@ impl ServerConfig {
                 format!("is {}, which is not a folder", folder.display()),
             ));
         }
+        let allowed_hosts = environment.list(environment::ALLOWED_HOSTS);
+        for host in &allowed_hosts {
+            let is_name = host
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+            if !is_name {
+                return Err(ConfigError::new(
+                    environment::ALLOWED_HOSTS,
+                    format!(
+                        "holds {host:?}; it takes names of hosts, without ports, separated by commas"
+                    ),
+                ));
+            }
+        }
         Ok(Self {
             address: SocketAddr::new(host, port),
             ui_dir,
             image_key: environment.get(environment::IMAGE_KEY).map(str::to_owned),
+            allowed_hosts,
+            limits: ServerLimits::default(),
         })
     }
 }

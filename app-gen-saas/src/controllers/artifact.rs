@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::controllers::extract::JobId;
 use crate::controllers::jobs;
 use crate::error::{ApiError, ErrorBody};
+use crate::results::{self, FindError, Found};
 
 /// Downloads the result of a job.
 #[utoipa::path(
@@ -18,29 +19,23 @@ use crate::error::{ApiError, ErrorBody};
     params(("id" = String, Path, description = "Id of the job.")),
     responses(
         (status = 200, description = "The zip file.", body = Vec<u8>, content_type = "application/zip"),
-        (status = 404, description = "No such job, or no result yet.", body = ErrorBody),
+        (status = 404, description = "No such job, no result yet, or the result is no longer kept.", body = ErrorBody),
+        (status = 409, description = "The stored file is not the one that the job made.", body = ErrorBody),
         (status = 503, description = "The database or the store does not answer.", body = ErrorBody),
     )
 )]
 pub async fn download(State(app): State<App>, JobId(id): JobId) -> Result<Response, ApiError> {
     let job = jobs::find(&app, &id).await?;
     let artifact = job.artifact.ok_or(ApiError::NotFound("artifact"))?;
-    let object = app
-        .artifacts
-        .find(&id, &artifact.name)
-        .await
-        .map_err(|source| ApiError::Unavailable {
-            message: "the artifact store does not answer",
-            source,
-        })?
-        .ok_or(ApiError::NotFound("artifact"))?;
-    if i64::try_from(object.size) != Ok(artifact.size_bytes) {
-        return Err(ApiError::Internal(anyhow::anyhow!(
-            "artifact of {id} has {} bytes, its event said {}",
-            object.size,
-            artifact.size_bytes
-        )));
-    }
+    let object = match results::find(&app.artifacts, &app.database, &id, &artifact).await? {
+        Found::Result(object) => object,
+        Found::Missing => return Err(ApiError::NotFound("stored file of the artifact")),
+        Found::Replaced => {
+            return Err(ApiError::Changed(
+                "the stored file was replaced: it is not the one that the job made",
+            ));
+        }
+    };
     let name = format!("attachment; filename=\"app-{id}.zip\"");
     let etag = format!("\"{}\"", artifact.sha256);
     let mut response = Body::from_stream(app.artifacts.download(object)).into_response();
@@ -56,4 +51,16 @@ pub async fn download(State(app): State<App>, JobId(id): JobId) -> Result<Respon
         headers.insert(header_name, value);
     }
     Ok(response)
+}
+
+impl From<FindError> for ApiError {
+    fn from(error: FindError) -> Self {
+        match error {
+            FindError::Store(source) => Self::Unavailable {
+                message: "the artifact store does not answer",
+                source,
+            },
+            FindError::Database(error) => error.into(),
+        }
+    }
 }

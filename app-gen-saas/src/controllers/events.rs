@@ -1,23 +1,25 @@
 //! The events of a job as server-sent events.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use futures::StreamExt as _;
-use serde::{Deserialize, Serialize};
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use serde::Deserialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::controllers::extract::{ApiQuery, JobId};
 use crate::controllers::jobs;
-use crate::database::EventRecord;
 use crate::error::{ApiError, ErrorBody};
-use crate::follow::follow;
+use crate::streams::follow::follow;
+use crate::streams::frame::Frame;
 
 /// Maximum silence of a stream; proxies cut streams that are silent for longer.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -25,7 +27,11 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const RECONNECT: Duration = Duration::from_secs(1);
 
 /// One event of a job's stream, the `data` of a server-sent event and the text of a WebSocket message.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, ToSchema)]
+#[expect(
+    dead_code,
+    reason = "`streams::frame` writes it, with the body as it is stored; this is its description"
+)]
 pub struct Event {
     /// The job it belongs to.
     job_id: String,
@@ -42,22 +48,6 @@ pub struct Event {
     /// What happened; `uri` alone when the body could not be fetched from where it is.
     #[schema(value_type = Object)]
     body: Value,
-}
-
-impl Event {
-    pub(super) fn new(job_id: &str, record: EventRecord) -> Self {
-        Self {
-            job_id: job_id.to_owned(),
-            sequence: record.sequence,
-            time: record.time,
-            r#type: record.kind,
-            body: record.body,
-        }
-    }
-
-    pub(super) fn to_text(&self) -> String {
-        serde_json::json!(self).to_string()
-    }
 }
 
 /// Where a stream begins.
@@ -85,7 +75,7 @@ pub struct After {
         (status = 204, description = "The job has ended and has no event after that number; a browser stops reconnecting."),
         (status = 400, description = "A number is wrong.", body = ErrorBody),
         (status = 404, description = "No such job.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 503, description = "The database does not answer, or too many streams are open; `Retry-After` says when to try again.", body = ErrorBody),
     )
 )]
 pub async fn stream(
@@ -96,23 +86,32 @@ pub async fn stream(
 ) -> Result<Response, ApiError> {
     let after = last_event_id(&headers)?.or(query.after).unwrap_or(0);
     let job = jobs::find(&app, &id).await?;
-    if job.state.is_terminal() && after >= job.last_sequence {
+    if job.finished_at.is_some() && after >= job.last_sequence {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let events = follow(app, id.clone(), after).map(move |record| {
-        let event = Event::new(&id, record);
-        Ok::<_, Infallible>(
-            SseEvent::default()
-                .id(event.sequence.to_string())
-                .event(&event.r#type)
-                .data(event.to_text()),
-        )
-    });
-    let retry = SseEvent::default().retry(RECONNECT);
-    let events = futures::stream::iter([Ok(retry)]).chain(events);
-    Ok(Sse::new(events)
-        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
-        .into_response())
+    let events = follow(&app, &job, after)?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    Ok((headers, Body::from_stream(with_keep_alive(events))).into_response())
+}
+
+/// The bytes of the stream: events, and comments when there has been none for a while.
+fn with_keep_alive(
+    events: impl Stream<Item = Frame> + Send,
+) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+    async_stream::stream! {
+        let mut events = pin!(events);
+        yield Ok(Bytes::from(format!("retry: {}\n\n", RECONNECT.as_millis())));
+        loop {
+            yield Ok(match tokio::time::timeout(KEEP_ALIVE, events.next()).await {
+                Ok(Some(frame)) => frame.server_sent_event(),
+                Ok(None) => break,
+                Err(_) => Bytes::from_static(b":\n\n"),
+            });
+        }
+    }
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<i64>, ApiError> {

@@ -1,6 +1,6 @@
 //! Jobs: submit, list, look at, cancel.
 
-use app_gen_contract::{JobSpec, JobState};
+use app_gen_contract::JobSpec;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -14,6 +14,8 @@ use crate::controllers::extract::{ApiJson, ApiQuery, JobId};
 use crate::database::{self, Cancelled, NewJob};
 use crate::error::{ApiError, ErrorBody};
 
+/// Seconds after which a full queue may have room again.
+const RETRY_AFTER_SECS: u32 = 60;
 /// Maximum number of jobs of one page.
 const MAX_PAGE: i64 = 200;
 
@@ -26,9 +28,9 @@ pub struct Job {
     description: String,
     /// Provider that makes the application.
     provider: String,
-    /// State.
+    /// State. After a rollback it can be one that only the newer version knows.
     #[schema(value_type = JobStateName)]
-    state: JobState,
+    state: String,
     /// Why the job ended in this state; null if there is no reason to give.
     #[schema(required)]
     reason: Option<String>,
@@ -121,7 +123,7 @@ impl From<database::Job> for Job {
             id: job.id,
             description: job.description,
             provider: job.provider,
-            state: job.state,
+            state: job.state_name,
             reason: job.reason,
             launcher: job.launcher,
             task: job.task,
@@ -154,7 +156,7 @@ pub(super) async fn find(app: &App, id: &str) -> Result<database::Job, ApiError>
         (status = 400, description = "The body is not valid.", body = ErrorBody),
         (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
         (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 503, description = "The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.", body = ErrorBody),
     )
 )]
 pub async fn create(
@@ -170,14 +172,18 @@ pub async fn create(
     let artifact_uri = app.artifacts.job_uri(&id);
     let spec = JobSpec::new(&id, &request.description, provider, &artifact_uri)
         .map_err(|error| ApiError::Invalid(error.to_string()))?;
-    app.database
-        .insert_job(&NewJob {
-            id: id.clone(),
-            description: spec.description,
-            provider: spec.provider,
-            launcher: app.config.launcher.name(),
-        })
-        .await?;
+    let job = NewJob {
+        id: id.clone(),
+        description: spec.description,
+        provider: spec.provider,
+        launcher: app.config.launcher.name(),
+    };
+    if !app.database.insert_job(&job, app.config.jobs.queue).await? {
+        return Err(ApiError::Busy {
+            message: "too many jobs wait for their start",
+            retry_after_secs: RETRY_AFTER_SECS,
+        });
+    }
     app.new_job.notify_one();
     let job = find(&app, &id).await?;
     let mut headers = HeaderMap::new();
@@ -259,6 +265,7 @@ pub async fn cancel(State(app): State<App>, JobId(id): JobId) -> Result<Json<Job
 #[cfg(test)]
 mod tests {
     use super::*;
+    use app_gen_contract::JobState;
     use utoipa::PartialSchema as _;
 
     #[test]

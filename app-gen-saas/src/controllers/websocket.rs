@@ -4,18 +4,17 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::http::{HeaderMap, Uri, header};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use futures::{Stream, StreamExt as _};
 
 use crate::app::App;
-use crate::controllers::events::{After, Event};
+use crate::controllers::events::After;
 use crate::controllers::extract::{ApiQuery, JobId};
 use crate::controllers::jobs;
-use crate::database::EventRecord;
 use crate::error::{ApiError, ErrorBody};
-use crate::follow::follow;
+use crate::streams::follow::follow;
+use crate::streams::frame::Frame;
 
 /// Maximum silence of a connection; proxies cut connections that are silent for longer.
 const PING: Duration = Duration::from_secs(10);
@@ -35,46 +34,35 @@ const MAX_INCOMING_BYTES: usize = 4096;
     params(("id" = String, Path, description = "Id of the job."), After),
     responses(
         (status = 101, description = "The connection is a WebSocket now."),
-        (status = 400, description = "The request does not ask for a WebSocket, a number is wrong, or the page is of another origin.", body = ErrorBody),
+        (status = 400, description = "The request does not ask for a WebSocket, or a number is wrong.", body = ErrorBody),
+        (status = 403, description = "The page is of another origin.", body = ErrorBody),
         (status = 404, description = "No such job.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 503, description = "The database does not answer, or too many streams are open; `Retry-After` says when to try again.", body = ErrorBody),
     )
 )]
 pub async fn stream(
     State(app): State<App>,
     JobId(id): JobId,
     ApiQuery(query): ApiQuery<After>,
-    headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
-    jobs::find(&app, &id).await?;
+    let job = jobs::find(&app, &id).await?;
     let upgrade = upgrade.map_err(|error| ApiError::Invalid(error.body_text()))?;
-    // Browsers let any page open a WebSocket to any address; only this header says where the page is from.
-    if !is_own_origin(&headers) {
-        return Err(ApiError::Invalid(
-            "the page is of another origin".to_owned(),
-        ));
-    }
-    let events = follow(app, id.clone(), query.after.unwrap_or(0));
+    let events = follow(&app, &job, query.after.unwrap_or(0))?;
     Ok(upgrade
         .max_message_size(MAX_INCOMING_BYTES)
-        .on_upgrade(move |socket| send_all(socket, id, events)))
+        .on_upgrade(move |socket| send_all(socket, app, events)))
 }
 
-async fn send_all(
-    mut socket: WebSocket,
-    job_id: String,
-    events: impl Stream<Item = EventRecord> + Send,
-) {
+async fn send_all(mut socket: WebSocket, app: App, events: impl Stream<Item = Frame> + Send) {
     let mut events = std::pin::pin!(events);
-    let mut ended = false;
     loop {
         let message = tokio::select! {
             event = events.next() => match event {
-                Some(record) => {
-                    ended = record.ends_the_stream();
-                    Message::from(Event::new(&job_id, record).to_text())
-                }
+                Some(frame) => match Utf8Bytes::try_from(frame.text()) {
+                    Ok(text) => Message::Text(text),
+                    Err(_) => return,
+                },
                 None => break,
             },
             incoming = socket.recv() => match incoming {
@@ -88,10 +76,11 @@ async fn send_all(
             return;
         }
     }
-    let (code, reason) = if ended {
-        (close_code::NORMAL, "the job has ended")
-    } else {
+    // A stream that begins after the last event of its job ends without having brought any.
+    let (code, reason) = if *app.shutdown.borrow() {
         (close_code::AWAY, "the orchestrator stops")
+    } else {
+        (close_code::NORMAL, "the job has ended")
     };
     let close = Message::Close(Some(CloseFrame {
         code,
@@ -104,44 +93,4 @@ async fn send_all(
     };
     // Either side may be gone already; nothing depends on it.
     let _ = tokio::time::timeout(CLOSE_TIMEOUT, goodbye).await;
-}
-
-/// Whether the request comes from a program other than a browser, from our own page, or from a page of
-/// this machine (the development server, behind whose proxy the host differs).
-fn is_own_origin(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else {
-        return true;
-    };
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let origin: Option<Uri> = origin.to_str().ok().and_then(|text| text.parse().ok());
-    let Some(authority) = origin.as_ref().and_then(Uri::authority) else {
-        return false;
-    };
-    host.is_some_and(|host| authority.as_str().eq_ignore_ascii_case(host))
-        || matches!(authority.host(), "localhost" | "127.0.0.1" | "[::1]")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn origins() {
-        let verdict = |origin: Option<&'static str>| {
-            let mut headers = HeaderMap::new();
-            headers.insert("host", "app.example:5013".parse().unwrap());
-            if let Some(origin) = origin {
-                headers.insert("origin", origin.parse().unwrap());
-            }
-            is_own_origin(&headers)
-        };
-        assert!(verdict(None));
-        assert!(verdict(Some("https://app.example:5013")));
-        assert!(verdict(Some("http://localhost:5173")));
-        assert!(!verdict(Some("https://evil.example")));
-        assert!(!verdict(Some("https://localhost.evil.example")));
-        assert!(!verdict(Some("null")));
-    }
 }

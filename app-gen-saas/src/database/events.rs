@@ -1,6 +1,7 @@
 //! Events: the numbered stream of a job.
 
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Row as _, Transaction};
 
@@ -9,8 +10,11 @@ use app_gen_contract::JobState;
 use crate::clock::rfc3339;
 use crate::database::{Database, bounded};
 
+/// Maximum number of events of one page, however small they are.
+const MAX_PAGE: i64 = 64;
+
 /// One event of a job's stream.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventRecord {
     /// Its number, from 1 without gaps.
     pub sequence: i64,
@@ -18,56 +22,121 @@ pub struct EventRecord {
     pub time: String,
     /// `state` for the orchestrator's own events, otherwise the generator's type.
     pub kind: String,
-    /// What happened.
-    pub body: Value,
-}
-
-impl EventRecord {
-    /// Whether the stream ends with this event.
-    #[must_use]
-    pub fn ends_the_stream(&self) -> bool {
-        let state = self.body.get("state").and_then(Value::as_str);
-        self.kind == "state"
-            && state
-                .and_then(|state| state.parse().ok())
-                .is_some_and(JobState::is_terminal)
-    }
+    /// What happened: a JSON text, which is passed on as it is.
+    pub body: String,
 }
 
 impl<'row> sqlx::FromRow<'row, AnyRow> for EventRecord {
     fn from_row(row: &'row AnyRow) -> sqlx::Result<Self> {
         let body: &str = row.try_get("body")?;
+        // Reads the text without building a tree of it: a text of 256 KiB can be a tree of 20 MiB.
+        serde_json::from_str::<&RawValue>(body).map_err(|error| sqlx::Error::ColumnDecode {
+            index: "body".to_owned(),
+            source: Box::new(error),
+        })?;
         Ok(Self {
             sequence: row.try_get("sequence")?,
             time: row.try_get("time")?,
             kind: row.try_get("type")?,
-            body: serde_json::from_str(body).map_err(|error| sqlx::Error::ColumnDecode {
-                index: "body".to_owned(),
-                source: Box::new(error),
-            })?,
+            body: body.to_owned(),
         })
     }
 }
 
+/// How far a job has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Number of the last event of its stream.
+    pub last_sequence: i64,
+    /// Whether that event is the last one for good.
+    pub ended: bool,
+}
+
+/// Events that are read at once: where they end, and their bodies' bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Number of its last event.
+    pub last: i64,
+    /// Sum of the bodies' bytes.
+    pub bytes: u64,
+}
+
 impl Database {
-    /// Up to `limit` events after number `after`, in order.
+    /// How far the job has come; `None` when there is no such job.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn events_after(
+    pub async fn progress(&self, job_id: &str) -> sqlx::Result<Option<Progress>> {
+        bounded(async {
+            let row: Option<(i64, Option<i64>)> =
+                sqlx::query_as("SELECT last_sequence, finished_at FROM jobs WHERE id = $1")
+                    .bind(job_id)
+                    .fetch_optional(&self.pool)
+                    .await?;
+            Ok(row.map(|(last_sequence, finished_at)| Progress {
+                last_sequence,
+                ended: finished_at.is_some(),
+            }))
+        })
+        .await
+    }
+
+    /// The next page after number `after`: as many events as have `max_bytes` together, but at least
+    /// one, however large it is. `None` when there are no more events.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn next_page(
         &self,
         job_id: &str,
         after: i64,
-        limit: i64,
+        max_bytes: u64,
+    ) -> sqlx::Result<Option<Page>> {
+        bounded(async {
+            // Neither database reads the bodies for this.
+            let sizes: Vec<(i64, i64)> = sqlx::query_as(
+                "SELECT sequence, CAST(OCTET_LENGTH(body) AS BIGINT) FROM events \
+                 WHERE job_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
+            )
+            .bind(job_id)
+            .bind(after)
+            .bind(MAX_PAGE)
+            .fetch_all(&self.pool)
+            .await?;
+            let mut page: Option<Page> = None;
+            for (sequence, bytes) in sizes {
+                let bytes = page.map_or(0, |page| page.bytes) + bytes.unsigned_abs();
+                if page.is_some() && bytes > max_bytes {
+                    break;
+                }
+                page = Some(Page {
+                    last: sequence,
+                    bytes,
+                });
+            }
+            Ok(page)
+        })
+        .await
+    }
+
+    /// The events after number `after` up to number `last`, in order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn events_between(
+        &self,
+        job_id: &str,
+        after: i64,
+        last: i64,
     ) -> sqlx::Result<Vec<EventRecord>> {
         bounded(async {
             sqlx::query_as(
                 "SELECT sequence, time, type, body FROM events \
-             WHERE job_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
+                 WHERE job_id = $1 AND sequence > $2 AND sequence <= $3 ORDER BY sequence",
             )
             .bind(job_id)
             .bind(after)
-            .bind(limit)
+            .bind(last)
             .fetch_all(&self.pool)
             .await
         })
@@ -91,7 +160,7 @@ pub(super) async fn insert(
     .bind(generator_sequence)
     .bind(&event.time)
     .bind(&event.kind)
-    .bind(event.body.to_string())
+    .bind(&event.body)
     .execute(&mut **transaction)
     .await?;
     Ok(())
@@ -112,6 +181,6 @@ pub(super) fn state_event(
         sequence,
         time: rfc3339(at_millis),
         kind: "state".to_owned(),
-        body,
+        body: body.to_string(),
     }
 }

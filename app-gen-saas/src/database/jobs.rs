@@ -4,6 +4,7 @@ use app_gen_contract::JobState;
 
 use crate::clock::now_millis;
 use crate::database::events::{self, state_event};
+use crate::database::row::job_columns;
 use crate::database::{Database, Job, bounded, changed};
 
 /// A job to be accepted.
@@ -31,17 +32,18 @@ pub enum Cancelled {
 }
 
 impl Database {
-    /// Accepts a job: state `queued`, first event written.
+    /// Accepts a job: state `queued`, first event written. `false` when `queue` jobs wait already.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert_job(&self, job: &NewJob) -> sqlx::Result<()> {
+    pub async fn insert_job(&self, job: &NewJob, queue: u32) -> sqlx::Result<bool> {
         bounded(async {
         let now = now_millis();
         let mut transaction = self.pool.begin().await?;
-        sqlx::query(
+        let result = sqlx::query(
             "INSERT INTO jobs (id, description, provider, state, launcher, created_at, last_sequence) \
-             VALUES ($1, $2, $3, $4, $5, $6, 1)",
+             SELECT $1, $2, $3, $4, $5, $6, 1 \
+             WHERE (SELECT COUNT(*) FROM jobs WHERE state = $4) < $7",
         )
         .bind(&job.id)
         .bind(&job.description)
@@ -49,11 +51,16 @@ impl Database {
         .bind(JobState::Queued.as_str())
         .bind(job.launcher)
         .bind(now)
+        .bind(i64::from(queue))
         .execute(&mut *transaction)
         .await?;
+        if !changed(&result) {
+            return Ok(false);
+        }
         let event = state_event(1, now, JobState::Queued, None);
         events::insert(&mut transaction, &job.id, &event, None).await?;
-        transaction.commit().await
+        transaction.commit().await?;
+        Ok(true)
         })
         .await
     }
@@ -64,10 +71,14 @@ impl Database {
     /// When the database fails.
     pub async fn job(&self, id: &str) -> sqlx::Result<Option<Job>> {
         bounded(async {
-            sqlx::query_as("SELECT * FROM jobs WHERE id = $1")
-                .bind(id)
-                .fetch_optional(&self.pool)
-                .await
+            sqlx::query_as(concat!(
+                "SELECT ",
+                job_columns!(),
+                " FROM jobs WHERE id = $1"
+            ))
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
         })
         .await
     }
@@ -79,11 +90,15 @@ impl Database {
     pub async fn jobs(&self, before: Option<&str>, limit: i64) -> sqlx::Result<Vec<Job>> {
         bounded(async {
             // Ids are UUIDs of version 7 in lower case; every one of them sorts before "g".
-            sqlx::query_as("SELECT * FROM jobs WHERE id < $1 ORDER BY id DESC LIMIT $2")
-                .bind(before.unwrap_or("g"))
-                .bind(limit)
-                .fetch_all(&self.pool)
-                .await
+            sqlx::query_as(concat!(
+                "SELECT ",
+                job_columns!(),
+                " FROM jobs WHERE id < $1 ORDER BY id DESC LIMIT $2"
+            ))
+            .bind(before.unwrap_or("g"))
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await
         })
         .await
     }

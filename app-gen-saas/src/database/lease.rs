@@ -9,6 +9,7 @@ use app_gen_contract::JobState;
 
 use crate::clock::now_millis;
 use crate::database::events::{self, state_event};
+use crate::database::row::job_columns;
 use crate::database::{Database, Job, bounded, changed};
 
 /// Who follows a job, for how long at a time.
@@ -37,12 +38,13 @@ impl Database {
             let mut transaction = self.pool.begin().await?;
             // The condition on the state is repeated: of two orchestrators that pick the same row,
             // PostgreSQL lets the second wait, check again, and find it taken.
-            let job: Option<Job> = sqlx::query_as(
+            let job: Option<Job> = sqlx::query_as(concat!(
                 "UPDATE jobs SET state = $1, owner = $2, lease_expires_at = $3, started_at = $4, \
              last_sequence = last_sequence + 1 \
              WHERE id = (SELECT id FROM jobs WHERE state = $5 ORDER BY id LIMIT 1) AND state = $5 \
-             RETURNING *",
-            )
+             RETURNING ",
+                job_columns!()
+            ))
             .bind(JobState::Starting.as_str())
             .bind(&lease.owner)
             .bind(lease.end(now))
@@ -67,12 +69,13 @@ impl Database {
     pub async fn claim_orphan(&self, lease: &Lease) -> sqlx::Result<Option<Job>> {
         bounded(async {
             let now = now_millis();
-            sqlx::query_as(
+            sqlx::query_as(concat!(
                 "UPDATE jobs SET owner = $1, lease_expires_at = $2 \
              WHERE id = (SELECT id FROM jobs WHERE started_at IS NOT NULL AND finished_at IS NULL \
                          AND lease_expires_at < $3 ORDER BY id LIMIT 1) \
-             AND finished_at IS NULL AND lease_expires_at < $3 RETURNING *",
-            )
+             AND finished_at IS NULL AND lease_expires_at < $3 RETURNING ",
+                job_columns!()
+            ))
             .bind(&lease.owner)
             .bind(lease.end(now))
             .bind(now)

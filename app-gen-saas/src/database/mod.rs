@@ -9,6 +9,7 @@ mod jobs;
 mod lease;
 mod migrations;
 mod progress;
+mod retention;
 mod row;
 
 use std::time::Duration;
@@ -19,7 +20,7 @@ use sqlx::any::AnyPoolOptions;
 
 use crate::config::{DatabaseConfig, DatabaseKind};
 
-pub use events::EventRecord;
+pub use events::{EventRecord, Page, Progress};
 pub use jobs::{Cancelled, NewJob};
 pub use lease::Lease;
 pub use progress::{Batch, GeneratorEvent, Outcome};
@@ -69,7 +70,11 @@ impl Database {
             .connect_lazy(&url)
             .context("failed to read DATABASE_URL")?;
         wait_until_reachable(&pool).await?;
-        migrations::of(config.kind)
+        let mut migrations = migrations::of(config.kind);
+        // A newer version only adds (see `migrations`), so that this one goes on working beside it and
+        // after it: that is what a rollback needs.
+        migrations.set_ignore_missing(true);
+        migrations
             .run(&pool)
             .await
             .context("failed to migrate the database")?;

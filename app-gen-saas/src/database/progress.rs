@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::clock::now_millis;
 use crate::database::events::{self, EventRecord, state_event};
+use crate::database::row::job_columns;
 use crate::database::{Artifact, Database, Job, Lease, Stop, bounded, changed};
 
 /// Content of a generator's last event.
@@ -52,9 +53,11 @@ impl Database {
     /// When the database fails.
     pub async fn own_job(&self, lease: &Lease, id: &str) -> sqlx::Result<Option<Job>> {
         bounded(async {
-            sqlx::query_as(
-                "SELECT * FROM jobs WHERE id = $1 AND owner = $2 AND finished_at IS NULL",
-            )
+            sqlx::query_as(concat!(
+                "SELECT ",
+                job_columns!(),
+                " FROM jobs WHERE id = $1 AND owner = $2 AND finished_at IS NULL"
+            ))
             .bind(id)
             .bind(&lease.owner)
             .fetch_optional(&self.pool)
@@ -162,6 +165,7 @@ impl Database {
              artifact_name = COALESCE($4, artifact_name), \
              artifact_size_bytes = COALESCE($5, artifact_size_bytes), \
              artifact_sha256 = COALESCE($6, artifact_sha256), \
+             artifact_e_tag = CASE WHEN $6 IS NULL THEN artifact_e_tag END, \
              outcome = COALESCE($7, outcome), outcome_text = COALESCE($8, outcome_text) \
              WHERE id = $9 AND owner = $10 AND generator_sequence = $11 AND finished_at IS NULL \
              RETURNING last_sequence",
@@ -187,7 +191,7 @@ impl Database {
                     sequence,
                     time: event.time.clone(),
                     kind: event.kind.clone(),
-                    body: event.body.clone(),
+                    body: event.body.to_string(),
                 };
                 let generator_sequence = Some(event.generator_sequence);
                 events::insert(&mut transaction, id, &record, generator_sequence).await?;

@@ -4,6 +4,18 @@ use app_gen_contract::JobState;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+/// The columns that this version knows, for `SELECT` and `RETURNING`. A newer version may have added
+/// others, of types that `sqlx::Any` cannot read.
+macro_rules! job_columns {
+    () => {
+        "id, description, provider, state, reason, launcher, task, task_handle, launch_attempt, \
+         created_at, started_at, finished_at, last_sequence, generator_sequence, log_position, \
+         outcome, outcome_text, stop_state, stop_reason, artifact_name, artifact_size_bytes, \
+         artifact_sha256, artifact_e_tag"
+    };
+}
+pub(super) use job_columns;
+
 /// A job as the database holds it. Times are milliseconds since 1970.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -13,8 +25,11 @@ pub struct Job {
     pub description: String,
     /// Provider that makes the application.
     pub provider: String,
-    /// State.
+    /// State. One that only a newer version knows counts as `running`, or as `failed` once the job has
+    /// ended.
     pub state: JobState,
+    /// The state as it is stored.
+    pub state_name: String,
     /// Why it ended in this state.
     pub reason: Option<String>,
     /// `process` or `ecs`.
@@ -63,6 +78,8 @@ pub struct Artifact {
     pub size_bytes: i64,
     /// Its SHA-256 in lower-case hexadecimal.
     pub sha256: String,
+    /// The store's mark of the object whose bytes were found to have this SHA-256.
+    pub e_tag: Option<String>,
 }
 
 impl<'row> sqlx::FromRow<'row, AnyRow> for Job {
@@ -72,13 +89,14 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Job {
                 name,
                 size_bytes: row.try_get("artifact_size_bytes")?,
                 sha256: row.try_get("artifact_sha256")?,
+                e_tag: row.try_get("artifact_e_tag")?,
             }),
             None => None,
         };
         let stop = match row.try_get::<Option<String>, _>("stop_state")? {
             Some(state) => Some(Stop {
-                state: job_state("stop_state", &state)?,
-                reason: row.try_get("stop_reason")?,
+                state: state.parse().unwrap_or(JobState::Failed),
+                reason: text_or_empty(row, "stop_reason")?,
             }),
             None => None,
         };
@@ -86,14 +104,21 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Job {
             None => None,
             Some("succeeded") => Some(crate::database::Outcome::Succeeded),
             Some(_) => Some(crate::database::Outcome::Failed {
-                reason: row.try_get("outcome_text")?,
+                reason: text_or_empty(row, "outcome_text")?,
             }),
         };
+        let state_name: String = row.try_get("state")?;
+        let finished_at: Option<i64> = row.try_get("finished_at")?;
+        let state = state_name.parse().unwrap_or(match finished_at {
+            None => JobState::Running,
+            Some(_) => JobState::Failed,
+        });
         Ok(Self {
             id: row.try_get("id")?,
             description: row.try_get("description")?,
             provider: row.try_get("provider")?,
-            state: job_state("state", row.try_get("state")?)?,
+            state,
+            state_name,
             reason: row.try_get("reason")?,
             launcher: row.try_get("launcher")?,
             task: row.try_get("task")?,
@@ -101,7 +126,7 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Job {
             launch_attempt: row.try_get("launch_attempt")?,
             created_at: row.try_get("created_at")?,
             started_at: row.try_get("started_at")?,
-            finished_at: row.try_get("finished_at")?,
+            finished_at,
             last_sequence: row.try_get("last_sequence")?,
             generator_sequence: row.try_get("generator_sequence")?,
             log_position: row.try_get("log_position")?,
@@ -112,11 +137,8 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Job {
     }
 }
 
-fn job_state(column: &str, text: &str) -> sqlx::Result<JobState> {
-    text.parse().map_err(
-        |error: app_gen_contract::UnknownJobState| sqlx::Error::ColumnDecode {
-            index: column.to_owned(),
-            source: Box::new(error),
-        },
-    )
+fn text_or_empty(row: &AnyRow, column: &str) -> sqlx::Result<String> {
+    Ok(row
+        .try_get::<Option<String>, _>(column)?
+        .unwrap_or_default())
 }

@@ -141,6 +141,7 @@ impl Follower {
     }
 
     pub(super) async fn finish(&mut self, stop: &Stop) -> Result<(), FollowError> {
+        let stop = &self.with_result(stop).await;
         let reason = Some(stop.reason.as_str()).filter(|reason| !reason.is_empty());
         let finished = self
             .app

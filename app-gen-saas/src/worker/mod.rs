@@ -10,6 +10,7 @@ mod follow;
 mod hold;
 mod identity;
 mod reading;
+mod result;
 mod start;
 
 use std::collections::HashMap;

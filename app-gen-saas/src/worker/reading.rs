@@ -167,6 +167,7 @@ fn artifact(
             name: name.to_owned(),
             size_bytes,
             sha256: sha256.to_ascii_lowercase(),
+            e_tag: None,
         }),
         _ => Err("the generator named an artifact without a usable size and SHA-256".to_owned()),
     }

@@ -16,6 +16,7 @@ on_both_databases!(
     cancel_before_the_start,
     unknown_jobs_and_paths,
     artifact,
+    a_result_that_was_replaced_before_anybody_looked,
     a_large_artifact,
 );
 
@@ -47,8 +48,10 @@ async fn health(database: TestDatabase) {
 
     orchestrator.app.database.close().await;
     let response = orchestrator.client.get("/health").await;
-    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    // Whoever replaces a process that does not answer 200 would replace all of them at once.
+    assert_eq!(response.status(), StatusCode::OK);
     let health: Value = response.json().await.unwrap();
+    assert_eq!(health["status"], "unavailable");
     assert_eq!(health["database"], "unreachable");
     let response = orchestrator.client.get("/api/jobs").await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -264,6 +267,40 @@ async fn a_large_artifact(database: TestDatabase) {
     assert!(bytes == std::fs::read(file).unwrap());
 }
 
+async fn a_result_that_was_replaced_before_anybody_looked(database: TestDatabase) {
+    let orchestrator = Orchestrator::start(database, "started; artifact; succeeded").await;
+    let client = &orchestrator.client;
+    let id = client.submit("a result").await;
+    client.ended(&id).await;
+    let file = orchestrator.artifacts().join(format!("jobs/{id}/app.zip"));
+    for other in ["ZIP", "longer"] {
+        std::fs::write(&file, other).unwrap();
+        let response = client.get(&format!("/api/jobs/{id}/artifact")).await;
+        assert_eq!(response.status(), StatusCode::CONFLICT, "{other}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_result_that_is_not_there_at_the_end() {
+    for (change, reason) in [
+        (
+            "rm \"$folder/app.zip\"",
+            "the generator named an artifact that is not stored",
+        ),
+        (
+            "printf ZIP > \"$folder/app.zip\"",
+            "the stored file is not the one that the generator named",
+        ),
+    ] {
+        let script = format!("started; artifact; {change}; succeeded");
+        let orchestrator = Orchestrator::start(TestDatabase::sqlite(), &script).await;
+        let id = orchestrator.client.submit("a result").await;
+        let job = orchestrator.client.ended(&id).await;
+        assert_eq!(job["state"], "failed", "{job}");
+        assert_eq!(job["reason"], reason);
+    }
+}
+
 async fn artifact(database: TestDatabase) {
     let orchestrator = Orchestrator::start(database, "started; artifact; succeeded").await;
     let client = &orchestrator.client;
@@ -282,10 +319,13 @@ async fn artifact(database: TestDatabase) {
     );
     assert_eq!(response.text().await.unwrap(), "zip");
 
+    // Somebody else puts another file there, of the same size.
     let file = orchestrator.artifacts().join(format!("jobs/{id}/app.zip"));
-    std::fs::write(&file, "changed").unwrap();
+    std::fs::write(&file, "ZIP").unwrap();
     let response = client.get(&format!("/api/jobs/{id}/artifact")).await;
-    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(response.status(), StatusCode::CONFLICT);
+    let error: Value = response.json().await.unwrap();
+    assert_eq!(error["error"]["code"], "changed", "{error}");
     std::fs::remove_file(&file).unwrap();
     let response = client.get(&format!("/api/jobs/{id}/artifact")).await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND);

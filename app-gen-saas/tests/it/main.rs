@@ -8,8 +8,11 @@
 )]
 
 mod api;
+mod connections;
 mod ecs;
 mod endings;
+mod newer;
+mod old_jobs;
 mod openapi;
 mod real_generator;
 mod sharing;

@@ -41,6 +41,11 @@ async fn files_and_fallback() {
         assert_eq!(headers["content-type"], kind, "{path}");
         assert_eq!(headers["cache-control"], cache, "{path}");
         assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(
+            policy.starts_with("default-src 'self';"),
+            "{path}: {policy}"
+        );
         assert_eq!(response.text().await.unwrap(), text, "{path}");
     }
     let response = orchestrator.client.get("/assets/gone.js").await;

@@ -1,6 +1,6 @@
 /** Debian's chromium, driven by playwright-core, and what the journeys need of the running orchestrator. */
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import type { Health, Job } from "../src/api/types.ts";
@@ -35,7 +35,10 @@ export function launchBrowser(): Promise<Browser> {
   });
 }
 
-/** Runs one journey in a profile of its own; an error the page itself throws fails it. */
+/**
+ * Runs one journey in a profile of its own. An error that the page throws fails it, and so does one that the
+ * browser reports, such as a breach of the page's own security policy. Failed requests are part of some journeys.
+ */
 export async function withPage(
   browser: Browser,
   options: BrowserContextOptions,
@@ -46,9 +49,12 @@ export async function withPage(
   const page = await context.newPage();
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(String(error)));
+  page.on("console", (message) => {
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) errors.push(message.text());
+  });
   try {
     await journey(page);
-    assert.deepEqual(errors, [], "the page threw");
+    assert.deepEqual(errors, [], "the page or the browser reported errors");
   } catch (error) {
     await takeScreenshot(page, "failure");
     throw error;
@@ -124,7 +130,8 @@ interface AxeResults {
 
 /** WCAG 2.2 A and AA as far as a machine can tell; what is serious or worse is an error. */
 export async function assertAccessible(page: Page, what: string): Promise<void> {
-  await page.addScriptTag({ path: axePath });
+  // Not as a script of the page: its security policy would refuse it.
+  await page.evaluate(readFileSync(axePath, "utf8"));
   const results = await page.evaluate(async () => {
     const axe = (globalThis as unknown as { axe: { run(root: Document, options: object): Promise<AxeResults> } }).axe;
     return axe.run(document, {

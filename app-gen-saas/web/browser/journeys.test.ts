@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import type { Job, JobList } from "../src/api/types.ts";
@@ -9,6 +11,7 @@ import {
   assertAccessible,
   assertNoSidewaysScroll,
   assertOrchestrator,
+  BASE_URL,
   createJob,
   fetchEventStream,
   fetchJson,
@@ -124,6 +127,57 @@ describe("the page", { timeout: 10 * 60_000 }, () => {
       await page.goto("/#/jobs/no-such-job");
       await page.getByRole("heading", { name: "There is no such job" }).waitFor();
     }));
+
+  test("no script but the page's own runs in it", async () => {
+    const page = await browser.newPage();
+    try {
+      await page.goto(BASE_URL);
+      await page.getByLabel("Describe your app").waitFor();
+      const reported = page.waitForEvent("console", (message) => message.text().includes("Content Security Policy"));
+      const ran = await page.evaluate(() => {
+        const script = document.createElement("script");
+        script.textContent = "window.injected = true";
+        document.body.append(script);
+        return "injected" in window;
+      });
+      assert.equal(ran, false, "an injected script ran");
+      await reported;
+    } finally {
+      await page.close();
+    }
+  });
+
+  test("another page of this machine can neither watch nor cancel a job", async () => {
+    const other = createServer((_, answer) => answer.setHeader("content-type", "text/html").end("<!doctype html>"));
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    const page = await browser.newPage();
+    try {
+      await page.goto(`http://127.0.0.1:${(other.address() as AddressInfo).port}/`);
+      const { id } = await createJob(DESCRIPTION);
+      const seen = await page.evaluate(async (job) => {
+        // Whether the answer can be read does not say whether the request was obeyed.
+        await fetch(`${job}/cancel`, { method: "POST", mode: "no-cors" }).catch(() => undefined);
+        const stream = new EventSource(`${job}/events`);
+        const socket = new WebSocket(`${job.replace(/^http/, "ws")}/events/ws`);
+        return Promise.all([
+          new Promise((resolve) => {
+            stream.onerror = () => resolve("refused");
+            stream.onmessage = () => resolve("read");
+          }),
+          new Promise((resolve) => {
+            socket.onerror = () => resolve("refused");
+            socket.onopen = () => resolve("read");
+          }),
+        ]);
+      }, `${BASE_URL}/api/jobs/${id}`);
+      assert.deepEqual(seen, ["refused", "refused"]);
+      await fetchEventStream(id);
+      assert.equal((await fetchJson<Job>(`/api/jobs/${id}`)).state, "succeeded");
+    } finally {
+      await page.close();
+      other.close();
+    }
+  });
 
   test("the keyboard alone is enough", () =>
     withPage(browser, desktop, async (page) => {

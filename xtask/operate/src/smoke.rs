@@ -4,6 +4,7 @@
 use crate::application;
 use crate::application::Use;
 use anyhow::Context as _;
+use app_gen_saas_contract::Health;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -51,13 +52,6 @@ pub struct Seen {
     pub events: u64,
     /// Size of the downloaded application.
     pub artifact_bytes: u64,
-}
-
-/// The answer of `/health`.
-#[derive(Debug, Deserialize)]
-struct Health {
-    version: String,
-    image_key: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -128,10 +122,14 @@ impl<'a> SmokeTest<'a> {
             let request = request.timeout_global(Some(HEALTH_TRY_TIMEOUT)).build();
             let why = match request.call() {
                 Ok(mut response) if response.status().is_success() => {
-                    let health = response.body_mut().read_json();
-                    return Ok(Look::Done(
-                        health.context("failed to read the answer of /health")?,
-                    ));
+                    let health: Health = response
+                        .body_mut()
+                        .read_json()
+                        .context("failed to read the answer of /health")?;
+                    if health.is_ready() {
+                        return Ok(Look::Done(health));
+                    }
+                    format!("answered that its database is {}", health.database)
                 }
                 Ok(response) => format!("answered {}", response.status()),
                 Err(error) => error.to_string(),

@@ -76,6 +76,7 @@ fn an_edit_reaches_the_images_that_depend_on_it_and_no_other() {
         ("app-gen/src/pipeline.rs", [false, true]),
         ("app-gen/contract/src/event.rs", [true, true]),
         ("app-gen-saas/src/router.rs", [true, false]),
+        ("app-gen-saas/contract/src/lib.rs", [true, false]),
         (
             "app-gen-saas/migrations/sqlite/9999_later.sql",
             [true, false],

@@ -13,9 +13,6 @@ export const JOBS_PREFIX = "jobs/";
 /** Start of the keys of the load balancer's access log. */
 export const LOAD_BALANCER_LOG_PREFIX = "load-balancer";
 
-/** How long a user can download a result. */
-const JOB_DAYS = 30;
-
 /** The buckets. */
 export class DataStack extends ConcernStack {
   constructor(scope: Construct, target: Target) {
@@ -30,10 +27,19 @@ export class DataStack extends ConcernStack {
       serverAccessLogsBucket: accessLogBucket,
       serverAccessLogsPrefix: "s3/",
       lifecycleRules: [
-        { id: "expire-jobs", prefix: JOBS_PREFIX, expiration: Duration.days(JOB_DAYS) },
+        { id: "expire-jobs", prefix: JOBS_PREFIX, expiration: Duration.days(this.jobDays()) },
         { id: "abort-broken-uploads", abortIncompleteMultipartUploadAfter: Duration.days(1) },
       ],
     });
+  }
+
+  /** How long a user can download a result: as long as the orchestrator keeps its job. */
+  private jobDays(): number {
+    const days = this.target.platform.orchestrator.environment["JOB_RETENTION_DAYS"] ?? "";
+    if (!/^[1-9]\d{0,3}$/.test(days)) {
+      throw new Error(`environment.JOB_RETENTION_DAYS of services.orchestrator in platform.toml is "${days}", not a number of days`);
+    }
+    return Number(days);
   }
 
   private createAccessLogBucket(): Bucket {

@@ -109,6 +109,10 @@ export class ServiceStack extends ConcernStack {
       hasTaskRole: true,
       environment: {
         PORT: String(platform.orchestrator.port),
+        // Under other names it answers nobody: a page could point a name of its own at it.
+        ALLOWED_HOSTS: [platform.orchestrator.environment["ALLOWED_HOSTS"], this.entrance.loadBalancer.loadBalancerDnsName]
+          .filter((host) => host !== undefined)
+          .join(","),
         ARTIFACT_URI: `s3://${names.artifactBucket}`,
         ECS_CLUSTER: names.cluster,
         // With its revision: an orchestrator that is rolled back takes its generator with it.

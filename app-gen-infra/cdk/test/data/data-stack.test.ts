@@ -1,5 +1,6 @@
 import { test } from "node:test";
 import { Match } from "aws-cdk-lib/assertions";
+import { loadPlatform } from "../../lib/platform.ts";
 import { template } from "../support.ts";
 
 const data = template("prod", "data");
@@ -36,12 +37,13 @@ test("every bucket refuses requests without TLS", () => {
   });
 });
 
-test("jobs go after 30 days, nothing else does", () => {
+test("jobs go when the orchestrator forgets them, nothing else does", () => {
+  const days = Number(loadPlatform().orchestrator.environment["JOB_RETENTION_DAYS"]);
   data.hasResourceProperties("AWS::S3::Bucket", {
     BucketName: "app-gen-saas-generated-apps-000000000003",
     LifecycleConfiguration: {
       Rules: [
-        { Id: "expire-jobs", Prefix: "jobs/", ExpirationInDays: 30, Status: "Enabled" },
+        { Id: "expire-jobs", Prefix: "jobs/", ExpirationInDays: days, Status: "Enabled" },
         {
           Id: "abort-broken-uploads",
           AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 },

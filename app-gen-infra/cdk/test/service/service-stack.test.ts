@@ -63,6 +63,20 @@ test("ECS knows whether the orchestrator still answers, whatever it answers", as
   assert.equal(healthCheck("app-generator"), undefined);
 });
 
+test("the orchestrator answers to the load balancer's name", () => {
+  const [loadBalancer] = Object.keys(dev.findResources("AWS::ElasticLoadBalancingV2::LoadBalancer"));
+  dev.hasResourceProperties("AWS::ECS::TaskDefinition", {
+    Family: "app-gen-saas-app",
+    ContainerDefinitions: [
+      Match.objectLike({
+        Environment: Match.arrayWith([
+          { Name: "ALLOWED_HOSTS", Value: { "Fn::GetAtt": [loadBalancer, "DNSName"] } },
+        ]),
+      }),
+    ],
+  });
+});
+
 test("images are given by digest alone", () => {
   const given = Object.values(dev.findResources("AWS::ECS::TaskDefinition")).flatMap((definition) =>
     definition["Properties"]["ContainerDefinitions"].map((container: { Image: string }) => container.Image),

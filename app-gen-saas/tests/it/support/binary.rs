@@ -51,6 +51,15 @@ impl Binary {
         }
     }
 
+    /// Most memory that it had so far, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id().unwrap());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes = line.unwrap().trim().trim_end_matches(" kB");
+        kibibytes.parse::<u64>().unwrap() * 1024
+    }
+
     /// kill -9: no chance to tidy up.
     pub async fn kill(mut self) {
         self.signal(Signal::KILL);

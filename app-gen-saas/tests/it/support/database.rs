@@ -53,6 +53,20 @@ impl TestDatabase {
     }
 }
 
+impl TestDatabase {
+    /// Runs statements, as another program would.
+    pub async fn execute(&self, statements: &str) {
+        sqlx::any::install_default_drivers();
+        use sqlx::Connection as _;
+        let mut connection = sqlx::AnyConnection::connect(&self.url).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statements.to_owned()))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+    }
+}
+
 struct Server {
     host: String,
     options: String,

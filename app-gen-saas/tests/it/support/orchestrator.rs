@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use app_gen_saas::app::App;
-use app_gen_saas::config::{Config, Environment};
-use app_gen_saas::{router, worker};
+use app_gen_saas::config::{Config, Environment, ServerLimits};
+use app_gen_saas::{server, worker};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -19,16 +19,28 @@ pub struct Orchestrator {
     pub address: std::net::SocketAddr,
     pub folder: TempDir,
     tasks: Vec<JoinHandle<()>>,
-    _database: TestDatabase,
+    pub database: TestDatabase,
 }
 
 /// What may differ between tests.
-#[derive(Default)]
 pub struct Options<'a> {
     pub generator: &'a str,
     pub variables: Vec<(&'a str, String)>,
     pub without_worker: bool,
     pub stop_grace: Option<Duration>,
+    pub limits: fn(&mut ServerLimits),
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self {
+            generator: "",
+            variables: Vec::new(),
+            without_worker: false,
+            stop_grace: None,
+            limits: |_| {},
+        }
+    }
 }
 
 impl Orchestrator {
@@ -63,12 +75,12 @@ impl Orchestrator {
             Config::from_environment(&variables.into_iter().collect::<Environment>()).unwrap();
         config.jobs.lease = Duration::from_secs(2);
         config.jobs.stop_grace = options.stop_grace.unwrap_or(Duration::from_secs(2));
+        (options.limits)(&mut config.server.limits);
         let address = config.server.address;
         let app = App::new(config).await.unwrap();
         let listener = tokio::net::TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = axum::serve(listener, router::router(app.clone()));
-        let mut tasks = vec![tokio::spawn(async move { server.await.unwrap() })];
+        let mut tasks = vec![tokio::spawn(server::serve(listener, app.clone()))];
         if !options.without_worker {
             tasks.push(tokio::spawn(worker::run(app.clone())));
         }
@@ -78,7 +90,7 @@ impl Orchestrator {
             address,
             folder,
             tasks,
-            _database: database,
+            database,
         }
     }
 

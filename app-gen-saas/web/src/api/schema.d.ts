@@ -123,7 +123,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the orchestrator can work. */
+        /** Who answers, and whether it can work. */
         get: operations["health"];
         put?: never;
         post?: never;
@@ -163,8 +163,8 @@ export interface components {
         /** @description What went wrong. */
         ErrorDetail: {
             /**
-             * @description For programs: `invalid_request`, `not_found`, `method_not_allowed`, `payload_too_large`,
-             *     `unsupported_media_type`, `unavailable`, `internal`.
+             * @description For programs: `invalid_request`, `forbidden`, `not_found`, `method_not_allowed`, `changed`,
+             *     `payload_too_large`, `unsupported_media_type`, `misdirected`, `busy`, `unavailable`, `internal`.
              */
             code: string;
             /** @description For people. */
@@ -192,7 +192,10 @@ export interface components {
              */
             type: string;
         };
-        /** @description The service that answers, and its condition. */
+        /**
+         * @description The service that answers, and its condition. The answer has status 200 whatever the condition: who
+         *     ends a process because of it would end all of them whenever the database is away for a moment.
+         */
         Health: {
             /** @description `ok` or `unreachable`. */
             database: string;
@@ -200,7 +203,7 @@ export interface components {
             image_key: string | null;
             /** @description `orchestrator`. */
             service: string;
-            /** @description `ok` or `unavailable`. */
+            /** @description `ok`, or `unavailable` while the database does not answer. */
             status: string;
             /** @description Version of the program. */
             version: string;
@@ -229,7 +232,7 @@ export interface components {
             reason: string | null;
             /** @description RFC 3339, UTC; null before the start. */
             started_at: string | null;
-            /** @description State. */
+            /** @description State. After a rollback it can be one that only the newer version knows. */
             state: components["schemas"]["JobState"];
             /** @description The process id or the task ARN, once there is one. */
             task: string | null;
@@ -345,7 +348,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The database does not answer. */
+            /** @description The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -418,8 +421,17 @@ export interface operations {
                     "application/zip": number[];
                 };
             };
-            /** @description No such job, or no result yet. */
+            /** @description No such job, no result yet, or the result is no longer kept. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The stored file is not the one that the job made. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -531,7 +543,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The database does not answer. */
+            /** @description The database does not answer, or too many streams are open; `Retry-After` says when to try again. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -564,8 +576,17 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request does not ask for a WebSocket, a number is wrong, or the page is of another origin. */
+            /** @description The request does not ask for a WebSocket, or a number is wrong. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The page is of another origin. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -582,7 +603,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The database does not answer. */
+            /** @description The database does not answer, or too many streams are open; `Retry-After` says when to try again. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -602,17 +623,8 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It can work. */
+            /** @description It lives; `status` says whether it can work. */
             200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Health"];
-                };
-            };
-            /** @description The database does not answer. */
-            503: {
                 headers: {
                     [name: string]: unknown;
                 };

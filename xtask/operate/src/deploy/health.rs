@@ -1,6 +1,6 @@
 //! Asks `/health` through the load balancer, as a user does, until only the new image answers.
 
-use serde::Deserialize;
+use app_gen_saas_contract::Health;
 use std::time::Duration;
 use ureq::Agent;
 use xtask_core::context::Context;
@@ -20,11 +20,6 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const LOCAL_PATIENCE: Duration = Duration::from_secs(20);
 const TRY_TIMEOUT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(250);
-
-#[derive(Deserialize)]
-struct Health {
-    image_key: Option<String>,
-}
 
 /// Waits until `/health` below `base_url` reports this key and no other.
 ///
@@ -89,6 +84,12 @@ fn ask(agent: &Agent, url: &str) -> Result<String, String> {
         .body_mut()
         .read_json()
         .map_err(|error| format!("its answer is not a health report: {error}"))?;
+    if !health.is_ready() {
+        return Err(format!(
+            "it answers that it is {}: its database is {}",
+            health.status, health.database
+        ));
+    }
     health
         .image_key
         .ok_or_else(|| "its answer does not name an image key".to_owned())

@@ -1,7 +1,7 @@
 //! What is known about an environment when the rules judge it. Nothing here asks a source.
 
 use app_gen_infra::Platform;
-use serde::Deserialize;
+use app_gen_saas_contract::Health;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -159,17 +159,6 @@ pub struct Reply {
     pub status: u16,
     /// The health report that it contains.
     pub health: Option<Health>,
-}
-
-/// The health report of the orchestrator.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Health {
-    /// `ok` or `unavailable`.
-    pub status: String,
-    /// `ok` or `unreachable`.
-    pub database: String,
-    /// Key of its image.
-    pub image_key: Option<String>,
 }
 
 /// An image as its registry has it.

@@ -6,9 +6,10 @@ use crate::deploy::release::Release;
 use crate::destination;
 use crate::destination::Registry;
 use crate::doctor::evidence::{
-    Answer, Container, Disk, Evidence, Focus, Health, ImageFound, PartFound, Reply, Serving, Source,
+    Answer, Container, Disk, Evidence, Focus, ImageFound, PartFound, Reply, Serving, Source,
 };
 use crate::status::answers;
+use app_gen_saas_contract::Health;
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;

@@ -15,7 +15,12 @@ use xtask_core::error::{Code, Failure};
 /// Packages that are compiled together elsewhere too. One run over the whole
 /// workspace would unify their features and compile most dependencies twice.
 const PACKAGE_GROUPS: [&[&str]; 3] = [
-    &["app-gen-contract", "app-gen", "app-gen-saas"],
+    &[
+        "app-gen-contract",
+        "app-gen",
+        "app-gen-saas-contract",
+        "app-gen-saas",
+    ],
     &["xtask-aws"],
     &[
         "app-gen-infra",

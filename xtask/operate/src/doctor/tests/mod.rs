@@ -6,12 +6,13 @@ mod service;
 mod tasks;
 
 use crate::doctor::evidence::{
-    Answer, Container, Disk, Evidence, Focus, Health, ImageFound, PartFound, Reply, Serving, Source,
+    Answer, Container, Disk, Evidence, Focus, ImageFound, PartFound, Reply, Serving, Source,
 };
 use crate::doctor::examine;
 use crate::doctor::finding::Severity::{Broken, Warning};
 use crate::doctor::finding::{Finding, Severity};
 use app_gen_infra::Platform;
+use app_gen_saas_contract::Health;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -42,11 +43,7 @@ fn healthy() -> Evidence {
         .unwrap();
     let reply = Reply {
         status: 200,
-        health: Some(Health {
-            status: "ok".to_owned(),
-            database: "ok".to_owned(),
-            image_key: Some("k1".to_owned()),
-        }),
+        health: Some(Health::new("1", Some("k1".to_owned()), true)),
     };
     let image = |consumer: &str| ImageFound {
         consumer: consumer.to_owned(),
