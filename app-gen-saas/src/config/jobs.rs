@@ -15,13 +15,29 @@ pub struct JobsConfig {
     pub timeout: Duration,
     /// Longest silence of a running generator.
     pub idle_timeout: Duration,
+    /// Maximum number of events of a job's generator.
+    pub max_events: u32,
+    /// Maximum size in bytes of all event bodies of a job.
+    pub max_event_bytes: u32,
     /// Maximum number of jobs that this orchestrator starts side by side.
     pub concurrency: usize,
     /// How long a job stays with an orchestrator that gives no sign of life.
     pub lease: Duration,
     /// How long a generator may take to end after it was asked to.
     pub stop_grace: Duration,
+    /// How long a task that was stopped with force may go on being seen before its job ends without it.
+    pub stop_timeout: Duration,
+    /// How long the task of an unclear attempt is looked for before its job ends without it.
+    pub search: Duration,
+    /// Pause between two looks for tasks whose job has ended.
+    pub leftovers: Duration,
 }
+
+/// How long a generator may live beyond its job's time before it ends by itself: the orchestrator has the
+/// first word.
+const LIFETIME_MARGIN: Duration = Duration::from_secs(120);
+/// A line of the log is longer than its event's body by less than this.
+const LINE_OVERHEAD_BYTES: u64 = 512;
 
 impl JobsConfig {
     pub(super) fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
@@ -36,11 +52,12 @@ impl JobsConfig {
         })?;
         let concurrency = environment.parsed(environment::JOB_CONCURRENCY, 4)?;
         if concurrency == 0 {
-            return Err(ConfigError::new(
-                environment::JOB_CONCURRENCY,
-                "is 0; it takes a number from 1",
-            ));
+            return Err(is_zero(environment::JOB_CONCURRENCY));
         }
+        let bound = |variable, default: u32| match environment.parsed(variable, default)? {
+            0 => Err(is_zero(variable)),
+            bound => Ok(bound),
+        };
         let seconds = |variable, default| {
             environment
                 .parsed(variable, default)
@@ -50,9 +67,30 @@ impl JobsConfig {
             provider: provider.to_owned(),
             timeout: seconds(environment::JOB_TIMEOUT_SECS, 1800)?,
             idle_timeout: seconds(environment::JOB_IDLE_TIMEOUT_SECS, 120)?,
+            max_events: bound(environment::JOB_MAX_EVENTS, 20_000)?,
+            max_event_bytes: bound(environment::JOB_MAX_EVENT_BYTES, 32 * 1024 * 1024)?,
             concurrency,
             lease: Duration::from_secs(15),
             stop_grace: Duration::from_secs(10),
+            stop_timeout: Duration::from_secs(60),
+            search: Duration::from_secs(75),
+            leftovers: Duration::from_secs(30),
         })
     }
+
+    /// After this time a generator ends by itself.
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        self.timeout + LIFETIME_MARGIN
+    }
+
+    /// The size in bytes of a log that holds as much as a job may.
+    #[must_use]
+    pub fn max_log_bytes(&self) -> u64 {
+        u64::from(self.max_event_bytes) + u64::from(self.max_events) * LINE_OVERHEAD_BYTES
+    }
+}
+
+fn is_zero(variable: &'static str) -> ConfigError {
+    ConfigError::new(variable, "is 0; it takes a number from 1")
 }

@@ -43,6 +43,8 @@ pub struct EcsConfig {
     pub subnets: Vec<String>,
     /// Security group ids.
     pub security_groups: Vec<String>,
+    /// Tags of every task.
+    pub tags: BTreeMap<String, String>,
     /// More environment of the container; may hold credentials.
     pub environment: BTreeMap<String, String>,
 }
@@ -146,12 +148,19 @@ fn ecs(environment: &Environment) -> Result<EcsConfig, ConfigError> {
         )?,
         subnets: environment.list(environment::GENERATOR_SUBNETS),
         security_groups: environment.list(environment::GENERATOR_SECURITY_GROUPS),
+        tags: object_of_texts(environment, environment::GENERATOR_TAGS)?,
         environment: extra_environment(environment)?,
     })
 }
 
 fn extra_environment(environment: &Environment) -> Result<BTreeMap<String, String>, ConfigError> {
-    let variable = environment::GENERATOR_ENVIRONMENT;
+    object_of_texts(environment, environment::GENERATOR_ENVIRONMENT)
+}
+
+fn object_of_texts(
+    environment: &Environment,
+    variable: &'static str,
+) -> Result<BTreeMap<String, String>, ConfigError> {
     // The reader's own message could quote a value, and values may be credentials.
     environment.get(variable).map_or_else(
         || Ok(BTreeMap::new()),

@@ -16,12 +16,20 @@ struct Texts {
     postgres: &'static str,
 }
 
-const MIGRATIONS: &[Texts] = &[Texts {
-    version: 1,
-    description: "jobs and events",
-    sqlite: include_str!("../../migrations/sqlite/0001_jobs_and_events.sql"),
-    postgres: include_str!("../../migrations/postgres/0001_jobs_and_events.sql"),
-}];
+const MIGRATIONS: &[Texts] = &[
+    Texts {
+        version: 1,
+        description: "jobs and events",
+        sqlite: include_str!("../../migrations/sqlite/0001_jobs_and_events.sql"),
+        postgres: include_str!("../../migrations/postgres/0001_jobs_and_events.sql"),
+    },
+    Texts {
+        version: 2,
+        description: "bounds of generators",
+        sqlite: include_str!("../../migrations/sqlite/0002_bounds_of_generators.sql"),
+        postgres: include_str!("../../migrations/postgres/0002_bounds_of_generators.sql"),
+    },
+];
 
 /// The migrations of one kind of database.
 pub(super) fn of(kind: DatabaseKind) -> Migrator {

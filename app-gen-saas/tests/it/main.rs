@@ -9,7 +9,9 @@
 
 mod api;
 mod ecs;
+mod ecs_faults;
 mod endings;
+mod hostile;
 mod openapi;
 mod real_generator;
 mod sharing;
