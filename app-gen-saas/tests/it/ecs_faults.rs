@@ -13,9 +13,27 @@ async fn a_stop_is_asked_for_until_it_is_seen() {
     let fake = FakeEcs::start().await;
     fake.cloud().stop_failures = 3;
     let folder = tempfile::tempdir().unwrap();
+    let binary = fake.orchestrator(&folder, &[]).await;
+    let id = binary.client.submit("stop me").await;
+    eventually("its task", async || {
+        (fake.tasks_of(&id).len() == 1).then_some(())
+    })
+    .await;
+    binary.client.cancel(&id).await;
+    let job = binary.client.ended(&id).await;
+    assert_eq!(job["state"], "cancelled", "{job}");
+    let task = &fake.tasks_of(&id)[0];
+    assert!(task.stopped && task.stops > 3, "{task:?}");
+    binary.kill().await;
+}
+
+#[tokio::test]
+async fn a_task_carries_its_tags_and_its_lifetime() {
+    let fake = FakeEcs::start().await;
+    let folder = tempfile::tempdir().unwrap();
     let tags = [("GENERATOR_TAGS", r#"{"project":"p","environment":"e"}"#)];
     let binary = fake.orchestrator(&folder, &tags).await;
-    let id = binary.client.submit("stop me").await;
+    let id = binary.client.submit("start").await;
     eventually("its task", async || {
         (fake.tasks_of(&id).len() == 1).then_some(())
     })
@@ -39,11 +57,6 @@ async fn a_stop_is_asked_for_until_it_is_seen() {
             .contains(&json!({ "name": "JOB_LIFETIME_SECS", "value": "1920" })),
         "{environment}"
     );
-    binary.client.cancel(&id).await;
-    let job = binary.client.ended(&id).await;
-    assert_eq!(job["state"], "cancelled", "{job}");
-    let task = &fake.tasks_of(&id)[0];
-    assert!(task.stopped && task.stops > 3, "{task:?}");
     binary.kill().await;
 }
 

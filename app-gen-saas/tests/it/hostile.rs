@@ -7,8 +7,10 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use app_gen_saas::database::NewJob;
 use serde_json::Value;
 use tokio::process::Command;
+use uuid::Uuid;
 
 use crate::support::binary::{Binary, process_variables};
 use crate::support::client::Client;
@@ -52,7 +54,14 @@ async fn thousands_of_random_generators() {
     let (app, client) = (&orchestrator.app, &orchestrator.client);
     let mut ids = Vec::new();
     for _ in 0..JOBS {
-        ids.push(client.submit("anything").await);
+        let job = NewJob {
+            id: Uuid::now_v7().to_string(),
+            description: "anything".to_owned(),
+            provider: "template".to_owned(),
+            launcher: "process",
+        };
+        app.database.insert_job(&job).await.unwrap();
+        ids.push(job.id);
     }
     let mut endings = std::collections::BTreeMap::<String, usize>::new();
     for id in &ids {
@@ -113,7 +122,7 @@ esac"#
     for number in 0..36 {
         let mut sequence = 0;
         let lines: Vec<Vec<u8>> = (0..random.below(40))
-            .map(|_| hostile_line(&mut random, "@JOB@", &mut sequence, "@FOLDER@"))
+            .map(|_| hostile_line(&mut random, 15, "@JOB@", &mut sequence, "@FOLDER@"))
             .collect();
         std::fs::write(
             folder.path().join(format!("{number}.log")),

@@ -2,7 +2,7 @@
 //! thousands of them take seconds.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -16,68 +16,66 @@ use crate::support::random::Random;
 /// How long anything may fail before it works.
 const LONGEST_FAULT: Duration = Duration::from_millis(400);
 
-/// Lines of a generator with its own idea of what to write.
+static DEEP: LazyLock<String> = LazyLock::new(|| format!("{}{}", "[".repeat(150), "]".repeat(150)));
+static WIDE: LazyLock<String> = LazyLock::new(|| format!("[{}0]", "{\"\":{}},".repeat(1500)));
+
+/// A line of a generator that follows the contract but for one line in `mildness`.
 pub fn hostile_line(
     random: &mut Random,
+    mildness: usize,
     job_id: &str,
     sequence: &mut i64,
     folder: &str,
 ) -> Vec<u8> {
-    let number = match random.below(40) {
-        0 => *sequence + 2,
-        1 => -1,
-        2 => i64::MAX,
-        3..6 => random.below(usize::try_from(*sequence + 1).unwrap()) as i64,
+    let is_wild = random.one_in(mildness);
+    let fault = if is_wild { random.below(9) } else { 9 };
+    let number = match (fault, random.below(3)) {
+        (0, 0) => *sequence + 2,
+        (0, 1) => -1,
+        (0, _) => i64::MAX,
+        (1 | 2, _) => i64::try_from(random.below(50)).unwrap(),
         _ => {
             *sequence += 1;
             *sequence
         }
     };
-    let job_id = if random.one_in(150) { "other" } else { job_id };
-    let kind = *random.pick(&[
-        "log",
-        "log",
-        "log",
-        "step",
-        "heartbeat",
-        "started",
-        "from_the_future",
-        "plan",
-        "artifact",
+    let job_id = if fault == 3 { "other" } else { job_id };
+    let (kind, fitting) = *random.pick(&[
+        (
+            "log",
+            "{\"level\":\"info\",\"message\":\"\\u0000\\u001b[31m\\r\"}",
+        ),
+        (
+            "step",
+            "{\"name\":\"build\",\"state\":\"running\",\"extra\":1e300}",
+        ),
+        ("heartbeat", "{}"),
+        ("plan", "[1e15,1e15,1e15]"),
+        ("plan", WIDE.as_str()),
+        ("from_the_future", "\"text\""),
     ]);
-    let kind = match random.below(200) {
-        0 => "state",
-        1 => "Bad Type\\n",
-        2 => "succeeded",
-        3 => "failed",
+    let kind = match (fault, random.below(5)) {
+        (4, 0) => "state",
+        (4, 1) => "Bad Type\\n",
+        (4, 2) => "artifact",
         _ => kind,
     };
-    let deep = format!("{}{}", "[".repeat(150), "]".repeat(150));
-    let wide = format!("[{}0]", "{\"\":{}},".repeat(1500));
-    let bodies = [
-        "{}",
-        "{\"level\":\"info\",\"message\":\"\\u0000\\u001b[31m\\r\"}",
-        "{\"name\":\"build\",\"state\":\"running\",\"extra\":1e300}",
-        "{\"name\":\"app.zip\",\"uri\":\"file:///etc/passwd\",\"size_bytes\":-1,\"sha256\":\"\"}",
-        "{\"reason\":\"because\"}",
-        "{\"summary\":\"done\"}",
-        "[1e15,1e15,1e15]",
-        "1e999",
-        "\"\\ud800\"",
-        "null",
-        deep.as_str(),
-        wide.as_str(),
+    let last = [
+        ("succeeded", "{\"summary\":\"done\"}"),
+        ("failed", "{\"reason\":\"because\"}"),
     ];
-    // Most of the time something fits its type, so that jobs get somewhere.
-    let body = match (kind, random.below(4)) {
-        ("log", 1..) => bodies[1],
-        ("heartbeat", 1..) => bodies[0],
-        ("failed", 1..) => bodies[4],
-        ("succeeded", 1..) => bodies[5],
-        ("from_the_future" | "plan", 1..) => random.pick(&bodies[..7]),
-        _ => random.pick(&bodies),
+    let (kind, fitting) = if random.one_in(100) {
+        *random.pick(&last)
+    } else {
+        (kind, fitting)
     };
-    let content = match random.below(12) {
+    let body = if fault == 5 {
+        let outside = "{\"name\":\"app.zip\",\"uri\":\"file:///etc/passwd\",\"size_bytes\":-1,\"sha256\":\"\"}";
+        *random.pick(&["1e999", "\"\\ud800\"", "null", DEEP.as_str(), outside])
+    } else {
+        fitting
+    };
+    let content = match random.below(15) {
         0 => format!("\"body_uri\":\"{folder}/events/{number:06}.json\""),
         1 => "\"body_uri\":\"file:///etc/hostname\"".to_owned(),
         _ => format!("\"body\":{body}"),
@@ -86,11 +84,11 @@ pub fn hostile_line(
         "{{\"version\":1,\"job_id\":\"{job_id}\",\"sequence\":{number},\"time\":\"2026-01-01T00:00:00Z\",\"type\":\"{kind}\",{content}}}"
     )
     .into_bytes();
-    match random.below(120) {
-        0 => line.clear(),
-        1 => line.truncate(random.below(line.len())),
-        2 => line = vec![b'x'; 20_000],
-        3 => {
+    match (fault, random.below(4)) {
+        (6, 0) => line.clear(),
+        (6, 1) => line.truncate(random.below(line.len())),
+        (6, 2) => line = vec![b'x'; 20_000],
+        (6, _) => {
             let place = random.below(line.len());
             line[place] = random.next().to_le_bytes()[0];
         }
@@ -117,6 +115,7 @@ struct Generator {
     job_id: String,
     spec_uri: String,
     random: Random,
+    mildness: usize,
     lines: usize,
     life: Life,
     started: Instant,
@@ -152,7 +151,10 @@ impl Generator {
                 let folder = self.spec_uri.replace("/spec.json", "");
                 let mut sequence = 0;
                 (0..end.min(self.lines))
-                    .map(|_| hostile_line(&mut random, &self.job_id, &mut sequence, &folder))
+                    .map(|_| {
+                        let job_id = &self.job_id;
+                        hostile_line(&mut random, self.mildness, job_id, &mut sequence, &folder)
+                    })
                     .skip(start)
                     .collect()
             }
@@ -213,6 +215,7 @@ impl HostileLauncher {
         let generator = Generator {
             job_id: launch.job_id.clone(),
             spec_uri: launch.spec_uri.clone(),
+            mildness: *random.pick(&[2, 20, 200, 10_000]),
             lines: random.below(60),
             stop_errors: u32::try_from(random.below(4)).unwrap(),
             random,
@@ -235,7 +238,8 @@ impl HostileLauncher {
         *attempts += 1;
         let mut random = self.random(&launch.job_id, u64::from(*attempts));
         let late = LONGEST_FAULT.mul_f64(random.below(100) as f64 / 100.0);
-        match random.below(12) {
+        // Each of these holds the queue for a second or more.
+        match random.below(150) {
             0 => Err(LaunchError::NotStarted("no room".to_owned())),
             1 => Err(LaunchError::Refused("never".to_owned())),
             // The answer is lost, with or without a task that appears later.
