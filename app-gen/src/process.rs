@@ -70,7 +70,7 @@ async fn supervise() -> u8 {
     let end = match request {
         Ok((lifetime, source)) => {
             if let Some(lifetime) = lifetime {
-                exit_after(lifetime + FORCED_EXIT_AFTER);
+                exit_after(lifetime.saturating_add(FORCED_EXIT_AFTER));
             }
             let pipeline = tokio::spawn(pipeline::run(source, Arc::clone(&emitter)));
             work(pipeline, &emitter, lifetime).await

@@ -81,7 +81,7 @@ impl JobsConfig {
     /// After this time a generator ends by itself.
     #[must_use]
     pub fn lifetime(&self) -> Duration {
-        self.timeout + LIFETIME_MARGIN
+        self.timeout.saturating_add(LIFETIME_MARGIN)
     }
 
     /// The size in bytes of a log that holds as much as a job may.

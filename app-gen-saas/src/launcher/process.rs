@@ -76,10 +76,11 @@ impl ProcessLauncher {
             .append(true)
             .open(&files.log)?;
         let lifetime = launch.lifetime.as_secs().to_string();
+        let forced_end = launch.lifetime.saturating_add(FORCED_END_AFTER);
         let mut child = Command::new("/bin/sh")
             .args(["-c", SUPERVISOR, "app-gen-supervisor"])
             .args([&files.pid, &files.exit, &self.command])
-            .arg((launch.lifetime + FORCED_END_AFTER).as_secs().to_string())
+            .arg(forced_end.as_secs().to_string())
             .env_clear()
             .envs(&self.environment.0)
             .env(JOB_SPEC_URI, &launch.spec_uri)

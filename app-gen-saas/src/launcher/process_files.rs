@@ -192,6 +192,9 @@ pub(super) fn kill_all_with(name: &str, value: &str) -> io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -206,6 +209,67 @@ mod tests {
         assert_eq!(files.call_off().unwrap(), PidFile::Empty);
         fs::write(&files.pid, "17\n").unwrap();
         assert_eq!(files.call_off().unwrap(), PidFile::Started(17));
+    }
+
+    /// Runs a generator with nobody to look after it; gives what its exit code file holds.
+    async fn supervise(generator: &str, seconds: &str) -> Option<i32> {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::new(folder.path(), "job", 1);
+        let script = folder.path().join("generator.sh");
+        fs::write(&script, format!("#!/bin/sh\n{generator}\n")).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut shell = tokio::process::Command::new("/bin/sh");
+        shell
+            .args(["-c", SUPERVISOR, "supervisor"])
+            .args([&files.pid, &files.exit, &script])
+            .arg(seconds)
+            .process_group(0);
+        let ended = tokio::time::timeout(Duration::from_secs(60), shell.status()).await;
+        ended.expect("the supervisor did not end").unwrap();
+        let text = fs::read_to_string(&files.pid).unwrap();
+        assert_eq!(text.lines().count(), 1);
+        files.exit_code().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_generator_that_nobody_stops_ends_with_its_time() {
+        let stubborn = "trap '' HUP INT TERM; sleep 1000 & sleep 1000";
+        assert_eq!(supervise(stubborn, "1").await, None);
+    }
+
+    #[tokio::test]
+    async fn what_a_generator_leaves_in_its_group_ends_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let pid = folder.path().join("pid");
+        let leaving = format!("sleep 1000 & echo $! > {}; exit 7", pid.display());
+        assert_eq!(supervise(&leaving, "1000").await, Some(7));
+        let left: i32 = fs::read_to_string(pid).unwrap().trim().parse().unwrap();
+        for _ in 0..200 {
+            if is_zombie(left) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("process {left} still runs");
+    }
+
+    #[test]
+    fn what_a_generator_puts_in_the_place_of_a_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::new(folder.path(), "job", 1);
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        assert!(open_regular(&pipe).is_err());
+        assert!(open_regular(Path::new("/dev/zero")).is_err());
+        fs::write(&files.exit, "1".repeat(10_000_000)).unwrap();
+        assert!(files.exit_code().is_err());
     }
 
     #[test]
