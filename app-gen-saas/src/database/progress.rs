@@ -69,6 +69,25 @@ impl Database {
         .await
     }
 
+    /// Forgets a task that never ran.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn clear_task(&self, lease: &Lease, id: &str) -> sqlx::Result<()> {
+        bounded(async {
+            sqlx::query(
+                "UPDATE jobs SET task = NULL, task_handle = NULL \
+             WHERE id = $1 AND owner = $2 AND finished_at IS NULL",
+            )
+            .bind(id)
+            .bind(&lease.owner)
+            .execute(&self.pool)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
     /// `starting` becomes `running`; any other state stays.
     ///
     /// # Errors

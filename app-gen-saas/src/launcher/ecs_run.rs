@@ -111,7 +111,7 @@ const PASSES: [&str; 8] = [
     "try again",
 ];
 
-fn passes(text: &str) -> bool {
+pub(super) fn passes(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     PASSES.iter().any(|sign| text.contains(sign))
 }

@@ -70,6 +70,8 @@ pub struct Ending {
     pub exit_code: Option<i32>,
     /// Other facts, in words.
     pub detail: Option<String>,
+    /// It never ran, for a reason that passes: there was no room for it.
+    pub no_room: bool,
 }
 
 /// Result of one reading of a log.

@@ -145,8 +145,10 @@ fn status(handle: &Handle) -> anyhow::Result<TaskStatus> {
     // The order matters: a shell that is gone has written the code before, if it wrote it at all.
     let exit_code = handle.files.exit_code()?;
     if exit_code.is_some() {
-        let detail = None;
-        return Ok(TaskStatus::Stopped(Ending { exit_code, detail }));
+        return Ok(TaskStatus::Stopped(Ending {
+            exit_code,
+            ..Ending::default()
+        }));
     }
     if lives {
         return Ok(TaskStatus::Running);
@@ -157,6 +159,7 @@ fn status(handle: &Handle) -> anyhow::Result<TaskStatus> {
     Ok(TaskStatus::Stopped(Ending {
         exit_code,
         detail: Some("its process is gone".to_owned()),
+        no_room: false,
     }))
 }
 

@@ -120,29 +120,41 @@ impl Follower {
     }
 
     pub(super) async fn run(&mut self) -> Result<(), FollowError> {
-        let handle = match self.task().await? {
-            Ok(handle) => handle,
-            Err(stop) => return self.finish(&stop).await,
-        };
+        loop {
+            match self.task().await? {
+                Err(stop) => return self.finish(&stop).await,
+                Ok(handle) if self.follow(&handle).await? => return Ok(()),
+                // There was no room for that task.
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Follows the task to its end; `false` if the job needs another one.
+    async fn follow(&mut self, handle: &str) -> Result<bool, FollowError> {
         loop {
             if self.last_refresh.elapsed() >= REFRESH {
                 self.refresh().await?;
             }
             // The status is read before the log, so that everything written before the end is read. The
             // job's time and a stop come before the log, which may be anything.
-            self.look_at_task(&handle).await?;
-            self.stop_if_needed(&handle).await?;
-            let reading = self.read(&handle).await?;
+            self.look_at_task(handle).await?;
+            if let Some(why) = self.found_no_room() {
+                self.give_task_up(why).await?;
+                return Ok(false);
+            }
+            self.stop_if_needed(handle).await?;
+            let reading = self.read(handle).await?;
             if let Some(stop) = self.end(&reading).await? {
                 self.finish(&stop).await?;
-                if let Err(error) = self.app.launcher.forget(&handle).await {
+                if let Err(error) = self.app.launcher.forget(handle).await {
                     tracing::warn!(
                         job_id = self.job.id,
                         error = format!("{error:#}"),
                         "failed to clean up after a task"
                     );
                 }
-                return Ok(());
+                return Ok(true);
             }
             if !matches!(reading, Reading::More) {
                 sleep(self.traits.poll).await;
@@ -156,6 +168,20 @@ impl Follower {
         self.job = job.ok_or(FollowError::Lost)?;
         self.last_refresh = Instant::now();
         Ok(())
+    }
+
+    /// Why the task never ran, if there was no room for it and the job may still have another one.
+    fn found_no_room(&self) -> Option<String> {
+        let (_, ending) = self.stopped.as_ref()?;
+        let is_over = self.job.stop.is_some() || self.job.generator_sequence > 0;
+        (ending.no_room && !is_over).then(|| ending.detail.clone().unwrap_or_default())
+    }
+
+    /// Forgets the task, which never ran.
+    pub(super) fn forget_task(&mut self) {
+        self.stopped = None;
+        self.last_status = None;
+        self.missing_since = None;
     }
 
     async fn look_at_task(&mut self, handle: &str) -> Result<(), FollowError> {

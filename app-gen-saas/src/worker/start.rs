@@ -91,6 +91,27 @@ impl Follower {
         }
     }
 
+    /// Gives up a task that ended before it ran, and waits a while for another one.
+    pub(super) async fn give_task_up(&mut self, why: String) -> Result<(), FollowError> {
+        tracing::warn!(
+            job_id = self.job.id,
+            reason = why,
+            "a generator was not started"
+        );
+        self.app
+            .database
+            .clear_task(&self.lease, &self.job.id)
+            .await?;
+        self.forget_task();
+        self.attempt = Attempt {
+            unclear: None,
+            failure: Some(why),
+        };
+        self.waiting = Some(self.room.wait());
+        self.refresh().await?;
+        self.pause(LONGEST_PAUSE).await
+    }
+
     /// Waits for a while, or until the job is to end.
     async fn pause(&mut self, pause: Duration) -> Result<(), FollowError> {
         let until = Instant::now() + pause;

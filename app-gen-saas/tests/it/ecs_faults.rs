@@ -165,6 +165,30 @@ async fn no_room_is_waited_for_and_holds_the_queue() {
 }
 
 #[tokio::test]
+async fn a_task_that_found_no_room_is_started_again() {
+    let fake = FakeEcs::start().await;
+    fake.cloud().next_runs = vec![Run::Stops(
+        "Capacity is unavailable at this time. Please try again later or in a different availability zone",
+    )];
+    let folder = tempfile::tempdir().unwrap();
+    let binary = fake.orchestrator(&folder, &[]).await;
+    let id = binary.client.submit("start at the second attempt").await;
+    eventually("its second task", async || {
+        let tasks = fake.tasks_of(&id);
+        (tasks.len() == 2 && !tasks[1].stopped).then_some(())
+    })
+    .await;
+    // What fails for good fails at once.
+    fake.cloud().next_runs = vec![Run::Stops("ResourceInitializationError: no such secret")];
+    let id = binary.client.submit("start").await;
+    let job = binary.client.ended(&id).await;
+    let reason = job["reason"].as_str().unwrap();
+    assert!(reason.contains("ResourceInitializationError"), "{reason}");
+    assert_eq!(fake.tasks_of(&id).len(), 1);
+    binary.kill().await;
+}
+
+#[tokio::test]
 async fn no_room_within_its_time_is_the_reason() {
     let fake = FakeEcs::start().await;
     fake.cloud().later_runs = Some(Run::NoRoom);

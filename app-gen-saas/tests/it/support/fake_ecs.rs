@@ -20,6 +20,8 @@ pub enum Run {
     NoRoom,
     /// Answers with this error and text, and status 400.
     Error(&'static str, &'static str),
+    /// Starts a task that stops for this reason before it runs.
+    Stops(&'static str),
     /// Starts nothing and answers 500.
     Broken,
     /// Answers 500, but a task appears after this time.
@@ -32,6 +34,7 @@ pub struct FakeTask {
     pub started_by: String,
     pub request: Value,
     pub stopped: bool,
+    pub stop_reason: &'static str,
     /// How often its stop was asked for.
     pub stops: u32,
     appears: Instant,
@@ -135,6 +138,7 @@ async fn answer(State(fake): State<FakeEcs>, headers: HeaderMap, body: String) -
                     json!({
                         "taskArn": task.arn, "startedBy": task.started_by,
                         "lastStatus": status, "desiredStatus": status, "containers": [],
+                        "stoppedReason": task.stop_reason,
                     })
                 })
                 .collect();
@@ -180,19 +184,24 @@ impl Cloud {
             Some(Run::Late(late)) => late,
             _ => Duration::ZERO,
         };
-        if matches!(run, None | Some(Run::Late(_))) {
+        let stop_reason = match run {
+            Some(Run::Stops(reason)) => reason,
+            _ => "",
+        };
+        if matches!(run, None | Some(Run::Late(_) | Run::Stops(_))) {
             let number = self.tasks.len();
             self.tasks.push(FakeTask {
                 arn: format!("arn:aws:ecs:us-east-1:000000000000:task/test/{number}"),
                 started_by: request["startedBy"].as_str().unwrap().to_owned(),
                 request,
-                stopped: false,
+                stopped: !stop_reason.is_empty(),
+                stop_reason,
                 stops: 0,
                 appears: Instant::now() + late,
             });
         }
         match run {
-            None => {
+            None | Some(Run::Stops(_)) => {
                 let arn = &self.tasks.last().unwrap().arn;
                 axum::Json(json!({ "tasks": [{ "taskArn": arn }], "failures": [] })).into_response()
             }

@@ -296,6 +296,7 @@ impl HostileLauncher {
         Ok(TaskStatus::Stopped(Ending {
             exit_code,
             detail: Some("stopped\r\n\u{1b}[31m".repeat(100)),
+            no_room: exit_code.is_none() && dice.one_in(4),
         }))
     }
 
