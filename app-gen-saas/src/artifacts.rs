@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use app_gen_contract::{JobSpec, SPEC_NAME, join_uri};
+use app_gen_contract::{JobSpec, MAX_BODY_BYTES, SPEC_NAME, event_body_name, join_uri};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
@@ -19,21 +19,22 @@ use sha2::{Digest as _, Sha256};
 use crate::config::{StorageConfig, StorageLocation};
 use crate::tls;
 
-/// Maximum size in bytes of an event body that is fetched by reference; a larger one stays a reference.
-pub const MAX_BODY_BYTES: u64 = 256 * 1024;
 /// Bytes that each request of a download asks for.
 const DOWNLOAD_CHUNK_BYTES: u64 = 1024 * 1024;
 /// Time limits of one request, and of one request with its retries.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time limit of the reading of an event body: its job is not looked after meanwhile.
+const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The store below the artifact URI.
 #[derive(Debug, Clone)]
 pub struct Artifacts {
     store: Arc<dyn ObjectStore>,
+    /// Set if the store is a folder of this machine.
+    folder: Option<PathBuf>,
     uri: String,
     prefix: String,
-    folder: Option<PathBuf>,
 }
 
 impl Artifacts {
@@ -52,14 +53,15 @@ impl Artifacts {
                 (Arc::new(s3(config, bucket)?), prefix.as_str())
             }
         };
+        let folder = match &config.location {
+            StorageLocation::Folder(folder) => Some(folder.clone()),
+            StorageLocation::Bucket { .. } => None,
+        };
         Ok(Self {
             store,
+            folder,
             uri: config.uri.clone(),
             prefix: prefix.to_owned(),
-            folder: match &config.location {
-                StorageLocation::Folder(folder) => Some(folder.clone()),
-                StorageLocation::Bucket { .. } => None,
-            },
         })
     }
 
@@ -88,29 +90,43 @@ impl Artifacts {
         Ok(())
     }
 
-    /// Reads an event body from the job's own folder.
+    /// Reads the body of an event from its place in the job's folder. Each event has a place of its own,
+    /// so that what a job has in the store is read once at most.
     ///
     /// # Errors
-    /// When the URI points elsewhere, the body is too large or not JSON, or the store fails.
-    pub async fn event_body(&self, job_id: &str, uri: &str) -> anyhow::Result<Value> {
-        let folder = join_uri(&self.job_uri(job_id), "events/");
-        let Some(name) = uri.strip_prefix(&folder).filter(|name| is_file_name(name)) else {
-            bail!("event body {uri:?} is not in the job's folder {folder}");
-        };
-        let path = self.path(job_id, &format!("events/{name}"));
-        let result = self
-            .store
-            .get(&path)
-            .await
-            .with_context(|| format!("failed to read {uri}"))?;
-        if result.meta.size > MAX_BODY_BYTES {
-            bail!(
-                "event body {uri} has {} bytes, more than {MAX_BODY_BYTES}",
-                result.meta.size
-            );
+    /// When the URI names another place, the body is too large or not a file, or the store fails or does
+    /// not answer in time.
+    pub async fn event_body(
+        &self,
+        job_id: &str,
+        sequence: u64,
+        uri: &str,
+    ) -> anyhow::Result<Bytes> {
+        let name = event_body_name(sequence);
+        if uri != join_uri(&self.job_uri(job_id), &name) {
+            bail!("event body {uri:?} is not at the place of event {sequence}");
         }
-        let bytes = result.bytes().await?;
-        serde_json::from_slice(&bytes).with_context(|| format!("event body {uri} is not JSON"))
+        let path = self.path(job_id, &name);
+        tokio::time::timeout(BODY_TIMEOUT, self.read_body(&path))
+            .await
+            .unwrap_or_else(|_| bail!("no answer within {} s", BODY_TIMEOUT.as_secs()))
+            .with_context(|| format!("failed to read {uri}"))
+    }
+
+    async fn read_body(&self, path: &Path) -> anyhow::Result<Bytes> {
+        if let Some(folder) = &self.folder {
+            // A pipe would be waited for, in a thread that nothing can end.
+            let file = folder.join(path.as_ref());
+            if !tokio::fs::metadata(&file).await?.is_file() {
+                bail!("it is not a file");
+            }
+        }
+        let result = self.store.get(path).await?;
+        let size = result.meta.size;
+        if size > MAX_BODY_BYTES as u64 {
+            bail!("it has {size} bytes, more than {MAX_BODY_BYTES}");
+        }
+        Ok(result.bytes().await?)
     }
 
     /// The store's record of a job's result; `None` when there is no result.
@@ -188,15 +204,6 @@ impl Artifacts {
     fn path(&self, job_id: &str, name: &str) -> Path {
         Path::from(format!("{}/jobs/{job_id}/{name}", self.prefix))
     }
-}
-
-/// Whether `name` is one plain segment of a path.
-fn is_file_name(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with('.')
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
 fn s3(config: &StorageConfig, bucket: &str) -> anyhow::Result<object_store::aws::AmazonS3> {

@@ -1,6 +1,7 @@
 //! Where the job comes from: `JOB_SPEC_URI`, or the variables of a manual run.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use app_gen_contract::{JobSpec, MAX_SPEC_BYTES, env};
 
@@ -61,6 +62,23 @@ pub(crate) fn read_source(
     JobSpec::new(&job_id, &description, &provider, &artifact_uri)
         .map(Source::Manual)
         .map_err(|error| Failure::bad_spec(error.to_string(), HOW_TO_START))
+}
+
+/// How long the process may live; `None` in a manual run, which nobody forgets.
+pub(crate) fn read_lifetime(
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Result<Option<Duration>, Failure> {
+    let name = env::JOB_LIFETIME_SECS;
+    let Some(text) = lookup(name).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    match text.parse() {
+        Ok(seconds) if seconds > 0 => Ok(Some(Duration::from_secs(seconds))),
+        _ => Err(Failure::bad_spec(
+            format!("{name} is {text:?}, which is not a number of seconds from 1"),
+            "set it to a number, or leave it out",
+        )),
+    }
 }
 
 /// The job's id for events before the spec is read: the name of the folder that holds the spec, or
@@ -141,6 +159,17 @@ mod tests {
             read_source(&environment, Some("/somewhere".into())),
             Ok(Source::Manual(spec))
         );
+    }
+
+    #[test]
+    fn a_lifetime_is_a_number_of_seconds() {
+        let lifetime = |text: &str| read_lifetime(&lookup(&[("JOB_LIFETIME_SECS", text)]));
+        assert_eq!(lifetime(""), Ok(None));
+        assert_eq!(lifetime("1860"), Ok(Some(Duration::from_secs(1860))));
+        for text in ["0", "-1", "soon"] {
+            let refusal = lifetime(text).unwrap_err().reason;
+            assert!(refusal.starts_with("JOB_LIFETIME_SECS is \""), "{refusal}");
+        }
     }
 
     #[test]

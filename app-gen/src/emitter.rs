@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use app_gen_contract::{Body, EXCERPT_CHARS, Event, LogLevel, StepState, event_body_name, excerpt};
+use app_gen_contract::{
+    Body, EXCERPT_CHARS, Event, LogLevel, MAX_BODY_BYTES, StepState, event_body_name, excerpt,
+};
+use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
@@ -150,16 +153,18 @@ async fn store_body(event: &Event, folder: Option<&Location>) -> Result<String> 
     let (Some(folder), Some(body)) = (folder, event.body()) else {
         bail!("there is no folder for long bodies");
     };
+    let text = body.to_json();
+    if text.len() > MAX_BODY_BYTES {
+        bail!("the orchestrator reads no body of {} bytes", text.len());
+    }
     let object = folder.child(&event_body_name(event.sequence));
-    object
-        .write(body.to_json().to_string().into_bytes())
-        .await?;
+    object.write(text.into_bytes()).await?;
     Ok(object.uri().to_owned())
 }
 
 /// The body with every text cut to [`EXCERPT_CHARS`] characters.
 fn cut_texts(body: &Body) -> Body {
-    let mut json = body.to_json();
+    let mut json: Value = serde_json::from_str(&body.to_json()).unwrap_or_default();
     for value in json
         .as_object_mut()
         .into_iter()
@@ -172,7 +177,7 @@ fn cut_texts(body: &Body) -> Body {
             *value = excerpt(text.as_bytes()).into();
         }
     }
-    Body::from_json(body.kind(), json).unwrap_or(Body::Heartbeat {})
+    Body::from_json(body.kind(), &json.to_string()).unwrap_or(Body::Heartbeat {})
 }
 
 #[cfg(test)]
@@ -280,7 +285,7 @@ mod tests {
             Some(format!("{uri}/events/000001.json").as_str())
         );
         let stored = std::fs::read(folder.path().join("events/000001.json")).unwrap();
-        let body = Body::from_json("log", serde_json::from_slice(&stored).unwrap()).unwrap();
+        let body = Body::from_json("log", str::from_utf8(&stored).unwrap()).unwrap();
         assert_eq!(
             body,
             Body::Log {
@@ -288,6 +293,24 @@ mod tests {
                 message
             }
         );
+    }
+
+    #[tokio::test]
+    async fn a_body_that_nobody_would_read_is_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let (emitter, output) = emitter();
+        let uri = format!("file://{}", folder.path().display());
+        let location = Location::open(&uri).unwrap();
+        emitter.set_job("job", location).await;
+        emitter
+            .log(LogLevel::Info, "x".repeat(MAX_BODY_BYTES))
+            .await;
+        let events = output.events();
+        let Some(Body::Log { message, .. }) = events[0].body() else {
+            panic!("{events:?}")
+        };
+        assert_eq!(message.chars().count(), EXCERPT_CHARS);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[tokio::test]

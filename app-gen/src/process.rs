@@ -10,13 +10,16 @@ use app_gen_contract::{Body, exit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use crate::config::{guess_job_id, read_source};
+use crate::config::{guess_job_id, read_lifetime, read_source};
 use crate::emitter::Emitter;
 use crate::failure::Failure;
 use crate::pipeline;
 
 /// How long the last event may wait for a reader that has stopped reading.
 const LAST_EVENT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the process may take to end in an orderly way when its lifetime is over.
+const FORCED_EXIT_AFTER: Duration = Duration::from_secs(15);
 
 /// Message of the last panic: the hook must not print it, since the output is for events only.
 static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
@@ -60,13 +63,17 @@ fn record_panic(info: &PanicHookInfo<'_>) {
 async fn supervise() -> u8 {
     let lookup = |name: &str| std::env::var(name).ok();
     let emitter = Arc::new(Emitter::new(Box::new(io::stdout()), guess_job_id(&lookup)));
-    let end = match read_source(&lookup, std::env::current_dir().ok()) {
-        Ok(source) => {
-            work(
-                tokio::spawn(pipeline::run(source, Arc::clone(&emitter))),
-                &emitter,
-            )
-            .await
+    let request = read_lifetime(&lookup).and_then(|lifetime| {
+        let source = read_source(&lookup, std::env::current_dir().ok())?;
+        Ok((lifetime, source))
+    });
+    let end = match request {
+        Ok((lifetime, source)) => {
+            if let Some(lifetime) = lifetime {
+                exit_after(lifetime.saturating_add(FORCED_EXIT_AFTER));
+            }
+            let pipeline = tokio::spawn(pipeline::run(source, Arc::clone(&emitter)));
+            work(pipeline, &emitter, lifetime).await
         }
         Err(failure) => End::Failed(failure),
     };
@@ -95,8 +102,22 @@ async fn supervise() -> u8 {
     }
 }
 
-/// Waits for the pipeline, a signal, or the loss of the output, whichever comes first.
-async fn work(mut pipeline: JoinHandle<Result<String, Failure>>, emitter: &Emitter) -> End {
+/// Ends the process after this time, whatever its other threads do: a generator whose orchestrator is
+/// gone, or cannot stop it, must not run, and cost, for ever.
+fn exit_after(time: Duration) {
+    std::thread::spawn(move || {
+        std::thread::sleep(time);
+        std::process::exit(exit::FAILED.into());
+    });
+}
+
+/// Waits for the pipeline, a signal, the end of the process's time, or the loss of the output, whichever
+/// comes first.
+async fn work(
+    mut pipeline: JoinHandle<Result<String, Failure>>,
+    emitter: &Emitter,
+    lifetime: Option<Duration>,
+) -> End {
     let (mut terminate, mut interrupt) = match (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
@@ -110,21 +131,31 @@ async fn work(mut pipeline: JoinHandle<Result<String, Failure>>, emitter: &Emitt
             );
         }
     };
-    let (name, exit_code) = tokio::select! {
+    let out_of_time = async {
+        match lifetime {
+            Some(lifetime) => tokio::time::sleep(lifetime).await,
+            None => std::future::pending().await,
+        }
+    };
+    let (reason, exit_code) = tokio::select! {
         result = &mut pipeline => return match result {
             Ok(Ok(summary)) => End::Succeeded(summary),
             Ok(Err(failure)) => End::Failed(failure),
             Err(_) => End::Failed(panicked()),
         },
         () = emitter.closed() => return End::OutputClosed,
-        _ = terminate.recv() => ("SIGTERM", exit::STOPPED),
-        _ = interrupt.recv() => ("SIGINT", exit::INTERRUPTED),
+        _ = terminate.recv() => ("stopped by SIGTERM".to_owned(), exit::STOPPED),
+        _ = interrupt.recv() => ("stopped by SIGINT".to_owned(), exit::INTERRUPTED),
+        () = out_of_time => {
+            let seconds = lifetime.unwrap_or_default().as_secs();
+            (format!("the generator's time of {seconds} seconds is over"), exit::FAILED)
+        }
     };
     pipeline.abort();
     // Dropping the pipeline removes its workspace; a pipeline stuck in a write is left behind.
     let _ = tokio::time::timeout(Duration::from_secs(1), pipeline).await;
     End::Failed(Failure {
-        reason: format!("stopped by {name}"),
+        reason,
         hint: None,
         exit_code,
     })
@@ -154,6 +185,7 @@ mod tests {
         let end = work(
             tokio::spawn(async { panic!("shelf {} is empty", 7) }),
             &emitter,
+            None,
         )
         .await;
         std::panic::set_hook(previous_hook);

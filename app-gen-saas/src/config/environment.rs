@@ -37,6 +37,8 @@ pub const GENERATOR_COMMAND: &str = "GENERATOR_COMMAND";
 pub const GENERATOR_LOG_DIR: &str = "GENERATOR_LOG_DIR";
 /// Optional JSON object of strings: more environment for the generator.
 pub const GENERATOR_ENVIRONMENT: &str = "GENERATOR_ENVIRONMENT";
+/// ECS launcher, optional JSON object of strings: tags of every task, beside `job` with the job's id.
+pub const GENERATOR_TAGS: &str = "GENERATOR_TAGS";
 /// ECS launcher: cluster name or ARN.
 pub const ECS_CLUSTER: &str = "ECS_CLUSTER";
 /// ECS launcher: task definition, `family` or `family:revision`.
@@ -57,6 +59,11 @@ pub const GENERATOR_ROLE_ARN: &str = "GENERATOR_ROLE_ARN";
 pub const JOB_TIMEOUT_SECS: &str = "JOB_TIMEOUT_SECS";
 /// Longest silence of a running generator, in seconds; default 120.
 pub const JOB_IDLE_TIMEOUT_SECS: &str = "JOB_IDLE_TIMEOUT_SECS";
+/// Maximum number of events of a job's generator; default 20000. One that writes more is stopped.
+pub const JOB_MAX_EVENTS: &str = "JOB_MAX_EVENTS";
+/// Maximum size in bytes of all event bodies of a job; default 33554432 (32 MiB). A generator that
+/// writes more is stopped, as is one whose log is larger than its events can be.
+pub const JOB_MAX_EVENT_BYTES: &str = "JOB_MAX_EVENT_BYTES";
 /// Maximum number of jobs that one orchestrator starts side by side; default 4.
 pub const JOB_CONCURRENCY: &str = "JOB_CONCURRENCY";
 /// Maximum number of jobs that wait for their start; default 1000. More are refused.

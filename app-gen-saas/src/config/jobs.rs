@@ -15,6 +15,10 @@ pub struct JobsConfig {
     pub timeout: Duration,
     /// Longest silence of a running generator.
     pub idle_timeout: Duration,
+    /// Maximum number of events of a job's generator.
+    pub max_events: u32,
+    /// Maximum size in bytes of all event bodies of a job.
+    pub max_event_bytes: u32,
     /// Maximum number of jobs that this orchestrator starts side by side.
     pub concurrency: usize,
     /// Maximum number of jobs that wait for their start.
@@ -25,7 +29,19 @@ pub struct JobsConfig {
     pub lease: Duration,
     /// How long a generator may take to end after it was asked to.
     pub stop_grace: Duration,
+    /// How long a task that was stopped with force may go on being seen before its job ends without it.
+    pub stop_timeout: Duration,
+    /// How long the task of an unclear attempt is looked for before its job ends without it.
+    pub search: Duration,
+    /// Pause between two looks for tasks whose job has ended.
+    pub leftovers: Duration,
 }
+
+/// How long a generator may live beyond its job's time before it ends by itself: the orchestrator has the
+/// first word.
+const LIFETIME_MARGIN: Duration = Duration::from_secs(120);
+/// A line of the log is longer than its event's body by less than this.
+const LINE_OVERHEAD_BYTES: u64 = 512;
 
 impl JobsConfig {
     pub(super) fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
@@ -53,11 +69,28 @@ impl JobsConfig {
             provider: provider.to_owned(),
             timeout: seconds(environment::JOB_TIMEOUT_SECS, 1800)?,
             idle_timeout: seconds(environment::JOB_IDLE_TIMEOUT_SECS, 120)?,
+            max_events: from_one(environment::JOB_MAX_EVENTS, 20_000)?,
+            max_event_bytes: from_one(environment::JOB_MAX_EVENT_BYTES, 32 * 1024 * 1024)?,
             concurrency: usize::try_from(concurrency).unwrap_or(usize::MAX),
             queue: from_one(environment::JOB_QUEUE_LIMIT, 1000)?,
             retention: Duration::from_secs(u64::from(retention_days) * 24 * 60 * 60),
             lease: Duration::from_secs(15),
             stop_grace: Duration::from_secs(10),
+            stop_timeout: Duration::from_secs(60),
+            search: Duration::from_secs(75),
+            leftovers: Duration::from_secs(30),
         })
+    }
+
+    /// After this time a generator ends by itself.
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        self.timeout.saturating_add(LIFETIME_MARGIN)
+    }
+
+    /// The size in bytes of a log that holds as much as a job may.
+    #[must_use]
+    pub fn max_log_bytes(&self) -> u64 {
+        u64::from(self.max_event_bytes) + u64::from(self.max_events) * LINE_OVERHEAD_BYTES
     }
 }

@@ -47,6 +47,8 @@ pub struct EcsConfig {
     /// ARN of the role that each job borrows, with rights to its own objects; `None` where the
     /// container has credentials of its own.
     pub role_arn: Option<String>,
+    /// Tags of every task.
+    pub tags: BTreeMap<String, String>,
     /// More environment of the container; may hold credentials.
     pub environment: BTreeMap<String, String>,
 }
@@ -157,12 +159,19 @@ fn ecs(environment: &Environment) -> Result<EcsConfig, ConfigError> {
         role_arn: environment
             .get(environment::GENERATOR_ROLE_ARN)
             .map(str::to_owned),
+        tags: object_of_texts(environment, environment::GENERATOR_TAGS)?,
         environment: extra_environment(environment)?,
     })
 }
 
 fn extra_environment(environment: &Environment) -> Result<BTreeMap<String, String>, ConfigError> {
-    let variable = environment::GENERATOR_ENVIRONMENT;
+    object_of_texts(environment, environment::GENERATOR_ENVIRONMENT)
+}
+
+fn object_of_texts(
+    environment: &Environment,
+    variable: &'static str,
+) -> Result<BTreeMap<String, String>, ConfigError> {
     // The reader's own message could quote a value, and values may be credentials.
     environment.get(variable).map_or_else(
         || Ok(BTreeMap::new()),

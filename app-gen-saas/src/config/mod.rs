@@ -128,6 +128,8 @@ mod tests {
         assert_eq!(config.jobs.timeout.as_secs(), 1800);
         assert_eq!(config.jobs.idle_timeout.as_secs(), 120);
         assert_eq!(config.jobs.concurrency, 4);
+        assert_eq!(config.jobs.max_events, 20_000);
+        assert_eq!(config.jobs.max_event_bytes, 33_554_432);
         assert!(matches!(config.launcher, LauncherConfig::Process(_)));
     }
 
@@ -149,6 +151,8 @@ mod tests {
             (("GENERATOR_ENVIRONMENT", "[]"), "GENERATOR_ENVIRONMENT"),
             (("GENERATOR_PROVIDER", "a b"), "GENERATOR_PROVIDER"),
             (("JOB_CONCURRENCY", "0"), "JOB_CONCURRENCY"),
+            (("JOB_MAX_EVENTS", "0"), "JOB_MAX_EVENTS"),
+            (("JOB_MAX_EVENT_BYTES", "1 MB"), "JOB_MAX_EVENT_BYTES"),
             (("JOB_TIMEOUT_SECS", "soon"), "JOB_TIMEOUT_SECS"),
             (("UI_DIR", "/no/such/folder"), "UI_DIR"),
             (("ALLOWED_HOSTS", "https://app.example"), "ALLOWED_HOSTS"),
@@ -181,6 +185,7 @@ mod tests {
             ("GENERATOR_LOG_STREAM_PREFIX", "generator"),
             ("GENERATOR_SUBNETS", "subnet-1, subnet-2,"),
             ("GENERATOR_ENVIRONMENT", r#"{"AWS_REGION":"us-east-1"}"#),
+            ("GENERATOR_TAGS", r#"{"project":"app-gen-saas"}"#),
         ])
         .unwrap();
         let LauncherConfig::Ecs(ecs) = config.launcher else {
@@ -214,5 +219,6 @@ mod tests {
             refused,
             "environment variable JOB_TIMEOUT_SECS is 3600, but the rights of a job end after 3600 s"
         );
+        assert_eq!(ecs.tags["project"], "app-gen-saas");
     }
 }

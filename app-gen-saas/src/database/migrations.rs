@@ -27,6 +27,12 @@ const MIGRATIONS: &[Texts] = &[
         postgres: include_str!("../../migrations/postgres/0001_jobs_and_events.sql"),
     },
     Texts {
+        version: 2,
+        description: "bounds of generators",
+        sqlite: include_str!("../../migrations/sqlite/0002_bounds_of_generators.sql"),
+        postgres: include_str!("../../migrations/postgres/0002_bounds_of_generators.sql"),
+    },
+    Texts {
         version: 3,
         description: "verified results",
         sqlite: include_str!("../../migrations/sqlite/0003_verified_results.sql"),

@@ -4,6 +4,7 @@
 //! begins with the statement that writes, so that SQLite takes its lock while it can still wait for it.
 //! No transaction stays open while anything but the database is waited for.
 
+mod batch;
 mod events;
 mod jobs;
 mod lease;
@@ -20,10 +21,10 @@ use sqlx::any::AnyPoolOptions;
 
 use crate::config::{DatabaseConfig, DatabaseKind};
 
+pub use batch::{Batch, GeneratorEvent, Outcome};
 pub use events::{EventRecord, Page, Progress};
 pub use jobs::{Cancelled, NewJob};
 pub use lease::Lease;
-pub use progress::{Batch, GeneratorEvent, Outcome};
 pub use row::{Artifact, Job, Stop};
 
 /// How long the start waits for a database that is still starting itself.

@@ -50,6 +50,10 @@ pub struct Job {
     pub last_sequence: i64,
     /// Last number of the generator's own stream.
     pub generator_sequence: i64,
+    /// Bytes of the bodies of the generator's events.
+    pub event_bytes: i64,
+    /// How many orchestrators in a row died while they took lines of the generator's log.
+    pub reading_deaths: i64,
     /// Where in the generator's log the next line begins.
     pub log_position: Option<String>,
     /// Content of the generator's last event.
@@ -129,6 +133,8 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Job {
             finished_at,
             last_sequence: row.try_get("last_sequence")?,
             generator_sequence: row.try_get("generator_sequence")?,
+            event_bytes: row.try_get("event_bytes")?,
+            reading_deaths: row.try_get("reading_deaths")?,
             log_position: row.try_get("log_position")?,
             outcome,
             stop,

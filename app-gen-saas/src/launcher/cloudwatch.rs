@@ -1,6 +1,7 @@
 //! A task's log in CloudWatch Logs, read from its own stream with the forward token: lines are neither
 //! filtered nor sampled, and the reads do not count against the account's search quota.
 
+use app_gen_contract::MAX_LINE_BYTES;
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata as _;
@@ -63,7 +64,7 @@ impl LogReader {
         let lines: Vec<Vec<u8>> = output
             .events()
             .iter()
-            .map(|event| event.message().unwrap_or_default().as_bytes().to_vec())
+            .map(|event| line(event.message().unwrap_or_default()))
             .collect();
         let token = output.next_forward_token().map(str::to_owned);
         Ok(LogPage {
@@ -72,6 +73,13 @@ impl LogReader {
             lines,
             position: token,
             unfinished: Vec::new(),
+            unread_bytes: 0,
         })
     }
+}
+
+/// A line; one that is too long stays too long when it is cut.
+fn line(message: &str) -> Vec<u8> {
+    let bytes = message.as_bytes();
+    bytes[..bytes.len().min(MAX_LINE_BYTES + 1)].to_vec()
 }

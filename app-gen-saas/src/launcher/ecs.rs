@@ -20,15 +20,19 @@ use serde::{Deserialize, Serialize};
 use crate::config::EcsConfig;
 use crate::launcher::cloudwatch::LogReader;
 use crate::launcher::ecs_ending::ending;
-use crate::launcher::ecs_run::{launch_error, network, overrides, started_arn};
+use crate::launcher::ecs_run::{launch_error, network, overrides, started_arn, tags};
 use crate::launcher::job_rights::JobRights;
 use crate::launcher::sdk_error::described;
-use crate::launcher::{Launch, LaunchError, Launcher, LogPage, LogTraits, Task, TaskStatus, Trace};
+use crate::launcher::{
+    Launch, LaunchError, Launcher, LogPage, LogTraits, RunningTask, Task, TaskStatus, Trace,
+};
 use crate::tls;
 
 /// Time limits of one attempt of a call, and of a call with its retries.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(40);
+/// Pages of a list of tasks, with 100 each, that are read at most.
+const MAX_LIST_PAGES: usize = 20;
 /// How long a started task may stay out of lists.
 const LIST_DELAY: Duration = Duration::from_secs(2);
 
@@ -118,6 +122,7 @@ impl EcsLauncher {
             .count(1)
             .client_token(format!("{}-{}", launch.job_id, launch.attempt))
             .started_by(&launch.job_id)
+            .set_tags(Some(tags(&config.tags, &launch.job_id)))
             .overrides(overrides(&config.container, &environment, launch))
             .set_network_configuration(network(config)?)
             .customize()
@@ -175,6 +180,52 @@ impl EcsLauncher {
         Ok(None)
     }
 
+    /// All tasks of the generator's family that run and are not being stopped.
+    async fn running_tasks(&self) -> anyhow::Result<Vec<RunningTask>> {
+        let mut running = Vec::new();
+        let mut next = None;
+        for _ in 0..MAX_LIST_PAGES {
+            let page = self
+                .client
+                .list_tasks()
+                .cluster(&self.config.cluster)
+                .family(family(&self.config.task_definition))
+                .desired_status(DesiredStatus::Running)
+                .set_next_token(next)
+                .send()
+                .await
+                .map_err(|error| described(error, "failed to list running tasks"))?;
+            if page.task_arns().is_empty() {
+                break;
+            }
+            let described_tasks = self
+                .client
+                .describe_tasks()
+                .cluster(&self.config.cluster)
+                .set_tasks(page.task_arns)
+                .send()
+                .await
+                .map_err(|error| described(error, "failed to describe running tasks"))?;
+            for task in described_tasks.tasks() {
+                let stops = task.desired_status() == Some("STOPPED")
+                    || matches!(task.last_status(), Some("STOPPED" | "DELETED"));
+                if let (Some(arn), Some(job_id), false) =
+                    (task.task_arn(), task.started_by(), stops)
+                {
+                    running.push(RunningTask {
+                        job_id: job_id.to_owned(),
+                        task: self.task(arn)?,
+                    });
+                }
+            }
+            next = page.next_token;
+            if next.is_none() {
+                break;
+            }
+        }
+        Ok(running)
+    }
+
     async fn describe(&self, handle: &Handle) -> anyhow::Result<TaskStatus> {
         let result = self
             .client
@@ -217,6 +268,12 @@ impl EcsLauncher {
             .map_err(|error| described(error, &format!("failed to stop {}", handle.task_arn)))?;
         Ok(())
     }
+}
+
+/// The family of `family`, `family:revision` or an ARN that ends so.
+fn family(task_definition: &str) -> &str {
+    let name = task_definition.rsplit('/').next().unwrap_or_default();
+    name.split_once(':').map_or(name, |(family, _)| family)
 }
 
 fn parse(handle: &str) -> anyhow::Result<Handle> {
@@ -268,7 +325,24 @@ impl Launcher for EcsLauncher {
         Box::pin(async move { self.stop_task(&parse(handle)?, reason).await })
     }
 
+    fn running(&self) -> BoxFuture<'_, anyhow::Result<Vec<RunningTask>>> {
+        Box::pin(self.running_tasks())
+    }
+
     fn forget<'a>(&'a self, _handle: &'a str) -> BoxFuture<'a, anyhow::Result<()>> {
         Box::pin(async { Ok(()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families() {
+        let arn = "arn:aws:ecs:us-east-1:000000000001:task-definition/app-generator:7";
+        for text in ["app-generator", "app-generator:7", arn] {
+            assert_eq!(family(text), "app-generator");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use aws_sdk_ecs::types::Task;
 
 use crate::launcher::Ending;
+use crate::launcher::ecs_run::passes;
 
 /// Texts of ECS, and advice for each. The first match is used.
 const MEANINGS: [(&str, &str); 8] = [
@@ -53,12 +54,15 @@ pub(super) fn ending(task: &Task, container: &str) -> Ending {
         }
     }
     let text = reasons.join("; ");
+    let exit_code = container.and_then(|container| container.exit_code());
+    let no_room = exit_code.is_none() && task.started_at().is_none() && passes(&text);
     if let Some((_, meaning)) = MEANINGS.iter().find(|(sign, _)| text.contains(sign)) {
         // The advice comes first, because the rest may be long and be cut.
         reasons.insert(0, (*meaning).to_owned());
     }
     Ending {
-        exit_code: container.and_then(|container| container.exit_code()),
+        exit_code,
+        no_room,
         detail: Some(reasons.join("; ")).filter(|text| !text.is_empty()),
     }
 }

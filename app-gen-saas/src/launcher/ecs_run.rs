@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use app_gen_contract::env::JOB_SPEC_URI;
+use app_gen_contract::env::{JOB_LIFETIME_SECS, JOB_SPEC_URI};
 use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ecs::operation::run_task::RunTaskOutput;
 use aws_sdk_ecs::types::{
     AssignPublicIp, AwsVpcConfiguration, ContainerOverride, KeyValuePair, NetworkConfiguration,
-    TaskOverride,
+    Tag, TaskOverride,
 };
 
 use crate::config::EcsConfig;
@@ -21,10 +21,14 @@ pub(super) fn overrides(
 ) -> TaskOverride {
     let variable =
         |(name, value): (&str, &str)| KeyValuePair::builder().name(name).value(value).build();
+    let lifetime = launch.lifetime.as_secs().to_string();
     let variables = environment
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
-        .chain([(JOB_SPEC_URI, launch.spec_uri.as_str())])
+        .chain([
+            (JOB_SPEC_URI, launch.spec_uri.as_str()),
+            (JOB_LIFETIME_SECS, lifetime.as_str()),
+        ])
         .map(variable)
         .collect();
     let container = ContainerOverride::builder()
@@ -34,6 +38,16 @@ pub(super) fn overrides(
     TaskOverride::builder()
         .container_overrides(container)
         .build()
+}
+
+/// What the task's cost is told apart by.
+pub(super) fn tags(common: &BTreeMap<String, String>, job_id: &str) -> Vec<Tag> {
+    common
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .chain([("job", job_id)])
+        .map(|(name, value)| Tag::builder().key(name).value(value).build())
+        .collect()
 }
 
 pub(super) fn network(config: &EcsConfig) -> anyhow::Result<Option<NetworkConfiguration>> {
@@ -70,10 +84,8 @@ pub(super) fn started_arn(output: &RunTaskOutput) -> Result<&str, LaunchError> {
         })
         .collect();
     let text = failures.join(", ");
-    if text.contains("RESOURCE:") || text.to_ascii_lowercase().contains("capacity") {
-        return Err(LaunchError::NotStarted(format!(
-            "ECS has no room for the task: {text}"
-        )));
+    if passes(&text) {
+        return Err(no_room(&text));
     }
     Err(LaunchError::Refused(format!(
         "ECS did not start a task: {}",
@@ -85,11 +97,35 @@ pub(super) fn started_arn(output: &RunTaskOutput) -> Result<&str, LaunchError> {
     )))
 }
 
-/// These errors of ECS stay the same when the request is repeated; other errors may pass.
+/// Signs of what passes with time, in lower case. ECS has no code for it: texts like these came with
+/// `ClientException`, `InvalidParameterException` and `ThrottlingException` (aws-sdk-ruby#3047,
+/// dask-cloudprovider#56), and in the failures of an answer.
+const PASSES: [&str; 8] = [
+    "capacity",
+    "limit exceeded",
+    "rate exceeded",
+    "reached the limit",
+    "requestlimitexceeded",
+    "resource:",
+    "throttl",
+    "try again",
+];
+
+pub(super) fn passes(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    PASSES.iter().any(|sign| text.contains(sign))
+}
+
+fn no_room(text: &str) -> LaunchError {
+    LaunchError::NotStarted(format!("ECS has no room for the task: {text}"))
+}
+
+/// The meaning of an error: refused for good, not started this time, or unknown.
 pub(super) fn launch_error<E, R>(error: SdkError<E, R>) -> LaunchError
 where
     SdkError<E, R>: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
+    /// These stay the same when the request is repeated, unless their text says otherwise.
     const FINAL: [&str; 8] = [
         "AccessDeniedException",
         "BlockedException",
@@ -100,15 +136,20 @@ where
         "PlatformUnknownException",
         "UnsupportedFeatureException",
     ];
-    match error.code() {
-        Some(code) if FINAL.contains(&code) => {
-            let text = format!(
-                "ECS refused the task: {code}: {}",
-                error.message().unwrap_or("no message")
-            );
-            LaunchError::Refused(text)
-        }
-        _ => described(error, "failed to run a task").into(),
+    const LIMITS: [&str; 3] = [
+        "LimitExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+    ];
+    let code = error.code().unwrap_or_default();
+    let text = format!("{code}: {}", error.message().unwrap_or("no message"));
+    let is_final = FINAL.contains(&code);
+    if LIMITS.contains(&code) || is_final && passes(&text) {
+        no_room(&text)
+    } else if is_final {
+        LaunchError::Refused(format!("ECS refused the task: {text}"))
+    } else {
+        described(error, "failed to run a task").into()
     }
 }
 
@@ -129,7 +170,11 @@ mod tests {
         let output = RunTaskOutput::builder().tasks(task).build();
         assert_eq!(started_arn(&output).unwrap(), "arn:task/1");
 
-        for reason in ["RESOURCE:MEMORY", "Capacity is unavailable at this time"] {
+        for reason in [
+            "RESOURCE:MEMORY",
+            "Capacity is unavailable at this time",
+            "You've reached the limit on the number of tasks you can run concurrently",
+        ] {
             let LaunchError::NotStarted(text) = failure(reason) else {
                 panic!("{reason} passes with time");
             };
@@ -139,6 +184,10 @@ mod tests {
             panic!("what is missing stays so");
         };
         assert_eq!(text, "ECS did not start a task: MISSING (why)");
+        assert!(matches!(
+            failure("The requested CPU configuration is above your limit"),
+            LaunchError::Refused(_)
+        ));
         let nothing = RunTaskOutput::builder().build();
         assert!(matches!(
             started_arn(&nothing),

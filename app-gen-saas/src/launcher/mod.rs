@@ -29,6 +29,8 @@ pub struct Launch {
     pub attempt: i64,
     /// Where the job's spec is.
     pub spec_uri: String,
+    /// After this time the generator ends by itself.
+    pub lifetime: Duration,
 }
 
 /// A started task.
@@ -38,6 +40,15 @@ pub struct Task {
     pub name: String,
     /// The handle by which the launcher finds it.
     pub handle: String,
+}
+
+/// A task that runs, whoever started it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningTask {
+    /// The job that it was started for.
+    pub job_id: String,
+    /// The task.
+    pub task: Task,
 }
 
 /// Status of a task.
@@ -60,6 +71,8 @@ pub struct Ending {
     pub exit_code: Option<i32>,
     /// Other facts, in words.
     pub detail: Option<String>,
+    /// It never ran, for a reason that passes: there was no room for it.
+    pub no_room: bool,
 }
 
 /// Result of one reading of a log.
@@ -73,6 +86,8 @@ pub struct LogPage {
     pub more: bool,
     /// A last line without its newline, as far as it is there.
     pub unfinished: Vec<u8>,
+    /// How many more bytes the log is known to have.
+    pub unread_bytes: u64,
 }
 
 /// What is known about an attempt whose outcome was not kept.
@@ -137,13 +152,17 @@ pub trait Launcher: Debug + Send + Sync {
         position: Option<&'a str>,
     ) -> BoxFuture<'a, anyhow::Result<LogPage>>;
 
-    /// Asks the task to end; with `force` it is killed, if the launcher can do both.
+    /// Asks the task to end; with `force` it is killed, if the launcher can do both. May be repeated.
     fn stop<'a>(
         &'a self,
         handle: &'a str,
         reason: &'a str,
         force: bool,
     ) -> BoxFuture<'a, anyhow::Result<()>>;
+
+    /// All running tasks that may have been started for a job and be forgotten: by an attempt whose outcome
+    /// was lost, or because they could not be stopped. Empty where that cannot happen.
+    fn running(&self) -> BoxFuture<'_, anyhow::Result<Vec<RunningTask>>>;
 
     /// Removes what a task that has ended leaves behind, except for its log.
     fn forget<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, anyhow::Result<()>>;

@@ -13,20 +13,22 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use app_gen_contract::MAX_LINE_BYTES;
-use app_gen_contract::env::JOB_SPEC_URI;
+use app_gen_contract::env::{JOB_LIFETIME_SECS, JOB_SPEC_URI};
 use futures::future::BoxFuture;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
 use crate::config::ProcessConfig;
-use crate::launcher::process_files::{Files, PidFile, SUPERVISOR, kill_all_with};
+use crate::launcher::process_files::{Files, PidFile, SUPERVISOR, kill_all_with, open_regular};
 use crate::launcher::{
-    Ending, Launch, LaunchError, Launcher, LogPage, LogTraits, Task, TaskStatus, Trace,
+    Ending, Launch, LaunchError, Launcher, LogPage, LogTraits, RunningTask, Task, TaskStatus, Trace,
 };
 
 /// Bytes of a log read at once.
 const READ_BYTES: u64 = 64 * 1024;
+/// How long a generator may take to end by itself when its lifetime is over.
+const FORCED_END_AFTER: Duration = Duration::from_secs(30);
 /// How long a shell may take to write its id into the file it has just made.
 const PID_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -73,12 +75,16 @@ impl ProcessLauncher {
             .create(true)
             .append(true)
             .open(&files.log)?;
+        let lifetime = launch.lifetime.as_secs().to_string();
+        let forced_end = launch.lifetime.saturating_add(FORCED_END_AFTER);
         let mut child = Command::new("/bin/sh")
             .args(["-c", SUPERVISOR, "app-gen-supervisor"])
             .args([&files.pid, &files.exit, &self.command])
+            .arg(forced_end.as_secs().to_string())
             .env_clear()
             .envs(&self.environment.0)
             .env(JOB_SPEC_URI, &launch.spec_uri)
+            .env(JOB_LIFETIME_SECS, lifetime)
             .current_dir(&self.log_dir)
             .stdin(Stdio::null())
             .stdout(log)
@@ -139,8 +145,10 @@ fn status(handle: &Handle) -> anyhow::Result<TaskStatus> {
     // The order matters: a shell that is gone has written the code before, if it wrote it at all.
     let exit_code = handle.files.exit_code()?;
     if exit_code.is_some() {
-        let detail = None;
-        return Ok(TaskStatus::Stopped(Ending { exit_code, detail }));
+        return Ok(TaskStatus::Stopped(Ending {
+            exit_code,
+            ..Ending::default()
+        }));
     }
     if lives {
         return Ok(TaskStatus::Running);
@@ -151,14 +159,22 @@ fn status(handle: &Handle) -> anyhow::Result<TaskStatus> {
     Ok(TaskStatus::Stopped(Ending {
         exit_code,
         detail: Some("its process is gone".to_owned()),
+        no_room: false,
     }))
 }
 
 fn read_log(handle: &Handle, position: Option<&str>) -> anyhow::Result<LogPage> {
     let path = &handle.files.log;
     let start: u64 = position.unwrap_or("0").parse().context("log position")?;
-    let mut file =
-        fs::File::open(path).with_context(|| format!("failed to open {}", path.display()))?;
+    let mut file = match open_regular(path) {
+        Ok(file) => file,
+        // It was there before the generator, so it was removed, and nothing more will be in it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LogPage::default()),
+        Err(error) => {
+            return Err(error).with_context(|| format!("failed to open {}", path.display()));
+        }
+    };
+    let size = file.metadata()?.len();
     file.seek(SeekFrom::Start(start))?;
     let mut bytes = Vec::new();
     file.take(READ_BYTES).read_to_end(&mut bytes)?;
@@ -176,11 +192,13 @@ fn read_log(handle: &Handle, position: Option<&str>) -> anyhow::Result<LogPage> 
         .split_inclusive(|byte| *byte == b'\n')
         .map(|line| line.strip_suffix(b"\n").unwrap_or(line).to_vec())
         .collect();
+    let end = start + u64::try_from(end)?;
     Ok(LogPage {
         lines,
-        position: Some((start + u64::try_from(end)?).to_string()),
+        position: Some(end.to_string()),
         more,
         unfinished,
+        unread_bytes: size.saturating_sub(end),
     })
 }
 
@@ -212,7 +230,15 @@ impl Launcher for ProcessLauncher {
         Box::pin(async move {
             let handle = self.start(launch).map_err(|error| {
                 tracing::error!(command = %self.command.display(), %error, "failed to start a generator");
-                LaunchError::Refused(format!("the generator could not be started: {error}"))
+                let text = format!("the generator could not be started: {error}");
+                match error.kind() {
+                    io::ErrorKind::Interrupted
+                    | io::ErrorKind::OutOfMemory
+                    | io::ErrorKind::QuotaExceeded
+                    | io::ErrorKind::StorageFull
+                    | io::ErrorKind::WouldBlock => LaunchError::NotStarted(text),
+                    _ => LaunchError::Refused(text),
+                }
             })?;
             Ok(task(&handle)?)
         })
@@ -241,6 +267,11 @@ impl Launcher for ProcessLauncher {
         force: bool,
     ) -> BoxFuture<'a, anyhow::Result<()>> {
         Box::pin(async move { stop(&parse(handle)?, force) })
+    }
+
+    fn running(&self) -> BoxFuture<'_, anyhow::Result<Vec<RunningTask>>> {
+        // An attempt can be called off for certain, and nothing prevents the end of a process.
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     fn forget<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, anyhow::Result<()>> {

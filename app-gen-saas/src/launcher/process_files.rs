@@ -6,23 +6,31 @@
 //! attempt has not started and never will.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
 
-/// `$1` pid file, `$2` exit code file, `$3` generator. Standard output is the job's log. The shell's own
-/// messages ("Killed") must not be written there, which is the reason for the brackets. The shell ignores
-/// no signal (children would inherit that), but waits for the generator whatever signal the group gets.
+/// `$1` pid file, `$2` exit code file, `$3` generator, `$4` seconds that it may take at most, whoever is
+/// there to stop it. Standard output is the job's log. The shell's own messages ("Killed") must not be
+/// written there, which is the reason for the brackets. The shell ignores no signal (children would inherit
+/// that), but waits for the generator whatever signal the group gets. Its last step ends the group, and
+/// with it the one that keeps the time.
 pub(super) const SUPERVISOR: &str = r#"exec 2>/dev/null
 set -C
 echo "$$" > "$1" || exit 125
+( trap '' HUP INT TERM; sleep "$4" >/dev/null && kill -KILL 0 ) &
 trap : HUP INT TERM
 ( exec "$3" 2>&1 )
 code=$?
 echo "$code" > "$2.part" && mv "$2.part" "$2"
-exit "$code"
+kill -KILL 0
 "#;
+
+/// Bytes of a pid or exit code file that are read at most: a generator could write to both.
+const MAX_SHORT_BYTES: u64 = 64;
 
 /// Content of the pid file when the attempt was called off.
 const CALLED_OFF: &str = "-";
@@ -72,7 +80,7 @@ impl Files {
     }
 
     fn read_pid(&self) -> io::Result<PidFile> {
-        let text = fs::read_to_string(&self.pid)?;
+        let text = read_short(&self.pid)?;
         match text.strip_suffix('\n') {
             None => Ok(PidFile::Empty),
             Some(CALLED_OFF) => Ok(PidFile::CalledOff),
@@ -85,7 +93,7 @@ impl Files {
 
     /// The generator's exit code, once it has ended.
     pub(super) fn exit_code(&self) -> io::Result<Option<i32>> {
-        match fs::read_to_string(&self.exit) {
+        match read_short(&self.exit) {
             Ok(text) => text
                 .trim()
                 .parse()
@@ -120,6 +128,28 @@ impl Files {
         }
         Ok(())
     }
+}
+
+/// Opens a file for reading that a generator may have replaced: a pipe or a device is an error, not
+/// something to wait for.
+pub(super) fn open_regular(path: &Path) -> io::Result<fs::File> {
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::other("it is not a file"))
+    }
+}
+
+fn read_short(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    open_regular(path)?
+        .take(MAX_SHORT_BYTES)
+        .read_to_string(&mut text)?;
+    Ok(text)
 }
 
 fn is_zombie(pid: i32) -> bool {
@@ -162,6 +192,9 @@ pub(super) fn kill_all_with(name: &str, value: &str) -> io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -176,6 +209,67 @@ mod tests {
         assert_eq!(files.call_off().unwrap(), PidFile::Empty);
         fs::write(&files.pid, "17\n").unwrap();
         assert_eq!(files.call_off().unwrap(), PidFile::Started(17));
+    }
+
+    /// Runs a generator with nobody to look after it; gives what its exit code file holds.
+    async fn supervise(generator: &str, seconds: &str) -> Option<i32> {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::new(folder.path(), "job", 1);
+        let script = folder.path().join("generator.sh");
+        fs::write(&script, format!("#!/bin/sh\n{generator}\n")).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut shell = tokio::process::Command::new("/bin/sh");
+        shell
+            .args(["-c", SUPERVISOR, "supervisor"])
+            .args([&files.pid, &files.exit, &script])
+            .arg(seconds)
+            .process_group(0);
+        let ended = tokio::time::timeout(Duration::from_secs(60), shell.status()).await;
+        ended.expect("the supervisor did not end").unwrap();
+        let text = fs::read_to_string(&files.pid).unwrap();
+        assert_eq!(text.lines().count(), 1);
+        files.exit_code().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_generator_that_nobody_stops_ends_with_its_time() {
+        let stubborn = "trap '' HUP INT TERM; sleep 1000 & sleep 1000";
+        assert_eq!(supervise(stubborn, "1").await, None);
+    }
+
+    #[tokio::test]
+    async fn what_a_generator_leaves_in_its_group_ends_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let pid = folder.path().join("pid");
+        let leaving = format!("sleep 1000 & echo $! > {}; exit 7", pid.display());
+        assert_eq!(supervise(&leaving, "1000").await, Some(7));
+        let left: i32 = fs::read_to_string(pid).unwrap().trim().parse().unwrap();
+        for _ in 0..200 {
+            if is_zombie(left) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("process {left} still runs");
+    }
+
+    #[test]
+    fn what_a_generator_puts_in_the_place_of_a_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::new(folder.path(), "job", 1);
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        assert!(open_regular(&pipe).is_err());
+        assert!(open_regular(Path::new("/dev/zero")).is_err());
+        fs::write(&files.exit, "1".repeat(10_000_000)).unwrap();
+        assert!(files.exit_code().is_err());
     }
 
     #[test]

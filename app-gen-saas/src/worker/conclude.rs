@@ -115,7 +115,7 @@ mod tests {
     ) -> (JobState, String) {
         let ending = Ending {
             exit_code,
-            detail: None,
+            ..Ending::default()
         };
         let stop = verdict(None, outcome.as_ref(), has_artifact, &ending, None);
         (stop.state, stop.reason)
@@ -167,6 +167,7 @@ mod tests {
         let ending = Ending {
             exit_code: None,
             detail: Some("CannotPullContainerError: no".to_owned()),
+            no_room: false,
         };
         assert_eq!(
             verdict(None, None, false, &ending, None).reason,
@@ -182,7 +183,7 @@ mod tests {
         };
         let ending = Ending {
             exit_code: Some(0),
-            detail: None,
+            ..Ending::default()
         };
         let outcome = Some(&Outcome::Succeeded);
         assert_eq!(verdict(Some(&stop), outcome, true, &ending, None), stop);

@@ -7,21 +7,17 @@ use tokio::time::Instant;
 
 use crate::clock::now_millis;
 use crate::database::Stop;
-use crate::launcher::LogPage;
 use crate::worker::conclude;
-use crate::worker::follow::{FollowError, Follower};
+use crate::worker::follow::{FollowError, Follower, Reading};
 
-/// How long a task that was stopped with force may go on being reported as running.
-const FORCED_STOP_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long lines of a task that has ended may take when nobody waits for their result.
+const LATE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the log of a task that has ended may be unreadable.
 const LOG_TIMEOUT: Duration = Duration::from_secs(600);
 
 impl Follower {
     /// How the job ends, if its end has come.
-    pub(super) async fn end(
-        &mut self,
-        page: Option<&LogPage>,
-    ) -> Result<Option<Stop>, FollowError> {
+    pub(super) async fn end(&mut self, reading: &Reading) -> Result<Option<Stop>, FollowError> {
         if self
             .missing_since
             .is_some_and(|since| since.elapsed() >= self.traits.missing)
@@ -33,31 +29,30 @@ impl Follower {
             return Ok(Some(self.job.stop.clone().unwrap_or(lost)));
         }
         let Some((since, ending)) = self.stopped.clone() else {
-            let given_up = self.forced
-                && self
-                    .asked_to_stop
-                    .is_some_and(|at| at.elapsed() >= FORCED_STOP_TIMEOUT);
-            return Ok(self.job.stop.clone().filter(|_| given_up));
+            return Ok(self.job.stop.clone().filter(|_| self.stops_in_vain()));
         };
         let complete = self.broken || self.job.outcome.is_some();
-        let time_to_drain = if page.is_some() {
-            self.traits.drain
-        } else {
-            LOG_TIMEOUT
+        let unfinished = match reading {
+            Reading::AllTaken { unfinished } => Some(unfinished),
+            Reading::More | Reading::Unreadable => None,
         };
-        let quiet = page.is_none_or(|page| page.lines.is_empty() && !page.more)
+        let quiet = unfinished.is_some()
             && self.gap_since.is_none()
-            && since.elapsed() >= time_to_drain;
-        if !complete && !quiet {
+            && since.elapsed() >= self.traits.drain;
+        let unreadable = matches!(reading, Reading::Unreadable) && since.elapsed() >= LOG_TIMEOUT;
+        let late = (self.job.stop.is_some() || self.out_of_time().is_some())
+            && since.elapsed() >= self.traits.drain + LATE_TIMEOUT;
+        if !(complete || quiet || unreadable || late) {
             return Ok(None);
         }
         let mut last_words = None;
-        let unfinished = page.map_or(&[][..], |page| &page.unfinished);
+        let unfinished = unfinished.map_or(&[][..], Vec::as_slice);
         if !complete && !unfinished.is_empty() {
             match parse_line(unfinished) {
                 Ok(_) => {
                     let position = self.position.clone();
-                    self.take(&[unfinished.to_vec()], position).await?;
+                    self.take(&mut [unfinished.to_vec()].into(), position)
+                        .await?;
                 }
                 Err(error) => last_words = Some(error.to_string()),
             }
@@ -73,7 +68,14 @@ impl Follower {
         )))
     }
 
-    /// Decides on a stop when the time is up, and makes sure that a stop happens.
+    /// Whether the task is still there, long after it was stopped with force. It is stopped further when
+    /// its job has ended (`leftovers`).
+    fn stops_in_vain(&self) -> bool {
+        let timeout = self.app.config.jobs.stop_timeout;
+        self.forced.is_some_and(|since| since.elapsed() >= timeout)
+    }
+
+    /// Decides on a stop when the time is up, and asks for it again and again until it is seen.
     pub(super) async fn stop_if_needed(&mut self, handle: &str) -> Result<(), FollowError> {
         if self.stopped.is_some() {
             return Ok(());
@@ -86,17 +88,23 @@ impl Follower {
         let Some(stop) = &self.job.stop else {
             return Ok(());
         };
-        let force = match self.asked_to_stop {
-            None => false,
-            Some(at) if !self.forced && at.elapsed() >= self.app.config.jobs.stop_grace => true,
-            Some(_) => return Ok(()),
-        };
+        // What damages the log gets no time to go on with it.
+        let force = self.broken || self.asked_to_stop.is_some();
+        let again = self.app.config.jobs.stop_grace;
+        let due = self.asked_to_stop.is_none_or(|at| at.elapsed() >= again)
+            || self.broken && self.forced.is_none();
+        if !due {
+            return Ok(());
+        }
         tracing::info!(
             job_id = self.job.id,
             force,
             reason = stop.reason,
             "stopping a generator"
         );
+        if force {
+            self.forced.get_or_insert_with(Instant::now);
+        }
         if let Err(error) = self.app.launcher.stop(handle, &stop.reason, force).await {
             tracing::warn!(
                 job_id = self.job.id,
@@ -105,7 +113,6 @@ impl Follower {
             );
         }
         self.asked_to_stop = Some(Instant::now());
-        self.forced = force;
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 //! together with the place in the log they were read up to, decisions (a stop, its reason) before they are
 //! acted on.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use app_gen_contract::JobState;
@@ -13,11 +14,18 @@ use crate::app::App;
 use crate::database::{Job, Lease, Stop};
 use crate::launcher::{Ending, LogPage, LogTraits, TaskStatus};
 use crate::worker::reading::{self, Fault};
+use crate::worker::room::{Room, Waiting};
+use crate::worker::start::Attempt;
 
 /// How often the job is read again, for a stop that was asked for.
 const REFRESH: Duration = Duration::from_secs(1);
 /// Pause after a log could not be read.
 const READ_PAUSE: Duration = Duration::from_millis(500);
+/// So many orchestrators may die while they take lines of a job; then it ends.
+const MAX_DEATHS: i64 = 3;
+/// After each of them, the next one waits longer before it takes lines: an orchestrator that is killed by
+/// something else dies elsewhere most of the time, and jobs beside this one get on meanwhile.
+const DEATH_PAUSE: Duration = Duration::from_secs(2);
 
 /// Why a follower stops before the job has ended.
 #[derive(Debug, thiserror::Error)]
@@ -36,33 +44,51 @@ impl From<sqlx::Error> for FollowError {
     }
 }
 
+/// What a look into the log brought.
+pub(super) enum Reading {
+    /// The log cannot be read at the moment.
+    Unreadable,
+    /// Something is left to be taken.
+    More,
+    /// All lines that are there were taken; a last one may be there without its newline.
+    AllTaken { unfinished: Vec<u8> },
+}
+
 /// What a follower knows of its job.
 pub(super) struct Follower {
     pub(super) app: App,
     pub(super) lease: Lease,
     pub(super) job: Job,
     pub(super) traits: LogTraits,
-    /// Whether it is known that the last attempt did not start a task.
-    pub(super) not_started: bool,
-    /// Errors on the way to a task.
-    pub(super) start_errors: u32,
+    pub(super) room: Room,
+    /// Held while the job waits for its task.
+    pub(super) waiting: Option<Waiting>,
+    /// What is known of the last attempt to start a task.
+    pub(super) attempt: Attempt,
     /// Where in the log the next reading begins. It differs from the stored place once that has proved
     /// useless.
     pub(super) position: Option<String>,
+    /// The part of the log that was read last, with the lines that are not stored yet.
+    page: Option<(VecDeque<Vec<u8>>, LogPage)>,
+    /// Bytes of the log that were read.
+    log_bytes: u64,
+    /// Orchestrators that died, one after the other, while they took lines.
+    deaths: i64,
     /// Set once the log is damaged for good: it is not read any more.
     pub(super) broken: bool,
+    begun: Instant,
     pub(super) last_event: Instant,
     pub(super) gap_since: Option<Instant>,
     pub(super) missing_since: Option<Instant>,
     last_status: Option<(Instant, TaskStatus)>,
     pub(super) stopped: Option<(Instant, Ending)>,
     pub(super) asked_to_stop: Option<Instant>,
-    pub(super) forced: bool,
+    pub(super) forced: Option<Instant>,
     last_refresh: Instant,
 }
 
 impl Follower {
-    pub(super) fn new(app: App, lease: Lease, job: Job) -> Self {
+    pub(super) fn new(app: App, lease: Lease, room: Room, job: Job) -> Self {
         let now = Instant::now();
         let broken = job
             .stop
@@ -70,49 +96,67 @@ impl Follower {
             .is_some_and(|stop| stop.state == JobState::Failed);
         Self {
             traits: app.launcher.log_traits(),
-            not_started: false,
-            start_errors: 0,
+            room,
+            waiting: None,
+            attempt: Attempt::of_another(&job, now),
             position: job.log_position.clone(),
+            page: None,
+            log_bytes: 0,
+            deaths: job.reading_deaths,
             app,
             lease,
             job,
             broken,
+            begun: now,
             last_event: now,
             gap_since: None,
             missing_since: None,
             last_status: None,
             stopped: None,
             asked_to_stop: None,
-            forced: false,
+            forced: None,
             last_refresh: now,
         }
     }
 
     pub(super) async fn run(&mut self) -> Result<(), FollowError> {
-        let handle = match self.task().await? {
-            Ok(handle) => handle,
-            Err(stop) => return self.finish(&stop).await,
-        };
+        loop {
+            match self.task().await? {
+                Err(stop) => return self.finish(&stop).await,
+                Ok(handle) if self.follow(&handle).await? => return Ok(()),
+                // There was no room for that task.
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Follows the task to its end; `false` if the job needs another one.
+    async fn follow(&mut self, handle: &str) -> Result<bool, FollowError> {
         loop {
             if self.last_refresh.elapsed() >= REFRESH {
                 self.refresh().await?;
             }
-            // The status is read before the log, so that everything written before the end is read.
-            self.look_at_task(&handle).await?;
-            let page = self.read(&handle).await?;
-            if let Some(stop) = self.end(page.as_ref()).await? {
+            // The status is read before the log, so that everything written before the end is read. The
+            // job's time and a stop come before the log, which may be anything.
+            self.look_at_task(handle).await?;
+            if let Some(why) = self.found_no_room() {
+                self.give_task_up(why).await?;
+                return Ok(false);
+            }
+            self.stop_if_needed(handle).await?;
+            let reading = self.read(handle).await?;
+            if let Some(stop) = self.end(&reading).await? {
                 self.finish(&stop).await?;
-                if let Err(error) = self.app.launcher.forget(&handle).await {
+                if let Err(error) = self.app.launcher.forget(handle).await {
                     tracing::warn!(
                         job_id = self.job.id,
                         error = format!("{error:#}"),
                         "failed to clean up after a task"
                     );
                 }
-                return Ok(());
+                return Ok(true);
             }
-            self.stop_if_needed(&handle).await?;
-            if !page.is_some_and(|page| page.more) {
+            if !matches!(reading, Reading::More) {
                 sleep(self.traits.poll).await;
             }
         }
@@ -124,6 +168,20 @@ impl Follower {
         self.job = job.ok_or(FollowError::Lost)?;
         self.last_refresh = Instant::now();
         Ok(())
+    }
+
+    /// Why the task never ran, if there was no room for it and the job may still have another one.
+    fn found_no_room(&self) -> Option<String> {
+        let (_, ending) = self.stopped.as_ref()?;
+        let is_over = self.job.stop.is_some() || self.job.generator_sequence > 0;
+        (ending.no_room && !is_over).then(|| ending.detail.clone().unwrap_or_default())
+    }
+
+    /// Forgets the task, which never ran.
+    pub(super) fn forget_task(&mut self) {
+        self.stopped = None;
+        self.last_status = None;
+        self.missing_since = None;
     }
 
     async fn look_at_task(&mut self, handle: &str) -> Result<(), FollowError> {
@@ -173,36 +231,90 @@ impl Follower {
         Ok(())
     }
 
-    /// Reads on in the log and stores what is new; `None` when the log could not be read.
-    async fn read(&mut self, handle: &str) -> Result<Option<LogPage>, FollowError> {
-        if self.broken {
-            return Ok(Some(LogPage::default()));
+    /// Reads on in the log, unless lines are left, and stores a batch of what is new.
+    async fn read(&mut self, handle: &str) -> Result<Reading, FollowError> {
+        if self.deaths >= MAX_DEATHS && !self.broken {
+            let reason = format!(
+                "the orchestrator died {} times while it read the generator's log",
+                self.deaths
+            );
+            self.on_fault(&Fault::Broken(reason)).await?;
         }
-        let position = self.position.as_deref();
-        let page = match self.app.launcher.read_log(handle, position).await {
-            Ok(page) => page,
-            Err(error) => {
-                tracing::warn!(
-                    job_id = self.job.id,
-                    error = format!("{error:#}"),
-                    "failed to read a log"
-                );
-                // A log that cannot be read says nothing about the generator.
-                self.last_event = Instant::now();
-                sleep(READ_PAUSE).await;
-                return Ok(None);
+        if self.broken {
+            return Ok(Reading::AllTaken {
+                unfinished: Vec::new(),
+            });
+        }
+        let (mut lines, page) = match self.page.take() {
+            Some(page) => page,
+            None => {
+                let position = self.position.as_deref();
+                match self.app.launcher.read_log(handle, position).await {
+                    Ok(mut page) => {
+                        let lines = std::mem::take(&mut page.lines);
+                        if let Some(fault) = self.too_large(&lines, &page) {
+                            self.on_fault(&fault).await?;
+                            return Ok(Reading::More);
+                        }
+                        (lines.into(), page)
+                    }
+                    Err(error) => return Ok(self.unreadable(&error).await),
+                }
             }
         };
-        self.take(&page.lines, page.position.clone()).await?;
-        Ok(Some(page))
+        let more = page.more;
+        if !self.may_take() {
+            self.page = Some((lines, page));
+            sleep(self.traits.poll).await;
+            return Ok(Reading::More);
+        }
+        self.take(&mut lines, page.position.clone()).await?;
+        if lines.is_empty() && !more {
+            return Ok(Reading::AllTaken {
+                unfinished: page.unfinished,
+            });
+        }
+        if !lines.is_empty() {
+            self.page = Some((lines, page));
+        }
+        Ok(Reading::More)
     }
 
+    async fn unreadable(&mut self, error: &anyhow::Error) -> Reading {
+        tracing::warn!(
+            job_id = self.job.id,
+            error = format!("{error:#}"),
+            "failed to read a log"
+        );
+        // A log that cannot be read says nothing about the generator.
+        self.last_event = Instant::now();
+        sleep(READ_PAUSE).await;
+        Reading::Unreadable
+    }
+
+    /// Whether enough time has passed since an orchestrator died at this.
+    fn may_take(&self) -> bool {
+        let deaths = u32::try_from(self.deaths).unwrap_or(0);
+        self.begun.elapsed() >= DEATH_PAUSE * deaths
+    }
+
+    /// Lines that bring no event count too. While a gap is waited for, the log is read again and again.
+    fn too_large(&mut self, lines: &[Vec<u8>], page: &LogPage) -> Option<Fault> {
+        let limit = self.app.config.jobs.max_log_bytes();
+        if self.gap_since.is_none() {
+            let bytes: usize = lines.iter().map(|line| line.len() + 1).sum();
+            self.log_bytes += bytes as u64;
+        }
+        (self.log_bytes + page.unread_bytes > limit)
+            .then(|| Fault::Broken(format!("the generator's log has more than {limit} bytes")))
+    }
+
+    /// Stores the next batch of these lines. The place in the log is stored with the last of them.
     pub(super) async fn take(
         &mut self,
-        lines: &[Vec<u8>],
+        lines: &mut VecDeque<Vec<u8>>,
         position: Option<String>,
     ) -> Result<(), FollowError> {
-        let after = self.job.generator_sequence;
         if self.job.outcome.is_some() {
             if !lines.is_empty() {
                 tracing::warn!(
@@ -211,42 +323,56 @@ impl Follower {
                     "ignored what a generator wrote after its last event"
                 );
             }
+            lines.clear();
             self.position = position;
             return Ok(());
         }
-        let (events, line_fault) = reading::parse(&self.job.id, after, lines);
-        let (mut batch, body_fault) =
-            reading::batch(&self.app.artifacts, &self.job.id, events).await;
-        let fault = body_fault.or(line_fault);
-        if fault.is_none() {
+        let database = &self.app.database;
+        let after = self.job.generator_sequence;
+        let brought_lines = !lines.is_empty();
+        if brought_lines
+            && !database
+                .begin_reading(&self.lease, &self.job.id, self.deaths)
+                .await?
+        {
+            return Err(FollowError::Lost);
+        }
+        let (mut batch, fault) =
+            reading::batch(&self.app.artifacts, &self.job, &self.app.config.jobs, lines).await;
+        if fault.is_none() && lines.is_empty() {
             batch.log_position.clone_from(&position);
         }
         if !batch.events.is_empty() && self.job.state == JobState::Starting {
             self.set_running().await?;
         }
-        if !batch.events.is_empty() || batch.log_position.is_some() && position != self.position {
-            let stored = self
-                .app
-                .database
+        if brought_lines || batch.log_position.is_some() && position != self.position {
+            let database = &self.app.database;
+            let stored = database
                 .store_batch(&self.lease, &self.job.id, after, &batch)
                 .await?;
             if !stored {
                 return Err(FollowError::Lost);
             }
         }
+        if brought_lines {
+            self.deaths = 0;
+        }
         if let Some(last) = batch.events.last() {
             self.app.hub.notify(&self.job.id);
             self.job.generator_sequence = last.generator_sequence;
+            self.job.event_bytes += batch.bytes();
             self.last_event = Instant::now();
+            self.gap_since = None;
         }
         self.job.artifact = batch.artifact.or(self.job.artifact.take());
         self.job.outcome = batch.outcome;
         match fault {
-            None => {
-                self.position = position;
-                self.gap_since = None;
+            None if lines.is_empty() => self.position = position,
+            None => {}
+            Some(fault) => {
+                lines.clear();
+                self.on_fault(&fault).await?;
             }
-            Some(fault) => self.on_fault(&fault).await?,
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use tokio::time::sleep;
 use crate::app::App;
 use crate::database::{Job, Lease};
 use crate::worker::follow::{FollowError, Follower};
+use crate::worker::room::Room;
 
 /// Pauses after an error, the first and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -15,13 +16,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const RETURN_TIME: Duration = Duration::from_secs(2);
 
 /// Follows a job until it has ended or belongs to another orchestrator.
-pub(super) async fn hold(app: App, lease: Lease, job: Job) {
+pub(super) async fn hold(app: App, lease: Lease, room: Room, job: Job) {
     let job_id = job.id.clone();
     tokio::select! {
         () = keep_lease(&app, &lease, &job_id) => {
             tracing::warn!(job_id, "the lease of a job is lost");
         }
-        () = follow(&app, &lease, job) => {}
+        () = follow(&app, &lease, room, job) => {}
     }
 }
 
@@ -38,10 +39,10 @@ async fn keep_lease(app: &App, lease: &Lease, job_id: &str) {
     }
 }
 
-async fn follow(app: &App, lease: &Lease, job: Job) {
+async fn follow(app: &App, lease: &Lease, room: Room, job: Job) {
     let job_id = job.id.clone();
     let mut pause = FIRST_PAUSE;
-    let mut follower = Follower::new(app.clone(), lease.clone(), job);
+    let mut follower = Follower::new(app.clone(), lease.clone(), room, job);
     loop {
         match follower.run().await {
             Ok(()) => return,

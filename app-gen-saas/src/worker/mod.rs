@@ -9,8 +9,12 @@ mod ending;
 mod follow;
 mod hold;
 mod identity;
+mod leftovers;
 mod reading;
 mod result;
+mod room;
+#[cfg(test)]
+mod samples;
 mod start;
 
 use std::collections::HashMap;
@@ -21,6 +25,7 @@ use tokio::task::{self, JoinSet};
 use crate::app::App;
 use crate::clock::now_millis;
 use crate::database::{Job, Lease};
+use crate::worker::room::Room;
 
 /// How often the database is asked for work when nothing wakes the worker.
 const POLL: Duration = Duration::from_secs(1);
@@ -38,6 +43,7 @@ pub async fn run(app: App) {
     tokio::select! {
         () = app.stopping() => {}
         () = take_jobs(&app, &lease, &mut followers) => {}
+        () = leftovers::stop_for_ever(&app) => {}
     }
     followers.tasks.shutdown().await;
     if let Err(error) = app.database.end_leases(&lease.owner).await {
@@ -49,6 +55,7 @@ pub async fn run(app: App) {
 struct Followers {
     tasks: JoinSet<()>,
     jobs: HashMap<task::Id, String>,
+    room: Room,
 }
 
 impl Followers {
@@ -64,9 +71,12 @@ impl Followers {
             "following a job"
         );
         let job_id = job.id.clone();
-        let handle = self
-            .tasks
-            .spawn(hold::hold(app.clone(), lease.clone(), job));
+        let handle = self.tasks.spawn(hold::hold(
+            app.clone(),
+            lease.clone(),
+            self.room.clone(),
+            job,
+        ));
         self.jobs.insert(handle.id(), job_id);
     }
 
@@ -101,7 +111,7 @@ async fn claim(app: &App, lease: &Lease, followers: &mut Followers) -> sqlx::Res
     while let Some(job) = app.database.claim_orphan(lease).await? {
         followers.add(app, lease, job);
     }
-    while followers.jobs.len() < app.config.jobs.concurrency {
+    while followers.jobs.len() < app.config.jobs.concurrency && followers.room.is_there() {
         let Some(job) = app.database.claim_queued(lease).await? else {
             break;
         };

@@ -1,10 +1,22 @@
-//! Turns lines of a generator's log into events to be stored.
+//! Turns lines of a generator's log into events to be stored. Whatever a generator writes is bounded here:
+//! lines are taken one at a time, and a batch ends before it grows large or takes long.
+
+use std::collections::VecDeque;
+use std::time::Duration;
 
 use app_gen_contract::{Body, Event, excerpt, join_uri, parse_line};
-use serde_json::{Value, json};
+use serde_json::json;
+use tokio::time::Instant;
 
 use crate::artifacts::Artifacts;
-use crate::database::{Artifact, Batch, GeneratorEvent, Outcome};
+use crate::config::JobsConfig;
+use crate::database::{Artifact, Batch, GeneratorEvent, Job, Outcome};
+
+/// A batch ends with the event that brings it here.
+const BATCH_EVENTS: usize = 500;
+const BATCH_BYTES: i64 = 256 * 1024;
+/// Bodies may come slowly from the store, and nobody looks after the job until the batch is stored.
+const BATCH_TIME: Duration = Duration::from_secs(2);
 
 /// Why lines cannot be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,34 +35,66 @@ impl Fault {
     }
 }
 
-/// The new events of `lines`, up to the last event or the first fault. Lines that were read before
-/// (numbers up to `after`) are skipped; lines after the last event are not looked at.
-pub(super) fn parse(job_id: &str, after: i64, lines: &[Vec<u8>]) -> (Vec<Event>, Option<Fault>) {
-    let mut events: Vec<Event> = Vec::new();
-    let mut last = after.unsigned_abs();
-    for line in lines {
-        let event = match parse_line(line) {
-            Ok(event) => event,
-            Err(error) => return (events, Some(Fault::Broken(wrote(&error.to_string())))),
+/// Takes lines from the front until the batch is full, up to the job's last event or the first fault. Lines
+/// that were read before are skipped; lines after the last event are not looked at.
+pub(super) async fn batch(
+    artifacts: &Artifacts,
+    job: &Job,
+    limits: &JobsConfig,
+    lines: &mut VecDeque<Vec<u8>>,
+) -> (Batch, Option<Fault>) {
+    let begun = Instant::now();
+    let mut batch = Batch::default();
+    let mut last = job.generator_sequence.unsigned_abs();
+    while batch.events.len() < BATCH_EVENTS
+        && batch.bytes() < BATCH_BYTES
+        && begun.elapsed() < BATCH_TIME
+        && let Some(line) = lines.pop_front()
+    {
+        let event = match parse(&job.id, last, &line) {
+            Ok(Some(event)) => event,
+            Ok(None) => continue,
+            Err(fault) => return (batch, Some(fault)),
         };
-        if let Err(reason) = check(job_id, &event) {
-            return (events, Some(Fault::Broken(wrote(&reason))));
-        }
-        if event.sequence <= last {
-            continue;
-        }
-        if event.sequence > last + 1 {
-            let reason = wrote(&format!("event {} after event {last}", event.sequence));
-            return (events, Some(Fault::Gap(reason)));
-        }
         last = event.sequence;
-        let is_last = event.is_terminal();
-        events.push(event);
-        if is_last {
-            break;
+        if last > u64::from(limits.max_events) {
+            let reason = format!("the generator wrote more than {} events", limits.max_events);
+            return (batch, Some(Fault::Broken(reason)));
+        }
+        let one = match batch_of_one(artifacts, job, &event).await {
+            Ok(one) => one,
+            Err(reason) => return (batch, Some(Fault::Broken(reason))),
+        };
+        let bytes = job.event_bytes + batch.bytes() + one.bytes();
+        if bytes > i64::from(limits.max_event_bytes) {
+            let reason = format!(
+                "the generator's events have more than {} bytes",
+                limits.max_event_bytes
+            );
+            return (batch, Some(Fault::Broken(reason)));
+        }
+        batch.events.extend(one.events);
+        batch.artifact = one.artifact.or(batch.artifact);
+        batch.outcome = one.outcome;
+        if batch.outcome.is_some() {
+            lines.clear();
         }
     }
-    (events, None)
+    (batch, None)
+}
+
+/// The event of a line, or `None` if it was read before.
+fn parse(job_id: &str, last: u64, line: &[u8]) -> Result<Option<Event>, Fault> {
+    let event = parse_line(line).map_err(|error| Fault::Broken(wrote(&error.to_string())))?;
+    check(job_id, &event).map_err(|reason| Fault::Broken(wrote(&reason)))?;
+    if event.sequence <= last {
+        return Ok(None);
+    }
+    if event.sequence > last + 1 {
+        let reason = wrote(&format!("event {} after event {last}", event.sequence));
+        return Err(Fault::Gap(reason));
+    }
+    Ok(Some(event))
 }
 
 fn wrote(what: &str) -> String {
@@ -74,70 +118,73 @@ fn check(job_id: &str, event: &Event) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes events ready to be stored, with bodies fetched from where they are.
-pub(super) async fn batch(
-    artifacts: &Artifacts,
-    job_id: &str,
-    events: Vec<Event>,
-) -> (Batch, Option<Fault>) {
+/// Makes an event ready to be stored, with its body fetched from where it is.
+async fn batch_of_one(artifacts: &Artifacts, job: &Job, event: &Event) -> Result<Batch, String> {
     let mut batch = Batch::default();
-    for event in events {
-        let (body, json) = body(artifacts, job_id, &event).await;
-        match body {
-            Some(Body::Artifact {
+    let fetched = match event.body_uri() {
+        Some(uri) => fetch(artifacts, &job.id, event, uri).await,
+        None => None,
+    };
+    let body = event.body().or(fetched.as_ref());
+    match body {
+        Some(Body::Artifact {
+            name,
+            uri,
+            size_bytes,
+            sha256,
+        }) => {
+            batch.artifact = Some(artifact(
+                artifacts,
+                &job.id,
                 name,
                 uri,
-                size_bytes,
+                *size_bytes,
                 sha256,
-            }) => match artifact(artifacts, job_id, &name, &uri, size_bytes, &sha256) {
-                Ok(artifact) => batch.artifact = Some(artifact),
-                Err(reason) => return (batch, Some(Fault::Broken(reason))),
-            },
-            Some(Body::Succeeded { .. }) => batch.outcome = Some(Outcome::Succeeded),
-            Some(Body::Failed { reason, hint }) => {
-                let mut reason = excerpt(reason.as_bytes());
-                if let Some(hint) = hint {
-                    reason = format!("{reason}; {}", excerpt(hint.as_bytes()));
-                }
-                batch.outcome = Some(Outcome::Failed { reason });
-            }
-            // The body could not be fetched, but its type alone says that the job failed.
-            None if event.kind() == "failed" => {
-                let reason = "the generator failed; its reason could not be fetched".to_owned();
-                batch.outcome = Some(Outcome::Failed { reason });
-            }
-            None if event.kind() == "succeeded" => batch.outcome = Some(Outcome::Succeeded),
-            _ => {}
+            )?);
         }
-        batch.events.push(GeneratorEvent {
-            generator_sequence: i64::try_from(event.sequence).unwrap_or(i64::MAX),
-            time: event.time_text(),
-            kind: event.kind().to_owned(),
-            body: json,
-        });
+        Some(Body::Succeeded { .. }) => batch.outcome = Some(Outcome::Succeeded),
+        Some(Body::Failed { reason, hint }) => {
+            let mut reason = excerpt(reason.as_bytes());
+            if let Some(hint) = hint {
+                reason = format!("{reason}; {}", excerpt(hint.as_bytes()));
+            }
+            batch.outcome = Some(Outcome::Failed { reason });
+        }
+        // The body could not be fetched, but its type alone says that the job failed.
+        None if event.kind() == "failed" => {
+            let reason = "the generator failed; its reason could not be fetched".to_owned();
+            batch.outcome = Some(Outcome::Failed { reason });
+        }
+        None if event.kind() == "succeeded" => batch.outcome = Some(Outcome::Succeeded),
+        _ => {}
     }
-    (batch, None)
+    let uri = || excerpt(event.body_uri().unwrap_or_default().as_bytes());
+    batch.events.push(GeneratorEvent {
+        generator_sequence: i64::try_from(event.sequence).unwrap_or(i64::MAX),
+        time: event.time_text(),
+        kind: event.kind().to_owned(),
+        body: body.map_or_else(|| json!({ "uri": uri() }).to_string(), Body::to_json),
+    });
+    Ok(batch)
 }
 
-/// The body, if it could be had, and what is stored of it.
-async fn body(artifacts: &Artifacts, job_id: &str, event: &Event) -> (Option<Body>, Value) {
-    let Some(uri) = event.body_uri() else {
-        return match event.body() {
-            Some(body) => (Some(body.clone()), body.to_json()),
-            None => (None, json!({})),
-        };
+/// The body of an event that refers to it; an event without it is still an event.
+async fn fetch(artifacts: &Artifacts, job_id: &str, event: &Event, uri: &str) -> Option<Body> {
+    let fetched = async {
+        let bytes = artifacts.event_body(job_id, event.sequence, uri).await?;
+        let text = str::from_utf8(&bytes)?;
+        anyhow::Ok(Body::from_json(event.kind(), text)?)
     };
-    match artifacts.event_body(job_id, uri).await {
-        Ok(json) => (Body::from_json(event.kind(), json.clone()).ok(), json),
-        Err(error) => {
+    fetched
+        .await
+        .inspect_err(|error| {
             tracing::warn!(
                 job_id,
-                error = format!("{error:#}"),
+                error = excerpt(format!("{error:#}").as_bytes()),
                 "event body stays a reference"
             );
-            (None, json!({ "uri": excerpt(uri.as_bytes()) }))
-        }
-    }
+        })
+        .ok()
 }
 
 /// A result is only ever served from the job's own folder.
@@ -176,6 +223,7 @@ fn artifact(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker::samples::{artifacts, job, limits};
 
     fn line(job: &str, sequence: i64, kind: &str, body: &str) -> Vec<u8> {
         format!(
@@ -189,25 +237,51 @@ mod tests {
         numbers.into_iter().map(heartbeat).collect()
     }
 
-    fn numbers(after: i64, lines: &[Vec<u8>]) -> (Vec<u64>, Option<Fault>) {
-        let (events, fault) = parse("job", after, lines);
-        (events.iter().map(|event| event.sequence).collect(), fault)
+    /// What the lines of a job that has `after` events bring, batch by batch.
+    async fn batches(
+        after: i64,
+        limits: &JobsConfig,
+        lines: &[Vec<u8>],
+    ) -> (Vec<Batch>, Option<Fault>) {
+        let folder = tempfile::tempdir().unwrap();
+        let artifacts = artifacts(folder.path());
+        let mut job = job(after);
+        let mut lines = VecDeque::from(lines.to_vec());
+        let mut batches = Vec::new();
+        loop {
+            let (batch, fault) = batch(&artifacts, &job, limits, &mut lines).await;
+            job.generator_sequence += i64::try_from(batch.events.len()).unwrap();
+            job.event_bytes += batch.bytes();
+            batches.push(batch);
+            if fault.is_some() || lines.is_empty() {
+                return (batches, fault);
+            }
+        }
     }
 
-    #[test]
-    fn lines_read_again_are_skipped() {
-        assert_eq!(numbers(0, &heartbeats(1..4)), (vec![1, 2, 3], None));
-        assert_eq!(numbers(2, &heartbeats(1..5)), (vec![3, 4], None));
-        assert_eq!(numbers(9, &heartbeats(1..5)), (vec![], None));
+    async fn numbers(after: i64, lines: &[Vec<u8>]) -> (Vec<i64>, Option<Fault>) {
+        let (batches, fault) = batches(after, &limits(&[]), lines).await;
+        let events = batches.iter().flat_map(|batch| &batch.events);
+        (
+            events.map(|event| event.generator_sequence).collect(),
+            fault,
+        )
+    }
+
+    #[tokio::test]
+    async fn lines_read_again_are_skipped() {
+        assert_eq!(numbers(0, &heartbeats(1..4)).await, (vec![1, 2, 3], None));
+        assert_eq!(numbers(2, &heartbeats(1..5)).await, (vec![3, 4], None));
+        assert_eq!(numbers(9, &heartbeats(1..5)).await, (vec![], None));
         assert_eq!(
-            numbers(0, &heartbeats([1, 2, 1, 2, 3])),
+            numbers(0, &heartbeats([1, 2, 1, 2, 3])).await,
             (vec![1, 2, 3], None)
         );
     }
 
-    #[test]
-    fn faults_keep_what_came_before() {
-        let (events, fault) = numbers(1, &heartbeats([2, 4]));
+    #[tokio::test]
+    async fn faults_keep_what_came_before() {
+        let (events, fault) = numbers(1, &heartbeats([2, 4])).await;
         assert_eq!(events, [2]);
         assert!(
             matches!(fault, Some(Fault::Gap(reason)) if reason.ends_with("event 4 after event 2"))
@@ -219,18 +293,58 @@ mod tests {
             line("job", 2, "a\\nb", "{}"),
         ] {
             let lines = [line("job", 1, "heartbeat", "{}"), bad];
-            let (events, fault) = numbers(0, &lines);
+            let (events, fault) = numbers(0, &lines).await;
             assert_eq!(events, [1]);
             assert!(matches!(fault, Some(Fault::Broken(_))), "{fault:?}");
         }
     }
 
-    #[test]
-    fn nothing_follows_the_last_event() {
+    #[tokio::test]
+    async fn nothing_follows_the_last_event() {
         let lines = [
             line("job", 1, "failed", r#"{"reason":"x"}"#),
             b"not JSON".to_vec(),
         ];
-        assert_eq!(numbers(0, &lines), (vec![1], None));
+        assert_eq!(numbers(0, &lines).await, (vec![1], None));
+    }
+
+    #[tokio::test]
+    async fn bounds_are_kept_to_the_event() {
+        let limits = limits(&[("JOB_MAX_EVENTS", "3"), ("JOB_MAX_EVENT_BYTES", "1000")]);
+        let (batches, fault) = batches(0, &limits, &heartbeats(1..9)).await;
+        assert_eq!(batches[0].events.len(), 3);
+        assert_eq!(
+            fault,
+            Some(Fault::Broken(
+                "the generator wrote more than 3 events".to_owned()
+            ))
+        );
+        let body = format!(r#"{{"text":"{}"}}"#, "x".repeat(589));
+        let lines = [1, 2].map(|number| line("job", number, "from_the_future", &body));
+        let (batches, fault) = self::batches(0, &limits, &lines).await;
+        assert_eq!((batches[0].events.len(), batches[0].bytes()), (1, 600));
+        let reason = "the generator's events have more than 1000 bytes";
+        assert_eq!(fault, Some(Fault::Broken(reason.to_owned())));
+    }
+
+    #[tokio::test]
+    async fn batches_are_small_whatever_is_there() {
+        let many = heartbeats(1..2001);
+        let large = format!(r#"{{"text":"{}"}}"#, "x".repeat(15_000));
+        let large: Vec<_> = (1..100)
+            .map(|number| line("job", number, "x", &large))
+            .collect();
+        for lines in [many, large] {
+            let count = lines.len();
+            let (batches, fault) = batches(0, &limits(&[]), &lines).await;
+            assert_eq!(fault, None);
+            let mut events = 0;
+            for batch in batches {
+                assert!(batch.events.len() <= BATCH_EVENTS);
+                assert!(batch.bytes() < BATCH_BYTES + 16_000);
+                events += batch.events.len();
+            }
+            assert_eq!(events, count);
+        }
     }
 }

@@ -1,80 +1,177 @@
 //! Finds a job's task or starts it, but never starts a second one.
 //!
 //! Every attempt is counted in the database before it is made. If the outcome of an attempt was not kept,
-//! because the orchestrator died or the call broke off, its task is looked for before another attempt.
+//! because the orchestrator died or the call broke off, its task is looked for before another attempt, and
+//! for longer before the job ends without one.
+//!
+//! Only a refusal fails the job. Whatever else prevents a start may pass: the job waits for that as long as
+//! its time lasts, and no other job is claimed meanwhile.
+
+use std::time::Duration;
 
 use app_gen_contract::{JobSpec, JobState};
+use tokio::time::{Instant, sleep};
 
-use crate::database::Stop;
+use crate::database::{Job, Stop};
 use crate::launcher::{Launch, LaunchError, Trace};
 use crate::worker::follow::{FollowError, Follower};
 
-/// Errors on the way to a task before the job is given up: about half a minute.
-const MAX_ERRORS: u32 = 8;
+/// Pauses between attempts, the first and the longest. While the job is only to end, the pauses are short.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const SEARCH_PAUSE: Duration = Duration::from_secs(3);
+/// How often a pause looks for a stop.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What is known of the last attempt to start a task.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    /// Since when it may have started a task that was not seen yet.
+    unclear: Option<Instant>,
+    /// Why it did not start one, in words for the user.
+    failure: Option<String>,
+}
+
+impl Attempt {
+    /// What is known of an attempt of another orchestrator.
+    pub(super) fn of_another(job: &Job, now: Instant) -> Self {
+        Self {
+            unclear: (job.launch_attempt > 0).then_some(now),
+            failure: None,
+        }
+    }
+}
+
+/// What a look or an attempt came to.
+enum Found {
+    /// The job's task.
+    Task(String),
+    /// The job gets no task and ends.
+    End(Stop),
+    /// Nothing yet.
+    Nothing,
+}
 
 impl Follower {
     /// The handle of the job's task; the inner `Err` is the end of a job that gets no task.
     pub(super) async fn task(&mut self) -> Result<Result<String, Stop>, FollowError> {
-        self.refresh().await?;
-        if let Some(handle) = &self.job.task_handle {
-            return Ok(Ok(handle.clone()));
-        }
-        match self.find_or_start().await {
-            Err(FollowError::Failed(error)) => {
-                self.start_errors += 1;
-                if let Some(stop) = self.give_up() {
-                    tracing::error!(
-                        job_id = self.job.id,
-                        error = format!("{error:#}"),
-                        "gave up starting a generator"
-                    );
-                    return Ok(Err(stop));
-                }
-                Err(error.into())
+        let mut pause = FIRST_PAUSE;
+        loop {
+            self.refresh().await?;
+            if let Some(handle) = &self.job.task_handle {
+                self.waiting = None;
+                return Ok(Ok(handle.clone()));
             }
-            result => result,
+            if self.job.stop.is_none()
+                && let Some(stop) = self.too_late()
+            {
+                self.decide(stop).await?;
+            }
+            match self.find_or_start().await {
+                Ok(Found::Task(handle)) => {
+                    self.waiting = None;
+                    return Ok(Ok(handle));
+                }
+                Ok(Found::End(stop)) => return Ok(Err(stop)),
+                Ok(Found::Nothing) => {}
+                Err(FollowError::Failed(error)) => tracing::warn!(
+                    job_id = self.job.id,
+                    error = format!("{error:#}"),
+                    "no task yet"
+                ),
+                Err(lost @ FollowError::Lost) => return Err(lost),
+            }
+            if self.job.stop.is_some() {
+                self.waiting = None;
+            } else if self.waiting.is_none() {
+                self.waiting = Some(self.room.wait());
+            }
+            self.pause(pause).await?;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    fn give_up(&self) -> Option<Stop> {
-        let failed = || Stop {
-            state: JobState::Failed,
-            reason: format!("the generator could not be started in {MAX_ERRORS} attempts"),
+    /// Gives up a task that ended before it ran, and waits a while for another one.
+    pub(super) async fn give_task_up(&mut self, why: String) -> Result<(), FollowError> {
+        tracing::warn!(
+            job_id = self.job.id,
+            reason = why,
+            "a generator was not started"
+        );
+        self.app
+            .database
+            .clear_task(&self.lease, &self.job.id)
+            .await?;
+        self.forget_task();
+        self.attempt = Attempt {
+            unclear: None,
+            failure: Some(why),
         };
-        self.out_of_time()
-            .or_else(|| (self.start_errors >= MAX_ERRORS).then(failed))
+        self.waiting = Some(self.room.wait());
+        self.refresh().await?;
+        self.pause(LONGEST_PAUSE).await
     }
 
-    async fn find_or_start(&mut self) -> Result<Result<String, Stop>, FollowError> {
-        let mut repeat = None;
-        if self.job.launch_attempt > 0 && !self.not_started {
-            let launch = self.launch(self.job.launch_attempt);
-            match self.app.launcher.find(&launch).await? {
-                Trace::Task(task) => {
-                    tracing::info!(job_id = launch.job_id, task = task.name, "found a task");
-                    return self.keep(&task.name, task.handle).await.map(Ok);
-                }
-                Trace::Never => {}
-                Trace::Unclear => repeat = Some(launch),
+    /// Waits for a while, or until the job is to end.
+    async fn pause(&mut self, pause: Duration) -> Result<(), FollowError> {
+        let until = Instant::now() + pause;
+        let search = Instant::now() + SEARCH_PAUSE.min(self.app.config.jobs.search / 4);
+        let stopping = self.job.stop.is_some();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            sleep(LOOK.min(left)).await;
+            if left.is_zero() || stopping && Instant::now() >= search {
+                return Ok(());
+            }
+            self.refresh().await?;
+            if !stopping && (self.job.stop.is_some() || self.out_of_time().is_some()) {
+                return Ok(());
             }
         }
-        if let Some(stop) = self.job.stop.clone().or_else(|| self.out_of_time()) {
-            return Ok(Err(stop));
+    }
+
+    /// The end of a job that has used up its time without a task.
+    fn too_late(&self) -> Option<Stop> {
+        let mut stop = self.out_of_time()?;
+        if let Some(why) = &self.attempt.failure {
+            stop.reason = format!("{}: {why}", stop.reason);
         }
-        self.start(repeat).await
+        Some(stop)
+    }
+
+    async fn find_or_start(&mut self) -> Result<Found, FollowError> {
+        let mut repeat = None;
+        if let Some(since) = self.attempt.unclear {
+            let launch = self.launch(self.job.launch_attempt);
+            let trace = self.app.launcher.find(&launch).await;
+            match trace {
+                Ok(Trace::Task(task)) => {
+                    tracing::info!(job_id = launch.job_id, task = task.name, "found a task");
+                    return self.keep(&task.name, task.handle).await;
+                }
+                Ok(Trace::Never) => self.attempt.unclear = None,
+                // What appears after the search is stopped as a leftover.
+                Ok(Trace::Unclear) | Err(_)
+                    if self.job.stop.is_some()
+                        && since.elapsed() >= self.app.config.jobs.search => {}
+                Ok(Trace::Unclear) if self.job.stop.is_none() => repeat = Some(launch),
+                Ok(Trace::Unclear) => return Ok(Found::Nothing),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        match self.job.stop.clone() {
+            Some(stop) => Ok(Found::End(stop)),
+            None => self.start(repeat).await,
+        }
     }
 
     /// Repeats the attempt `repeat`, or makes the next one.
-    async fn start(&mut self, repeat: Option<Launch>) -> Result<Result<String, Stop>, FollowError> {
-        let failed = |reason| Stop {
-            state: JobState::Failed,
-            reason,
-        };
+    async fn start(&mut self, repeat: Option<Launch>) -> Result<Found, FollowError> {
         let job = &self.job;
         let artifact_uri = self.app.artifacts.job_uri(&job.id);
         let spec = match JobSpec::new(&job.id, &job.description, &job.provider, &artifact_uri) {
             Ok(spec) => spec,
-            Err(error) => return Ok(Err(failed(error.to_string()))),
+            Err(error) => return self.refuse(error.to_string()).await,
         };
         self.app.artifacts.put_spec(&spec).await?;
         let launch = match repeat {
@@ -85,7 +182,7 @@ impl Follower {
                 self.launch(attempt.ok_or(FollowError::Lost)?)
             }
         };
-        self.not_started = false;
+        let was_unclear = self.attempt.unclear.replace(Instant::now());
         match self.app.launcher.launch(&launch).await {
             Ok(task) => {
                 tracing::info!(
@@ -93,25 +190,53 @@ impl Follower {
                     task = task.name,
                     "started a generator"
                 );
-                self.keep(&task.name, task.handle).await.map(Ok)
+                self.keep(&task.name, task.handle).await
             }
-            Err(LaunchError::Refused(reason)) => Ok(Err(failed(reason))),
+            Err(LaunchError::Refused(reason)) => {
+                self.attempt.unclear = was_unclear;
+                self.refuse(reason).await
+            }
             Err(LaunchError::NotStarted(reason)) => {
-                self.not_started = true;
-                Err(anyhow::Error::msg(reason).into())
+                tracing::warn!(
+                    job_id = launch.job_id,
+                    reason,
+                    "a generator was not started"
+                );
+                self.attempt = Attempt {
+                    unclear: was_unclear,
+                    failure: Some(reason),
+                };
+                Ok(Found::Nothing)
             }
-            Err(LaunchError::Unknown(error)) => Err(error.into()),
+            Err(LaunchError::Unknown(error)) => {
+                // The time of the search begins when the call has ended.
+                self.attempt.unclear = Some(Instant::now());
+                Err(error.into())
+            }
         }
     }
 
-    async fn keep(&mut self, name: &str, handle: String) -> Result<String, FollowError> {
+    /// The end of a job that cannot be started; the search for the task of an earlier try comes first.
+    async fn refuse(&mut self, reason: String) -> Result<Found, FollowError> {
+        let stop = Stop {
+            state: JobState::Failed,
+            reason,
+        };
+        if self.attempt.unclear.is_none() {
+            return Ok(Found::End(stop));
+        }
+        self.decide(stop).await?;
+        Ok(Found::Nothing)
+    }
+
+    async fn keep(&mut self, name: &str, handle: String) -> Result<Found, FollowError> {
         let database = &self.app.database;
         let kept = database
             .set_task(&self.lease, &self.job.id, name, &handle)
             .await?;
         // The job's new owner finds the task in the same way as this orchestrator.
         if kept {
-            Ok(handle)
+            Ok(Found::Task(handle))
         } else {
             Err(FollowError::Lost)
         }
@@ -122,6 +247,7 @@ impl Follower {
             job_id: self.job.id.clone(),
             attempt,
             spec_uri: self.app.artifacts.spec_uri(&self.job.id),
+            lifetime: self.app.config.jobs.lifetime(),
         }
     }
 }

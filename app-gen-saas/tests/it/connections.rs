@@ -35,10 +35,10 @@ async fn until_closed(orchestrator: &Orchestrator, request: &[u8]) -> String {
 #[tokio::test]
 async fn silent_connections_are_closed() {
     let orchestrator = orchestrator(Options {
-        limits: |limits| {
-            limits.first_request = Duration::from_millis(300);
-            limits.idle = Duration::from_millis(600);
-        },
+        change: Some(|config| {
+            config.server.limits.first_request = Duration::from_millis(300);
+            config.server.limits.idle = Duration::from_millis(600);
+        }),
         ..Options::default()
     })
     .await;
@@ -58,10 +58,10 @@ async fn silent_connections_are_closed() {
 #[tokio::test]
 async fn connections_are_bounded() {
     let orchestrator = orchestrator(Options {
-        limits: |limits| {
-            limits.connections = 2;
-            limits.first_request = Duration::from_millis(500);
-        },
+        change: Some(|config| {
+            config.server.limits.connections = 2;
+            config.server.limits.first_request = Duration::from_millis(500);
+        }),
         ..Options::default()
     })
     .await;

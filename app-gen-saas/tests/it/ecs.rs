@@ -17,6 +17,7 @@ use crate::support::binary::Binary;
 use crate::support::client::{
     SentEvent, assert_whole, http_client, messages, outline, sent_events,
 };
+use crate::support::eventually;
 
 const IMAGE: &str = "debian:trixie-slim";
 
@@ -294,6 +295,16 @@ async fn ends_badly() {
             "malformed line in the generator's log: line has ",
         ),
         (
+            "started; yes x | tr -d '\\n'",
+            IMAGE,
+            "malformed line in the generator's log: line ",
+        ),
+        (
+            "started; job=other; log x; sleep 1000",
+            IMAGE,
+            "malformed line in the generator's log: it is of job other",
+        ),
+        (
             "started; sequence=5; log gap; sleep 1000",
             IMAGE,
             "malformed line in the generator's log: event 6 after event 1",
@@ -352,6 +363,18 @@ async fn cancel() {
     );
     assert!(job["task"].as_str().unwrap().starts_with("arn:aws:ecs:"));
     assert_eq!(cloud.tasks_of(&id).await, ["STOPPED"]);
+    binary.kill().await;
+
+    // An attempt whose answer was lost can start a task late, when its job has ended.
+    let late = cloud.ecs.run_task().cluster(&cloud.name).started_by(&id);
+    let late = late.task_definition(&cloud.name).send().await.unwrap();
+    assert_eq!(late.tasks().len(), 1, "{late:?}");
+    let binary = cloud.orchestrator().await;
+    eventually("the end of the late task", async || {
+        let states = cloud.tasks_of(&id).await;
+        (states == ["STOPPED", "STOPPED"]).then_some(())
+    })
+    .await;
     binary.kill().await;
     cloud.remove().await;
 }

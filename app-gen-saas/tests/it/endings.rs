@@ -287,6 +287,13 @@ async fn secrets_of_the_orchestrator_do_not_reach_the_generator() {
     let names: Vec<&str> = messages(&events)[0].split_whitespace().collect();
     assert_eq!(
         names,
-        ["AWS_REGION", "EXTRA", "JOB_SPEC_URI", "PATH", "PWD"]
+        [
+            "AWS_REGION",
+            "EXTRA",
+            "JOB_LIFETIME_SECS",
+            "JOB_SPEC_URI",
+            "PATH",
+            "PWD"
+        ]
     );
 }

@@ -10,7 +10,9 @@
 mod api;
 mod connections;
 mod ecs;
+mod ecs_faults;
 mod endings;
+mod hostile;
 mod newer;
 mod old_jobs;
 mod openapi;

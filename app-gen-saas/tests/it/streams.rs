@@ -201,7 +201,7 @@ async fn the_stream_of_an_ended_job_ends(database: TestDatabase) {
 async fn streams_are_bounded(database: TestDatabase) {
     let options = Options {
         without_worker: true,
-        limits: |limits| limits.readers = 2,
+        change: Some(|config| config.server.limits.readers = 2),
         ..Options::default()
     };
     let orchestrator = Orchestrator::with(database, options).await;
@@ -276,10 +276,10 @@ async fn slow_readers_of_large_events_hold_little(database: TestDatabase) {
 async fn who_reads_nothing_is_cut_off() {
     let options = Options {
         without_worker: true,
-        limits: |limits| {
-            limits.write = Duration::from_millis(500);
-            limits.readers = 1;
-        },
+        change: Some(|config| {
+            config.server.limits.write = Duration::from_millis(500);
+            config.server.limits.readers = 1;
+        }),
         ..Options::default()
     };
     let orchestrator = Orchestrator::with(TestDatabase::sqlite(), options).await;

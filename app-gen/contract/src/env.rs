@@ -5,6 +5,10 @@
 /// variables of a manual run.
 pub const JOB_SPEC_URI: &str = "JOB_SPEC_URI";
 
+/// Optional: after so many seconds the generator ends by itself, whoever still waits for it. The
+/// orchestrator sets the job's time and a margin.
+pub const JOB_LIFETIME_SECS: &str = "JOB_LIFETIME_SECS";
+
 /// Manual run: the job's id, `[A-Za-z0-9_-]{1,64}`.
 pub const REQUEST_ID: &str = "REQUEST_ID";
 

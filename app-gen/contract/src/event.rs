@@ -1,8 +1,10 @@
 //! Events: what a generator reports while it works.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use time::OffsetDateTime;
+
+use crate::raw::RawJson;
 
 /// One event of one job.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,7 +93,7 @@ pub enum Body {
         /// The event's type.
         kind: String,
         /// Its body as it came.
-        body: Value,
+        body: RawJson,
     },
 }
 
@@ -218,29 +220,31 @@ impl Body {
         }
     }
 
-    /// The body alone, as in the line's `body` or in an object of its own.
+    /// The body alone as JSON text, as in the line's `body` or in an object of its own.
     #[must_use]
-    pub fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> String {
         match self {
-            Self::Unknown { body, .. } => body.clone(),
+            Self::Unknown { body, .. } => body.as_str().to_owned(),
             known => serde_json::to_value(known)
                 .ok()
-                .and_then(|mut tagged| tagged.get_mut("body").map(Value::take))
-                .unwrap_or_else(|| Value::Object(serde_json::Map::new())),
+                .and_then(|tagged| tagged.get("body").map(ToString::to_string))
+                .unwrap_or_else(|| "{}".to_owned()),
         }
     }
 
-    /// Puts a type and a body together; an unknown type gives [`Body::Unknown`].
+    /// Puts a type and the text of a body together; an unknown type gives [`Body::Unknown`].
     ///
     /// # Errors
-    /// The body lacks a field of its type, or a field has the wrong type.
-    pub fn from_json(kind: &str, body: Value) -> Result<Self, serde_json::Error> {
+    /// The text is not JSON, or the body lacks a field of its type, or a field has the wrong type.
+    pub fn from_json(kind: &str, body: &str) -> Result<Self, serde_json::Error> {
         if KNOWN_KINDS.contains(&kind) {
-            serde_json::from_value(serde_json::json!({ "type": kind, "body": body }))
+            let body: &RawValue = serde_json::from_str(body)?;
+            // The type comes first, so that the body is read as what it is, without a tree before.
+            serde_json::from_str(&format!(r#"{{"type":"{kind}","body":{body}}}"#))
         } else {
             Ok(Self::Unknown {
                 kind: kind.to_owned(),
-                body,
+                body: RawJson::parse(body.as_bytes())?,
             })
         }
     }

@@ -8,12 +8,14 @@ pub mod env;
 mod event;
 pub mod exit;
 mod line;
+mod raw;
 mod spec;
 mod state;
 mod text;
 
 pub use event::{Body, Event, LogLevel, Payload, StepState};
-pub use line::{LineError, LineTooLong, MAX_LINE_BYTES, parse_line};
+pub use line::{LineError, LineTooLong, MAX_BODY_BYTES, MAX_LINE_BYTES, parse_line};
+pub use raw::RawJson;
 pub use spec::{
     ARTIFACT_NAME, JobSpec, MAX_DESCRIPTION_CHARS, MAX_SPEC_BYTES, SPEC_NAME, SpecError,
     event_body_name, join_uri, validate_artifact_uri, validate_description, validate_job_id,

@@ -1,16 +1,22 @@
 //! Events as lines: the generator's standard output, read back from a file or from CloudWatch Logs.
 
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Deserializer};
+use serde_json::json;
+use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::event::{Body, Event, Payload, whole_milliseconds};
+use crate::raw::RawJson;
 use crate::spec::validate_job_id;
 use crate::text::excerpt;
 use crate::{CONTRACT_VERSION, SpecError};
 
 /// Maximum size of a line in bytes, its newline included. Log collectors split lines at 16,384.
 pub const MAX_LINE_BYTES: usize = 16_000;
+
+/// Maximum size in bytes of a body that is an object of its own; a larger one is not read.
+pub const MAX_BODY_BYTES: usize = 256 * 1024;
 
 /// Characters that JSON leaves as they are and log collectors do not: the line separators of
 /// Unicode, and the character that replaces bytes that are not UTF-8.
@@ -74,7 +80,7 @@ impl Event {
     pub fn to_line(&self) -> Result<String, LineTooLong> {
         let (name, content) = match &self.payload {
             Payload::Inline(body) => ("body", body.to_json()),
-            Payload::Reference { body_uri, .. } => ("body_uri", json!(body_uri)),
+            Payload::Reference { body_uri, .. } => ("body_uri", json!(body_uri).to_string()),
         };
         // Put together by hand to keep the fields in the order of the documentation.
         let mut text = format!(
@@ -115,17 +121,20 @@ pub fn parse_line(line: &[u8]) -> Result<Event, LineError> {
         .ok_or_else(|| LineError::NotUtf8 {
             excerpt: excerpt(content),
         })?;
-    let value: Value = serde_json::from_str(text).map_err(|_| LineError::NotJson {
+    let not_json = |_| LineError::NotJson {
         excerpt: excerpt(content),
-    })?;
-    let Value::Object(mut fields) = value else {
-        return Err(LineError::WrongVersion {
-            found: "none".to_owned(),
-        });
     };
-    check_version(&fields)?;
+    if !text.trim_start().starts_with('{') {
+        RawJson::parse(content).map_err(not_json)?;
+        return Err(wrong_version("none"));
+    }
+    let fields: Fields<'_> = serde_json::from_str(text).map_err(not_json)?;
+    let version = fields.version.ok_or_else(|| wrong_version("none"))?.get();
+    if version != CONTRACT_VERSION.to_string() {
+        return Err(wrong_version(version));
+    }
 
-    let job_id = text_field(&fields, "job_id")?.to_owned();
+    let job_id = text_of(fields.job_id, "job_id")?;
     validate_job_id(&job_id).map_err(|error| match error {
         SpecError::Invalid { reason, .. } => LineError::InvalidField {
             field: "job_id",
@@ -135,21 +144,26 @@ pub fn parse_line(line: &[u8]) -> Result<Event, LineError> {
     })?;
     // The bound is that of the orchestrator's database, a signed 64-bit integer.
     let sequence = fields
-        .get("sequence")
-        .and_then(Value::as_u64)
+        .sequence
+        .and_then(|number| serde_json::from_str::<u64>(number.get()).ok())
         .filter(|sequence| (1..=i64::MAX.unsigned_abs()).contains(sequence))
         .ok_or_else(|| invalid("sequence", "is not an integer from 1"))?;
-    let time = parse_time(text_field(&fields, "time")?)?;
-    let kind = text_field(&fields, "type")?.to_owned();
-    let payload = match (fields.remove("body"), fields.remove("body_uri")) {
-        (Some(body), None) => Payload::Inline(
-            Body::from_json(&kind, body)
-                .map_err(|error| invalid("body", &format!("of type {kind}: {error}")))?,
-        ),
-        (None, Some(Value::String(body_uri))) if !body_uri.is_empty() => {
-            Payload::Reference { kind, body_uri }
+    let time = parse_time(&text_of(fields.time, "time")?)?;
+    let kind = text_of(fields.kind, "type")?;
+    let payload = match (fields.body, fields.body_uri) {
+        (Some(body), None) => {
+            let body = Body::from_json(&kind, body.get()).map_err(|error| {
+                invalid(
+                    "body",
+                    &format!("of type {kind}: {}", without_place(&error)),
+                )
+            })?;
+            Payload::Inline(body)
         }
-        (None, Some(_)) => return Err(invalid("body_uri", "is not a URI")),
+        (None, Some(uri)) => match serde_json::from_str::<String>(uri.get()) {
+            Ok(body_uri) if !body_uri.is_empty() => Payload::Reference { kind, body_uri },
+            _ => return Err(invalid("body_uri", "is not a URI")),
+        },
         (None, None) => return Err(invalid("body", "is missing")),
         (Some(_), Some(_)) => return Err(invalid("body", "is given together with a body_uri")),
     };
@@ -161,27 +175,49 @@ pub fn parse_line(line: &[u8]) -> Result<Event, LineError> {
     })
 }
 
-fn check_version(fields: &Map<String, Value>) -> Result<(), LineError> {
-    match fields.get("version") {
-        Some(version) if version.as_u64() == Some(CONTRACT_VERSION) => Ok(()),
-        Some(version) => Err(LineError::WrongVersion {
-            found: excerpt(version.to_string().as_bytes()),
-        }),
-        None => Err(LineError::WrongVersion {
-            found: "none".to_owned(),
-        }),
+/// A line's fields, each as its own piece of the text: what is not used is never taken apart.
+#[derive(Deserialize)]
+struct Fields<'line> {
+    #[serde(borrow, default, deserialize_with = "given")]
+    version: Option<&'line RawValue>,
+    #[serde(borrow, default, deserialize_with = "given")]
+    job_id: Option<&'line RawValue>,
+    #[serde(borrow, default, deserialize_with = "given")]
+    sequence: Option<&'line RawValue>,
+    #[serde(borrow, default, deserialize_with = "given")]
+    time: Option<&'line RawValue>,
+    #[serde(borrow, default, deserialize_with = "given", rename = "type")]
+    kind: Option<&'line RawValue>,
+    #[serde(borrow, default, deserialize_with = "given")]
+    body: Option<&'line RawValue>,
+    #[serde(borrow, default, deserialize_with = "given")]
+    body_uri: Option<&'line RawValue>,
+}
+
+/// A field that is there, `null` included.
+fn given<'line, D: Deserializer<'line>>(field: D) -> Result<Option<&'line RawValue>, D::Error> {
+    <&RawValue>::deserialize(field).map(Some)
+}
+
+fn wrong_version(found: &str) -> LineError {
+    LineError::WrongVersion {
+        found: excerpt(found.as_bytes()),
     }
 }
 
-fn text_field<'fields>(
-    fields: &'fields Map<String, Value>,
-    name: &'static str,
-) -> Result<&'fields str, LineError> {
-    match fields.get(name) {
-        Some(Value::String(text)) if !text.is_empty() => Ok(text),
-        Some(_) => Err(invalid(name, "is not a text")),
-        None => Err(invalid(name, "is missing")),
-    }
+fn text_of(field: Option<&RawValue>, name: &'static str) -> Result<String, LineError> {
+    let field = field.ok_or_else(|| invalid(name, "is missing"))?;
+    serde_json::from_str(field.get())
+        .ok()
+        .filter(|text: &String| !text.is_empty())
+        .ok_or_else(|| invalid(name, "is not a text"))
+}
+
+/// The place would be that in a text which nobody sees.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&place).unwrap_or(&text).to_owned()
 }
 
 fn parse_time(text: &str) -> Result<OffsetDateTime, LineError> {

@@ -227,6 +227,27 @@ fn a_signal_ends_the_job_with_an_event() {
     }
 }
 
+/// A store that takes a request and never answers keeps the pipeline busy; nobody is there to stop it.
+#[test]
+fn its_time_ends_a_generator_that_nobody_stops() {
+    let store = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", store.local_addr().unwrap());
+    let mut environment = FAKE_CREDENTIALS.to_vec();
+    environment.extend([
+        ("REQUEST_ID", "j"),
+        ("APP_DESCRIPTION", "x"),
+        ("ARTIFACT_URI", "s3://bucket/jobs/j"),
+        ("AWS_ENDPOINT_URL", &endpoint),
+        ("JOB_LIFETIME_SECS", "1"),
+    ]);
+    let run = run(&environment);
+    assert_eq!(
+        (run.exit_code, run.kinds()),
+        (Some(1), vec!["started", "failed"])
+    );
+    assert_eq!(run.failure().0, "the generator's time of 1 seconds is over");
+}
+
 #[test]
 fn a_broken_output_ends_the_process_quietly() {
     let folder = tempfile::tempdir().unwrap();

@@ -44,6 +44,13 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
       conditions: inCluster,
     }),
     new PolicyStatement({
+      sid: "TagGenerators",
+      actions: ["ecs:TagResource"],
+      resources: [arns.tasks()],
+      // At their start, and never later.
+      conditions: { StringEquals: { "ecs:CreateAction": "RunTask" } },
+    }),
+    new PolicyStatement({
       sid: "FollowGenerators",
       actions: ["ecs:DescribeTasks", "ecs:StopTask"],
       resources: [arns.tasks()],

@@ -123,6 +123,8 @@ export class ServiceStack extends ConcernStack {
         GENERATOR_LOG_STREAM_PREFIX: LOG_STREAM_PREFIX,
         GENERATOR_SUBNETS: this.#vpc.publicSubnets.map((subnet) => subnet.subnetId).join(","),
         GENERATOR_SECURITY_GROUPS: this.#generatorSecurityGroup.securityGroupId,
+        // What a task costs is told apart by them; the orchestrator adds the job.
+        GENERATOR_TAGS: JSON.stringify({ project: platform.project, environment: target.name }),
       },
       writesToDisk: false,
       // Its log is for operators. The service must not stop because CloudWatch Logs is slow.

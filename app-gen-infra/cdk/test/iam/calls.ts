@@ -38,6 +38,7 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
   "app-gen-saas-task-role": [
     // app-gen-saas/src/launcher
     { action: "ecs:RunTask", resource: `arn:aws:ecs:${PLACE}:task-definition/app-generator:7`, context: IN_CLUSTER },
+    { action: "ecs:TagResource", resource: TASK, context: { "ecs:CreateAction": "RunTask" } },
     { action: "iam:PassRole", resource: role("app-generator-execution-role"), context: TO_TASKS },
     // app-gen-saas/src/launcher/job_rights.rs
     { action: "sts:AssumeRole", resource: role("app-generator-task-role") },
@@ -76,7 +77,7 @@ export const NOT_RECORDED: Readonly<Record<string, string>> = {
   "iam:PassRole": "IAM asks it of itself when a task is started",
   "sts:AssumeRole": "credentials of tasks of the local cloud are of no role",
   "s3:ListBucket": "S3 asks it of itself before it says that an object is missing",
-  "ecs:ListTasks": "asked only where the answer to a RunTask was lost",
+  "ecs:TagResource": "ECS asks it of IAM when a task is started with tags",
   "ecs:StopTask": "asked only where a job is cancelled or runs out of time",
   "ssmmessages:CreateControlChannel": "asked by the agent of ECS Exec, which the local cloud has not",
   "ssmmessages:OpenControlChannel": "as CreateControlChannel",
@@ -94,6 +95,7 @@ export const FORBIDDEN: readonly Call[] = [
   },
   { action: "ecs:RunTask", resource: `arn:aws:ecs:${PLACE}:task-definition/app-generator-2:1`, context: IN_CLUSTER },
   { action: "ecs:StopTask", resource: `arn:aws:ecs:${PLACE}:task/other/1`, context: { "ecs:cluster": "other" } },
+  { action: "ecs:TagResource", resource: TASK },
   { action: "ecs:ExecuteCommand", resource: TASK, context: IN_CLUSTER },
   { action: "ecs:RegisterTaskDefinition", resource: "*" },
   { action: "ecs:UpdateService", resource: `arn:aws:ecs:${PLACE}:service/app-gen-saas-cluster/app-gen-saas-app` },

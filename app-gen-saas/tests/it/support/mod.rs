@@ -4,8 +4,11 @@
 pub mod binary;
 pub mod client;
 pub mod database;
+pub mod fake_ecs;
 pub mod generator;
+pub mod hostile;
 pub mod orchestrator;
+pub mod random;
 
 use std::future::Future;
 use std::time::Duration;

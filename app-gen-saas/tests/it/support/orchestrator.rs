@@ -1,10 +1,12 @@
 //! An orchestrator inside the test's process: the same `App`, router and worker as the binary's.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use app_gen_saas::app::App;
-use app_gen_saas::config::{Config, Environment, ServerLimits};
+use app_gen_saas::config::{Config, Environment};
+use app_gen_saas::launcher::Launcher;
 use app_gen_saas::{server, worker};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -23,24 +25,16 @@ pub struct Orchestrator {
 }
 
 /// What may differ between tests.
+#[derive(Default)]
 pub struct Options<'a> {
     pub generator: &'a str,
     pub variables: Vec<(&'a str, String)>,
     pub without_worker: bool,
     pub stop_grace: Option<Duration>,
-    pub limits: fn(&mut ServerLimits),
-}
-
-impl Default for Options<'_> {
-    fn default() -> Self {
-        Self {
-            generator: "",
-            variables: Vec::new(),
-            without_worker: false,
-            stop_grace: None,
-            limits: |_| {},
-        }
-    }
+    /// In place of the process launcher.
+    pub launcher: Option<Arc<dyn Launcher>>,
+    /// Changes what no variable changes.
+    pub change: Option<fn(&mut Config)>,
 }
 
 impl Orchestrator {
@@ -75,9 +69,14 @@ impl Orchestrator {
             Config::from_environment(&variables.into_iter().collect::<Environment>()).unwrap();
         config.jobs.lease = Duration::from_secs(2);
         config.jobs.stop_grace = options.stop_grace.unwrap_or(Duration::from_secs(2));
-        (options.limits)(&mut config.server.limits);
+        if let Some(change) = options.change {
+            change(&mut config);
+        }
         let address = config.server.address;
-        let app = App::new(config).await.unwrap();
+        let mut app = App::new(config).await.unwrap();
+        if let Some(launcher) = options.launcher {
+            app.launcher = launcher;
+        }
         let listener = tokio::net::TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut tasks = vec![tokio::spawn(server::serve(listener, app.clone()))];

@@ -1,0 +1,157 @@
+//! Batches: what a reading of a generator's log brought, written in one transaction. Bodies are text from
+//! the log to the table, and are never taken apart.
+
+use sqlx::{Any, Transaction};
+
+use crate::database::{Artifact, Database, Lease, bounded, changed};
+
+/// Content of a generator's last event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It says that it succeeded.
+    Succeeded,
+    /// It says that it failed.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// An event of the generator, ready to be stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GeneratorEvent {
+    /// The generator's own number.
+    pub generator_sequence: i64,
+    /// RFC 3339, UTC, milliseconds.
+    pub time: String,
+    /// Its type.
+    pub kind: String,
+    /// What happened, as the text of a JSON value.
+    pub body: String,
+}
+
+/// What one reading of the log brought, stored in one transaction.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Batch {
+    /// New events, in order, without gaps.
+    pub events: Vec<GeneratorEvent>,
+    /// Where the next line begins.
+    pub log_position: Option<String>,
+    /// A result that these events name.
+    pub artifact: Option<Artifact>,
+    /// The content of the generator's last event, if these events hold it.
+    pub outcome: Option<Outcome>,
+}
+
+impl Batch {
+    /// Bytes of all bodies.
+    #[must_use]
+    pub fn bytes(&self) -> i64 {
+        let bytes: usize = self.events.iter().map(|event| event.body.len()).sum();
+        i64::try_from(bytes).unwrap_or(i64::MAX)
+    }
+}
+
+impl Database {
+    /// Notes that lines are about to be taken, after `deaths` orchestrators died at that. Should this one
+    /// die too, the next one finds one more; [`Database::store_batch`] takes the note back.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn begin_reading(&self, lease: &Lease, id: &str, deaths: i64) -> sqlx::Result<bool> {
+        bounded(async {
+            let result = sqlx::query(
+                "UPDATE jobs SET reading_deaths = $1 \
+             WHERE id = $2 AND owner = $3 AND finished_at IS NULL",
+            )
+            .bind(deaths + 1)
+            .bind(id)
+            .bind(&lease.owner)
+            .execute(&self.pool)
+            .await?;
+            Ok(changed(&result))
+        })
+        .await
+    }
+
+    /// Stores what was read from the log. `after` is the last number of the generator that was known
+    /// before: a batch that does not continue from there is not stored.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn store_batch(
+        &self,
+        lease: &Lease,
+        id: &str,
+        after: i64,
+        batch: &Batch,
+    ) -> sqlx::Result<bool> {
+        bounded(async {
+            let count = i64::try_from(batch.events.len()).unwrap_or(i64::MAX);
+            let artifact = batch.artifact.as_ref();
+            let (outcome, outcome_text) = match &batch.outcome {
+                None => (None, None),
+                Some(Outcome::Succeeded) => (Some("succeeded"), None),
+                Some(Outcome::Failed { reason }) => (Some("failed"), Some(reason.as_str())),
+            };
+            let mut transaction = self.pool.begin().await?;
+            let last: Option<i64> = sqlx::query_scalar(
+                "UPDATE jobs SET last_sequence = last_sequence + $1, generator_sequence = $2, \
+             log_position = COALESCE($3, log_position), \
+             artifact_name = COALESCE($4, artifact_name), \
+             artifact_size_bytes = COALESCE($5, artifact_size_bytes), \
+             artifact_sha256 = COALESCE($6, artifact_sha256), \
+             artifact_e_tag = CASE WHEN $6 IS NULL THEN artifact_e_tag END, \
+             outcome = COALESCE($7, outcome), outcome_text = COALESCE($8, outcome_text), \
+             event_bytes = event_bytes + $9, reading_deaths = 0 \
+             WHERE id = $10 AND owner = $11 AND generator_sequence = $12 AND finished_at IS NULL \
+             RETURNING last_sequence",
+            )
+            .bind(count)
+            .bind(after + count)
+            .bind(batch.log_position.as_deref())
+            .bind(artifact.map(|artifact| artifact.name.as_str()))
+            .bind(artifact.map(|artifact| artifact.size_bytes))
+            .bind(artifact.map(|artifact| artifact.sha256.as_str()))
+            .bind(outcome)
+            .bind(outcome_text)
+            .bind(batch.bytes())
+            .bind(id)
+            .bind(&lease.owner)
+            .bind(after)
+            .fetch_optional(&mut *transaction)
+            .await?;
+            let Some(last) = last else {
+                return Ok(false);
+            };
+            for (sequence, event) in (last - count + 1..).zip(&batch.events) {
+                insert(&mut transaction, id, sequence, event).await?;
+            }
+            transaction.commit().await?;
+            Ok(true)
+        })
+        .await
+    }
+}
+
+/// Writes one event under a number that the caller took from the job's row in this transaction.
+async fn insert(
+    transaction: &mut Transaction<'_, Any>,
+    job_id: &str,
+    sequence: i64,
+    event: &GeneratorEvent,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO events (job_id, sequence, generator_sequence, time, type, body) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(job_id)
+    .bind(sequence)
+    .bind(event.generator_sequence)
+    .bind(&event.time)
+    .bind(&event.kind)
+    .bind(&event.body)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
