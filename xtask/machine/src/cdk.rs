@@ -4,71 +4,158 @@ use crate::finding::Finding;
 use crate::ministack;
 use crate::venv;
 use anyhow::Context as _;
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::digest::digest_bytes;
 use xtask_core::lock::Lock;
+use xtask_docker::ignore::Rules;
 use xtask_image::packages;
+use xtask_image::packages::environment::{Home, joined};
+use xtask_image::packages::room::Room;
+use xtask_tree::content::digest_json;
+use xtask_tree::entry::Entries;
+use xtask_tree::stat_cache::StatCache;
 
 /// The folder of the CDK app, relative to the checkout.
 pub const FOLDER: &str = "app-gen-infra/cdk";
 
+/// What CDK, Node and npm read of a home folder.
+const HIDDEN: [&str; 7] = [
+    ".cdk",
+    ".cdk.json",
+    ".node_libraries",
+    ".node_modules",
+    ".npmrc",
+    "node_modules",
+    "package.json",
+];
+
 pub(crate) const REQUIREMENTS: &str = "app-gen-infra/cdk/requirements.txt";
 
-/// The CDK command line, in the folder of the app and run by the Node that the app pins. The caller
-/// adds arguments and a bound. Packages that are missing are installed first.
+/// What the folder of the CDK app contains besides the app.
+const NOT_THE_APP: &[u8] = b"node_modules\ntest\nREADME.md\n";
+
+const SYNTH_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// The CDK command line for work on an assembly, in the folder of the app and run by the Node that
+/// the app pins. The caller adds arguments and a bound. Packages that are missing are installed first.
 ///
-/// For the local cloud, the AWS settings of the user's environment are removed, so that no profile
-/// or endpoint of theirs can lead a local command elsewhere. For AWS they stay.
+/// For the local cloud it sees nothing of the user. For AWS it sees what leads to their account: their
+/// environment without the settings of CDK, Node and npm, and their home folder without those.
 ///
 /// # Errors
 /// The packages cannot be installed.
 pub fn command(context: &Context) -> anyhow::Result<Cmd> {
-    let modules = packages::ensure(context, &folder(context))?;
-    let cdk = Cmd::new(modules.join(".bin/cdk"))
-        .folder(folder(context))
-        .env("PATH", packages::path_with_pinned_node(&modules))
-        // Otherwise it reports its use to AWS.
-        .env("CDK_DISABLE_CLI_TELEMETRY", "true");
-    if !context.is_local() {
-        return Ok(cdk);
-    }
-    Ok(only_for_local_cloud(
-        cdk,
-        context,
-        std::env::vars_os().map(|(name, _)| name),
-    ))
+    let packages = packages::verified(context, &folder(context))?;
+    let user = std::env::var_os("PATH").unwrap_or_default();
+    let path = joined(&packages.node_folder(), &user);
+    let cdk = Cmd::new(packages.modules().join(".bin/cdk")).folder(folder(context));
+    let cdk = if context.is_local() {
+        let home = Home::of(&context.work_folder().join("home"))?;
+        for_local_cloud(home.surround(cdk, &path), context)
+    } else {
+        std::env::vars_os()
+            .map(|(name, _)| name)
+            .filter(|name| is_a_setting(&name.to_string_lossy()))
+            .fold(cdk, Cmd::env_remove)
+            .env("PATH", path)
+            .env("HOME", home_without_settings(context)?)
+    };
+    Ok(without_reports(cdk))
 }
 
-/// Removes those of our environment's `variables` that say something about AWS.
-fn only_for_local_cloud(
-    cmd: Cmd,
-    context: &Context,
-    variables: impl Iterator<Item = OsString>,
-) -> Cmd {
-    let cmd = variables
-        .filter(|name| name.to_string_lossy().starts_with("AWS_"))
-        .fold(cmd, Cmd::env_remove);
+/// Synthesises the app into the folder `output`, from nothing but the app, the manifest and the
+/// packages that the app pins: nothing of the user reaches it. `arguments` are those of `cdk synth`.
+///
+/// # Errors
+/// The app or one of its checks fails; its output is passed on.
+pub fn synthesise(context: &Context, output: &Path, arguments: &[String]) -> anyhow::Result<()> {
+    let packages = packages::verified(context, &folder(context))?;
+    let app = app_entries(context)?;
+    let manifest = Path::new(app_gen_infra::MANIFEST_PATH);
+    let room = Room::make(context, &digest_json(&(&app, arguments))?.to_string())?;
+    let project = room.copy_project(FOLDER, &folder(context), &app, &packages)?;
+    let copy = room.path(manifest);
+    std::fs::copy(context.root.join(manifest), &copy)
+        .with_context(|| format!("failed to write {}", copy.display()))?;
+    let cdk = Cmd::new(packages.modules().join(".bin/cdk"))
+        .args(["synth", "--quiet", "--output"])
+        .arg(output)
+        .args(arguments)
+        .folder(project)
+        .timeout(SYNTH_TIMEOUT);
+    let cdk = without_reports(room.surround(cdk))
+        // Nothing in the app asks an account, so no credentials are looked for.
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_REGION", &context.platform.region);
+    room.run(&packages, &[output], || cdk.run(&context.report, "cdk"))?;
+    room.remove()
+}
+
+/// The files of the app.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn app_entries(context: &Context) -> anyhow::Result<Entries> {
+    let cache = StatCache::open(&context.cache_folder(), "cdk");
+    let rules = Rules::parse(NOT_THE_APP)?;
+    let entries = xtask_docker::context::read(&folder(context), &rules, &cache)?;
+    cache.save()?;
+    Ok(entries)
+}
+
+/// Leads CDK to the local cloud, with credentials that are good for nothing else.
+fn for_local_cloud(cmd: Cmd, context: &Context) -> Cmd {
     ministack::client_environment(&context.platform.region, &ministack::endpoint(context))
         .into_iter()
         .fold(cmd, |cmd, (name, value)| cmd.env(name, value))
-        // The user's files contain profiles and endpoints, too.
         .env("AWS_CONFIG_FILE", "/dev/null")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
 }
 
-/// A command of npm in the folder of the app, such as a script of its `package.json`.
+fn without_reports(cmd: Cmd) -> Cmd {
+    // Otherwise it reports its use to AWS.
+    cmd.env("CDK_DISABLE_CLI_TELEMETRY", "true")
+}
+
+/// Whether a variable changes what CDK, Node or npm do.
+fn is_a_setting(name: &str) -> bool {
+    ["CDK_", "NODE_", "npm_", "NPM_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+        && name != "NODE_EXTRA_CA_CERTS"
+}
+
+/// A home folder of links to what is in the user's, without what CDK, Node and npm read there. The
+/// user's credentials are found in it, and so is what a program of theirs needs that provides them.
+fn home_without_settings(context: &Context) -> anyhow::Result<PathBuf> {
+    let home = context.work_folder().join("home-aws");
+    std::fs::create_dir_all(&home)
+        .with_context(|| format!("failed to create {}", home.display()))?;
+    let user = std::env::var_os("HOME").unwrap_or_default();
+    for item in std::fs::read_dir(&user).into_iter().flatten().flatten() {
+        let link = home.join(item.file_name());
+        let is_hidden = HIDDEN.iter().any(|name| item.file_name() == *name);
+        if !is_hidden && link.symlink_metadata().is_err() {
+            let linked = symlink(item.path(), &link);
+            // Another command may have made it meanwhile.
+            if link.symlink_metadata().is_err() {
+                linked.with_context(|| format!("failed to link {}", link.display()))?;
+            }
+        }
+    }
+    Ok(home)
+}
+
+/// A script of the app's `package.json`, or another command of npm, that makes nothing which is kept.
 ///
 /// # Errors
 /// As [`command`].
 pub fn script(context: &Context, arguments: &[&str]) -> anyhow::Result<Cmd> {
-    let modules = packages::ensure(context, &folder(context))?;
-    Ok(Cmd::new("npm")
-        .args(arguments)
-        .folder(folder(context))
-        .env("PATH", packages::path_with_pinned_node(&modules)))
+    Ok(packages::tool(context, &folder(context), "npm")?.args(arguments))
 }
 
 /// The virtual environment of the linters, which is made if it is missing.

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use xtask_core::context::Context;
 use xtask_core::report::{Report, Verbosity};
 use xtask_docker::ignore::Rules;
-use xtask_image::build::prebuild;
+use xtask_image::build::page;
 use xtask_image::key::inputs::NpmInputs;
 use xtask_tree::stat_cache::StatCache;
 
@@ -361,7 +361,7 @@ fn a_kept_page_is_not_believed_damaged() {
     };
     let report = Report::new(false, Verbosity::Quiet);
     let context = Context::at(checkout.root().to_owned(), "local", true, report).unwrap();
-    let page = || prebuild::npm(&context, "orchestrator", "page", &inputs).unwrap();
+    let page = || page::build(&context, "orchestrator", "page", &inputs).unwrap();
     let first = page();
     page();
     let count = || fs::read(&builds).unwrap().len();
