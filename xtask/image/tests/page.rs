@@ -233,23 +233,21 @@ fn an_edited_package_stays_with_who_edited_it() {
     let checkout = Checkout::new();
     write_page(&checkout);
     let page = checkout.path("page");
-    // Copies of their own, whose files can be replaced.
+    // Copies of their own, whose files can be replaced. The second one saves an installation.
     let installed = installed();
-    let own = checkout
-        .path("target/xtask/npm")
-        .join(installed.file_name().unwrap());
-    fs::create_dir_all(own.parent().unwrap()).unwrap();
-    let copy = Cmd::new("cp").args(["-al"]).arg(&installed).arg(&own);
-    if copy.read().is_err() {
-        // On another disk.
-        Cmd::new("cp")
-            .args(["-a"])
-            .arg(&installed)
-            .arg(&own)
-            .read()
-            .unwrap();
+    let digest = installed.file_name().unwrap().to_str().unwrap();
+    let folder = checkout.path("target/xtask/npm");
+    fs::create_dir_all(&folder).unwrap();
+    for name in [digest.to_owned(), format!("{digest}-unedited")] {
+        let own = folder.join(&name);
+        let copy = |flags: &str| Cmd::new("cp").arg(flags).arg(&installed).arg(&own).read();
+        // Links to files cannot reach another disk.
+        if copy("-al").is_err() {
+            copy("-a").unwrap();
+        }
+        fs::copy(installed.with_extension("json"), own.with_extension("json")).unwrap();
     }
-    fs::copy(installed.with_extension("json"), own.with_extension("json")).unwrap();
+    let own = folder.join(digest);
     assert_eq!(
         packages::ensure(&context(checkout.root()), &page).unwrap(),
         own.join("node_modules")
