@@ -10,6 +10,7 @@ use std::time::Duration;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::digest::digest_bytes;
+use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_core::lock::Lock;
 use xtask_docker::ignore::Rules;
 use xtask_image::packages;
@@ -91,7 +92,18 @@ pub fn synthesise(context: &Context, output: &Path, arguments: &[String]) -> any
         // Nothing in the app asks an account, so no credentials are looked for.
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_REGION", &context.platform.region);
-    room.run(&packages, &[output], || cdk.run(&context.report, "cdk"))?;
+    room.run(&packages, &[output], || {
+        cdk.run(&context.report, "cdk").failure(|| {
+            Failure::new(
+                Code::Deploy,
+                format!("the CDK app of {} does not synthesise", context.environment),
+            )
+            .hint(format!(
+                "repair what is named above, in {FOLDER} of the checkout; \
+                 cargo xtask test infra runs the same checks"
+            ))
+        })
+    })?;
     room.remove()
 }
 
@@ -135,8 +147,14 @@ fn home_without_settings(context: &Context) -> anyhow::Result<PathBuf> {
     let home = context.work_folder().join("home-aws");
     std::fs::create_dir_all(&home)
         .with_context(|| format!("failed to create {}", home.display()))?;
-    let user = std::env::var_os("HOME").unwrap_or_default();
-    for item in std::fs::read_dir(&user).into_iter().flatten().flatten() {
+    if let Some(user) = std::env::var_os("HOME") {
+        link_without_settings(Path::new(&user), &home)?;
+    }
+    Ok(home)
+}
+
+fn link_without_settings(user: &Path, home: &Path) -> anyhow::Result<()> {
+    for item in std::fs::read_dir(user).into_iter().flatten().flatten() {
         let link = home.join(item.file_name());
         let is_hidden = HIDDEN.iter().any(|name| item.file_name() == *name);
         if !is_hidden && link.symlink_metadata().is_err() {
@@ -147,7 +165,7 @@ fn home_without_settings(context: &Context) -> anyhow::Result<PathBuf> {
             }
         }
     }
-    Ok(home)
+    Ok(())
 }
 
 /// A script of the app's `package.json`, or another command of npm, that makes nothing which is kept.
@@ -246,17 +264,11 @@ mod tests {
     }
 
     #[test]
-    fn no_setting_of_the_user_reaches_a_local_command() {
-        let theirs = ["AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "LANG"];
-        let env = theirs
-            .iter()
-            .fold(Cmd::new("env").only_env(&["PATH"]), |env, name| {
-                env.env(name, "theirs")
-            });
-        let names = theirs.iter().map(OsString::from);
+    fn a_local_command_has_credentials_of_nobody() {
         let context = context("local");
+        let env = for_local_cloud(Cmd::new("env").only_env(&["PATH"]), &context);
         let endpoint = format!("AWS_ENDPOINT_URL={}", ministack::endpoint(&context));
-        let text = only_for_local_cloud(env, &context, names).read().unwrap();
+        let text = env.read().unwrap();
         let mut lines: Vec<&str> = text
             .lines()
             .filter(|line| !line.starts_with("PATH="))
@@ -271,8 +283,41 @@ mod tests {
                 "AWS_REGION=us-east-1",
                 "AWS_SECRET_ACCESS_KEY=local",
                 "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
-                "LANG=theirs",
             ]
         );
+    }
+
+    #[test]
+    fn settings_of_cdk_and_node_are_taken_away_and_credentials_stay() {
+        for name in [
+            "CDK_CONTEXT_JSON",
+            "NODE_OPTIONS",
+            "npm_config_omit",
+            "NPM_TOKEN",
+        ] {
+            assert!(is_a_setting(name), "{name}");
+        }
+        for name in ["AWS_PROFILE", "HTTPS_PROXY", "NODE_EXTRA_CA_CERTS", "PATH"] {
+            assert!(!is_a_setting(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_home_without_settings_has_everything_else() {
+        let (user, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for name in HIDDEN.iter().chain(&[".aws", ".awsvault"]) {
+            std::fs::create_dir(user.path().join(name)).unwrap();
+        }
+        for _ in 0..2 {
+            link_without_settings(user.path(), home.path()).unwrap();
+            let mut names: Vec<_> = std::fs::read_dir(home.path())
+                .unwrap()
+                .map(|item| item.unwrap().file_name())
+                .collect();
+            names.sort();
+            assert_eq!(names, [".aws", ".awsvault"]);
+        }
+        let link = std::fs::read_link(home.path().join(".aws")).unwrap();
+        assert_eq!(link, user.path().join(".aws"));
     }
 }

@@ -80,15 +80,16 @@ pub fn build(
         .folder(&page)
         .env(marked::VARIABLE, Tool::Npm.mark(context))
         .timeout(TIMEOUT);
-    room.run(&packages, &[], || npm.run(&context.report, label))
-        .map_err(|error| suspect_disk(error, &page))
-        .failure(|| {
-            Failure::new(Code::Build, format!("failed to build {folder}")).hint(format!(
-                "cd {folder} && npm run build; only there does a build see files, programs and \
-                 settings that are in no key"
-            ))
-        })?;
-    packages.verify()?;
+    room.run(&packages, &[], || {
+        npm.run(&context.report, label)
+            .map_err(|error| suspect_disk(error, &page))
+            .failure(|| {
+                Failure::new(Code::Build, format!("failed to build {folder}")).hint(format!(
+                    "cd {folder} && npm run build; only there does a build see files, programs \
+                     and settings that are in no key"
+                ))
+            })
+    })?;
     let output = page.join(&inputs.output);
     anyhow::ensure!(
         output.is_dir(),

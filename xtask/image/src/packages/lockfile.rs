@@ -290,7 +290,7 @@ fn is_input(rules: &Rules, path: &str) -> anyhow::Result<bool> {
     let ends = path.match_indices('/').map(|(end, _)| end);
     let mut found = Matches::default();
     for end in ends.chain([path.len()]) {
-        found = rules.matches(path[..end].as_bytes(), &found)?;
+        found = rules.matches(&path.as_bytes()[..end], &found)?;
     }
     Ok(!found.ignored && !found.emptied)
 }

@@ -109,6 +109,7 @@ pub fn require_node(project: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// As [`ensure`], or its home folder cannot be written.
 pub fn tool(context: &Context, project: &Path, program: &str) -> anyhow::Result<Cmd> {
+    require_node(project)?;
     let modules = ensure(context, project)?;
     let home = Home::of(&context.cache_folder().join("home"))?;
     let node = modules.join(lockfile::NODE_PACKAGE).join("bin");
