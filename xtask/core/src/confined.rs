@@ -2,8 +2,10 @@
 //!
 //! A bundler looks for its configuration in every folder above the sources, and each of its plugins
 //! does so too. What it finds there is in no key. The kernel (Landlock) refuses such a read to the
-//! tool, to its native code and to all programs that it starts. The permission model of Node would
-//! not see the reads of native code, and it forbids add-ons, without which bundlers do not run.
+//! tool, to its native code and to all programs that it starts, and lets it find out that there is
+//! nothing, which is the usual case. Node's permission model does not fit: with it, vite ends at its
+//! first question for a path that it was not given, whether or not there is a file, and native
+//! add-ons, without which bundlers do not run, are outside of it.
 
 use crate::error::{Code, Failure, FailureContext as _};
 use landlock::{

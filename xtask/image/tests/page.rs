@@ -74,6 +74,7 @@ fn write_page(checkout: &Checkout) {
 fn inputs(checkout: &Path) -> NpmInputs {
     let rules = Rules::parse(b"node_modules\ndist\n").unwrap();
     NpmInputs {
+        node: "24".to_owned(),
         output: "dist".to_owned(),
         to: "web".to_owned(),
         sources: xtask_docker::context::read(&checkout.join("page"), &rules, &StatCache::none())

@@ -362,6 +362,7 @@ fn a_kept_page_is_not_believed_damaged() {
     checkout.write("page/text", "a page");
     let rules = Rules::parse(b"node_modules\ndist\n").unwrap();
     let inputs = NpmInputs {
+        node: "24".to_owned(),
         output: "dist".to_owned(),
         to: "web".to_owned(),
         sources: xtask_docker::context::read(&checkout.path("page"), &rules, &StatCache::none())

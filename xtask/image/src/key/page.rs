@@ -38,7 +38,7 @@ pub(crate) fn inputs(
     cache: &StatCache,
 ) -> anyhow::Result<NpmInputs> {
     let folder = root.join(npm.folder.get_ref());
-    packages::require_node(&folder)?;
+    let node = packages::pinned_node(&folder)?;
     let ignore_file = IgnoreFile::of_folder(&folder)?;
     let rules = match &ignore_file {
         Some(file) => file.rules()?,
@@ -57,6 +57,7 @@ pub(crate) fn inputs(
         }
     })?;
     Ok(NpmInputs {
+        node,
         output: npm.output.clone(),
         to: npm.to.clone(),
         sources,
@@ -92,6 +93,7 @@ mod tests {
 
     fn sources(root: &Path, npm: &NpmPrebuild) -> Vec<String> {
         let inputs = inputs(root, npm, &StatCache::none()).unwrap();
+        assert_eq!(inputs.node, "24.0.0");
         inputs.sources.keys().cloned().collect()
     }
 

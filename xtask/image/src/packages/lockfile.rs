@@ -164,14 +164,14 @@ impl LockFile {
         Ok(())
     }
 
-    /// Refuses a lock file by which the Node of the machine would run, which is in no key.
+    /// The version of Node that the lock file pins.
     ///
     /// # Errors
-    /// The lock file does not pin Node.
-    pub(crate) fn require_node(&self) -> Result<(), Failure> {
+    /// It pins none, so that the Node of the machine would run, which is in no key.
+    pub(crate) fn node(&self) -> Result<String, Failure> {
         let node = self.packages.get(&format!("{MODULES}{NODE_PACKAGE}"));
-        if node.is_some_and(|node| node["version"].is_string()) {
-            return Ok(());
+        if let Some(version) = node.and_then(|node| node["version"].as_str()) {
+            return Ok(version.to_owned());
         }
         Err(self
             .refusal("pins no version of Node, so that each machine would use its own".to_owned())

@@ -69,7 +69,7 @@ pub fn ensure(context: &Context, project: &Path) -> anyhow::Result<PathBuf> {
 /// As [`ensure`], or the lock file pins no Node.
 pub fn verified(context: &Context, project: &Path) -> anyhow::Result<Packages> {
     let lock_file = LockFile::read(project)?;
-    lock_file.require_node()?;
+    lock_file.node()?;
     let folder = folder(&context.root, &lock_file)?;
     let cache_folder = context.cache_folder();
     let _lock = hold(context, &folder)?;
@@ -95,12 +95,12 @@ pub fn verified(context: &Context, project: &Path) -> anyhow::Result<Packages> {
         .map_err(|path| anyhow::anyhow!("{path} changed while it was installed"))
 }
 
-/// Refuses a project by whose lock file the Node of the machine would run.
+/// The version of Node that the lock file of the project pins.
 ///
 /// # Errors
-/// The lock file is refused, or pins no Node.
-pub fn require_node(project: &Path) -> anyhow::Result<()> {
-    Ok(LockFile::read(project)?.require_node()?)
+/// The lock file is refused, or pins no Node, so that the Node of the machine would run.
+pub fn pinned_node(project: &Path) -> anyhow::Result<String> {
+    Ok(LockFile::read(project)?.node()?)
 }
 
 /// A tool for the folder of a project that makes nothing which is kept: a server of the page, a test.
@@ -109,7 +109,7 @@ pub fn require_node(project: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// As [`ensure`], or its home folder cannot be written.
 pub fn tool(context: &Context, project: &Path, program: &str) -> anyhow::Result<Cmd> {
-    require_node(project)?;
+    pinned_node(project)?;
     let modules = ensure(context, project)?;
     let home = Home::of(&context.cache_folder().join("home"))?;
     let node = modules.join(lockfile::NODE_PACKAGE).join("bin");
