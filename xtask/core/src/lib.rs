@@ -6,6 +6,7 @@
 
 pub mod atomic_file;
 pub mod cmd;
+pub mod confined;
 pub mod context;
 pub mod digest;
 pub mod error;

@@ -15,13 +15,13 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use ureq::Agent;
 use xtask_aws_api::calls::tasks::{ListTasks, Task, WhichTasks};
-use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::digest::digest_bytes;
 use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_core::wait::Look;
 use xtask_core::{http, interrupt, wait};
-use xtask_image::rust::environment::PASSED_ENVIRONMENT;
+use xtask_image::packages;
+use xtask_image::packages::environment::Home;
 use xtask_machine::aws;
 
 /// What a user might type. The quotes and the tag have to be escaped on the way.
@@ -305,22 +305,25 @@ impl<'a> SmokeTest<'a> {
 
     fn try_application(&self, folder: &Path) -> anyhow::Result<()> {
         let report = &self.context.report;
-        let npm = |arguments: &[&str]| {
-            Cmd::new("npm")
-                .args(arguments)
-                .folder(folder)
-                .only_env(PASSED_ENVIRONMENT)
-                .timeout(NPM_TIMEOUT)
-        };
-        npm(&["ci", "--no-audit", "--no-fund"])
+        let home = Home::make(&self.folder.join("home"))?;
+        packages::host_npm_with_registries(&home)?
+            .args(["ci", "--no-audit", "--no-fund"])
+            .folder(folder)
+            .timeout(NPM_TIMEOUT)
             .run(report, "npm ci")
             .failure(|| failed("the application does not install"))?;
-        npm(&["run", "build"])
+        // What the application runs needs no registry, and sees no token for one.
+        let home = Home::make(home.path())?;
+        let npm = |arguments: &[&str]| {
+            let npm = packages::host_npm(&home)?.args(arguments);
+            anyhow::Ok(npm.folder(folder).timeout(NPM_TIMEOUT))
+        };
+        npm(&["run", "build"])?
             .run(report, "build")
             .failure(|| failed("the application does not build"))?;
         // The port is free now. If another program takes it first, the application fails to start.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut running = npm(&["start"])
+        let mut running = npm(&["start"])?
             .env("PORT", port.to_string())
             .spawn(report, "app")?;
         let url = format!("http://127.0.0.1:{port}");

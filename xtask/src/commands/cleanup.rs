@@ -124,6 +124,7 @@ fn remove_images_and_caches(context: &Context, cleaned: &mut Cleaned) -> anyhow:
         "prebuilt",
         "cargo",
         "npm",
+        "home",
         "venv",
         "keys",
         "closures",

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::Duration;
-use xtask_core::cmd::{Cmd, Running};
+use xtask_core::cmd::Running;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::interrupt;
@@ -59,7 +59,6 @@ impl Command for Args {
         )?;
         xtask_machine::require(context, xtask_machine::FOR_DEV)?;
         let web = web_folder(context)?;
-        let node_modules = xtask_image::packages::ensure(context, &web)?;
         let folder = orchestrator::dev_folder(context);
         let log = folder.join(orchestrator::LOG);
         let mut environment = orchestrator::environment(
@@ -76,7 +75,7 @@ impl Command for Args {
         orchestrator::compile(context)?;
         File::create(&log).with_context(|| format!("failed to create {}", log.display()))?;
         let mut api = Some(orchestrator::start(context, &environment, log.clone())?);
-        let mut page = start_page(context, &web, &node_modules)?;
+        let mut page = start_page(context, &web)?;
         let mut announced = false;
         while !interrupt::requested() {
             if !announced {
@@ -150,13 +149,8 @@ fn web_folder(context: &Context) -> anyhow::Result<PathBuf> {
     Ok(context.root.join(npm.folder.get_ref()))
 }
 
-fn start_page(context: &Context, web: &Path, node_modules: &Path) -> anyhow::Result<Running> {
-    Cmd::new(node_modules.join(".bin/vite"))
-        .folder(web)
-        .env(
-            "PATH",
-            xtask_image::packages::path_with_pinned_node(node_modules),
-        )
+fn start_page(context: &Context, web: &Path) -> anyhow::Result<Running> {
+    xtask_image::packages::tool(context, web, "vite")?
         .env(
             "API_PORT",
             context.platform.local.api_port.get_ref().to_string(),

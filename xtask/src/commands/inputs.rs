@@ -193,6 +193,7 @@ struct Rust<'a> {
 
 #[derive(Serialize)]
 struct Npm<'a> {
+    node: &'a str,
     output: &'a str,
     to: &'a str,
     #[serde(serialize_with = "rows")]
@@ -275,6 +276,7 @@ impl<'a> Rust<'a> {
 impl<'a> Npm<'a> {
     fn new(inputs: &'a NpmInputs) -> Self {
         Self {
+            node: &inputs.node,
             output: &inputs.output,
             to: &inputs.to,
             entries: &inputs.sources,

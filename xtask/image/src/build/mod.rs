@@ -2,12 +2,13 @@
 //! then builds.
 //!
 //! `standing` is what is known before anything is done, and `plan` is what a build would do.
-//! `prebuild` makes binaries and pages, with `freshness` and `audit` for what cargo compiles.
+//! `prebuild` and `page` make binaries and pages, with `freshness` and `audit` for what cargo compiles.
 //! `archive` packs the context, and `push` builds and pushes the image.
 
 pub mod archive;
 pub mod audit;
 pub mod freshness;
+pub mod page;
 pub mod plan;
 pub mod prebuild;
 pub mod push;
@@ -197,7 +198,7 @@ fn assemble(context: &Context, name: &str, image: &Image, key: &Key) -> anyhow::
         archive.add_file(&rust.to, Mode::Executable, binary.digest, binary.path);
     }
     if let (Some(inputs), Some(npm)) = (&key.inputs.npm, &image.npm) {
-        let page = prebuild::npm(context, name, npm.folder.get_ref(), inputs)?;
+        let page = page::build(context, name, npm.folder.get_ref(), inputs)?;
         archive.add_entries(&page.folder, &inputs.to, &page.entries);
     }
     archive.finish(&context.cache_folder())

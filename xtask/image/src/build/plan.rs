@@ -1,6 +1,7 @@
 //! What a build would do. Nothing is done to find that out.
 
-use crate::build::prebuild::{Binary, Page};
+use crate::build::page::Page;
+use crate::build::prebuild::Binary;
 use crate::build::standing;
 use crate::build::standing::Standing;
 use crate::key::compute::Shared;

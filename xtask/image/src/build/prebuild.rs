@@ -1,11 +1,12 @@
-//! What is built on this machine before an image: binaries by cargo, and pages by npm.
+//! What is built on this machine before an image: binaries by cargo, and pages by npm, which are in
+//! `page`.
 //!
 //! Results are kept by the digest of their inputs, so that a change of a page compiles no Rust, and a
 //! change of Rust builds no page.
 
 use crate::build::audit::Compile;
 use crate::build::freshness::Freshness;
-use crate::key::inputs::{NpmInputs, RustInputs};
+use crate::key::inputs::RustInputs;
 use crate::rust::environment::{PASSED_ENVIRONMENT, PROFILE, TARGET, rust_flags};
 use anyhow::Context as _;
 use std::fs;
@@ -18,20 +19,16 @@ use xtask_core::context::Context;
 use xtask_core::error::{Code, DISK_FULL, Failure, FailureContext as _};
 use xtask_core::lock::Lock;
 use xtask_core::marked;
-use xtask_docker::ignore::Rules;
-use xtask_tree::content::{Hashed, digest_file};
-use xtask_tree::entry;
-use xtask_tree::entry::{Digest, Entries, Entry};
-use xtask_tree::stat_cache::StatCache;
+use xtask_tree::content::digest_file;
+use xtask_tree::entry::Digest;
 
 const CARGO_TIMEOUT: Duration = Duration::from_secs(45 * 60);
 /// If a tool fails and less than this is free, it may have failed because the disk is full.
 const SUSPICIOUS_FREE_BYTES: u64 = 32 * 1024 * 1024;
-const NPM_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 /// A tool that works in a folder to which only one build may write.
 #[derive(Debug, Clone, Copy)]
-enum Tool {
+pub(crate) enum Tool {
     Cargo,
     Npm,
 }
@@ -49,13 +46,13 @@ impl Tool {
         self.folder(context).with_extension("lock")
     }
 
-    fn mark(self, context: &Context) -> String {
+    pub(crate) fn mark(self, context: &Context) -> String {
         marked::value(&self.folder(context))
     }
 
     /// Waits for other builds of the checkout, and ends processes that killed builds left, because
     /// those would write to the same folder.
-    fn claim(self, context: &Context, label: &str) -> anyhow::Result<Lock> {
+    pub(crate) fn claim(self, context: &Context, label: &str) -> anyhow::Result<Lock> {
         let lock = Lock::wait(&self.lock_path(context), |holder| {
             context
                 .report
@@ -96,7 +93,7 @@ pub fn hold(context: &Context) -> anyhow::Result<[Lock; 2]> {
 
 /// Records that a result was used, because `prune` removes those first that were not used for the
 /// longest time. If that fails, this result is removed sooner.
-fn note_use(record: &Path) {
+pub(crate) fn note_use(record: &Path) {
     let file = fs::File::options().append(true).open(record);
     let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
 }
@@ -209,7 +206,7 @@ fn cargo_build(
 }
 
 /// On a full disk, a linker dies of SIGBUS and asks for a bug report, so the reason is added.
-fn suspect_disk(error: anyhow::Error, folder: &Path) -> anyhow::Error {
+pub(crate) fn suspect_disk(error: anyhow::Error, folder: &Path) -> anyhow::Error {
     let Ok(disk) = rustix::fs::statvfs(folder) else {
         return error;
     };
@@ -254,115 +251,4 @@ fn check_libc(context: &Context, binary: &Path) -> anyhow::Result<()> {
 fn parse_version(text: &str) -> Option<(u32, u32)> {
     let mut parts = text.split('.');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
-}
-
-/// A page that was built here.
-#[derive(Debug)]
-pub struct Page {
-    /// Where it is kept.
-    pub folder: PathBuf,
-    /// Its files.
-    pub entries: Entries,
-}
-
-impl Page {
-    /// The page that is kept for the same inputs, if there is one and no file of it is missing or
-    /// damaged.
-    ///
-    /// # Errors
-    /// The inputs cannot be serialised, which does not happen.
-    pub fn kept(context: &Context, inputs: &NpmInputs) -> anyhow::Result<Option<Self>> {
-        let kept = Self::path(context, inputs)?;
-        let folder = kept.join(&inputs.output);
-        Ok(read_checked::<Entries>(&kept.with_extension("json"))
-            .filter(|entries| {
-                xtask_docker::context::read(&folder, &Rules::default(), &StatCache::none())
-                    .is_ok_and(|found| found == *entries)
-            })
-            .map(|entries| Self { folder, entries }))
-    }
-
-    /// Where the folder is kept in which it was built.
-    fn path(context: &Context, inputs: &NpmInputs) -> anyhow::Result<PathBuf> {
-        let folder = context.cache_folder().join("prebuilt/npm");
-        Ok(folder.join(inputs.digest()?))
-    }
-}
-
-/// Builds the page, unless one is kept for the same inputs. It is built in a copy that contains
-/// exactly the files that were hashed.
-///
-/// # Errors
-/// A file changed since it was hashed, or the build script fails.
-pub fn npm(
-    context: &Context,
-    label: &str,
-    folder: &str,
-    inputs: &NpmInputs,
-) -> anyhow::Result<Page> {
-    let path = Page::path(context, inputs)?;
-    if let Some(kept) = Page::kept(context, inputs)? {
-        note_use(&path.with_extension("json"));
-        return Ok(kept);
-    }
-    let source = context.root.join(folder);
-    let _tool = Tool::Npm.claim(context, label)?;
-    let node_modules = crate::packages::ensure(context, &source)?;
-    let stage = path.with_extension("partial");
-    if stage.exists() {
-        fs::remove_dir_all(&stage)?;
-    }
-    fs::create_dir_all(&stage)?;
-    copy_entries(&source, &stage, &inputs.sources)?;
-    std::os::unix::fs::symlink(&node_modules, stage.join("node_modules"))?;
-    context.report.step(&format!("{label}: build {folder}"));
-    Cmd::new("npm")
-        .args(["run", "--silent", "build"])
-        .folder(&stage)
-        .only_env(PASSED_ENVIRONMENT)
-        .env(
-            "PATH",
-            crate::packages::path_with_pinned_node(&node_modules),
-        )
-        .timeout(NPM_TIMEOUT)
-        .run(&context.report, label)
-        .map_err(|error| suspect_disk(error, &stage))
-        .failure(|| {
-            Failure::new(Code::Build, format!("failed to build {folder}"))
-                .hint(format!("cd {folder} && npm run build"))
-        })?;
-    anyhow::ensure!(
-        stage.join(&inputs.output).is_dir(),
-        "the build script of {folder} did not make the folder {}",
-        inputs.output
-    );
-    fs::remove_file(stage.join("node_modules"))?;
-    if path.exists() {
-        fs::remove_dir_all(&path)?;
-    }
-    fs::rename(&stage, &path)?;
-    let folder = path.join(&inputs.output);
-    let entries = xtask_docker::context::read(&folder, &Rules::default(), &StatCache::none())?;
-    write_checked(&path.with_extension("json"), &entries)?;
-    Ok(Page { folder, entries })
-}
-
-fn copy_entries(from: &Path, to: &Path, entries: &Entries) -> anyhow::Result<()> {
-    for (escaped, entry) in entries {
-        let name = entry::unescape(escaped);
-        let target = to.join(&name);
-        match entry {
-            Entry::Directory => fs::create_dir_all(&target)?,
-            Entry::Symlink { target: points_to } => {
-                std::os::unix::fs::symlink(entry::unescape(points_to), &target)?;
-            }
-            Entry::File { mode, digest } => {
-                if let Some(parent) = target.parent() {
-                    fs::create_dir_all(parent)?;
-                }
-                Hashed::open(&from.join(&name), *digest)?.copy_to(&target, mode.bits())?;
-            }
-        }
-    }
-    Ok(())
 }

@@ -3,6 +3,7 @@
 use crate::base::pins::Pins;
 use crate::base::{Answers, Base};
 use crate::key::inputs::{FORM, Inputs, KEY_PLACEHOLDER, NpmInputs, RustInputs, build_arguments};
+use crate::key::page;
 use crate::key::{DOCKERFILE_NAME, DockerBuild, Key};
 use crate::once::Once;
 use crate::rust::cargo_config;
@@ -10,7 +11,7 @@ use crate::rust::cargo_config::ConfigFile;
 use crate::rust::closure;
 use crate::rust::environment;
 use crate::rust::toolchain;
-use app_gen_infra::{Image, NpmPrebuild, Platform, RustPrebuild};
+use app_gen_infra::{Image, Platform, RustPrebuild};
 use rustix::fs::{Mode, OFlags};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -82,7 +83,7 @@ pub fn of_image(
         anyhow::Ok((
             rust.map(|rust| rust_inputs(root, cache_folder, rust, shared, &cache))
                 .transpose()?,
-            npm.map(|npm| npm_inputs(root, npm, &cache)).transpose()?,
+            npm.map(|npm| page::inputs(root, npm, &cache)).transpose()?,
         ))
     };
     let (docker, (rust, npm)) = DockerInputs::read(
@@ -326,15 +327,5 @@ fn rust_inputs(
         checksums: closure.checksums,
         workspace: closure.workspace,
         environment: fingerprint,
-    })
-}
-
-fn npm_inputs(root: &Path, npm: &NpmPrebuild, cache: &StatCache) -> anyhow::Result<NpmInputs> {
-    let folder = root.join(npm.folder.get_ref());
-    let ignore_file = IgnoreFile::of_folder(&folder)?;
-    Ok(NpmInputs {
-        output: npm.output.clone(),
-        to: npm.to.clone(),
-        sources: read_tree(&folder, ignore_file.as_ref(), cache)?,
     })
 }

@@ -70,9 +70,11 @@ pub struct RustInputs {
     pub environment: BTreeMap<String, String>,
 }
 
-/// What a page is built from. The version of Node is in the lock file.
+/// What a page is built from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NpmInputs {
+    /// The version of Node that the lock file pins and that builds it.
+    pub node: String,
     /// The folder that the build makes, relative to the folder of the page.
     pub output: String,
     /// Its path in the context.

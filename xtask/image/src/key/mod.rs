@@ -1,6 +1,6 @@
 //! The key of an image: a digest of everything that can change its bytes, and of nothing else.
 //!
-//! `inputs` is the form that is hashed, and `compute` fills it in. `store` keeps the inputs of
+//! `inputs` is the form that is hashed, and `compute` fills it in, with `page` for a page. `store` keeps the inputs of
 //! earlier keys, `explain` compares the inputs of two, and `difference` puts one difference into
 //! words.
 
@@ -8,6 +8,7 @@ pub mod compute;
 pub mod difference;
 pub mod explain;
 pub mod inputs;
+mod page;
 pub mod store;
 
 use crate::base::Source;

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::LazyLock;
-use std::time::Duration;
 use xtask_core::context::Context;
 use xtask_core::error::Rendered;
 use xtask_core::report::{Report, Verbosity};
@@ -231,20 +230,16 @@ fn synthesise(environment: &str, output: &Path) {
         context.platform.region
     );
     let digest = "a".repeat(64);
-    let images = context.platform.images.iter().flat_map(|(name, image)| {
+    let images = context.platform.images.iter().map(|(name, image)| {
         let repository = &image.repository;
-        let reference = format!("{registry}/{repository}@sha256:{digest}");
-        ["-c".to_owned(), format!("images.{name}={reference}")]
+        format!("images.{name}={registry}/{repository}@sha256:{digest}")
     });
-    cdk::command(&context)
-        .unwrap()
-        .args(["synth", "--quiet", "-c", &format!("env={environment}")])
-        .args(images)
-        .arg("--output")
-        .arg(output)
-        .timeout(Duration::from_secs(300))
-        .read()
-        .unwrap();
+    let arguments: Vec<String> = [format!("env={environment}")]
+        .into_iter()
+        .chain(images)
+        .flat_map(|value| ["--context".to_owned(), value])
+        .collect();
+    cdk::synthesise(&context, output, &arguments).unwrap();
 }
 
 /// The dev synthesis with its templates changed, priced.

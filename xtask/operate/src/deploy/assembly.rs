@@ -6,13 +6,10 @@ use anyhow::Context as _;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use xtask_aws_api::names::Concern;
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_machine::cdk;
 
-const SYNTH_TIMEOUT: Duration = Duration::from_secs(300);
 /// Files for people and for the next synthesis, which are not deployed.
 const NOT_DEPLOYED: [&str; 2] = ["tree.json", "validation-report.json"];
 
@@ -34,23 +31,15 @@ impl Assembly {
     ) -> anyhow::Result<Self> {
         guards::closed_to_strangers(context)?;
         clear(folder)?;
-        let mut synth = cdk::synthesis(context)?
-            .args(["synth", "--quiet", "--output"])
-            .arg(folder)
-            .args(["--context", &format!("env={}", context.environment)]);
-        for (name, reference) in images {
-            synth = synth.args(["--context", &format!("images.{name}={reference}")]);
-        }
-        synth
-            .timeout(SYNTH_TIMEOUT)
-            .run(&context.report, "cdk")
-            .failure(|| {
-                Failure::new(
-                    Code::Deploy,
-                    format!("the CDK app of {} does not synthesise", context.environment),
-                )
-                .hint("repair what is named above; cargo xtask test infra runs the same checks")
-            })?;
+        let of_images = images
+            .iter()
+            .map(|(name, reference)| format!("images.{name}={reference}"));
+        let arguments: Vec<String> = [format!("env={}", context.environment)]
+            .into_iter()
+            .chain(of_images)
+            .flat_map(|value| ["--context".to_owned(), value])
+            .collect();
+        cdk::synthesise(context, folder, &arguments)?;
         Ok(Self {
             folder: folder.to_owned(),
         })

@@ -8,15 +8,11 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use xtask_core::context::Context;
 use xtask_core::digest::digest_bytes;
-use xtask_docker::ignore::Rules;
 use xtask_machine::cdk;
 use xtask_tree::content::digest_json;
-use xtask_tree::stat_cache::StatCache;
 
 /// Raised when a deploy does more than before with the same sources.
-const FORM: u32 = 1;
-/// What the folder of the CDK app contains besides the app.
-const NOT_THE_APP: &[u8] = b"node_modules\ntest\nREADME.md\n";
+const FORM: u32 = 2;
 
 /// Digest of everything that decides what an environment gets: the CDK app, the manifest, the
 /// images.
@@ -25,12 +21,7 @@ const NOT_THE_APP: &[u8] = b"node_modules\ntest\nREADME.md\n";
 /// A file cannot be read.
 pub fn content(context: &Context, images: &BTreeMap<String, Image>) -> anyhow::Result<String> {
     let manifest = std::fs::read(context.root.join(app_gen_infra::MANIFEST_PATH))?;
-    let cache = StatCache::open(&context.cache_folder(), "cdk");
-    let app = xtask_docker::context::read(
-        &context.root.join(cdk::FOLDER),
-        &Rules::parse(NOT_THE_APP)?,
-        &cache,
-    )?;
+    let app = cdk::app_entries(context)?;
     let digest = digest_json(&json!({
         "form": FORM,
         "environment": context.environment,
@@ -38,7 +29,6 @@ pub fn content(context: &Context, images: &BTreeMap<String, Image>) -> anyhow::R
         "app": app,
         "images": images,
     }))?;
-    cache.save()?;
     Ok(digest.to_string())
 }
 

@@ -20,7 +20,8 @@ use xtask_core::lock::Lock;
 use xtask_core::marked;
 use xtask_core::report::table;
 use xtask_image::build;
-use xtask_image::build::prebuild;
+use xtask_image::build::page;
+use xtask_image::packages;
 use xtask_machine::part::Part;
 use xtask_machine::{self, FOR_TEST, cdk, orchestrator};
 use xtask_operate::deploy::release;
@@ -262,19 +263,17 @@ fn infra(context: &Context) -> anyhow::Result<()> {
 
 fn npm(context: &Context, arguments: &[&str]) -> anyhow::Result<Cmd> {
     let web = context.root.join("app-gen-saas/web");
-    let node_modules = xtask_image::packages::ensure(context, &web)?;
-    Ok(Cmd::new("npm")
-        .args(arguments)
-        .folder(&web)
-        .env(
-            "PATH",
-            xtask_image::packages::path_with_pinned_node(&node_modules),
-        )
-        .timeout(STEP_TIMEOUT))
+    let npm = packages::tool(context, &web, "npm")?.args(arguments);
+    // What a developer may say to the test in the browser.
+    let npm = ["CHROMIUM", "SCREENSHOTS"]
+        .into_iter()
+        .filter_map(|name| Some((name, std::env::var_os(name)?)))
+        .fold(npm, |npm, (name, value)| npm.env(name, value));
+    Ok(npm.timeout(STEP_TIMEOUT))
 }
 
 /// The web page as it is packed into the image.
-fn page(context: &Context) -> anyhow::Result<PathBuf> {
+fn built_page(context: &Context) -> anyhow::Result<PathBuf> {
     let image = context.platform.orchestrator().image.get_ref();
     let key = build::key_of(context, image)?;
     let npm = context.platform.images[image]
@@ -282,14 +281,14 @@ fn page(context: &Context) -> anyhow::Result<PathBuf> {
         .as_ref()
         .zip(key.inputs.npm.as_ref());
     let (npm, inputs) = npm.with_context(|| format!("image {image} has no web page"))?;
-    let page = prebuild::npm(context, image, npm.folder.get_ref(), inputs)?;
+    let page = page::build(context, image, npm.folder.get_ref(), inputs)?;
     Ok(page.folder)
 }
 
 /// Uses the web page of an orchestrator of this checkout in a browser.
 fn browser(context: &Context) -> anyhow::Result<()> {
     orchestrator::compile(context)?;
-    let page = page(context)?;
+    let page = built_page(context)?;
     let folder = context.work_folder().join("browser");
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;

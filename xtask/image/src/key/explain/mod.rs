@@ -113,6 +113,7 @@ impl Differences {
             &after.output,
         );
         self.both(Kind::Prebuild, Some("npm.to"), &before.to, &after.to);
+        self.both(Kind::Prebuild, Some("npm.node"), &before.node, &after.node);
         self.entries(folder, &before.sources, &after.sources);
     }
 

@@ -44,6 +44,7 @@ fn inputs() -> Value {
             },
         },
         "npm": {
+            "node": "24.21.0",
             "output": "dist",
             "to": "web",
             "sources": { "src/main.tsx": file('3', "644") },

@@ -1,0 +1,272 @@
+//! A folder in which a tool of npm makes something that is kept, from nothing but what is hashed.
+//!
+//! Bundlers look for their configuration in every folder above the sources, Node looks there for
+//! packages, and npm for workspaces. So the folder has no user's folder above it, and the tools can
+//! read only what is hashed: the sources, which are copied there, the packages, which are verified, and
+//! the programs of the machine.
+
+use crate::packages::Packages;
+use crate::packages::environment::{Home, certificates};
+use crate::packages::host::HostNpm;
+use anyhow::Context as _;
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, symlink};
+use std::path::{Path, PathBuf};
+use xtask_core::cmd::Cmd;
+use xtask_core::confined::Confinement;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+use xtask_core::lock::Lock;
+use xtask_core::paths;
+use xtask_core::paths::remove_folder;
+use xtask_tree::content::Hashed;
+use xtask_tree::entry;
+use xtask_tree::entry::{Entries, Entry};
+
+/// Programs of the machine that a script can name: those that every system has and that give the same
+/// result everywhere. The result of any other is in no key.
+const PROGRAMS: &[&str] = &[
+    "awk",
+    "basename",
+    "bash",
+    "cat",
+    "chmod",
+    "cmp",
+    "cp",
+    "cut",
+    "date",
+    "diff",
+    "dirname",
+    "echo",
+    "env",
+    "expr",
+    "false",
+    "find",
+    "grep",
+    "gzip",
+    "head",
+    "ln",
+    "ls",
+    "mkdir",
+    "mktemp",
+    "mv",
+    "printf",
+    "pwd",
+    "realpath",
+    "rm",
+    "rmdir",
+    "sed",
+    "seq",
+    "sh",
+    "sha256sum",
+    "sleep",
+    "sort",
+    "tail",
+    "tar",
+    "tee",
+    "test",
+    "touch",
+    "tr",
+    "true",
+    "uname",
+    "uniq",
+    "wc",
+    "xargs",
+];
+/// Where [`PROGRAMS`] are. People install tools in other folders.
+const SYSTEM_PATH: &str = "/usr/bin:/bin";
+
+/// The folder. One process has it at a time.
+#[derive(Debug)]
+pub struct Room {
+    folder: PathBuf,
+    home: Home,
+    _lock: Lock,
+}
+
+impl Room {
+    /// Makes the folder for what has this digest. Its path is the same in every checkout, because a
+    /// result could contain it.
+    ///
+    /// # Errors
+    /// It cannot be written, or a signal interrupts the wait for another process that has it.
+    pub fn make(context: &Context, digest: &str) -> anyhow::Result<Self> {
+        let all = own_folder()?;
+        remove_leftovers(&all)?;
+        let folder = all.join(&digest[..16]);
+        let lock = Lock::wait(&folder.with_extension("lock"), |holder| {
+            context
+                .report
+                .step(&format!("wait for another build of the same: {holder}"));
+        })?;
+        remove_folder(&folder)?;
+        let home = Home::make(&folder.join("home"))?;
+        let room = Self {
+            folder,
+            home,
+            _lock: lock,
+        };
+        fs::create_dir(room.programs())
+            .with_context(|| format!("failed to create {}", room.programs().display()))?;
+        for name in PROGRAMS {
+            if let Some(program) = paths::program(name.as_ref(), OsStr::new(SYSTEM_PATH)) {
+                room.link(&program, name)?;
+            }
+        }
+        Ok(room)
+    }
+
+    /// Copies a project to the place, and shows it its packages. Returns its folder.
+    ///
+    /// # Errors
+    /// A file changed since it was hashed, or the copy cannot be written.
+    pub fn copy_project(
+        &self,
+        place: &str,
+        from: &Path,
+        entries: &Entries,
+        packages: &Packages,
+    ) -> anyhow::Result<PathBuf> {
+        let project = self.folder.join(place);
+        fs::create_dir_all(&project)
+            .with_context(|| format!("failed to create {}", project.display()))?;
+        copy_entries(from, &project, entries)?;
+        packages.show_in(&project)?;
+        self.link(&packages.node_folder().join("node"), "node")?;
+        Ok(project)
+    }
+
+    /// A path in the folder.
+    #[must_use]
+    pub fn path(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// npm, run by the Node that the lock file pins. Scripts that it runs can name it, too.
+    ///
+    /// # Errors
+    /// There is no npm on this machine.
+    pub fn npm(&self, packages: &Packages) -> anyhow::Result<Cmd> {
+        let npm = HostNpm::find()?.script;
+        self.link(&npm, "npm")?;
+        self.link(&npm.with_file_name("npx-cli.js"), "npx")?;
+        let node = packages.node_folder().join("node");
+        Ok(self.surround(Cmd::new(node).arg(npm)))
+    }
+
+    /// Takes the user's environment away from the command, and gives it the programs of the folder.
+    #[must_use]
+    pub fn surround(&self, cmd: Cmd) -> Cmd {
+        self.home.surround(cmd, self.programs().as_os_str())
+    }
+
+    /// Runs the work so that it reads nothing but the folder, the packages and the machine's programs,
+    /// and writes to nothing but the folder and `outputs`. Then makes sure that the packages are still
+    /// the same.
+    ///
+    /// # Errors
+    /// The work fails, or a package changed meanwhile.
+    pub fn run(
+        &self,
+        packages: &Packages,
+        outputs: &[&Path],
+        work: impl FnOnce() -> anyhow::Result<()> + Send,
+    ) -> anyhow::Result<()> {
+        let npm = HostNpm::find()?;
+        let confinement = Confinement::default()
+            .read(packages.readable())
+            .read(certificates())
+            .read(npm.package())
+            .write(&self.folder);
+        outputs
+            .iter()
+            .fold(confinement, |confinement, output| {
+                confinement.write(*output)
+            })
+            .run(work)?;
+        packages.verify()
+    }
+
+    /// Removes the folder.
+    ///
+    /// # Errors
+    /// Something in it cannot be removed.
+    pub fn remove(self) -> anyhow::Result<()> {
+        remove_folder(&self.folder)
+    }
+
+    fn programs(&self) -> PathBuf {
+        self.folder.join("bin")
+    }
+
+    fn link(&self, target: &Path, name: &str) -> anyhow::Result<()> {
+        symlink(target, self.programs().join(name))
+            .with_context(|| format!("failed to link {}", target.display()))
+    }
+}
+
+/// The folder for this user, which nobody else can write to. It is on a disk, because `/tmp` is in
+/// memory on many machines, and it is not below the user's home, where tools of other projects leave
+/// packages and settings.
+fn own_folder() -> anyhow::Result<PathBuf> {
+    let user = rustix::process::getuid().as_raw();
+    let folder = PathBuf::from(format!("/var/tmp/app-gen-{user}"));
+    let made = fs::DirBuilder::new().mode(0o700).create(&folder);
+    if let Err(error) = made
+        && error.kind() != io::ErrorKind::AlreadyExists
+    {
+        return Err(error).with_context(|| format!("failed to create {}", folder.display()));
+    }
+    let found = folder
+        .symlink_metadata()
+        .with_context(|| format!("failed to read {}", folder.display()))?;
+    if found.is_dir() && found.uid() == user && found.mode() & 0o077 == 0 {
+        return Ok(folder);
+    }
+    Err(Failure::new(
+        Code::Build,
+        format!("{} is not a folder of this user alone", folder.display()),
+    )
+    .hint(format!("rm -r {}", folder.display()))
+    .into())
+}
+
+/// Removes what killed builds left.
+fn remove_leftovers(all: &Path) -> anyhow::Result<()> {
+    for item in fs::read_dir(all).into_iter().flatten().flatten() {
+        let folder = item.path();
+        if folder.is_dir()
+            && let Ok(_lock) = Lock::try_take(&folder.with_extension("lock"), "a build")
+        {
+            remove_folder(&folder)?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies what was hashed. Every file is held against its digest while it is copied.
+///
+/// # Errors
+/// A file changed since it was hashed, or the copy cannot be written.
+pub fn copy_entries(from: &Path, to: &Path, entries: &Entries) -> anyhow::Result<()> {
+    for (escaped, entry) in entries {
+        let name = entry::unescape(escaped);
+        let target = to.join(&name);
+        if let Some(parent) = target.parent() {
+            fs::create_dir_all(parent)
+                .with_context(|| format!("failed to create {}", parent.display()))?;
+        }
+        match entry {
+            Entry::Directory => fs::create_dir_all(&target)
+                .with_context(|| format!("failed to create {}", target.display()))?,
+            Entry::Symlink { target: points_to } => symlink(entry::unescape(points_to), &target)
+                .with_context(|| format!("failed to link {}", target.display()))?,
+            Entry::File { mode, digest } => {
+                Hashed::open(&from.join(&name), *digest)?.copy_to(&target, mode.bits())?;
+            }
+        }
+    }
+    Ok(())
+}
