@@ -8,6 +8,7 @@
 
 use crate::rust::environment;
 use crate::rust::environment::PASSED_ENVIRONMENT;
+use crate::rust::packages::Package;
 use crate::rust::workspace;
 use anyhow::Context as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,14 +19,8 @@ use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_core::marked;
 use xtask_tree::entry::{Entries, Entry, escape};
 
-/// Variables, besides [`PASSED_ENVIRONMENT`], that our compiles can read and that differ between
-/// machines.
-const OTHER_ENVIRONMENT: [&str; 4] = [
-    "CARGO",
-    "CARGO_ENCODED_RUSTFLAGS",
-    "LD_LIBRARY_PATH",
-    marked::VARIABLE,
-];
+/// Variables that cargo sets in our compiles and that differ between machines.
+const OTHER_ENVIRONMENT: [&str; 3] = ["CARGO", "LD_LIBRARY_PATH", marked::VARIABLE];
 /// The kernel follows as many links in a row.
 const MOST_LINKS: usize = 40;
 
@@ -44,6 +39,10 @@ pub struct Compile<'a> {
     pub members: &'a BTreeMap<String, String>,
     /// Files of the path packages, as in the key.
     pub sources: &'a Entries,
+    /// Packages of others, which were held against the lock.
+    pub packages: &'a [Package],
+    /// The names of the variables of the compile.
+    pub variables: &'a [&'static str],
 }
 
 /// Why a file must not be read.
@@ -148,8 +147,13 @@ impl Compile<'_> {
         let mut places = BTreeMap::new();
         for info in infos {
             for (name, value) in &info.environment {
-                let differs = || PASSED_ENVIRONMENT.iter().chain(&OTHER_ENVIRONMENT);
-                if differs().any(|other| other == name) {
+                // Those of the user do not reach it; who reads one expects that they do.
+                let mut differ = self
+                    .variables
+                    .iter()
+                    .chain(PASSED_ENVIRONMENT)
+                    .chain(&OTHER_ENVIRONMENT);
+                if differ.any(|other| other == name) {
                     return Err(self
                         .refusal(&format!(
                             "environment variable {name} in {}",
@@ -303,7 +307,7 @@ struct Auditor<'a> {
     compile: &'a Compile<'a>,
     root: PathBuf,
     target: PathBuf,
-    /// Folders of packages whose checksums are in the lock.
+    /// Folders of packages that were held against the lock.
     pinned: Vec<PathBuf>,
 }
 
@@ -312,15 +316,14 @@ impl<'a> Auditor<'a> {
         let canonical = |path: &Path| {
             fs::canonicalize(path).with_context(|| format!("failed to find {}", path.display()))
         };
-        let home = environment::cargo_home();
         Ok(Self {
             compile,
             root: canonical(compile.root)?,
             target: canonical(compile.target)?,
-            pinned: home
+            pinned: compile
+                .packages
                 .iter()
-                .flat_map(|home| ["registry/src", "git/checkouts"].map(|name| home.join(name)))
-                .filter_map(|path| fs::canonicalize(path).ok())
+                .filter_map(|package| fs::canonicalize(&package.folder).ok())
                 .collect(),
         })
     }

@@ -2,16 +2,19 @@
 //! then builds.
 //!
 //! `standing` is what is known before anything is done, and `plan` is what a build would do.
-//! `prebuild` makes binaries and pages, with `freshness` and `audit` for what cargo compiles.
+//! `prebuild` makes binaries and pages. `compile` runs cargo in a `target_folder` of its environment,
+//! with `freshness` and `audit` for what cargo compiles.
 //! `archive` packs the context, and `push` builds and pushes the image.
 
 pub mod archive;
 pub mod audit;
+pub mod compile;
 pub mod freshness;
 pub mod plan;
 pub mod prebuild;
 pub mod push;
 pub mod standing;
+pub mod target_folder;
 
 use crate::build::archive::{Archive, DOCKERFILE_PATH};
 pub use crate::build::standing::{Standing, key_of, look, select};
