@@ -67,8 +67,7 @@ impl<'a> Compiler<'a> {
     fn new(place: Place<'a>, inputs: &'a RustInputs) -> anyhow::Result<Self> {
         let surroundings = place.surroundings;
         let toolchain = toolchain_of(place, inputs)?;
-        let packages =
-            packages::locate(surroundings, &toolchain.config, inputs.checksums.keys())?;
+        let packages = packages::locate(surroundings, &toolchain.config, inputs.checksums.keys())?;
         let target = target_folder::open(place.target_folders, &surroundings.root, inputs)?;
         let places = Places::of(&target);
         let flags = environment::rust_flags(surroundings, packages::folders_of(&packages));
@@ -191,10 +190,12 @@ fn toolchain_of(place: Place<'_>, inputs: &RustInputs) -> anyhow::Result<Toolcha
     let tools = Toolchain::tools_of(&inputs.environment);
     let toolchain = Toolchain::find(place.surroundings, place.cache_folder)?
         .with_tools(place.surroundings, &tools)?;
-    let differs = |name: &&String| {
-        toolchain.fingerprint.get(*name) != inputs.environment.get(*name)
-    };
-    let mut names = toolchain.fingerprint.keys().chain(inputs.environment.keys());
+    let differs =
+        |name: &&String| toolchain.fingerprint.get(*name) != inputs.environment.get(*name);
+    let mut names = toolchain
+        .fingerprint
+        .keys()
+        .chain(inputs.environment.keys());
     match names.find(differs) {
         Some(name) => Err(changed(name).into()),
         None => Ok(toolchain),

@@ -3,7 +3,7 @@
 //!
 //! `standing` is what is known before anything is done, and `plan` is what a build would do.
 //! `prebuild` makes binaries and pages. `compile` runs cargo in a `target_folder` of its environment,
-//! with `freshness` and `audit` for what cargo compiles.
+//! with `freshness` and `audit` (`rustc_info`) for what cargo compiles.
 //! `archive` packs the context, and `push` builds and pushes the image.
 
 pub mod archive;
@@ -13,6 +13,7 @@ pub mod freshness;
 pub mod plan;
 pub mod prebuild;
 pub mod push;
+mod rustc_info;
 pub mod standing;
 pub mod target_folder;
 

@@ -72,7 +72,10 @@ fn remove_all_but(parent: &Path, current: &Path) -> anyhow::Result<()> {
         .filter(|path| path != current)
         .collect();
     let used_at = |path: &PathBuf| -> Option<SystemTime> {
-        fs::metadata(path.join("packages.json")).ok()?.modified().ok()
+        fs::metadata(path.join("packages.json"))
+            .ok()?
+            .modified()
+            .ok()
     };
     others.sort_by_cached_key(|path| Reverse(used_at(path)));
     let kept = others.iter().filter(|path| used_at(path).is_some()).count();
@@ -117,7 +120,9 @@ mod tests {
         let folders = ["1", "2", "3"].map(open);
         for (age, folder) in folders.iter().rev().enumerate() {
             fs::write(folder.join("object"), "").unwrap();
-            let file = fs::File::options().append(true).open(folder.join("packages.json"));
+            let file = fs::File::options()
+                .append(true)
+                .open(folder.join("packages.json"));
             let age = Duration::from_secs(10 * (1 + age as u64));
             file.unwrap().set_modified(SystemTime::now() - age).unwrap();
         }
@@ -125,7 +130,9 @@ mod tests {
         // The oldest is used again, and goes last.
         assert_eq!(open("1"), folders[0]);
         open("4");
-        let kept = folders.each_ref().map(|folder| folder.join("object").exists());
+        let kept = folders
+            .each_ref()
+            .map(|folder| folder.join("object").exists());
         assert_eq!(kept, [true, false, true]);
         assert_eq!(fs::read_dir(parent).unwrap().count(), KEPT);
     }

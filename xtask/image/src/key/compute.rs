@@ -308,7 +308,10 @@ pub fn rust_inputs(
     let closure = closure::resolve(
         surroundings,
         cache_folder,
-        toolchain.fingerprint.get("cargo").map_or("", String::as_str),
+        toolchain
+            .fingerprint
+            .get("cargo")
+            .map_or("", String::as_str),
         &toolchain.config,
         &rust.package,
     )?;

@@ -204,7 +204,9 @@ impl ConfigFile {
                             path.display()
                         ),
                     )
-                    .hint("remove the setting, or copy what it needs into a package of the checkout"));
+                    .hint(
+                        "remove the setting, or copy what it needs into a package of the checkout",
+                    ));
                 }
             }
         }
@@ -299,7 +301,11 @@ mod tests {
             config.named_files(&root).unwrap(),
             expected.map(|name| folder.path().join(name)).into()
         );
-        for value in [format!("{place}"), format!("-I{place}"), format!("/none:{place}")] {
+        for value in [
+            format!("{place}"),
+            format!("-I{place}"),
+            format!("/none:{place}"),
+        ] {
             let config = file(&root, &format!("[env]\nCFLAGS = \"{value}\"\n"));
             let refused = config.named_files(&root).unwrap_err().to_string();
             assert!(refused.starts_with("env.CFLAGS in "), "{refused}");
@@ -314,7 +320,10 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         };
-        write("a/b/.cargo/config.toml", "include = [\"more.toml\", { path = \"none.toml\", optional = true }]\n");
+        write(
+            "a/b/.cargo/config.toml",
+            "include = [\"more.toml\", { path = \"none.toml\", optional = true }]\n",
+        );
         write("a/b/.cargo/more.toml", "[env]\nONE = \"1\"\n");
         write("a/.cargo/config", "[env]\nTWO = \"2\"\n");
         write("home/config.toml", "[env]\nTHREE = \"3\"\n");

@@ -268,14 +268,23 @@ fn verify_checkout(package: &Package, revision: &str, cache_folder: &Path) -> an
             .read()
     };
     let status = git(&["read-tree", revision]).and_then(|_| {
-        git(&["status", "--porcelain", "--untracked-files=all", "--ignored=matching"])
+        git(&[
+            "status",
+            "--porcelain",
+            "--untracked-files=all",
+            "--ignored=matching",
+        ])
     });
     let _ = std::fs::remove_file(&index);
     let status = status?;
     let changed: Vec<&str> = status
         .lines()
         .filter_map(|line| line.get(2..).map(str::trim))
-        .filter(|path| Path::new(path).file_name().is_none_or(|name| name != ".cargo-ok"))
+        .filter(|path| {
+            Path::new(path)
+                .file_name()
+                .is_none_or(|name| name != ".cargo-ok")
+        })
         .collect();
     if changed.is_empty() {
         return Ok(());

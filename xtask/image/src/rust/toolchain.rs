@@ -253,7 +253,11 @@ fn configured_programs(file: &ConfigFile) -> Vec<(String, String)> {
         let linker = |(target, table): (&String, &'_ Value)| {
             Some((format!("linker of {target}"), table.get("linker")?.clone()))
         };
-        targets.into_iter().flatten().filter_map(linker).collect::<Vec<_>>()
+        targets
+            .into_iter()
+            .flatten()
+            .filter_map(linker)
+            .collect::<Vec<_>>()
     });
     build
         .map(|(what, program)| (what, program.clone()))

@@ -104,7 +104,10 @@ impl Machine {
                 .replace("../registry", &machine.path("registry").to_string_lossy())
                 .as_str(),
         );
-        machine.write_checkout("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"app\"]\n");
+        machine.write_checkout(
+            "Cargo.toml",
+            "[workspace]\nresolver = \"3\"\nmembers = [\"app\"]\n",
+        );
         machine.write_checkout(
             "app/Cargo.toml",
             "[package]\nname = \"app\"\nversion = \"1.0.0\"\nedition = \"2024\"\n\
@@ -155,10 +158,21 @@ impl Machine {
 
     /// Puts version 1.0.0 of a package into the registry.
     pub(crate) fn publish(&self, name: &str, source: &str) {
-        let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
-        let manifest = format!(
-            "[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nedition = \"2024\"\n"
+        let checksum = self.put_archive(name, source);
+        self.write(
+            &format!("registry/index/{}/{}/{name}", &name[..2], &name[2..4]),
+            &format!(
+                "{{\"name\":\"{name}\",\"vers\":\"1.0.0\",\"deps\":[],\"cksum\":\"{checksum}\",\
+                 \"features\":{{}},\"yanked\":false}}\n"
+            ),
         );
+    }
+
+    /// Puts another archive in the place of the published one, and returns its checksum.
+    pub(crate) fn put_archive(&self, name: &str, source: &str) -> String {
+        let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        let manifest =
+            format!("[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nedition = \"2024\"\n");
         for (path, text) in [("Cargo.toml", manifest.as_str()), ("src/lib.rs", source)] {
             let mut header = tar::Header::new_gnu();
             header.set_size(text.len() as u64);
@@ -172,14 +186,7 @@ impl Machine {
         let place = self.path(&format!("registry/{name}-1.0.0.crate"));
         fs::create_dir_all(place.parent().unwrap()).unwrap();
         fs::write(&place, archive).unwrap();
-        let checksum = digest_file(&place).unwrap();
-        self.write(
-            &format!("registry/index/{}/{}/{name}", &name[..2], &name[2..4]),
-            &format!(
-                "{{\"name\":\"{name}\",\"vers\":\"1.0.0\",\"deps\":[],\"cksum\":\"{checksum}\",\
-                 \"features\":{{}},\"yanked\":false}}\n"
-            ),
-        );
+        digest_file(&place).unwrap().to_string()
     }
 
     /// Where cargo has unpacked a package.
@@ -241,5 +248,6 @@ fn comparable(printed: &str, built: &Path, target_folders: &Path) -> String {
     let kept: Vec<&str> = lines
         .filter(|line| !line.contains(marked::VARIABLE))
         .collect();
-    kept.join("\n").replace(&*target.to_string_lossy(), "TARGET")
+    kept.join("\n")
+        .replace(&*target.to_string_lossy(), "TARGET")
 }

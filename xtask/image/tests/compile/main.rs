@@ -22,7 +22,11 @@ type Case<'a> = (&'a str, &'a dyn Fn(&mut Machine), Option<&'a str>);
 fn what_an_environment_compiled_is_not_used_in_another() {
     let mut machine = Machine::new();
     let first = machine.compile().unwrap();
-    assert!(first.says("which=1") && first.says("extra=1"), "{}", first.printed);
+    assert!(
+        first.says("which=1") && first.says("extra=1"),
+        "{}",
+        first.printed
+    );
     let configure = |machine: &Machine, text: &str| {
         machine.write_checkout(".cargo/config.toml", text);
     };
@@ -56,7 +60,10 @@ fn what_an_environment_compiled_is_not_used_in_another() {
             "[target]",
             &|machine| {
                 machine.program("own-linker", "exec cc -Wl,--defsym=other=1 \"$@\"");
-                configure(machine, "[target.x86_64-unknown-linux-gnu]\nlinker = \"own-linker\"\n");
+                configure(
+                    machine,
+                    "[target.x86_64-unknown-linux-gnu]\nlinker = \"own-linker\"\n",
+                );
             },
             None,
         ),
@@ -85,7 +92,10 @@ fn what_an_environment_compiled_is_not_used_in_another() {
         if let Some(line) = line {
             assert!(after.says(line), "{what}: {}", after.printed);
         }
-        assert!(after.printed == anew.printed, "{what}: {after:#?} {anew:#?}");
+        assert!(
+            after.printed == anew.printed,
+            "{what}: {after:#?} {anew:#?}"
+        );
     }
     // Taken back, all of it is as it was.
     fs::remove_dir_all(machine.path("first")).unwrap();
@@ -106,7 +116,10 @@ fn what_the_user_has_around_a_checkout_is_not_compiled_in() {
         let value = machine.path("home").into_os_string();
         machine.surroundings.variables.entry(name).or_insert(value);
     }
-    machine.surroundings.variables.insert("LANG", "tr_TR.UTF-8".into());
+    machine
+        .surroundings
+        .variables
+        .insert("LANG", "tr_TR.UTF-8".into());
     machine.surroundings.variables.remove("RUSTUP_TOOLCHAIN");
     let irrelevant = "[alias]\nb = \"build\"\n[term]\nverbose = true\n[net]\nretry = 1\n\
                       [http]\ntimeout = 5\n[build]\ntarget-dir = \"elsewhere\"\nbuild-dir = \"elsewhere\"\n\
@@ -115,15 +128,34 @@ fn what_the_user_has_around_a_checkout_is_not_compiled_in() {
     machine.write("above/.cargo/config.toml", irrelevant);
     machine.write(".cargo/config", irrelevant);
     machine.write("home/.cargo/config.toml", "[build]\nrustc = \"nothing\"\n");
-    machine.write("cargo-home/credentials.toml", "[build]\nrustc = \"nothing\"\n[env]\nSTOLEN = \"1\"\n");
+    machine.write(
+        "cargo-home/credentials.toml",
+        "[build]\nrustc = \"nothing\"\n[env]\nSTOLEN = \"1\"\n",
+    );
     machine.write("above/.rustfmt.toml", "nonsense\n");
     machine.write("above/clippy.toml", "nonsense\n");
     machine.write("above/Cargo.toml", "nonsense\n");
-    for name in [".gitconfig", ".ccacherc", ".config/ccache/ccache.conf", ".cmake", ".perlrc"] {
+    for name in [
+        ".gitconfig",
+        ".ccacherc",
+        ".config/ccache/ccache.conf",
+        ".cmake",
+        ".perlrc",
+    ] {
         machine.write(&format!("home/{name}"), "nonsense\n");
     }
     // Nothing starts a program that is not listed.
-    for name in ["pkg-config", "cmake", "perl", "sh", "env", "rust-lld", "collect2", "cc1", "g++"] {
+    for name in [
+        "pkg-config",
+        "cmake",
+        "perl",
+        "sh",
+        "env",
+        "rust-lld",
+        "collect2",
+        "cc1",
+        "g++",
+    ] {
         machine.program(name, "exit 1");
     }
     assert_eq!(machine.inputs().unwrap().digest().unwrap(), key);
@@ -137,7 +169,11 @@ fn a_package_that_somebody_edited_is_refused() {
     let refused = |named: &[&str]| {
         let error = Rendered::new(&machine.compile().unwrap_err());
         for name in named {
-            assert!(error.message.contains(name), "no {name} in: {}", error.message);
+            assert!(
+                error.message.contains(name),
+                "no {name} in: {}",
+                error.message
+            );
         }
         error.hint.unwrap()
     };
@@ -148,22 +184,25 @@ fn a_package_that_somebody_edited_is_refused() {
     let edited = text.replace('1', "2");
     for round in ["before the first compile", "after it"] {
         fs::write(&source, &edited).unwrap();
-        let hint = refused(&["leaf 1.0.0 in ", "is not what Cargo.lock pins: src/lib.rs differs"]);
-        assert!(hint.contains(&format!("rm -r {}", folder.display())), "{hint}");
+        let hint = refused(&[
+            "leaf 1.0.0 in ",
+            "is not what Cargo.lock pins: src/lib.rs differs",
+        ]);
+        assert!(
+            hint.contains(&format!("rm -r {}", folder.display())),
+            "{hint}"
+        );
         fs::write(&source, &text).unwrap();
         assert!(machine.compile().unwrap().says("extra=1"), "{round}");
     }
     fs::write(folder.join("build.rs"), "fn main() {}\n").unwrap();
     refused(&[": build.rs differs"]);
-    fs::remove_file(folder.join("build.rs")).unwrap();
-    fs::remove_file(&source).unwrap();
-    refused(&[": src/lib.rs differs"]);
     // As the hint says.
     fs::remove_dir_all(&folder).unwrap();
     assert!(machine.compile().unwrap().says("extra=1"));
 
     // Another archive in the place of the published one.
-    machine.publish("leaf", "pub fn extra() -> i32 { 3 }\n");
+    machine.put_archive("leaf", "pub fn extra() -> i32 { 3 }\n");
     let archive = "registry/leaf-1.0.0.crate";
     refused(&[archive, "its checksum differs"]);
 }
@@ -181,10 +220,21 @@ fn a_package_that_is_written_during_a_compile_is_not_used() {
         )
     };
     machine.write_checkout("app/build.rs", &script(".replace('1', \"1\")"));
-    machine.write_checkout("app/src/main.rs", "fn main() { println!(\"extra={}\", leaf::extra()); }\n");
+    machine.write_checkout(
+        "app/src/main.rs",
+        "fn main() { println!(\"extra={}\", leaf::extra()); }\n",
+    );
     let error = Rendered::new(&machine.compile().unwrap_err());
-    assert!(error.message.contains("changed during the build"), "{}", error.message);
-    assert!(error.message.contains("leaf-1.0.0/src/lib.rs"), "{}", error.message);
+    assert!(
+        error.message.contains("changed during the build"),
+        "{}",
+        error.message
+    );
+    assert!(
+        error.message.contains("leaf-1.0.0/src/lib.rs"),
+        "{}",
+        error.message
+    );
     machine.write_checkout("app/build.rs", "fn main() {}\n");
     assert!(machine.compile().unwrap().says("extra=1"));
 }
@@ -197,10 +247,20 @@ fn a_vendored_package_is_an_input() {
     let vendored = machine.path("above/vendored/leaf");
     fs::create_dir_all(vendored.join("src")).unwrap();
     for name in ["Cargo.toml", "src/lib.rs"] {
-        fs::copy(machine.unpacked("leaf-1.0.0").join(name), vendored.join(name)).unwrap();
+        fs::copy(
+            machine.unpacked("leaf-1.0.0").join(name),
+            vendored.join(name),
+        )
+        .unwrap();
     }
     let lock = fs::read_to_string(machine.path("above/checkout/Cargo.lock")).unwrap();
-    let checksum = lock.split("checksum = \"").nth(1).unwrap().split('"').next().unwrap();
+    let checksum = lock
+        .split("checksum = \"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
     fs::write(
         vendored.join(".cargo-checksum.json"),
         format!("{{\"files\":{{}},\"package\":\"{checksum}\"}}"),
@@ -269,7 +329,11 @@ fn an_edit_of_what_git_checked_out_is_refused() {
         let error = Rendered::new(&machine.compile().unwrap_err());
         let name = path.strip_prefix(root).unwrap().to_str().unwrap();
         let end = format!("is not what Cargo.lock pins: {name} differs");
-        assert!(error.message.starts_with("leaf 1.0.0 in "), "{}", error.message);
+        assert!(
+            error.message.starts_with("leaf 1.0.0 in "),
+            "{}",
+            error.message
+        );
         assert!(error.message.ends_with(&end), "{}", error.message);
         match before {
             Some(text) => fs::write(path, text).unwrap(),
@@ -277,4 +341,30 @@ fn an_edit_of_what_git_checked_out_is_refused() {
         }
     }
     assert!(machine.compile().unwrap().says("extra=1"));
+}
+
+#[test]
+fn a_package_must_not_bring_in_what_is_around_it() {
+    for (source, named) in [
+        ("include_str!(\"/etc/passwd\")", "/etc/passwd"),
+        (
+            "option_env!(\"HOME\").unwrap_or_default()",
+            "environment variable HOME",
+        ),
+        (
+            "env!(\"CARGO_MANIFEST_DIR\")",
+            "the path of a package on this machine",
+        ),
+    ] {
+        let machine = Machine::new();
+        machine.publish(
+            "leaf",
+            &format!("pub fn extra() -> i32 {{ println!(\"{{}}\", {source}); 1 }}\n"),
+        );
+        machine.cargo(&["generate-lockfile", "--offline"]);
+        let error = Rendered::new(&machine.compile().unwrap_err());
+        let message = error.message;
+        assert!(message.starts_with("app is compiled from "), "{message}");
+        assert!(message.contains(named), "{message}");
+    }
 }
