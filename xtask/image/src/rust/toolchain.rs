@@ -27,6 +27,22 @@ const TOOL: &str = "tool ";
 /// The libraries that a compiler consists of; beside them, `lib` may hold anything.
 const LIBRARIES: [&str; 3] = ["libLLVM", "librustc_driver", "libstd-"];
 
+/// Parts of the C compiler, by what they belong to. It knows where they are, and they become part of
+/// binaries or make them.
+const OF_C_COMPILER: [(&str, &[&str]); 11] = [
+    ("cc", &["-print-prog-name=cc1"]),
+    ("cc", &["-print-prog-name=cc1plus"]),
+    ("cc", &["-print-prog-name=collect2"]),
+    ("libc", &["-print-file-name=Scrt1.o"]),
+    ("libc", &["-print-file-name=crti.o"]),
+    ("libc", &["-print-file-name=crtn.o"]),
+    ("libc", &["-print-file-name=libc_nonshared.a"]),
+    ("libc", &["-print-file-name=crtbeginS.o"]),
+    ("libc", &["-print-file-name=crtendS.o"]),
+    ("libc", &["-print-file-name=libgcc.a"]),
+    ("libc", &["-print-file-name=libgcc_eh.a"]),
+];
+
 /// What compiles, and by which configuration.
 #[derive(Debug, Clone)]
 pub struct Toolchain {
@@ -66,6 +82,8 @@ impl Toolchain {
             probe("ld", found("ld"), &["--version"]),
             probe("libc", "getconf".into(), &["GNU_LIBC_VERSION"]),
         ];
+        let parts = OF_C_COMPILER.iter();
+        probes.extend(parts.map(|(_, arguments)| probe(arguments[0], found("cc"), arguments)));
         for file in &config {
             for (what, program) in configured_programs(file) {
                 let path = if program.contains('/') {
@@ -84,6 +102,14 @@ impl Toolchain {
         let answers = cache_folder.join("toolchain/versions.json");
         let mut answers = compiler_versions::ask(surroundings, &answers, &probes)?;
         let sysroot = PathBuf::from(answers.remove("sysroot").unwrap_or_default());
+        let mut parts: BTreeMap<&str, BTreeSet<PathBuf>> = BTreeMap::new();
+        for (whole, arguments) in OF_C_COMPILER {
+            let path = PathBuf::from(answers.remove(arguments[0]).unwrap_or_default());
+            // Of a part that it does not have, it gives back the name.
+            if path.is_absolute() && path.is_file() {
+                parts.entry(whole).or_default().insert(path);
+            }
+        }
         let mut toolchain = Self {
             config,
             programs: BTreeMap::new(),
@@ -102,6 +128,12 @@ impl Toolchain {
         let cache = StatCache::open(cache_folder, "toolchain");
         for (name, path) in &programs {
             toolchain.add_program(name, path, &cache)?;
+        }
+        for (whole, paths) in parts {
+            let digests: anyhow::Result<Vec<Digest>> =
+                paths.iter().map(|path| digest_of(path, &cache)).collect();
+            toolchain.add_digest(whole, content::digest_json(&digests?)?);
+            toolchain.files.extend(paths);
         }
         toolchain.add_compiler(&sysroot, &cache)?;
         toolchain.add_config(&surroundings.root, &cache)?;
