@@ -43,13 +43,17 @@ const OF_OTHERS: [&str; 27] = [
 fn of_cargo() -> BTreeSet<String> {
     let sysroot = Cmd::new("rustc").args(["--print", "sysroot"]).read();
     let program = fs::read(PathBuf::from(sysroot.unwrap()).join("bin/cargo")).unwrap();
-    let names = Regex::new("(CARGO|RUST|RUSTC|RUSTDOC|RUSTUP|__CARGO)(FLAGS|_[A-Z_]+[A-Z])").unwrap();
+    let names =
+        Regex::new("(CARGO|RUST|RUSTC|RUSTDOC|RUSTUP|__CARGO)(FLAGS|_[A-Z_]+[A-Z])").unwrap();
     let found: BTreeSet<String> = names
         .find_iter(&program)
         .map(|name| String::from_utf8(name.as_bytes().to_vec()).unwrap())
         .filter(|name| !PASSED_ENVIRONMENT.contains(&name.as_str()))
         .collect();
-    assert!(found.contains("CARGO_ENCODED_RUSTFLAGS") && found.len() > 100, "{found:?}");
+    assert!(
+        found.contains("CARGO_ENCODED_RUSTFLAGS") && found.len() > 100,
+        "{found:?}"
+    );
     found
 }
 

@@ -16,11 +16,13 @@ use crate::rust::packages::Package;
 use crate::rust::programs;
 use crate::rust::toolchain::Toolchain;
 use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use walkdir::WalkDir;
+use xtask_core::atomic_file::{read_checked, write_checked};
 use xtask_core::cmd::Cmd;
 use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_core::marked;
@@ -63,22 +65,67 @@ struct Compiler<'a> {
     variables: Vec<(&'static str, OsString)>,
 }
 
+/// A compile that has begun and of which nobody has yet said that nothing was written meanwhile.
+#[derive(Debug, Serialize, Deserialize)]
+struct Unfinished {
+    started: Timestamp,
+    /// What must not be written: files, and folders with everything in them.
+    read: Vec<PathBuf>,
+}
+
+impl Unfinished {
+    fn path(target: &Path) -> PathBuf {
+        target.join("unfinished.json")
+    }
+
+    /// The first path that was written since the compile began.
+    fn written(&self) -> Option<String> {
+        let paths = self.read.iter();
+        let below = paths.flat_map(|path| WalkDir::new(path).into_iter());
+        let mut written = below.filter_map(|entry| match entry {
+            Ok(entry) => match rustix::fs::lstat(entry.path()) {
+                Ok(stat) if Identity::from(stat).changed < self.started => None,
+                _ => Some(entry.path().display().to_string()),
+            },
+            // It has vanished.
+            Err(error) => Some(error.to_string()),
+        });
+        written.next()
+    }
+}
+
 impl<'a> Compiler<'a> {
     fn new(place: Place<'a>, inputs: &'a RustInputs) -> anyhow::Result<Self> {
         let surroundings = place.surroundings;
         let toolchain = toolchain_of(place, inputs)?;
+        if let Some(name) = differing(&toolchain, inputs) {
+            return Err(changed(&name).into());
+        }
         let packages = packages::locate(surroundings, &toolchain.config, inputs.checksums.keys())?;
-        let target = target_folder::open(place.target_folders, &surroundings.root, inputs)?;
+        let open = || target_folder::open(place.target_folders, &surroundings.root, inputs);
+        let mut target = open()?;
+        let unfinished = Unfinished::path(&target);
+        let is_tainted = || {
+            // Of a record that is damaged, nobody knows what it said.
+            let unfinished = read_checked::<Unfinished>(&unfinished);
+            unfinished.is_none_or(|unfinished| unfinished.written().is_some())
+        };
+        if unfinished.is_file() && is_tainted() {
+            remove_folder(&target)?;
+            target = open()?;
+        }
         let places = Places::of(&target);
         let flags = environment::rust_flags(surroundings, packages::folders_of(&packages));
-        Ok(Self {
+        let compiler = Self {
             variables: environment::variables(surroundings, &places, &flags),
             place,
             inputs,
             toolchain,
             packages,
             places,
-        })
+        };
+        compiler.prepare()?;
+        Ok(compiler)
     }
 
     fn binary(&self) -> anyhow::Result<PathBuf> {
@@ -108,23 +155,39 @@ impl<'a> Compiler<'a> {
         Ok(built)
     }
 
-    /// Compiles between two looks at everything that is not a source of the checkout.
+    /// Compiles between two looks at everything that is not a source of the checkout, which
+    /// [`Freshness`] watches. If we are killed in between, the next compile has the second look.
     fn compile_unchanged(&self) -> anyhow::Result<()> {
         // What was fetched just now is older than the compile from here on.
         std::thread::sleep(TICK);
-        let started = Timestamp::now();
+        let packages = self.packages.iter().map(|package| &package.folder);
+        let unfinished = Unfinished {
+            started: Timestamp::now(),
+            read: packages.chain(&self.toolchain.files).cloned().collect(),
+        };
         let pins = &self.inputs.checksums;
         packages::verify(&self.packages, pins, self.place.cache_folder)?;
-        self.prepare()?;
+        let record = Unfinished::path(&self.places.target);
+        write_checked(&record, &unfinished)?;
         let outcome = self.cargo_build();
-        let unchanged = toolchain_of(self.place, self.inputs)
-            .and_then(|_| self.expect_unwritten_since(started));
-        if let Err(error) = unchanged {
-            remove_folder(&self.places.target)?;
-            // What does not compile may be what somebody wrote.
-            return Err(outcome.err().unwrap_or(error));
+        let look = || {
+            let differing = differing(&toolchain_of(self.place, self.inputs)?, self.inputs);
+            anyhow::Ok(differing.or_else(|| unfinished.written()))
+        };
+        match look() {
+            Ok(None) => {
+                fs::remove_file(&record)
+                    .with_context(|| format!("failed to remove {}", record.display()))?;
+                outcome
+            }
+            Ok(Some(what)) => {
+                remove_folder(&self.places.target)?;
+                // What does not compile may be what somebody wrote.
+                Err(outcome.err().unwrap_or_else(|| changed(&what).into()))
+            }
+            // A signal may have interrupted the look, too.
+            Err(error) => Err(outcome.err().unwrap_or(error)),
         }
-        outcome
     }
 
     fn prepare(&self) -> anyhow::Result<()> {
@@ -166,40 +229,21 @@ impl<'a> Compiler<'a> {
                 ))
             })
     }
-
-    /// The sources of the checkout are watched by [`Freshness`].
-    fn expect_unwritten_since(&self, started: Timestamp) -> anyhow::Result<()> {
-        let folders = self.packages.iter().map(|package| &package.folder);
-        let of_packages = folders.flat_map(|folder| WalkDir::new(folder).into_iter().flatten());
-        let paths = of_packages.map(walkdir::DirEntry::into_path);
-        for path in paths.chain(self.toolchain.files.iter().cloned()) {
-            let written = match rustix::fs::lstat(&path) {
-                Ok(stat) => Identity::from(stat).changed >= started,
-                Err(_) => true,
-            };
-            if written {
-                return Err(changed(&path.display().to_string()).into());
-            }
-        }
-        Ok(())
-    }
 }
 
-/// The toolchain of this machine, which must still be the one of the key.
+/// The toolchain of this machine, as it is now.
 fn toolchain_of(place: Place<'_>, inputs: &RustInputs) -> anyhow::Result<Toolchain> {
     let tools = Toolchain::tools_of(&inputs.environment);
-    let toolchain = Toolchain::find(place.surroundings, place.cache_folder)?
-        .with_tools(place.surroundings, &tools)?;
-    let differs =
-        |name: &&String| toolchain.fingerprint.get(*name) != inputs.environment.get(*name);
-    let mut names = toolchain
-        .fingerprint
-        .keys()
-        .chain(inputs.environment.keys());
-    match names.find(differs) {
-        Some(name) => Err(changed(name).into()),
-        None => Ok(toolchain),
-    }
+    Toolchain::find(place.surroundings, place.cache_folder)?.with_tools(place.surroundings, &tools)
+}
+
+/// The first name in which a toolchain differs from the one of the key.
+fn differing(toolchain: &Toolchain, inputs: &RustInputs) -> Option<String> {
+    let (found, expected) = (&toolchain.fingerprint, &inputs.environment);
+    let mut names = found.keys().chain(expected.keys());
+    names
+        .find(|name| found.get(*name) != expected.get(*name))
+        .cloned()
 }
 
 fn changed(what: &str) -> Failure {

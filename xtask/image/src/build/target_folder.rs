@@ -2,6 +2,7 @@
 //! script has run another C compiler than the one that is there now, and keeps what that has made.
 
 use crate::key::inputs::RustInputs;
+use crate::rust::packages::VENDORED;
 use anyhow::Context as _;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -46,7 +47,8 @@ pub fn open(parent: &Path, root: &Path, inputs: &RustInputs) -> anyhow::Result<P
     let mut pins = read_checked(&record).filter(|pins: &Pins| {
         // For cargo, a version of a package never changes. It tells only revisions apart by itself.
         let agrees = |(label, pin): (&String, &String)| {
-            pin.starts_with("git+") || pins.get(label).is_none_or(|known| known == pin)
+            let is_revision = pin.starts_with("git+") && !pin.contains(VENDORED);
+            is_revision || pins.get(label).is_none_or(|known| known == pin)
         };
         inputs.checksums.iter().all(agrees)
     });

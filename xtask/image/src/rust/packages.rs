@@ -25,6 +25,8 @@ use xtask_tree::stat_cache::StatCache;
 use xtask_tree::walk;
 use xtask_tree::walk::Everything;
 
+/// Comes between the pin of the lock and the digest of the files of a vendored package.
+pub const VENDORED: &str = "; files sha256:";
 /// How many files a refusal names.
 const NAMED: usize = 3;
 
@@ -198,8 +200,14 @@ pub fn verify(
                     verify_checkout(package, revision, cache_folder)?;
                 }
             }
-            // Their digests are in the key.
-            Origin::Vendored => {}
+            Origin::Vendored => {
+                let pin = pins.get(&package.label).map_or("", String::as_str);
+                let lock = pin.split(VENDORED).next().unwrap_or_default();
+                if vendored_pin(lock, &package.folder, &cache)? != pin {
+                    let what = "its files are not those of the key";
+                    return Err(refusal(&package.label, &package.folder, what).into());
+                }
+            }
         }
     }
     // What cannot be written is computed again next time.
@@ -242,7 +250,7 @@ fn refusal(label: &str, place: &Path, what: &str) -> Failure {
         format!("{label} in {place} is not what Cargo.lock pins: {what}"),
     )
     .hint(format!(
-        "rm -r {place}, which cargo then fetches again; to change a package, name a folder of the checkout in [patch]"
+        "rm -r {place}, and fetch it again with `cargo fetch --locked`; to change a package, name a folder of the checkout in [patch]"
     ))
 }
 
@@ -309,5 +317,5 @@ pub fn folders_of(packages: &[Package]) -> BTreeSet<&Path> {
 /// They cannot be read.
 pub fn vendored_pin(pin: &str, folder: &Path, cache: &StatCache) -> anyhow::Result<String> {
     let digest = content::digest_json(&files(folder, cache)?)?;
-    Ok(format!("{pin}; files sha256:{digest}"))
+    Ok(format!("{pin}{VENDORED}{digest}"))
 }

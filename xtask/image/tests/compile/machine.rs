@@ -196,6 +196,14 @@ impl Machine {
         found.find(|path| path.is_dir()).unwrap()
     }
 
+    /// The only one that it has compiled in.
+    pub(crate) fn target_folder(&self) -> PathBuf {
+        let mut folders = fs::read_dir(self.path("cache/cargo")).unwrap();
+        let folder = folders.next().unwrap().unwrap().path();
+        assert!(folders.next().is_none());
+        folder
+    }
+
     pub(crate) fn inputs(&self) -> anyhow::Result<RustInputs> {
         let cache_folder = self.path("cache");
         let toolchain = Toolchain::find(&self.surroundings, &cache_folder)?;

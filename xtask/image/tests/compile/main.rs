@@ -8,9 +8,11 @@ mod machine;
 use crate::machine::Machine;
 use std::fs;
 use std::path::Path;
+use xtask_core::atomic_file::write_checked;
 use xtask_core::cmd::Cmd;
 use xtask_core::error::Rendered;
 use xtask_image::rust::environment::PASSED_ENVIRONMENT;
+use xtask_tree::identity::Timestamp;
 
 /// Finds the real program behind ours.
 const REAL: &str = "exec /usr/bin/";
@@ -237,6 +239,36 @@ fn a_package_that_is_written_during_a_compile_is_not_used() {
     );
     machine.write_checkout("app/build.rs", "fn main() {}\n");
     assert!(machine.compile().unwrap().says("extra=1"));
+}
+
+#[test]
+fn what_a_killed_compile_left_is_not_used_if_a_package_was_written_meanwhile() {
+    let machine = Machine::new();
+    let first = machine.compile().unwrap();
+    let target = machine.target_folder();
+    // As a compile leaves it that was killed.
+    let started = serde_json::to_value(Timestamp::now()).unwrap();
+    let leaf = machine.unpacked("leaf-1.0.0");
+    write_checked(
+        &target.join("unfinished.json"),
+        &serde_json::json!({ "started": started, "read": [leaf] }),
+    )
+    .unwrap();
+    let object = target.join("an-object-of-it");
+    fs::write(&object, "").unwrap();
+    assert_eq!(machine.compile().unwrap(), first);
+    assert!(object.exists(), "nothing was written");
+    assert!(!target.join("unfinished.json").exists());
+
+    write_checked(
+        &target.join("unfinished.json"),
+        &serde_json::json!({ "started": started, "read": [leaf] }),
+    )
+    .unwrap();
+    let text = fs::read(leaf.join("src/lib.rs")).unwrap();
+    fs::write(leaf.join("src/lib.rs"), text).unwrap();
+    assert_eq!(machine.compile().unwrap(), first);
+    assert!(!object.exists());
 }
 
 #[test]
