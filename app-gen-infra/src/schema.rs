@@ -74,6 +74,10 @@ pub struct RustPrebuild {
     pub binary: String,
     /// Path in the context.
     pub to: String,
+    /// Programs of this machine that its build scripts start, besides the C compiler and its tools. A
+    /// compile finds no others.
+    #[serde(default)]
+    pub tools: Vec<String>,
 }
 
 /// A web page built before the image and copied into its context.

@@ -4,12 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use xtask_core::cmd::Cmd;
 use xtask_core::error::Rendered;
 use xtask_image::rust::cargo_config;
 use xtask_image::rust::closure;
 use xtask_image::rust::closure::Closure;
+use xtask_image::rust::environment::Surroundings;
 use xtask_image::rust::workspace;
 use xtask_tree::stat_cache::StatCache;
 
@@ -60,9 +62,10 @@ impl Workspace {
     }
 
     fn resolve(&self, package: &str) -> anyhow::Result<Closure> {
-        let config = cargo_config::read(&self.root())?;
+        let surroundings = Surroundings::of_process(&self.root());
+        let config = cargo_config::read(&surroundings)?;
         closure::resolve(
-            &self.root(),
+            &surroundings,
             &self.cache_folder(),
             "cargo 1",
             &config,
@@ -136,6 +139,7 @@ fn every_edge_and_every_set_of_features_counts() {
             .values()
             .map(|folder| (folder.clone(), Vec::new()))
             .collect(),
+        vendored: BTreeMap::new(),
     };
     assert_eq!(closure, expected);
 }
@@ -180,6 +184,30 @@ fn path_packages_outside_and_of_one_name_are_refused() {
     let refusal = workspace.refusal("app");
     assert_eq!(refusal.exit_code, 5);
     assert!(refusal.causes[0].contains("app/Cargo.toml"), "{refusal:?}");
+}
+
+#[test]
+fn a_path_package_behind_a_link_is_refused_before_the_compile() {
+    for (dependency, link, leads_to, expected) in [
+        ("../way", "checkout/way", "base", "way"),
+        ("../way/base", "checkout/way", "deep", "way"),
+        ("../deep/way", "checkout/deep/way", "../base", "deep/way"),
+    ] {
+        let app = format!("[dependencies]\nbase = {{ path = \"{dependency}\" }}\n");
+        let workspace = Workspace::new(
+            "members = [\"app\"]\nexclude = [\"base\", \"deep\", \"way\"]\n",
+            &[("app", &app), ("base", ""), ("deep/base", "")],
+        );
+        symlink(leads_to, workspace.folder.path().join(link)).unwrap();
+        workspace.lock();
+        let refusal = workspace.refusal("app");
+        assert_eq!(refusal.exit_code, 5);
+        assert_eq!(
+            refusal.message,
+            format!("path package base is behind the link {expected}")
+        );
+        assert!(refusal.hint.unwrap().ends_with("base"));
+    }
 }
 
 #[test]

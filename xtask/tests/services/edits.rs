@@ -253,7 +253,7 @@ fn an_edit_that_was_taken_back_during_the_compile_is_not_in_the_image() {
     );
     checkout.write(
         "linker",
-        "#!/bin/sh\nif [ -e saved.rs ]; then mv saved.rs server/src/main.rs; fi\nexec cc \"$@\"\n",
+        "#!/bin/sh\nif [ -e saved.rs ]; then /bin/mv saved.rs server/src/main.rs; fi\nexec cc \"$@\"\n",
     );
     let linker = checkout.path("linker");
     fs::set_permissions(&linker, fs::Permissions::from_mode(0o755)).unwrap();

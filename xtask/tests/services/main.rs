@@ -25,4 +25,5 @@ mod prune;
 mod refusals;
 mod report;
 mod secrets;
+mod surroundings;
 mod why;

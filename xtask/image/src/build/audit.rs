@@ -6,8 +6,9 @@
 //! environment variables that are compiled in. One thing stays unnoticed, because no tool reports it:
 //! a build script or macro that reads a file and does not say so.
 
-use crate::rust::environment;
+use crate::build::rustc_info::{RustcInfo, escape_make, listing, rustc_info_paths, split_make};
 use crate::rust::environment::PASSED_ENVIRONMENT;
+use crate::rust::packages::Package;
 use crate::rust::workspace;
 use anyhow::Context as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,14 +19,8 @@ use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_core::marked;
 use xtask_tree::entry::{Entries, Entry, escape};
 
-/// Variables, besides [`PASSED_ENVIRONMENT`], that our compiles can read and that differ between
-/// machines.
-const OTHER_ENVIRONMENT: [&str; 4] = [
-    "CARGO",
-    "CARGO_ENCODED_RUSTFLAGS",
-    "LD_LIBRARY_PATH",
-    marked::VARIABLE,
-];
+/// Variables that cargo sets in our compiles and that differ between machines.
+const OTHER_ENVIRONMENT: [&str; 3] = ["CARGO", "LD_LIBRARY_PATH", marked::VARIABLE];
 /// The kernel follows as many links in a row.
 const MOST_LINKS: usize = 40;
 
@@ -44,6 +39,10 @@ pub struct Compile<'a> {
     pub members: &'a BTreeMap<String, String>,
     /// Files of the path packages, as in the key.
     pub sources: &'a Entries,
+    /// Packages of others, which were held against the lock.
+    pub packages: &'a [Package],
+    /// The names of the variables of the compile.
+    pub variables: &'a [&'static str],
 }
 
 /// Why a file must not be read.
@@ -62,7 +61,7 @@ impl Compile<'_> {
     /// # Errors
     /// It does, or what cargo wrote about the compile cannot be read.
     pub fn audit(&self) -> anyhow::Result<()> {
-        let infos = self.member_infos()?;
+        let infos = self.rustc_infos()?;
         self.audit_files(&infos)?;
         self.audit_environment(&infos)
     }
@@ -148,8 +147,13 @@ impl Compile<'_> {
         let mut places = BTreeMap::new();
         for info in infos {
             for (name, value) in &info.environment {
-                let differs = || PASSED_ENVIRONMENT.iter().chain(&OTHER_ENVIRONMENT);
-                if differs().any(|other| other == name) {
+                // Those of the user do not reach it; who reads one expects that they do.
+                let mut differ = self
+                    .variables
+                    .iter()
+                    .chain(PASSED_ENVIRONMENT)
+                    .chain(&OTHER_ENVIRONMENT);
+                if differ.any(|other| other == name) {
                     return Err(self
                         .refusal(&format!(
                             "environment variable {name} in {}",
@@ -159,9 +163,16 @@ impl Compile<'_> {
                         .into());
                 }
                 // Most uses only name a file to be included. The binary must not contain the path.
-                if Path::new(value).starts_with(self.root) {
-                    places.insert(value.clone(), (name.clone(), info.sources[0].clone()));
-                }
+                let mut packages = self.packages.iter();
+                let place = if Path::new(value).starts_with(self.root) {
+                    "this checkout"
+                } else if packages.any(|package| Path::new(value).starts_with(&package.folder)) {
+                    "a package on this machine"
+                } else {
+                    continue;
+                };
+                let what = format!("the path of {place} by {name} in {}", info.sources[0]);
+                places.insert(value.clone(), what);
             }
         }
         if places.is_empty() {
@@ -169,10 +180,10 @@ impl Compile<'_> {
         }
         let binary = fs::read(self.binary)
             .with_context(|| format!("failed to read {}", self.binary.display()))?;
-        for (value, (name, source)) in places {
+        for (value, what) in places {
             if regex::bytes::Regex::new(&regex::escape(&value))?.is_match(&binary) {
                 return Err(self
-                    .refusal(&format!("the path of this checkout by {name} in {source}"))
+                    .refusal(&what)
                     .hint("include files with `include_str!` or `include_bytes!`, or find them when the program runs")
                     .into());
             }
@@ -180,13 +191,20 @@ impl Compile<'_> {
         Ok(())
     }
 
-    fn member_infos(&self) -> anyhow::Result<Vec<RustcInfo>> {
+    /// The folders of all packages, relative to the checkout or absolute.
+    fn folders(&self) -> impl Iterator<Item = &Path> {
+        let members = self.members.values().map(Path::new);
+        let packages = self.packages.iter();
+        members.chain(packages.map(|package| package.folder.as_path()))
+    }
+
+    fn rustc_infos(&self) -> anyhow::Result<Vec<RustcInfo>> {
         let mut infos = Vec::new();
         for path in rustc_info_paths(self.target, self.binary) {
             let text = fs::read_to_string(&path)
                 .with_context(|| format!("failed to read {}", path.display()))?;
             let info = RustcInfo::parse(&text);
-            if info.is_of(self.root, self.members.values()) {
+            if info.is_of(self.root, self.folders()) {
                 infos.push(info);
             }
         }
@@ -207,7 +225,7 @@ pub fn forget(
 ) -> anyhow::Result<()> {
     for path in rustc_info_paths(target, binary) {
         let text = fs::read_to_string(&path).unwrap_or_default();
-        if RustcInfo::parse(&text).is_of(root, folders.iter().copied()) {
+        if RustcInfo::parse(&text).is_of(root, folders.iter().map(Path::new)) {
             fs::remove_file(&path)
                 .with_context(|| format!("failed to remove {}", path.display()))?;
         }
@@ -215,95 +233,12 @@ pub fn forget(
     Ok(())
 }
 
-/// The files in which rustc lists what it has read, one for each crate of the target folder: the
-/// crates of the binary, and those that run during the build (scripts, procedural macros, and what
-/// these need).
-fn rustc_info_paths(target: &Path, binary: &Path) -> Vec<PathBuf> {
-    let of_target = binary.parent().map(Path::to_owned);
-    let of_host = Some(target.join(environment::PROFILE));
-    let mut paths = Vec::new();
-    for layout in [of_target, of_host].into_iter().flatten() {
-        let mut folders = vec![layout.join("deps")];
-        folders.extend(listing(&layout.join("build")));
-        paths.extend(
-            folders
-                .iter()
-                .flat_map(|folder| listing(folder))
-                .filter(|path| path.extension().is_some_and(|ending| ending == "d")),
-        );
-    }
-    paths
-}
-
-fn listing(folder: &Path) -> Vec<PathBuf> {
-    let items = fs::read_dir(folder).into_iter().flatten();
-    items.flatten().map(|item| item.path()).collect()
-}
-
-/// What rustc has read for one crate.
-struct RustcInfo {
-    /// At least one path, relative to the checkout, where cargo starts rustc.
-    sources: Vec<String>,
-    environment: Vec<(String, String)>,
-}
-
-impl RustcInfo {
-    fn parse(text: &str) -> Self {
-        let mut info = Self {
-            sources: Vec::new(),
-            environment: Vec::new(),
-        };
-        for line in text.lines() {
-            if let Some(dependency) = line.strip_prefix("# env-dep:") {
-                // A variable that was not set has no value here.
-                let (name, value) = dependency.split_once('=').unwrap_or((dependency, ""));
-                info.environment.push((name.to_owned(), value.to_owned()));
-            } else if let Some(source) = line.strip_suffix(':') {
-                // Each source is also the target of a rule without prerequisites.
-                info.sources.extend(split_make(source));
-            }
-        }
-        info
-    }
-
-    /// Whether its first source, the root of the crate, is in one of the folders.
-    fn is_of<'a>(&self, root: &Path, folders: impl IntoIterator<Item = &'a String>) -> bool {
-        self.sources.first().is_some_and(|source| {
-            let source = root.join(source);
-            folders
-                .into_iter()
-                .any(|folder| source.starts_with(root.join(folder)))
-        })
-    }
-}
-
-/// A path as cargo and rustc write it in a makefile rule: they escape nothing but spaces.
-fn escape_make(path: &str) -> String {
-    path.replace(' ', "\\ ")
-}
-
-/// The paths of a makefile rule.
-fn split_make(list: &str) -> Vec<String> {
-    let mut paths = Vec::new();
-    let mut path = String::new();
-    let mut characters = list.chars().peekable();
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' if characters.peek() == Some(&' ') => path.extend(characters.next()),
-            ' ' => paths.extend(Some(std::mem::take(&mut path)).filter(|path| !path.is_empty())),
-            character => path.push(character),
-        }
-    }
-    paths.extend(Some(path).filter(|path| !path.is_empty()));
-    paths
-}
-
 /// The places on this machine that may be read.
 struct Auditor<'a> {
     compile: &'a Compile<'a>,
     root: PathBuf,
     target: PathBuf,
-    /// Folders of packages whose checksums are in the lock.
+    /// Folders of packages that were held against the lock.
     pinned: Vec<PathBuf>,
 }
 
@@ -312,15 +247,14 @@ impl<'a> Auditor<'a> {
         let canonical = |path: &Path| {
             fs::canonicalize(path).with_context(|| format!("failed to find {}", path.display()))
         };
-        let home = environment::cargo_home();
         Ok(Self {
             compile,
             root: canonical(compile.root)?,
             target: canonical(compile.target)?,
-            pinned: home
+            pinned: compile
+                .packages
                 .iter()
-                .flat_map(|home| ["registry/src", "git/checkouts"].map(|name| home.join(name)))
-                .filter_map(|path| fs::canonicalize(path).ok())
+                .filter_map(|package| fs::canonicalize(&package.folder).ok())
                 .collect(),
         })
     }
@@ -439,35 +373,6 @@ fn follow(from: &Path, path: &Path, links: &mut Vec<PathBuf>) -> anyhow::Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_of_a_rule_may_hold_spaces() {
-        assert_eq!(
-            split_make(" /a/with\\ space.txt  b:c /d\\e /f\\ \\ g"),
-            ["/a/with space.txt", "b:c", "/d\\e", "/f  g"]
-        );
-        assert_eq!(split_make(" "), Vec::<String>::new());
-        let path = "/a b/ c";
-        assert_eq!(split_make(&escape_make(path)), [path]);
-    }
-
-    #[test]
-    fn the_compiler_says_what_it_read_and_what_it_was_told() {
-        let info = RustcInfo::parse(
-            "/t/deps/lib.rmeta: one/src/lib.rs one/a\\ b.txt\n\none/src/lib.rs:\none/a\\ b.txt:\n\n\
-             # env-dep:HOME=/home/x=y\n# env-dep:UNSET\n",
-        );
-        assert_eq!(info.sources, ["one/src/lib.rs", "one/a b.txt"]);
-        let owned = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        assert_eq!(
-            info.environment,
-            [owned("HOME", "/home/x=y"), owned("UNSET", "")]
-        );
-        let root = Path::new("/checkout");
-        let is_of = |folder: &str| info.is_of(root, [&folder.to_owned()]);
-        assert!(is_of("one") && is_of(""));
-        assert!(!is_of("on") && !is_of("other"));
-    }
 
     #[test]
     fn links_are_followed_one_by_one_and_not_for_ever() {

@@ -8,7 +8,7 @@
 
 use crate::build::audit;
 use crate::key::inputs::RustInputs;
-use crate::rust::environment::{PASSED_ENVIRONMENT, PROFILE, TARGET};
+use crate::rust::environment::{PROFILE, TARGET};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,7 +25,7 @@ const ATTEMPTS: usize = 3;
 
 /// Longer than a tick of the clock that stamps files, on any kernel: a file that is written after
 /// this pause gets another time than it had before.
-const TICK: Duration = Duration::from_millis(20);
+pub(super) const TICK: Duration = Duration::from_millis(20);
 
 /// A digest of the sources of each member, by name.
 type Members = BTreeMap<String, String>;
@@ -62,18 +62,20 @@ impl<'a> Freshness<'a> {
         })
     }
 
-    /// Compiles until what is in the target folder was compiled from the sources as they are.
+    /// Compiles until what is in the target folder was compiled from the sources as they are. `cargo`
+    /// is the command in the environment of a compile.
     ///
     /// # Errors
     /// The compile fails, or sources are written during each of [`ATTEMPTS`] compiles.
     pub fn compile(
         &self,
+        cargo: impl Fn() -> Cmd,
         say: impl Fn(&str),
         compile: impl Fn() -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let mut written = String::new();
         for _ in 0..ATTEMPTS {
-            let mut fresh = self.clean_stale()?;
+            let mut fresh = self.clean_stale(&cargo)?;
             // The record is changed before the compile. If the compile is interrupted, and sources
             // were edited meanwhile and edited back, it must not look as if it had succeeded.
             let mut others = fresh.clone();
@@ -106,7 +108,7 @@ impl<'a> Freshness<'a> {
 
     /// Cleans the members whose sources differ from what they were last compiled from. Returns the
     /// other ones, also those of other binaries.
-    fn clean_stale(&self) -> anyhow::Result<Members> {
+    fn clean_stale(&self, cargo: impl Fn() -> Cmd) -> anyhow::Result<Members> {
         let mut fresh: Members = read_checked(&self.record_path()).unwrap_or_default();
         let stale: Vec<&String> = self
             .members
@@ -129,14 +131,11 @@ impl<'a> Freshness<'a> {
             .filter_map(|name| self.inputs.members.get(*name))
             .collect();
         audit::forget(self.root, self.target, self.binary, &folders)?;
-        Cmd::new("cargo")
+        cargo()
             .args(["clean", "--quiet", "--profile", PROFILE, "--target", TARGET])
             .arg("--target-dir")
             .arg(self.target)
             .args(stale.iter().flat_map(|name| ["--package", name.as_str()]))
-            .folder(self.root)
-            .only_env(PASSED_ENVIRONMENT)
-            .env("CARGO_BUILD_BUILD_DIR", self.target)
             .read()?;
         Ok(fresh)
     }

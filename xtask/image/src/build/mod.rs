@@ -2,17 +2,21 @@
 //! then builds.
 //!
 //! `standing` is what is known before anything is done, and `plan` is what a build would do.
-//! `prebuild` and `page` make binaries and pages, with `freshness` and `audit` for what cargo compiles.
+//! `prebuild` and `page` make binaries and pages. `compile` runs cargo in a `target_folder` of its
+//! environment, with `freshness` and `audit` (`rustc_info`) for what cargo compiles.
 //! `archive` packs the context, and `push` builds and pushes the image.
 
 pub mod archive;
 pub mod audit;
+pub mod compile;
 pub mod freshness;
 pub mod page;
 pub mod plan;
 pub mod prebuild;
 pub mod push;
+mod rustc_info;
 pub mod standing;
+pub mod target_folder;
 
 use crate::build::archive::{Archive, DOCKERFILE_PATH};
 pub use crate::build::standing::{Standing, key_of, look, select};

@@ -4,10 +4,10 @@
 //! Results are kept by the digest of their inputs, so that a change of a page compiles no Rust, and a
 //! change of Rust builds no page.
 
-use crate::build::audit::Compile;
-use crate::build::freshness::Freshness;
+use crate::build::compile;
+use crate::build::compile::Place;
 use crate::key::inputs::RustInputs;
-use crate::rust::environment::{PASSED_ENVIRONMENT, PROFILE, TARGET, rust_flags};
+use crate::rust::environment::{PASSED_ENVIRONMENT, Surroundings};
 use anyhow::Context as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -22,7 +22,6 @@ use xtask_core::marked;
 use xtask_tree::content::digest_file;
 use xtask_tree::entry::Digest;
 
-const CARGO_TIMEOUT: Duration = Duration::from_secs(45 * 60);
 /// If a tool fails and less than this is free, it may have failed because the disk is full.
 const SUSPICIOUS_FREE_BYTES: u64 = 32 * 1024 * 1024;
 
@@ -137,32 +136,23 @@ impl Binary {
 /// It does not compile, it is compiled from something that its key does not contain, or it needs a
 /// newer libc than the base image has.
 pub fn rust(context: &Context, label: &str, inputs: &RustInputs) -> anyhow::Result<Binary> {
-    let [package, binary, ..] = &inputs.build;
     if let Some(kept) = Binary::kept(context, inputs)? {
         note_use(&Binary::record(&kept.path));
         // The base image may have changed since it was compiled.
         check_libc(context, &kept.path)?;
         return Ok(kept);
     }
-    let target = Tool::Cargo.folder(context);
-    let built = target.join(TARGET).join(PROFILE).join(binary);
+    let target_folders = Tool::Cargo.folder(context);
     let _tool = Tool::Cargo.claim(context, label)?;
-    Freshness::new(&context.root, &target, &built, inputs)?.compile(
-        |what| context.report.step(&format!("{label}: {what}")),
-        || {
-            context.report.step(&format!("{label}: compile {package}"));
-            cargo_build(context, label, inputs, &target)
-        },
-    )?;
-    Compile {
-        root: &context.root,
-        target: &target,
-        package,
-        binary: &built,
-        members: &inputs.members,
-        sources: &inputs.sources,
-    }
-    .audit()?;
+    let place = Place {
+        surroundings: &Surroundings::of_process(&context.root),
+        cache_folder: &context.cache_folder(),
+        target_folders: &target_folders,
+        report: &context.report,
+        label,
+    };
+    let built = compile::binary(place, inputs)
+        .map_err(|error| suspect_disk(error, &context.cache_folder()))?;
     check_libc(context, &built)?;
     let bytes = fs::read(&built).with_context(|| format!("failed to read {}", built.display()))?;
     let digest = Digest::of(&bytes);
@@ -171,38 +161,6 @@ pub fn rust(context: &Context, label: &str, inputs: &RustInputs) -> anyhow::Resu
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
     write_checked(&Binary::record(&path), &digest)?;
     Ok(Binary { path, digest })
-}
-
-fn cargo_build(
-    context: &Context,
-    label: &str,
-    inputs: &RustInputs,
-    target: &Path,
-) -> anyhow::Result<()> {
-    let [package, binary, ..] = &inputs.build;
-    Cmd::new("cargo")
-        .args(["build", "--locked", "--profile", PROFILE])
-        .args(["--target", TARGET])
-        .args(["--package", package, "--bin", binary])
-        .arg("--target-dir")
-        .arg(target)
-        .folder(&context.root)
-        .only_env(PASSED_ENVIRONMENT)
-        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(&context.root))
-        .env("CARGO_TERM_COLOR", "never")
-        // A configuration of cargo must not move the build out of our folder.
-        .env("CARGO_BUILD_BUILD_DIR", target)
-        // No source is in this folder, so cargo writes paths as the compiler has them, which the audit
-        // needs.
-        .env("CARGO_BUILD_DEP_INFO_BASEDIR", target.join("no-basedir"))
-        .env(marked::VARIABLE, Tool::Cargo.mark(context))
-        .timeout(CARGO_TIMEOUT)
-        .run(&context.report, label)
-        .map_err(|error| suspect_disk(error, target))
-        .failure(|| {
-            Failure::new(Code::Build, format!("failed to compile {package}"))
-                .hint(format!("cargo build --package {package}"))
-        })
 }
 
 /// On a full disk, a linker dies of SIGBUS and asks for a bug report, so the reason is added.

@@ -6,11 +6,10 @@ use crate::key::inputs::{FORM, Inputs, KEY_PLACEHOLDER, NpmInputs, RustInputs, b
 use crate::key::page;
 use crate::key::{DOCKERFILE_NAME, DockerBuild, Key};
 use crate::once::Once;
-use crate::rust::cargo_config;
-use crate::rust::cargo_config::ConfigFile;
 use crate::rust::closure;
 use crate::rust::environment;
-use crate::rust::toolchain;
+use crate::rust::environment::Surroundings;
+use crate::rust::toolchain::Toolchain;
 use app_gen_infra::{Image, Platform, RustPrebuild};
 use rustix::fs::{Mode, OFlags};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,25 +34,17 @@ const DOCKERFILE_LIMIT_BYTES: u64 = 16 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub struct Shared {
     bases: Answers,
-    toolchain: Once<Toolchain>,
-}
-
-/// By what the Rust code of images is compiled.
-#[derive(Debug, Clone)]
-struct Toolchain {
-    config: Arc<[ConfigFile]>,
-    fingerprint: BTreeMap<String, String>,
+    toolchain: Once<Arc<Toolchain>>,
 }
 
 impl Shared {
-    fn toolchain(&self, root: &Path, cache_folder: &Path) -> anyhow::Result<Toolchain> {
-        self.toolchain.get_or_find(|| {
-            let config = cargo_config::read(root)?;
-            Ok(Toolchain {
-                fingerprint: toolchain::fingerprint(root, cache_folder, &config)?,
-                config: config.into(),
-            })
-        })
+    fn toolchain(
+        &self,
+        surroundings: &Surroundings,
+        cache_folder: &Path,
+    ) -> anyhow::Result<Arc<Toolchain>> {
+        let find = || Ok(Arc::new(Toolchain::find(surroundings, cache_folder)?));
+        self.toolchain.get_or_find(find)
     }
 }
 
@@ -78,11 +69,14 @@ pub fn of_image(
     };
     let cache = StatCache::open(cache_folder, &image.repository);
     let prebuilds = || {
-        let rust = image.rust.as_ref();
         let npm = image.npm.as_ref();
+        let rust = image.rust.as_ref().map(|rust| {
+            let surroundings = Surroundings::of_process(root);
+            let toolchain = shared.toolchain(&surroundings, cache_folder)?;
+            rust_inputs(&surroundings, cache_folder, rust, &toolchain, &cache)
+        });
         anyhow::Ok((
-            rust.map(|rust| rust_inputs(root, cache_folder, rust, shared, &cache))
-                .transpose()?,
+            rust.transpose()?,
             npm.map(|npm| page::inputs(root, npm, &cache)).transpose()?,
         ))
     };
@@ -300,19 +294,28 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn rust_inputs(
-    root: &Path,
+/// What a binary is compiled from in these surroundings, by this toolchain.
+///
+/// # Errors
+/// Something cannot be read, or cannot be in a key.
+pub fn rust_inputs(
+    surroundings: &Surroundings,
     cache_folder: &Path,
     rust: &RustPrebuild,
-    shared: &Shared,
+    toolchain: &Toolchain,
     cache: &StatCache,
 ) -> anyhow::Result<RustInputs> {
-    let Toolchain {
-        config,
-        fingerprint,
-    } = shared.toolchain(root, cache_folder)?;
-    let cargo = fingerprint.get("cargo").map_or("", String::as_str);
-    let closure = closure::resolve(root, cache_folder, cargo, &config, &rust.package)?;
+    let toolchain = toolchain.clone().with_tools(surroundings, &rust.tools)?;
+    let closure = closure::resolve(
+        surroundings,
+        cache_folder,
+        toolchain
+            .fingerprint
+            .get("cargo")
+            .map_or("", String::as_str),
+        &toolchain.config,
+        &rust.package,
+    )?;
     Ok(RustInputs {
         build: [
             rust.package.clone(),
@@ -321,11 +324,11 @@ fn rust_inputs(
             environment::TARGET.to_owned(),
         ],
         to: rust.to.clone(),
-        sources: closure::sources(root, &closure, cache)?,
+        sources: closure::sources(&surroundings.root, &closure, cache)?,
+        checksums: closure::pins(&closure, cache)?,
         members: closure.members,
         features: closure.features,
-        checksums: closure.checksums,
         workspace: closure.workspace,
-        environment: fingerprint,
+        environment: toolchain.fingerprint,
     })
 }

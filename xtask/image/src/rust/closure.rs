@@ -9,13 +9,15 @@
 
 use crate::rust::cargo_config;
 use crate::rust::cargo_config::ConfigFile;
-use crate::rust::environment::{PASSED_ENVIRONMENT, TARGET};
+use crate::rust::environment::{Surroundings, TARGET, rust_flags};
+use crate::rust::packages;
+use crate::rust::packages::Origin;
 use crate::rust::workspace;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use xtask_core::atomic_file::{read_checked, write_checked};
 use xtask_core::cmd::Cmd;
@@ -41,6 +43,8 @@ pub struct Closure {
     pub workspace: BTreeMap<String, String>,
     /// What the path packages exclude from their files: folder to patterns.
     pub excludes: BTreeMap<String, Vec<String>>,
+    /// The folders of vendored packages, by `NAME VERSION`.
+    pub vendored: BTreeMap<String, PathBuf>,
 }
 
 /// A closure, and what it depends on.
@@ -73,14 +77,15 @@ struct LockPackage {
 ///
 /// # Errors
 /// The lock is missing or out of date, cargo refuses the workspace, or a path package is outside of
-/// the checkout.
+/// the checkout or behind a link.
 pub fn resolve(
-    root: &Path,
+    surroundings: &Surroundings,
     cache_folder: &Path,
     cargo: &str,
     config: &[ConfigFile],
     package: &str,
 ) -> anyhow::Result<Closure> {
+    let root = surroundings.root.as_path();
     let cache = cache_folder
         .join("closures")
         .join(format!("{package}.json"));
@@ -91,7 +96,7 @@ pub fn resolve(
         return Ok(known.closure);
     }
     let asked = Timestamp::now();
-    let listing = ask_cargo(root, package)?;
+    let listing = ask_cargo(surroundings, package)?;
     let lock = root.join("Cargo.lock");
     let lock = std::fs::read_to_string(&lock)
         .with_context(|| format!("failed to read {}", lock.display()))?;
@@ -101,10 +106,18 @@ pub fn resolve(
         let patterns = workspace::exclude_patterns(root, &root.join(member))?;
         closure.excludes.insert(member.clone(), patterns);
     }
+    let is_vendoring = |file: &ConfigFile| !file.source_folders()[0].is_empty();
+    if config.iter().any(is_vendoring) {
+        closure.vendored = packages::locate(surroundings, config, closure.checksums.keys())?
+            .into_iter()
+            .filter(|package| matches!(package.origin, Origin::Vendored))
+            .map(|package| (package.label, package.folder))
+            .collect();
+    }
     let known = Known {
         cargo: cargo.to_owned(),
         // Read again: `config` may be older than what cargo has read.
-        basis: basis(root, &closure, &cargo_config::read(root)?)?,
+        basis: basis(root, &closure, &cargo_config::read(surroundings)?)?,
         closure,
     };
     // A file that was written since then may be newer than what cargo has read.
@@ -129,7 +142,9 @@ fn basis(root: &Path, closure: &Closure, config: &[ConfigFile]) -> anyhow::Resul
         })
         .collect();
     let folders = closure.members.values().map(|folder| root.join(folder));
-    let manifests = folders.map(|folder| folder.join("Cargo.toml"));
+    let manifests = folders
+        .chain(closure.vendored.values().cloned())
+        .map(|folder| folder.join("Cargo.toml"));
     for path in manifests.chain([root.join("Cargo.toml"), root.join("Cargo.lock")]) {
         let text = cargo_config::read_if_present(&path)?;
         basis.insert(name(&path), text.map(|text| digest_bytes(text.as_bytes())));
@@ -138,13 +153,17 @@ fn basis(root: &Path, closure: &Closure, config: &[ConfigFile]) -> anyhow::Resul
 }
 
 /// A line for each package and set of features: `[FEATURES] NAME vVERSION …`.
-fn ask_cargo(root: &Path, package: &str) -> anyhow::Result<String> {
+fn ask_cargo(surroundings: &Surroundings, package: &str) -> anyhow::Result<String> {
     Cmd::new("cargo")
         .args(["tree", "--locked", "--package", package])
         .args(["--target", TARGET, "--edges", "normal,build"])
         .args(["--prefix", "none", "--format", "[{f}] {p}"])
-        .folder(root)
-        .only_env(PASSED_ENVIRONMENT)
+        .folder(&surroundings.root)
+        .only_env(&[])
+        .envs(&surroundings.variables)
+        // Like the compile, it must not take the flags of a configuration: they can decide for which
+        // target a dependency counts.
+        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(surroundings, []))
         .env("CARGO_TERM_COLOR", "never")
         // On a new machine, cargo first downloads every package of the lock.
         .timeout(Duration::from_secs(300))
@@ -199,6 +218,7 @@ fn parse(root: &Path, listing: &str, lock: &str) -> anyhow::Result<Closure> {
 }
 
 fn add_member(root: &Path, name: &str, folder: &Path, closure: &mut Closure) -> anyhow::Result<()> {
+    refuse_link(root, name, folder)?;
     let relative = folder.strip_prefix(root).ok().and_then(Path::to_str);
     let relative = relative.with_context(|| format!("its folder is {}", folder.display()));
     let relative = relative.failure(|| {
@@ -219,6 +239,28 @@ fn add_member(root: &Path, name: &str, folder: &Path, closure: &mut Closure) -> 
     }
 }
 
+/// A link could lead to another folder without any change of what the key holds.
+fn refuse_link(root: &Path, name: &str, folder: &Path) -> anyhow::Result<()> {
+    let below = folder.ancestors().take_while(|place| *place != root);
+    let Some(link) = below.filter(|place| place.is_symlink()).last() else {
+        return Ok(());
+    };
+    let leads_to = std::fs::canonicalize(folder)
+        .with_context(|| format!("failed to follow the link {}", link.display()))?;
+    Err(Failure::new(
+        Code::Build,
+        format!(
+            "path package {name} is behind the link {}",
+            link.strip_prefix(root).unwrap_or(link).display()
+        ),
+    )
+    .hint(format!(
+        "name the folder itself in the manifest that depends on it: {}",
+        leads_to.strip_prefix(root).unwrap_or(&leads_to).display()
+    ))
+    .into())
+}
+
 /// What determines the bytes of a package: its checksum, or the source with its revision if it comes
 /// from git. There are several if packages of two sources have the same name and version.
 fn pinned(lock: &Lock, name: &str, version: &str) -> String {
@@ -229,6 +271,20 @@ fn pinned(lock: &Lock, name: &str, version: &str) -> String {
         .filter_map(|package| package.checksum.as_deref().or(package.source.as_deref()))
         .collect();
     Vec::from_iter(pins).join(" | ")
+}
+
+/// What the lock pins, by `NAME VERSION`, with digests of the packages that no lock protects.
+///
+/// # Errors
+/// Something cannot be read.
+pub fn pins(closure: &Closure, cache: &StatCache) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut pins = closure.checksums.clone();
+    for (label, folder) in &closure.vendored {
+        if let Some(pin) = pins.get_mut(label) {
+            *pin = packages::vendored_pin(pin, folder, cache)?;
+        }
+    }
+    Ok(pins)
 }
 
 /// The sources of the closure's path packages, by path relative to the checkout: each folder
@@ -330,7 +386,8 @@ mod tests {
             "serde 2.0.0": "bb"
           },
           "workspace": {},
-          "excludes": {}
+          "excludes": {},
+          "vendored": {}
         }
         "#);
         // An entry that is not reached changes nothing, one that is does.

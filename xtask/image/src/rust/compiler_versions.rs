@@ -6,10 +6,10 @@
 //! everything that decides which toolchain is used. If we do not know what the answer of a program
 //! depends on (a wrapper script, ccache), it is asked every time.
 
-use crate::rust::environment::PASSED_ENVIRONMENT;
+use crate::rust::environment::Surroundings;
+use crate::rust::programs::find;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -31,32 +31,6 @@ pub(super) struct Probe {
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: &'static [&'static str],
-}
-
-/// The surroundings in which programs are asked.
-#[derive(Debug, Clone)]
-pub(super) struct Surroundings {
-    /// The checkout.
-    pub root: PathBuf,
-    /// The environment variables that they get.
-    pub variables: BTreeMap<&'static str, OsString>,
-}
-
-impl Surroundings {
-    /// The checkout, with the variables of our environment that reach the compiler.
-    pub(super) fn of_process(root: &Path) -> Self {
-        Self {
-            root: root.to_owned(),
-            variables: PASSED_ENVIRONMENT
-                .iter()
-                .filter_map(|name| Some((*name, std::env::var_os(name)?)))
-                .collect(),
-        }
-    }
-
-    fn variable(&self, name: &str) -> Option<&OsString> {
-        self.variables.get(name)
-    }
 }
 
 /// What an answer depends on.
@@ -188,21 +162,6 @@ fn basis(surroundings: &Surroundings, probe: &Probe) -> Option<Basis> {
             })
             .collect(),
     })
-}
-
-/// The path of a program with links resolved. On the search path, it is the first that may be run.
-fn find(surroundings: &Surroundings, program: &Path) -> Option<PathBuf> {
-    let may_run = |path: &PathBuf| {
-        path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
-    };
-    let found = if program.components().count() > 1 {
-        Some(surroundings.root.join(program)).filter(may_run)
-    } else {
-        std::env::split_paths(&surroundings.variable("PATH")?)
-            .map(|folder| surroundings.root.join(folder).join(program))
-            .find(may_run)
-    };
-    std::fs::canonicalize(found?).ok()
 }
 
 /// The files that decide which toolchain rustup uses: its settings, which include overrides for
