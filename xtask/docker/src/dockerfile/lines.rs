@@ -36,7 +36,8 @@ impl Instruction {
 
     /// How many arguments there are, in a JSON list or as words.
     pub(super) fn count(&self) -> usize {
-        match json_list(&self.arguments) {
+        let takes_list = TAKES_LISTS.contains(&self.name.as_str());
+        match json_list(&self.arguments).filter(|_| takes_list) {
             Some(Ok(count)) => count,
             _ => self.words().len(),
         }

@@ -1,13 +1,14 @@
 //! Finds out which images a Dockerfile builds upon. It reads stages, arguments and quotes as
 //! BuildKit's frontend does, since they decide which images a build asks for.
 //!
-//! `directives` reads what the first lines say about the rest, `lines` splits the file, `word` knows
+//! `file` finds and reads the file. `directives` reads what the first lines say about the rest, `lines` splits the file, `word` knows
 //! quotes and variables, `flags` and `mount` know what an instruction takes, and `stages` follows
 //! stages to images with the help of `sources` and `arguments`. Only what has an influence on images
 //! is checked; a build finds other mistakes.
 
 mod arguments;
 mod directives;
+mod file;
 mod flags;
 mod lines;
 mod mount;
@@ -19,6 +20,7 @@ mod stages;
 mod wanted;
 mod word;
 
+pub use crate::dockerfile::file::{Dockerfile, NAME};
 pub use crate::dockerfile::platform::normalised as normalised_platform;
 pub use crate::dockerfile::wanted::Wanted;
 

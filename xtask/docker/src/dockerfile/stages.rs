@@ -166,8 +166,13 @@ fn read(file: &File) -> Result<Vec<Stage<'_>>, Refusal> {
 /// What BuildKit checks of an instruction even in a stage that it does not build.
 fn check(instruction: &Instruction, escape: char) -> Result<(), Refusal> {
     flags::check(instruction)?;
-    if matches!(instruction.name.as_str(), "ADD" | "COPY") && instruction.count() < 2 {
-        return Err(instruction.refusal("it needs a source and a destination"));
+    match (instruction.name.as_str(), instruction.count()) {
+        ("ADD" | "COPY", 0 | 1) => {
+            return Err(instruction.refusal("it needs a source and a destination"));
+        }
+        ("CMD" | "ENTRYPOINT" | "RUN", _) => {}
+        (_, 0) => return Err(instruction.refusal("it needs an argument")),
+        _ => {}
     }
     sources::of(instruction, escape).map(|_| ())
 }

@@ -22,7 +22,7 @@ use xtask_docker::dockerfile::{Wanted, external_images, frontend};
 use xtask_docker::reference::Reference;
 
 const PLATFORM: &str = "linux/amd64";
-const RANDOM_CASES: usize = 90;
+const RANDOM_CASES: usize = 60;
 const SEED: u64 = 1;
 /// The cases name them `@a`, `@b` and so on.
 const IMAGES: [char; 8] = ['a', 'b', 'c', 'd', 'e', 'f', 's', 't'];
@@ -101,7 +101,8 @@ struct Found {
 impl Found {
     fn is_same(&self, ours: &Self) -> bool {
         if self.frontend != ours.frontend {
-            return false;
+            // BuildKit checks some build arguments before it looks at the file.
+            return self.frontend.is_none() && self.images.is_err() && ours.images.is_err();
         }
         match (&self.frontend, &self.images, &ours.images) {
             // What the images of these tests do is not known: none of them is a frontend.

@@ -46,7 +46,7 @@ impl Archive {
             let name = entry::unescape(escaped);
             let path = Path::new(prefix).join(&name);
             let content = match entry {
-                Entry::Directory => Content::Directory,
+                Entry::Directory { .. } => Content::Directory,
                 Entry::Symlink { target } => Content::Link(entry::unescape(target)),
                 Entry::File { mode, digest } => Content::Hashed(*mode, *digest, folder.join(&name)),
             };

@@ -186,7 +186,7 @@ fn one(
 /// Makes what the image needs from this machine, and packs the context.
 fn assemble(context: &Context, name: &str, image: &Image, key: &Key) -> anyhow::Result<File> {
     let mut archive = Archive::default();
-    archive.add_bytes(DOCKERFILE_PATH, Mode::Plain, key.dockerfile.clone());
+    archive.add_bytes(DOCKERFILE_PATH, Mode::Plain, key.dockerfile.bytes.clone());
     archive.add_entries(
         &context.root.join(image.context.get_ref()),
         "",

@@ -352,7 +352,7 @@ fn copy_entries(from: &Path, to: &Path, entries: &Entries) -> anyhow::Result<()>
         let name = entry::unescape(escaped);
         let target = to.join(&name);
         match entry {
-            Entry::Directory => fs::create_dir_all(&target)?,
+            Entry::Directory { .. } => fs::create_dir_all(&target)?,
             Entry::Symlink { target: points_to } => {
                 std::os::unix::fs::symlink(entry::unescape(points_to), &target)?;
             }

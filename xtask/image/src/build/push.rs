@@ -39,7 +39,7 @@ pub fn push(
         .filter(|(reference, _)| key.base_sources[*reference] != Source::Reference)
         .map(|(reference, digest)| (reference.as_str(), digest.as_str()))
         .collect();
-    refuse_stages_named_as(&bases, &key.dockerfile)?;
+    refuse_stages_named_as(&bases, &key.dockerfile.bytes)?;
     std::fs::create_dir_all(folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
     let tag = repository.tagged(&key.tag());
