@@ -34,12 +34,12 @@ impl Instruction {
             .collect()
     }
 
-    /// How many arguments there are, in a JSON list or as words.
-    pub(super) fn count(&self) -> usize {
+    /// The arguments: the strings of a JSON list, or words.
+    pub(super) fn arguments(&self) -> Vec<String> {
         let takes_list = TAKES_LISTS.contains(&self.name.as_str());
         match json_list(&self.arguments).filter(|_| takes_list) {
-            Some(Ok(count)) => count,
-            _ => self.words().len(),
+            Some(Ok(list)) => list,
+            _ => self.words().into_iter().map(str::to_owned).collect(),
         }
     }
 
@@ -199,18 +199,18 @@ pub(super) const BLANKS: [char; 5] = [' ', '\t', '\u{b}', '\u{c}', '\r'];
 /// Instructions whose arguments may be a JSON list.
 const TAKES_LISTS: [&str; 7] = ["ADD", "CMD", "COPY", "ENTRYPOINT", "RUN", "SHELL", "VOLUME"];
 
-/// The number of strings in a JSON list. Nothing where the arguments are not one, an error where it
-/// holds anything but strings.
-fn json_list(arguments: &str) -> Option<Result<usize, ()>> {
+/// The strings of a JSON list. Nothing where the arguments are not one, an error where it holds
+/// anything but strings.
+fn json_list(arguments: &str) -> Option<Result<Vec<String>, ()>> {
     if !arguments.trim_start().starts_with('[') {
         return None;
     }
     let values: Vec<serde_json::Value> = serde_json::from_str(arguments).ok()?;
-    Some(if values.iter().all(serde_json::Value::is_string) {
-        Ok(values.len())
-    } else {
-        Err(())
-    })
+    let texts = values.into_iter().map(|value| match value {
+        serde_json::Value::String(text) => Ok(text),
+        _ => Err(()),
+    });
+    Some(texts.collect())
 }
 
 /// The words that begin with `--`, and what follows them. BuildKit goes byte by byte here: two bytes

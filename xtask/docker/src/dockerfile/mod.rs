@@ -17,6 +17,7 @@ mod platform;
 mod refusal;
 mod sources;
 mod stages;
+mod taken;
 mod wanted;
 mod word;
 
@@ -48,7 +49,11 @@ pub fn external_images(
     let images = images(bytes, wanted, frontend.as_ref()).map_err(|refusal| {
         let line = refusal.line.map(|line| format!(":{line}"));
         let line = line.unwrap_or_default();
-        match frontend.as_ref().filter(|frontend| !frontend.is_dockers()) {
+        // A malformed name names no frontend.
+        let is_read_by_another = |frontend: &&Frontend| {
+            !frontend.is_dockers() && refusal.instruction.as_deref() != Some("syntax")
+        };
+        match frontend.as_ref().filter(is_read_by_another) {
             None => Failure::new(Code::Build, format!("{file}{line}: {refusal}"))
                 .hint(format!("edit {file}")),
             Some(Frontend { image, .. }) => Failure::new(
@@ -81,6 +86,14 @@ fn frontend_of(bytes: &[u8], arguments: &BTreeMap<String, String>) -> Option<Fro
         }),
         None => directives::frontend(bytes),
     }
+}
+
+/// Whether the build may take files from the folder `folder` at the top of its context: by an
+/// instruction of the file, as far as that can be known without a build. Triggers of base images are
+/// not looked at.
+#[must_use]
+pub fn may_take(bytes: &[u8], folder: &str) -> bool {
+    taken::may_take(bytes, folder).unwrap_or(true)
 }
 
 /// The names of the stages, in small letters. There are none where the file cannot be read.

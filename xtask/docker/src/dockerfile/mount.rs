@@ -92,6 +92,21 @@ pub(super) fn check(mount: &str, escape: char) -> Result<(), String> {
     Ok(())
 }
 
+/// What a mount takes of the context; nothing where it takes nothing of it.
+pub(super) fn of_context(mount: &str) -> Option<String> {
+    let mut source = String::new();
+    for field in fields(mount)? {
+        let (key, value) = field.split_once('=').unwrap_or((&field, ""));
+        match key.to_lowercase().as_str() {
+            "from" if !value.is_empty() => return None,
+            "type" if TYPES[1..].contains(&value.to_lowercase().as_str()) => return None,
+            "source" | "src" => value.clone_into(&mut source),
+            _ => {}
+        }
+    }
+    Some(source)
+}
+
 /// Refuses a field that the type, as far as it is known, does not have.
 fn fits(mount: &str, key: &str, kind: Option<&str>) -> Result<(), String> {
     let fits = match (key, kind) {

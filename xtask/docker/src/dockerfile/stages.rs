@@ -166,7 +166,7 @@ fn read(file: &File) -> Result<Vec<Stage<'_>>, Refusal> {
 /// What BuildKit checks of an instruction even in a stage that it does not build.
 fn check(instruction: &Instruction, escape: char) -> Result<(), Refusal> {
     flags::check(instruction)?;
-    match (instruction.name.as_str(), instruction.count()) {
+    match (instruction.name.as_str(), instruction.arguments().len()) {
         ("ADD" | "COPY", 0 | 1) => {
             return Err(instruction.refusal("it needs a source and a destination"));
         }

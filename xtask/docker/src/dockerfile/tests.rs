@@ -110,7 +110,7 @@ fn what_a_frontend_reads_that_is_no_dockerfile_is_refused_with_its_name() {
         ),
         (
             "//syntax=A\nFROM a",
-            "D:1: syntax: `A` does not name an image",
+            "D:1: syntax: the repository of `A` must be",
         ),
     ] {
         let error = read(text).expect_err(text);
@@ -222,6 +222,41 @@ fn a_line_is_as_long_as_buildkit_reads() {
 fn names_of_stages() {
     let names = stage_names(b"ARG A\nFROM a AS One\nFROM b\nFROM c as two\n");
     assert_eq!(names.into_iter().collect::<Vec<_>>(), ["one", "two"]);
+}
+
+#[test]
+fn what_may_be_taken_of_the_context() {
+    for (text, expected) in [
+        ("COPY . /app/", true),
+        ("COPY a ./ /app/", true),
+        ("COPY /a/../ /app/", true),
+        ("COPY [\"a\", \".\", \"/app/\"]", true),
+        ("ADD .x/y /app/", true),
+        ("COPY * /app/", true),
+        ("COPY .? /app/", true),
+        ("COPY $A /app/", true),
+        ("ONBUILD COPY . /app/", true),
+        ("RUN --mount=target=/x true", true),
+        (
+            "RUN --mount=type=bind,src=a,dst=/x --mount=source=.x,target=/y true",
+            true,
+        ),
+        ("RUN --mount=type=$T,target=/x true", true),
+        ("COPY a /.x", false),
+        ("COPY --chown=1 .xy a/.x /", false),
+        ("COPY --from=b . /app/", false),
+        ("COPY <<E /app/\nCOPY . /\nE", false),
+        ("ADD https://example.com/a /app/", false),
+        ("RUN cp . /app/", false),
+        (
+            "RUN --mount=from=b,target=/x --mount=type=cache,target=/y true",
+            false,
+        ),
+        ("RUN --mount=src=a,target=/x true", false),
+    ] {
+        let text = format!("FROM a\n{text}\n");
+        assert_eq!(may_take(text.as_bytes(), ".x"), expected, "{text}");
+    }
 }
 
 #[test]

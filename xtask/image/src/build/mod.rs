@@ -3,17 +3,19 @@
 //!
 //! `standing` is what is known before anything is done, and `plan` is what a build would do.
 //! `prebuild` makes binaries and pages, with `freshness` and `audit` for what cargo compiles.
-//! `archive` packs the context, and `push` builds and pushes the image.
+//! `archive` packs the context, into an `own_folder` where a tar does not do, and `push` builds and
+//! pushes the image.
 
 pub mod archive;
 pub mod audit;
 pub mod freshness;
+pub mod own_folder;
 pub mod plan;
 pub mod prebuild;
 pub mod push;
 pub mod standing;
 
-use crate::build::archive::{Archive, DOCKERFILE_PATH};
+use crate::build::archive::{Archive, Packed};
 pub use crate::build::standing::{Standing, key_of, look, select};
 use crate::key::Key;
 use crate::key::compute::Shared;
@@ -22,7 +24,6 @@ use crate::key::explain;
 use crate::key::store::{KeyStore, Reasons};
 use app_gen_infra::Image;
 use serde::Serialize;
-use std::fs::File;
 use std::time::Instant;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
@@ -148,7 +149,7 @@ fn one(
         if let Some(digest) = repository.digest_of(&key.tag())? {
             return finish(&key, digest, State::Present);
         }
-        let tar = assemble(context, name, image, &key);
+        let packed = assemble(context, name, image, &key);
         let now = key_of(context, name)?;
         if now.hex != key.hex {
             let changes = explain::differences(image, &key.inputs, &now.inputs);
@@ -159,8 +160,8 @@ fn one(
             key = now;
             continue;
         }
-        // If the tar failed because a file changed, the build has started again instead.
-        let tar = tar?;
+        // If packing failed because a file changed, the build has started again instead.
+        let packed = packed?;
         context
             .report
             .step(&format!("{name}: build and push key {}", key.short()));
@@ -169,7 +170,7 @@ fn one(
             name,
             &key,
             &repository,
-            tar,
+            packed,
             &context.work_folder(),
         )?;
         push::verify(&key, &repository, &digest)?;
@@ -184,9 +185,8 @@ fn one(
 }
 
 /// Makes what the image needs from this machine, and packs the context.
-fn assemble(context: &Context, name: &str, image: &Image, key: &Key) -> anyhow::Result<File> {
+fn assemble(context: &Context, name: &str, image: &Image, key: &Key) -> anyhow::Result<Packed> {
     let mut archive = Archive::default();
-    archive.add_bytes(DOCKERFILE_PATH, Mode::Plain, key.dockerfile.bytes.clone());
     archive.add_entries(
         &context.root.join(image.context.get_ref()),
         "",
@@ -200,5 +200,5 @@ fn assemble(context: &Context, name: &str, image: &Image, key: &Key) -> anyhow::
         let page = prebuild::npm(context, name, npm.folder.get_ref(), inputs)?;
         archive.add_entries(&page.folder, &inputs.to, &page.entries);
     }
-    archive.finish(&context.cache_folder())
+    archive.pack(&key.dockerfile.bytes, &context.cache_folder())
 }
