@@ -12,6 +12,7 @@ pub(crate) fn check(platform: &Platform, text: &str, root: &Path) -> Result<(), 
         text,
         root,
     };
+    checker.platform()?;
     checker.required_names()?;
     checker.images()?;
     checker.consumers()?;
@@ -34,6 +35,19 @@ impl Checker<'_> {
 
     fn missing(&self, key: &str, message: &str) -> ManifestError {
         ManifestError::of_key(self.text, key, message)
+    }
+
+    fn platform(&self) -> Result<(), ManifestError> {
+        let platform = &self.platform.platform;
+        if platform == PLATFORM {
+            return Ok(());
+        }
+        Err(self.missing(
+            "platform",
+            &format!(
+                "`{platform}` is not supported: every binary is compiled for {PLATFORM}, so write `{PLATFORM}`"
+            ),
+        ))
     }
 
     /// Checks that the parts exist that commands refer to by name.
@@ -368,6 +382,9 @@ impl Checker<'_> {
         Ok(())
     }
 }
+
+/// What the binaries in the images are compiled for (`xtask/image/src/rust/environment.rs`).
+const PLATFORM: &str = "linux/amd64";
 
 /// The retentions that CloudWatch Logs offers, up to a year.
 const RETENTION_DAYS: [u32; 12] = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365];

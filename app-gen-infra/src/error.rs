@@ -81,7 +81,10 @@ fn line_of_key(text: &str, key: &str) -> Option<usize> {
             table.clone_from(&header);
             header
         } else if let Some(name) = key_name(line) {
-            [table.as_str(), name.as_str()].join(".")
+            match table.as_str() {
+                "" => name,
+                table => [table, name.as_str()].join("."),
+            }
         } else {
             continue;
         };

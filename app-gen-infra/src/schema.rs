@@ -15,7 +15,7 @@ pub struct Platform {
     pub owner: String,
     /// AWS region of every environment.
     pub region: String,
-    /// Platform of every image, as Docker writes it.
+    /// Platform of every image, as Docker writes it: `linux/amd64`.
     pub platform: String,
     /// The base of every image.
     pub base_image: String,

@@ -182,6 +182,36 @@ fn an_environment_on_aws_that_lets_strangers_in_is_named_by_line_and_key() {
 }
 
 #[test]
+fn only_the_platform_that_binaries_are_compiled_for_is_taken() {
+    for other in [
+        "linux/arm64",
+        "linux/amd64/v2",
+        "linux/x86_64",
+        "linux/amd64,linux/arm64",
+        "windows/amd64",
+        "nonsense",
+        "",
+        " linux/amd64",
+    ] {
+        let error = error(
+            "platform = \"linux/amd64\"",
+            &format!("platform = \"{other}\""),
+        );
+        let line = 1 + committed()
+            .lines()
+            .position(|line| line.starts_with("platform = "))
+            .unwrap();
+        assert_eq!(
+            error,
+            format!(
+                "app-gen-infra/platform.toml:{line}: `platform`: `{other}` is not supported: \
+                 every binary is compiled for linux/amd64, so write `linux/amd64`"
+            )
+        );
+    }
+}
+
+#[test]
 fn each_price_has_a_source_and_a_month() {
     let prices = Prices::committed().unwrap();
     assert_eq!(prices.region, Platform::load(&root()).unwrap().region);

@@ -1,24 +1,51 @@
-//! Runs `docker buildx build` on a tar and pushes what it builds.
+//! Runs `docker buildx build` on a tar or a folder and pushes what it builds.
 
 use crate::engine;
 use anyhow::Context as _;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use xtask_core::cmd::Cmd;
 use xtask_core::report::Report;
 
 const TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
-/// One build whose context is a tar and whose result is pushed.
+/// The files that a build gets.
+#[derive(Debug)]
+pub enum Source {
+    /// A tar with the context and the Dockerfile.
+    Tar {
+        /// Its bytes are read from the beginning.
+        tar: File,
+        /// The path of the Dockerfile in it.
+        dockerfile: String,
+    },
+    /// A folder. BuildKit trusts size and time of the files of a folder that it knows by its name, so
+    /// no other folder may ever have had this name.
+    Folder {
+        /// The context.
+        context: PathBuf,
+        /// The Dockerfile, which is elsewhere.
+        dockerfile: PathBuf,
+    },
+}
+
+impl Source {
+    fn dockerfile(&self) -> String {
+        match self {
+            Self::Tar { dockerfile, .. } => dockerfile.clone(),
+            Self::Folder { dockerfile, .. } => dockerfile.display().to_string(),
+        }
+    }
+}
+
+/// One build whose result is pushed.
 #[derive(Debug)]
 pub struct Build<'a> {
     /// As Docker writes it, such as `linux/amd64`.
     pub platform: &'a str,
-    /// The Dockerfile's path in the tar.
-    pub dockerfile: &'a str,
     /// The stage, where it is not the last.
     pub target: Option<&'a str>,
     /// Build arguments by name.
@@ -35,8 +62,13 @@ pub struct Build<'a> {
 }
 
 impl Build<'_> {
-    /// The arguments of the docker client, without the final `-`, which means the tar.
-    fn command_line(&self, metadata_file: &Path, with_cache: bool) -> Vec<String> {
+    /// The arguments of the docker client, without the context.
+    fn command_line(
+        &self,
+        dockerfile: String,
+        metadata_file: &Path,
+        with_cache: bool,
+    ) -> Vec<String> {
         let mut arguments: Vec<String> = [
             "buildx",
             "build",
@@ -52,7 +84,7 @@ impl Build<'_> {
             arguments.push(value);
         };
         add("--platform", self.platform.to_owned());
-        add("--file", self.dockerfile.to_owned());
+        add("--file", dockerfile);
         if let Some(target) = self.target {
             add("--target", target.to_owned());
         }
@@ -84,7 +116,7 @@ impl Build<'_> {
         arguments
     }
 
-    /// Builds from the tar, pushes, and returns the digest that the builder reports. The
+    /// Builds from the source, pushes, and returns the digest that the builder reports. The
     /// builder's lines are shown under `label`. `metadata_file` exists only during the build.
     ///
     /// # Errors
@@ -93,7 +125,7 @@ impl Build<'_> {
         &self,
         report: &Report,
         label: &str,
-        tar: File,
+        source: Source,
         metadata_file: &Path,
     ) -> anyhow::Result<String> {
         #[derive(Deserialize)]
@@ -103,12 +135,16 @@ impl Build<'_> {
         }
         // The engine's own builder writes a registry cache only with containerd's image store.
         let with_cache = engine::info()?.containerd_image_store;
-        Cmd::new("docker")
-            .args(self.command_line(metadata_file, with_cache))
-            .arg("-")
-            .stdin_file(tar)
-            .timeout(TIMEOUT)
-            .run(report, label)?;
+        let command = Cmd::new("docker").args(self.command_line(
+            source.dockerfile(),
+            metadata_file,
+            with_cache,
+        ));
+        let command = match source {
+            Source::Tar { tar, .. } => command.arg("-").stdin_file(tar),
+            Source::Folder { context, .. } => command.arg(context),
+        };
+        command.timeout(TIMEOUT).run(report, label)?;
         let metadata: Metadata = serde_json::from_slice(
             &std::fs::read(metadata_file)
                 .with_context(|| format!("buildx did not write {}", metadata_file.display()))?,

@@ -7,3 +7,4 @@ pub mod engine;
 pub mod ignore;
 pub mod reference;
 pub mod registry;
+mod rooted;

@@ -1,13 +1,13 @@
 //! `cargo xtask bases [--update]`: lists the base images and their digests, and pins them.
 
 use crate::commands::command::{Answer, Changes, Command};
-use anyhow::Context as _;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::interrupt;
 use xtask_core::report::table;
+use xtask_docker::dockerfile::Dockerfile;
 use xtask_docker::reference::Reference;
 use xtask_image::base;
 use xtask_image::base::pins::{PINS_PATH, Pins};
@@ -108,9 +108,8 @@ fn of_images(context: &Context) -> anyhow::Result<BTreeMap<String, Vec<String>>>
     let mut bases: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, image) in &context.platform.images {
         let path = context.root.join(image.dockerfile.get_ref());
-        let dockerfile =
-            std::fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
-        for reference in compute::base_references(&dockerfile, &context.platform, image)? {
+        let dockerfile = Dockerfile::read(&path)?;
+        for reference in compute::base_references(&dockerfile.bytes, &context.platform, image)? {
             bases.entry(reference).or_default().push(name.clone());
         }
     }

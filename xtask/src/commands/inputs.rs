@@ -16,8 +16,8 @@ use xtask_image::base::Source;
 use xtask_image::build;
 use xtask_image::key::compute;
 use xtask_image::key::inputs::{Inputs, NpmInputs, RustInputs};
-use xtask_image::key::{DOCKERFILE_NAME, DockerBuild, Key};
-use xtask_tree::entry::{Entries, Entry, escape};
+use xtask_image::key::{DockerBuild, Key};
+use xtask_tree::entry::{Entries, Entry, Mode, escape};
 
 /// How much of a digest the text shows.
 const DIGEST_CHARACTERS: usize = 12;
@@ -73,7 +73,7 @@ impl Args {
         Some(DockerBuild {
             dockerfile: match &self.docker.file {
                 Some(file) => file.clone(),
-                None => context.join(DOCKERFILE_NAME),
+                None => context.join(dockerfile::NAME),
             },
             context,
             target: self.docker.target.clone(),
@@ -112,12 +112,10 @@ impl Command for Args {
             print_key(&key, &context.report)?;
             return Ok(ExitCode::SUCCESS);
         }
-        let ignore_file = key.ignore_file.as_deref();
         let listing = Listing::new(
             &key,
             Path::new(image.context.get_ref()),
-            Path::new(image.dockerfile.get_ref()),
-            ignore_file.map(|path| path.strip_prefix(&context.root).unwrap_or(path)),
+            Some(&context.root),
         );
         print(&listing, &context.report)?;
         Ok(ExitCode::SUCCESS)
@@ -135,12 +133,7 @@ fn of_build(args: &Args, build: &DockerBuild, report: &Report) -> anyhow::Result
     if args.key {
         return print_key(&key, report);
     }
-    let listing = Listing::new(
-        &key,
-        &build.context,
-        &build.dockerfile,
-        key.ignore_file.as_deref(),
-    );
+    let listing = Listing::new(&key, &build.context, None);
     print(&listing, report)
 }
 
@@ -208,7 +201,8 @@ fn rows<S: Serializer>(entries: &Entries, serializer: S) -> Result<S::Ok, S::Err
 }
 
 impl<'a> Listing<'a> {
-    fn new(key: &'a Key, context: &Path, dockerfile: &Path, ignore_file: Option<&Path>) -> Self {
+    /// Paths below a checkout at `root` are shown relative to it.
+    fn new(key: &'a Key, context: &Path, root: Option<&Path>) -> Self {
         let Inputs {
             form,
             platform,
@@ -221,16 +215,22 @@ impl<'a> Listing<'a> {
             rust,
             npm,
         } = &key.inputs;
-        let name = |path: &Path| escape(path.as_os_str().as_bytes());
+        let name = |path: &Path| {
+            let below = root.and_then(|root| path.strip_prefix(root).ok());
+            let path = below.unwrap_or(path);
+            escape(path.as_os_str().as_bytes())
+        };
         Self {
             form: *form,
             key: &key.hex,
             context: name(context),
             dockerfile: HashedFile {
-                path: name(dockerfile),
+                path: name(&key.dockerfile.path),
                 digest: dockerfile_digest,
             },
-            ignore_file: ignore_file
+            ignore_file: key
+                .ignore_file
+                .as_deref()
                 .zip(ignore_digest.as_deref())
                 .map(|(path, digest)| HashedFile {
                     path: name(path),
@@ -354,9 +354,19 @@ fn write_entries(output: &mut dyn Write, title: &str, entries: &Entries) -> io::
             Entry::File { mode, digest } => {
                 let digest = digest.to_string();
                 let digest = shortened(&digest);
-                writeln!(output, "  file       {:o}  {digest}  {path}", mode.bits())?;
+                writeln!(
+                    output,
+                    "  file      {:>4}  {digest}  {path}",
+                    mode.to_string()
+                )?;
             }
-            Entry::Directory => writeln!(output, "  directory                     {path}")?,
+            Entry::Directory {
+                mode: Mode::Executable,
+            } => writeln!(output, "  directory                     {path}")?,
+            Entry::Directory { mode } => {
+                let mode = mode.to_string();
+                writeln!(output, "  directory {mode:>4}                {path}")?;
+            }
             Entry::Symlink { target } => {
                 let target = printable(target);
                 writeln!(output, "  symlink                       {path} → {target}")?;

@@ -134,17 +134,91 @@ fn a_dockerfile_may_lie_anywhere() {
     let outside = folder.inputs(&["--file", "elsewhere/Containerfile"]);
     assert_eq!(outside["dockerfile"]["path"], "elsewhere/Containerfile");
     assert_eq!(outside["key"], inside["key"]);
+}
 
-    // What Docker takes where nobody named a Dockerfile.
-    fs::rename(
-        folder.path().join("app/Dockerfile"),
-        folder.path().join("app/dockerfile"),
-    )
-    .unwrap();
+#[test]
+fn the_name_that_was_opened_decides_everything_else() {
+    let folder = Folder::new();
+    let inside = folder.inputs(&[]);
+    folder.write("app/a", "");
+    folder.write("app/dockerfile.dockerignore", "a\n");
+    folder.write("app/Dockerfile.dockerignore", "*\n");
+    // What Docker takes where nobody named a Dockerfile, and nothing has the usual name.
+    let path = |name: &str| folder.path().join("app").join(name);
+    fs::rename(path("Dockerfile"), path("dockerfile")).unwrap();
+    let small = folder.inputs(&[]);
+    assert_eq!(small["dockerfile"]["path"], "app/dockerfile");
     assert_eq!(
-        folder.inputs(&[])["dockerfile"]["digest"],
+        small["dockerfile"]["digest"],
         inside["dockerfile"]["digest"]
     );
+    assert_eq!(small["ignore_file"]["path"], "app/dockerfile.dockerignore");
+    assert!(!paths(&small).contains(&"a"));
+    // Where both names exist, the usual one counts.
+    folder.write("app/Dockerfile", "FROM scratch\n");
+    let usual = folder.inputs(&[]);
+    assert_eq!(usual["dockerfile"]["path"], "app/Dockerfile");
+    assert_eq!(usual["ignore_file"]["path"], "app/Dockerfile.dockerignore");
+    assert_eq!(paths(&usual).len(), 0);
+}
+
+#[test]
+fn links_of_a_dockerfile_end_within_its_folder() {
+    let folder = Folder::new();
+    folder.write("app/sub/D", "FROM scratch\nCOPY . /\n");
+    folder.write("D", "FROM scratch\n");
+    let host = folder.path().join("D");
+    let links = folder.path().join("app/links");
+    fs::create_dir(&links).unwrap();
+    let digest = folder.inputs(&[])["dockerfile"]["digest"].clone();
+    let link = folder.path().join("app/Dockerfile");
+    for target in ["sub/D", "/sub/D", "../sub/D", "nothing/../sub/D"] {
+        fs::remove_file(&link).unwrap();
+        symlink(target, &link).unwrap();
+        let linked = folder.inputs(&[]);
+        assert_eq!(linked["dockerfile"]["digest"], digest, "{target}");
+        assert_eq!(linked["dockerfile"]["path"], "app/Dockerfile");
+    }
+    for target in ["../D", host.to_str().unwrap(), "Dockerfile", "nothing"] {
+        fs::remove_file(&link).unwrap();
+        symlink(target, &link).unwrap();
+        let (code, stderr) = folder.refusal(&["--context", "app"]);
+        assert_eq!(code, 2, "{target}: {stderr}");
+        assert!(
+            stderr.contains("failed to read Dockerfile app/Dockerfile")
+                && stderr.contains(&format!("Docker follows the link to {target} within")),
+            "{target}: {stderr}"
+        );
+    }
+}
+
+#[test]
+fn every_bit_of_a_mode_is_an_input_of_a_context_that_docker_reads() {
+    let folder = Folder::new();
+    folder.write("app/file", "");
+    fs::create_dir(folder.path().join("app/directory")).unwrap();
+    let mut keys = BTreeSet::new();
+    for (name, modes) in [
+        ("file", [0o644, 0o600, 0o4644, 0o666]),
+        ("directory", [0o700, 0o1777, 0o2755, 0o711]),
+    ] {
+        for mode in modes {
+            let path = folder.path().join("app").join(name);
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let inputs = folder.inputs(&[]);
+            keys.insert(inputs["key"].to_string());
+            let entries = inputs["entries"].as_array().unwrap();
+            let entry = entries.iter().find(|entry| entry["path"] == name).unwrap();
+            assert_eq!(entry["mode"], format!("{mode:o}"));
+        }
+    }
+    assert_eq!(keys.len(), 8);
+    let text = folder.run(&["--context", "app"]).expect_success().stdout;
+    assert!(
+        text.contains("  directory  711                directory\n"),
+        "{text}"
+    );
+    assert!(text.contains("  file       666  "), "{text}");
 }
 
 #[test]

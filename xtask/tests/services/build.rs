@@ -66,6 +66,62 @@ fn only_what_depends_on_an_edit_is_built() {
 }
 
 #[test]
+fn what_takes_the_whole_context_gets_what_the_key_holds_and_nothing_else() {
+    let checkout = Checkout::new();
+    // The ignore file is in the context, which holds more than that file leaves.
+    checkout.write(
+        "tool/.dockerignore",
+        "*\n!notes.txt\n!.dockerignore\n!link\n!empty\n",
+    );
+    checkout.write("tool/empty/.keep", "");
+    fs::remove_file(checkout.path("tool/empty/.keep")).unwrap();
+    std::os::unix::fs::symlink("notes.txt", checkout.path("tool/link")).unwrap();
+    checkout.write(
+        "tool/Dockerfile",
+        "FROM debian:trixie-slim\nCOPY . /app/\n\
+         ENTRYPOINT [\"/usr/bin/find\", \"/app\", \"-printf\", \"%P %m %T@\\n\"]\n",
+    );
+    let build = || checkout.build()["generator"].clone();
+    let first = build();
+    let listing = checkout.run_image(first["reference"].as_str().unwrap());
+    let mut files: Vec<&str> = listing.lines().map(str::trim).collect();
+    files.sort_unstable();
+    assert_eq!(
+        files[1..],
+        [
+            ".dockerignore 644 0.0000000000",
+            "bin 755 0.0000000000",
+            "bin/tool 755 0.0000000000",
+            "empty 755 0.0000000000",
+            "link 777 0.0000000000",
+            "notes.txt 644 0.0000000000",
+        ]
+    );
+
+    // An edit that keeps size and time, which BuildKit does not notice in a folder that it knows.
+    let notes = checkout.path("tool/notes.txt");
+    let time = fs::metadata(&notes).unwrap().modified().unwrap();
+    let show = |text: &str| {
+        checkout.write("tool/notes.txt", text);
+        touch(&checkout, "tool/notes.txt", time);
+        let built = build();
+        assert_eq!(built["state"], "built");
+        let reference = built["reference"].as_str().unwrap();
+        common::docker(&[
+            "run",
+            "--rm",
+            "--entrypoint=/bin/cat",
+            reference,
+            "/app/notes.txt",
+        ])
+    };
+    assert_eq!(show("the first text\n"), "the first text\n");
+    assert_eq!(show("the other text\n"), "the other text\n");
+    let left = fs::read_dir(checkout.path("target/xtask/contexts")).unwrap();
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
 fn an_edit_that_keeps_its_time_is_in_the_image() {
     let checkout = Checkout::new();
     checkout.build();

@@ -63,7 +63,7 @@ pub fn digest_file(path: &Path) -> anyhow::Result<Digest> {
         .with_context(|| format!("failed to read {}", path.display()))
 }
 
-/// Whether the path still has the kind, mode and content of the entry.
+/// Whether the path still has the kind, mode (that of git) and content of the entry.
 #[must_use]
 pub fn is_still(path: &Path, entry: &Entry) -> bool {
     let Ok(stat) = rustix::fs::lstat(path) else {
@@ -71,7 +71,7 @@ pub fn is_still(path: &Path, entry: &Entry) -> bool {
     };
     let kind = FileType::from_raw_mode(stat.st_mode);
     match entry {
-        Entry::Directory => kind.is_dir(),
+        Entry::Directory { .. } => kind.is_dir(),
         Entry::Symlink { target } => {
             std::fs::read_link(path).is_ok_and(|now| escape(now.as_os_str().as_bytes()) == *target)
         }

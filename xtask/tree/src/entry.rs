@@ -17,13 +17,17 @@ use std::os::unix::ffi::OsStringExt as _;
 pub enum Entry {
     /// A regular file.
     File {
-        /// Whether the owner may execute it. No other part of the mode survives a checkout.
+        /// Its permissions, as far as [`Modes`] wants them.
         mode: Mode,
         /// The SHA-256 of its content.
         digest: Digest,
     },
     /// A directory.
-    Directory,
+    Directory {
+        /// Its permissions, as far as [`Modes`] wants them. JSON leaves out the usual ones.
+        #[serde(default = "usual_of_directories", skip_serializing_if = "is_usual")]
+        mode: Mode,
+    },
     /// A symbolic link.
     Symlink {
         /// The path that it points to, [`escape`]d.
@@ -31,19 +35,60 @@ pub enum Entry {
     },
 }
 
-/// The modes that git can tell apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+fn usual_of_directories() -> Mode {
+    Mode::Executable
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_usual(mode: &Mode) -> bool {
+    *mode == Mode::Executable
+}
+
+/// Permissions. Text and JSON show them as octal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// `rw-r--r--`
-    #[serde(rename = "644")]
     Plain,
     /// `rwxr-xr-x`
-    #[serde(rename = "755")]
     Executable,
+    /// Any others, with the bits for set-user-ID, set-group-ID and sticky.
+    Other(u16),
+}
+
+/// Which part of a mode counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Modes {
+    /// Whether the owner may execute a file. Nothing else survives a checkout, or is packed.
+    OfGit,
+    /// All of it.
+    Whole,
+}
+
+impl Modes {
+    /// The part that counts of the mode of a file.
+    #[must_use]
+    pub fn of_file(self, bits: u32) -> Mode {
+        match self {
+            Self::OfGit => Mode::of(bits),
+            Self::Whole => Mode::whole(bits),
+        }
+    }
+
+    /// The part that counts of the mode of a directory.
+    #[must_use]
+    pub fn of_directory(self, bits: u32) -> Mode {
+        match self {
+            Self::OfGit => usual_of_directories(),
+            Self::Whole => Mode::whole(bits),
+        }
+    }
 }
 
 impl Mode {
-    /// The one that is closest to a mode of the operating system.
+    /// The one of git's two that is closest to a mode of the operating system.
     #[must_use]
     pub fn of(bits: u32) -> Self {
         if bits & 0o100 == 0 {
@@ -53,12 +98,53 @@ impl Mode {
         }
     }
 
+    /// A mode of the operating system, without the kind of file.
+    #[must_use]
+    pub fn whole(bits: u32) -> Self {
+        match u16::try_from(bits & 0o7777).unwrap_or_default() {
+            0o644 => Self::Plain,
+            0o755 => Self::Executable,
+            other => Self::Other(other),
+        }
+    }
+
     /// The permissions as a number.
     #[must_use]
     pub fn bits(self) -> u32 {
         match self {
             Self::Plain => 0o644,
             Self::Executable => 0o755,
+            Self::Other(bits) => bits.into(),
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:03o}", self.bits())
+    }
+}
+
+impl Serialize for Mode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            // Nearly all files have one of these.
+            Self::Plain => serializer.serialize_str("644"),
+            Self::Executable => serializer.serialize_str("755"),
+            Self::Other(_) => serializer.collect_str(self),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Mode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match u32::from_str_radix(&text, 8) {
+            Ok(bits) if bits <= 0o7777 => Ok(Self::whole(bits)),
+            _ => Err(serde::de::Error::invalid_value(
+                serde::de::Unexpected::Str(&text),
+                &"the octal digits of a mode",
+            )),
         }
     }
 }
@@ -190,7 +276,12 @@ impl Serialize for Row<'_> {
                 row.serialize_entry("mode", mode)?;
                 row.serialize_entry("digest", digest)?;
             }
-            Entry::Directory => row.serialize_entry("kind", "directory")?,
+            Entry::Directory { mode } => {
+                row.serialize_entry("kind", "directory")?;
+                if !is_usual(mode) {
+                    row.serialize_entry("mode", mode)?;
+                }
+            }
             Entry::Symlink { target } => {
                 row.serialize_entry("kind", "symlink")?;
                 row.serialize_entry("target", target)?;
@@ -312,6 +403,28 @@ mod tests {
         ] {
             assert_eq!(unescape(&escape(path)).as_bytes(), path);
         }
+    }
+
+    #[test]
+    fn modes_survive_json_and_usual_ones_of_directories_are_left_out() {
+        let directory = |bits| Entry::Directory {
+            mode: Mode::whole(bits),
+        };
+        for (entry, text) in [
+            (directory(0o40_755), r#"{"kind":"directory"}"#),
+            (directory(0o41_777), r#"{"kind":"directory","mode":"1777"}"#),
+            (directory(0o40_005), r#"{"kind":"directory","mode":"005"}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&entry).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Entry>(text).unwrap(), entry);
+        }
+        for (bits, text) in [(0o100_644, "644"), (0o104_755, "4755"), (0o100_000, "000")] {
+            let mode = Mode::whole(bits);
+            assert_eq!(serde_json::to_value(mode).unwrap(), text);
+            assert_eq!(serde_json::from_value::<Mode>(text.into()).unwrap(), mode);
+        }
+        assert!(serde_json::from_str::<Mode>("\"10000\"").is_err());
+        assert!(serde_json::from_str::<Mode>("\"rw\"").is_err());
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn expected(root: &Path) -> BTreeMap<String, String> {
 /// The entries in the words of the oracle.
 fn described(entries: &Entries) -> BTreeMap<String, String> {
     let describe = |entry: &Entry| match entry {
-        Entry::Directory => "directory".to_owned(),
+        Entry::Directory { .. } => "directory".to_owned(),
         Entry::Symlink { target } => format!("link {target}"),
         Entry::File { mode, digest } => {
             let hash = sha2::digest::Output::<Sha256>::from(*digest.as_bytes());

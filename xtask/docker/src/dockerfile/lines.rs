@@ -1,14 +1,14 @@
-//! Splits the bytes of a Dockerfile into instructions: directives, comments, continued lines,
-//! here-documents and flags. It does not know what an instruction means.
+//! Splits the bytes of a Dockerfile into instructions: comments, continued lines, here-documents and
+//! flags. It does not know what an instruction means.
 
+use crate::dockerfile::directives;
+use crate::dockerfile::directives::Directives;
 use crate::dockerfile::refusal::Refusal;
 use crate::dockerfile::word::{Raw, Reader};
 use std::collections::BTreeMap;
 
 /// BuildKit refuses a longer line. The line's end counts.
 const LINE_LIMIT_BYTES: usize = 64 * 1024;
-const DIRECTIVES: [&str; 3] = ["syntax", "escape", "check"];
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// One instruction, continued lines joined.
 #[derive(Debug, Clone)]
@@ -32,6 +32,15 @@ impl Instruction {
             .split(BLANKS)
             .filter(|word| !word.is_empty())
             .collect()
+    }
+
+    /// The arguments: the strings of a JSON list, or words.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        let takes_list = TAKES_LISTS.contains(&self.name.as_str());
+        match json_list(&self.arguments).filter(|_| takes_list) {
+            Some(Ok(list)) => list,
+            _ => self.words().into_iter().map(str::to_owned).collect(),
+        }
     }
 
     /// The error that refuses it.
@@ -58,9 +67,9 @@ pub(super) struct File {
 
 /// Splits the bytes of a Dockerfile; refuses what BuildKit's parser refuses.
 pub(super) fn read(bytes: &[u8]) -> Result<File, Refusal> {
-    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    let bytes = directives::without_mark(bytes);
     let mut lines = bytes.split_inclusive(|&byte| byte == b'\n').zip(1..);
-    let mut directives = Directives::default();
+    let mut directives = Directives::new("#");
     let mut escape = '\\';
     let mut instructions = Vec::new();
     while let Some((raw, number)) = lines.next() {
@@ -136,19 +145,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<File, Refusal> {
     })
 }
 
-/// The image of a `syntax` directive: a frontend that reads the file in place of the engine's own.
-pub(super) fn syntax(bytes: &[u8]) -> Option<String> {
-    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    let text = String::from_utf8_lossy(bytes);
-    let mut directives = Directives::default();
-    text.lines()
-        .zip(1..)
-        .skip_while(|(line, number)| *number == 1 && line.starts_with("#!"))
-        .map_while(|(line, number)| directives.next(line, number).ok().flatten())
-        .find(|(name, _)| name == "syntax")
-        .and_then(|(_, value)| Some(value.split(' ').next()?.to_owned()))
-}
-
 /// A line without its end. Bytes that are not UTF-8 are replaced: no reference holds them.
 fn text_of(raw: &[u8], number: usize) -> Result<String, Refusal> {
     if raw.len() > LINE_LIMIT_BYTES {
@@ -171,46 +167,6 @@ fn continued(line: &str, escape: char) -> (&str, bool) {
     }
 }
 
-/// The directives at the top of the file; anything else ends them.
-#[derive(Default)]
-struct Directives {
-    seen: Vec<String>,
-    ended: bool,
-}
-
-impl Directives {
-    fn next(&mut self, line: &str, number: usize) -> Result<Option<(String, String)>, Refusal> {
-        if self.ended {
-            return Ok(None);
-        }
-        let Some(directive) = directive(line) else {
-            self.ended = true;
-            return Ok(None);
-        };
-        if self.seen.contains(&directive.0) {
-            return Err(Refusal::at(
-                number,
-                &directive.0,
-                "the directive appears twice".to_owned(),
-            ));
-        }
-        self.seen.push(directive.0.clone());
-        Ok(Some(directive))
-    }
-}
-
-/// Name and value of `# name = value`.
-fn directive(line: &str) -> Option<(String, String)> {
-    let (name, value) = line.strip_prefix('#')?.split_once('=')?;
-    let name = name.trim().to_ascii_lowercase();
-    let value = match value.trim() {
-        // Blanks alone are a value too, which the caller refuses.
-        "" if !value.is_empty() => " ",
-        trimmed => trimmed,
-    };
-    (DIRECTIVES.contains(&name.as_str()) && !value.is_empty()).then(|| (name, value.to_owned()))
-}
-
 /// Name, flags and arguments of a joined line.
 pub(super) fn split(line: &str, number: usize, escape: char) -> Result<Instruction, Refusal> {
     let line = line.trim();
@@ -221,7 +177,7 @@ pub(super) fn split(line: &str, number: usize, escape: char) -> Result<Instructi
     let name = name.to_ascii_uppercase();
     let (flags, arguments) = flags(rest, escape);
     if TAKES_LISTS.contains(&name.as_str())
-        && let Some(Err(())) = json_list(arguments)
+        && let Some(Err(())) = json_list(&arguments)
     {
         return Err(Refusal::at(
             number,
@@ -243,47 +199,55 @@ pub(super) const BLANKS: [char; 5] = [' ', '\t', '\u{b}', '\u{c}', '\r'];
 /// Instructions whose arguments may be a JSON list.
 const TAKES_LISTS: [&str; 7] = ["ADD", "CMD", "COPY", "ENTRYPOINT", "RUN", "SHELL", "VOLUME"];
 
-/// Nothing where the arguments are not a JSON list, an error where the list holds anything but
-/// strings.
-fn json_list(arguments: &str) -> Option<Result<(), ()>> {
+/// The strings of a JSON list. Nothing where the arguments are not one, an error where it holds
+/// anything but strings.
+fn json_list(arguments: &str) -> Option<Result<Vec<String>, ()>> {
     if !arguments.trim_start().starts_with('[') {
         return None;
     }
     let values: Vec<serde_json::Value> = serde_json::from_str(arguments).ok()?;
-    Some(if values.iter().all(serde_json::Value::is_string) {
-        Ok(())
-    } else {
-        Err(())
-    })
+    let texts = values.into_iter().map(|value| match value {
+        serde_json::Value::String(text) => Ok(text),
+        _ => Err(()),
+    });
+    Some(texts.collect())
 }
 
-/// The words that begin with `--`, and what follows them.
-fn flags(line: &str, escape: char) -> (Vec<String>, &str) {
+/// The words that begin with `--`, and what follows them. BuildKit goes byte by byte here: two bytes
+/// that are part of characters count as white space.
+fn flags(line: &str, escape: char) -> (Vec<String>, String) {
+    let is_blank = |byte: u8| char::from(byte).is_whitespace();
     let mut flags = Vec::new();
-    let mut rest = line.trim_start();
-    while rest.starts_with("--") {
+    let mut rest = line.trim_start().as_bytes();
+    while rest.starts_with(b"--") {
         let mut word = String::new();
         let mut quote = None;
-        let mut characters = rest.chars();
-        while let Some(character) = characters.next() {
-            if quote.is_none() && character.is_whitespace() {
+        let mut position = 0;
+        while let Some(&byte) = rest.get(position) {
+            if quote.is_none() && is_blank(byte) {
                 break;
             }
-            match character {
-                _ if quote == Some(character) => quote = None,
-                '\'' | '"' if quote.is_none() => quote = Some(character),
-                _ if character == escape => word.extend(characters.next()),
-                _ => word.push(character),
+            position += 1;
+            match char::from(byte) {
+                character if quote == Some(character) => quote = None,
+                character @ ('\'' | '"') if quote.is_none() => quote = Some(character),
+                character if character == escape => {
+                    word.extend(rest.get(position).map(|&escaped| char::from(escaped)));
+                    position += 1;
+                }
+                character => word.push(character),
             }
         }
-        rest = characters.as_str().trim_start();
+        rest = rest.get(position..).unwrap_or_default();
+        let blanks = rest.iter().take_while(|&&byte| is_blank(byte)).count();
+        rest = &rest[blanks..];
         // `--` alone ends the flags.
         if word == "--" {
             break;
         }
         flags.push(word);
     }
-    (flags, rest)
+    (flags, String::from_utf8_lossy(rest).into_owned())
 }
 
 struct DocumentName {

@@ -2,6 +2,54 @@
 
 use std::collections::BTreeMap;
 
+/// What BuildKit takes as a platform by itself.
+const SYSTEMS: [&str; 17] = [
+    "aix",
+    "android",
+    "darwin",
+    "dragonfly",
+    "freebsd",
+    "hurd",
+    "illumos",
+    "ios",
+    "js",
+    "linux",
+    "nacl",
+    "netbsd",
+    "openbsd",
+    "plan9",
+    "solaris",
+    "windows",
+    "zos",
+];
+/// What BuildKit takes as a platform by itself.
+const ARCHITECTURES: [&str; 24] = [
+    "386",
+    "amd64",
+    "amd64p32",
+    "arm",
+    "arm64",
+    "arm64be",
+    "armbe",
+    "loong64",
+    "mips",
+    "mips64",
+    "mips64le",
+    "mips64p32",
+    "mips64p32le",
+    "mipsle",
+    "ppc",
+    "ppc64",
+    "ppc64le",
+    "riscv",
+    "riscv64",
+    "s390",
+    "s390x",
+    "sparc",
+    "sparc64",
+    "wasm",
+];
+
 /// A platform as BuildKit normalises it.
 #[derive(Debug, PartialEq, Eq)]
 struct Platform {
@@ -70,6 +118,49 @@ pub fn normalised(text: &str) -> Option<String> {
     Some(Platform::parse(text).whole())
 }
 
+/// Refuses what BuildKit does not take as the platform of a `FROM`. It takes any architecture of any
+/// system, but of a lone word it must know what the word names.
+pub(super) fn check(text: &str) -> Result<(), String> {
+    let is_plain = |part: &str, more: &[u8]| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))
+    };
+    let (system, rest) = match text.split_once('/') {
+        Some((system, rest)) => (system, Some(rest)),
+        None => (text, None),
+    };
+    let (name, version) = match system
+        .strip_suffix(')')
+        .and_then(|system| system.split_once('('))
+    {
+        Some((name, version)) => (name, version),
+        None => (system, ""),
+    };
+    let mut others = rest.into_iter().flat_map(|rest| rest.split('/'));
+    let is_written_well = is_plain(name, b"_-")
+        && (version.is_empty() || is_plain(version, b"_.-"))
+        && others.clone().count() <= 2
+        && others.all(|part| is_plain(part, b"_.-"));
+    if !is_written_well {
+        return Err(format!(
+            "`{text}` is not a platform: it has the form OS/ARCHITECTURE[/VARIANT]"
+        ));
+    }
+    let known = |names: &[&str], name: &str| names.contains(&name);
+    let platform = Platform::parse(&format!("{name}/{system}"));
+    if rest.is_some()
+        || known(&SYSTEMS, &platform.system)
+        || known(&ARCHITECTURES, &platform.architecture)
+    {
+        return Ok(());
+    }
+    Err(format!(
+        "`{text}` is neither an operating system nor an architecture"
+    ))
+}
+
 /// Arguments that need no `ARG`, with the values for this build.
 pub(super) fn arguments(wanted: &str, stage: Option<&str>) -> BTreeMap<String, String> {
     let mut arguments = BTreeMap::new();
@@ -96,6 +187,35 @@ pub(super) fn arguments(wanted: &str, stage: Option<&str>) -> BTreeMap<String, S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_platform_is_refused() {
+        for text in [
+            "linux/amd64",
+            "linux",
+            "MacOS",
+            "x86_64",
+            "riscv64",
+            "any/thing/at.all",
+            "windows(10.0.17763)/amd64",
+            "windows()",
+        ] {
+            assert_eq!(check(text), Ok(()), "{text}");
+        }
+        for text in [
+            "nonsense",
+            "linux/",
+            "/amd64",
+            "a/b/c/d",
+            "linux/*",
+            "a.b/c",
+            "linux(",
+            "linux(x)y",
+            "x86_64(1)",
+        ] {
+            assert!(check(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn platforms_are_normalised() {

@@ -4,8 +4,11 @@
 //! names is appended to it, where a later number can find it. This file does the same.
 
 use crate::dockerfile::arguments::Globals;
+use crate::dockerfile::flags;
 use crate::dockerfile::lines;
 use crate::dockerfile::lines::{File, Instruction};
+use crate::dockerfile::mount;
+use crate::dockerfile::platform;
 use crate::dockerfile::refusal::Refusal;
 use crate::dockerfile::sources;
 use crate::dockerfile::sources::Source;
@@ -69,7 +72,7 @@ pub(super) fn reached(file: &File, wanted: &Wanted<'_>) -> Result<BTreeSet<Strin
     let stages = read(file)?;
     let globals = globals(file, &stages, wanted)?;
     let mut graph = Graph::new(&stages, &globals)?;
-    let target = match wanted.target {
+    let target = match wanted.target.filter(|name| !name.is_empty()) {
         None => graph.stage_count - 1,
         Some(name) => *graph
             .names
@@ -98,13 +101,16 @@ pub(super) fn reached(file: &File, wanted: &Wanted<'_>) -> Result<BTreeSet<Strin
             let base = graph.nodes[index].base_stage;
             let commands = base.map_or(&[][..], |base| &stages[base].commands);
             for command in commands.iter().filter(|command| command.name == "ONBUILD") {
-                graph.take_sources(index, &trigger(command)?)?;
+                let command = trigger(command)?;
+                check(&command, file.escape)?;
+                graph.take_sources(index, &command)?;
             }
         }
     };
     let mut images = BTreeSet::new();
     for index in reached {
         graph.refuse_later_sources(index)?;
+        graph.check_mounts(index)?;
         let node = &graph.nodes[index];
         if node.is_image() {
             check_reference(node)?;
@@ -139,8 +145,7 @@ fn read(file: &File) -> Result<Vec<Stage<'_>>, Refusal> {
                 _ => {}
             }
         }
-        // BuildKit checks sources even in a stage that is not built.
-        sources::of(instruction, file.escape)?;
+        check(instruction, file.escape)?;
         match (instruction.name.as_str(), stages.last_mut()) {
             ("FROM", _) => stages.push(Stage {
                 from: instruction,
@@ -156,6 +161,20 @@ fn read(file: &File) -> Result<Vec<Stage<'_>>, Refusal> {
         return Err(Refusal::whole("it has no FROM"));
     }
     Ok(stages)
+}
+
+/// What BuildKit checks of an instruction even in a stage that it does not build.
+fn check(instruction: &Instruction, escape: char) -> Result<(), Refusal> {
+    flags::check(instruction)?;
+    match (instruction.name.as_str(), instruction.arguments().len()) {
+        ("ADD" | "COPY", 0 | 1) => {
+            return Err(instruction.refusal("it needs a source and a destination"));
+        }
+        ("CMD" | "ENTRYPOINT" | "RUN", _) => {}
+        (_, 0) => return Err(instruction.refusal("it needs an argument")),
+        _ => {}
+    }
+    sources::of(instruction, escape).map(|_| ())
 }
 
 /// The name that a `FROM` gives its stage, in small letters.
@@ -236,12 +255,14 @@ impl Graph {
                     .from
                     .refusal(format!("the base name `{}` is blank", words[0])));
             }
-            if let Some(platform) = stage.from.values_of("platform").next()
-                && globals.resolve(stage.from, platform)?.text.is_empty()
-            {
-                return Err(stage
-                    .from
-                    .refusal(format!("the platform `{platform}` is blank")));
+            let platform = stage.from.values_of("platform").next();
+            if let Some(written) = platform.filter(|platform| !platform.is_empty()) {
+                let platform = globals.resolve(stage.from, written)?.text;
+                if platform.is_empty() {
+                    let message = format!("the platform `{written}` is blank");
+                    return Err(stage.from.refusal(message));
+                }
+                platform::check(&platform).map_err(|message| stage.from.refusal(message))?;
             }
             // Unlike for `COPY --from`, BuildKit looks for the name as written, among earlier stages.
             let base_stage = graph.names.get(&base.text).copied();
@@ -335,6 +356,20 @@ impl Graph {
             }
         }
         reached
+    }
+
+    /// Refuses a mount that BuildKit refuses once it builds the stage.
+    fn check_mounts(&self, index: usize) -> Result<(), Refusal> {
+        let mut checked = None;
+        for (_, command) in &self.nodes[index].sources {
+            // Each mount of an instruction is a source of its own.
+            if checked.replace(command.line) != Some(command.line) {
+                for mount in command.values_of("mount") {
+                    mount::check(mount, self.escape).map_err(|message| command.refusal(message))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a source that is a later stage, whose files do not exist yet.

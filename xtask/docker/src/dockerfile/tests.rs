@@ -90,6 +90,45 @@ fn the_frontend_of_a_syntax_directive_is_an_image() {
 }
 
 #[test]
+fn what_a_frontend_reads_that_is_no_dockerfile_is_refused_with_its_name() {
+    for (text, expected) in [
+        (
+            "# syntax=edrevo/dockerfile-plus\nFROM a\nINCLUDE+ b",
+            "D:3: INCLUDE+: there is no such instruction. The frontend `edrevo/dockerfile-plus` reads this file",
+        ),
+        (
+            "//syntax=f\nFROM a",
+            "D:1: //SYNTAX=F: there is no such instruction. The frontend `f` reads this file",
+        ),
+        (
+            "#!/usr/bin/env x\n{\"syntax\": \"f:1\"}",
+            "D:2: {\"SYNTAX\":: there is no such instruction. The frontend `f:1` reads this file",
+        ),
+        (
+            "# syntax=docker/dockerfile:1\nFORM a",
+            "D:2: FORM: there is no such instruction",
+        ),
+        (
+            "//syntax=A\nFROM a",
+            "D:1: syntax: the repository of `A` must be",
+        ),
+    ] {
+        let error = read(text).expect_err(text);
+        assert!(error.starts_with(expected), "{text}: {error}");
+        assert_eq!(
+            error.contains("frontend"),
+            expected.contains("frontend"),
+            "{error}"
+        );
+    }
+    // A mirror of Docker's own, and dialects that add nothing here.
+    for frontend in ["mirror.example/docker/dockerfile:1", "f"] {
+        let text = format!("# syntax={frontend}\nFROM a");
+        assert_eq!(read(&text), Ok(format!("a {frontend}")));
+    }
+}
+
+#[test]
 fn errors_name_file_line_and_instruction() {
     for (text, expected) in [
         ("", "D: it has no instructions"),
@@ -120,6 +159,28 @@ fn errors_name_file_line_and_instruction() {
             "FROM a\nADD --from=b x y",
             "D:2: ADD: it does not take --from",
         ),
+        (
+            "FROM a\nCOPY --from b x y",
+            "D:2: COPY: --from needs a value: --from=VALUE",
+        ),
+        (
+            "FROM a\nCOPY --form=b x y",
+            "D:2: COPY: --form is not one of its flags: --chmod, ",
+        ),
+        ("FROM a\nENV --x A=1", "D:2: ENV: it takes no flags"),
+        (
+            "FROM a\nCOPY --from=b --from=c x y",
+            "D:2: COPY: --from appears twice",
+        ),
+        (
+            "FROM a\nRUN --mount=form=b true",
+            "D:2: RUN: --mount=form=b has the unknown field `form`",
+        ),
+        (
+            "FROM --platform=nonsense a",
+            "D:1: FROM: `nonsense` is neither an operating system nor an architecture",
+        ),
+        ("# check=x\nFROM a", "D:1: check: `x` is not an option"),
         ("# escape=x\nFROM a", "D:1: escape: `x` is neither"),
         ("# escape=  \nFROM a", "D:1: escape: ` ` is neither"),
         (
@@ -161,6 +222,41 @@ fn a_line_is_as_long_as_buildkit_reads() {
 fn names_of_stages() {
     let names = stage_names(b"ARG A\nFROM a AS One\nFROM b\nFROM c as two\n");
     assert_eq!(names.into_iter().collect::<Vec<_>>(), ["one", "two"]);
+}
+
+#[test]
+fn what_may_be_taken_of_the_context() {
+    for (text, expected) in [
+        ("COPY . /app/", true),
+        ("COPY a ./ /app/", true),
+        ("COPY /a/../ /app/", true),
+        ("COPY [\"a\", \".\", \"/app/\"]", true),
+        ("ADD .x/y /app/", true),
+        ("COPY * /app/", true),
+        ("COPY .? /app/", true),
+        ("COPY $A /app/", true),
+        ("ONBUILD COPY . /app/", true),
+        ("RUN --mount=target=/x true", true),
+        (
+            "RUN --mount=type=bind,src=a,dst=/x --mount=source=.x,target=/y true",
+            true,
+        ),
+        ("RUN --mount=type=$T,target=/x true", true),
+        ("COPY a /.x", false),
+        ("COPY --chown=1 .xy a/.x /", false),
+        ("COPY --from=b . /app/", false),
+        ("COPY <<E /app/\nCOPY . /\nE", false),
+        ("ADD https://example.com/a /app/", false),
+        ("RUN cp . /app/", false),
+        (
+            "RUN --mount=from=b,target=/x --mount=type=cache,target=/y true",
+            false,
+        ),
+        ("RUN --mount=src=a,target=/x true", false),
+    ] {
+        let text = format!("FROM a\n{text}\n");
+        assert_eq!(may_take(text.as_bytes(), ".x"), expected, "{text}");
+    }
 }
 
 #[test]

@@ -2,11 +2,9 @@
 
 use crate::ignore::error::PatternError;
 use crate::ignore::rules::Rules;
+use crate::rooted;
+use crate::rooted::Unread;
 use anyhow::Context as _;
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
-use rustix::io::Errno;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use xtask_core::error::{Code, Failure};
 
@@ -26,7 +24,8 @@ pub struct IgnoreFile {
 
 impl IgnoreFile {
     /// `<Dockerfile>.dockerignore` beside the Dockerfile, even if it is empty, else
-    /// `.dockerignore` of the context, else nothing.
+    /// `.dockerignore` of the context, else nothing. `dockerfile` is the path that was opened
+    /// ([`crate::dockerfile::Dockerfile::path`]).
     ///
     /// A directory or a link into nowhere of that name counts as missing, as it does for Docker.
     ///
@@ -74,44 +73,22 @@ impl IgnoreFile {
 
 fn read(folder: &Path, name: &Path) -> anyhow::Result<Option<IgnoreFile>> {
     let path = folder.join(name);
-    let failed = || format!("failed to read {}", path.display());
-    let root =
-        File::open(folder).with_context(|| format!("failed to open {}", folder.display()))?;
-    let opened = rustix::fs::openat2(
-        &root,
-        name,
-        // A pipe would wait for its other end.
-        OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK,
-        Mode::empty(),
-        // Docker follows links as if the folder were the root of all files.
-        ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
-    );
-    let file = match opened {
-        Ok(descriptor) => File::from(descriptor),
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
-        Err(error) => return Err(error).with_context(failed),
-    };
-    let kind = FileType::from_raw_mode(rustix::fs::fstat(&file).with_context(failed)?.st_mode);
-    match kind {
-        FileType::RegularFile => {}
-        FileType::Directory => return Ok(None),
-        _ => {
-            let message = format!("{} is not a file", path.display());
-            return Err(refused(message, "replace it by a file, or remove it"));
+    match rooted::read(folder, name, LIMIT_BYTES) {
+        Ok(bytes) => Ok(Some(IgnoreFile { path, bytes })),
+        Err(Unread::Missing | Unread::Directory) => Ok(None),
+        Err(error @ Unread::NotAFile) => {
+            Err(refused(&path, &error, "replace it by a file, or remove it"))
         }
+        Err(error @ Unread::TooLarge(_)) => Err(refused(
+            &path,
+            &error,
+            "name directories in it instead of files",
+        )),
+        Err(error) => Err(error).with_context(|| format!("failed to read {}", path.display())),
     }
-    let mut bytes = Vec::new();
-    file.take(LIMIT_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .with_context(failed)?;
-    if bytes.len() as u64 > LIMIT_BYTES {
-        let limit_mib = LIMIT_BYTES / 1024 / 1024;
-        let message = format!("{} is larger than {limit_mib} MiB", path.display());
-        return Err(refused(message, "name directories in it instead of files"));
-    }
-    Ok(Some(IgnoreFile { path, bytes }))
 }
 
-fn refused(message: String, hint: &str) -> anyhow::Error {
+fn refused(path: &Path, error: &Unread, hint: &str) -> anyhow::Error {
+    let message = format!("failed to read {}: {error}", path.display());
     Failure::new(Code::Build, message).hint(hint).into()
 }

@@ -26,10 +26,12 @@ pub(crate) struct Case {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Node {
-    File(Vec<u8>),
-    Executable(Vec<u8>),
-    Directory,
+    /// A file with its mode, or with the one that new files have.
+    File(Option<u32>, Vec<u8>),
+    Directory(Option<u32>),
     Link(Vec<u8>),
+    /// The file with the instructions. Without one in the tree, it is where the build looks for it.
+    Dockerfile,
 }
 
 /// What was found, by its path in the context or in the image.
@@ -37,9 +39,9 @@ pub(crate) type Tree = BTreeMap<Vec<u8>, Found>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Found {
-    Directory,
+    Directory { mode: u32 },
     Link(Vec<u8>),
-    File { is_executable: bool, sha256: String },
+    File { mode: u32, sha256: String },
 }
 
 /// A case as it is kept. Bytes that are not UTF-8, and backslashes, are escaped.
@@ -82,11 +84,15 @@ impl Case {
         let kept: Kept = serde_json::from_str(json).unwrap();
         let node = |text: &str| {
             let (kind, rest) = text.split_once(' ').unwrap_or((text, ""));
+            let (kind, mode) = match kind.split_once('-') {
+                Some((kind, mode)) => (kind, Some(u32::from_str_radix(mode, 8).unwrap())),
+                None => (kind, None),
+            };
             match kind {
-                "directory" => Node::Directory,
+                "directory" => Node::Directory(mode),
                 "link" => Node::Link(unescape(rest)),
-                "file" => Node::File(unescape(rest)),
-                "executable" => Node::Executable(unescape(rest)),
+                "file" => Node::File(mode, unescape(rest)),
+                "dockerfile" => Node::Dockerfile,
                 other => panic!("{other}"),
             }
         };
@@ -101,11 +107,12 @@ impl Case {
     }
 
     pub(crate) fn to_json(&self) -> String {
+        let suffix = |mode: &Option<u32>| mode.map_or(String::new(), |mode| format!("-{mode:o}"));
         let text = |node: &Node| match node {
-            Node::Directory => "directory".to_owned(),
+            Node::Directory(mode) => format!("directory{}", suffix(mode)),
             Node::Link(target) => format!("link {}", entry::escape(target)),
-            Node::File(bytes) => format!("file {}", entry::escape(bytes)),
-            Node::Executable(bytes) => format!("executable {}", entry::escape(bytes)),
+            Node::File(mode, bytes) => format!("file{} {}", suffix(mode), entry::escape(bytes)),
+            Node::Dockerfile => "dockerfile".to_owned(),
         };
         let tree = self.tree.iter();
         let kept = Kept {
@@ -123,19 +130,29 @@ impl Case {
         for name in [context, "outside"] {
             fs::create_dir_all(folder.join(name)).unwrap();
         }
-        let dockerfile = (&self.dockerfile, &Node::File(DOCKERFILE.to_vec()));
-        for (path, node) in self.tree.iter().chain([dockerfile]) {
+        let is_elsewhere = self.tree.contains_key(&self.dockerfile)
+            || self.tree.values().any(|node| *node == Node::Dockerfile);
+        let dockerfile = (!is_elsewhere).then_some((&self.dockerfile, &Node::Dockerfile));
+        for (path, node) in self.tree.iter().chain(dockerfile) {
             let path = place(folder, context, path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let set = |mode: &Option<u32>| {
+                if let Some(mode) = mode {
+                    fs::set_permissions(&path, fs::Permissions::from_mode(*mode)).unwrap();
+                }
+            };
             match node {
-                Node::Directory => fs::create_dir_all(&path).unwrap(),
+                Node::Directory(mode) => {
+                    fs::create_dir_all(&path).unwrap();
+                    set(mode);
+                }
+                Node::Dockerfile => fs::write(&path, DOCKERFILE).unwrap(),
                 Node::Link(target) => {
                     std::os::unix::fs::symlink(std::ffi::OsStr::from_bytes(target), &path).unwrap();
                 }
-                Node::File(bytes) => fs::write(&path, bytes).unwrap(),
-                Node::Executable(bytes) => {
+                Node::File(mode, bytes) => {
                     fs::write(&path, bytes).unwrap();
-                    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+                    set(mode);
                 }
             }
         }
@@ -159,15 +176,16 @@ pub(crate) fn read(folder: &Path) -> Tree {
         for item in fs::read_dir(current).unwrap() {
             let path = item.unwrap().path();
             let metadata = fs::symlink_metadata(&path).unwrap();
+            let mode = metadata.permissions().mode() & 0o7777;
             let found = if metadata.is_symlink() {
                 Found::Link(fs::read_link(&path).unwrap().into_os_string().into_vec())
             } else if metadata.is_dir() {
                 folders.push(path.clone());
-                Found::Directory
+                Found::Directory { mode }
             } else {
                 let bytes = fs::read(&path).unwrap();
                 Found::File {
-                    is_executable: metadata.permissions().mode() & 0o100 != 0,
+                    mode,
                     sha256: digest_bytes(&bytes),
                 }
             };

@@ -1,5 +1,6 @@
-//! `.dockerignore` against the real engine: trees with ignore files go through
-//! `docker buildx build`, and what arrives is compared with what our walk says.
+//! Contexts against the real engine: trees with ignore files, with modes, and with Dockerfiles under
+//! other names or behind links go through `docker buildx build`, and what arrives is compared with
+//! what our walk says.
 //!
 //! The cases in `kept` come first: each was a difference once, or shows a rule. Then come
 //! `DOCKERIGNORE_TREES` random trees, made from `DOCKERIGNORE_SEED`. A tree that makes a
@@ -114,5 +115,5 @@ fn sockets_and_pipes_are_refused() {
     let pipe = context.join(".dockerignore");
     rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
     let error = workspace.ours(0).refusal().unwrap().to_owned();
-    assert!(error.contains(".dockerignore is not a file"), "{error}");
+    assert!(error.contains(".dockerignore: it is not a file"), "{error}");
 }

@@ -23,6 +23,11 @@ impl Random {
         self.below(100) < chance
     }
 
+    /// One of the modes, now and then.
+    fn mode(&mut self, modes: &[u32]) -> Option<u32> {
+        self.percent(20).then(|| modes[self.below(modes.len())])
+    }
+
     fn pick<'items, T: ?Sized>(&mut self, items: &[&'items T]) -> &'items T {
         items[self.below(items.len())]
     }
@@ -140,17 +145,52 @@ pub(crate) fn case(random: &mut Random) -> Case {
         .collect();
     if random.percent(90) {
         let rules = ignore_file(random, &paths);
-        tree.insert(b"context/.dockerignore".to_vec(), Node::File(rules));
+        tree.insert(b"context/.dockerignore".to_vec(), Node::File(None, rules));
     }
     if random.percent(20) {
         let rules = ignore_file(random, &paths);
-        let own = [dockerfile.as_slice(), b".dockerignore"].concat();
-        tree.insert(own, Node::File(rules));
+        let own = match random.percent(70) {
+            true => dockerfile.clone(),
+            false => small(&dockerfile),
+        };
+        let own = [own.as_slice(), b".dockerignore"].concat();
+        tree.insert(own, Node::File(None, rules));
+    }
+    if random.percent(20) {
+        put_elsewhere(random, &dockerfile, &mut tree);
     }
     Case {
         note: String::new(),
         dockerfile,
         tree,
+    }
+}
+
+/// The path with the name `dockerfile`.
+fn small(dockerfile: &[u8]) -> Vec<u8> {
+    let folder = &dockerfile[..dockerfile.len() - b"Dockerfile".len()];
+    [folder, b"dockerfile"].concat()
+}
+
+/// Puts the Dockerfile where the build must find it: in small letters, or behind a link.
+fn put_elsewhere(random: &mut Random, dockerfile: &[u8], tree: &mut BTreeMap<Vec<u8>, Node>) {
+    let folder = &dockerfile[..dockerfile.len() - b"Dockerfile".len()];
+    let obstacle = match random.below(10) {
+        0..3 => None,
+        3 => Some(Node::Directory(None)),
+        4 => Some(Node::Link(b"nothing".to_vec())),
+        5 => Some(Node::Link(b"dockerfile".to_vec())),
+        _ => {
+            let targets: &[&[u8]] = &[b"D", b"./D", b"/D", b"../D", b"../context/D", b"a/../D"];
+            let link = Node::Link(random.pick(targets).to_vec());
+            tree.insert(dockerfile.to_vec(), link);
+            tree.insert([folder, b"D"].concat(), Node::Dockerfile);
+            return;
+        }
+    };
+    tree.insert(small(dockerfile), Node::Dockerfile);
+    if let Some(obstacle) = obstacle {
+        tree.insert(dockerfile.to_vec(), obstacle);
     }
 }
 
@@ -176,10 +216,12 @@ fn context(random: &mut Random) -> BTreeMap<Vec<u8>, Node> {
         let node = match random.below(20) {
             0..9 if folder.iter().filter(|&&byte| byte == b'/').count() < 4 => {
                 folders.push(path.clone());
-                Node::Directory
+                Node::Directory(random.mode(&[0o700, 0o711, 0o775, 0o1777, 0o2755]))
             }
-            0..17 => Node::File(content),
-            17 => Node::Executable(content),
+            0..18 => Node::File(
+                random.mode(&[0o400, 0o600, 0o666, 0o744, 0o755, 0o1644, 0o2755, 0o4755]),
+                content,
+            ),
             _ => {
                 let targets: &[&[u8]] =
                     &[b"a", b"nothing", b".", b"..", b"/logs", b"d/a", b"../src"];
@@ -196,7 +238,7 @@ fn dockerfile(random: &mut Random, tree: &BTreeMap<Vec<u8>, Node>) -> Vec<u8> {
     let folders: Vec<&[u8]> = tree
         .iter()
         // The builder splits what it is given at commas and the like.
-        .filter(|(path, node)| **node == Node::Directory && path.is_ascii())
+        .filter(|(path, node)| matches!(node, Node::Directory(_)) && path.is_ascii())
         .map(|(path, _)| path.as_slice())
         .collect();
     match random.below(10) {

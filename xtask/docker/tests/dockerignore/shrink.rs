@@ -33,7 +33,7 @@ fn smaller(case: &Case) -> Vec<Case> {
         candidates.push(candidate);
     }
     for (path, node) in &case.tree {
-        let Node::File(bytes) = node else { continue };
+        let Node::File(_, bytes) = node else { continue };
         if !path.ends_with(b".dockerignore") {
             continue;
         }
@@ -48,7 +48,7 @@ fn smaller(case: &Case) -> Vec<Case> {
             (0..bytes.len()).map(|skipped| [&bytes[..skipped], &bytes[skipped + 1..]].concat());
         for fewer in without_line.chain(without_byte) {
             let mut candidate = case.clone();
-            candidate.tree.insert(path.clone(), Node::File(fewer));
+            candidate.tree.insert(path.clone(), Node::File(None, fewer));
             candidates.push(candidate);
         }
     }

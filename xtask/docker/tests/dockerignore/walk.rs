@@ -4,25 +4,28 @@ use crate::case;
 use crate::case::{Found, Tree};
 use std::path::Path;
 use xtask_docker::context;
+use xtask_docker::dockerfile::Dockerfile;
 use xtask_docker::ignore::{IgnoreFile, Rules};
-use xtask_tree::entry::{Entry, Mode};
+use xtask_tree::entry::Entry;
 use xtask_tree::stat_cache::StatCache;
 
 /// What arrives of a context, as our walk says.
 pub(crate) fn tree(folder: &Path, dockerfile: &Path) -> anyhow::Result<Tree> {
-    let rules = match IgnoreFile::of_context(folder, dockerfile)? {
+    let dockerfile = Dockerfile::read(dockerfile)?;
+    anyhow::ensure!(dockerfile.bytes == case::DOCKERFILE, "another Dockerfile");
+    let rules = match IgnoreFile::of_context(folder, &dockerfile.path)? {
         Some(file) => file.rules()?,
         None => Rules::default(),
     };
-    let entries = context::read(folder, &rules, &StatCache::none())?;
+    let entries = context::arriving(folder, &rules, &StatCache::none())?;
     Ok(entries
         .into_iter()
         .map(|(path, entry)| {
             let found = match entry {
-                Entry::Directory => Found::Directory,
+                Entry::Directory { mode } => Found::Directory { mode: mode.bits() },
                 Entry::Symlink { target } => Found::Link(case::unescape(&target)),
                 Entry::File { mode, digest } => Found::File {
-                    is_executable: mode == Mode::Executable,
+                    mode: mode.bits(),
                     sha256: digest.to_string(),
                 },
             };

@@ -1,22 +1,41 @@
-//! The Docker context as a tar: exactly the entries that were hashed, sorted, with owner 0 and time 0.
+//! The Docker context as it is built: exactly the entries that were hashed, with owner 0 and time 0,
+//! and with the modes of git: 755 for directories and what the owner may execute, else 644.
 //!
-//! When BuildKit reads a folder itself, it takes a file for unchanged by size and time, and has been
-//! seen to build old bytes. A tar on its standard input is always read.
+//! It is a tar. When BuildKit reads a folder itself, it takes a file for unchanged by size and time,
+//! and has been seen to build old bytes. A tar on its standard input is always read. But such a tar
+//! also holds the Dockerfile, and an instruction that takes the whole context (`COPY . /app/`) would
+//! bring that into the image. Then the context is a folder, whose name BuildKit cannot know.
 
+use crate::build::own_folder::OwnFolder;
 use anyhow::Context as _;
-use std::collections::BTreeMap;
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_core::interrupt;
+use xtask_docker::buildx::Source;
+use xtask_docker::dockerfile::may_take;
 use xtask_tree::content::Hashed;
 use xtask_tree::entry;
 use xtask_tree::entry::{Digest, Entries, Entry, Mode};
 
-/// The path of the Dockerfile in the tar, where the context has nothing.
-pub const DOCKERFILE_PATH: &str = ".xtask/Dockerfile";
+/// The folder of the Dockerfile in the tar.
+const DOCKERFILE_FOLDER: &str = ".xtask";
+const DOCKERFILE_NAME: &str = "Dockerfile";
+
+/// A context that is ready to be built.
+#[derive(Debug)]
+pub struct Packed {
+    /// What Docker is given.
+    pub source: Source,
+    /// Where the source is, if it is a folder. It is removed with this value.
+    pub folder: Option<OwnFolder>,
+}
 
 enum Content {
     Directory,
@@ -46,7 +65,7 @@ impl Archive {
             let name = entry::unescape(escaped);
             let path = Path::new(prefix).join(&name);
             let content = match entry {
-                Entry::Directory => Content::Directory,
+                Entry::Directory { .. } => Content::Directory,
                 Entry::Symlink { target } => Content::Link(entry::unescape(target)),
                 Entry::File { mode, digest } => Content::Hashed(*mode, *digest, folder.join(&name)),
             };
@@ -63,12 +82,103 @@ impl Archive {
         );
     }
 
+    /// Packs it with a Dockerfile, in this folder. Each file is hashed again, from the bytes that are
+    /// written.
+    ///
+    /// # Errors
+    /// A file has changed since it was hashed, or the disk is full.
+    pub fn pack(mut self, dockerfile: &[u8], folder: &Path) -> anyhow::Result<Packed> {
+        let below = format!("{DOCKERFILE_FOLDER}/");
+        let is_occupied = self
+            .members
+            .keys()
+            .any(|path| path == DOCKERFILE_FOLDER.as_bytes() || path.starts_with(below.as_bytes()));
+        if is_occupied || may_take(dockerfile, DOCKERFILE_FOLDER) {
+            return self.into_folder(dockerfile, &folder.join("contexts"));
+        }
+        let path = below + DOCKERFILE_NAME;
+        self.add_bytes(&path, Mode::Plain, dockerfile.to_vec());
+        Ok(Packed {
+            source: Source::Tar {
+                tar: self.finish(folder)?,
+                dockerfile: path,
+            },
+            folder: None,
+        })
+    }
+
+    /// Writes the context into a folder of its own, with the Dockerfile beside it.
+    fn into_folder(self, dockerfile: &[u8], parent: &Path) -> anyhow::Result<Packed> {
+        let folder = OwnFolder::new(parent)?;
+        // BuildKit knows a context by the last part of its path.
+        let name = folder.path().file_name().unwrap_or_default();
+        let context = folder.path().join(name);
+        self.write_into(&context)?;
+        let beside = folder.path().join(DOCKERFILE_NAME);
+        let write = |name: &Path, bytes: &[u8]| {
+            fs::write(name, bytes).with_context(|| format!("failed to write {}", name.display()))
+        };
+        write(&beside, dockerfile)?;
+        // The ignore file of the context, if it is in it, has been applied. This one comes first.
+        write(&beside.with_added_extension("dockerignore"), b"")?;
+        Ok(Packed {
+            source: Source::Folder {
+                context,
+                dockerfile: beside,
+            },
+            folder: Some(folder),
+        })
+    }
+
+    fn write_into(self, context: &Path) -> anyhow::Result<()> {
+        let mut directories = BTreeSet::from([context.to_owned()]);
+        for (path, content) in self.members {
+            interrupt::check()?;
+            let path = context.join(text_of(&path)?);
+            if let Content::Directory = content {
+                directories.insert(path);
+                continue;
+            }
+            let above = path.ancestors().skip(1);
+            directories.extend(
+                above
+                    .take_while(|above| above.starts_with(context))
+                    .map(Path::to_owned),
+            );
+            let written = || format!("failed to write {}", path.display());
+            fs::create_dir_all(path.parent().unwrap_or(context)).with_context(written)?;
+            match content {
+                Content::Directory => {}
+                Content::Link(target) => {
+                    let target = text_of(target.as_encoded_bytes())?;
+                    std::os::unix::fs::symlink(target, &path).with_context(written)?;
+                }
+                Content::Bytes(mode, bytes) => {
+                    fs::write(&path, bytes).with_context(written)?;
+                    set_mode(&path, mode).with_context(written)?;
+                }
+                Content::Hashed(mode, digest, source) => {
+                    Hashed::open(&source, digest)?.copy_to(&path, mode.bits())?;
+                }
+            }
+            set_time(&path).with_context(written)?;
+        }
+        // What is written into a directory changes its time.
+        for directory in directories.iter().rev() {
+            fs::create_dir_all(directory)
+                .and_then(|()| set_mode(directory, Mode::Executable))
+                .and_then(|()| set_time(directory))
+                .with_context(|| format!("failed to write {}", directory.display()))?;
+        }
+        Ok(())
+    }
+
     /// Writes the tar into a file without a name, in this folder. Each file is hashed again, from the
     /// bytes that are written.
     ///
     /// # Errors
     /// A file has changed since it was hashed, or the disk is full.
-    pub fn finish(self, folder: &Path) -> anyhow::Result<File> {
+    fn finish(self, folder: &Path) -> anyhow::Result<File> {
         use std::os::unix::ffi::OsStringExt as _;
         let tar = unnamed(folder)
             .with_context(|| format!("failed to create a file in {}", folder.display()))?;
@@ -88,6 +198,41 @@ impl Archive {
         };
         finish().with_context(|| format!("failed to write the tar in {}", folder.display()))
     }
+}
+
+/// A name as Docker's client sends those of a folder.
+fn text_of(name: &[u8]) -> anyhow::Result<&str> {
+    std::str::from_utf8(name).failure(|| {
+        Failure::new(
+            Code::Build,
+            format!("the name `{}` is not UTF-8", name.escape_ascii()),
+        )
+        .hint(
+            "rename it, or name it in .dockerignore, or take only other folders in the Dockerfile",
+        )
+    })
+}
+
+fn set_mode(path: &Path, mode: Mode) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode.bits()))
+}
+
+/// Sets the time to 0. Of a link it sets its own.
+fn set_time(path: &Path) -> io::Result<()> {
+    let zero = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    let times = Timestamps {
+        last_access: zero,
+        last_modification: zero,
+    };
+    Ok(rustix::fs::utimensat(
+        CWD,
+        path,
+        &times,
+        AtFlags::SYMLINK_NOFOLLOW,
+    )?)
 }
 
 fn append(
@@ -190,6 +335,63 @@ mod tests {
             .unpack(unpacked.path())
             .unwrap();
         assert_eq!(read(unpacked.path()).unwrap(), entries);
+    }
+
+    #[test]
+    fn what_takes_the_whole_context_gets_nothing_of_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("a/empty")).unwrap();
+        fs::write(folder.path().join(".dockerignore"), "a").unwrap();
+        fs::write(folder.path().join("a/file"), "x").unwrap();
+        std::os::unix::fs::symlink("file", folder.path().join("a/link")).unwrap();
+        let read = |folder: &Path| {
+            xtask_docker::context::arriving(folder, &Rules::default(), &StatCache::none())
+        };
+        let entries = read(folder.path()).unwrap();
+        let records = tempfile::tempdir().unwrap();
+        let pack = |dockerfile: &str| {
+            let mut archive = Archive::default();
+            archive.add_entries(folder.path(), "", &entries);
+            archive.add_bytes("bin/program", Mode::Executable, b"program".to_vec());
+            archive.pack(dockerfile.as_bytes(), records.path()).unwrap()
+        };
+        let packed = pack("FROM scratch\nCOPY . /app/\n");
+        let Source::Folder {
+            context,
+            dockerfile,
+        } = &packed.source
+        else {
+            panic!("a tar has the Dockerfile in it");
+        };
+        let mut expected = entries.clone();
+        for (path, entry) in read(context).unwrap() {
+            let metadata = context.join(&path).symlink_metadata().unwrap();
+            assert_eq!(
+                metadata.modified().unwrap(),
+                std::time::UNIX_EPOCH,
+                "{path}"
+            );
+            if path.starts_with("bin") {
+                expected.insert(path, entry);
+            }
+        }
+        assert_eq!(read(context).unwrap(), expected);
+        assert_eq!(expected.len(), entries.len() + 2);
+        assert!(!dockerfile.starts_with(context));
+        // The ignore file in the context does not count a second time.
+        let own = xtask_docker::ignore::IgnoreFile::of_context(context, dockerfile).unwrap();
+        assert_eq!(own.unwrap().bytes, b"");
+        let again = pack("FROM scratch\nCOPY . /app/\n");
+        let Source::Folder { context: other, .. } = &again.source else {
+            panic!();
+        };
+        assert_ne!(other.file_name(), context.file_name());
+        let context = context.clone();
+        drop(packed);
+        assert!(!context.exists());
+
+        let packed = pack("FROM scratch\nCOPY a /app/\n");
+        assert!(matches!(packed.source, Source::Tar { .. }));
     }
 
     #[test]

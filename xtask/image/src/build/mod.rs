@@ -4,12 +4,14 @@
 //! `standing` is what is known before anything is done, and `plan` is what a build would do.
 //! `prebuild` and `page` make binaries and pages. `compile` runs cargo in a `target_folder` of its
 //! environment, with `freshness` and `audit` (`rustc_info`) for what cargo compiles.
-//! `archive` packs the context, and `push` builds and pushes the image.
+//! `archive` packs the context, into an `own_folder` where a tar does not do, and `push` builds and
+//! pushes the image.
 
 pub mod archive;
 pub mod audit;
 pub mod compile;
 pub mod freshness;
+pub mod own_folder;
 pub mod page;
 pub mod plan;
 pub mod prebuild;
@@ -18,7 +20,7 @@ mod rustc_info;
 pub mod standing;
 pub mod target_folder;
 
-use crate::build::archive::{Archive, DOCKERFILE_PATH};
+use crate::build::archive::{Archive, Packed};
 pub use crate::build::standing::{Standing, key_of, look, select};
 use crate::key::Key;
 use crate::key::compute::Shared;
@@ -27,7 +29,6 @@ use crate::key::explain;
 use crate::key::store::{KeyStore, Reasons};
 use app_gen_infra::Image;
 use serde::Serialize;
-use std::fs::File;
 use std::time::Instant;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
@@ -153,7 +154,7 @@ fn one(
         if let Some(digest) = repository.digest_of(&key.tag())? {
             return finish(&key, digest, State::Present);
         }
-        let tar = assemble(context, name, image, &key);
+        let packed = assemble(context, name, image, &key);
         let now = key_of(context, name)?;
         if now.hex != key.hex {
             let changes = explain::differences(image, &key.inputs, &now.inputs);
@@ -164,8 +165,8 @@ fn one(
             key = now;
             continue;
         }
-        // If the tar failed because a file changed, the build has started again instead.
-        let tar = tar?;
+        // If packing failed because a file changed, the build has started again instead.
+        let packed = packed?;
         context
             .report
             .step(&format!("{name}: build and push key {}", key.short()));
@@ -174,7 +175,7 @@ fn one(
             name,
             &key,
             &repository,
-            tar,
+            packed,
             &context.work_folder(),
         )?;
         push::verify(&key, &repository, &digest)?;
@@ -189,9 +190,8 @@ fn one(
 }
 
 /// Makes what the image needs from this machine, and packs the context.
-fn assemble(context: &Context, name: &str, image: &Image, key: &Key) -> anyhow::Result<File> {
+fn assemble(context: &Context, name: &str, image: &Image, key: &Key) -> anyhow::Result<Packed> {
     let mut archive = Archive::default();
-    archive.add_bytes(DOCKERFILE_PATH, Mode::Plain, key.dockerfile.clone());
     archive.add_entries(
         &context.root.join(image.context.get_ref()),
         "",
@@ -205,5 +205,5 @@ fn assemble(context: &Context, name: &str, image: &Image, key: &Key) -> anyhow::
         let page = page::build(context, name, npm.folder.get_ref(), inputs)?;
         archive.add_entries(&page.folder, &inputs.to, &page.entries);
     }
-    archive.finish(&context.cache_folder())
+    archive.pack(&key.dockerfile.bytes, &context.cache_folder())
 }

@@ -1,12 +1,11 @@
 //! Builds an image from a packed context, with its key as a label, and pushes it.
 
 use crate::base::Source;
-use crate::build::archive::DOCKERFILE_PATH;
+use crate::build::archive::Packed;
 use crate::key::Key;
 use crate::key::inputs::build_arguments;
 use anyhow::Context as _;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_core::interrupt;
@@ -19,7 +18,7 @@ use xtask_docker::registry::Repository;
 /// The label of an image that has its key.
 pub const KEY_LABEL: &str = "app-gen.key";
 
-/// Builds the image from the tar and pushes it. Returns the digest that the builder reports, which
+/// Builds the image from the packed context and pushes it. Returns the digest that the builder reports, which
 /// it writes to a file in `folder`.
 ///
 /// # Errors
@@ -29,7 +28,7 @@ pub fn push(
     label: &str,
     key: &Key,
     repository: &Repository,
-    tar: File,
+    packed: Packed,
     folder: &Path,
 ) -> anyhow::Result<String> {
     let inputs = &key.inputs;
@@ -39,13 +38,17 @@ pub fn push(
         .filter(|(reference, _)| key.base_sources[*reference] != Source::Reference)
         .map(|(reference, digest)| (reference.as_str(), digest.as_str()))
         .collect();
-    refuse_stages_named_as(&bases, &key.dockerfile)?;
+    refuse_stages_named_as(&bases, &key.dockerfile.bytes)?;
     std::fs::create_dir_all(folder)
         .with_context(|| format!("failed to create {}", folder.display()))?;
     let tag = repository.tagged(&key.tag());
+    // The folder, if there is one, is removed when the build has ended.
+    let Packed {
+        source,
+        folder: _folder,
+    } = packed;
     Build {
         platform: &inputs.platform,
-        dockerfile: DOCKERFILE_PATH,
         target: inputs.target.as_deref(),
         arguments: build_arguments(&inputs.args, &key.hex),
         // The build uses the digests that are in the key, whichever image a tag names by now.
@@ -57,7 +60,7 @@ pub fn push(
     .push(
         report,
         label,
-        tar,
+        source,
         &folder.join(format!("buildx-{}.json", key.short())),
     )
     // If the registry does not answer, that is the reason, whatever the builder says.

@@ -4,29 +4,25 @@ use crate::base::pins::Pins;
 use crate::base::{Answers, Base};
 use crate::key::inputs::{FORM, Inputs, KEY_PLACEHOLDER, NpmInputs, RustInputs, build_arguments};
 use crate::key::page;
-use crate::key::{DOCKERFILE_NAME, DockerBuild, Key};
+use crate::key::{DockerBuild, Key};
 use crate::once::Once;
 use crate::rust::closure;
 use crate::rust::environment;
 use crate::rust::environment::Surroundings;
 use crate::rust::toolchain::Toolchain;
 use app_gen_infra::{Image, Platform, RustPrebuild};
-use rustix::fs::{Mode, OFlags};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 use xtask_core::digest::digest_bytes;
 use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_core::paths;
+use xtask_docker::context;
 use xtask_docker::dockerfile;
+use xtask_docker::dockerfile::Dockerfile;
 use xtask_docker::ignore::{IgnoreFile, PatternError, Rules};
 use xtask_tree::entry::Entries;
 use xtask_tree::stat_cache::StatCache;
-
-/// An ignore file may be as large, and nobody writes a Dockerfile of this size.
-const DOCKERFILE_LIMIT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What the keys of several images have in common. Each of these things is read or asked once, by
 /// the image that needs it first. It is never read again, so keys that are to show a later state
@@ -83,7 +79,8 @@ pub fn of_image(
     let (docker, (rust, npm)) = DockerInputs::read(
         &build,
         (&Pins::load(root)?, &shared.bases),
-        &cache,
+        // What is packed has the modes of git, too.
+        (context::read, &cache),
         |dockerfile| base_references(dockerfile, platform, image),
         prebuilds,
     )?;
@@ -117,16 +114,16 @@ pub fn base_references(
 /// # Errors
 /// As [`of_image`]; or the context or the Dockerfile cannot be read.
 pub fn of_build(build: &DockerBuild) -> anyhow::Result<Key> {
-    let context = &build.context;
+    let folder = &build.context;
     let refusal = |what: &str| {
-        Failure::new(Code::Usage, format!("context {} {what}", context.display()))
+        Failure::new(Code::Usage, format!("context {} {what}", folder.display()))
             .hint("name the folder that is given to the build")
     };
-    let metadata = std::fs::metadata(context).failure(|| refusal("cannot be read"))?;
+    let metadata = std::fs::metadata(folder).failure(|| refusal("cannot be read"))?;
     if !metadata.is_dir() {
         return Err(refusal("is not a folder").into());
     }
-    let absolute = std::fs::canonicalize(context).failure(|| refusal("cannot be read"))?;
+    let absolute = std::fs::canonicalize(folder).failure(|| refusal("cannot be read"))?;
     // The folder may be in no checkout, so the cache is not in the cache folder of one.
     let cache = paths::state().map_or_else(
         |_| StatCache::none(),
@@ -146,7 +143,7 @@ pub fn of_build(build: &DockerBuild) -> anyhow::Result<Key> {
     let (docker, ()) = DockerInputs::read(
         build,
         (&Pins::default(), &Answers::default()),
-        &cache,
+        (context::arriving, &cache),
         references,
         || Ok(()),
     )?;
@@ -156,7 +153,7 @@ pub fn of_build(build: &DockerBuild) -> anyhow::Result<Key> {
 
 /// The inputs of a key that Docker itself uses.
 struct DockerInputs {
-    dockerfile: Vec<u8>,
+    dockerfile: Dockerfile,
     ignore_file: Option<IgnoreFile>,
     bases: BTreeMap<String, Base>,
     context: Entries,
@@ -169,20 +166,16 @@ impl DockerInputs {
     fn read<T>(
         build: &DockerBuild,
         (pins, answers): (&Pins, &Answers),
-        cache: &StatCache,
+        (read, cache): (Reader, &StatCache),
         references: impl FnOnce(&[u8]) -> anyhow::Result<BTreeSet<String>>,
         beside: impl FnOnce() -> anyhow::Result<T>,
     ) -> anyhow::Result<(Self, T)> {
-        let dockerfile = read_dockerfile(&build.dockerfile).failure(|| {
-            let name = build.dockerfile.display();
-            Failure::new(Code::Usage, format!("failed to read Dockerfile {name}"))
-                .hint("name it with --file")
-        })?;
-        let ignore_file = IgnoreFile::of_context(&build.context, &build.dockerfile)?;
-        let references = references(&dockerfile)?;
+        let dockerfile = Dockerfile::read(&build.dockerfile)?;
+        let ignore_file = IgnoreFile::of_context(&build.context, &dockerfile.path)?;
+        let references = references(&dockerfile.bytes)?;
         let (bases, files) = std::thread::scope(|scope| {
             let bases = scope.spawn(|| answers.resolve_all(&references, pins));
-            let files = read_tree(&build.context, ignore_file.as_ref(), cache)
+            let files = read_tree(&build.context, ignore_file.as_ref(), read, cache)
                 .and_then(|context| Ok((context, beside()?)));
             let panicked = |_| Err(anyhow::anyhow!("asking for base images panicked"));
             (bases.join().unwrap_or_else(panicked), files)
@@ -219,7 +212,7 @@ impl DockerInputs {
             platform: build.platform,
             target: build.target,
             args: build.arguments,
-            dockerfile: digest_bytes(&self.dockerfile),
+            dockerfile: digest_bytes(&self.dockerfile.bytes),
             ignore_file: self
                 .ignore_file
                 .as_ref()
@@ -239,59 +232,26 @@ impl DockerInputs {
     }
 }
 
+/// What reads a folder: [`context::read`] or [`context::arriving`].
+type Reader = fn(&Path, &Rules, &StatCache) -> anyhow::Result<Entries>;
+
 /// The entries of a folder that its ignore file leaves.
 fn read_tree(
     folder: &Path,
     ignore_file: Option<&IgnoreFile>,
+    read: Reader,
     cache: &StatCache,
 ) -> anyhow::Result<Entries> {
     let Some(file) = ignore_file else {
-        return xtask_docker::context::read(folder, &Rules::default(), cache);
+        return read(folder, &Rules::default(), cache);
     };
-    xtask_docker::context::read(folder, &file.rules()?, cache).map_err(|error| {
+    read(folder, &file.rules()?, cache).map_err(|error| {
         // Docker refuses some patterns only when it uses them.
         match error.downcast_ref::<PatternError>() {
             Some(pattern) => file.refusal(pattern).into(),
             None => error,
         }
     })
-}
-
-/// Like BuildKit, reads `dockerfile` if there is no `Dockerfile`.
-fn read_dockerfile(path: &Path) -> io::Result<Vec<u8>> {
-    match read_bounded(path) {
-        Err(error)
-            if error.kind() == io::ErrorKind::NotFound
-                && path.file_name().is_some_and(|name| name == DOCKERFILE_NAME) =>
-        {
-            read_bounded(&path.with_file_name(DOCKERFILE_NAME.to_lowercase())).map_err(|_| error)
-        }
-        result => result,
-    }
-}
-
-/// Reads a file. Does not wait for the other end of a pipe, because no signal would end that, and
-/// does not fill the memory.
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    let kind = file.metadata()?.file_type();
-    if kind.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    if !kind.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(DOCKERFILE_LIMIT_BYTES + 1)
-        .read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > DOCKERFILE_LIMIT_BYTES {
-        let limit_mib = DOCKERFILE_LIMIT_BYTES / 1024 / 1024;
-        return Err(io::Error::other(format!(
-            "it is larger than {limit_mib} MiB"
-        )));
-    }
-    Ok(bytes)
 }
 
 /// What a binary is compiled from in these surroundings, by this toolchain.

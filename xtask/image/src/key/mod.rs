@@ -15,9 +15,7 @@ use crate::base::Source;
 use crate::key::inputs::Inputs;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-
-/// The name that Docker looks for when no Dockerfile is named.
-pub const DOCKERFILE_NAME: &str = "Dockerfile";
+use xtask_docker::dockerfile::Dockerfile;
 
 /// A build in the terms of Docker: of an image of ours, or of any folder.
 #[derive(Debug, Clone)]
@@ -43,8 +41,8 @@ pub struct Key {
     pub inputs: Inputs,
     /// Who named the digest of each base image.
     pub base_sources: BTreeMap<String, Source>,
-    /// The bytes of the Dockerfile that were hashed.
-    pub dockerfile: Vec<u8>,
+    /// The Dockerfile that was opened, and its bytes that were hashed.
+    pub dockerfile: Dockerfile,
     /// The ignore file, if there is one.
     pub ignore_file: Option<PathBuf>,
 }

@@ -303,7 +303,7 @@ pub fn sources(root: &Path, closure: &Closure, cache: &StatCache) -> anyhow::Res
         entries.extend(
             files
                 .into_iter()
-                .filter(|(_, entry)| *entry != Entry::Directory)
+                .filter(|(_, entry)| !matches!(entry, Entry::Directory { .. }))
                 .map(|(path, entry)| match prefix.as_str() {
                     "" => (path, entry),
                     prefix => (format!("{prefix}/{path}"), entry),

@@ -8,7 +8,7 @@
 mod steady;
 
 use crate::content;
-use crate::entry::{Digest, Entries, Entry, escape};
+use crate::entry::{Digest, Entries, Entry, Modes, escape};
 use crate::stat_cache::StatCache;
 use crate::walk::steady::{Changing, Trouble};
 use crate::work_queue::WorkQueue;
@@ -35,6 +35,11 @@ pub trait Filter: Sync {
     /// What the filter remembers of a directory until it decides upon its content. The root has the
     /// default.
     type State: Default + Send + Sync;
+
+    /// Which part of modes counts.
+    fn modes(&self) -> Modes {
+        Modes::OfGit
+    }
 
     /// Decides upon one item. `parent` is the state of the directory that it is in.
     fn decide(&self, item: &Item<'_>, parent: &Self::State)
@@ -151,7 +156,18 @@ struct Directory<S> {
     handle: OwnedFd,
     /// The path relative to the root.
     path: Vec<u8>,
+    wanted: Wanted,
     state: S,
+}
+
+/// Whether a directory becomes an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Always,
+    /// Where something in it is wanted.
+    WithContent,
+    /// The root of the tree is no entry.
+    Never,
 }
 
 impl<S> Directory<S> {
@@ -166,6 +182,7 @@ enum Task<S> {
     Directory {
         parent: Arc<Directory<S>>,
         name: CString,
+        wanted: Wanted,
         state: S,
     },
     Files {
@@ -179,7 +196,7 @@ enum Task<S> {
 struct Found {
     entries: Vec<(String, Entry)>,
     /// Directories that are wanted only where something in them is.
-    conditional: Vec<String>,
+    conditional: Vec<(String, Entry)>,
     /// Files whose content is not wanted.
     emptied: Vec<String>,
 }
@@ -201,6 +218,7 @@ impl<F: Filter> Walk<'_, F> {
         self.queue.push(Task::Root(Directory {
             handle,
             path: Vec::new(),
+            wanted: Wanted::Never,
             state: F::State::default(),
         }));
         let readers = self.queue.work(|| Reader::new(&self), Reader::perform);
@@ -264,6 +282,7 @@ impl<'a, F: Filter> Reader<'a, F> {
             Task::Directory {
                 parent,
                 name,
+                wanted,
                 state,
             } => {
                 let path = parent.path_of(&name);
@@ -274,6 +293,7 @@ impl<'a, F: Filter> Reader<'a, F> {
                     Ok(handle) => self.read_directory(Directory {
                         handle,
                         path,
+                        wanted,
                         state,
                     }),
                     Err(trouble) => self.walk.trouble(path, trouble),
@@ -283,10 +303,18 @@ impl<'a, F: Filter> Reader<'a, F> {
     }
 
     fn read_directory(&mut self, directory: Directory<F::State>) {
-        let names = match steady::list(&directory.handle, self.listing.spare_capacity_mut()) {
-            Ok(names) => names,
+        let listed = steady::list(&directory.handle, self.listing.spare_capacity_mut());
+        let (mode, names) = match listed {
+            Ok(listed) => listed,
             Err(trouble) => return self.walk.trouble(directory.path, trouble),
         };
+        let mode = self.walk.filter.modes().of_directory(mode);
+        let entry = || (escape(&directory.path), Entry::Directory { mode });
+        match directory.wanted {
+            Wanted::Always => self.found.entries.push(entry()),
+            Wanted::WithContent => self.found.conditional.push(entry()),
+            Wanted::Never => {}
+        }
         let directory = Arc::new(directory);
         let mut files = Vec::new();
         for (name, kind) in names {
@@ -297,7 +325,7 @@ impl<'a, F: Filter> Reader<'a, F> {
                 directory: directory.handle.as_fd(),
                 name: &name,
             };
-            let state = match self.walk.filter.decide(&item, &directory.state) {
+            let (wanted, state) = match self.walk.filter.decide(&item, &directory.state) {
                 Ok(Verdict::Keep(_)) if !item.is_directory => {
                     files.push(name);
                     continue;
@@ -307,15 +335,8 @@ impl<'a, F: Filter> Reader<'a, F> {
                     files.push(name);
                     continue;
                 }
-                Ok(Verdict::Keep(state)) => {
-                    let entry = (escape(&path), Entry::Directory);
-                    self.found.entries.push(entry);
-                    state
-                }
-                Ok(Verdict::Below(state)) if item.is_directory => {
-                    self.found.conditional.push(escape(&path));
-                    state
-                }
+                Ok(Verdict::Keep(state)) => (Wanted::Always, state),
+                Ok(Verdict::Below(state)) if item.is_directory => (Wanted::WithContent, state),
                 Ok(_) => continue,
                 Err(error) => {
                     self.walk.fail(path, error);
@@ -325,6 +346,7 @@ impl<'a, F: Filter> Reader<'a, F> {
             self.walk.queue.push(Task::Directory {
                 parent: Arc::clone(&directory),
                 name,
+                wanted,
                 state,
             });
         }
@@ -343,7 +365,13 @@ impl<'a, F: Filter> Reader<'a, F> {
             if self.walk.is_moot(&path) {
                 continue;
             }
-            let entry = steady::read(&directory.handle, &name, self.walk.cache, &mut self.content);
+            let entry = steady::read(
+                &directory.handle,
+                &name,
+                self.walk.filter.modes(),
+                self.walk.cache,
+                &mut self.content,
+            );
             match entry {
                 Ok(entry) => self.found.entries.push((escape(&path), entry)),
                 Err(trouble) => self.walk.trouble(path, trouble),
@@ -377,11 +405,11 @@ fn assemble(found: Vec<Found>) -> Entries {
             *digest = Digest::of(b"");
         }
     }
-    for directory in conditional {
+    for (directory, entry) in conditional {
         let below = format!("{directory}/");
         let first = entries.range(below.clone()..).next();
         if first.is_some_and(|(path, _)| path.starts_with(&below)) {
-            entries.insert(directory, Entry::Directory);
+            entries.insert(directory, entry);
         }
     }
     entries

@@ -4,7 +4,7 @@
 //! change meanwhile; anything else is read again.
 
 use crate::content;
-use crate::entry::{Entry, Mode, escape};
+use crate::entry::{Entry, Modes, escape};
 use crate::identity::{Identity, Timestamp};
 use crate::stat_cache::StatCache;
 use rustix::fs::{AtFlags, FileType, Mode as OpenMode, OFlags, RawDir, SeekFrom, Stat};
@@ -124,18 +124,18 @@ fn with_handles<T>(open: impl Fn() -> Result<T, Errno>) -> Result<T, Errno> {
     }
 }
 
-/// The names in a directory with their kinds.
+/// The mode of a directory, and the names in it with their kinds.
 pub(super) fn list(
     directory: &OwnedFd,
     buffer: &mut [MaybeUninit<u8>],
-) -> Result<Vec<(CString, FileType)>, Trouble> {
+) -> Result<(u32, Vec<(CString, FileType)>), Trouble> {
     let refused = Trouble::of("list");
     for _ in 0..ATTEMPTS {
         let before = state_of(directory).map_err(refused)?;
         if !is_fresh(&before) {
             let names = list_once(directory, buffer).map_err(refused)?;
             if state_of(directory).map_err(refused)? == before {
-                return Ok(names);
+                return Ok((before.mode, names));
             }
         }
         wait()?;
@@ -170,6 +170,7 @@ fn list_once(
 pub(super) fn read(
     directory: &OwnedFd,
     name: &CStr,
+    modes: Modes,
     cache: &StatCache,
     buffer: &mut [u8],
 ) -> Result<Entry, Trouble> {
@@ -190,7 +191,7 @@ pub(super) fn read(
             return Err(Trouble::Kind(kind));
         }
         let before = Identity::from(stat);
-        let mode = Mode::of(before.mode);
+        let mode = modes.of_file(before.mode);
         if let Some(digest) = cache.get(&before) {
             return Ok(Entry::File { mode, digest });
         }

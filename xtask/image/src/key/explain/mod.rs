@@ -6,7 +6,7 @@ use crate::rust::cargo_config::CONFIGURATION;
 use app_gen_infra::Image;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
-use xtask_tree::entry::{Entries, Entry, Mode, escape};
+use xtask_tree::entry::{Entries, Entry, escape};
 
 /// Everything that differs between two inputs of an image.
 ///
@@ -180,13 +180,16 @@ impl Differences {
             ) => {
                 let (digest, digest_after) = (digest.to_string(), digest_after.to_string());
                 self.both(Kind::File, Some(path), &digest, &digest_after);
-                let octal = |mode: &Mode| format!("{:o}", mode.bits());
-                self.both(Kind::Mode, Some(path), &octal(mode), &octal(mode_after));
+                let (mode, mode_after) = (mode.to_string(), mode_after.to_string());
+                self.both(Kind::Mode, Some(path), &mode, &mode_after);
             }
             (Some(Symlink { target }), Some(Symlink { target: after })) => {
                 self.both(Kind::Symlink, Some(path), target, after);
             }
-            (Some(Directory), Some(Directory)) => {}
+            (Some(Directory { mode }), Some(Directory { mode: mode_after })) => {
+                let (mode, mode_after) = (mode.to_string(), mode_after.to_string());
+                self.both(Kind::Mode, Some(path), &mode, &mode_after);
+            }
             // An entry is new or gone, or another kind of entry has its path.
             (before, after) => {
                 if let Some(entry) = before {
@@ -203,7 +206,7 @@ impl Differences {
         let (kind, value) = match entry {
             Entry::File { digest, .. } => (Kind::File, Some(digest.to_string())),
             Entry::Symlink { target } => (Kind::Symlink, Some(target.clone())),
-            Entry::Directory => (Kind::Directory, None),
+            Entry::Directory { .. } => (Kind::Directory, None),
         };
         let (before, after) = match change {
             Change::Removed => (value, None),
