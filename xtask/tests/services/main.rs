@@ -9,7 +9,9 @@
 
 mod audit;
 mod bases;
+mod believed;
 mod build;
+mod cleanup;
 #[path = "../common/mod.rs"]
 mod common;
 mod doctor;
@@ -25,4 +27,5 @@ mod prune;
 mod refusals;
 mod report;
 mod secrets;
+mod surroundings;
 mod why;
