@@ -1,13 +1,15 @@
 //! Runs `docker buildx build` on a tar or a folder and pushes what it builds.
 
+use crate::client::BuildClient;
 use crate::engine;
+use crate::reference::Reference;
 use anyhow::Context as _;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::io::Seek as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use xtask_core::cmd::Cmd;
 use xtask_core::report::Report;
 
 const TIMEOUT: Duration = Duration::from_secs(30 * 60);
@@ -53,12 +55,30 @@ pub struct Build<'a> {
     /// Base images by reference, each with the digest that the build must use, whatever the
     /// reference points to during the build.
     pub bases: BTreeMap<&'a str, &'a str>,
+    /// The registries of all images that it reads, which may ask for the user's login.
+    pub registries: BTreeSet<String>,
     /// Labels of the image by name.
     pub labels: BTreeMap<&'a str, &'a str>,
     /// `registry/repository:tag` that is pushed.
     pub tag: String,
     /// `registry/repository:tag` of the registry cache.
     pub cache: String,
+    /// Whether every step is done again, and every layer is sent that the registry does not have.
+    /// What an earlier build left in the engine or in the registry cache is not used then, because
+    /// it may name layers that the registry has lost.
+    pub from_nothing: bool,
+}
+
+/// What becomes of the result.
+fn output(containerd_store: bool) -> &'static str {
+    if containerd_store {
+        // A step changes the time of the folder that it writes to, so that an image would be
+        // another one each time when its steps are not in a cache. The engine rewrites times only
+        // in images that it does not keep. The media types would depend on a cache, too.
+        "type=image,push=true,rewrite-timestamp=true,unpack=false,store=false,oci-mediatypes=true"
+    } else {
+        "type=image,push=true"
+    }
 }
 
 impl Build<'_> {
@@ -67,7 +87,7 @@ impl Build<'_> {
         &self,
         dockerfile: String,
         metadata_file: &Path,
-        with_cache: bool,
+        containerd_store: bool,
     ) -> Vec<String> {
         let mut arguments: Vec<String> = [
             "buildx",
@@ -75,7 +95,6 @@ impl Build<'_> {
             "--progress=plain",
             "--provenance=false",
             "--sbom=false",
-            "--push",
         ]
         .map(str::to_owned)
         .to_vec();
@@ -102,9 +121,13 @@ impl Build<'_> {
         }
         add("--tag", self.tag.clone());
         add("--metadata-file", metadata_file.display().to_string());
-        if with_cache {
+        add("--output", output(containerd_store).to_owned());
+        // The engine's own builder writes a registry cache only with containerd's image store.
+        if containerd_store {
             let cache = &self.cache;
-            add("--cache-from", format!("type=registry,ref={cache}"));
+            if !self.from_nothing {
+                add("--cache-from", format!("type=registry,ref={cache}"));
+            }
             // A cache that cannot be written must not fail a build.
             add(
                 "--cache-to",
@@ -113,11 +136,15 @@ impl Build<'_> {
                 ),
             );
         }
+        if self.from_nothing {
+            arguments.push("--no-cache".to_owned());
+        }
         arguments
     }
 
     /// Builds from the source, pushes, and returns the digest that the builder reports. The
-    /// builder's lines are shown under `label`. `metadata_file` exists only during the build.
+    /// builder's lines are shown under `label`. `folder` belongs to this build alone, and exists
+    /// only during the build.
     ///
     /// # Errors
     /// The engine does not answer, or the build or the push fails.
@@ -125,31 +152,38 @@ impl Build<'_> {
         &self,
         report: &Report,
         label: &str,
-        source: Source,
-        metadata_file: &Path,
+        source: &Source,
+        folder: &Path,
     ) -> anyhow::Result<String> {
         #[derive(Deserialize)]
         struct Metadata {
             #[serde(rename = "containerimage.digest")]
             digest: String,
         }
-        // The engine's own builder writes a registry cache only with containerd's image store.
-        let with_cache = engine::info()?.containerd_image_store;
-        let command = Cmd::new("docker").args(self.command_line(
+        let containerd_store = engine::info()?.containerd_image_store;
+        let destination = Reference::parse(&self.tag)?;
+        let mut registries: BTreeSet<&str> = self.registries.iter().map(String::as_str).collect();
+        registries.insert(destination.registry());
+        let client = BuildClient::new(report, label, folder.to_owned(), registries)?;
+        let metadata_file = client.folder().join("metadata.json");
+        let command = client.command()?.args(self.command_line(
             source.dockerfile(),
-            metadata_file,
-            with_cache,
+            &metadata_file,
+            containerd_store,
         ));
         let command = match source {
-            Source::Tar { tar, .. } => command.arg("-").stdin_file(tar),
+            Source::Tar { tar, .. } => {
+                let mut tar = tar.try_clone()?;
+                tar.rewind()?;
+                command.arg("-").stdin_file(tar)
+            }
             Source::Folder { context, .. } => command.arg(context),
         };
         command.timeout(TIMEOUT).run(report, label)?;
         let metadata: Metadata = serde_json::from_slice(
-            &std::fs::read(metadata_file)
+            &std::fs::read(&metadata_file)
                 .with_context(|| format!("buildx did not write {}", metadata_file.display()))?,
         )?;
-        let _ = std::fs::remove_file(metadata_file);
         Ok(metadata.digest)
     }
 }

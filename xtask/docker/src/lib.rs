@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod buildx;
+mod client;
 pub mod context;
 pub mod dockerfile;
 pub mod engine;
@@ -8,3 +9,4 @@ pub mod ignore;
 pub mod reference;
 pub mod registry;
 mod rooted;
+mod user_config;

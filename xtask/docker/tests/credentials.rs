@@ -19,7 +19,7 @@ use std::sync::mpsc::Receiver;
 use xtask_docker::registry::Repository;
 
 const REGISTRY: &str = "XTASK_DOCKER_TEST_REGISTRY";
-const DIGEST: &str = "sha256:0123";
+const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// What a client sent: method and path, `Authorization`, body.
 type Request = (String, String, String);

@@ -19,6 +19,9 @@ use xtask_operate::destination::Registry;
 pub(crate) struct Args {
     /// Images of platform.toml [default: all]
     images: Vec<String>,
+    /// Build and push also what the registry has, for example because it lost a layer
+    #[arg(long)]
+    force: bool,
     /// Push to this registry
     #[arg(long, value_parser = one_of(REGISTRIES), default_value = "environment")]
     registry: Registry,
@@ -80,13 +83,12 @@ impl Command for Args {
         if self.reuse {
             refuse_compiling(&plan::all(context, &names, &registry)?)?;
         }
-        let images = build::all(
-            context,
-            &names,
-            &registry,
-            || destination::reach(context, self.registry),
-            || xtask_machine::require(context, xtask_machine::FOR_BUILD),
-        )?;
+        let reach = || destination::reach(context, self.registry);
+        let prepare = || xtask_machine::require(context, xtask_machine::FOR_BUILD);
+        let images = match self.force {
+            false => build::all(context, &names, &registry, reach, prepare),
+            true => build::again(context, &names, &registry, reach, prepare),
+        }?;
         if let Some(tag) = &self.tag {
             for image in &images {
                 destination::move_tag(context, &image.reference, tag)?;

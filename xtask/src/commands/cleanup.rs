@@ -6,13 +6,13 @@ use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
-use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::lock;
 use xtask_core::marked;
 use xtask_core::paths;
-use xtask_image::build::prebuild;
+use xtask_image::build::{key_lock, prebuild};
 use xtask_operate::deploy::environment_lock;
+use xtask_operate::prune::engine_images;
 use xtask_operate::secrets;
 use xtask_operate::validation::{cloud_parts, compose};
 
@@ -105,19 +105,19 @@ fn works_in(pid: Pid, root: &Path) -> bool {
 }
 
 fn remove_images_and_caches(context: &Context, cleaned: &mut Cleaned) -> anyhow::Result<()> {
+    // A build would lose what it packs, or the image that it has just made.
+    // The locks are in the order in which a build takes them.
+    let _no_build = key_lock::hold_all(context, "cleanup")?;
+    let _no_compile = prebuild::hold(context, "cleanup")?;
     if xtask_docker::engine::answers() {
-        let registry = context.platform.local.registry();
-        for image in context.platform.images.values() {
-            let name = format!("{registry}/{}", image.repository);
-            let listing = Cmd::new("docker")
-                .args(["image", "ls", "--no-trunc", "--quiet", &name])
-                .read()?;
-            for id in listing.lines() {
-                Cmd::new("docker")
-                    .args(["image", "rm", "--force", id])
-                    .read()?;
-                cleaned.removed.push(format!("image {name} {id}"));
-            }
+        let names = engine_images::our_names(context)?;
+        for name in names.unused {
+            engine_images::remove_name(&name)?;
+            cleaned.removed.push(format!("image {name}"));
+        }
+        for name in names.used {
+            let why = format!("image {name}: a container uses it");
+            cleaned.skipped.push(why);
         }
     }
     let caches = [

@@ -7,6 +7,7 @@ pub(crate) mod aws;
 pub(crate) mod command_lines;
 pub(crate) mod doctor;
 pub(crate) mod events;
+pub(crate) mod gateway;
 pub(crate) mod instance;
 pub(crate) mod machine;
 pub(crate) mod processes;

@@ -4,7 +4,7 @@ use crate::common::{docker, instance, registry};
 use crate::live::platform;
 use serde_json::Value;
 use std::fs;
-use xtask_image::build::push::KEY_LABEL;
+use xtask_image::build::held::KEY_LABEL;
 
 /// Makes images; what it pushed goes when it is dropped.
 pub(crate) struct Workshop {

@@ -9,7 +9,9 @@
 
 mod audit;
 mod bases;
+mod believed;
 mod build;
+mod cleanup;
 #[path = "../common/mod.rs"]
 mod common;
 mod doctor;

@@ -32,6 +32,12 @@ impl Platform {
             let built = platform.build();
             assert_eq!(built["state"], "built");
             platform.built.push(built);
+            let number = platform.built.len() - 1;
+            docker(&[
+                "pull",
+                "--quiet",
+                &platform.repository().tagged(&platform.tag(number)),
+            ]);
         }
         for (number, outcome) in ["succeeded", "succeeded", "rolled_back", "succeeded"]
             .into_iter()

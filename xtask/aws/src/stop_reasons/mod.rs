@@ -131,7 +131,7 @@ const SIGNALS: &[Signal] = &[
         &[PULL, &["manifest unknown", "name unknown", "not found"]],
         No,
         "the image is not in its registry, or not any more",
-        "see whether a lifecycle rule removed it, then push it again: cargo xtask deploy --env ENV",
+        "see whether a lifecycle rule removed it, or a layer of it; cargo xtask build --force --env ENV pushes all of it again",
     ),
     signal(
         StopReason::ImageRoute,

@@ -3,9 +3,9 @@
 
 mod agent;
 mod authorization;
-mod credentials;
+pub(crate) mod credentials;
 
-use crate::reference::Reference;
+use crate::reference::{Reference, is_digest};
 use crate::registry::agent::agent;
 use anyhow::Context as _;
 use oci_spec::image::{ImageConfiguration, ImageManifest};
@@ -17,6 +17,7 @@ use xtask_core::digest::digest_bytes;
 use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_core::http;
 use xtask_core::interrupt;
+use xtask_core::side_by_side::side_by_side;
 
 /// Media types that the manifest behind a tag may have.
 const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, \
@@ -56,6 +57,11 @@ impl Manifest {
         format!("sha256:{}", digest_bytes(&self.bytes))
     }
 }
+
+/// Why what a registry holds is not an image that can be used, where the registry itself works.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NotAnImage(String);
 
 /// What a registry answered.
 #[derive(Debug)]
@@ -132,7 +138,11 @@ impl Repository {
         match answer.status {
             StatusCode::NOT_FOUND => Ok(None),
             StatusCode::OK => match answer.header("docker-content-digest") {
-                Some(digest) => Ok(Some(digest)),
+                Some(digest) if is_digest(&digest) => Ok(Some(digest)),
+                Some(text) => {
+                    let what = format!("`{text}`, which is not a digest");
+                    Err(self.strange(&url, &what))
+                }
                 // The header is optional in the protocol; the bytes are not.
                 None => Ok(Some(self.manifest(tag)?.digest())),
             },
@@ -143,9 +153,10 @@ impl Repository {
     /// The manifest behind a tag or digest.
     ///
     /// # Errors
-    /// It is missing, or the registry does not answer.
+    /// It is missing ([`NotAnImage`]), has another digest than the one that was asked for, or the
+    /// registry does not answer.
     pub fn manifest(&self, reference: &str) -> anyhow::Result<Manifest> {
-        let answer = self.get(&self.url(&format!("manifests/{reference}")))?;
+        let answer = self.get(&format!("manifests/{reference}"), reference)?;
         Ok(Manifest {
             media_type: answer.header("content-type").unwrap_or_default(),
             bytes: answer.body,
@@ -155,19 +166,61 @@ impl Repository {
     /// The configuration of an image given by tag or digest.
     ///
     /// # Errors
-    /// It is missing, is not a single image, or the registry does not answer.
+    /// It is missing or not a single image ([`NotAnImage`]), or the registry does not answer.
     pub fn configuration(&self, reference: &str) -> anyhow::Result<ImageConfiguration> {
-        let manifest = self.manifest(reference)?;
-        let parsed: ImageManifest = serde_json::from_slice(&manifest.bytes).with_context(|| {
-            format!(
-                "{} is not an image manifest but {}",
-                self.tagged(reference),
-                manifest.media_type
+        let (digest, name) = {
+            let manifest = self.image_manifest(reference)?;
+            (
+                manifest.config().digest().to_string(),
+                self.named(reference),
             )
-        })?;
-        let answer = self.get(&self.url(&format!("blobs/{}", parsed.config().digest())))?;
+        };
+        let answer = self.get(&format!("blobs/{digest}"), &digest)?;
         serde_json::from_slice(&answer.body)
-            .with_context(|| format!("configuration of {}", self.tagged(reference)))
+            .map_err(|error| NotAnImage(format!("{name} has no configuration: {error}")).into())
+    }
+
+    /// The parts of an image given by tag or digest that the registry does not have, although it
+    /// has the manifest. Each part takes one HEAD request.
+    ///
+    /// # Errors
+    /// As [`configuration`](Self::configuration).
+    pub fn lost_parts(&self, reference: &str) -> anyhow::Result<Vec<String>> {
+        let manifest = self.image_manifest(reference)?;
+        let parts = manifest.layers().iter().chain([manifest.config()]);
+        let digests: Vec<String> = parts.map(|part| part.digest().to_string()).collect();
+        side_by_side(&digests, |digest| {
+            let url = self.url(&format!("blobs/{digest}"));
+            let answer = self.ask(Method::HEAD, &url, ("accept", "*/*"), None)?;
+            match answer.status {
+                StatusCode::NOT_FOUND => Ok(false),
+                status if status.is_success() || status.is_redirection() => Ok(true),
+                status => Err(self.refused("HEAD", &url, status)),
+            }
+        })
+        .into_iter()
+        .filter_map(|(digest, is_there)| match is_there {
+            Ok(true) => None,
+            Ok(false) => Some(Ok(digest.clone())),
+            Err(error) => Some(Err(error)),
+        })
+        .collect()
+    }
+
+    fn image_manifest(&self, reference: &str) -> anyhow::Result<ImageManifest> {
+        let manifest = self.manifest(reference)?;
+        serde_json::from_slice(&manifest.bytes).map_err(|error| {
+            let (name, media_type) = (self.named(reference), manifest.media_type);
+            NotAnImage(format!("{name} is not an image but {media_type} ({error})")).into()
+        })
+    }
+
+    /// The name of what a tag or a digest names.
+    fn named(&self, reference: &str) -> String {
+        match is_digest(reference) {
+            true => self.pinned(reference),
+            false => self.tagged(reference),
+        }
     }
 
     /// Puts the exact bytes of a manifest under a tag, so that its digest stays.
@@ -212,13 +265,23 @@ impl Repository {
         )
     }
 
-    fn get(&self, url: &str) -> anyhow::Result<Answer> {
-        let answer = self.ask(Method::GET, url, ("accept", ACCEPT), None)?;
-        if answer.status.is_success() {
-            Ok(answer)
-        } else {
-            Err(self.refused("GET", url, answer.status))
+    /// Asks for what a path names. Where that is a digest, the bytes must have it.
+    fn get(&self, path: &str, reference: &str) -> anyhow::Result<Answer> {
+        let url = self.url(path);
+        let answer = self.ask(Method::GET, &url, ("accept", ACCEPT), None)?;
+        if answer.status == StatusCode::NOT_FOUND {
+            let what = format!("{} has no {reference}", self.registry);
+            return Err(NotAnImage(what).into());
         }
+        if !answer.status.is_success() {
+            return Err(self.refused("GET", &url, answer.status));
+        }
+        let found = format!("sha256:{}", digest_bytes(&answer.body));
+        if reference.starts_with("sha256:") && found != reference {
+            let what = format!("bytes whose digest is {found}");
+            return Err(self.strange(&url, &what));
+        }
+        Ok(answer)
     }
 
     /// Sends the request without credentials first, and answers a challenge once.
@@ -292,6 +355,11 @@ impl Repository {
             headers: parts.headers,
             body,
         })
+    }
+
+    fn strange(&self, url: &str, what: &str) -> anyhow::Error {
+        let message = format!("registry {} answered {url} with {what}", self.registry);
+        Failure::new(Code::Service, message).into()
     }
 
     fn refused(&self, verb: &str, url: &str, status: StatusCode) -> anyhow::Error {

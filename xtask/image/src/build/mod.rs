@@ -1,7 +1,8 @@
 //! Brings an image of the manifest into a registry: first asks whether the registry has it, and only
 //! then builds.
 //!
-//! `standing` is what is known before anything is done, and `plan` is what a build would do.
+//! `standing` is what is known before anything is done, and `plan` is what a build would do. `held`
+//! judges what a registry has under a key. `key_lock` keeps two builds of one key apart.
 //! `prebuild` and `page` make binaries and pages. `compile` runs cargo in a `target_folder` of its
 //! environment, with `freshness` and `audit` (`rustc_info`) for what cargo compiles.
 //! `archive` packs the context, into an `own_folder` where a tar does not do, and `push` builds and
@@ -11,6 +12,8 @@ pub mod archive;
 pub mod audit;
 pub mod compile;
 pub mod freshness;
+pub mod held;
+pub mod key_lock;
 pub mod own_folder;
 pub mod page;
 pub mod plan;
@@ -21,6 +24,7 @@ pub mod standing;
 pub mod target_folder;
 
 use crate::build::archive::{Archive, Packed};
+use crate::build::held::Held;
 pub use crate::build::standing::{Standing, key_of, look, select};
 use crate::key::Key;
 use crate::key::compute::Shared;
@@ -31,9 +35,10 @@ use app_gen_infra::Image;
 use serde::Serialize;
 use std::time::Instant;
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure};
-use xtask_core::lock::Lock;
+use xtask_core::error::{Code, Failure, FailureContext as _};
+use xtask_core::interrupt;
 use xtask_core::side_by_side::side_by_side;
+use xtask_docker::registry::Repository;
 use xtask_tree::entry::Mode;
 
 /// How often a build starts again because its inputs changed meanwhile.
@@ -86,8 +91,34 @@ pub fn all(
     reach: impl Fn() -> anyhow::Result<()> + Sync,
     prepare: impl Fn() -> anyhow::Result<()> + Sync,
 ) -> anyhow::Result<Vec<Outcome>> {
+    each(context, names, registry, reach, prepare, false)
+}
+
+/// As [`all`], and builds the images that the registry has, too. That brings back what a registry
+/// has lost of an image, since nothing is believed to be there.
+///
+/// # Errors
+/// As [`all`].
+pub fn again(
+    context: &Context,
+    names: &[String],
+    registry: &str,
+    reach: impl Fn() -> anyhow::Result<()> + Sync,
+    prepare: impl Fn() -> anyhow::Result<()> + Sync,
+) -> anyhow::Result<Vec<Outcome>> {
+    each(context, names, registry, reach, prepare, true)
+}
+
+fn each(
+    context: &Context,
+    names: &[String],
+    registry: &str,
+    reach: impl Fn() -> anyhow::Result<()> + Sync,
+    prepare: impl Fn() -> anyhow::Result<()> + Sync,
+    again: bool,
+) -> anyhow::Result<Vec<Outcome>> {
     let shared = Shared::default();
-    let one = |name: &str| one(context, name, registry, &shared, &reach, &prepare);
+    let one = |name: &str| one(context, name, registry, &shared, &reach, &prepare, again);
     side_by_side(names, one)
         .into_iter()
         .map(|(_, outcome)| outcome)
@@ -101,29 +132,28 @@ fn one(
     shared: &Shared,
     reach: &(impl Fn() -> anyhow::Result<()> + Sync),
     prepare: &(impl Fn() -> anyhow::Result<()> + Sync),
+    again: bool,
 ) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let image = &context.platform.images[name];
+    let store = KeyStore::new(&context.cache_folder(), name);
     let Standing {
         mut key,
         repository,
-        digest,
+        mut held,
     } = match standing::guess(context, name, registry, shared) {
         Ok(standing) => standing,
         // If the registry cannot be reached either, that is said first.
         Err(error) => return Err(reach().err().unwrap_or(error)),
     };
-    let digest = match digest {
-        Some(digest) => Some(digest),
-        None => {
-            reach()?;
-            repository.digest_of(&key.tag())?
-        }
-    };
+    if matches!(held, Held::Nothing) {
+        reach()?;
+        held = held::ask(&store, &key, &repository)?;
+    }
     let finish = |key: &Key, digest: String, state: State| -> anyhow::Result<Outcome> {
-        let store = KeyStore::new(&context.cache_folder(), name);
         let reasons = store.reasons(image, key);
         store.remember(key)?;
+        store.note_verified(&key.hex, &digest)?;
         Ok(Outcome {
             image: name.to_owned(),
             key: key.hex.clone(),
@@ -134,25 +164,24 @@ fn one(
             seconds: started.elapsed().as_secs_f64(),
         })
     };
-    if let Some(digest) = digest {
+    if let Held::Image(digest) = held
+        && !again
+    {
         return finish(&key, digest, State::Present);
     }
     prepare()?;
     for _ in 0..ATTEMPTS {
-        let _lock = Lock::wait(
-            &context
-                .state_folder()?
-                .join(format!("locks/key-{}", key.hex)),
-            |holder| {
-                context.report.line(
-                    name,
-                    &format!("wait for another build of the same key ({holder})"),
-                );
-            },
-        )?;
-        // The process that held the lock may have pushed the image.
-        if let Some(digest) = repository.digest_of(&key.tag())? {
-            return finish(&key, digest, State::Present);
+        let _lock = key_lock::take(context, name, &key)?;
+        if !again {
+            match held::ask(&store, &key, &repository)? {
+                // The process that held the lock may have pushed the image.
+                Held::Image(digest) => return finish(&key, digest, State::Present),
+                Held::Other(why) => {
+                    let why = held::not_the_image(name, &key, &repository, &why);
+                    context.report.step(&why);
+                }
+                Held::Nothing => {}
+            }
         }
         let packed = assemble(context, name, image, &key);
         let now = key_of(context, name)?;
@@ -170,16 +199,8 @@ fn one(
         context
             .report
             .step(&format!("{name}: build and push key {}", key.short()));
-        let digest = push::push(
-            &context.report,
-            name,
-            &key,
-            &repository,
-            packed,
-            &context.work_folder(),
-        )?;
-        push::verify(&key, &repository, &digest)?;
-        return finish(&key, digest, State::Built);
+        let (digest, state) = send(context, name, &key, &repository, &packed, &store, again)?;
+        return finish(&key, digest, state);
     }
     Err(Failure::new(
         Code::Build,
@@ -187,6 +208,47 @@ fn one(
     )
     .hint("do not edit during one build")
     .into())
+}
+
+/// Builds the image from the packed context and pushes it. Returns its digest, and whether it was
+/// this build that the registry has it from.
+fn send(
+    context: &Context,
+    name: &str,
+    key: &Key,
+    repository: &Repository,
+    packed: &Packed,
+    store: &KeyStore,
+    again: bool,
+) -> anyhow::Result<(String, State)> {
+    let (report, folder) = (&context.report, context.work_folder());
+    let error = match push::push(report, name, key, repository, packed, &folder, again) {
+        Ok(digest) => {
+            held::verify(key, repository, &digest)?;
+            return Ok((digest, State::Built));
+        }
+        Err(error) => error,
+    };
+    interrupt::check()?;
+    match held::ask(store, key, repository) {
+        // Where a tag cannot be written twice, the second of two machines fails to push.
+        Ok(Held::Image(digest)) if !again => {
+            report.step(&format!(
+                "{name}: the push failed, and the registry has the image by now"
+            ));
+            Ok((digest, State::Present))
+        }
+        Ok(Held::Other(why)) => Err(error).failure(|| {
+            let tagged = repository.tagged(&key.tag());
+            let message = format!("{tagged} could not be replaced: {why}");
+            Failure::new(Code::Build, message).hint(format!(
+                "remove the tag {} from {}",
+                key.tag(),
+                repository.registry
+            ))
+        }),
+        _ => Err(error),
+    }
 }
 
 /// Makes what the image needs from this machine, and packs the context.

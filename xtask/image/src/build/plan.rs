@@ -1,5 +1,7 @@
 //! What a build would do. Nothing is done to find that out.
 
+use crate::build::held;
+use crate::build::held::Held;
 use crate::build::page::Page;
 use crate::build::prebuild::Binary;
 use crate::build::standing;
@@ -95,10 +97,17 @@ pub fn all(context: &Context, names: &[String], registry: &str) -> anyhow::Resul
 
 fn one(context: &Context, name: &str, registry: &str, shared: &Shared) -> anyhow::Result<Plan> {
     let standing = standing::look_sharing(context, name, registry, shared)?;
-    let (state, steps) = match standing.digest {
-        Some(_) => (State::Present, Vec::new()),
-        None => (State::Build, steps(context, name, &standing)?),
+    let (state, steps) = match &standing.held {
+        Held::Image(_) => (State::Present, Vec::new()),
+        _ => (State::Build, steps(context, name, &standing)?),
     };
+    if let Held::Other(why) = &standing.held {
+        let Standing {
+            key, repository, ..
+        } = &standing;
+        let why = held::not_the_image(name, key, repository, why);
+        context.report.step(&why);
+    }
     Ok(Plan {
         image: name.to_owned(),
         reference: standing.repository.tagged(&standing.key.tag()),

@@ -81,12 +81,12 @@ pub fn end_leftovers(context: &Context) -> usize {
 }
 
 /// Waits for builds of this checkout that write results, and prevents others until the locks are
-/// dropped.
+/// dropped. `label` is the command that waits.
 ///
 /// # Errors
 /// A signal interrupts us, or a lock cannot be written.
-pub fn hold(context: &Context) -> anyhow::Result<[Lock; 2]> {
-    let claim = |tool: Tool| tool.claim(context, "prune");
+pub fn hold(context: &Context, label: &str) -> anyhow::Result<[Lock; 2]> {
+    let claim = |tool: Tool| tool.claim(context, label);
     Ok([claim(Tool::Cargo)?, claim(Tool::Npm)?])
 }
 

@@ -2,9 +2,9 @@
 
 use crate::base::Source;
 use crate::build::archive::Packed;
+use crate::build::held::KEY_LABEL;
 use crate::key::Key;
 use crate::key::inputs::build_arguments;
-use anyhow::Context as _;
 use std::collections::BTreeMap;
 use std::path::Path;
 use xtask_core::error::{Code, Failure, FailureContext as _};
@@ -15,11 +15,11 @@ use xtask_docker::dockerfile::stage_names;
 use xtask_docker::reference::Reference;
 use xtask_docker::registry::Repository;
 
-/// The label of an image that has its key.
-pub const KEY_LABEL: &str = "app-gen.key";
+/// The tag of the registry cache of a repository.
+const CACHE_TAG: &str = "cache";
 
-/// Builds the image from the packed context and pushes it. Returns the digest that the builder reports, which
-/// it writes to a file in `folder`.
+/// Builds the image from the packed context and pushes it, `again` without what earlier builds left.
+/// Returns the digest that the builder reports. Files of the build are in `folder` until it ends.
 ///
 /// # Errors
 /// The build or the push fails.
@@ -28,9 +28,40 @@ pub fn push(
     label: &str,
     key: &Key,
     repository: &Repository,
-    packed: Packed,
+    packed: &Packed,
     folder: &Path,
+    again: bool,
 ) -> anyhow::Result<String> {
+    let folder = folder.join(format!("docker-{}", key.short()));
+    let mut build = build(key, repository, again)?;
+    build
+        .push(report, label, &packed.source, &folder)
+        .or_else(|error| {
+            if again || interrupt::requested() {
+                return Err(error);
+            }
+            // If the registry does not answer, that is the reason, whatever the builder says.
+            repository.digest_of(&key.tag())?;
+            // The builder believes that the registry has the layers that its cache names.
+            let lost = repository.lost_parts(CACHE_TAG).unwrap_or_default();
+            let Some(part) = lost.first() else {
+                return Err(error);
+            };
+            let cache = repository.tagged(CACHE_TAG);
+            report.step(&format!(
+                "{label}: {cache} has lost {part}, so all steps are done again"
+            ));
+            build.from_nothing = true;
+            build.push(report, label, &packed.source, &folder)
+        })
+        .failure(|| {
+            let tag = repository.tagged(&key.tag());
+            Failure::new(Code::Build, format!("failed to build or push {tag}"))
+                .hint("cargo xtask preflight")
+        })
+}
+
+fn build<'a>(key: &'a Key, repository: &Repository, again: bool) -> anyhow::Result<Build<'a>> {
     let inputs = &key.inputs;
     let bases: BTreeMap<&str, &str> = inputs
         .bases
@@ -39,40 +70,21 @@ pub fn push(
         .map(|(reference, digest)| (reference.as_str(), digest.as_str()))
         .collect();
     refuse_stages_named_as(&bases, &key.dockerfile.bytes)?;
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("failed to create {}", folder.display()))?;
-    let tag = repository.tagged(&key.tag());
-    // The folder, if there is one, is removed when the build has ended.
-    let Packed {
-        source,
-        folder: _folder,
-    } = packed;
-    Build {
+    Ok(Build {
         platform: &inputs.platform,
         target: inputs.target.as_deref(),
         arguments: build_arguments(&inputs.args, &key.hex),
         // The build uses the digests that are in the key, whichever image a tag names by now.
         bases,
+        registries: inputs
+            .bases
+            .keys()
+            .map(|base| Ok(Reference::parse(base)?.registry().to_owned()))
+            .collect::<anyhow::Result<_>>()?,
         labels: BTreeMap::from([(KEY_LABEL, key.hex.as_str())]),
-        tag: tag.clone(),
-        cache: repository.tagged("cache"),
-    }
-    .push(
-        report,
-        label,
-        source,
-        &folder.join(format!("buildx-{}.json", key.short())),
-    )
-    // If the registry does not answer, that is the reason, whatever the builder says.
-    .map_err(|error| {
-        if interrupt::requested() {
-            return error;
-        }
-        repository.digest_of(&key.tag()).err().unwrap_or(error)
-    })
-    .failure(|| {
-        Failure::new(Code::Build, format!("failed to build or push {tag}"))
-            .hint("cargo xtask preflight")
+        tag: repository.tagged(&key.tag()),
+        cache: repository.tagged(CACHE_TAG),
+        from_nothing: again,
     })
 }
 
@@ -93,58 +105,4 @@ fn refuse_stages_named_as(bases: &BTreeMap<&str, &str>, dockerfile: &[u8]) -> an
         }
     }
     Ok(())
-}
-
-/// Checks that what the registry has now is for the right platform and has the key.
-///
-/// # Errors
-/// It is for another platform, does not have the key, or cannot be read.
-pub fn verify(key: &Key, repository: &Repository, digest: &str) -> anyhow::Result<()> {
-    let carried = carried_key(repository, digest, &key.inputs.platform)?;
-    if carried == key.hex {
-        return Ok(());
-    }
-    Err(Failure::new(
-        Code::Build,
-        format!(
-            "{} has another key in its label {KEY_LABEL}: {carried}",
-            repository.pinned(digest)
-        ),
-    )
-    .into())
-}
-
-/// The key that an image in a registry has as its label.
-///
-/// # Errors
-/// The image is for another platform, has no key, or cannot be read.
-pub fn carried_key(
-    repository: &Repository,
-    digest: &str,
-    platform: &str,
-) -> anyhow::Result<String> {
-    let configuration = repository.configuration(digest)?;
-    let reference = repository.pinned(digest);
-    let found = format!("{}/{}", configuration.os(), configuration.architecture());
-    if found != platform {
-        return Err(Failure::new(
-            Code::Build,
-            format!("{reference} is for {found}, and not for {platform}"),
-        )
-        .hint(format!("build it for {platform}: cargo xtask build"))
-        .into());
-    }
-    configuration
-        .config()
-        .as_ref()
-        .and_then(|config| config.labels().as_ref())
-        .and_then(|labels| labels.get(KEY_LABEL).cloned())
-        .ok_or_else(|| {
-            Failure::new(
-                Code::Build,
-                format!("{reference} has no label {KEY_LABEL}, which would be its key"),
-            )
-            .hint("build it with cargo xtask build")
-            .into()
-        })
 }

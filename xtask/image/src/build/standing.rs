@@ -1,5 +1,7 @@
 //! What is known of an image before anything is done: its key, and whether a registry has it.
 
+use crate::build::held;
+use crate::build::held::Held;
 use crate::key::compute;
 use crate::key::compute::Shared;
 use crate::key::store::KeyStore;
@@ -17,8 +19,8 @@ pub struct Standing {
     pub key: Key,
     /// The repository that it is pushed to.
     pub repository: Repository,
-    /// The digest that the registry has for the key, where it is known to have one.
-    pub digest: Option<String>,
+    /// What the registry holds under the key, as far as that is known.
+    pub held: Held,
 }
 
 /// The images to work on: those named, or all of the manifest.
@@ -74,8 +76,9 @@ pub(super) fn look_sharing(
     shared: &Shared,
 ) -> anyhow::Result<Standing> {
     let mut standing = guess(context, name, registry, shared)?;
-    if standing.digest.is_none() {
-        standing.digest = standing.repository.digest_of(&standing.key.tag())?;
+    if matches!(standing.held, Held::Nothing) {
+        let store = KeyStore::new(&context.cache_folder(), name);
+        standing.held = held::ask(&store, &standing.key, &standing.repository)?;
     }
     Ok(standing)
 }
@@ -93,14 +96,15 @@ pub(super) fn guess(
     shared: &Shared,
 ) -> anyhow::Result<Standing> {
     let repository = Repository::new(registry, &context.platform.images[name].repository);
-    let guess = KeyStore::new(&context.cache_folder(), name)
-        .latest()
-        .map(|hex| Guess::ask(hex, &repository));
+    let store = KeyStore::new(&context.cache_folder(), name);
+    let guess = store.latest().map(|hex| Guess::ask(hex, &repository));
     let key = key_sharing(context, name, shared)?;
+    let held = guess
+        .filter(|guess| guess.hex == key.hex)
+        .and_then(Guess::digest)
+        .and_then(|digest| held::judge(&store, &key, &repository, digest).ok());
     Ok(Standing {
-        digest: guess
-            .filter(|guess| guess.hex == key.hex)
-            .and_then(Guess::digest),
+        held: held.unwrap_or(Held::Nothing),
         key,
         repository,
     })

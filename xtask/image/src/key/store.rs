@@ -1,6 +1,7 @@
 //! The inputs of keys that this checkout built or found, which are kept to be compared.
 //!
-//! Each key has a file with its name, and the file `latest` contains the last key.
+//! Each key has a file with its name, and the file `latest` contains the last key. Another file has
+//! the digest of the image that was found to be that of the key.
 
 use crate::key::difference;
 use crate::key::difference::Difference;
@@ -129,6 +130,23 @@ impl KeyStore {
         Ok(())
     }
 
+    /// Notes that the image with this digest is that of the key.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn note_verified(&self, hex: &str, digest: &str) -> anyhow::Result<()> {
+        if self.verified(hex).as_deref() == Some(digest) {
+            return Ok(());
+        }
+        write_atomically(&self.verified_path(hex), digest.as_bytes())
+    }
+
+    /// The digest of the image that was found to be that of the key.
+    #[must_use]
+    pub fn verified(&self, hex: &str) -> Option<String> {
+        fs::read_to_string(self.verified_path(hex)).ok()
+    }
+
     /// The key that this checkout last built or found, if its inputs are kept.
     #[must_use]
     pub fn latest(&self) -> Option<String> {
@@ -248,10 +266,15 @@ impl KeyStore {
         for hex in self.keys().iter().skip(KEPT_KEYS) {
             // A key that cannot be removed does no harm.
             let _ = fs::remove_file(self.path(hex));
+            let _ = fs::remove_file(self.verified_path(hex));
         }
     }
 
     fn path(&self, hex: &str) -> PathBuf {
         self.folder.join(format!("{hex}.json"))
+    }
+
+    fn verified_path(&self, hex: &str) -> PathBuf {
+        self.folder.join(format!("{hex}.digest"))
     }
 }

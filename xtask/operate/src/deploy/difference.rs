@@ -40,9 +40,9 @@ pub fn find(context: &Context) -> anyhow::Result<Difference> {
     let mut unbuilt = Vec::new();
     for name in &names {
         let standing = build::look(context, name, &registry)?;
-        match standing.digest {
+        match standing.held.digest() {
             Some(digest) => {
-                references.insert(name.clone(), standing.repository.pinned(&digest));
+                references.insert(name.clone(), standing.repository.pinned(digest));
             }
             None => unbuilt.push(name.clone()),
         }

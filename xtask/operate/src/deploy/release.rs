@@ -12,7 +12,7 @@ use xtask_aws_api::calls::state::{GetRecord, ListRecords, PutRecord};
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_docker::registry::Repository;
-use xtask_image::build::push;
+use xtask_image::build::held;
 use xtask_machine::aws;
 
 /// How many releases are read to find the one that serves and the one before it.
@@ -64,7 +64,7 @@ impl Image {
     /// The registry does not have it, it is for another platform, or it does not carry a key.
     pub fn find(context: &Context, reference: &str) -> anyhow::Result<Self> {
         let (repository, digest) = Repository::of_reference(reference)?;
-        let key = push::carried_key(&repository, &digest, &context.platform.platform)?;
+        let key = held::carried_key(&repository, &digest, &context.platform.platform)?;
         let reference = reference.to_owned();
         Ok(Self { reference, key })
     }

@@ -38,13 +38,7 @@ struct Container {
 pub fn list(context: &Context, needed: &BTreeSet<String>) -> anyhow::Result<Vec<Image>> {
     let used = used()?;
     let listed = listed()?;
-    let registry = context.platform.local.registry();
-    let ours: BTreeSet<String> = context
-        .platform
-        .images
-        .values()
-        .map(|image| format!("{registry}/{}", image.repository))
-        .collect();
+    let ours = repositories(context);
     let mut images: Vec<Image> = listed
         .iter()
         .filter(|image| !used.contains(&image.id))
@@ -67,14 +61,84 @@ pub fn remove(images: &[Image]) -> anyhow::Result<()> {
             .map(|tag| format!("{}:{tag}", image.repository));
         let digest = format!("{}@{}", image.repository, image.digest);
         for name in tags.chain([digest]) {
-            // The image may have been removed with its last tag.
-            let (status, _) = engine::get(&format!("/images/{name}/json"))?;
-            if status != 404 {
-                Cmd::new("docker").args(["image", "rm", &name]).read()?;
-            }
+            remove_name(&name)?;
         }
     }
     Ok(())
+}
+
+/// The names of images of ours, and whether each can be removed: a container may use the image.
+#[derive(Debug, Default)]
+pub struct OurNames {
+    /// Names that nothing uses.
+    pub unused: Vec<String>,
+    /// Names of images that containers use.
+    pub used: Vec<String>,
+}
+
+/// All names that images of ours got by builds and by pulls of what runs. A tag that is not a key is
+/// somebody's own.
+///
+/// # Errors
+/// The engine does not answer.
+pub fn our_names(context: &Context) -> anyhow::Result<OurNames> {
+    let (ours, used) = (repositories(context), used()?);
+    let mut names = OurNames::default();
+    for image in listed()? {
+        let found = names_of(&image, &ours);
+        match used.contains(&image.id) {
+            true => names.used.extend(found),
+            false => names.unused.extend(found),
+        }
+    }
+    names.unused.sort();
+    names.used.sort();
+    Ok(names)
+}
+
+fn names_of(image: &Listed, ours: &BTreeSet<String>) -> BTreeSet<String> {
+    let has_key = |name: &&String| {
+        let tag = Parts::of(name).tag;
+        tag.is_some_and(|tag| tag.starts_with(TAG_PREFIX))
+    };
+    let is_ours = |name: &&String| ours.contains(Parts::of(name).name);
+    let is_digest = |name: &&String| Parts::of(name).tag.is_none();
+    // Among the tags, the engine lists the name of an image that was pulled by digest.
+    let tags = image.repo_tags.iter().flatten();
+    let all = tags.clone().chain(image.repo_digests.iter().flatten());
+    if all
+        .clone()
+        .all(|name| is_ours(&name) && (has_key(&name) || is_digest(&name)))
+    {
+        return all.cloned().collect();
+    }
+    // With a digest, the engine would also remove the other tags of the repository.
+    tags.filter(|name| is_ours(name) && has_key(name))
+        .cloned()
+        .collect()
+}
+
+/// Removes one name of an image, and the image with its last name. It is not an error that there is
+/// no such name.
+///
+/// # Errors
+/// The engine refuses.
+pub fn remove_name(name: &str) -> anyhow::Result<()> {
+    // The image may have been removed with its last tag.
+    let (status, _) = engine::get(&format!("/images/{name}/json"))?;
+    if status != 404 {
+        Cmd::new("docker").args(["image", "rm", name]).read()?;
+    }
+    Ok(())
+}
+
+/// Our repositories in the registry of this machine.
+fn repositories(context: &Context) -> BTreeSet<String> {
+    let registry = context.platform.local.registry();
+    let images = context.platform.images.values();
+    images
+        .map(|image| format!("{registry}/{}", image.repository))
+        .collect()
 }
 
 /// Digests of the images of all containers, whether they are ours and whether they run or not.
@@ -126,7 +190,9 @@ fn unused(image: &Listed, ours: &BTreeSet<String>, needed: &BTreeSet<String>) ->
             })
             .collect()
     };
-    let (tags, digests) = (names(&image.repo_tags), names(&image.repo_digests));
+    let (mut tags, digests) = (names(&image.repo_tags), names(&image.repo_digests));
+    // Among the tags, the engine lists the name of an image that was pulled by digest.
+    tags.retain(|tag| !digests.contains(tag));
     let foreign = |(repository, _): &(String, String)| !ours.contains(repository);
     // An image with a name that is not ours belongs to somebody else.
     if tags.iter().chain(&digests).any(foreign)
@@ -175,6 +241,7 @@ mod tests {
         let old = "localhost:5000/app@sha256:old";
         assert!(is_unneeded(&["localhost:5000/app:key-1"], old));
         assert!(is_unneeded(&[], old));
+        assert!(is_unneeded(&[old], old));
         for tag in ["stable", "dev", "local", "cache"] {
             let tag = format!("localhost:5000/app:{tag}");
             assert!(
@@ -191,6 +258,22 @@ mod tests {
             &["localhost:5000/another:key-1"],
             "localhost:5000/another@sha256:old"
         ));
+    }
+
+    #[test]
+    fn only_names_that_builds_gave_are_ours() {
+        let ours = BTreeSet::from(["localhost:5000/app".to_owned()]);
+        let (key, digest) = ("localhost:5000/app:key-1", "localhost:5000/app@sha256:1");
+        let of = |tags: &[&str], digest| -> Vec<String> {
+            names_of(&image(tags, digest), &ours).into_iter().collect()
+        };
+        assert_eq!(of(&[key], digest), [key, digest]);
+        assert_eq!(of(&[], digest), [digest]);
+        assert_eq!(of(&[key, digest], digest), [key, digest]);
+        assert_eq!(of(&[key, "localhost:5000/app:mine"], digest), [key]);
+        assert_eq!(of(&[key, "theirs:key-1"], digest), [key]);
+        assert!(of(&[digest, "theirs:key-1"], digest).is_empty());
+        assert_eq!(of(&[key], "localhost:5000/another@sha256:1"), [key]);
     }
 
     #[test]

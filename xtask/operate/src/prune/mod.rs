@@ -145,7 +145,7 @@ fn on_this_machine(
         false => {
             registry_images::remove(context, &stored)?;
             engine_images::remove(&pulled)?;
-            let _alone = prebuild::hold(context)?;
+            let _alone = prebuild::hold(context, "prune")?;
             cache::remove(cache::list(context, keep)?)?
         }
     };

@@ -11,8 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use xtask_core::context::Context;
-use xtask_core::lock;
 use xtask_docker::registry::Repository;
+use xtask_image::build::key_lock;
 use xtask_image::key::TAG_PREFIX;
 use xtask_image::key::store::KeyStore;
 use xtask_machine::daemon::Record;
@@ -82,12 +82,10 @@ pub fn remove(context: &Context, images: &[Image]) -> anyhow::Result<()> {
 
 /// Who may be pushing images to a registry with our data.
 fn pusher(context: &Context) -> anyhow::Result<Option<String>> {
-    let state = context.state_folder()?;
-    for build in named(&state.join("locks"), "key-") {
-        if let Some(pid) = lock::holder(&build)? {
-            return Ok(Some(format!("process {pid} builds an image")));
-        }
+    if let Some(pid) = key_lock::builder(context)? {
+        return Ok(Some(format!("process {pid} builds an image")));
     }
+    let state = context.state_folder()?;
     let own = format!(
         "registry-{}.json",
         context.platform.local.registry_port.get_ref()

@@ -10,7 +10,7 @@ use xtask_aws_api::calls::validation::ValidationParts;
 use xtask_core::atomic_file::write_atomically;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure, FailureContext as _};
+use xtask_core::error::{Code, Failure};
 use xtask_machine::ministack;
 use xtask_machine::postgres_image;
 
@@ -149,12 +149,24 @@ pub fn up<'a>(context: &'a Context, project: &Value) -> anyhow::Result<Project<'
         .compose(&["up", "--detach", "--remove-orphans", "--quiet-pull"])
         .timeout(UP_TIMEOUT)
         .read()
-        .failure(|| {
-            Failure::new(Code::Service, "failed to start the compose project").hint(
-                "cargo xtask cleanup, then try again; ports are in app-gen-infra/platform.toml",
-            )
+        .map_err(|error| {
+            let hint = hint(&error.to_string());
+            let failure = Failure::new(Code::Service, "failed to start the compose project");
+            failure.hint(hint).because(error)
         })?;
     Ok(running)
+}
+
+/// What to do where the project does not start, by what compose wrote.
+fn hint(text: &str) -> &'static str {
+    // The engine's words where a registry has a manifest and has lost a layer, with containerd's
+    // image store and without it.
+    let lost = ["could not fetch content descriptor", "unknown blob"];
+    if lost.iter().any(|words| text.contains(words)) {
+        "the registry has lost a part of the image; cargo xtask build --force pushes all of it again"
+    } else {
+        "cargo xtask cleanup, then try again; ports are in app-gen-infra/platform.toml"
+    }
 }
 
 impl Project<'_> {
