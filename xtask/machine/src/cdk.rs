@@ -1,6 +1,7 @@
 //! The tools of the CDK app: its command line and its linters, in the versions that the app pins.
 
 use crate::finding::Finding;
+use crate::gate;
 use crate::ministack;
 use crate::venv;
 use anyhow::Context as _;
@@ -10,6 +11,7 @@ use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::digest::digest_bytes;
 use xtask_core::lock::Lock;
+use xtask_gate::Credentials;
 use xtask_image::packages;
 
 /// The folder of the CDK app, relative to the checkout.
@@ -35,9 +37,12 @@ pub fn command(context: &Context) -> anyhow::Result<Cmd> {
     if !context.is_local() {
         return Ok(cdk);
     }
+    // To synthesise takes no cloud, and so no key of it.
+    let credentials = gate::operator(context).unwrap_or_else(|_| ministack::shown_credentials());
     Ok(only_for_local_cloud(
         cdk,
         context,
+        &credentials,
         std::env::vars_os().map(|(name, _)| name),
     ))
 }
@@ -46,12 +51,14 @@ pub fn command(context: &Context) -> anyhow::Result<Cmd> {
 fn only_for_local_cloud(
     cmd: Cmd,
     context: &Context,
+    credentials: &Credentials,
     variables: impl Iterator<Item = OsString>,
 ) -> Cmd {
     let cmd = variables
         .filter(|name| name.to_string_lossy().starts_with("AWS_"))
         .fold(cmd, Cmd::env_remove);
-    ministack::client_environment(&context.platform.region, &ministack::endpoint(context))
+    let endpoint = ministack::endpoint(context);
+    ministack::client_environment(&context.platform.region, &endpoint, credentials)
         .into_iter()
         .fold(cmd, |cmd, (name, value)| cmd.env(name, value))
         // The user's files contain profiles and endpoints, too.
@@ -169,7 +176,7 @@ mod tests {
         let names = theirs.iter().map(OsString::from);
         let context = context("local");
         let endpoint = format!("AWS_ENDPOINT_URL={}", ministack::endpoint(&context));
-        let text = only_for_local_cloud(env, &context, names).read().unwrap();
+        let text = only_for_local_cloud(env, &context, &ministack::shown_credentials(), names).read().unwrap();
         let mut lines: Vec<&str> = text
             .lines()
             .filter(|line| !line.starts_with("PATH="))
