@@ -107,6 +107,9 @@ pub fn generator(key: &str, folder: &str) -> Option<Credentials> {
 
 fn task(key: &str, role: &str, uri: &str) -> Option<Credentials> {
     let place = uri.strip_prefix("s3://")?.trim_end_matches('/');
+    if place.contains(BETWEEN) {
+        return None;
+    }
     let between = BETWEEN.to_string();
     let id = format!("{role}{BETWEEN}{}", place.replace('/', &between));
     // What cannot be read back is no id.
@@ -123,14 +126,21 @@ fn credentials(key: &str, id: String) -> Credentials {
 /// The secret that belongs to an id.
 pub(crate) fn secret_of(key: &str, id: &str) -> String {
     match id {
-        OPERATOR => key.to_owned(),
+        id if is_operator(id) => key.to_owned(),
         task => hex(&hmac(key.as_bytes(), task.as_bytes())),
     }
 }
 
+/// MiniStack takes an id of twelve digits for the account to act in.
+fn is_operator(id: &str) -> bool {
+    id == OPERATOR || id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Whether `given` is the key, in a time that does not depend on where they differ.
 pub(crate) fn is_key(key: &str, given: &str) -> bool {
-    let tag = |text: &str| Hmac::<Sha256>::new_from_slice(key.as_bytes()).map(|mac| mac.chain_update(text));
+    let tag = |text: &str| {
+        Hmac::<Sha256>::new_from_slice(key.as_bytes()).map(|mac| mac.chain_update(text))
+    };
     match (tag(key), tag(given)) {
         (Ok(expected), Ok(found)) => found.verify(&expected.finalize().into_bytes()).is_ok(),
         _ => false,
@@ -166,7 +176,7 @@ pub(crate) struct Place {
 impl Caller {
     /// The caller that an id names.
     pub(crate) fn of(id: &str) -> Option<Self> {
-        if id == OPERATOR {
+        if is_operator(id) {
             return Some(Self::Operator);
         }
         let mut parts = id.split(BETWEEN);

@@ -39,19 +39,13 @@ impl<'a, S: Read> Body<'a, S> {
 
     /// The next bytes of the content; nothing at its end.
     pub(crate) fn next(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.begin()?;
         if self.ended {
             return Ok(0);
         }
-        if self.left == 0 {
-            match self.framing {
-                Framing::Chunked => self.begin_piece()?,
-                Framing::None | Framing::Length(_) => self.ended = true,
-            }
-            if self.ended {
-                return Ok(0);
-            }
-        }
-        let wanted = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let wanted = buffer
+            .len()
+            .min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let length = self.raw(&mut buffer[..wanted])?;
         if length == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -60,12 +54,25 @@ impl<'a, S: Read> Body<'a, S> {
         Ok(length)
     }
 
+    /// Makes sure that it is known how many bytes come next.
+    fn begin(&mut self) -> io::Result<()> {
+        match self.framing {
+            _ if self.ended || self.left > 0 => Ok(()),
+            Framing::Chunked => self.begin_piece(),
+            Framing::None | Framing::Length(_) => {
+                self.ended = true;
+                Ok(())
+            }
+        }
+    }
+
     /// The whole content, which may have so many bytes and has to come before the deadline. Nothing
     /// where it is longer.
     pub(crate) fn whole(&mut self, most: usize, deadline: Instant) -> io::Result<Option<Vec<u8>>> {
         let mut content = Vec::new();
         let mut buffer = vec![0; PIECE];
         loop {
+            self.begin()?;
             if self.left > most as u64 {
                 return Ok(None);
             }
@@ -177,7 +184,10 @@ fn write_piece(to: &mut impl Write, piece: &[u8], chunked: bool) -> io::Result<(
 }
 
 fn malformed() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "a piece of the body is malformed")
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "a piece of the body is malformed",
+    )
 }
 
 /// Small letters, as signatures have them.

@@ -1,5 +1,6 @@
 //! The gate before MiniStack: which requests pass, from which side, and signed by whom.
 
+use crate::Cloud;
 use crate::access::{self, Caller, KEY_HEADER};
 use crate::body::hex;
 use crate::hardening;
@@ -7,7 +8,6 @@ use crate::head::Head;
 use crate::refusal::Refusal;
 use crate::sigv4::{CONTENT_DIGEST, Signature};
 use crate::task;
-use crate::Cloud;
 use sha2::{Digest as _, Sha256};
 use std::time::SystemTime;
 
@@ -24,10 +24,7 @@ pub(crate) enum Side {
 #[derive(Debug)]
 pub(crate) enum Step {
     /// It is sent on, and its body as it comes. The digest is what the body must have.
-    Pass {
-        head: Head,
-        digest: Option<String>,
-    },
+    Pass { head: Head, digest: Option<String> },
     /// It is for a load balancer, if there is one of this name.
     Balance { head: Head, name: String },
     /// Its body is needed to judge it.
@@ -66,6 +63,10 @@ pub(crate) fn open(
         head.remove(|name| !matches!(name, "host" | "accept" | "user-agent"));
         return Ok(Step::Pass { head, digest: None });
     }
+    if side == Side::Loopback && is_of_images(&head) {
+        only_data(&mut head);
+        return Ok(Step::Pass { head, digest: None });
+    }
     if side == Side::Loopback && head.path().starts_with("/_alb/") {
         let name = head.path().split('/').nth(2).unwrap_or_default().to_owned();
         only_data(&mut head);
@@ -85,7 +86,9 @@ fn signed(config: &Cloud, side: Side, mut head: Head, now: SystemTime) -> Result
         head.remove(|name| name == KEY_HEADER);
         return match side == Side::Loopback && access::is_key(&key, &given) {
             true => judge_or_pass(head, Caller::Operator, None, &key, now),
-            false => Err(Refusal::forbidden("the key is not that of this local cloud")),
+            false => Err(Refusal::forbidden(
+                "the key is not that of this local cloud",
+            )),
         };
     }
     if head.path().starts_with("/_") {
@@ -157,13 +160,18 @@ impl Pending {
         if let (Some(found), Some(claimed)) = (&found, &claimed)
             && found != claimed
         {
-            return Err(Refusal::forbidden("the body is not the one that was signed"));
+            return Err(Refusal::forbidden(
+                "the body is not the one that was signed",
+            ));
         }
         let body = body.unwrap_or_default();
         match &self.caller {
             Caller::Operator => judge(&self.head, body)?,
             task => {
-                let service = self.signature.as_ref().map_or("", |signature| &signature.service);
+                let service = self
+                    .signature
+                    .as_ref()
+                    .map_or("", |signature| &signature.service);
                 task::check(task, service, &self.head, body, &config.platform)?;
             }
         }
@@ -203,8 +211,11 @@ fn judge(head: &Head, body: &[u8]) -> Result<(), Refusal> {
 }
 
 fn registers(head: &Head) -> bool {
-    head.header("x-amz-target")
-        .is_some_and(|target| target.to_ascii_lowercase().contains("registertaskdefinition"))
+    head.header("x-amz-target").is_some_and(|target| {
+        target
+            .to_ascii_lowercase()
+            .contains("registertaskdefinition")
+    })
 }
 
 pub(crate) fn is_form(head: &Head) -> bool {
@@ -228,7 +239,9 @@ pub(crate) fn from_page(head: &Head) -> Result<(), Refusal> {
 fn is_ours(host: &str, side: Side, config: &Cloud) -> bool {
     let (name, port) = host.split_once(':').unwrap_or((host, ""));
     let for_containers = name == "host.docker.internal"
-        || config.bridge.is_some_and(|bridge| bridge.to_string() == name);
+        || config
+            .bridge
+            .is_some_and(|bridge| bridge.to_string() == name);
     match side {
         // A recorder of calls listens on a port of its own.
         Side::Bridge => for_containers && port.bytes().all(|byte| byte.is_ascii_digit()),
@@ -262,6 +275,20 @@ fn is_public(head: &Head, side: Side) -> bool {
     }
 }
 
+/// Whether it is for the registry of images that MiniStack has, too. The engine pushes and pulls
+/// there as it does at the registry of this machine. By these paths MiniStack knows it as well.
+fn is_of_images(head: &Head) -> bool {
+    let path = head.path();
+    let plain = !path.contains('%') && !path.split('/').any(|part| matches!(part, "." | ".."));
+    let is_known = ["/blobs/", "/manifests/"]
+        .iter()
+        .any(|part| path.contains(part))
+        || path.ends_with("/tags/list");
+    plain
+        && (path == "/v2/"
+            || path.starts_with("/v2/") && !path.starts_with("/v2/email") && is_known)
+}
+
 /// The load balancer that a name such as `NAME.alb.localhost:4566` belongs to.
 fn balancer_of_host(host: &str, port: u16) -> Option<&str> {
     let name = host.strip_suffix(&format!(".alb.localhost:{port}"))?;
@@ -270,20 +297,20 @@ fn balancer_of_host(host: &str, port: u16) -> Option<&str> {
 
 fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// For people: the page behind a load balancer has a name of its own, so its requests come from
 /// itself. MiniStack answers some paths below that name itself, and is asked by path instead.
-fn balance_by_host(
-    mut head: Head,
-    host: &str,
-    name: String,
-    port: u16,
-) -> Result<Step, Refusal> {
+fn balance_by_host(mut head: Head, host: &str, name: String, port: u16) -> Result<Step, Refusal> {
     let own = format!("http://{host}");
     let from_itself = head.header("origin").is_none_or(|origin| origin == own)
-        && matches!(head.header("sec-fetch-site").unwrap_or("none"), "none" | "same-origin");
+        && matches!(
+            head.header("sec-fetch-site").unwrap_or("none"),
+            "none" | "same-origin"
+        );
     // A link to the page, and not a frame around it.
     let is_link = head.method == "GET"
         && head.header("sec-fetch-mode") == Some("navigate")

@@ -100,15 +100,18 @@ pub(crate) fn check(head: &Head) -> Result<bool, Refusal> {
 }
 
 fn is_version(part: &str) -> bool {
-    part.strip_prefix('v')
-        .is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'))
+    part.strip_prefix('v').is_some_and(|number| {
+        number
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
+    })
 }
 
 /// The engine cleans paths, so no part may mean another one.
 fn is_plain(path: &str) -> bool {
-    path.bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b':' | b'@'))
-        && !path.split('/').any(|part| matches!(part, "." | ".."))
+    path.bytes().all(|byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b':' | b'@')
+    }) && !path.split('/').any(|part| matches!(part, "." | ".."))
         && !path.contains("//")
 }
 
@@ -146,7 +149,9 @@ fn only_known(value: &Value, known: &[&str], what: &str) -> Result<(), Refusal> 
 
 /// As Go compares keys: two signs beyond ASCII equal a letter.
 fn folded(key: &str) -> String {
-    key.replace('\u{17f}', "s").replace('\u{212a}', "k").to_ascii_lowercase()
+    key.replace('\u{17f}', "s")
+        .replace('\u{212a}', "k")
+        .to_ascii_lowercase()
 }
 
 fn more(what: &str) -> Refusal {
@@ -157,7 +162,9 @@ fn more(what: &str) -> Refusal {
 
 /// Ports are for this machine, and not for its network.
 fn publish_on_loopback(container: &mut Value) {
-    let ports = container.pointer_mut("/HostConfig/PortBindings").and_then(Value::as_object_mut);
+    let ports = container
+        .pointer_mut("/HostConfig/PortBindings")
+        .and_then(Value::as_object_mut);
     for bindings in ports.into_iter().flat_map(Map::values_mut) {
         for binding in bindings.as_array_mut().into_iter().flatten() {
             binding["HostIp"] = json!("127.0.0.1");
@@ -168,7 +175,10 @@ fn publish_on_loopback(container: &mut Value) {
 /// Gives the container of a known task the credentials of that task, in place of those that its task
 /// definition shows to everybody.
 fn give_credentials(container: &mut Value, key: &str, platform: &Platform) {
-    let name = container["Labels"][NAME_LABEL].as_str().unwrap_or_default().to_owned();
+    let name = container["Labels"][NAME_LABEL]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     let Some(environment) = container["Env"].as_array_mut() else {
         return;
     };

@@ -59,7 +59,9 @@ fn refuse(value: &Value) -> Result<(), Refusal> {
                      run on this machine"
                 ))),
                 // Values of these are texts of the user's own.
-                None if matches!(&*key.to_ascii_lowercase(), "environment" | "dockerlabels") => Ok(()),
+                None if matches!(&*key.to_ascii_lowercase(), "environment" | "dockerlabels") => {
+                    Ok(())
+                }
                 None => refuse(value),
             }
         }),
@@ -68,7 +70,11 @@ fn refuse(value: &Value) -> Result<(), Refusal> {
 }
 
 fn asks_for_more(key: &str, value: &Value) -> Option<&'static str> {
-    let is_host = || value.as_str().is_some_and(|mode| mode.eq_ignore_ascii_case("host"));
+    let is_host = || {
+        value
+            .as_str()
+            .is_some_and(|mode| mode.eq_ignore_ascii_case("host"))
+    };
     match key {
         "privileged" if !is_nothing(value) && value != "false" => Some("privileges"),
         "sourcepath" | "hostpath" if !is_nothing(value) => Some("a folder of this machine"),

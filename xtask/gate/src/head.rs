@@ -137,7 +137,12 @@ impl Head {
         head.expects_continue = match head.header("expect") {
             None => false,
             Some(value) if value.eq_ignore_ascii_case("100-continue") => true,
-            Some(_) => return Err(Refusal::new(417, "the request expects what is unknown here")),
+            Some(_) => {
+                return Err(Refusal::new(
+                    417,
+                    "the request expects what is unknown here",
+                ));
+            }
         };
         if head.header("upgrade").is_some() {
             return Err(Refusal::malformed("the gate passes no other protocol on"));
@@ -149,7 +154,10 @@ impl Head {
     }
 
     fn read_framing(&self) -> Result<Framing, Refusal> {
-        match (self.header("transfer-encoding"), self.header("content-length")) {
+        match (
+            self.header("transfer-encoding"),
+            self.header("content-length"),
+        ) {
             (Some(_), Some(_)) => Err(Refusal::malformed(
                 "the request has both Content-Length and Transfer-Encoding",
             )),
@@ -230,7 +238,9 @@ fn only_whole_line_ends(bytes: &[u8]) -> Result<(), Refusal> {
         _ => false,
     });
     match odd || bytes.starts_with(b"\r\n") {
-        true => Err(Refusal::malformed("a line of the head does not end with CR LF")),
+        true => Err(Refusal::malformed(
+            "a line of the head does not end with CR LF",
+        )),
         false => Ok(()),
     }
 }
@@ -244,6 +254,8 @@ fn only_origin_form(target: &str) -> Result<(), Refusal> {
         && !target.contains(['#', '\\', '"', '<', '>']);
     match plain && target.starts_with('/') {
         true => Ok(()),
-        false => Err(Refusal::malformed("the target of the request is not a path")),
+        false => Err(Refusal::malformed(
+            "the target of the request is not a path",
+        )),
     }
 }

@@ -19,6 +19,8 @@ mod registry;
 mod serve;
 mod sigv4;
 mod task;
+#[cfg(test)]
+mod tests;
 
 pub use crate::access::{
     Credentials, KEY_HEADER, OPERATOR, create_key, generator, operator, orchestrator, read_key,

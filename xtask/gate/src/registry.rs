@@ -11,6 +11,8 @@ pub(crate) fn check(head: &Head, port: u16) -> Result<(), Refusal> {
     let names = ["127.0.0.1", "localhost"].map(|name| format!("{name}:{port}"));
     match names.iter().any(|name| name.eq_ignore_ascii_case(host)) {
         true => Ok(()),
-        false => Err(Refusal::forbidden("the registry does not answer to this name")),
+        false => Err(Refusal::forbidden(
+            "the registry does not answer to this name",
+        )),
     }
 }

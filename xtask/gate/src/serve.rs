@@ -46,38 +46,46 @@ pub fn run(config: Config) -> anyhow::Result<()> {
             let config = Arc::new(config);
             // MiniStack looks for its engine as soon as it starts.
             let engine = listen_unix(&config.engine_for_cloud)?;
-            let bridge = config.bridge.map(|bridge| listen(bridge, config.port)).transpose()?;
+            let bridge = config
+                .bridge
+                .map(|bridge| listen(bridge, config.port))
+                .transpose()?;
             let loopback = listen(Ipv4Addr::LOCALHOST, config.port)?;
             let of_engine = Arc::clone(&config);
             spawn(move || {
-                accept(|| engine.accept().map(|(client, _)| client), move |client| {
-                    serve_engine(client, &of_engine)
-                })
+                accept(
+                    || engine.accept().map(|(client, _)| client),
+                    move |client| serve_engine(client, &of_engine),
+                )
             })?;
             if let Some(bridge) = bridge {
                 let config = Arc::clone(&config);
                 spawn(move || {
-                    accept(|| bridge.accept().map(|(client, _)| client), move |client| {
-                        serve_cloud(client, Side::Bridge, &config)
-                    })
+                    accept(
+                        || bridge.accept().map(|(client, _)| client),
+                        move |client| serve_cloud(client, Side::Bridge, &config),
+                    )
                 })?;
             }
-            accept(|| loopback.accept().map(|(client, _)| client), move |client| {
-                serve_cloud(client, Side::Loopback, &config)
-            });
+            accept(
+                || loopback.accept().map(|(client, _)| client),
+                move |client| serve_cloud(client, Side::Loopback, &config),
+            );
         }
         Config::Registry(config) => {
             let loopback = listen(Ipv4Addr::LOCALHOST, config.port)?;
-            accept(|| loopback.accept().map(|(client, _)| client), move |client| {
-                serve_registry(client, &config)
-            });
+            accept(
+                || loopback.accept().map(|(client, _)| client),
+                move |client| serve_registry(client, &config),
+            );
         }
     }
     Ok(())
 }
 
 fn listen(address: Ipv4Addr, port: u16) -> anyhow::Result<TcpListener> {
-    TcpListener::bind((address, port)).with_context(|| format!("failed to listen on {address}:{port}"))
+    TcpListener::bind((address, port))
+        .with_context(|| format!("failed to listen on {address}:{port}"))
 }
 
 /// Listens on a socket that only this user can reach.
@@ -206,7 +214,10 @@ fn serve<C: Connection>(
         }
     };
     if let Err(Refused::Because(refusal)) = ended {
-        log(&format!("{name}: refused {what}: {}", refusal.message));
+        // While a service starts, it is asked again and again.
+        if refusal.status != 502 {
+            log(&format!("{name}: refused {what}: {}", refusal.message));
+        }
         if client.write_all(&refusal.answer(form, !is_head)).is_ok() {
             client.finish();
             drain(&mut client);
@@ -333,7 +344,12 @@ impl Way<'_> {
         upstream.write_all(&head.to_bytes(head.framing))?;
         match Body::new(early, client, head.framing).send(&mut upstream, digest) {
             // What is behind may answer before it has read everything.
-            Err(error) if !matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+            Err(error)
+                if !matches!(
+                    error.kind(),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+                ) =>
+            {
                 return match error.kind() {
                     io::ErrorKind::Other | io::ErrorKind::InvalidData => {
                         Err(Refusal::malformed(error.to_string()).into())
@@ -359,7 +375,11 @@ impl Way<'_> {
     }
 
     /// Passes the answer on as it comes. The client hears of its end by the end of the connection.
-    fn answer(&self, client: &mut impl Connection, upstream: &mut UnixStream) -> Result<(), Refused> {
+    fn answer(
+        &self,
+        client: &mut impl Connection,
+        upstream: &mut UnixStream,
+    ) -> Result<(), Refused> {
         let mut buffer = vec![0; 64 * 1024];
         let mut heard = Instant::now();
         loop {
@@ -419,7 +439,9 @@ fn whole(
     let body = Body::new(early, client, framing).whole(BODY_BYTES, Instant::now() + BODY_TIME);
     match body {
         Ok(Some(body)) => Ok(body),
-        Ok(None) => Err(Refusal::new(413, format!("the body has more than {BODY_BYTES} bytes")).into()),
+        Ok(None) => {
+            Err(Refusal::new(413, format!("the body has more than {BODY_BYTES} bytes")).into())
+        }
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             Err(Refusal::malformed(error.to_string()).into())
         }
@@ -428,7 +450,10 @@ fn whole(
 }
 
 fn is_silence(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
 }
 
 /// Reads what a refused client still sends: closing on unread bytes would take its answer away.

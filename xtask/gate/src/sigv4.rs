@@ -8,9 +8,9 @@ use crate::refusal::Refusal;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use std::time::{SystemTime, UNIX_EPOCH};
+use time::PrimitiveDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
-use time::PrimitiveDateTime;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const END: &str = "aws4_request";
@@ -88,7 +88,10 @@ impl Signature {
     /// Verifies the signature with the secret of its id. `digest` is that of the body, unless the
     /// head has one.
     pub(crate) fn verify(&self, head: &Head, secret: &str, digest: &str, now: SystemTime) -> bool {
-        let Some(date) = head.header("x-amz-date").filter(|date| date.starts_with(&self.date)) else {
+        let Some(date) = head
+            .header("x-amz-date")
+            .filter(|date| date.starts_with(&self.date))
+        else {
             return false;
         };
         if !is_near(date, now) {
@@ -145,8 +148,11 @@ fn is_near(date: &str, now: SystemTime) -> bool {
     let Ok(date) = PrimitiveDateTime::parse(date, TIME) else {
         return false;
     };
-    let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    u64::try_from(date.assume_utc().unix_timestamp()).is_ok_and(|then| then.abs_diff(now) <= SKEW_SECS)
+    let now = now
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    u64::try_from(date.assume_utc().unix_timestamp())
+        .is_ok_and(|then| then.abs_diff(now) <= SKEW_SECS)
 }
 
 fn canonical_query(query: &str) -> String {
@@ -182,7 +188,9 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
             decoded.push(*first);
             continue;
         }
-        let digits = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok())?;
+        let digits = tail
+            .get(..2)
+            .and_then(|digits| std::str::from_utf8(digits).ok())?;
         decoded.extend(bytes(digits)?);
         rest = &tail[2..];
     }

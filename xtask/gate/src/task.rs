@@ -8,17 +8,17 @@ use crate::json;
 use crate::refusal::Refusal;
 use serde_json::Value;
 
-/// Headers of AWS that a task may send. Others can change the meaning of a call: one of them copies
-/// an object of another bucket.
+/// Headers of AWS that a task may send, or beginnings of their names. Others can change the meaning
+/// of a call: one of them copies an object of another bucket.
 const HEADERS: [&str; 8] = [
+    "x-amz-checksum-",
     "x-amz-content-sha256",
     "x-amz-date",
-    "x-amz-target",
-    "x-amz-user-agent",
-    "x-amz-checksum-sha256",
-    "x-amz-checksum-crc64nvme",
+    "x-amz-decoded-content-length",
     "x-amz-sdk-checksum-algorithm",
+    "x-amz-target",
     "x-amz-trailer",
+    "x-amz-user-agent",
 ];
 
 const ECS: &str = "AmazonEC2ContainerServiceV20141113.";
@@ -40,7 +40,8 @@ pub(crate) fn check(
     if let Some((name, _)) = head
         .headers
         .iter()
-        .find(|(name, _)| name.starts_with("x-amz-") && !HEADERS.contains(&name.as_str()))
+        .filter(|(name, _)| name.starts_with("x-amz-"))
+        .find(|(name, _)| !HEADERS.iter().any(|known| name.starts_with(known)))
     {
         return Err(refused(&format!("the header {name}")));
     }
@@ -48,7 +49,12 @@ pub(crate) fn check(
         (Caller::Orchestrator(place), None, "s3") => objects(head, place, orchestrator_may),
         (Caller::Generator(place), None, "s3") => objects(head, place, generator_may),
         (Caller::Orchestrator(_), Some(target), "ecs" | "logs") => {
-            if head.method != "POST" || head.target != "/" {
+            let is_json = head
+                .header("content-type")
+                .is_some_and(|kind| kind.starts_with("application/x-amz-json-1."));
+            let is_plain = head.header("content-encoding").is_none()
+                && head.header("smithy-protocol").is_none();
+            if head.method != "POST" || head.target != "/" || !is_json || !is_plain {
                 return Err(refused("this form of the call"));
             }
             let request = json::read(body)
@@ -69,7 +75,10 @@ fn call(target: &str, request: &Value, platform: &Platform) -> Result<(), Refusa
         }
     };
     if let Some(operation) = target.strip_prefix(ECS) {
-        if !matches!(operation, "RunTask" | "StopTask" | "DescribeTasks" | "ListTasks") {
+        if !matches!(
+            operation,
+            "RunTask" | "StopTask" | "DescribeTasks" | "ListTasks"
+        ) {
             return Err(refused(target));
         }
         named("cluster", &platform.clusters, "cluster")?;
@@ -106,13 +115,12 @@ fn last(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or_default()
 }
 
-fn objects(
-    head: &Head,
-    place: &Place,
-    may: fn(&str, &[&str]) -> bool,
-) -> Result<(), Refusal> {
+fn objects(head: &Head, place: &Place, may: fn(&str, &[&str]) -> bool) -> Result<(), Refusal> {
     let refuse = || Err(refused("this object"));
-    let versioned = head.query().strip_prefix("versionId=").is_some_and(is_plain);
+    let versioned = head
+        .query()
+        .strip_prefix("versionId=")
+        .is_some_and(is_plain);
     if !(head.query().is_empty() || versioned && head.method != "PUT") {
         return Err(refused("this form of the call"));
     }

@@ -176,7 +176,9 @@ mod tests {
         let names = theirs.iter().map(OsString::from);
         let context = context("local");
         let endpoint = format!("AWS_ENDPOINT_URL={}", ministack::endpoint(&context));
-        let text = only_for_local_cloud(env, &context, &ministack::shown_credentials(), names).read().unwrap();
+        let text = only_for_local_cloud(env, &context, &ministack::shown_credentials(), names)
+            .read()
+            .unwrap();
         let mut lines: Vec<&str> = text
             .lines()
             .filter(|line| !line.starts_with("PATH="))

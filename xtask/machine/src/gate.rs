@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use xtask_aws_api::names::{Deployed, LOCAL, Validation};
 use xtask_core::context::Context;
-use xtask_core::error::{Failure, FailureContext as _, Code};
+use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_docker::engine;
-pub use xtask_gate::{Credentials, KEY_HEADER};
 use xtask_gate::{Cloud, Config, Platform, Registry, VERSION};
+pub use xtask_gate::{Credentials, KEY_HEADER};
 
 /// The first argument of a gate.
 pub const WORD: &str = "gate";
@@ -57,7 +57,11 @@ impl Gate {
             upstream: registry_socket(context)?,
             version: VERSION,
         };
-        Self::new(context, &format!("registry-gate-{port}"), Config::Registry(config))
+        Self::new(
+            context,
+            &format!("registry-gate-{port}"),
+            Config::Registry(config),
+        )
     }
 
     fn new(context: &Context, name: &str, config: Config) -> anyhow::Result<Self> {
@@ -79,7 +83,9 @@ impl Gate {
             words.get(2..) == self.arguments().ok().as_ref().map(std::slice::from_ref)
         });
         let addresses = self.addresses();
-        runs && addresses.iter().all(|(address, port)| accepts(*address, *port))
+        runs && addresses
+            .iter()
+            .all(|(address, port)| accepts(*address, *port))
     }
 
     /// Starts it where it does not run, or runs with other rules.
@@ -105,7 +111,9 @@ impl Gate {
         })?;
         self.daemon.wait_ready(&identity, START_BOUND, || {
             let addresses = self.addresses();
-            addresses.iter().all(|(address, port)| accepts(*address, *port))
+            addresses
+                .iter()
+                .all(|(address, port)| accepts(*address, *port))
         })
     }
 
@@ -236,7 +244,11 @@ fn platform(context: &Context) -> Platform {
         buckets: vec![deployed.artifact_bucket.clone(), validation.bucket],
         clusters: vec![deployed.cluster.clone(), validation.cluster],
         families: [of_deployed(|kind| &kind.family), vec![validation.family]].concat(),
-        log_groups: [of_deployed(|kind| &kind.log_group), vec![validation.log_group]].concat(),
+        log_groups: [
+            of_deployed(|kind| &kind.log_group),
+            vec![validation.log_group],
+        ]
+        .concat(),
     }
 }
 

@@ -16,6 +16,7 @@ mod doctor;
 mod ecr;
 mod edits;
 mod faults;
+mod gate;
 mod inputs;
 mod interrupts;
 mod isolation;

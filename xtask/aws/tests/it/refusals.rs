@@ -1,6 +1,6 @@
 //! What the binary refuses, and how it says so.
 
-use crate::support::{self, Answer, Space, endpoint, ensure};
+use crate::support::{self, Answer, Space, endpoint, ensure, key};
 use serde_json::json;
 use xtask_aws_api::calls::ecr::LogIn;
 use xtask_aws_api::calls::identity::GetIdentity;
@@ -29,6 +29,7 @@ fn another_account_is_refused_before_anything_is_done() {
             .command_of(&envelope)
             .env("AWS_ENDPOINT_URL", endpoint())
             .env("AWS_ACCESS_KEY_ID", account)
+            .env("AWS_SECRET_ACCESS_KEY", key())
             .env_remove("AWS_PROFILE")
             .output()
             .expect("started");

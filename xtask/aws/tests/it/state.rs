@@ -1,7 +1,7 @@
 //! The lock of an environment and its records, in the local cloud's S3.
 
 use crate::support::sdk::Sdk;
-use crate::support::{Answer, Space, answer, endpoint};
+use crate::support::{Answer, Space, answer, endpoint, key};
 use serde_json::{Value, json};
 use xtask_aws_api::calls::s3::EmptyBucket;
 use xtask_aws_api::calls::state::{
@@ -372,6 +372,7 @@ fn on_aws_the_bucket_refuses_plain_http_and_a_run_of_actions_is_named() {
             .command_of(&envelope)
             .env("AWS_ENDPOINT_URL", endpoint())
             .env("AWS_ACCESS_KEY_ID", ACCOUNT)
+            .env("AWS_SECRET_ACCESS_KEY", key())
             .env_remove("AWS_PROFILE")
             .env("GITHUB_ACTOR", "octocat")
             .env("GITHUB_RUN_ID", "17")
