@@ -107,8 +107,10 @@ fn is_version(part: &str) -> bool {
     })
 }
 
-/// The engine cleans paths, so no part may mean another one.
+/// The engine decodes and cleans paths, so no part may mean another one. A reference by digest comes
+/// with its `@` encoded.
 fn is_plain(path: &str) -> bool {
+    let path = &path.replace("%40", "@");
     path.bytes().all(|byte| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b':' | b'@')
     }) && !path.split('/').any(|part| matches!(part, "." | ".."))

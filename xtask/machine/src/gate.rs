@@ -15,7 +15,7 @@ use xtask_aws_api::names::{Deployed, LOCAL, Validation};
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_docker::engine;
-use xtask_gate::{Cloud, Config, Platform, Registry, VERSION};
+use xtask_gate::{Cloud, Config, Platform, Registry, version};
 pub use xtask_gate::{Credentials, KEY_HEADER};
 
 /// The first argument of a gate.
@@ -44,7 +44,7 @@ impl Gate {
             engine_for_cloud: engine_socket(context)?,
             engine: engine::socket().unwrap_or_else(|_| engine::DEFAULT_SOCKET.into()),
             platform: platform(context),
-            version: VERSION,
+            version: version(),
         };
         Self::new(context, &format!("gate-{port}"), Config::Cloud(config))
     }
@@ -55,7 +55,7 @@ impl Gate {
         let config = Registry {
             port,
             upstream: registry_socket(context)?,
-            version: VERSION,
+            version: version(),
         };
         Self::new(
             context,

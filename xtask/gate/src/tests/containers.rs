@@ -204,6 +204,7 @@ fn the_engine_is_asked_for_nothing_but_running_tasks() {
         "DELETE /v1.47/containers/abc?force=1",
         "POST /v1.47/images/create?fromImage=127.0.0.1:5000/a",
         "GET /v1.47/images/127.0.0.1:5000/a@sha256:abc/json",
+        "GET /v1.47/images/127.0.0.1:5000/a%40sha256:abc/json",
         "GET /v1.47/networks/bridge",
     ] {
         assert_eq!(check(line).ok(), Some(false), "{line}");

@@ -8,7 +8,7 @@ mod tasks;
 mod through;
 
 use crate::head::Head;
-use crate::{Cloud, Platform, VERSION};
+use crate::{Cloud, Platform, version};
 use std::path::Path;
 
 /// Random numbers that are the same in every run.
@@ -43,6 +43,15 @@ fn platform() -> Platform {
     }
 }
 
+#[test]
+fn the_version_follows_every_source() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let sources = files.filter(|file| file.file_type().unwrap().is_file());
+    assert_eq!(sources.count(), crate::SOURCES.len());
+    assert_eq!(version().len(), 16);
+}
+
 fn config(folder: &Path, port: u16) -> Cloud {
     Cloud {
         port,
@@ -52,6 +61,6 @@ fn config(folder: &Path, port: u16) -> Cloud {
         engine_for_cloud: folder.join("engine-for-cloud"),
         engine: folder.join("engine"),
         platform: platform(),
-        version: VERSION,
+        version: version(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::config;
 use crate::access::{self, KEY_HEADER};
-use crate::{Config, Registry, VERSION, run};
+use crate::{Config, Registry, run, version};
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
@@ -35,7 +35,7 @@ impl Gate {
             Config::Registry(Registry {
                 port,
                 upstream: folder.join("upstream"),
-                version: VERSION,
+                version: version(),
             })
         })
     }
