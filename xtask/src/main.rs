@@ -3,6 +3,7 @@
 mod commands;
 #[cfg(test)]
 mod documentation;
+mod gate;
 
 use crate::commands::Verb;
 use crate::commands::command::{Entry as _, Global};
@@ -33,6 +34,9 @@ fn command_line() -> clap::Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = gate::serve_if_asked() {
+        return code;
+    }
     let read = command_line()
         .try_get_matches()
         .and_then(|matches| Cli::from_arg_matches(&matches));

@@ -32,6 +32,16 @@ static ENDPOINT: LazyLock<String> = LazyLock::new(|| {
     format!("http://127.0.0.1:{}", port.unwrap())
 });
 
+/// The key of that local cloud, which its gate asks for.
+static KEY: LazyLock<String> = LazyLock::new(|| {
+    let state = std::env::var("XDG_STATE_HOME")
+        .unwrap_or_else(|_| format!("{}/.local/state", std::env::var("HOME").unwrap()));
+    let port = ENDPOINT.rsplit(':').next().unwrap();
+    let file = format!("{state}/app-gen/test/gate/key-{port}");
+    std::fs::read_to_string(file).expect("the local cloud of the tests was never started")
+});
+const KEY_HEADER: &str = "x-app-gen-key";
+
 /// What every generator begins with here.
 const PRELUDE: &str = r#"
 path=${JOB_SPEC_URI%/spec.json}
@@ -59,7 +69,7 @@ impl Cloud {
     async fn new(generator: &str, image: &str) -> Self {
         let name = format!("test-{}", Uuid::now_v7().simple());
         let credentials =
-            aws_sdk_ecs::config::Credentials::new("local", "local", None, None, "test");
+            aws_sdk_ecs::config::Credentials::new("operator", &*KEY, None, None, "test");
         let sdk = aws_config::SdkConfig::builder()
             .behavior_version(aws_config::BehaviorVersion::latest())
             .endpoint_url(&*ENDPOINT)
@@ -72,6 +82,7 @@ impl Cloud {
         let (ecs, logs) = (Ecs::new(&sdk), Logs::new(&sdk));
         let put = http_client().put(format!("{}/{name}", *ENDPOINT));
         let response = put
+            .header(KEY_HEADER, &*KEY)
             .send()
             .await
             .expect("the local cloud of the tests does not answer: see the top of this file");
@@ -125,8 +136,8 @@ impl Cloud {
         let name = || self.name.clone();
         Binary::start(&[
             ("AWS_ENDPOINT_URL", ENDPOINT.clone()),
-            ("AWS_ACCESS_KEY_ID", "local".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+            ("AWS_ACCESS_KEY_ID", "operator".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", KEY.clone()),
             ("AWS_REGION", "us-east-1".to_owned()),
             (
                 "DATABASE_URL",
@@ -163,6 +174,7 @@ impl Cloud {
         let (http, bucket) = (http_client(), format!("{}/{}", *ENDPOINT, self.name));
         let list = http
             .get(&bucket)
+            .header(KEY_HEADER, &*KEY)
             .send()
             .await
             .unwrap()
@@ -175,7 +187,8 @@ impl Cloud {
             .filter_map(|rest| rest.split('<').next());
         let objects = keys.map(|key| format!("{bucket}/{key}"));
         for url in objects.chain([bucket.clone()]) {
-            let response = http.delete(url).send().await.unwrap();
+            let delete = http.delete(url).header(KEY_HEADER, &*KEY);
+            let response = delete.send().await.unwrap();
             assert!(response.status().is_success(), "{response:?}");
         }
         self.ecs
@@ -341,7 +354,8 @@ async fn artifact_from_the_bucket() {
         .map(|number| number.to_le_bytes()[1])
         .collect();
     let url = format!("{}/{}/jobs/{id}/app.zip", *ENDPOINT, cloud.name);
-    let put = client.http.put(url).body(bytes.clone()).send();
+    let put = client.http.put(url).header(KEY_HEADER, &*KEY);
+    let put = put.body(bytes.clone()).send();
     assert!(put.await.unwrap().status().is_success());
     let response = client.get(&path).await;
     assert!(response.bytes().await.unwrap() == bytes);

@@ -24,7 +24,12 @@ use xtask_aws_api::names::{Deployed, LOCAL, Validation};
 /// Holds the address of the local cloud where the envelope does not.
 pub(crate) const ENDPOINT_VARIABLE: &str = "APP_GEN_CLOUD_ENDPOINT";
 
-/// Key id and secret for the local cloud, which checks neither. Everybody sees that they are fake.
+/// Holds the secret of the operator's access key for the local cloud.
+pub(crate) const KEY_VARIABLE: &str = "APP_GEN_CLOUD_KEY";
+/// The id of that access key.
+const OPERATOR: &str = "operator";
+/// What a task definition shows in place of credentials. The gate of the local cloud gives each
+/// container its own when that is made.
 const LOCAL_KEY: &str = "local";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -236,15 +241,16 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// Fake static credentials and one address. Nothing comes from the environment of the process.
+/// The operator's credentials and one address. Nothing of the user's settings for AWS is read.
 pub(crate) fn local_config(endpoint: &str, region: Region) -> SdkConfig {
+    let secret = std::env::var(KEY_VARIABLE).unwrap_or_default();
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(http_client(ProxyConfig::disabled()))
         .region(region)
         .endpoint_url(endpoint)
         .credentials_provider(aws_sdk_sts::config::SharedCredentialsProvider::new(
-            Credentials::new(LOCAL_KEY, LOCAL_KEY, None, None, "local cloud"),
+            Credentials::new(OPERATOR, secret, None, None, "local cloud"),
         ))
         .timeout_config(timeouts())
         .retry_config(

@@ -81,12 +81,17 @@ pub fn get(url: &str, bound: Duration) -> anyhow::Result<Answer> {
     read(agent(url, bound).get(url).call()?)
 }
 
-/// Sends a POST request without a body. An answer of any status is an answer.
+/// Sends a POST request with these headers and without a body. An answer of any status is an answer.
 ///
 /// # Errors
 /// No answer came within `bound`.
-pub fn post(url: &str, bound: Duration) -> anyhow::Result<Answer> {
-    read(agent(url, bound).post(url).send_empty()?)
+pub fn post(url: &str, headers: &[(&str, &str)], bound: Duration) -> anyhow::Result<Answer> {
+    let request = headers
+        .iter()
+        .fold(agent(url, bound).post(url), |request, (name, value)| {
+            request.header(*name, *value)
+        });
+    read(request.send_empty()?)
 }
 
 fn read(mut answer: ureq::http::Response<ureq::Body>) -> anyhow::Result<Answer> {

@@ -4,6 +4,7 @@
 //! it. Requests and answers are types of `xtask-aws-api`, which both sides compile: the type of a
 //! request decides the type of its answer.
 
+use crate::gate;
 use anyhow::Context as _;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ use xtask_core::paths;
 
 /// Names a compiled `xtask-aws` to use instead of the checkout's own.
 pub const BINARY_VARIABLE: &str = "APP_GEN_XTASK_AWS";
+/// Holds the operator's key for the local cloud.
+const KEY_VARIABLE: &str = "APP_GEN_CLOUD_KEY";
 const BUILD_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
 /// One call of `xtask-aws` with a request of this type.
@@ -86,6 +89,12 @@ impl<R: Into<Request>> Call<'_, R> {
         let mut cmd = Cmd::new(compile(context, self.survives_interrupt)?)
             .stdin(serde_json::to_vec(&envelope)?)
             .timeout(self.timeout);
+        // Where there is no key yet, there is no cloud that answers, which the call itself says.
+        if context.is_local()
+            && let Ok(key) = gate::key(context)
+        {
+            cmd = cmd.env(KEY_VARIABLE, key);
+        }
         if let Some(grace) = self.grace {
             cmd = cmd.grace(grace);
         }

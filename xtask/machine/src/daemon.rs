@@ -3,13 +3,11 @@
 //! It has a session of its own, a log in the state folder, and a record that says which process it
 //! is, so that we never send a signal to a process that is not ours.
 
-use crate::net;
-use crate::process::{Identity, Reach};
+use crate::process::{self, Identity, Reach};
 use anyhow::Context as _;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -91,16 +89,13 @@ impl Daemon {
         Record::read(&self.record).map(|record| record.0)
     }
 
-    /// Where the record was lost, records the process that listens on `address:port` again, if its
-    /// command line shows that it is ours.
-    pub fn reclaim(&self, address: IpAddr, port: u16, is_ours: impl Fn(&[String]) -> bool) {
+    /// Where the record was lost, records the process again whose command line shows that it is this
+    /// service.
+    pub fn reclaim(&self, is_ours: impl Fn(&[String]) -> bool) {
         if self.process().is_some() {
             return;
         }
-        let ours = net::owner(address, port)
-            .filter(|owner| owner.is(is_ours))
-            .and_then(|owner| Identity::of(owner.process?.0));
-        if let Some(identity) = ours {
+        if let Some(identity) = process::find(is_ours) {
             // Without the record, the next command looks again.
             let _ = self.note(&identity);
         }

@@ -6,7 +6,7 @@
 //!   `ministack` (the local cloud), and `cdk` (the command line and the linters of the CDK app).
 //! - Where parts come from: `debian_packages`, `apt_sources`, `venv` (packages of Python), and
 //!   `engine_images` (images in the engine).
-//! - How they run: `daemon` (a service in the background), `process` and `net` (which process is
+//! - How they run: `daemon` (a service in the background), `gate` (the process before a service), `process` and `net` (which process is
 //!   which, and who listens on a port).
 //! - What commands start: `aws` (the process that holds the AWS SDK) and `orchestrator` (for `dev`).
 
@@ -19,6 +19,7 @@ pub mod debian_packages;
 pub mod engine;
 mod engine_images;
 pub mod finding;
+pub mod gate;
 pub mod ministack;
 pub mod net;
 pub mod orchestrator;

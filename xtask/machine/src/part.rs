@@ -42,7 +42,7 @@ pub enum Part {
     PostgresImage,
     /// The registry of the environment `local`.
     Registry,
-    /// MiniStack and its forwarder.
+    /// MiniStack and its gate.
     Cloud,
     /// The npm packages that the lock files of the page and of the CDK app name.
     NpmDependencies,
@@ -198,10 +198,10 @@ impl Part {
             Self::Registry => {
                 "unpack Debian's docker-registry in the state folder, and start it".to_owned()
             }
-            Self::Cloud if stopped => "start MiniStack and its forwarder".to_owned(),
+            Self::Cloud if stopped => "start MiniStack and its gate".to_owned(),
             Self::Cloud => format!(
                 "install MiniStack {} in a virtual environment in the state folder, and start it \
-                 and its forwarder (socat)",
+                 and its gate",
                 ministack::VERSION
             ),
             Self::Linters => format!(

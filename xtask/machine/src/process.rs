@@ -1,6 +1,6 @@
 //! Tells processes apart: the kernel gives the number of a process that has ended to another one.
 
-use procfs::process::Process;
+use procfs::process::{Process, all_processes};
 use procfs::sys::kernel::random::boot_id;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde::{Deserialize, Serialize};
@@ -88,6 +88,14 @@ impl Identity {
     fn ends_within(&self, bound: Duration) -> bool {
         wait::within(bound, POLL, || !self.is_alive())
     }
+}
+
+/// A process whose command line satisfies `matches`; those of other users cannot all be read.
+#[must_use]
+pub fn find(matches: impl Fn(&[String]) -> bool) -> Option<Identity> {
+    let has = |process: &Process| process.cmdline().is_ok_and(|words| matches(&words));
+    let found = all_processes().ok()?.flatten().find(has)?;
+    Identity::of(u32::try_from(found.pid()).ok()?)
 }
 
 /// The short name of a process, or `?` where it cannot be read.

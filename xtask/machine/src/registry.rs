@@ -1,10 +1,11 @@
-//! The registry of the environment `local`: Debian's `docker-registry`, which listens on loopback
-//! and keeps its data in the state folder.
+//! The registry of the environment `local`: Debian's `docker-registry`, which keeps its data in the
+//! state folder. It listens on a socket, and the gate before it on loopback.
 
 use crate::daemon::{Daemon, Launch};
 use crate::debian_packages;
 use crate::debian_packages::Origin;
 use crate::finding::Finding;
+use crate::gate::{self, Gate};
 use crate::net;
 use crate::process::Reach;
 use crate::programs::on_path;
@@ -40,15 +41,14 @@ pub fn address(context: &Context) -> String {
 /// # Errors
 /// Something else has taken the port, or a step fails.
 pub fn start(context: &Context) -> anyhow::Result<()> {
-    if answers(context) {
+    let gate = Gate::of_registry(context)?;
+    if gate.is_well() && answers(context) {
         return Ok(());
     }
-    let port = *context.platform.local.registry_port.get_ref();
     let daemon = daemon(context)?;
-    daemon.reclaim(HOST, port, |words| is_ours(context, words));
-    // One that has the port and does not answer is of no use.
+    // One that does not answer is of no use.
     daemon.stop(STOP_GRACE);
-    net::require_free(HOST, port, &port_key(context))?;
+    gate.ensure(context, &port_key(context))?;
     let program = match installed() {
         Some(program) => program,
         None => {
@@ -70,7 +70,7 @@ pub fn start(context: &Context) -> anyhow::Result<()> {
                 "filesystem": { "rootdirectory": data(context)? },
                 "delete": { "enabled": true },
             },
-            "http": { "addr": address(context) },
+            "http": { "net": "unix", "addr": gate::registry_socket(context)? },
         }))?,
     )?;
     let identity = daemon.start(&Launch {
@@ -103,22 +103,17 @@ pub fn require(context: &Context) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// There is no state folder.
-pub fn stop(context: &Context) -> Result<bool, Failure> {
-    let port = *context.platform.local.registry_port.get_ref();
-    let daemon = daemon(context)?;
-    daemon.reclaim(HOST, port, |words| is_ours(context, words));
-    Ok(daemon.stop(STOP_GRACE))
+pub fn stop(context: &Context) -> anyhow::Result<bool> {
+    Gate::of_registry(context)?.stop();
+    Ok(daemon(context)?.stop(STOP_GRACE))
 }
 
 /// Whether the registry that runs is ours, so that its data is in [`repositories`].
 ///
 /// # Errors
 /// There is no state folder.
-pub fn is_running(context: &Context) -> Result<bool, Failure> {
-    let port = *context.platform.local.registry_port.get_ref();
-    let daemon = daemon(context)?;
-    daemon.reclaim(HOST, port, |words| is_ours(context, words));
-    Ok(daemon.process().is_some())
+pub fn is_running(context: &Context) -> anyhow::Result<bool> {
+    Ok(daemon(context)?.process().is_some())
 }
 
 /// Removes from the disk what is no longer part of an image. The registry is stopped meanwhile,
@@ -148,11 +143,18 @@ pub fn collect_garbage(context: &Context) -> anyhow::Result<()> {
 }
 
 pub(crate) fn probe(context: &Context) -> Finding {
-    if answers(context) {
+    let gate = match Gate::of_registry(context) {
+        Ok(gate) => gate,
+        Err(error) => return Finding::missing(format!("{error:#}")),
+    };
+    if gate.is_well() && answers(context) {
         return Finding::ok(format!("answers on {}", address(context)));
     }
     let port = *context.platform.local.registry_port.get_ref();
-    let taken = net::owner(HOST, port).filter(|owner| !owner.is(|words| is_ours(context, words)));
+    let taken = net::owner(HOST, port).filter(|owner| {
+        // One without a gate, as it was once started, is ours, too.
+        !owner.is(|words| gate.is(words) || is_ours(context, words))
+    });
     if let Some(owner) = taken {
         let key = port_key(context);
         return Finding::blocked(net::taken(port, &owner, &key), net::way_out(&key));
@@ -174,11 +176,9 @@ fn answers(context: &Context) -> bool {
 fn daemon(context: &Context) -> Result<Daemon, Failure> {
     let port = *context.platform.local.registry_port.get_ref();
     let state = context.state_folder()?;
-    Ok(Daemon::new(
-        &state,
-        format!("registry-{port}"),
-        Reach::Process,
-    ))
+    let daemon = Daemon::new(&state, format!("registry-{port}"), Reach::Process);
+    daemon.reclaim(|words| is_ours(context, words));
+    Ok(daemon)
 }
 
 /// The key of the manifest that moves its port.
@@ -186,15 +186,12 @@ fn port_key(context: &Context) -> String {
     context.platform.local.key("registry_port")
 }
 
-/// Whether a command line serves a configuration of our instance.
+/// Whether a command line serves our configuration.
 fn is_ours(context: &Context, words: &[String]) -> bool {
-    let Ok(folder) = folder(context) else {
-        return false;
-    };
-    words
-        .iter()
-        .skip(1)
-        .any(|word| PathBuf::from(word).starts_with(&folder))
+    config(context).is_ok_and(|config| {
+        words.get(1).is_some_and(|verb| verb == "serve")
+            && words.get(2).map(PathBuf::from) == Some(config)
+    })
 }
 
 fn installed() -> Option<PathBuf> {

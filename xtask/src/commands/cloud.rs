@@ -27,7 +27,7 @@ impl Command for Up {
     const CHANGES: Changes = Changes::Machine;
     const ANSWER: Answer = Answer::Object(
         r#"`{"state":"running|broken|stopped|missing","detail","endpoint","bridge_endpoint",
-        "version","process_id","forwarder_process_id","log"}`"#,
+        "version","process_id","gate_process_id","log"}`"#,
     );
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
@@ -111,7 +111,7 @@ fn text(status: &Status) -> String {
                 .unwrap_or_else(|| "none".to_owned()),
         ),
         ("process", process(status.process_id)),
-        ("forwarder", process(status.forwarder_process_id)),
+        ("gate", process(status.gate_process_id)),
         ("log", status.log.display().to_string()),
     ];
     if !status.detail.is_empty() {

@@ -6,8 +6,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use xtask_aws_api::calls::{Call, Envelope};
 
-/// What the local cloud on this port answers, which must succeed.
-pub(crate) fn call<R: Call>(checkout: &Path, cloud_port: u16, request: R) -> R::Answer {
+/// What the local cloud on this port, which has this key, answers. It must succeed.
+pub(crate) fn call<R: Call>(
+    checkout: &Path,
+    (cloud_port, key): (u16, &str),
+    request: R,
+) -> R::Answer {
     let envelope = Envelope {
         environment: "local".to_owned(),
         manifest: Some(checkout.join(app_gen_infra::MANIFEST_PATH)),
@@ -16,6 +20,7 @@ pub(crate) fn call<R: Call>(checkout: &Path, cloud_port: u16, request: R) -> R::
     };
     let mut child = Command::new(instance::xtask_aws())
         .envs([instance::VARIABLE])
+        .env("APP_GEN_CLOUD_KEY", key)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -95,6 +95,11 @@ impl Machine {
         self.state.path().join("app-gen")
     }
 
+    /// The key of its local cloud.
+    pub(crate) fn key(&self) -> String {
+        fs::read_to_string(self.state(&format!("gate/key-{}", self.cloud_port))).unwrap()
+    }
+
     pub(crate) fn record(&self, service: &str) -> PathBuf {
         self.state(&format!("run/{service}.json"))
     }
@@ -108,10 +113,11 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         self.run(&["cloud", "down"]);
-        if let Some(record) =
-            Record::read(&self.record(&format!("registry-{}", self.registry_port)))
-        {
-            record.kill();
+        for service in ["registry", "registry-gate"] {
+            let record = self.record(&format!("{service}-{}", self.registry_port));
+            if let Some(record) = Record::read(&record) {
+                record.kill();
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xtask-tree", &["xtask-core"]),
     ("xtask-docker", &["xtask-core", "xtask-tree"]),
     ("xtask-image", &["xtask-core", "xtask-tree", "xtask-docker"]),
+    ("xtask-gate", &[]),
     (
         "xtask-machine",
         &[
@@ -20,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "xtask-core",
             "xtask-tree",
             "xtask-docker",
+            "xtask-gate",
             "xtask-image",
         ],
     ),
@@ -42,6 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "xtask-core",
             "xtask-tree",
             "xtask-docker",
+            "xtask-gate",
             "xtask-image",
             "xtask-machine",
             "xtask-operate",

@@ -1,6 +1,6 @@
 //! The environment `local`, seen from outside: by its API, its load balancer, its containers.
 
-use crate::common::aws;
+use crate::common::{aws, instance};
 use crate::live::{docker, jobs, platform, root, run};
 use serde_json::Value;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use xtask_aws_api::calls::Call;
 use xtask_aws_api::calls::secrets::{ReadSecret, RemoveSecret, SetSecret};
+use xtask_machine::gate;
 use xtask_machine::ministack::ACCOUNT;
 
 /// The orchestrator's secret, and its key that holds the address of the database.
@@ -24,7 +25,8 @@ pub(crate) fn database() -> String {
 /// What the environment's local cloud answers, which must succeed.
 pub(crate) fn call<R: Call>(request: R) -> R::Answer {
     let port = *platform().local.cloud_port.get_ref();
-    aws::call(&root(), port, request)
+    let key = gate::key(&instance::context(&root())).unwrap();
+    aws::call(&root(), (port, &key), request)
 }
 
 /// The value of a key of a secret, if it has one.

@@ -3,6 +3,7 @@
 use crate::common::{self, Checkout, instance, registry};
 use serde_json::{Value, json};
 use std::fs;
+use xtask_machine::gate;
 
 /// An image of a checkout in the cloud's ECR; the engine is logged in only here.
 struct Ecr {
@@ -61,10 +62,14 @@ impl Drop for Ecr {
     }
 }
 
-/// A call of the ECR API as AWS speaks it; the local cloud checks no signature.
+/// A call of the ECR API as AWS speaks it, with the key of the local cloud for a signature.
 fn call(action: &str, body: &Value) -> Value {
     ureq::post(format!("http://{}/", instance::cloud_registry()))
         .header("content-type", "application/x-amz-json-1.1")
+        .header(
+            gate::KEY_HEADER,
+            gate::key(&instance::context(&instance::source())).unwrap(),
+        )
         .header(
             "x-amz-target",
             format!("AmazonEC2ContainerRegistry_V20150921.{action}"),

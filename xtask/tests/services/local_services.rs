@@ -62,14 +62,16 @@ fn the_cloud_is_repaired_after_any_of_it_was_killed() {
     assert_eq!(machine.cloud_state(), "stopped");
     assert_eq!(machine.json(&["cloud", "up"])["state"], "running");
 
-    machine.kill(&format!("forwarder-{}", machine.cloud_port));
+    machine.kill(&format!("gate-{}", machine.cloud_port));
     let status = machine.json(&["cloud", "status"]);
     assert_eq!(status["state"], "broken");
-    assert!(status["detail"].as_str().unwrap().contains("forwarder"));
+    assert!(status["detail"].as_str().unwrap().contains("gate"));
     assert_eq!(machine.json(&["cloud", "up"])["state"], "running");
 
-    // Its record lost: still known as ours.
-    fs::remove_file(machine.record(&format!("cloud-{}", machine.cloud_port))).unwrap();
+    // Their records lost: still known as ours.
+    for service in ["cloud", "gate"] {
+        fs::remove_file(machine.record(&format!("{service}-{}", machine.cloud_port))).unwrap();
+    }
     assert_eq!(machine.cloud_state(), "running");
 
     assert_eq!(machine.json(&["cloud", "reset"])["reset"], true);

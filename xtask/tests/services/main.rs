@@ -18,6 +18,7 @@ mod doctor;
 mod ecr;
 mod edits;
 mod faults;
+mod gate;
 mod inputs;
 mod interrupts;
 mod isolation;

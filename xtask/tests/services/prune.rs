@@ -90,7 +90,8 @@ impl Platform {
                 replace: false,
             };
             let checkout = self.machine.checkout.root();
-            aws::call(checkout, self.machine.cloud_port, request);
+            let cloud = (self.machine.cloud_port, &*self.machine.key());
+            aws::call(checkout, cloud, request);
         }
     }
 
@@ -223,7 +224,8 @@ fn what_nobody_goes_back_to_goes_from_everywhere() {
     for (number, is_kept) in [false, true, false, true].into_iter().enumerate() {
         let key = format!("assemblies/{}.json", id(number));
         let request = GetRecord { key };
-        let found = aws::call(checkout.root(), platform.machine.cloud_port, request);
+        let cloud = (platform.machine.cloud_port, &*platform.machine.key());
+        let found = aws::call(checkout.root(), cloud, request);
         assert_eq!(found.value.is_some(), is_kept, "{number}");
         assert_eq!(platform.blob(number).exists(), is_kept, "{number}");
     }

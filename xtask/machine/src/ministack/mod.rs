@@ -1,14 +1,14 @@
-//! The local cloud: MiniStack, which listens on loopback, and a forwarder through which containers
-//! reach it on the docker bridge. It is disposable, because commands create again whatever it
+//! The local cloud: MiniStack, which listens on a socket, and the gate before it, which listens on
+//! loopback and on the docker bridge. It is disposable, because commands create again whatever it
 //! forgets.
 
 pub mod database;
-mod forwarder;
 mod installation;
 pub mod task_containers;
 
 use crate::daemon::{Daemon, Launch};
 use crate::finding::Finding;
+use crate::gate::{self, Gate};
 #[cfg(test)]
 pub(crate) use crate::ministack::installation::REQUIREMENTS;
 pub use crate::ministack::installation::{ACCOUNT, VERSION};
@@ -23,10 +23,12 @@ use std::time::Duration;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_core::http;
-use xtask_core::paths;
 use xtask_docker::engine;
+use xtask_gate::{Credentials, KEY_HEADER};
 
 const HOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
+/// The application that its server serves.
+const APPLICATION: &str = "ministack.app:app";
 const PROBE_BOUND: Duration = Duration::from_secs(3);
 const START_BOUND: Duration = Duration::from_secs(30);
 /// A reset first stops the containers of all tasks.
@@ -62,8 +64,8 @@ pub struct Status {
     pub version: Option<String>,
     /// Its process, if we started it.
     pub process_id: Option<u32>,
-    /// The process of the forwarder, if we started it.
-    pub forwarder_process_id: Option<u32>,
+    /// The process of the gate before it, if we started it.
+    pub gate_process_id: Option<u32>,
     /// The log of MiniStack.
     pub log: PathBuf,
 }
@@ -89,18 +91,32 @@ pub fn bridge_endpoint(context: &Context) -> anyhow::Result<String> {
     ))
 }
 
-/// The environment of a client of the local cloud. Its credentials are not secret.
+/// The environment of a client of the local cloud that signs with these credentials.
 #[must_use]
-pub fn client_environment(region: &str, endpoint: &str) -> BTreeMap<String, String> {
+pub fn client_environment(
+    region: &str,
+    endpoint: &str,
+    credentials: &Credentials,
+) -> BTreeMap<String, String> {
     [
-        ("AWS_ACCESS_KEY_ID", "local"),
-        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_ACCESS_KEY_ID", credentials.id.as_str()),
+        ("AWS_SECRET_ACCESS_KEY", credentials.secret.as_str()),
         ("AWS_REGION", region),
         ("AWS_ENDPOINT_URL", endpoint),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .collect()
+}
+
+/// What a task definition shows in place of credentials. The gate gives each container its own when
+/// that is made.
+#[must_use]
+pub fn shown_credentials() -> Credentials {
+    Credentials {
+        id: "local".to_owned(),
+        secret: "local".to_owned(),
+    }
 }
 
 /// What a person calls it.
@@ -142,7 +158,7 @@ pub fn answers(context: &Context) -> bool {
 /// Whether the process that we started still runs, even if it is too busy to answer.
 #[must_use]
 pub fn is_alive(context: &Context) -> bool {
-    daemons(context).is_ok_and(|(cloud, _)| cloud.process().is_some())
+    daemon(context).is_ok_and(|cloud| cloud.process().is_some())
 }
 
 /// How the cloud is now.
@@ -151,18 +167,24 @@ pub fn is_alive(context: &Context) -> bool {
 /// There is no state folder.
 pub fn status(context: &Context) -> anyhow::Result<Status> {
     let port = *context.platform.local.cloud_port.get_ref();
-    let (cloud, forwarder) = daemons(context)?;
+    let (cloud, gate) = (daemon(context)?, Gate::of_cloud(context)?);
     let version = answering_version(context);
-    cloud.reclaim(IpAddr::V4(HOST), port, is_ours);
     let process = cloud.process();
     let bridge = engine::bridge_address().ok();
-    let relayed = bridge.is_some_and(|bridge| forwarder::is_well(bridge, port));
+    let is_open = gate.is_well();
     let (state, detail) = match (&version, &process) {
         _ if installation::installed().is_none() => (
             State::Missing,
             format!("MiniStack {VERSION} is not installed"),
         ),
         (None, None) => (State::Stopped, "not running".to_owned()),
+        (_, Some(_)) if bridge.is_none() => {
+            (State::Broken, "the Docker Engine does not run".to_owned())
+        }
+        (_, Some(_)) if !is_open => (
+            State::Broken,
+            "nothing reaches it: the gate is gone, or has older rules".to_owned(),
+        ),
         (None, Some(process)) => (
             State::Broken,
             format!("process {} does not answer", process.pid),
@@ -175,13 +197,6 @@ pub fn status(context: &Context) -> anyhow::Result<Status> {
             State::Broken,
             format!("version {version} runs, {VERSION} is needed"),
         ),
-        (Some(_), Some(_)) if bridge.is_none() => {
-            (State::Broken, "the Docker Engine does not run".to_owned())
-        }
-        (Some(_), Some(_)) if !relayed => (
-            State::Broken,
-            "containers cannot reach it: the forwarder is gone".to_owned(),
-        ),
         (Some(_), Some(_)) => (State::Running, String::new()),
     };
     Ok(Status {
@@ -191,7 +206,7 @@ pub fn status(context: &Context) -> anyhow::Result<Status> {
         bridge_endpoint: bridge.map(|bridge| format!("http://{bridge}:{port}")),
         version,
         process_id: process.map(|process| process.pid),
-        forwarder_process_id: forwarder.process().map(|process| process.pid),
+        gate_process_id: gate.process_id(),
         log: cloud.log().to_owned(),
     })
 }
@@ -201,25 +216,24 @@ pub fn status(context: &Context) -> anyhow::Result<Status> {
 /// # Errors
 /// The engine does not run, something else has taken the port, or a step fails.
 pub fn up(context: &Context) -> anyhow::Result<Status> {
-    let port = *context.platform.local.cloud_port.get_ref();
     // Without an engine, MiniStack reports tasks as RUNNING that it never starts.
-    let bridge = engine::bridge_address().failure(|| {
+    engine::bridge_address().failure(|| {
         Failure::new(Code::Service, "the local cloud needs the Docker Engine")
             .hint("cargo xtask setup")
     })?;
-    let (cloud, forwarder) = daemons(context)?;
-    cloud.reclaim(IpAddr::V4(HOST), port, is_ours);
+    let (cloud, gate) = (daemon(context)?, Gate::of_cloud(context)?);
     if installation::installed().is_none() {
         installation::install(context)?;
     }
+    gate::create_key(context)?;
+    // MiniStack finds its engine behind the gate.
+    gate.ensure(context, &port_key(context))?;
     let well = cloud.process().is_some()
         && answering_version(context).is_some_and(|version| version == VERSION);
     if !well {
         cloud.stop(STOP_GRACE);
-        net::require_free(IpAddr::V4(HOST), port, &port_key(context))?;
-        start_cloud(context, &cloud, port)?;
+        start_cloud(context, &cloud)?;
     }
-    forwarder::ensure(context, &forwarder, bridge, port, &port_key(context))?;
     status(context)
 }
 
@@ -230,24 +244,18 @@ pub fn up(context: &Context) -> anyhow::Result<Status> {
 /// There is no state folder.
 pub fn down(context: &Context) -> anyhow::Result<Vec<String>> {
     let port = *context.platform.local.cloud_port.get_ref();
-    let (cloud, forwarder) = daemons(context)?;
-    cloud.reclaim(IpAddr::V4(HOST), port, is_ours);
+    let (cloud, gate) = (daemon(context)?, Gate::of_cloud(context)?);
     let mut done = Vec::new();
     if cloud.process().is_some() {
         // MiniStack does not end on SIGTERM while it runs a service, and a reset removes services
         // and tasks. If it does not answer any more, it is killed after the grace period.
-        let _ = http::post(&reset_url(context), RESET_BOUND);
+        let _ = post_reset(context);
     }
     if cloud.stop(STOP_GRACE) {
         done.push(format!("MiniStack on port {port}"));
     }
-    if let Ok(bridge) = engine::bridge_address() {
-        forwarder.reclaim(IpAddr::V4(bridge), port, |words| {
-            forwarder::is_ours(words, bridge, port)
-        });
-    }
-    if forwarder.stop(STOP_GRACE) {
-        done.push("forwarder".to_owned());
+    if gate.stop() {
+        done.push("gate".to_owned());
     }
     done.extend(task_containers::remove(port)?);
     done.extend(remove_database(context)?);
@@ -259,12 +267,12 @@ pub fn down(context: &Context) -> anyhow::Result<Vec<String>> {
 /// # Errors
 /// It does not run, or does not answer in time.
 pub fn reset(context: &Context) -> anyhow::Result<()> {
-    if daemons(context)?.0.process().is_none() {
+    if daemon(context)?.process().is_none() {
         return Err(Failure::new(Code::Service, "the local cloud does not run")
             .hint("cargo xtask cloud up")
             .into());
     }
-    let answer = http::post(&reset_url(context), RESET_BOUND).failure(|| {
+    let answer = post_reset(context).failure(|| {
         Failure::new(Code::Service, "the local cloud does not answer")
             .hint("cargo xtask cloud down, then cargo xtask cloud up")
     })?;
@@ -298,7 +306,7 @@ pub(crate) fn probe(context: &Context) -> Finding {
     let port = *context.platform.local.cloud_port.get_ref();
     let foreign = || {
         net::owner(IpAddr::V4(HOST), port)
-            .filter(|owner| !owner.is(is_ours))
+            .filter(|owner| !owner.is(is_ours(context)))
             .map(|owner| {
                 let key = port_key(context);
                 Finding::blocked(net::taken(port, &owner, &key), net::way_out(&key))
@@ -313,15 +321,18 @@ pub(crate) fn probe(context: &Context) -> Finding {
     }
 }
 
-fn start_cloud(context: &Context, daemon: &Daemon, port: u16) -> anyhow::Result<()> {
+fn start_cloud(context: &Context, daemon: &Daemon) -> anyhow::Result<()> {
+    let port = *context.platform.local.cloud_port.get_ref();
     context
         .report
         .step(&format!("start the local cloud on {}", endpoint(context)));
     let scratch = context.state_folder()?.join("cloud/tmp");
     std::fs::create_dir_all(&scratch)?;
+    let engine = gate::engine_socket(context)?;
     let env = [
+        // The port that it names in addresses; the gate listens there.
         ("GATEWAY_PORT", port.to_string()),
-        ("BIND_HOST", HOST.to_string()),
+        ("DOCKER_HOST", format!("unix://{}", engine.display())),
         ("IOT_MTLS_ENABLED", "0".to_owned()),
         ("SFTP_ENABLED", "0".to_owned()),
         ("PERSIST_STATE", "0".to_owned()),
@@ -335,7 +346,14 @@ fn start_cloud(context: &Context, daemon: &Daemon, port: u16) -> anyhow::Result<
     ];
     let identity = daemon.start(&Launch {
         program: installation::folder()?.join("bin/python"),
-        args: ["-m", "ministack"].map(Into::into).to_vec(),
+        // Its own start-up code listens on a port, where every program and page of this machine
+        // would reach it.
+        args: ["-m", "hypercorn", APPLICATION, "--bind"]
+            .map(Into::into)
+            .into_iter()
+            .chain([bind(context)?.into()])
+            .chain(["--keep-alive", "75", "--log-level", "INFO"].map(Into::into))
+            .collect(),
         env: env
             .map(|(name, value)| (name.into(), value.into()))
             .to_vec(),
@@ -345,6 +363,7 @@ fn start_cloud(context: &Context, daemon: &Daemon, port: u16) -> anyhow::Result<
             .filter(|name| {
                 [
                     "AWS_",
+                    "DOCKER_",
                     "PYTHONPATH",
                     "PYTHONHOME",
                     "EDGE_PORT",
@@ -352,7 +371,7 @@ fn start_cloud(context: &Context, daemon: &Daemon, port: u16) -> anyhow::Result<
                     "HOSTNAME",
                 ]
                 .iter()
-                .any(|prefix| name.starts_with(prefix))
+                .any(|prefix| name.starts_with(prefix) && name != "DOCKER_HOST")
             })
             .collect(),
     })?;
@@ -371,15 +390,24 @@ fn answering_version(context: &Context) -> Option<String> {
     Some(health["version"].as_str()?.to_owned())
 }
 
-fn reset_url(context: &Context) -> String {
-    format!("{}/_ministack/reset", endpoint(context))
+fn post_reset(context: &Context) -> anyhow::Result<http::Answer> {
+    let url = format!("{}/_ministack/reset", endpoint(context));
+    http::post(&url, &[(KEY_HEADER, &gate::key(context)?)], RESET_BOUND)
 }
 
-fn daemons(context: &Context) -> Result<(Daemon, Daemon), Failure> {
+/// The process of MiniStack.
+fn daemon(context: &Context) -> anyhow::Result<Daemon> {
     let port = *context.platform.local.cloud_port.get_ref();
     let state = context.state_folder()?;
-    let daemon = |name| Daemon::new(&state, format!("{name}-{port}"), Reach::Group);
-    Ok((daemon("cloud"), daemon("forwarder")))
+    let daemon = Daemon::new(&state, format!("cloud-{port}"), Reach::Group);
+    let bind = bind(context)?;
+    daemon.reclaim(|words| words.contains(&bind));
+    Ok(daemon)
+}
+
+/// Where MiniStack listens, as its server is given it.
+fn bind(context: &Context) -> anyhow::Result<String> {
+    Ok(format!("unix:{}", gate::cloud_socket(context)?.display()))
 }
 
 /// The key of the manifest that has its port.
@@ -387,12 +415,8 @@ fn port_key(context: &Context) -> String {
     context.platform.local.key("cloud_port")
 }
 
-/// Whether a command line is one of a MiniStack in our state folder.
-fn is_ours(words: &[String]) -> bool {
-    let Ok(folder) = paths::state().map(|state| state.join("cloud")) else {
-        return false;
-    };
-    words
-        .first()
-        .is_some_and(|program| PathBuf::from(program).starts_with(&folder))
+/// Whether a command line is that of the gate of this local cloud.
+fn is_ours(context: &Context) -> impl Fn(&[String]) -> bool {
+    let gate = Gate::of_cloud(context).ok();
+    move |words| gate.as_ref().is_some_and(|gate| gate.is(words))
 }

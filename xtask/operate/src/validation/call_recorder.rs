@@ -37,10 +37,8 @@ impl CallRecorders {
     /// The engine does not run on this machine.
     pub fn start(context: &Context) -> anyhow::Result<Self> {
         let bridge = engine::bridge_address()?;
-        let cloud = SocketAddr::from((
-            Ipv4Addr::LOCALHOST,
-            *context.platform.local.cloud_port.get_ref(),
-        ));
+        // The gate lets tasks in where they come from.
+        let cloud = SocketAddr::from((bridge, *context.platform.local.cloud_port.get_ref()));
         Ok(Self {
             orchestrator: CallRecorder::start(bridge, cloud)?,
             generator: CallRecorder::start(bridge, cloud)?,

@@ -10,7 +10,8 @@ use xtask_aws_api::calls::validation::ValidationParts;
 use xtask_core::atomic_file::write_atomically;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure};
+use xtask_core::error::{Code, Failure, FailureContext as _};
+use xtask_machine::gate::Credentials;
 use xtask_machine::ministack;
 use xtask_machine::postgres_image;
 
@@ -18,6 +19,8 @@ const UP_TIMEOUT: Duration = Duration::from_secs(180);
 const DOWN_TIMEOUT: Duration = Duration::from_secs(120);
 /// Nobody follows the logs for longer.
 const FOLLOW_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The variable of the SDKs that is secret.
+const SECRET_VARIABLE: &str = "AWS_SECRET_ACCESS_KEY";
 /// Within the network of the project, which does not publish the database.
 const DATABASE_URL: &str = "postgres://app@database:5432/app";
 
@@ -31,24 +34,30 @@ pub struct CloudPorts {
 }
 
 /// The environment variables of an orchestrator that runs in a container and uses the local cloud:
-/// those of the manifest, and the names of the parts in the cloud.
+/// those of the manifest, and the names of the parts in the cloud. The secret that belongs to
+/// `credentials` is not among them: [`up`] hands it over, so that no file has it.
 #[must_use]
 pub fn orchestrator_environment(
     context: &Context,
     parts: &ValidationParts,
     ports: CloudPorts,
+    credentials: &Credentials,
 ) -> BTreeMap<String, String> {
     let platform = &context.platform;
     let endpoint = |port: u16| format!("http://host.docker.internal:{port}");
-    let cloud = |port: u16| ministack::client_environment(&platform.region, &endpoint(port));
-    // The local cloud does not give tasks a region, nor credentials that the SDK accepts.
+    let cloud = |port: u16, credentials: &Credentials| {
+        ministack::client_environment(&platform.region, &endpoint(port), credentials)
+    };
+    // The local cloud does not give tasks a region, nor credentials that the SDK accepts. Its gate
+    // puts real ones in the place of these.
     let mut generator = platform.generator().environment.clone();
-    generator.extend(cloud(ports.generator));
+    generator.extend(cloud(ports.generator, &ministack::shown_credentials()));
     // It also replaces this address with its own, but not that of S3, the only service that a
     // generator uses.
     generator.insert("AWS_ENDPOINT_URL_S3".to_owned(), endpoint(ports.generator));
     let mut environment = platform.orchestrator().environment.clone();
-    environment.extend(cloud(ports.orchestrator));
+    environment.extend(cloud(ports.orchestrator, credentials));
+    environment.remove(SECRET_VARIABLE);
     let settings = [
         ("PORT", platform.orchestrator().port.to_string()),
         ("DATABASE_URL", DATABASE_URL.to_owned()),
@@ -85,7 +94,12 @@ pub fn project(
     let size = service.size["local"];
     let mut orchestrator = json!({
         "image": orchestrator_image,
-        "environment": escape_dollars(environment),
+        "environment": escape_dollars(environment)
+            .into_iter()
+            .map(|(name, value)| (name, Some(value)))
+            // Compose takes the value of a variable without one from its own environment.
+            .chain([(SECRET_VARIABLE, None)])
+            .collect::<BTreeMap<_, _>>(),
         "ports": [format!(
             "127.0.0.1:{}:{}",
             context.platform.local.validate_port.get_ref(),
@@ -136,7 +150,11 @@ pub struct Project<'a> {
 ///
 /// # Errors
 /// A port is taken, an image is missing, or a container ends.
-pub fn up<'a>(context: &'a Context, project: &Value) -> anyhow::Result<Project<'a>> {
+pub fn up<'a>(
+    context: &'a Context,
+    project: &Value,
+    credentials: &Credentials,
+) -> anyhow::Result<Project<'a>> {
     let file = file(context);
     write_atomically(&file, &serde_json::to_vec_pretty(project)?)?;
     // From here on containers may exist, even if `up` fails.
@@ -147,6 +165,7 @@ pub fn up<'a>(context: &'a Context, project: &Value) -> anyhow::Result<Project<'
     };
     running
         .compose(&["up", "--detach", "--remove-orphans", "--quiet-pull"])
+        .env(SECRET_VARIABLE, &credentials.secret)
         .timeout(UP_TIMEOUT)
         .read()
         .map_err(|error| {

@@ -21,7 +21,7 @@ use xtask_core::context::Context;
 use xtask_core::lock::Lock;
 use xtask_image::build;
 use xtask_image::build::Outcome;
-use xtask_machine::net;
+use xtask_machine::{gate, net};
 
 /// How to validate.
 #[derive(Debug, Clone, Copy, Default)]
@@ -135,7 +135,8 @@ fn use_platform(
         },
         CallRecorders::ports,
     );
-    let environment = compose::orchestrator_environment(context, &parts, ports);
+    let credentials = gate::orchestrator(context, &format!("s3://{}", parts.bucket))?;
+    let environment = compose::orchestrator_environment(context, &parts, ports, &credentials);
     let project = compose::project(
         context,
         &orchestrator.reference,
@@ -145,7 +146,7 @@ fn use_platform(
     context
         .report
         .step("start the orchestrator and PostgreSQL with docker compose");
-    let project = compose::up(context, &project)?;
+    let project = compose::up(context, &project, &credentials)?;
     let expected = Expected {
         orchestrator,
         generator,

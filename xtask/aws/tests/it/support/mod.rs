@@ -28,6 +28,15 @@ pub(crate) fn local() -> app_gen_infra::Local {
         .local
 }
 
+/// The key of that local cloud, which its gate asks for; empty where it was never started.
+pub(crate) fn key() -> String {
+    let state = std::env::var_os("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")));
+    let file = format!("app-gen/test/gate/key-{}", local().cloud_port.get_ref());
+    std::fs::read_to_string(state.expect("HOME").join(file)).unwrap_or_default()
+}
+
 /// The repository's root.
 pub(crate) fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -126,6 +135,7 @@ impl Space {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask-aws"));
         command
             .env("APP_GEN_CLOUD_ENDPOINT", endpoint())
+            .env("APP_GEN_CLOUD_KEY", key())
             .env("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
             .env("AWS_ACCESS_KEY_ID", "999999999999")
             .env("AWS_SECRET_ACCESS_KEY", "wrong")
@@ -150,6 +160,7 @@ impl Space {
         command
             .env("AWS_ENDPOINT_URL", endpoint())
             .env("AWS_ACCESS_KEY_ID", account)
+            .env("AWS_SECRET_ACCESS_KEY", key())
             .env_remove("AWS_PROFILE");
         command
     }

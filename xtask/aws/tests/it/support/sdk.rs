@@ -1,6 +1,6 @@
 //! The SDK, for what tests need and no request does.
 
-use crate::support::endpoint;
+use crate::support::{endpoint, key};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::Builder;
@@ -16,12 +16,12 @@ pub(crate) struct Sdk {
 
 impl Sdk {
     pub(crate) fn new() -> Self {
-        Self::of_account("local")
+        Self::of_account("operator")
     }
 
     /// The local cloud takes a key id of twelve digits for the account.
     pub(crate) fn of_account(key_id: &str) -> Self {
-        let credentials = Credentials::new(key_id, "local", None, None, "tests");
+        let credentials = Credentials::new(key_id, key(), None, None, "tests");
         Self {
             config: SdkConfig::builder()
                 .behavior_version(BehaviorVersion::latest())

@@ -1,0 +1,159 @@
+//! What a task of the platform may ask of the local cloud: the calls that its role has on AWS, on
+//! the platform's own names. Whatever is not listed here is refused.
+
+use crate::Platform;
+use crate::access::{Caller, Place, is_plain};
+use crate::head::Head;
+use crate::json;
+use crate::refusal::Refusal;
+use serde_json::Value;
+
+/// Headers of AWS that a task may send, or beginnings of their names. Others can change the meaning
+/// of a call: one of them copies an object of another bucket.
+const HEADERS: [&str; 8] = [
+    "x-amz-checksum-",
+    "x-amz-content-sha256",
+    "x-amz-date",
+    "x-amz-decoded-content-length",
+    "x-amz-sdk-checksum-algorithm",
+    "x-amz-target",
+    "x-amz-trailer",
+    "x-amz-user-agent",
+];
+
+const ECS: &str = "AmazonEC2ContainerServiceV20141113.";
+const LOGS: &str = "Logs_20140328.";
+
+/// Whether the call has to be read whole before [`check`] can judge it.
+pub(crate) fn needs_body(head: &Head) -> bool {
+    head.header("x-amz-target").is_some()
+}
+
+/// Refuses what the task may not ask. `body` is there where [`needs_body`] wants it.
+pub(crate) fn check(
+    caller: &Caller,
+    service: &str,
+    head: &Head,
+    body: &[u8],
+    platform: &Platform,
+) -> Result<(), Refusal> {
+    if let Some((name, _)) = head
+        .headers
+        .iter()
+        .filter(|(name, _)| name.starts_with("x-amz-"))
+        .find(|(name, _)| !HEADERS.iter().any(|known| name.starts_with(known)))
+    {
+        return Err(refused(&format!("the header {name}")));
+    }
+    match (caller, head.header("x-amz-target"), service) {
+        (Caller::Orchestrator(place), None, "s3") => objects(head, place, orchestrator_may),
+        (Caller::Generator(place), None, "s3") => objects(head, place, generator_may),
+        (Caller::Orchestrator(_), Some(target), "ecs" | "logs") => {
+            let is_json = head
+                .header("content-type")
+                .is_some_and(|kind| kind.starts_with("application/x-amz-json-1."));
+            let is_plain = head.header("content-encoding").is_none()
+                && head.header("smithy-protocol").is_none();
+            if head.method != "POST" || head.target != "/" || !is_json || !is_plain {
+                return Err(refused("this form of the call"));
+            }
+            let request = json::read(body)
+                .map_err(|error| Refusal::malformed(format!("the call cannot be read: {error}")))?;
+            call(target, &request, platform)
+        }
+        _ => Err(refused("this call")),
+    }
+}
+
+/// A call of ECS or of CloudWatch Logs.
+fn call(target: &str, request: &Value, platform: &Platform) -> Result<(), Refusal> {
+    let named = |key: &str, known: &[String], what: &str| {
+        let name = request[key].as_str().unwrap_or_default();
+        match known.iter().any(|known| known == last(name)) {
+            true => Ok(()),
+            false => Err(refused(&format!("{target} on another {what}"))),
+        }
+    };
+    if let Some(operation) = target.strip_prefix(ECS) {
+        if !matches!(
+            operation,
+            "RunTask" | "StopTask" | "DescribeTasks" | "ListTasks"
+        ) {
+            return Err(refused(target));
+        }
+        named("cluster", &platform.clusters, "cluster")?;
+        return match operation {
+            "RunTask" => run_task(request, platform),
+            _ => Ok(()),
+        };
+    }
+    match target.strip_prefix(LOGS) {
+        Some("GetLogEvents") => {
+            let name = request["logGroupName"].as_str().unwrap_or_default();
+            match platform.log_groups.iter().any(|known| known == name)
+                && request.get("logGroupIdentifier").is_none_or(Value::is_null)
+            {
+                true => Ok(()),
+                false => Err(refused("the log of something else")),
+            }
+        }
+        _ => Err(refused(target)),
+    }
+}
+
+fn run_task(request: &Value, platform: &Platform) -> Result<(), Refusal> {
+    let definition = last(request["taskDefinition"].as_str().unwrap_or_default());
+    let family = definition.split(':').next().unwrap_or_default();
+    match platform.families.iter().any(|known| known == family) {
+        true => Ok(()),
+        false => Err(refused("a task of another family")),
+    }
+}
+
+/// The last part of an ARN, or a name itself.
+fn last(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or_default()
+}
+
+fn objects(head: &Head, place: &Place, may: fn(&str, &[&str]) -> bool) -> Result<(), Refusal> {
+    let refuse = || Err(refused("this object"));
+    let versioned = head
+        .query()
+        .strip_prefix("versionId=")
+        .is_some_and(is_plain);
+    if !(head.query().is_empty() || versioned && head.method != "PUT") {
+        return Err(refused("this form of the call"));
+    }
+    let Some(path) = head.path().strip_prefix('/') else {
+        return refuse();
+    };
+    let mut parts = path.split('/').peekable();
+    if !path.split('/').all(is_plain) || parts.next() != Some(&place.bucket) {
+        return refuse();
+    }
+    for folder in place.prefix.split('/').filter(|folder| !folder.is_empty()) {
+        if parts.next() != Some(folder) {
+            return refuse();
+        }
+    }
+    match may(&head.method, &parts.collect::<Vec<_>>()) {
+        true => Ok(()),
+        false => refuse(),
+    }
+}
+
+fn orchestrator_may(method: &str, path: &[&str]) -> bool {
+    match (method, path) {
+        ("GET" | "HEAD", ["jobs", _, _, ..]) => true,
+        ("PUT", ["jobs", _, "spec.json"]) => true,
+        _ => false,
+    }
+}
+
+fn generator_may(method: &str, path: &[&str]) -> bool {
+    matches!(method, "GET" | "HEAD" | "PUT") && !path.is_empty()
+}
+
+fn refused(what: &str) -> Refusal {
+    Refusal::forbidden(format!("a task may not use {what}"))
+}

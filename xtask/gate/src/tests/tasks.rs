@@ -1,0 +1,182 @@
+//! What a task may ask, call by call.
+
+use super::{head, platform};
+use crate::access::Caller;
+use crate::task;
+
+const ECS: &str = "AmazonEC2ContainerServiceV20141113";
+
+fn may(id: &str, service: &str, request: &str, body: &str) -> bool {
+    let caller = Caller::of(id).unwrap();
+    task::check(
+        &caller,
+        service,
+        &head(request),
+        body.as_bytes(),
+        &platform(),
+    )
+    .is_ok()
+}
+
+fn object(id: &str, line: &str) -> bool {
+    may(id, "s3", &format!("{line} HTTP/1.1\r\nhost: a\r\n\r\n"), "")
+}
+
+fn call(id: &str, target: &str, body: &str) -> bool {
+    let service = if target.starts_with("Logs") {
+        "logs"
+    } else {
+        "ecs"
+    };
+    let request = format!(
+        "POST / HTTP/1.1\r\nhost: a\r\nx-amz-target: {target}\r\n\
+         content-type: application/x-amz-json-1.1\r\n\r\n"
+    );
+    may(id, service, &request, body)
+}
+
+#[test]
+fn a_job_reaches_its_own_folder_only() {
+    let job = "generator~ours~jobs~1";
+    for line in [
+        "GET /ours/jobs/1/spec.json",
+        "HEAD /ours/jobs/1/a/b",
+        "PUT /ours/jobs/1/app.zip",
+    ] {
+        assert!(object(job, line), "{line}");
+    }
+    for line in [
+        "GET /ours/jobs/2/spec.json",
+        "GET /ours/jobs/1",
+        "GET /ours/jobs/10/spec.json",
+        "GET /ours/jobs/1/../2/spec.json",
+        "GET /ours/jobs/1/%2e%2e/2/spec.json",
+        "GET /ours/jobs/1%2fspec.json",
+        "GET /ours//jobs/1/spec.json",
+        "GET //ours/jobs/1/spec.json",
+        "GET /others/jobs/1/spec.json",
+        "GET /",
+        "GET /ours",
+        "GET /ours/jobs/1/spec.json?acl",
+        "GET /ours?list-type=2",
+        "PUT /ours/jobs/1/app.zip?acl",
+        "PUT /ours/jobs/1/app.zip?versionId=1",
+        "PUT /ours/jobs/1/app.zip?partNumber=1&uploadId=2",
+        "DELETE /ours/jobs/1/app.zip",
+        "POST /ours/jobs/1/app.zip",
+        "GET /_ministack/health",
+        "GET /2015-03-31/functions",
+    ] {
+        assert!(!object(job, line), "{line}");
+    }
+    let copy = "PUT /ours/jobs/1/a HTTP/1.1\r\nhost: a\r\nx-amz-copy-source: ours/jobs/2/b\r\n\r\n";
+    assert!(!may(job, "s3", copy, ""));
+    let as_ecs = "GET /ours/jobs/1/spec.json HTTP/1.1\r\nhost: a\r\n\r\n";
+    assert!(!may(job, "ecs", as_ecs, ""));
+    assert!(!call(
+        job,
+        &format!("{ECS}.DescribeTasks"),
+        r#"{"cluster":"cluster"}"#
+    ));
+}
+
+#[test]
+fn the_orchestrator_writes_specs_and_reads_results() {
+    let id = "orchestrator~ours";
+    for line in [
+        "PUT /ours/jobs/1/spec.json",
+        "GET /ours/jobs/1/app.zip",
+        "GET /ours/jobs/1/app.zip?versionId=a-1_b",
+        "HEAD /ours/jobs/1/bodies/7",
+    ] {
+        assert!(object(id, line), "{line}");
+    }
+    for line in [
+        "PUT /ours/jobs/1/app.zip",
+        "PUT /ours/state/lock.json",
+        "GET /state/lock.json",
+        "DELETE /ours/jobs/1/spec.json",
+    ] {
+        assert!(!object(id, line), "{line}");
+    }
+}
+
+#[test]
+fn the_orchestrator_starts_generators_and_nothing_else() {
+    let id = "orchestrator~ours";
+    let run = |body: &str| call(id, &format!("{ECS}.RunTask"), body);
+    let arn = "arn:aws:ecs:us-east-1:000000000000";
+    for body in [
+        r#"{"cluster":"cluster","taskDefinition":"generators"}"#.to_owned(),
+        r#"{"cluster":"cluster","taskDefinition":"generators:7"}"#.to_owned(),
+        format!(
+            r#"{{"cluster":"{arn}:cluster/cluster","taskDefinition":"{arn}:task-definition/generators:7"}}"#
+        ),
+    ] {
+        assert!(run(&body), "{body}");
+    }
+    for body in [
+        r#"{"cluster":"cluster","taskDefinition":"other"}"#,
+        r#"{"cluster":"other","taskDefinition":"generators"}"#,
+        r#"{"taskDefinition":"generators"}"#,
+        r#"{"cluster":"cluster"}"#,
+        r#"{"cluster":"cluster","taskDefinition":"generators","taskDefinition":"other"}"#,
+        r#"{"cluster":"cluster","taskDefinition":"generators","t\u0061skDefinition":"other"}"#,
+        r#"{"cluster":["cluster"],"taskDefinition":"generators"}"#,
+        "{\"cluster\":\"cluster\",\"taskDefinition\":\"generators\"} {}",
+        "\u{feff}{\"cluster\":\"cluster\",\"taskDefinition\":\"generators\"}",
+        "[]",
+        "",
+    ] {
+        assert!(!run(body), "{body}");
+    }
+    for operation in ["StopTask", "DescribeTasks", "ListTasks"] {
+        assert!(call(
+            id,
+            &format!("{ECS}.{operation}"),
+            r#"{"cluster":"cluster"}"#
+        ));
+        assert!(!call(id, &format!("{ECS}.{operation}"), "{}"));
+    }
+    for operation in [
+        "RegisterTaskDefinition",
+        "runtask",
+        "RunTask.DeleteCluster",
+        "ExecuteCommand",
+        "StartTask",
+        "UpdateService",
+        "",
+    ] {
+        let body = r#"{"cluster":"cluster","taskDefinition":"generators"}"#;
+        assert!(
+            !call(id, &format!("{ECS}.{operation}"), body),
+            "{operation}"
+        );
+    }
+    assert!(call(
+        id,
+        "Logs_20140328.GetLogEvents",
+        r#"{"logGroupName":"/ecs/generators"}"#
+    ));
+    for (target, body) in [
+        (
+            "Logs_20140328.GetLogEvents",
+            r#"{"logGroupName":"/ecs/others"}"#,
+        ),
+        (
+            "Logs_20140328.GetLogEvents",
+            r#"{"logGroupName":"/ecs/generators","logGroupIdentifier":"x"}"#,
+        ),
+        (
+            "Logs_20140328.DeleteLogGroup",
+            r#"{"logGroupName":"/ecs/generators"}"#,
+        ),
+        ("secretsmanager.GetSecretValue", r#"{"SecretId":"a"}"#),
+    ] {
+        assert!(!call(id, target, body), "{target} {body}");
+    }
+    let cbor = format!(
+        "POST / HTTP/1.1\r\nhost: a\r\nx-amz-target: {ECS}.ListTasks\r\ncontent-type: application/cbor\r\n\r\n"
+    );
+    assert!(!may(id, "ecs", &cbor, r#"{"cluster":"cluster"}"#));
+}
