@@ -13,7 +13,6 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt as _, RetryConfig};
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::config::{StorageConfig, StorageLocation};

@@ -196,6 +196,7 @@ mod tests {
         assert!(ecs.security_groups.is_empty());
         assert_eq!(ecs.environment["AWS_REGION"], "us-east-1");
         assert_eq!(ecs.role_arn, None);
+        assert_eq!(ecs.tags["project"], "app-gen-saas");
     }
 
     #[test]
@@ -219,6 +220,5 @@ mod tests {
             refused,
             "environment variable JOB_TIMEOUT_SECS is 3600, but the rights of a job end after 3600 s"
         );
-        assert_eq!(ecs.tags["project"], "app-gen-saas");
     }
 }

@@ -1,8 +1,7 @@
 //! Batches: what a reading of a generator's log brought, written in one transaction. Bodies are text from
 //! the log to the table, and are never taken apart.
 
-use sqlx::{Any, Transaction};
-
+use crate::database::events::{self, EventRecord};
 use crate::database::{Artifact, Database, Lease, bounded, changed};
 
 /// Content of a generator's last event.
@@ -125,33 +124,18 @@ impl Database {
                 return Ok(false);
             };
             for (sequence, event) in (last - count + 1..).zip(&batch.events) {
-                insert(&mut transaction, id, sequence, event).await?;
+                let record = EventRecord {
+                    sequence,
+                    time: event.time.clone(),
+                    kind: event.kind.clone(),
+                    body: event.body.clone(),
+                };
+                let generator_sequence = Some(event.generator_sequence);
+                events::insert(&mut transaction, id, &record, generator_sequence).await?;
             }
             transaction.commit().await?;
             Ok(true)
         })
         .await
     }
-}
-
-/// Writes one event under a number that the caller took from the job's row in this transaction.
-async fn insert(
-    transaction: &mut Transaction<'_, Any>,
-    job_id: &str,
-    sequence: i64,
-    event: &GeneratorEvent,
-) -> sqlx::Result<()> {
-    sqlx::query(
-        "INSERT INTO events (job_id, sequence, generator_sequence, time, type, body) \
-         VALUES ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(job_id)
-    .bind(sequence)
-    .bind(event.generator_sequence)
-    .bind(&event.time)
-    .bind(&event.kind)
-    .bind(&event.body)
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
 }

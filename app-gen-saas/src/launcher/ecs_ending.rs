@@ -94,7 +94,8 @@ mod tests {
             ended("Essential container in task exited", None, Some(1)),
             Ending {
                 exit_code: Some(1),
-                detail: None
+                detail: None,
+                no_room: false,
             }
         );
         assert_eq!(

@@ -153,6 +153,7 @@ mod tests {
                 job_id: job_id.to_owned(),
                 attempt: 1,
                 spec_uri: format!("s3://bucket/jobs/{job_id}/spec.json"),
+                lifetime: std::time::Duration::from_secs(60),
             };
             let variables = rights.lend(&launch).await.unwrap();
             assert_eq!(variables["AWS_ACCESS_KEY_ID"], "ASIA1");

@@ -37,6 +37,7 @@ pub(super) fn job(generator_sequence: i64) -> Job {
         description: "x".to_owned(),
         provider: "template".to_owned(),
         state: JobState::Running,
+        state_name: "running".to_owned(),
         reason: None,
         launcher: "process".to_owned(),
         task: None,

@@ -19,17 +19,29 @@ impl Filter for Context<'_> {
     }
 
     fn decide(&self, item: &Item<'_>, parent: &Matches) -> anyhow::Result<Verdict<Matches>> {
-        let matches = self.rules.matches(item.path, parent)?;
-        Ok(if matches.emptied && !item.is_directory {
-            Verdict::Emptied
-        } else if !matches.ignored {
-            Verdict::Keep(matches)
-        } else if item.is_directory && self.rules.may_keep_below(item.path) {
-            Verdict::Below(matches)
-        } else {
-            Verdict::Skip
-        })
+        decide(self.rules, item, parent)
     }
+}
+
+/// What the rules say about an item of a context folder.
+///
+/// # Errors
+/// Docker would refuse a pattern.
+pub fn decide(
+    rules: &Rules,
+    item: &Item<'_>,
+    parent: &Matches,
+) -> anyhow::Result<Verdict<Matches>> {
+    let matches = rules.matches(item.path, parent)?;
+    Ok(if matches.emptied && !item.is_directory {
+        Verdict::Emptied
+    } else if !matches.ignored {
+        Verdict::Keep(matches)
+    } else if item.is_directory && rules.may_keep_below(item.path) {
+        Verdict::Below(matches)
+    } else {
+        Verdict::Skip
+    })
 }
 
 /// All entries of a context folder that the rules do not exclude, with modes as git keeps them. The

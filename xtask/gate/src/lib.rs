@@ -38,7 +38,7 @@ use std::path::PathBuf;
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Config {
     /// Before MiniStack, and between MiniStack and the engine.
-    Cloud(Cloud),
+    Cloud(Box<Cloud>),
     /// Before the registry.
     Registry(Registry),
 }

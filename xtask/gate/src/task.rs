@@ -143,11 +143,10 @@ fn objects(head: &Head, place: &Place, may: fn(&str, &[&str]) -> bool) -> Result
 }
 
 fn orchestrator_may(method: &str, path: &[&str]) -> bool {
-    match (method, path) {
-        ("GET" | "HEAD", ["jobs", _, _, ..]) => true,
-        ("PUT", ["jobs", _, "spec.json"]) => true,
-        _ => false,
-    }
+    matches!(
+        (method, path),
+        ("GET" | "HEAD", ["jobs", _, _, ..]) | ("PUT", ["jobs", _, "spec.json"])
+    )
 }
 
 fn generator_may(method: &str, path: &[&str]) -> bool {

@@ -46,7 +46,11 @@ impl Gate {
             platform: platform(context),
             version: version(),
         };
-        Self::new(context, &format!("gate-{port}"), Config::Cloud(config))
+        Self::new(
+            context,
+            &format!("gate-{port}"),
+            Config::Cloud(Box::new(config)),
+        )
     }
 
     /// The gate of the registry.

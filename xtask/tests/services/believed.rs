@@ -234,7 +234,9 @@ fn a_layer_that_is_gone_comes_back_by_force() {
     let pulled = Command::new("docker").args(["pull", reference]).output();
     assert!(!pulled.unwrap().status.success());
     let project = json!({ "services": { "orchestrator": { "image": reference } } });
-    let error = compose::up(&instance::context(checkout.root()), &project).err();
+    let context = instance::context(checkout.root());
+    let credentials = xtask_machine::ministack::shown_credentials();
+    let error = compose::up(&context, &project, &credentials).err();
     let error = Rendered::new(&error.unwrap());
     let hint = error.hint.as_deref().unwrap_or_default();
     assert!(hint.contains("cargo xtask build --force"), "{error:?}");

@@ -27,7 +27,7 @@ fn free_port() -> u16 {
 
 impl Gate {
     fn of_cloud() -> Self {
-        Self::start(|folder, port| Config::Cloud(config(folder, port)))
+        Self::start(|folder, port| Config::Cloud(Box::new(config(folder, port))))
     }
 
     fn of_registry() -> Self {

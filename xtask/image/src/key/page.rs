@@ -4,6 +4,7 @@ use crate::key::inputs::NpmInputs;
 use crate::packages;
 use app_gen_infra::NpmPrebuild;
 use std::path::Path;
+use xtask_docker::context;
 use xtask_docker::ignore::{IgnoreFile, Matches, PatternError, Rules};
 use xtask_tree::stat_cache::StatCache;
 use xtask_tree::walk;
@@ -23,7 +24,7 @@ impl Filter for Sources<'_> {
         if [b"node_modules", self.output].contains(&item.path) {
             return Ok(Verdict::Skip);
         }
-        self.rules.decide(item, parent)
+        context::decide(self.rules, item, parent)
     }
 }
 

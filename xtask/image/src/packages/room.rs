@@ -259,7 +259,7 @@ pub fn copy_entries(from: &Path, to: &Path, entries: &Entries) -> anyhow::Result
                 .with_context(|| format!("failed to create {}", parent.display()))?;
         }
         match entry {
-            Entry::Directory => fs::create_dir_all(&target)
+            Entry::Directory { .. } => fs::create_dir_all(&target)
                 .with_context(|| format!("failed to create {}", target.display()))?,
             Entry::Symlink { target: points_to } => symlink(entry::unescape(points_to), &target)
                 .with_context(|| format!("failed to link {}", target.display()))?,

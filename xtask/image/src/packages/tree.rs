@@ -101,14 +101,14 @@ impl Packages {
                 }
                 let name = entry::unescape(path);
                 match entry {
-                    Entry::Directory if path.starts_with('@') && parent.is_empty() => {
+                    Entry::Directory { .. } if path.starts_with('@') && parent.is_empty() => {
                         std::fs::create_dir(view.join(name))?;
                     }
                     // A folder of the project, relative to it.
                     Entry::Symlink { target } => {
                         symlink(entry::unescape(target), view.join(name))?;
                     }
-                    Entry::Directory | Entry::File { .. } => {
+                    Entry::Directory { .. } | Entry::File { .. } => {
                         symlink(modules.join(&name), view.join(&name))?;
                     }
                 }

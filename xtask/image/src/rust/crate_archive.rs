@@ -62,5 +62,5 @@ pub(super) fn entries(archive: &Path) -> anyhow::Result<Entries> {
 
 /// Leaves what must be the same in an archive and in the folder that it was unpacked into.
 pub(super) fn comparable(entries: &mut Entries) {
-    entries.retain(|path, entry| *entry != Entry::Directory && path != MARKER);
+    entries.retain(|path, entry| !matches!(entry, Entry::Directory { .. }) && path != MARKER);
 }

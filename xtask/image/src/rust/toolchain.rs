@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use toml::Value;
 use xtask_core::digest::digest_bytes;
 use xtask_tree::content;
-use xtask_tree::entry::Digest;
+use xtask_tree::entry::{Digest, Entry};
 use xtask_tree::identity::Identity;
 use xtask_tree::stat_cache::StatCache;
 use xtask_tree::walk;
@@ -201,7 +201,7 @@ impl Toolchain {
             triples: [Some(TARGET), host].into_iter().flatten().collect(),
         };
         let mut entries = walk::read(sysroot, &filter, cache)?;
-        entries.retain(|_, entry| *entry != xtask_tree::entry::Entry::Directory);
+        entries.retain(|_, entry| !matches!(entry, Entry::Directory { .. }));
         self.add_digest("toolchain", content::digest_json(&entries)?);
         Ok(())
     }

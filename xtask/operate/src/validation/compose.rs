@@ -10,7 +10,7 @@ use xtask_aws_api::calls::validation::ValidationParts;
 use xtask_core::atomic_file::write_atomically;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
-use xtask_core::error::{Code, Failure, FailureContext as _};
+use xtask_core::error::{Code, Failure};
 use xtask_machine::gate::Credentials;
 use xtask_machine::ministack;
 use xtask_machine::postgres_image;
