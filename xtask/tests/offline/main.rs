@@ -9,6 +9,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod documents;
 mod help;
 mod inputs;
 mod keys;

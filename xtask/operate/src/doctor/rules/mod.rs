@@ -1,5 +1,5 @@
 //! The rules, one for each known symptom. `xtask-aws` decides why a task stopped
-//! (`stop_reasons.rs`); the rules judge what that means for the environment.
+//! (`xtask/aws/src/stop_reasons`); the rules judge what that means for the environment.
 
 mod configuration;
 mod machine;

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn each_known_reason_of_a_stop_is_a_finding_of_its_name() {
-    // The names in stop_reasons.rs of xtask-aws.
+    // The names in `stop_reasons` of xtask-aws.
     for name in [
         "platform",
         "entry-point",
