@@ -116,12 +116,8 @@ impl Checkout {
         );
         checkout.write("README.md", "not an input\n");
         checkout.write("app-gen-infra/platform.toml", &checkout.manifest());
-        let locked = Command::new("cargo")
-            .args(["generate-lockfile", "--offline"])
-            .current_dir(checkout.root())
-            .output()
-            .unwrap();
-        assert!(locked.status.success(), "{locked:?}");
+        let manifest = checkout.path("Cargo.toml");
+        sh!("cargo generate-lockfile --offline --manifest-path {manifest}");
         checkout
     }
 
@@ -302,7 +298,7 @@ impl Checkout {
 
     /// What the image prints when it runs.
     pub(crate) fn run_image(&self, reference: &str) -> String {
-        docker(&["run", "--rm", "--pull=missing", reference])
+        sh!("docker run --rm --pull=missing {reference}")
             .trim()
             .to_owned()
     }
@@ -321,24 +317,29 @@ impl Drop for Checkout {
     }
 }
 
-/// What the docker client writes, which must succeed.
-pub(crate) fn docker(arguments: &[&str]) -> String {
-    let output = Command::new("docker").args(arguments).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
+/// Runs a command line. Its output without the last line end, or an error if it fails.
+macro_rules! try_sh {
+    ($line:literal) => {{
+        let shell = xshell::Shell::new().unwrap();
+        xshell::cmd!(shell, $line).read()
+    }};
 }
+pub(crate) use try_sh;
+
+/// Runs a command line, which must succeed. Its output without the last line end.
+macro_rules! sh {
+    ($line:literal) => {
+        $crate::common::try_sh!($line).unwrap()
+    };
+}
+pub(crate) use sh;
 
 /// Removes the engine's images of a repository; by name, because others may have the same content.
 pub(crate) fn remove_images(repository: &str) {
-    let Ok(listing) = Command::new("docker")
-        .args(["image", "ls", "--digests", "--format"])
-        .args(["{{.Repository}}@{{.Digest}}", repository])
-        .output()
-    else {
-        return;
-    };
-    for name in String::from_utf8_lossy(&listing.stdout).lines() {
-        let _ = Command::new("docker").args(["image", "rm", name]).output();
+    let names =
+        sh!("docker image ls --digests --format '{{.Repository}}@{{.Digest}}' {repository}");
+    for name in names.lines() {
+        sh!("docker image rm {name}");
     }
 }
 

@@ -1,7 +1,8 @@
 //! The environment `local`, seen from outside: by its API, its load balancer, its containers.
 
 use crate::common::{aws, instance};
-use crate::live::{docker, jobs, platform, root, run};
+use crate::common::{sh, try_sh};
+use crate::live::{jobs, platform, root, run};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -120,8 +121,7 @@ pub(crate) fn releases() -> Vec<String> {
 pub(crate) fn containers() -> String {
     let of = |filters: &[String]| {
         let filters = filters.iter().flat_map(|filter| ["--filter", filter]);
-        let listing = ["ps", "--all", "--format", "{{.Names}}"].into_iter();
-        docker(&listing.chain(filters).collect::<Vec<_>>())
+        sh!("docker ps --all --format '{{.Names}}' {filters...}")
     };
     let tasks = of(&task_labels(0).map(|label| format!("label={label}")));
     let database = of(&[format!("name=^/{}$", database())]);
@@ -151,20 +151,22 @@ impl Neighbour {
     pub(crate) fn start() -> Self {
         let labels = task_labels(1);
         let labels = labels.iter().flat_map(|label| ["--label", label]);
-        let run = ["run", "--detach"].into_iter().chain(labels);
-        let command = ["debian:trixie-slim", "sleep", "3600"];
-        Self(docker(&run.chain(command).collect::<Vec<_>>()))
+        Self(sh!(
+            "docker run --detach {labels...} debian:trixie-slim sleep 3600"
+        ))
     }
 
     pub(crate) fn assert_runs(&self) {
-        let state = docker(&["inspect", "--format", "{{.State.Status}}", &self.0]);
+        let container = &self.0;
+        let state = sh!("docker inspect --format '{{.State.Status}}' {container}");
         assert_eq!(state, "running");
     }
 }
 
 impl Drop for Neighbour {
     fn drop(&mut self) {
-        docker(&["rm", "--force", &self.0]);
+        let container = &self.0;
+        let _ = try_sh!("docker rm --force {container}");
     }
 }
 

@@ -1,8 +1,9 @@
 //! `doctor` on faults of the deployed platform, made by revisions of its service that cannot work.
 
 use crate::common::doctor::{findings, rules};
+use crate::common::sh;
 use crate::images::Workshop;
-use crate::live::{self, alone, copy, docker, platform, run};
+use crate::live::{self, alone, copy, platform, run};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -82,11 +83,11 @@ fn scaled_to_zero(service: &Deployed) {
 
 fn database_down() {
     let container = format!("app-gen-database-{}", platform().local.cloud_port.get_ref());
-    docker(&["stop", "--time", "1", &container]);
+    sh!("docker stop --time 1 {container}");
     let finding = named("database down", "database-down");
     let next = format!("docker start {container}");
     assert_eq!(finding["next"], next.as_str());
-    docker(&["start", &container]);
+    sh!("docker start {container}");
     wait_until_well();
 }
 

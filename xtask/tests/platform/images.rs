@@ -1,6 +1,7 @@
 //! Images made from the deployed one, by digest, in a repository of the test's own.
 
-use crate::common::{docker, instance, registry};
+use crate::common::sh;
+use crate::common::{instance, registry};
 use crate::live::platform;
 use serde_json::Value;
 use std::fs;
@@ -45,20 +46,11 @@ impl Workshop {
         let tag = format!("{}/{}:{name}", platform().local.registry(), self.repository);
         let file = self.folder.path().join("Dockerfile");
         fs::write(&file, format!("{dockerfile}\nENV IMAGE_KEY={key}\n")).unwrap();
-        docker(&[
-            "buildx",
-            "build",
-            "--quiet",
-            "--provenance=false",
-            "--push",
-            "--platform",
-            for_platform,
-            "--label",
-            &format!("{KEY_LABEL}={key}"),
-            "--tag",
-            &tag,
-            self.folder.path().to_str().unwrap(),
-        ]);
+        let folder = self.folder.path();
+        sh!(
+            "docker buildx build --quiet --provenance=false --push --platform {for_platform}
+             --label {KEY_LABEL}={key} --tag {tag} {folder}"
+        );
         let digest = registry::digest_of(instance::registry(), &self.repository, name).unwrap();
         let registry = platform().local.registry();
         Made {

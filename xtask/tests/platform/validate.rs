@@ -3,15 +3,14 @@
 
 use crate::cloud;
 use crate::common::{Checkout, instance};
+use crate::common::{sh, try_sh};
 use crate::live::{
-    self, Ran, Started, alone, assert_nothing_left, docker, generators, jobs, of_project, platform,
-    run,
+    self, Ran, Started, alone, assert_nothing_left, generators, jobs, of_project, platform, run,
 };
 use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
-use std::process::Command;
 use std::time::{Duration, SystemTime};
 use xtask_aws_api::calls::tasks::{ListTasks, WhichTasks};
 use xtask_machine::daemon::Record;
@@ -47,15 +46,9 @@ fn container_events(since: SystemTime) -> String {
         let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
         format!("{:.6}", since_epoch.as_secs_f64())
     };
-    docker(&[
-        "events",
-        "--since",
-        &seconds(since),
-        "--until",
-        &seconds(SystemTime::now()),
-        "--filter",
-        &of_project(),
-    ])
+    let (since, until) = (seconds(since), seconds(SystemTime::now()));
+    let project = of_project();
+    sh!("docker events --since {since} --until {until} --filter {project}")
 }
 
 #[test]
@@ -194,28 +187,20 @@ struct Foreign(String);
 impl Foreign {
     fn start() -> Self {
         let name = format!("xtask-test-foreign-{}", std::process::id());
-        docker(&[
-            "run",
-            "--detach",
-            "--name",
-            &name,
-            "debian:trixie-slim",
-            "sleep",
-            "300",
-        ]);
+        sh!("docker run --detach --name {name} debian:trixie-slim sleep 300");
         Self(name)
     }
 
     fn runs(&self) -> bool {
-        !docker(&["ps", "--quiet", "--filter", &format!("name={}", self.0)]).is_empty()
+        let name = &self.0;
+        !sh!("docker ps --quiet --filter name={name}").is_empty()
     }
 }
 
 impl Drop for Foreign {
     fn drop(&mut self) {
-        let _ = Command::new("docker")
-            .args(["rm", "--force", &self.0])
-            .output();
+        let name = &self.0;
+        let _ = try_sh!("docker rm --force {name}");
     }
 }
 
@@ -242,15 +227,8 @@ fn tasks() -> BTreeSet<String> {
 
 fn orchestrator() -> String {
     let service = "label=com.docker.compose.service=orchestrator";
-    docker(&[
-        "ps",
-        "--all",
-        "--quiet",
-        "--filter",
-        &of_project(),
-        "--filter",
-        service,
-    ])
+    let project = of_project();
+    sh!("docker ps --all --quiet --filter {project} --filter {service}")
 }
 
 /// That the containers' log is followed from its newest line on, each line once and in order.
@@ -293,8 +271,8 @@ fn logs_are_followed(base: &str) {
 /// Kills the orchestrator's container and starts it again.
 fn kill_orchestrator(base: &str) {
     let container = orchestrator();
-    docker(&["kill", "--signal", "KILL", &container]);
-    docker(&["start", &container]);
+    sh!("docker kill --signal KILL {container}");
+    sh!("docker start {container}");
     live::wait_for("the orchestrator again", Duration::from_secs(30), || {
         jobs::try_get(&format!("{base}/health")).ok()
     });
@@ -335,7 +313,7 @@ fn a_killed_orchestrator_loses_no_event_and_cleanup_takes_only_what_is_ours() {
     // While the generator surely runs.
     let (held, generator) = generators::hold_one(base);
     kill_orchestrator(base);
-    docker(&["unpause", &generator]);
+    sh!("docker unpause {generator}");
     submitted.extend(held);
 
     let mut ran = BTreeSet::new();

@@ -3,13 +3,13 @@
 
 use crate::common::processes::{Started, wait_for};
 use crate::common::registry::{self, remove_tags};
-use crate::common::{Checkout, docker, instance, remove_images};
+use crate::common::sh;
+use crate::common::{Checkout, instance, remove_images};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -35,18 +35,16 @@ impl Moving {
 
     /// Moves the tag to another image; its digest as the registry has it.
     fn push(&self, which: &str) -> String {
-        let mut client = Command::new("docker")
-            .args(["buildx", "build", "--push", "--provenance=false", "--quiet"])
-            .args(["--tag", &self.reference(), "-"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
         let dockerfile = format!("FROM scratch\nENV WHICH={which}\nCOPY <<E /which\n{which}\nE\n");
-        let mut stdin = client.stdin.take().unwrap();
-        stdin.write_all(dockerfile.as_bytes()).unwrap();
-        drop(stdin);
-        assert!(client.wait().unwrap().success());
+        let reference = self.reference();
+        let shell = xshell::Shell::new().unwrap();
+        xshell::cmd!(
+            shell,
+            "docker buildx build --push --provenance=false --quiet --tag {reference} -"
+        )
+        .stdin(dockerfile)
+        .read()
+        .unwrap();
         registry::digest_of(instance::registry(), &self.repository, "1").unwrap()
     }
 }
@@ -86,7 +84,7 @@ fn build_app(checkout: &Checkout) -> (Value, String) {
         .expect_success();
     let outcome = ran.json()["images"][0].clone();
     let reference = outcome["reference"].as_str().unwrap();
-    let environment = docker(&["image", "inspect", "--format", "{{.Config.Env}}", reference]);
+    let environment = sh!("docker image inspect --format '{{.Config.Env}}' {reference}");
     (outcome, environment.trim().to_owned())
 }
 
@@ -106,12 +104,13 @@ fn a_tag_that_moves_is_noticed_until_it_is_pinned() {
     assert!(environment.contains("WHICH=one"), "{environment}");
 
     // The engine keeps the old one under the same name: not what the registry has.
-    docker(&["pull", "--quiet", &base.reference()]);
+    let reference = base.reference();
+    sh!("docker pull --quiet {reference}");
     let old = format!("{}/{}@{first}", base.registry, base.repository);
     let second = base.push("two");
     assert_ne!(first, second);
-    docker(&["pull", "--quiet", &old]);
-    docker(&["tag", &old, &base.reference()]);
+    sh!("docker pull --quiet {old}");
+    sh!("docker tag {old} {reference}");
     let (moved, environment) = build_app(&checkout);
     assert_ne!(moved["key"], before["key"]);
     assert_eq!(moved["state"], "built");
@@ -160,12 +159,12 @@ fn an_image_that_only_the_engine_has_is_used_and_not_pinned() {
     let checkout = Checkout::new();
     // Nobody listens there.
     let reference = format!("localhost:1/{}:1", checkout.repository("base"));
-    docker(&["tag", "debian:trixie-slim", &reference]);
+    sh!("docker tag debian:trixie-slim {reference}");
     build_upon(&checkout, &reference);
     let found = row(&checkout, &["--update"]);
     let built = checkout.run(&["build", "orchestrator", "--json"]);
     let text = checkout.run(&["bases"]).stdout;
-    docker(&["rmi", &reference]);
+    sh!("docker rmi {reference}");
     assert_eq!(
         (&found["pin"], &found["source"]),
         (&json!("impossible"), &json!("engine"))
@@ -199,13 +198,14 @@ fn a_stage_with_the_name_of_its_base_is_refused() {
     let base = Moving::of(&checkout);
     base.push("one");
     let name = checkout.repository("base");
-    docker(&["tag", &base.reference(), &name]);
+    let reference = base.reference();
+    sh!("docker tag {reference} {name}");
     checkout.write(
         "server/Dockerfile",
         &format!("FROM {name} AS {name}\nFROM {name}\n"),
     );
     let ran = checkout.run(&["build", "orchestrator", "--json"]);
-    docker(&["rmi", &name]);
+    sh!("docker rmi {name}");
     let message = format!("a stage and a base image are both named `{name}`");
     assert!(ran.stdout.contains(&message), "{ran:?}");
 }

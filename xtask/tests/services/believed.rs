@@ -2,7 +2,8 @@
 //! a tag that another machine wrote counts too, and a layer that is gone can be brought back.
 
 use crate::common::gateway::{Gateway, Verdict, immutable};
-use crate::common::{Checkout, Ran, docker, instance, registry, remove_images};
+use crate::common::sh;
+use crate::common::{Checkout, Ran, instance, registry, remove_images};
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
@@ -28,8 +29,8 @@ fn push_other(checkout: &Checkout, tag: &str, options: &[&str]) {
     fs::write(folder.path().join("Dockerfile"), text).unwrap();
     let registry = instance::registry().replace("127.0.0.1", "localhost");
     let name = format!("{registry}/{}:{tag}", checkout.repository("orchestrator"));
-    let line = ["buildx", "build", "--push", "--quiet", "--tag", &name];
-    docker(&[&line[..], options, &[folder.path().to_str().unwrap()]].concat());
+    let folder = folder.path();
+    sh!("docker buildx build --push --quiet --tag {name} {options...} {folder}");
 }
 
 #[test]
@@ -304,5 +305,5 @@ fn forget(checkout: &Checkout) {
     let repository = checkout.repository("orchestrator");
     remove_images(&format!("{}/{repository}", checkout.registry()));
     let filter = format!("description~={repository}");
-    docker(&["buildx", "prune", "--force", "--all", "--filter", &filter]);
+    sh!("docker buildx prune --force --all --filter {filter}");
 }

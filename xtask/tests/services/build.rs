@@ -107,13 +107,7 @@ fn what_takes_the_whole_context_gets_what_the_key_holds_and_nothing_else() {
         let built = build();
         assert_eq!(built["state"], "built");
         let reference = built["reference"].as_str().unwrap();
-        common::docker(&[
-            "run",
-            "--rm",
-            "--entrypoint=/bin/cat",
-            reference,
-            "/app/notes.txt",
-        ])
+        common::sh!("docker run --rm --entrypoint=/bin/cat {reference} /app/notes.txt")
     };
     assert_eq!(show("the first text\n"), "the first text\n");
     assert_eq!(show("the other text\n"), "the other text\n");

@@ -1,8 +1,9 @@
 //! `cleanup --all`: only names of ours go, and no build loses what it works with.
 
+use crate::common::instance;
 use crate::common::machine::Machine;
 use crate::common::processes::Started;
-use crate::common::{docker, instance};
+use crate::common::{sh, try_sh};
 use serde_json::Value;
 use std::process::Command;
 use std::time::Duration;
@@ -16,7 +17,8 @@ struct Removed(&'static [&'static str], String);
 
 impl Drop for Removed {
     fn drop(&mut self) {
-        let _ = Command::new("docker").args(self.0).arg(&self.1).output();
+        let (arguments, name) = (self.0, &self.1);
+        let _ = try_sh!("docker {arguments...} {name}");
     }
 }
 
@@ -30,15 +32,7 @@ fn engine_has(image: &str) -> bool {
 /// The names that the engine has in a repository.
 fn names(repository: &str) -> Vec<String> {
     let format = "{{.Repository}}:{{.Tag}}@{{.Digest}}";
-    let listing = docker(&[
-        "image",
-        "ls",
-        "--all",
-        "--digests",
-        "--format",
-        format,
-        repository,
-    ]);
+    let listing = sh!("docker image ls --all --digests --format {format} {repository}");
     listing.lines().map(str::to_owned).collect()
 }
 
@@ -87,23 +81,24 @@ fn what_somebody_else_named_or_runs_stays() {
     let ((generator, _), (orchestrator, by_key)) = (built.image(0), built.image(1));
     let repository = |image| format!("{}/{}", checkout.registry(), checkout.repository(image));
     for name in [&orchestrator, &generator, &by_key] {
-        docker(&["pull", "--quiet", name]);
+        sh!("docker pull --quiet {name}");
     }
     // Names of somebody's own, in a repository of theirs and in ours.
     let theirs = format!("{}-theirs:kept", checkout.repository("orchestrator"));
     let in_ours = format!("{}:mine", repository("orchestrator"));
     let _names = [&theirs, &in_ours].map(|name| {
-        docker(&["tag", &by_key, name]);
+        sh!("docker tag {by_key} {name}");
         Removed(&["image", "rm", "--force"], name.clone())
     });
-    let container = docker(&["create", &generator]).trim().to_owned();
+    let container = sh!("docker create {generator}").trim().to_owned();
     let container = Removed(&["rm", "--force"], container);
 
     let cleaned = built.clean();
     assert!(engine_has(&theirs), "{cleaned}");
     assert!(engine_has(&in_ours), "{cleaned}");
     assert!(!engine_has(&by_key), "{cleaned}");
-    docker(&["start", &container.1]);
+    let name = &container.1;
+    sh!("docker start {name}");
     assert!(
         cleaned["skipped"]
             .to_string()
@@ -132,7 +127,7 @@ fn it_waits_for_builds() {
         checkout.path("target/xtask/cargo.lock"),
         built.machine.state(&format!("locks/{key}")),
     ] {
-        docker(&["pull", "--quiet", &by_key]);
+        sh!("docker pull --quiet {by_key}");
         let building = Lock::try_take(&lock, "a build").unwrap();
         let mut cleanup = Started::new(checkout, &ALL, &env);
         cleanup.says("wait for another build");

@@ -1,5 +1,6 @@
 //! The same build against ECR: the local cloud's, through its API and its registry.
 
+use crate::common::sh;
 use crate::common::{self, Checkout, instance, registry};
 use serde_json::{Value, json};
 use std::fs;
@@ -46,11 +47,10 @@ impl Ecr {
     /// The engine's build cache of steps that name this checkout's repository.
     fn build_cache(&self, command: &str) -> String {
         let filter = format!("description~={}", self.repository);
-        let arguments: &[&str] = match command {
-            "prune" => &["buildx", "prune", "--force", "--all", "--filter", &filter],
-            _ => &["buildx", "du", "--verbose", "--filter", &filter],
-        };
-        common::docker(arguments)
+        match command {
+            "prune" => sh!("docker buildx prune --force --all --filter {filter}"),
+            _ => sh!("docker buildx du --verbose --filter {filter}"),
+        }
     }
 }
 

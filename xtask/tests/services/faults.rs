@@ -3,6 +3,7 @@
 
 use crate::common::processes::Started;
 use crate::common::registry::{self, Proxy};
+use crate::common::try_sh;
 use crate::common::{Checkout, Ran, instance};
 use serde_json::Value;
 use std::fs;
@@ -96,10 +97,8 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _ = Command::new("umount")
-            .arg("--lazy")
-            .arg(&self.folder)
-            .output();
+        let folder = &self.folder;
+        let _ = try_sh!("umount --lazy {folder}");
     }
 }
 

@@ -1,7 +1,8 @@
 //! The gate before the real MiniStack, engine and registry, against whom it is there for: a page in a
 //! real browser, a container, another user of this machine, and a template that asks for the machine.
 
-use crate::common::{docker, instance};
+use crate::common::instance;
+use crate::common::sh;
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
@@ -291,7 +292,7 @@ fn no_way_to_define_a_task_leads_to_a_container_with_this_machine() {
         std::thread::sleep(Duration::from_millis(100));
     };
     let filter = format!("label=com.amazonaws.ecs.task-definition-family={name}");
-    let containers = docker(&["ps", "--all", "--quiet", "--filter", &filter]);
+    let containers = sh!("docker ps --all --quiet --filter {filter}");
     let delete = format!("Action=DeleteStack&Version=2010-05-15&StackName={name}");
     cloud.post(form, None, &delete);
     assert_eq!(containers.trim(), "");

@@ -2,7 +2,8 @@
 //! what a developer runs.
 
 use crate::common::machine::{Machine, free_ports};
-use crate::common::{self, docker, instance};
+use crate::common::{self, instance};
+use crate::common::{sh, try_sh};
 use app_gen_infra::{Instance, Platform};
 use serde_json::Value;
 use std::fs;
@@ -72,13 +73,9 @@ impl<'a> Developer<'a> {
     }
 
     fn run(&mut self, options: &[&str]) {
-        let line = [
-            &["run", "--detach"],
-            options,
-            &["debian:trixie-slim", "sleep", "600"],
-        ];
-        self.containers
-            .push(docker(&line.concat()).trim().to_owned());
+        self.containers.push(sh!(
+            "docker run --detach {options...} debian:trixie-slim sleep 600"
+        ));
     }
 
     /// A process that holds a lock as our commands do, and would be ended by it.
@@ -108,7 +105,7 @@ impl<'a> Developer<'a> {
         let texts = records.map(|path| fs::read_to_string(path).unwrap());
         let containers = self.containers.iter().map(|container| {
             let format = "{{.State.StartedAt}} {{.State.Status}} {{.Mounts}}";
-            docker(&["inspect", "--format", format, container])
+            sh!("docker inspect --format {format} {container}")
         });
         let processes = self.processes.iter().map(|process| {
             let stat = fs::read_to_string(format!("/proc/{}/stat", process.id())).unwrap();
@@ -136,9 +133,7 @@ impl Drop for Developer<'_> {
         // The database goes with it, container and volume.
         self.machine.run_with(&["cloud", "down"], &DEVELOPERS);
         for container in &self.containers {
-            let _ = Command::new("docker")
-                .args(["rm", "--force", container])
-                .output();
+            let _ = try_sh!("docker rm --force {container}");
         }
         for record in self.records() {
             if let Some(record) = Record::read(&record) {

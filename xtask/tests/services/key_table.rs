@@ -1,7 +1,8 @@
 //! Each kind of input, changed alone: it changes the keys of the images that it can
 //! change, and no other, and `plan` and `why` call it by its name.
 
-use crate::common::{Checkout, docker, instance, ran, registry, remove_images};
+use crate::common::sh;
+use crate::common::{Checkout, instance, ran, registry, remove_images};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -92,16 +93,8 @@ impl Table {
         )
         .unwrap();
         let folder = folder.path().to_str().unwrap();
-        docker(&[
-            "buildx",
-            "build",
-            "--push",
-            "--provenance=false",
-            "--quiet",
-            "--tag",
-            &self.base(),
-            folder,
-        ]);
+        let base = self.base();
+        sh!("docker buildx build --push --provenance=false --quiet --tag {base} {folder}");
     }
 
     /// What `xtask` answers in a copy of the checkout.

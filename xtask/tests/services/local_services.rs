@@ -3,17 +3,11 @@
 
 use crate::common::instance;
 use crate::common::machine::{Machine, answers};
+use crate::common::sh;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use xtask_machine::ministack;
 use xtask_machine::ministack::task_containers;
-
-fn docker(arguments: &[&str]) -> String {
-    xtask_core::cmd::Cmd::new("docker")
-        .args(arguments)
-        .read()
-        .unwrap()
-}
 
 #[test]
 fn setup_starts_what_is_stopped_and_then_changes_nothing() {
@@ -89,20 +83,13 @@ fn down_removes_the_containers_of_its_own_tasks_only() {
     let machine = Machine::new();
     let start = |instance: String| {
         let label = format!("--label=ministack.instance={instance}");
-        docker(&[
-            "run",
-            "--detach",
-            &label,
-            "debian:trixie-slim",
-            "sleep",
-            "600",
-        ])
+        sh!("docker run --detach {label} debian:trixie-slim sleep 600")
     };
     let ours = start(format!("app-gen:{}", machine.cloud_port));
     let other = start(format!("elsewhere:{}", machine.cloud_port));
     machine.run(&["cloud", "down"]).expect_success();
-    let left = docker(&["ps", "--all", "--quiet", "--no-trunc"]);
-    docker(&["rm", "--force", &other]);
+    let left = sh!("docker ps --all --quiet --no-trunc");
+    sh!("docker rm --force {other}");
     assert!(!left.contains(&ours), "{left}");
     assert!(left.contains(&other), "{left}");
 }
@@ -114,29 +101,22 @@ fn containers_of_another_cloud_with_the_same_names_are_not_ours() {
     let arn = |what: &str| format!("arn:aws:ecs:us-east-1:{}:{what}", ministack::ACCOUNT);
     let task = arn(&format!("task/{}/1", machine.cloud_port));
     let cluster = machine.cloud_port.to_string();
+    let cluster_arn = arn(&format!("cluster/{cluster}"));
     let start = |port: u16| {
-        let id = docker(&[
-            "run",
-            "--detach",
-            &format!("--label=ministack.instance=app-gen:{port}"),
-            &format!("--label=com.amazonaws.ecs.task-arn={task}"),
-            &format!(
-                "--label=com.amazonaws.ecs.cluster={}",
-                arn(&format!("cluster/{cluster}"))
-            ),
-            "debian:trixie-slim",
-            "sleep",
-            "600",
-        ]);
-        id.trim().to_owned()
+        let port = port.to_string();
+        sh!(
+            "docker run --detach --label=ministack.instance=app-gen:{port}
+             --label=com.amazonaws.ecs.task-arn={task} --label=com.amazonaws.ecs.cluster={cluster_arn}
+             debian:trixie-slim sleep 600"
+        )
     };
     let others = start(machine.registry_port);
     let before = task_containers::of_task(&context, &task);
     let ours = start(machine.cloud_port);
     let found = task_containers::of_task(&context, &task);
     let removed = task_containers::remove_of_cluster(&context, &cluster);
-    let left = docker(&["ps", "--all", "--quiet", "--no-trunc"]);
-    docker(&["rm", "--force", &others]);
+    let left = sh!("docker ps --all --quiet --no-trunc");
+    sh!("docker rm --force {others}");
     assert_eq!(before.unwrap(), None);
     assert!(ours.starts_with(&found.unwrap().unwrap()));
     assert_eq!(removed.unwrap().len(), 1);

@@ -2,7 +2,8 @@
 //! for real, and what is left of it works.
 
 use crate::common::machine::Machine;
-use crate::common::{Ran, aws, docker, instance, registry, remove_images};
+use crate::common::{Ran, aws, instance, registry, remove_images};
+use crate::common::{sh, try_sh};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,11 +34,8 @@ impl Platform {
             assert_eq!(built["state"], "built");
             platform.built.push(built);
             let number = platform.built.len() - 1;
-            docker(&[
-                "pull",
-                "--quiet",
-                &platform.repository().tagged(&platform.tag(number)),
-            ]);
+            let reference = platform.repository().tagged(&platform.tag(number));
+            sh!("docker pull --quiet {reference}");
         }
         for (number, outcome) in ["succeeded", "succeeded", "rolled_back", "succeeded"]
             .into_iter()
@@ -147,13 +145,14 @@ struct Container(String);
 
 impl Container {
     fn of(image: &str) -> Self {
-        Self(docker(&["create", image]).trim().to_owned())
+        Self(sh!("docker create {image}").trim().to_owned())
     }
 }
 
 impl Drop for Container {
     fn drop(&mut self) {
-        docker(&["rm", &self.0]);
+        let container = &self.0;
+        let _ = try_sh!("docker rm {container}");
     }
 }
 

@@ -18,6 +18,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use xshell::{Shell, cmd};
 use xtask_docker::dockerfile::{Wanted, external_images, frontend};
 use xtask_docker::reference::Reference;
 
@@ -30,32 +31,22 @@ const IMAGES: [char; 8] = ['a', 'b', 'c', 'd', 'e', 'f', 's', 't'];
 /// Dockerfiles, with `--target` and build arguments in a first line that begins with `%`.
 const CASES: &str = include_str!("../data/dockerfiles.txt");
 
-/// Runs the docker client, which must succeed, and returns its output.
-fn docker(arguments: &[&str]) -> String {
-    let output = Command::new("docker").args(arguments).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
 /// Names of one image in the engine. They last as long as the test.
 struct Names(String);
 
 impl Names {
     fn new() -> Self {
         let names = Self(format!("xtask-test-{}-", std::process::id()));
+        let shell = Shell::new().unwrap();
+        let first = names.of(IMAGES[0]);
         // Two blocks of zeros are a tar without entries.
-        let mut import = Command::new("docker")
-            .args(["import", "-", &names.of(IMAGES[0])])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
+        cmd!(shell, "docker import - {first}")
+            .stdin([0; 1024])
+            .read()
             .unwrap();
-        let mut tar = import.stdin.take().unwrap();
-        tar.write_all(&[0; 1024]).unwrap();
-        drop(tar);
-        assert!(import.wait().unwrap().success());
         for image in &IMAGES[1..] {
-            docker(&["tag", &names.of(IMAGES[0]), &names.of(*image)]);
+            let name = names.of(*image);
+            cmd!(shell, "docker tag {first} {name}").read().unwrap();
         }
         names
     }
@@ -75,10 +66,10 @@ impl Names {
 
 impl Drop for Names {
     fn drop(&mut self) {
+        let shell = Shell::new().unwrap();
         for image in IMAGES {
-            let _ = Command::new("docker")
-                .args(["rmi", &self.of(image)])
-                .output();
+            let name = self.of(image);
+            let _ = cmd!(shell, "docker rmi {name}").read();
         }
     }
 }
@@ -123,14 +114,11 @@ struct Engine {
 
 impl Engine {
     fn new() -> Self {
-        let buildx = docker(&[
-            "info",
-            "--format",
-            "{{range .ClientInfo.Plugins}}{{if eq .Name \"buildx\"}}{{.Path}}{{end}}{{end}}",
-        ]);
+        let shell = Shell::new().unwrap();
+        let path = "{{range .ClientInfo.Plugins}}{{if eq .Name \"buildx\"}}{{.Path}}{{end}}{{end}}";
         Self {
             names: Names::new(),
-            buildx: buildx.trim().to_owned(),
+            buildx: cmd!(shell, "docker info --format {path}").read().unwrap(),
         }
     }
 

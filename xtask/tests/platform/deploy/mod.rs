@@ -11,8 +11,9 @@ use crate::cloud::{
     self, DATABASE_URL, Replaced, Users, address, call, containers, served_key, stacks,
 };
 use crate::common::command_lines::CommandLines;
+use crate::common::sh;
 use crate::images::Workshop;
-use crate::live::{self, Started, alone, docker, jobs, platform, run, work_folder};
+use crate::live::{self, Started, alone, jobs, platform, run, work_folder};
 use serde_json::Value;
 use std::fs;
 use std::time::{Duration, Instant, SystemTime};
@@ -82,12 +83,8 @@ fn destroyed() {
     neighbour.assert_runs();
     assert_eq!(stacks(), Vec::<Value>::new());
     assert_eq!(containers(), "");
-    let volumes = docker(
-        &["volume", "ls", "--quiet", "--filter"]
-            .into_iter()
-            .chain([format!("name=^{}$", cloud::database()).as_str()])
-            .collect::<Vec<_>>(),
-    );
+    let database = cloud::database();
+    let volumes = sh!("docker volume ls --quiet --filter name=^{database}$");
     assert_eq!(volumes, "");
     let again = run(&DESTROY).expect_success();
     assert_eq!(again["removed"].as_array().unwrap().len(), 0);
@@ -207,19 +204,11 @@ fn nothing_to_do(first: &Value) {
         let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
         format!("{:.6}", since_epoch.as_secs_f64())
     };
-    let created = docker(&[
-        "events",
-        "--since",
-        &seconds(before),
-        "--until",
-        &seconds(SystemTime::now()),
-        "--filter",
-        "event=create",
-        "--filter",
-        "type=container",
-        "--format",
-        "{{.Actor.Attributes.image}}",
-    ]);
+    let (since, until) = (seconds(before), seconds(SystemTime::now()));
+    let created = sh!(
+        "docker events --since {since} --until {until} --filter event=create --filter type=container
+         --format '{{.Actor.Attributes.image}}'"
+    );
     // Others may work on this machine, but not with our images.
     let ours: Vec<&str> = created
         .lines()
@@ -233,14 +222,14 @@ fn nothing_to_do(first: &Value) {
 fn assert_only_injected(base: &str, said: &str) {
     served_key(base);
     let name = format!("name={}", platform().orchestrator().container);
-    let task = docker(&["ps", "--quiet", "--filter", &name]);
-    let inspected = docker(&["inspect", "--format", "{{.Config.Env}}", &task]);
+    let task = sh!("docker ps --quiet --filter {name}");
+    let inspected = sh!("docker inspect --format '{{.Config.Env}}' {task}");
     assert!(inspected.contains(CANARY), "it is not injected into {task}");
     assert!(!said.contains(CANARY));
     scan::assert_none_in_folder(CANARY, &assembly());
     let release = run(&["releases", "--json"]).expect_success();
     assert!(!release.to_string().contains(CANARY));
-    assert!(!docker(&["logs", &task]).contains(CANARY));
+    assert!(!sh!("docker logs {task}").contains(CANARY));
     for image in release["releases"][0]["images"]
         .as_object()
         .unwrap()

@@ -1,6 +1,6 @@
 //! Looks for a secret value where none may be.
 
-use crate::live::docker;
+use crate::common::sh;
 use regex::bytes::Regex;
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
@@ -26,7 +26,7 @@ pub(crate) fn assert_none_in_folder(secret: &str, folder: &Path) {
 
 /// That no layer and no configuration of an image holds the secret.
 pub(crate) fn assert_none_in_image(secret: &str, reference: &str) {
-    docker(&["pull", "--quiet", reference]);
+    sh!("docker pull --quiet {reference}");
     let folder = tempfile::tempdir().unwrap();
     let mut save = Command::new("docker")
         .args(["save", reference])

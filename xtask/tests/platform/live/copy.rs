@@ -2,11 +2,11 @@
 //! the developer's own.
 
 use crate::common::instance::source;
+use crate::common::sh;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::LazyLock;
 use walkdir::WalkDir;
 use xtask_core::lock::Lock;
@@ -49,19 +49,7 @@ pub(crate) fn with_manifest(from: &str, to: &str) -> tempfile::TempDir {
 /// Makes the folder a copy. What is the same already keeps its time, by which cargo goes.
 fn update(copy: &Path) {
     let source = source();
-    let listing = Command::new("git")
-        .args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ])
-        .current_dir(&source)
-        .output()
-        .unwrap();
-    assert!(listing.status.success(), "{listing:?}");
-    let names = String::from_utf8(listing.stdout).unwrap();
+    let names = sh!("git -C {source} ls-files -z --cached --others --exclude-standard");
     let files: BTreeSet<&Path> = names
         .split_terminator('\0')
         .map(Path::new)

@@ -5,6 +5,7 @@ pub(crate) mod copy;
 pub(crate) mod generators;
 pub(crate) mod jobs;
 
+use crate::common::sh;
 use crate::common::{events, instance};
 use app_gen_infra::Platform;
 use rustix::process::{Pid, Signal, kill_process};
@@ -343,13 +344,6 @@ pub(crate) fn wait_for<T>(what: &str, bound: Duration, mut probe: impl FnMut() -
     }
 }
 
-/// What the docker client writes, which must succeed.
-pub(crate) fn docker(arguments: &[&str]) -> String {
-    let output = Command::new("docker").args(arguments).output().unwrap();
-    assert!(output.status.success(), "docker {arguments:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
 /// The filter by which the engine finds the parts of the compose project.
 pub(crate) fn of_project() -> String {
     format!(
@@ -371,7 +365,7 @@ pub(crate) fn assert_nothing_left(after: &str) {
         &["network", "ls", "--quiet"],
         &["volume", "ls", "--quiet"],
     ] {
-        let left = docker(&[listing, &["--filter", &filter]].concat());
+        let left = sh!("docker {listing...} --filter {filter}");
         assert!(left.is_empty(), "{after}: {listing:?}: {left}");
     }
     let tasks = generators::running();

@@ -5,7 +5,8 @@
 use super::{orchestrators, served};
 use crate::cloud::{DATABASE_URL, ORCHESTRATOR, Replaced, secret};
 use crate::common::command_lines::CommandLines;
-use crate::live::{Started, alone, docker, platform, root, run};
+use crate::common::sh;
+use crate::live::{Started, alone, platform, root, run};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -231,8 +232,8 @@ fn every_command_is_silent_of_secrets_and_answers_as_documented() {
     listener.hear_all(&[("logs orchestrator --raw", 0)], &FORMS[1..]);
     listener.hear_with_value(rotate, WORKFLOW, &address, 0);
     let name = format!("name={}", platform().orchestrator().container);
-    let task = docker(&["ps", "--quiet", "--filter", &name]);
-    let inspected = docker(&["inspect", "--format", "{{.Config.Env}}", &task]);
+    let task = sh!("docker ps --quiet --filter {name}");
+    let inspected = sh!("docker inspect --format '{{.Config.Env}}' {task}");
     assert!(
         inspected.contains(PASSWORD),
         "it is not injected into {task}"

@@ -5,6 +5,7 @@ mod every_command;
 mod soak;
 
 use crate::common::instance;
+use crate::common::sh;
 use crate::live::{self, Started, alone, jobs, platform, root, run, wait_for};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -313,7 +314,8 @@ fn logs_of_nothing_are_refused_with_what_there_is() {
     for wrong in [["--since", "soon"], ["--level", "loud"], ["--lines", "-1"]] {
         assert_eq!(run(&["logs", wrong[0], wrong[1]]).code, 2, "{wrong:?}");
     }
-    if live::docker(&["ps", "--quiet", "--filter", &live::of_project()]).is_empty() {
+    let project = live::of_project();
+    if sh!("docker ps --quiet --filter {project}").is_empty() {
         let nothing = run(&["logs", "--where", "validate", "--json"]).expect_error(2);
         assert_eq!(nothing["hint"], "cargo xtask validate --force --keep");
     }

@@ -2,7 +2,8 @@
 //! order, in the memory that it began with.
 
 use super::{orchestrators, served};
-use crate::live::{Started, alone, docker, session};
+use crate::common::sh;
+use crate::live::{Started, alone, session};
 use rustix::process::Signal;
 use std::fs;
 use std::thread;
@@ -36,13 +37,9 @@ fn a_thousand_lines_a_second_are_followed_once_and_in_order() {
     served();
     let task = orchestrators().remove(0);
     let label = "label=com.amazonaws.ecs.task-arn";
-    let containers = docker(&[
-        "ps",
-        "--format",
-        "{{.ID}} {{.Label \"com.amazonaws.ecs.task-arn\"}}",
-        "--filter",
-        label,
-    ]);
+    let containers = sh!(
+        "docker ps --format '{{.ID}} {{.Label \"com.amazonaws.ecs.task-arn\"}}' --filter {label}"
+    );
     let container = containers
         .lines()
         .find(|line| line.ends_with(&task))
@@ -68,7 +65,7 @@ fn a_thousand_lines_a_second_are_followed_once_and_in_order() {
     );
     let begin = Instant::now();
     let writer = thread::spawn(move || {
-        docker(&["exec", &container, "sh", "-c", &script]);
+        sh!("docker exec {container} sh -c {script}");
     });
     let mut samples = Vec::new();
     while !writer.is_finished() {

@@ -2,6 +2,7 @@
 //! gets none of it, except what it needs to reach a registry.
 
 use crate::common::gateway::{Gateway, Verdict};
+use crate::common::sh;
 use crate::common::{Checkout, instance, ran, registry};
 use serde_json::{Value, json};
 use std::fs;
@@ -21,12 +22,7 @@ fn build(checkout: &Checkout, env: &[(&str, &str)]) -> Value {
 }
 
 fn docker_in(config: &Path, arguments: &[&str]) {
-    let output = Command::new("docker")
-        .args(arguments)
-        .env("DOCKER_CONFIG", config)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
+    sh!("docker --config {config} {arguments...}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::support::{Space, tool};
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use xshell::{Cmd, Shell, cmd};
 
 /// An image in a registry, tagged with the name of its space.
 pub(crate) struct Pushed {
@@ -51,21 +51,13 @@ impl Drop for Pushed {
         // The local cloud keeps the containers of stopped tasks for minutes, and
         // with them the image. In a failing test some of this does not exist;
         // that failure is the one to report.
-        let docker = |arguments: &[&str]| {
-            Command::new("docker")
-                .args(arguments)
-                .stderr(Stdio::null())
-                .output()
-                .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-                .unwrap_or_default()
-        };
-        let label = format!(
-            "label=com.amazonaws.ecs.task-definition-family={}",
-            self.family
-        );
-        for container in docker(&["ps", "--all", "--quiet", "--filter", &label]).lines() {
-            docker(&["rm", "--force", container]);
+        let Ok(shell) = Shell::new() else { return };
+        let quietly = |command: Cmd<'_>| command.ignore_stderr().read().unwrap_or_default();
+        let (family, tagged) = (&self.family, &self.tagged);
+        let label = format!("label=com.amazonaws.ecs.task-definition-family={family}");
+        for container in quietly(cmd!(shell, "docker ps --all --quiet --filter {label}")).lines() {
+            quietly(cmd!(shell, "docker rm --force {container}"));
         }
-        docker(&["image", "rm", "--force", &self.tagged]);
+        quietly(cmd!(shell, "docker image rm --force {tagged}"));
     }
 }
