@@ -9,9 +9,9 @@ use sqlx::any::AnyRow;
 macro_rules! job_columns {
     () => {
         "id, description, provider, state, reason, launcher, task, task_handle, launch_attempt, \
-         created_at, started_at, finished_at, last_sequence, generator_sequence, log_position, \
-         outcome, outcome_text, stop_state, stop_reason, artifact_name, artifact_size_bytes, \
-         artifact_sha256, artifact_e_tag"
+         created_at, started_at, finished_at, last_sequence, generator_sequence, event_bytes, \
+         reading_deaths, log_position, outcome, outcome_text, stop_state, stop_reason, \
+         artifact_name, artifact_size_bytes, artifact_sha256, artifact_e_tag"
     };
 }
 pub(super) use job_columns;

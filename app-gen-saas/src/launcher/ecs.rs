@@ -166,8 +166,11 @@ impl EcsLauncher {
                 .await;
             match result {
                 Ok(output) => {
-                    if let Some(arn) = output.task_arns().first() {
-                        return self.task(arn).map(Some);
+                    for arn in output.task_arns() {
+                        let task = self.task(arn)?;
+                        if desired == DesiredStatus::Running || self.has_run(&task).await? {
+                            return Ok(Some(task));
+                        }
                     }
                 }
                 // AWS may refuse to filter by both; there the client token finds a stopped task.
@@ -178,6 +181,12 @@ impl EcsLauncher {
             }
         }
         Ok(None)
+    }
+
+    /// Whether this stopped task is more than an earlier attempt that found no room.
+    async fn has_run(&self, task: &Task) -> anyhow::Result<bool> {
+        let status = self.describe(&parse(&task.handle)?).await?;
+        Ok(!matches!(status, TaskStatus::Stopped(ending) if ending.no_room))
     }
 
     /// All tasks of the generator's family that run and are not being stopped.

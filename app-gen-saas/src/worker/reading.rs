@@ -17,6 +17,8 @@ const BATCH_EVENTS: usize = 500;
 const BATCH_BYTES: i64 = 256 * 1024;
 /// Bodies may come slowly from the store, and nobody looks after the job until the batch is stored.
 const BATCH_TIME: Duration = Duration::from_secs(2);
+/// Twice what a generator of ours packs. All of it is read before the job ends, to compare its SHA-256.
+const MAX_ARTIFACT_BYTES: u64 = 512 * 1024 * 1024;
 
 /// Why lines cannot be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,6 +210,11 @@ fn artifact(
             excerpt(uri.as_bytes())
         ));
     }
+    if size_bytes > MAX_ARTIFACT_BYTES {
+        return Err(format!(
+            "the generator named an artifact of {size_bytes} bytes, more than {MAX_ARTIFACT_BYTES}"
+        ));
+    }
     let is_digest = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
     match i64::try_from(size_bytes) {
         Ok(size_bytes) if is_digest => Ok(Artifact {
@@ -325,6 +332,23 @@ mod tests {
         assert_eq!((batches[0].events.len(), batches[0].bytes()), (1, 600));
         let reason = "the generator's events have more than 1000 bytes";
         assert_eq!(fault, Some(Fault::Broken(reason.to_owned())));
+    }
+
+    #[tokio::test]
+    async fn a_result_is_not_read_for_days() {
+        let folder = tempfile::tempdir().unwrap();
+        let artifacts = artifacts(folder.path());
+        for (bytes, is_taken) in [(MAX_ARTIFACT_BYTES, true), (MAX_ARTIFACT_BYTES + 1, false)] {
+            let uri = join_uri(&artifacts.job_uri("job"), "app.zip");
+            let sha256 = "0".repeat(64);
+            let body = format!(
+                r#"{{"name":"app.zip","uri":"{uri}","size_bytes":{bytes},"sha256":"{sha256}"}}"#
+            );
+            let mut lines = [line("job", 1, "artifact", &body)].into();
+            let (batch, fault) = batch(&artifacts, &job(0), &limits(&[]), &mut lines).await;
+            assert_eq!(batch.artifact.is_some(), is_taken);
+            assert_eq!(fault.is_none(), is_taken, "{fault:?}");
+        }
     }
 
     #[tokio::test]

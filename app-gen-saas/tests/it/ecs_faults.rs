@@ -188,6 +188,28 @@ async fn a_task_that_found_no_room_is_started_again() {
     binary.kill().await;
 }
 
+/// A task that never ran was taken for that of the next attempt, so that there was a third one beside it.
+#[tokio::test]
+async fn a_task_that_found_no_room_is_not_taken_for_the_next_one() {
+    let fake = FakeEcs::start().await;
+    fake.cloud().next_runs = vec![
+        Run::Stops("Capacity is unavailable at this time. Please try again later"),
+        Run::Late(Duration::from_secs(6)),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let binary = fake.orchestrator(&folder, &[]).await;
+    let id = binary.client.submit("the second answer is lost").await;
+    let job = eventually("a task that runs", async || {
+        let job = binary.client.job(&id).await;
+        (job["state"] == "running").then_some(job)
+    })
+    .await;
+    let tasks = fake.tasks_of(&id);
+    assert_eq!(tasks.len(), 2, "{tasks:?}");
+    assert_eq!(job["task"], tasks[1].arn.as_str());
+    binary.kill().await;
+}
+
 #[tokio::test]
 async fn no_room_within_its_time_is_the_reason() {
     let fake = FakeEcs::start().await;

@@ -17,6 +17,7 @@ mod newer;
 mod old_jobs;
 mod openapi;
 mod real_generator;
+mod rollout;
 mod sharing;
 mod streams;
 mod support;

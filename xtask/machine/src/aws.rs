@@ -274,7 +274,7 @@ fn compile(context: &Context, survives_interrupt: bool) -> anyhow::Result<PathBu
             .report
             .step("compile xtask-aws (the AWS SDK; minutes, once)");
     }
-    let mut cargo = Cmd::new("cargo")
+    let mut cargo = Cmd::cargo()
         .args(["build", "--quiet", "--locked", "--package", "xtask-aws"])
         .folder(&context.root)
         .timeout(BUILD_TIMEOUT);

@@ -26,7 +26,7 @@ pub fn dev_folder(context: &Context) -> PathBuf {
 /// # Errors
 /// They do not compile. The compiler's output has been shown.
 pub fn compile(context: &Context) -> anyhow::Result<()> {
-    let mut cargo = Cmd::new("cargo").args(["build", "--locked", "--quiet"]);
+    let mut cargo = Cmd::cargo().args(["build", "--locked", "--quiet"]);
     for package in PACKAGES {
         cargo = cargo.args(["--package", package]);
     }

@@ -143,6 +143,17 @@ fn the_deployment_knows_the_environments_and_is_never_cut_off() {
     assert!(rights[0].trim().starts_with("id-token: write"));
 }
 
+/// A clone without history has no release before to compile (`app-gen-saas/tests/release-before`).
+#[test]
+fn the_workflow_that_tests_has_the_history() {
+    let workflows = workflows();
+    let (_, validate) = workflows
+        .iter()
+        .find(|(name, _)| name == "validate")
+        .unwrap();
+    assert_eq!(values(validate, "fetch-depth"), ["0"]);
+}
+
 #[test]
 fn source_files_stay_readable() {
     // Generated types and the lock files of others are not ours to split.

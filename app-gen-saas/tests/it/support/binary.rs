@@ -11,6 +11,9 @@ use tokio::process::{Child, Command};
 
 use crate::support::client::Client;
 
+/// The orchestrator of these sources.
+pub const PRESENT: &str = env!("CARGO_BIN_EXE_app-gen-saas");
+
 pub struct Binary {
     child: Child,
     pub client: Client,
@@ -19,7 +22,12 @@ pub struct Binary {
 impl Binary {
     /// Starts the orchestrator with these variables and no others, and waits until it listens.
     pub async fn start(variables: &[(&str, String)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_app-gen-saas"))
+        Self::start_program(Path::new(PRESENT), variables).await
+    }
+
+    /// As [`Binary::start`], of any version.
+    pub async fn start_program(program: &Path, variables: &[(&str, String)]) -> Self {
+        let mut child = Command::new(program)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("PORT", "0")

@@ -188,7 +188,13 @@ impl Cloud {
             Some(Run::Stops(reason)) => reason,
             _ => "",
         };
-        if matches!(run, None | Some(Run::Late(_) | Run::Stops(_))) {
+        // A token starts one task, however often it is sent.
+        let known = self
+            .tasks
+            .iter()
+            .find(|task| task.request["clientToken"] == request["clientToken"])
+            .map(|task| task.arn.clone());
+        if matches!(run, None | Some(Run::Late(_) | Run::Stops(_))) && known.is_none() {
             let number = self.tasks.len();
             self.tasks.push(FakeTask {
                 arn: format!("arn:aws:ecs:us-east-1:000000000000:task/test/{number}"),
@@ -202,7 +208,7 @@ impl Cloud {
         }
         match run {
             None | Some(Run::Stops(_)) => {
-                let arn = &self.tasks.last().unwrap().arn;
+                let arn = &known.unwrap_or_else(|| self.tasks.last().unwrap().arn.clone());
                 axum::Json(json!({ "tasks": [{ "taskArn": arn }], "failures": [] })).into_response()
             }
             Some(Run::NoRoom) => axum::Json(json!({

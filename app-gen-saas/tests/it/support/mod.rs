@@ -9,6 +9,7 @@ pub mod generator;
 pub mod hostile;
 pub mod orchestrator;
 pub mod random;
+pub mod release_before;
 
 use std::future::Future;
 use std::time::Duration;

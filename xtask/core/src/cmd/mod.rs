@@ -14,6 +14,7 @@ use crate::cmd::child::{GRACE, Input, Stream};
 use crate::error::DISK_FULL;
 use crate::report::Report;
 use std::collections::VecDeque;
+use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -80,6 +81,21 @@ impl Cmd {
             holds_terminal: false,
             copy: None,
         }
+    }
+
+    /// Cargo, without what the cargo that runs us says of our own package. Build scripts that read
+    /// these variables, of `ring` for one, would run again, and a dozen packages would be compiled
+    /// again each time that somebody types `cargo test` after `cargo xtask test`.
+    pub fn cargo() -> Self {
+        let is_of_package = |name: &OsStr| {
+            let name = name.as_encoded_bytes();
+            name.starts_with(b"CARGO_MANIFEST_") || name.starts_with(b"CARGO_PKG_")
+        };
+        env::vars_os()
+            .filter(|(name, _)| is_of_package(name))
+            .fold(Self::new("cargo"), |command, (name, _)| {
+                command.env_remove(name)
+            })
     }
 
     /// Adds an argument.

@@ -19,6 +19,18 @@ fn a_file_is_read_from_its_current_position() {
 }
 
 #[test]
+fn cargo_hears_nothing_of_the_package_that_runs_it() {
+    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+    let command = Cmd {
+        program: "env".into(),
+        ..Cmd::cargo()
+    };
+    let variables = command.read().unwrap();
+    assert!(variables.contains("PATH="));
+    assert!(!variables.contains("CARGO_MANIFEST_DIR="), "{variables}");
+}
+
+#[test]
 fn a_run_is_bounded_and_its_group_ends() {
     let started = Instant::now();
     let error = Cmd::new("sh")

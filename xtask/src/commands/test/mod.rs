@@ -192,8 +192,7 @@ fn run_step(step: Step, fast: bool, context: &Context, ran: &mut Ran) -> anyhow:
             .env_remove("GITHUB_ACTIONS")
             .timeout(STEP_TIMEOUT)
     };
-    let cargo =
-        |arguments: &[&str]| prepare(Cmd::new("cargo").args(arguments).folder(&context.root));
+    let cargo = |arguments: &[&str]| prepare(Cmd::cargo().args(arguments).folder(&context.root));
     let report = &context.report;
     match step {
         Step::Format => cargo(&["fmt", "--all", "--check"]).run(report, "fmt"),

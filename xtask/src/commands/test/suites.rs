@@ -28,6 +28,7 @@ const PACKAGE_GROUPS: [&[&str]; 3] = [
         "xtask-core",
         "xtask-tree",
         "xtask-docker",
+        "xtask-gate",
         "xtask-image",
         "xtask-machine",
         "xtask-operate",
@@ -266,4 +267,32 @@ fn run_suite(
             .hint(again.trim_end())
             .into(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_member_is_tested() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let manifest = |folder: &Path| -> toml::Table {
+            let text = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+            text.parse().unwrap()
+        };
+        let members = manifest(root)["workspace"]["members"].clone();
+        let mut members: Vec<String> = members
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|member| {
+                let member = manifest(&root.join(member.as_str().unwrap()));
+                member["package"]["name"].as_str().unwrap().to_owned()
+            })
+            .collect();
+        let mut tested = PACKAGE_GROUPS.concat();
+        members.sort_unstable();
+        tested.sort_unstable();
+        assert_eq!(tested, members);
+    }
 }
