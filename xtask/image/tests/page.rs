@@ -33,7 +33,8 @@ export default defineConfig({
     name: "environment",
     closeBundle() {
       mkdirSync("dist", { recursive: true });
-      const seen = { environment, arguments: process.execArgv, node: process.version };
+      const packages = import.meta.resolve("vite");
+      const seen = { environment, arguments: process.execArgv, node: process.version, packages };
       writeFileSync("dist/seen.json", JSON.stringify(seen, null, 1));
     },
   }],
@@ -98,6 +99,22 @@ fn lend_packages(checkout: &Checkout) {
     fs::create_dir_all(&folder).unwrap();
     for lent in [installed.clone(), installed.with_extension("json")] {
         symlink(&lent, folder.join(lent.file_name().unwrap())).unwrap();
+    }
+}
+
+/// Gives the checkout packages of its own, as a copy of all files by links.
+fn copy_packages(checkout: &Checkout, suffixes: &[&str]) {
+    let (folder, installed) = (checkout.path("target/xtask/npm"), installed());
+    fs::create_dir_all(&folder).unwrap();
+    let digest = installed.file_name().unwrap().to_str().unwrap();
+    for suffix in suffixes {
+        let own = folder.join(format!("{digest}{suffix}"));
+        let copy = |flags: &str| Cmd::new("cp").arg(flags).arg(&installed).arg(&own).read();
+        // Links to files cannot reach another disk.
+        if copy("-al").is_err() {
+            copy("-a").unwrap();
+        }
+        fs::copy(installed.with_extension("json"), own.with_extension("json")).unwrap();
     }
 }
 
@@ -173,7 +190,8 @@ fn a_page_does_not_depend_on_the_user() {
 
     let hostile = Checkout::below("a/b");
     write_page(&hostile);
-    lend_packages(&hostile);
+    // Where they are must not show either.
+    copy_packages(&hostile, &[""]);
     let above = hostile.root().parent().unwrap().parent().unwrap();
     write_traps(above);
     write_traps(hostile.root());
@@ -234,20 +252,11 @@ fn an_edited_package_stays_with_who_edited_it() {
     let checkout = Checkout::new();
     write_page(&checkout);
     let page = checkout.path("page");
-    // Copies of their own, whose files can be replaced. The second one saves an installation.
-    let installed = installed();
-    let digest = installed.file_name().unwrap().to_str().unwrap();
+    // The second one saves an installation.
+    copy_packages(&checkout, &["", "-unedited"]);
+    let digest = installed();
+    let digest = digest.file_name().unwrap().to_str().unwrap();
     let folder = checkout.path("target/xtask/npm");
-    fs::create_dir_all(&folder).unwrap();
-    for name in [digest.to_owned(), format!("{digest}-unedited")] {
-        let own = folder.join(&name);
-        let copy = |flags: &str| Cmd::new("cp").arg(flags).arg(&installed).arg(&own).read();
-        // Links to files cannot reach another disk.
-        if copy("-al").is_err() {
-            copy("-a").unwrap();
-        }
-        fs::copy(installed.with_extension("json"), own.with_extension("json")).unwrap();
-    }
     let own = folder.join(digest);
     assert_eq!(
         packages::ensure(&context(checkout.root()), &page).unwrap(),

@@ -82,12 +82,13 @@ pub fn synthesise(context: &Context, output: &Path, arguments: &[String]) -> any
     let packages = packages::verified(context, &folder(context))?;
     let app = app_entries(context)?;
     let manifest = Path::new(app_gen_infra::MANIFEST_PATH);
-    let room = Room::make(context, &digest_json(&(&app, arguments))?.to_string())?;
-    let project = room.copy_project(FOLDER, &folder(context), &app, &packages)?;
+    let digest = digest_json(&(&app, arguments))?.to_string();
+    let room = Room::make(context, &digest, &packages)?;
+    let project = room.copy_project(FOLDER, &folder(context), &app)?;
     let copy = room.path(manifest);
     std::fs::copy(context.root.join(manifest), &copy)
         .with_context(|| format!("failed to write {}", copy.display()))?;
-    let cdk = Cmd::new(packages.modules().join(".bin/cdk"))
+    let cdk = Cmd::new(room.packages().modules().join(".bin/cdk"))
         .args(["synth", "--quiet", "--output"])
         .arg(output)
         .args(arguments)
@@ -97,7 +98,7 @@ pub fn synthesise(context: &Context, output: &Path, arguments: &[String]) -> any
         // Nothing in the app asks an account, so no credentials are looked for.
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_REGION", &context.platform.region);
-    room.run(&packages, &[output], || {
+    room.run(&[output], || {
         cdk.run(&context.report, "cdk").failure(|| {
             Failure::new(
                 Code::Deploy,

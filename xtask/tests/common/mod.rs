@@ -10,6 +10,7 @@ pub(crate) mod events;
 pub(crate) mod gateway;
 pub(crate) mod instance;
 pub(crate) mod machine;
+pub(crate) mod numbers;
 pub(crate) mod processes;
 pub(crate) mod registry;
 

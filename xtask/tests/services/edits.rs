@@ -1,6 +1,7 @@
 //! Random edits through `build`: what the images print is what the sources say, and what
 //! is kept between builds is not believed where it is damaged.
 
+use crate::common::numbers::Numbers;
 use crate::common::{Checkout, Ran, instance, registry};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -30,27 +31,6 @@ const PARTS: [(&str, &str); 10] = [
     ("generator", "shared/src/deep/mod.rs"),
     ("generator", "macros/src/lib.rs"),
 ];
-
-/// Numbers from a seed, the same on every machine (xorshift).
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(bound).unwrap()).unwrap()
-    }
-
-    /// All words have one length: an edit keeps the size of its file.
-    fn word(&mut self) -> String {
-        format!("{:08x}", self.next() & 0xffff_ffff)
-    }
-}
 
 struct Edited {
     checkout: Checkout,

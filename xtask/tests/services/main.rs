@@ -23,6 +23,7 @@ mod inputs;
 mod interrupts;
 mod isolation;
 mod key_table;
+mod keys;
 mod local_services;
 mod prune;
 mod refusals;

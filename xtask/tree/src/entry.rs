@@ -5,7 +5,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -238,6 +238,16 @@ impl Entries {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Removes the directories in which there is something. They follow from that, and a listing of
+    /// files, such as an archive, does not name them. One in which nothing is follows from nothing.
+    pub fn keep_leaves(&mut self) {
+        let parent = |path: &String| path.rsplit_once('/').map(|(parent, _)| parent.to_owned());
+        let parents: BTreeSet<String> = self.0.keys().filter_map(parent).collect();
+        self.0.retain(|path, entry| {
+            !matches!(entry, Entry::Directory { .. }) || !parents.contains(path)
+        });
     }
 
     /// The entries as a list of objects, each with its `path`.

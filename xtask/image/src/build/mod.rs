@@ -31,7 +31,6 @@ use crate::key::compute::Shared;
 use crate::key::difference;
 use crate::key::explain;
 use crate::key::store::{KeyStore, Reasons};
-use app_gen_infra::Image;
 use serde::Serialize;
 use std::time::Instant;
 use xtask_core::context::Context;
@@ -183,7 +182,7 @@ fn one(
                 Held::Nothing => {}
             }
         }
-        let packed = assemble(context, name, image, &key);
+        let packed = assemble(context, name, &key);
         let now = key_of(context, name)?;
         if now.hex != key.hex {
             let changes = explain::differences(image, &key.inputs, &now.inputs);
@@ -251,8 +250,13 @@ fn send(
     }
 }
 
-/// Makes what the image needs from this machine, and packs the context.
-fn assemble(context: &Context, name: &str, image: &Image, key: &Key) -> anyhow::Result<Packed> {
+/// Makes what the image with this key needs from this machine, and packs the context: all that the
+/// builder is given apart from what the inputs themselves name.
+///
+/// # Errors
+/// A prebuild fails, or a file changed since it was hashed.
+pub fn assemble(context: &Context, name: &str, key: &Key) -> anyhow::Result<Packed> {
+    let image = &context.platform.images[name];
     let mut archive = Archive::default();
     archive.add_entries(
         &context.root.join(image.context.get_ref()),

@@ -2,8 +2,8 @@
 //!
 //! Bundlers look for their configuration in every folder above the sources, and Node looks there for
 //! packages. So a page is built in a folder without a user's folder above it, and the tools can read
-//! only what is hashed: the sources, which are copied there, the packages, which are verified, and the
-//! programs of the machine.
+//! only what is hashed: the sources and the packages, which are copied there, and the programs of the
+//! machine.
 
 use crate::build::prebuild::{Tool, note_use, suspect_disk};
 use crate::key::inputs::NpmInputs;
@@ -71,16 +71,16 @@ pub fn build(
     let source = context.root.join(folder);
     let _tool = Tool::Npm.claim(context, label)?;
     let packages = packages::verified(context, &source)?;
-    let room = Room::make(context, &inputs.digest()?)?;
-    let page = room.copy_project("page", &source, &inputs.sources, &packages)?;
+    let room = Room::make(context, &inputs.digest()?, &packages)?;
+    let page = room.copy_project("page", &source, &inputs.sources)?;
     context.report.step(&format!("{label}: build {folder}"));
     let npm = room
-        .npm(&packages)?
+        .npm()?
         .args(["run", "--silent", "build"])
         .folder(&page)
         .env(marked::VARIABLE, Tool::Npm.mark(context))
         .timeout(TIMEOUT);
-    room.run(&packages, &[], || {
+    room.run(&[], || {
         npm.run(&context.report, label)
             .map_err(|error| suspect_disk(error, &page))
             .failure(|| {

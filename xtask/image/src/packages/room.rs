@@ -2,8 +2,11 @@
 //!
 //! Bundlers look for their configuration in every folder above the sources, Node looks there for
 //! packages, and npm for workspaces. So the folder has no user's folder above it, and the tools can
-//! read only what is hashed: the sources, which are copied there, the packages, which are verified, and
-//! the programs of the machine.
+//! read only what is hashed: the sources and the packages, which are copied there, and the programs of
+//! the machine.
+//!
+//! A tool finds out where its packages really are, and npm tells every script where Node is. So those
+//! are copies too: a link to them would lead into the checkout, and show in what is made where that is.
 
 use crate::packages::Packages;
 use crate::packages::environment::{Home, certificates};
@@ -82,17 +85,20 @@ const SYSTEM_PATH: &str = "/usr/bin:/bin";
 #[derive(Debug)]
 pub struct Room {
     folder: PathBuf,
+    /// Beside the folder, because the tools may not write to them.
+    packages: Packages,
     home: Home,
     _lock: Lock,
 }
 
 impl Room {
-    /// Makes the folder for what has this digest. Its path is the same in every checkout, because a
-    /// result could contain it.
+    /// Makes the folder for what has this digest and is made from these packages. Its path is the same
+    /// in every checkout, because a result could contain it, and so are those of the packages.
     ///
     /// # Errors
-    /// It cannot be written, or a signal interrupts the wait for another process that has it.
-    pub fn make(context: &Context, digest: &str) -> anyhow::Result<Self> {
+    /// It cannot be written, a package changed since it was verified, or a signal interrupts the wait
+    /// for another process that has it.
+    pub fn make(context: &Context, digest: &str, from: &Packages) -> anyhow::Result<Self> {
         let all = own_folder()?;
         remove_leftovers(&all)?;
         let folder = all.join(&digest[..16]);
@@ -103,13 +109,19 @@ impl Room {
         })?;
         remove_folder(&folder)?;
         let home = Home::make(&folder.join("home"))?;
+        let beside = packages_beside(&folder);
+        remove_folder(&beside)?;
+        let packages = from.moved_to(&beside);
         let room = Self {
             folder,
+            packages,
             home,
             _lock: lock,
         };
         fs::create_dir(room.programs())
             .with_context(|| format!("failed to create {}", room.programs().display()))?;
+        copy_entries(&from.modules(), &room.packages.modules(), from.entries())?;
+        room.link(&room.packages.node_folder().join("node"), "node")?;
         for name in PROGRAMS {
             if let Some(program) = paths::program(name.as_ref(), OsStr::new(SYSTEM_PATH)) {
                 room.link(&program, name)?;
@@ -118,7 +130,13 @@ impl Room {
         Ok(room)
     }
 
-    /// Copies a project to the place, and shows it its packages. Returns its folder.
+    /// The packages, as the tools find them.
+    #[must_use]
+    pub fn packages(&self) -> &Packages {
+        &self.packages
+    }
+
+    /// Copies a project to the place, and shows it the packages. Returns its folder.
     ///
     /// # Errors
     /// A file changed since it was hashed, or the copy cannot be written.
@@ -127,14 +145,12 @@ impl Room {
         place: &str,
         from: &Path,
         entries: &Entries,
-        packages: &Packages,
     ) -> anyhow::Result<PathBuf> {
         let project = self.folder.join(place);
         fs::create_dir_all(&project)
             .with_context(|| format!("failed to create {}", project.display()))?;
         copy_entries(from, &project, entries)?;
-        packages.show_in(&project)?;
-        self.link(&packages.node_folder().join("node"), "node")?;
+        self.packages.show_in(&project)?;
         Ok(project)
     }
 
@@ -148,11 +164,11 @@ impl Room {
     ///
     /// # Errors
     /// There is no npm on this machine.
-    pub fn npm(&self, packages: &Packages) -> anyhow::Result<Cmd> {
+    pub fn npm(&self) -> anyhow::Result<Cmd> {
         let npm = HostNpm::find()?.script;
         self.link(&npm, "npm")?;
         self.link(&npm.with_file_name("npx-cli.js"), "npx")?;
-        let node = packages.node_folder().join("node");
+        let node = self.packages.node_folder().join("node");
         Ok(self.surround(Cmd::new(node).arg(npm)))
     }
 
@@ -163,20 +179,18 @@ impl Room {
     }
 
     /// Runs the work so that it reads nothing but the folder, the packages and the machine's programs,
-    /// and writes to nothing but the folder and `outputs`. Then makes sure that the packages are still
-    /// the same.
+    /// and writes to nothing but the folder and `outputs`.
     ///
     /// # Errors
-    /// The work fails, or a package changed meanwhile.
+    /// The work fails.
     pub fn run(
         &self,
-        packages: &Packages,
         outputs: &[&Path],
         work: impl FnOnce() -> anyhow::Result<()> + Send,
     ) -> anyhow::Result<()> {
         let npm = HostNpm::find()?;
         let confinement = Confinement::default()
-            .read(packages.readable())
+            .read(self.packages.readable())
             .read(certificates())
             .read(npm.package())
             .write(&self.folder);
@@ -185,16 +199,16 @@ impl Room {
             .fold(confinement, |confinement, output| {
                 confinement.write(*output)
             })
-            .run(work)?;
-        packages.verify()
+            .run(work)
     }
 
-    /// Removes the folder.
+    /// Removes the folder and its packages.
     ///
     /// # Errors
-    /// Something in it cannot be removed.
+    /// Something in them cannot be removed.
     pub fn remove(self) -> anyhow::Result<()> {
-        remove_folder(&self.folder)
+        remove_folder(&self.folder)?;
+        remove_folder(&packages_beside(&self.folder))
     }
 
     fn programs(&self) -> PathBuf {
@@ -231,6 +245,11 @@ fn own_folder() -> anyhow::Result<PathBuf> {
     )
     .hint(format!("rm -r {}", folder.display()))
     .into())
+}
+
+/// Where the packages of the folder are. [`remove_leftovers`] finds the same lock for both.
+fn packages_beside(folder: &Path) -> PathBuf {
+    folder.with_extension("packages")
 }
 
 /// Removes what killed builds left.

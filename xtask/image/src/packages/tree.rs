@@ -5,7 +5,6 @@ use anyhow::Context as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use xtask_core::atomic_file::{read_checked, write_checked};
-use xtask_core::error::{Code, Failure};
 use xtask_tree::entry;
 use xtask_tree::entry::{Entries, Entry};
 use xtask_tree::stat_cache::StatCache;
@@ -18,7 +17,6 @@ const MODULES: &str = "node_modules";
 #[derive(Debug)]
 pub struct Packages {
     folder: PathBuf,
-    cache_folder: PathBuf,
     entries: Entries,
 }
 
@@ -59,9 +57,21 @@ impl Packages {
         }
         Ok(Ok(Self {
             folder: folder.to_owned(),
-            cache_folder: cache_folder.to_owned(),
             entries,
         }))
+    }
+
+    /// The same packages in another folder, to which they are copied.
+    pub(super) fn moved_to(&self, folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            entries: self.entries.clone(),
+        }
+    }
+
+    /// All of them, by path in `node_modules`.
+    pub(super) fn entries(&self) -> &Entries {
+        &self.entries
     }
 
     /// The folder `node_modules`.
@@ -116,26 +126,6 @@ impl Packages {
             Ok(())
         };
         show().with_context(|| format!("failed to link packages in {}", view.display()))
-    }
-
-    /// Makes sure that nobody changed a package while a tool used it.
-    ///
-    /// # Errors
-    /// A package differs.
-    pub fn verify(&self) -> anyhow::Result<()> {
-        let found = read(&self.cache_folder, &self.folder)?;
-        match first_difference(&self.entries, &found) {
-            None => Ok(()),
-            Some(path) => Err(Failure::new(
-                Code::Build,
-                format!(
-                    "{} changed while it was used",
-                    self.modules().join(path).display()
-                ),
-            )
-            .hint("run the command again")
-            .into()),
-        }
     }
 }
 

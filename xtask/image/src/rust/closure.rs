@@ -23,7 +23,7 @@ use xtask_core::atomic_file::{read_checked, write_checked};
 use xtask_core::cmd::Cmd;
 use xtask_core::digest::digest_bytes;
 use xtask_core::error::{Code, Failure, FailureContext as _};
-use xtask_tree::entry::{Entries, Entry, escape, unescape};
+use xtask_tree::entry::{Entries, escape, unescape};
 use xtask_tree::identity::{Identity, Timestamp};
 use xtask_tree::stat_cache::StatCache;
 use xtask_tree::walk;
@@ -288,7 +288,8 @@ pub fn pins(closure: &Closure, cache: &StatCache) -> anyhow::Result<BTreeMap<Str
 }
 
 /// The sources of the closure's path packages, by path relative to the checkout: each folder
-/// without nested packages and without what the package excludes.
+/// without nested packages and without what the package excludes, and with the folders in which nothing
+/// is, because a build script that lists folders sees them.
 ///
 /// # Errors
 /// Something cannot be read.
@@ -298,12 +299,12 @@ pub fn sources(root: &Path, closure: &Closure, cache: &StatCache) -> anyhow::Res
         let folder = root.join(member);
         let patterns = closure.excludes.get(member).map_or(&[][..], Vec::as_slice);
         let excludes = workspace::excludes(&folder, patterns)?;
-        let files = walk::package(&folder, &excludes, cache)?;
+        let mut files = walk::package(&folder, &excludes, cache)?;
+        files.keep_leaves();
         let prefix = escape(member.as_bytes());
         entries.extend(
             files
                 .into_iter()
-                .filter(|(_, entry)| !matches!(entry, Entry::Directory { .. }))
                 .map(|(path, entry)| match prefix.as_str() {
                     "" => (path, entry),
                     prefix => (format!("{prefix}/{path}"), entry),

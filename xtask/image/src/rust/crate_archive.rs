@@ -37,6 +37,10 @@ pub(super) fn entries(archive: &Path) -> anyhow::Result<Entries> {
             if !name.components().all(is_below) {
                 anyhow::bail!("it contains the path {}", path.display());
             }
+            if name.as_os_str().is_empty() {
+                // The folder of the package itself.
+                continue;
+            }
             let entry = match kind {
                 tar::EntryType::Regular => Entry::File {
                     mode,
@@ -48,7 +52,9 @@ pub(super) fn entries(archive: &Path) -> anyhow::Result<Entries> {
                         target: escape(target.as_os_str().as_bytes()),
                     }
                 }
-                // A folder is where its files are.
+                tar::EntryType::Directory => Entry::Directory {
+                    mode: Mode::Executable,
+                },
                 _ => continue,
             };
             entries.insert(escape(name.as_os_str().as_bytes()), entry);
@@ -62,5 +68,6 @@ pub(super) fn entries(archive: &Path) -> anyhow::Result<Entries> {
 
 /// Leaves what must be the same in an archive and in the folder that it was unpacked into.
 pub(super) fn comparable(entries: &mut Entries) {
-    entries.retain(|path, entry| !matches!(entry, Entry::Directory { .. }) && path != MARKER);
+    entries.remove(MARKER);
+    entries.keep_leaves();
 }

@@ -42,6 +42,18 @@ const OF_OTHERS: &str = "AR ARFLAGS CC CC_x86_64_unknown_linux_gnu CFLAGS \
     OPENSSL_DIR OPT_LEVEL OUT_DIR PKG_CONFIG_PATH PROFILE PROTOC SOURCE_DATE_EPOCH TARGET \
     TARGET_CC TARGET_CFLAGS ANYTHING_ELSE";
 
+/// All of them.
+pub(crate) fn variables() -> Vec<String> {
+    let settings = SETTINGS.iter().flat_map(|(table, settings)| {
+        let settings = settings.split_whitespace();
+        settings.map(move |setting| format!("{table}{setting}"))
+    });
+    let others = [OF_RUST, OF_OTHERS]
+        .into_iter()
+        .flat_map(str::split_whitespace);
+    settings.chain(others.map(str::to_owned)).collect()
+}
+
 #[test]
 fn no_variable_of_the_user_changes_an_image() {
     let checkout = Checkout::new();
@@ -66,14 +78,7 @@ fn no_variable_of_the_user_changes_an_image() {
         (image["key"].clone(), image["digest"].clone())
     };
     let clean = build(&[]);
-    let settings = SETTINGS.iter().flat_map(|(table, settings)| {
-        let settings = settings.split_whitespace();
-        settings.map(move |setting| format!("{table}{setting}"))
-    });
-    let others = [OF_RUST, OF_OTHERS]
-        .into_iter()
-        .flat_map(str::split_whitespace);
-    let names: Vec<String> = settings.chain(others.map(str::to_owned)).collect();
+    let names = variables();
     let hostile: Vec<(&str, &str)> = names
         .iter()
         .map(|name| (name.as_str(), "/hostile"))

@@ -1,4 +1,4 @@
 //! What surrounds a build on the machine of a user.
 
 mod builder;
-mod compiler;
+pub(crate) mod compiler;
