@@ -40,7 +40,7 @@ pub fn hidden(report: &Report, question: &str) -> anyhow::Result<Option<String>>
     let answer = read_line();
     drop(silence);
     // The newline that ended the answer was not shown either.
-    report.question("\n");
+    report.end_of_question();
     answer.map(Some)
 }
 

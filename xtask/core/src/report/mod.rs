@@ -145,7 +145,12 @@ impl Report {
     /// answer is typed behind it.
     pub(super) fn question(&self, text: &str) {
         let mut stderr = io::stderr().lock();
-        let _ = write!(stderr, "{}", printable_lines(text)).and_then(|()| stderr.flush());
+        let _ = write!(stderr, "{}", printable_block(text)).and_then(|()| stderr.flush());
+    }
+
+    /// Ends the line of a question whose answer the terminal did not show.
+    pub(super) fn end_of_question(&self) {
+        write("");
     }
 
     /// Shows the error that ended the command, also with `--quiet`: on standard error, and with
