@@ -1,11 +1,13 @@
 //! Tests that every command is documented, and that AGENTS.md and README.md know it.
 
 use crate::command_line;
+use crate::commands::command::Reach;
 use crate::commands::help::{Leaf, leaves, own_arguments, text};
 use std::collections::BTreeSet;
 
 const AGENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../AGENTS.md");
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+const OPERATIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md");
 
 /// The heading of AGENTS.md above the table that [`table`] writes.
 const HEADING: &str = "## What `--json` answers";
@@ -146,4 +148,84 @@ fn the_readme_has_the_verbs_of_help_in_their_groups() {
         .collect();
     verbs.dedup();
     assert_eq!(verbs_of_the_readme(), verbs);
+}
+
+/// The names in backticks before the colon of each item of a list.
+fn named_in(list: &str) -> BTreeSet<String> {
+    let items = list.lines().filter_map(|line| line.strip_prefix("- "));
+    items
+        .flat_map(|item| {
+            item.split(':')
+                .next()
+                .unwrap()
+                .split('`')
+                .skip(1)
+                .step_by(2)
+        })
+        .map(str::to_owned)
+        .collect()
+}
+
+/// docs/operations.md says that verbs work alike everywhere, and names those that do not.
+#[test]
+fn the_runbook_names_the_verbs_that_do_not_work_alike() {
+    let page = std::fs::read_to_string(OPERATIONS).unwrap();
+    let (_, section) = page
+        .split_once("with `--json`, except:\n")
+        .expect("the claim");
+    let (list, _) = section.split_once("\n### ").expect("the end of the list");
+    let root = root();
+    let leaves = leaves(&root);
+    // A command's answer says what it refuses.
+    let refuses = |leaf: &&Leaf<'_>| {
+        let answer = leaf.answer.text();
+        leaf.reach != Reach::Environments
+            || ["refuses", "exit code 2"]
+                .iter()
+                .any(|words| answer.contains(words))
+    };
+    let declared: BTreeSet<String> = leaves
+        .iter()
+        .filter(refuses)
+        .map(|leaf| leaf.name.clone())
+        .collect();
+    assert_eq!(named_in(list), declared);
+
+    // The page says of verbs that do not exist how they would work, too.
+    let verbs: BTreeSet<&str> = leaves
+        .iter()
+        .flat_map(|leaf| [leaf.name.as_str(), leaf.name.split(' ').next().unwrap()])
+        .collect();
+    for rest in page.split("`cargo xtask ").skip(1) {
+        let verb = rest.split(['`', ' ', '\n']).next().unwrap();
+        assert!(verbs.contains(verb), "docs/operations.md names {verb}");
+    }
+}
+
+#[test]
+fn a_verb_of_this_machine_says_what_to_run_for_another_environment() {
+    let root = root();
+    let mut of_this_machine = Vec::new();
+    for leaf in leaves(&root) {
+        if let Reach::Machine(instead) = leaf.reach {
+            assert!(
+                instead.starts_with("cargo xtask "),
+                "{}: {instead}",
+                leaf.name
+            );
+            of_this_machine.push(leaf.name);
+        }
+    }
+    assert_eq!(
+        of_this_machine,
+        [
+            "validate",
+            "test",
+            "dev",
+            "cloud up",
+            "cloud down",
+            "cloud status",
+            "cloud reset"
+        ]
+    );
 }

@@ -1,5 +1,6 @@
 //! File locks between the processes of one machine. A lock ends with the process that holds it,
-//! however that ends; the file stays, and names the last process that held it.
+//! however that ends; the file stays, and names the last process that held it. Files of locks whose
+//! names are never used again are [removed](Lock::removed_at_its_end).
 //!
 //! A lock of an environment, which processes on many machines share, is `xtask-operate`'s.
 
@@ -9,7 +10,8 @@ use anyhow::Context as _;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use std::fs::{File, TryLockError};
 use std::io::{Seek as _, Write as _};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const POLL: Duration = Duration::from_millis(50);
@@ -24,6 +26,17 @@ const SIGNING: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
+    /// The file of a lock whose name is not used for long.
+    removed: Option<PathBuf>,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Some(path) = &self.removed {
+            // While it is held, so that it is nobody else's. Whoever waits for it takes a new file.
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 impl Lock {
@@ -40,13 +53,12 @@ impl Lock {
     /// # Errors
     /// As [`try_take`](Self::try_take), or a signal interrupted the wait.
     pub fn take_within(path: &Path, what: &str, bound: Duration) -> anyhow::Result<Self> {
-        let file = open(path)?;
         let busy = |_| {
             let holder = signature(path);
             Failure::new(Code::Busy, format!("{what} is already running: {holder}"))
                 .hint("wait for it to end, or stop that process")
         };
-        wait::until(bound, POLL, || lock(&file, path), busy)?;
+        let file = wait::until(bound, POLL, || lock(path), busy)?;
         Self::signed(file, path)
     }
 
@@ -56,14 +68,24 @@ impl Lock {
     /// # Errors
     /// A signal interrupted the wait, or the file cannot be written or locked.
     pub fn wait(path: &Path, on_wait: impl FnOnce(&str)) -> anyhow::Result<Self> {
-        let file = open(path)?;
-        if !lock(&file, path)? {
+        let mut taken = lock(path)?;
+        if taken.is_none() {
             on_wait(&signature(path));
-            while !lock(&file, path)? {
-                interrupt::sleep(POLL)?;
-            }
         }
-        Self::signed(file, path)
+        loop {
+            match taken {
+                Some(file) => return Self::signed(file, path),
+                None => interrupt::sleep(POLL)?,
+            }
+            taken = lock(path)?;
+        }
+    }
+
+    /// Removes the file when the lock ends. A process that is killed leaves it to the next holder.
+    #[must_use]
+    pub fn removed_at_its_end(mut self, path: PathBuf) -> Self {
+        self.removed = Some(path);
+        self
     }
 
     fn signed(mut file: File, path: &Path) -> anyhow::Result<Self> {
@@ -73,7 +95,10 @@ impl Lock {
             write!(file, "process {}", std::process::id())
         };
         sign().with_context(|| format!("failed to sign lock {}", path.display()))?;
-        Ok(Self { _file: file })
+        Ok(Self {
+            _file: file,
+            removed: None,
+        })
     }
 }
 
@@ -138,7 +163,30 @@ fn open(path: &Path) -> anyhow::Result<File> {
 }
 
 /// Takes the lock, unless a process holds it.
-fn lock(file: &File, path: &Path) -> anyhow::Result<bool> {
+fn lock(path: &Path) -> anyhow::Result<Option<File>> {
+    loop {
+        let file = open(path)?;
+        if !lock_file(&file, path)? {
+            return Ok(None);
+        }
+        // The holder before us may have removed the file that we opened. Others do not find it, so
+        // its lock keeps nobody out.
+        if is_at(&file, path)? {
+            return Ok(Some(file));
+        }
+    }
+}
+
+fn is_at(file: &File, path: &Path) -> anyhow::Result<bool> {
+    let ours = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(found) => Ok((found.dev(), found.ino()) == (ours.dev(), ours.ino())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("failed to read {}", path.display())),
+    }
+}
+
+fn lock_file(file: &File, path: &Path) -> anyhow::Result<bool> {
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(true),
@@ -227,6 +275,52 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_removed_leaves_one_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key-1");
+        for round in 0..100 {
+            let held = Lock::try_take(&path, "a build")
+                .unwrap()
+                .removed_at_its_end(path.clone());
+            // As a process that opened the file before its holder removed it.
+            let opened = open(&path).unwrap();
+            drop(held);
+            assert!(!path.exists(), "round {round}");
+            assert!(lock_file(&opened, &path).unwrap());
+            assert!(!is_at(&opened, &path).unwrap());
+            let next = Lock::try_take(&path, "a build").unwrap();
+            Lock::take_within(&path, "a build", Duration::ZERO).unwrap_err();
+            drop(next.removed_at_its_end(path.clone()));
+        }
+    }
+
+    #[test]
+    fn whoever_opened_a_file_that_was_removed_keeps_others_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key-1");
+        let inside = AtomicBool::new(false);
+        let hold = || {
+            for _ in 0..2000 {
+                let Some(file) = lock(&path).unwrap() else {
+                    continue;
+                };
+                assert!(!inside.swap(true, Ordering::SeqCst), "two hold it");
+                let lock = Lock::signed(file, &path).unwrap();
+                let lock = lock.removed_at_its_end(path.clone());
+                std::thread::yield_now();
+                inside.store(false, Ordering::SeqCst);
+                drop(lock);
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(hold);
+            }
+        });
+        assert!(!path.exists());
+    }
+
+    #[test]
     fn a_look_for_the_holder_is_never_taken_for_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("build.lock");
@@ -271,7 +365,7 @@ mod tests {
         let mode = rustix::fs::Mode::empty();
         let file: File = rustix::fs::open("/dev/null", flags, mode).unwrap().into();
         let path = Path::new("/dev/null");
-        for refused in [lock(&file, path), is_held(&file, path)] {
+        for refused in [lock_file(&file, path), is_held(&file, path)] {
             let error = refused.unwrap_err();
             assert_eq!(error.to_string(), "failed to lock /dev/null");
         }

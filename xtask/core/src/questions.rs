@@ -40,7 +40,7 @@ pub fn hidden(report: &Report, question: &str) -> anyhow::Result<Option<String>>
     let answer = read_line();
     drop(silence);
     // The newline that ended the answer was not shown either.
-    report.question("\n");
+    report.end_of_question();
     answer.map(Some)
 }
 
@@ -51,8 +51,19 @@ fn read_line() -> anyhow::Result<String> {
         (io::stdin().read_line(&mut line), line)
     })?;
     read.context("failed to read the terminal")?;
-    line.truncate(line.trim_end_matches(['\n', '\r']).len());
+    without_line_end(&mut line);
     Ok(line)
+}
+
+/// Takes one line end off, as editors, `echo` and the enter key write it: `\n` or `\r\n`. Every
+/// other character belongs to the value.
+pub fn without_line_end(text: &mut String) {
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
 }
 
 /// Keeps the terminal from showing what is typed until it is dropped.
@@ -74,5 +85,31 @@ impl Drop for Silence {
     fn drop(&mut self) {
         // `Now` keeps what was typed ahead for the next reader.
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_end_is_taken_off_and_nothing_else() {
+        for (text, value) in [
+            ("abc", "abc"),
+            ("abc\n", "abc"),
+            ("abc\r\n", "abc"),
+            ("abc\n\n", "abc\n"),
+            ("abc\r\n\r\n", "abc\r\n"),
+            ("abc\n\r\n", "abc\n"),
+            ("abc\r", "abc\r"),
+            (" abc \t\n", " abc \t"),
+            ("\n", ""),
+            ("\r\n", ""),
+            ("", ""),
+        ] {
+            let mut taken = text.to_owned();
+            without_line_end(&mut taken);
+            assert_eq!(taken, value, "{text:?}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The registry that images are pushed to, and the login of Docker Engine there.
 
+use crate::deploy::environment_lock::EnvironmentLock;
 use app_gen_infra::Image;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -99,11 +100,20 @@ pub fn unbuilt(context: &Context) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Points a tag at an image without changing its digest: the same manifest is put under the tag.
+/// Points a tag at an image without changing its digest: the same manifest is put under the tag. Only
+/// tags that no environment has, such as those of `build --tag`, are moved without its lock.
 ///
 /// # Errors
-/// The reference is not one by digest, or the registry refuses.
-pub fn move_tag(context: &Context, reference: &str, tag: &str) -> anyhow::Result<()> {
+/// The reference is not one by digest, the lock is not ours any more, or the registry refuses.
+pub fn move_tag(
+    context: &Context,
+    lock: Option<&EnvironmentLock<'_>>,
+    reference: &str,
+    tag: &str,
+) -> anyhow::Result<()> {
+    if let Some(lock) = lock {
+        lock.still_ours()?;
+    }
     let (repository, digest) = Repository::of_reference(reference)?;
     repository.put(tag, &repository.manifest(&digest)?)?;
     context

@@ -67,7 +67,7 @@ fn change(
     command: &str,
     change: Change,
 ) -> anyhow::Result<Vec<Settled>> {
-    let _lock = EnvironmentLock::take(context, command)?;
+    let lock = EnvironmentLock::take(context, command)?;
     let known = answers::services(context)?.services;
     let mut goals = Vec::new();
     // Every service is checked before the first one is changed.
@@ -105,7 +105,7 @@ fn change(
     }
     let mut settled = Vec::new();
     for (service, found, goal) in goals {
-        settled.push(bring(context, service, change, found, goal)?);
+        settled.push(bring(context, &lock, service, change, found, goal)?);
     }
     if settled.iter().any(|settled| settled.desired > 0) {
         until_served(context)?;
@@ -116,11 +116,13 @@ fn change(
 /// Changes one service and waits until it has reached the wanted state.
 fn bring(
     context: &Context,
+    lock: &EnvironmentLock<'_>,
     service: &str,
     change: Change,
     found: &ServiceStatus,
     goal: u32,
 ) -> anyhow::Result<Settled> {
+    lock.still_ours()?;
     let named = service.to_owned();
     let deployment_id = match change {
         Change::Restart => {

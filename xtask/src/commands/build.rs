@@ -91,7 +91,7 @@ impl Command for Args {
         }?;
         if let Some(tag) = &self.tag {
             for image in &images {
-                destination::move_tag(context, &image.reference, tag)?;
+                destination::move_tag(context, None, &image.reference, tag)?;
             }
         }
         let text = shown::images::of_build(&images);

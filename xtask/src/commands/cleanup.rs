@@ -78,7 +78,9 @@ fn clean(context: &Context) -> anyhow::Result<Cleaned> {
             cleaned.removed.push(format!("container {container}"));
         }
         compose::down(context)?;
-        cleaned.removed.extend(cloud_parts::remove(context)?);
+        cleaned
+            .removed
+            .extend(cloud_parts::remove(&context.in_environment("local")?)?);
     } else {
         cleaned
             .skipped

@@ -1,6 +1,6 @@
 //! `cargo xtask cloud up|down|status|reset`: manages MiniStack, the local cloud.
 
-use crate::commands::command::{Answer, Changes, Command};
+use crate::commands::command::{Answer, Changes, Command, Reach};
 use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::report::table;
@@ -29,6 +29,7 @@ impl Command for Up {
         r#"`{"state":"running|broken|stopped|missing","detail","endpoint","bridge_endpoint",
         "version","process_id","gate_process_id","log"}`"#,
     );
+    const REACH: Reach = Reach::Machine("cargo xtask cloud up");
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let status = ministack::up(context)?;
@@ -44,6 +45,7 @@ pub(crate) struct Down;
 impl Command for Down {
     const CHANGES: Changes = Changes::Machine;
     const ANSWER: Answer = Answer::Object(r#"`{"stopped":[NAME]}`"#);
+    const REACH: Reach = Reach::Machine("cargo xtask cloud down");
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let stopped = ministack::down(context)?;
@@ -66,6 +68,7 @@ pub(crate) struct Show;
 impl Command for Show {
     const CHANGES: Changes = Changes::Nothing;
     const ANSWER: Answer = Up::ANSWER;
+    const REACH: Reach = Reach::Machine("cargo xtask cloud status");
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let status = ministack::status(context)?;
@@ -81,6 +84,7 @@ pub(crate) struct Reset;
 impl Command for Reset {
     const CHANGES: Changes = Changes::Machine;
     const ANSWER: Answer = Answer::Object(r#"`{"reset":true}`"#);
+    const REACH: Reach = Reach::Machine("cargo xtask cloud reset");
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         ministack::reset(context)?;

@@ -7,6 +7,7 @@ use app_gen_infra::Instance;
 use serde::Serialize;
 use std::process::ExitCode;
 use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
 use xtask_core::report::Report;
 use xtask_machine::FOR_VALIDATE;
 use xtask_machine::part::Part;
@@ -17,6 +18,7 @@ pub(crate) trait Command: Sized {
     /// The furthest that the command can change anything, whatever its flags.
     const CHANGES: Changes;
     const ANSWER: Answer;
+    const REACH: Reach = Reach::Environments;
     /// What `--setup` installs and starts before the command runs.
     const SETUP: &'static [Part] = FOR_VALIDATE;
     /// The instance of the environment `local` that the command works in, whatever the
@@ -49,6 +51,44 @@ pub(crate) enum Changes {
     Checkout,
     /// An environment: its services, data, secrets or registry.
     Environment,
+}
+
+/// Where a command works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// In the environment that `--env` names.
+    Environments,
+    /// On this machine. With `--env` of an environment on AWS it is refused before anything is done,
+    /// and this is what to run instead; `ENV` stands for the environment.
+    Machine(&'static str),
+}
+
+impl Reach {
+    #[must_use]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Environments => "environments",
+            Self::Machine(_) => "machine",
+        }
+    }
+
+    /// Refuses an environment that the command does not reach.
+    ///
+    /// # Errors
+    /// [`Code::Usage`] with what to run instead.
+    fn admits(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Machine(instead) if !context.is_local() => Err(Failure::new(
+                Code::Usage,
+                format!(
+                    "this command works on this machine only, and environment {} is on AWS",
+                    context.environment
+                ),
+            )
+            .hint(instead.replace("ENV", &context.environment))),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What `--json` prints on standard output, in the words of AGENTS.md. Line breaks count as
@@ -86,6 +126,7 @@ pub(crate) enum Description {
     Command {
         changes: Changes,
         answer: Answer,
+        reach: Reach,
     },
     /// Commands of one level, in the order of the command line.
     Family(&'static [Group]),
@@ -113,6 +154,7 @@ impl<C: Command> Entry for C {
     const DESCRIPTION: Description = Description::Command {
         changes: C::CHANGES,
         answer: C::ANSWER,
+        reach: C::REACH,
     };
 
     fn start(self, global: &Global, report: Report) -> anyhow::Result<ExitCode> {
@@ -120,6 +162,7 @@ impl<C: Command> Entry for C {
             return ended;
         }
         let context = Context::load(C::INSTANCE, &global.env, global.yes, report)?;
+        C::REACH.admits(&context)?;
         if C::SWEEPS_SECRETS {
             file::sweep(&context)?;
         }

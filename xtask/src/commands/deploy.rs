@@ -84,7 +84,7 @@ fn deploy(args: &Args, context: &Context) -> anyhow::Result<()> {
     let sources = Sources::of(context)?;
     let context = sources.context();
     let images = if args.images.is_empty() {
-        images::validated(context)?
+        images::validated(context, &lock)?
     } else {
         images::given(context, &args.images)?
     };
@@ -106,11 +106,11 @@ fn deploy(args: &Args, context: &Context) -> anyhow::Result<()> {
         &context.environment,
         Some(assembly.folder()),
     )?)?;
-    bootstrap::ensure(context)?;
+    bootstrap::ensure(context, &lock)?;
     if context.is_local() {
         database::ensure(context)?;
     }
-    stacks::repair(context)?;
+    stacks::repair(context, &lock)?;
 
     let release = Release::begin(
         lock.holder().owner.clone(),
@@ -119,7 +119,7 @@ fn deploy(args: &Args, context: &Context) -> anyhow::Result<()> {
         images,
         Service::of(context, &assembly)?,
     )?;
-    let (release, seen) = serve(context, release, &assembly, &releases)?;
+    let (release, seen) = serve(context, &lock, release, &assembly, &releases)?;
     let application = match context.is_local() {
         true => "answered",
         false => "arrived",

@@ -80,20 +80,20 @@ impl Command for Args {
             )?;
             // This is recorded before anything is removed: a rollback is impossible from here on.
             end(context, &mut record, Outcome::Destroyed)?;
-            record.save(context, None)?;
+            record.save(context, &lock, None)?;
             // CloudFormation cannot repair a stack whose bucket is not empty.
-            empty_buckets(context, &assembly, &existing)?;
-            stacks::repair(context)?;
+            empty_buckets(context, &lock, &assembly, &existing)?;
+            stacks::repair(context, &lock)?;
             let (writers, rest): (Vec<String>, Vec<String>) = existing
                 .iter()
                 .cloned()
                 .partition(|stack| rollout::service_stacks(context).contains(stack));
-            rollout::destroy(context, &assembly, &writers)?;
+            rollout::destroy(context, &lock, &assembly, &writers)?;
             // Jobs and access logs were written until now.
-            empty_buckets(context, &assembly, &existing)?;
-            rollout::destroy(context, &assembly, &rest)?;
+            empty_buckets(context, &lock, &assembly, &existing)?;
+            rollout::destroy(context, &lock, &assembly, &rest)?;
             end(context, &mut record, Outcome::Destroyed)?;
-            record.save(context, None)?;
+            record.save(context, &lock, None)?;
             removed.extend(existing);
             if context.is_local() {
                 removed.extend(
@@ -119,6 +119,7 @@ impl Command for Args {
 /// Empties the buckets, because CloudFormation deletes only empty ones.
 fn empty_buckets(
     context: &Context,
+    lock: &EnvironmentLock<'_>,
     assembly: &Assembly,
     existing: &[String],
 ) -> anyhow::Result<()> {
@@ -126,6 +127,7 @@ fn empty_buckets(
         return Ok(());
     }
     for bucket in assembly.properties(context, Concern::Data, "AWS::S3::Bucket", "BucketName")? {
+        lock.still_ours()?;
         let request = EmptyBucket {
             name: bucket.clone(),
         };

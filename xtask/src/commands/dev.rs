@@ -1,7 +1,10 @@
 //! `cargo xtask dev`: runs the API, which restarts when Rust changes, and the web page with hot
 //! reload. The database is SQLite, and generators are plain processes. Ctrl-C ends everything.
+//!
+//! An orchestrator takes jobs from the queue of its database, so `dev` has one of its own and works
+//! for no environment on AWS: a laptop would run the jobs of its users.
 
-use crate::commands::command::{Answer, Changes, Command};
+use crate::commands::command::{Answer, Changes, Command, Reach};
 use anyhow::Context as _;
 use notify::Watcher as _;
 use std::fs::File;
@@ -42,6 +45,9 @@ impl Command for Args {
     const ANSWER: Answer = Answer::Object(
         r#"`{"page","api"}` as soon as both listen; the command then runs until SIGINT or `cleanup`"#,
     );
+    const REACH: Reach = Reach::Machine(
+        "cargo xtask dev works here, with data of its own; cargo xtask logs --follow --env ENV shows what ENV does",
+    );
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let _lock = Lock::try_take(&context.work_folder().join("dev.lock"), "a dev")?;
@@ -61,13 +67,14 @@ impl Command for Args {
         let web = web_folder(context)?;
         let folder = orchestrator::dev_folder(context);
         let log = folder.join(orchestrator::LOG);
-        let mut environment = orchestrator::environment(
+        let mut environment = secrets::values(context, "orchestrator")?;
+        // These come last: whatever a secret says, `dev` works no queue but its own.
+        environment.extend(orchestrator::environment(
             context,
             &folder,
             *ports.api_port.get_ref(),
             secrets::values(context, "generator")?,
-        )?;
-        environment.extend(secrets::values(context, "orchestrator")?);
+        )?);
 
         // No process that is started below outlives this command.
         let mark = marked::EndOnDrop(context.work_folder());

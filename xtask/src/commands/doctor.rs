@@ -75,13 +75,15 @@ fn text(findings: &[Finding]) -> String {
         };
         text.push_str(&format!(
             "{severity}: {}: {} [{}]\n",
-            finding.subject, finding.says, finding.rule
+            // AWS and programs wrote parts of these: none of them may look like another line.
+            printable(&finding.subject),
+            printable(&finding.says),
+            finding.rule
         ));
         for line in &finding.evidence {
-            // Programs wrote these lines, so they may contain control characters.
             text.push_str(&format!("    {}\n", printable(line)));
         }
-        text.push_str(&format!("  next: {}\n", finding.next));
+        text.push_str(&format!("  next: {}\n", printable(&finding.next)));
     }
     text
 }

@@ -2,7 +2,7 @@
 //! a program. What clap does not know comes from the [`Description`] of each command.
 
 use crate::commands::Verb;
-use crate::commands::command::{Answer, Changes, Command, Description, Entry as _};
+use crate::commands::command::{Answer, Changes, Command, Description, Entry as _, Reach};
 use clap::{Arg, ArgAction};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -27,7 +27,8 @@ impl Command for Args {
     const ANSWER: Answer = Answer::Object(
         r#"`{"version","exit_codes":[{"code","name","meaning"}],"global":[ARGUMENT],
         "commands":[{"name","group","about","changes":"nothing|machine|checkout|environment",
-        "json":"object|stream|none","answer","arguments":[ARGUMENT]}]}`, where ARGUMENT is
+        "reach":"environments|machine","json":"object|stream|none","answer",
+        "arguments":[ARGUMENT]}]}`, where ARGUMENT is
         `{"name","long","short","value","required","multiple","default","values","help"}`. A flag
         has no `value`. `answer` is the text of this table"#,
     );
@@ -108,6 +109,7 @@ pub(crate) struct Leaf<'a> {
     pub(crate) command: &'a clap::Command,
     pub(crate) changes: Changes,
     pub(crate) answer: Answer,
+    pub(crate) reach: Reach,
 }
 
 /// All commands that do something, in their order.
@@ -142,12 +144,17 @@ fn collect<'a>(
                     leaves,
                 );
             }
-            Description::Command { changes, answer } => leaves.push(Leaf {
+            Description::Command {
+                changes,
+                answer,
+                reach,
+            } => leaves.push(Leaf {
                 name,
                 group,
                 command,
                 changes,
                 answer,
+                reach,
             }),
         }
     }
@@ -183,6 +190,7 @@ struct DocumentedCommand {
     group: &'static str,
     about: String,
     changes: Changes,
+    reach: &'static str,
     json: &'static str,
     answer: String,
     arguments: Vec<Argument>,
@@ -244,6 +252,7 @@ impl DocumentedCommand {
         Self {
             about: text(leaf.command.get_about()),
             changes: leaf.changes,
+            reach: leaf.reach.name(),
             json: leaf.answer.kind(),
             answer: leaf.answer.text(),
             arguments: own_arguments(leaf.command).map(Argument::new).collect(),

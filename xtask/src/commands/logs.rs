@@ -67,7 +67,7 @@ pub(crate) struct Args {
     /// Show at most this many of the newest lines
     #[arg(long, value_name = "COUNT")]
     lines: Option<usize>,
-    /// Print the lines unchanged
+    /// Print the lines unchanged; on a terminal, what would act on it is escaped
     #[arg(long, conflicts_with = "json")]
     raw: bool,
     /// Choose whose logs are shown
@@ -100,7 +100,7 @@ impl Command for Args {
             Err(error) if lines::reader_is_gone(&error) => {}
             Err(error) => return Err(error),
             Ok(Some(task)) if context.report.json() => {
-                lines::print(&serde_json::json!({ "task": task }).to_string())?;
+                lines::print_json(&serde_json::json!({ "task": task }))?;
             }
             Ok(Some(task)) => {
                 let why = task.why();

@@ -5,6 +5,7 @@ use crate::commands::command::{Answer, Changes, Command};
 use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
+use xtask_operate::deploy::environment_lock::EnvironmentLock;
 use xtask_operate::deploy::{guards, release, serve};
 use xtask_operate::destination;
 
@@ -25,6 +26,8 @@ impl Command for Args {
         if context.is_local() {
             xtask_machine::ministack::require(context)?;
         }
+        // A deploy moves the same tags.
+        let lock = EnvironmentLock::take(context, "promote")?;
         let releases = release::list(context)?;
         let chosen = match &self.release {
             Some(id) => release::before(&releases, Some(id))?,
@@ -38,7 +41,7 @@ impl Command for Args {
         };
         // This logs the engine in where the registry requires it.
         destination::asked(context, destination::Registry::Environment)?;
-        serve::promote(context, chosen)?;
+        serve::promote(context, &lock, chosen)?;
         context.report.result(
             &serde_json::json!({ "release": chosen.id, "tags": serve::tags(context) }),
             &format!(

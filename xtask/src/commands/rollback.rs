@@ -70,7 +70,7 @@ impl Command for Args {
         if context.is_local() {
             database::ensure(context)?;
         }
-        stacks::repair(context)?;
+        stacks::repair(context, &lock)?;
 
         let packed = release::assembly(context, goal)?;
         let assembly = Assembly::unpack(&packed, &deploy_folder(context, "assembly"))?;
@@ -78,7 +78,7 @@ impl Command for Args {
             return Err(open_to_everybody(goal).into());
         }
         let release = goal.back_to(lock.holder().owner.clone())?;
-        let (release, seen) = serve(context, release, &assembly, &releases)?;
+        let (release, seen) = serve(context, &lock, release, &assembly, &releases)?;
         let text = format!(
             "{}\nrelease {} serves again, as release {} ({:.0} s)\n{}",
             images::of_release(&release),

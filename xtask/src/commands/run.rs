@@ -88,7 +88,7 @@ impl Command for Args {
             };
         };
         if context.report.json() {
-            lines::print(&serde_json::json!({ "job": job, "task": task }).to_string())?;
+            lines::print_json(&serde_json::json!({ "job": job, "task": task }))?;
         }
         if task.state.exit_code != Some(0) {
             return Err(failed(&task, context).into());

@@ -6,7 +6,6 @@ use crate::commands::selection::Selection;
 use crate::commands::shown::age::age;
 use crate::commands::shown::tasks;
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::time::Duration;
 use xtask_aws_api::calls::status::Alarm;
@@ -19,8 +18,6 @@ use xtask_operate::status;
 use xtask_operate::status::{JOBS_COUNTED, Jobs, Overview, Serving};
 
 const WATCH_EVERY: Duration = Duration::from_secs(2);
-/// Moves to the top left and clears from there on, so that a new drawing does not flicker.
-const REDRAW: &str = "\x1b[H\x1b[J";
 /// How many failed tasks are shown; `tasks` lists all of them.
 const FAILED_SHOWN: usize = 3;
 /// How much of a git revision a table shows.
@@ -60,13 +57,10 @@ impl Command for Args {
         loop {
             let overview = ask();
             interrupt::check()?;
-            let printed = lines::print(&if context.report.json() {
-                serde_json::to_string(&overview)?
-            } else if io::stdout().is_terminal() {
-                format!("{REDRAW}{}", text(&overview))
-            } else {
-                text(&overview)
-            });
+            let printed = match context.report.json() {
+                true => lines::print_json(&overview),
+                false => lines::redraw(&text(&overview)),
+            };
             match printed {
                 Err(error) if lines::reader_is_gone(&error) => return Ok(ExitCode::SUCCESS),
                 printed => printed?,
@@ -179,7 +173,7 @@ fn service_row(serving: &Serving) -> Vec<String> {
             service
                 .events
                 .first()
-                .map(|event| format!("{} ago: {}", age(event.at), printable(&event.message))),
+                .map(|event| format!("{} ago: {}", age(event.at), event.message)),
         ),
     ]
 }

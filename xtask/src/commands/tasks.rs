@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use xtask_aws_api::calls::tasks::Task;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
-use xtask_core::report::{printable, table};
+use xtask_core::report::table;
 use xtask_machine::ministack;
 use xtask_operate::status::answers;
 
@@ -97,7 +97,7 @@ fn failures(tasks: &[Task]) -> String {
                 format!("{} ago", age(task.state.stopped_at)),
                 or_dash(task.state.exit_code.map(|code| code.to_string())),
                 or_dash(task.state.job.clone()),
-                printable(&task.why()).into_owned(),
+                task.why(),
             ]
         })
         .collect();

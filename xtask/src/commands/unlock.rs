@@ -3,6 +3,7 @@
 use crate::commands::command::{Answer, Changes, Command};
 use std::process::ExitCode;
 use xtask_core::context::Context;
+use xtask_core::report::printable;
 use xtask_operate::deploy::{environment_lock, guards};
 
 /// Release the lock of an environment, whoever holds it
@@ -40,7 +41,8 @@ impl Command for Args {
             &serde_json::json!({ "released": holder }),
             &format!(
                 "environment {} is no longer locked by {}",
-                context.environment, holder.owner
+                context.environment,
+                printable(&holder.owner)
             ),
         )?;
         Ok(ExitCode::SUCCESS)

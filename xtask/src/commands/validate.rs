@@ -1,7 +1,7 @@
 //! `cargo xtask validate`: builds what changed, starts the platform in containers, and uses it as
 //! a user would. Images that were validated before are not validated again.
 
-use crate::commands::command::{Answer, Changes, Command};
+use crate::commands::command::{Answer, Changes, Command, Reach};
 use crate::commands::shown::images;
 use std::process::ExitCode;
 use xtask_core::context::Context;
@@ -28,6 +28,9 @@ impl Command for Args {
         r#"`{"state":"validated|unchanged","at","url","images":[IMAGE],
         "smoke":{"job_id","task","events","artifact_bytes"},"seconds"}`, where IMAGE is an entry
         of `images` of `build`"#,
+    );
+    const REACH: Reach = Reach::Machine(
+        "cargo xtask validate proves the images on this machine; cargo xtask deploy --env ENV does that first, and uses what it deployed as a user would",
     );
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {

@@ -2,7 +2,7 @@
 //! answer where there is nobody to give it.
 
 use crate::common::processes::Started;
-use crate::common::{Checkout, Ran};
+use crate::common::{Checkout, Ran, ran};
 use serde_json::Value;
 use std::net::TcpListener;
 use std::time::Duration;
@@ -185,5 +185,41 @@ fn expect_hint(ran: &Ran) {
     if !error.is_null() {
         assert_eq!(error["exit_code"], ran.code, "{ran:?}");
         assert!(error["hint"].is_string(), "{ran:?}");
+    }
+}
+
+/// Otherwise it would push images to an account, or work an environment's queue, before it fails.
+#[test]
+fn a_verb_of_this_machine_refuses_an_environment_on_aws_before_anything_is_done() {
+    // Only the manifest of this checkout has environments on AWS.
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let empty = tempfile::tempdir().unwrap();
+    for (line, instead) in [
+        (&["validate"][..], "cargo xtask deploy --env dev"),
+        (&["validate", "--force"], "cargo xtask deploy --env dev"),
+        (&["dev"], "cargo xtask logs --follow --env dev"),
+        (&["test", "format"], "cargo xtask test"),
+        (&["cloud", "status"], "cargo xtask cloud status"),
+        (&["cloud", "down"], "cargo xtask cloud down"),
+    ] {
+        let output = Checkout::without_services()
+            .command(&[line, &["--env", "dev", "--json"]].concat())
+            .current_dir(root)
+            // A command that were not refused would find no program and no service.
+            .env("PATH", empty.path())
+            .env("XDG_STATE_HOME", empty.path())
+            .output()
+            .unwrap();
+        let refused = ran(&output);
+        assert_eq!(refused.code, 2, "{line:?}: {refused:#?}");
+        let error = &refused.json()["error"];
+        assert_eq!(
+            error["message"],
+            "this command works on this machine only, and environment dev is on AWS",
+            "{line:?}"
+        );
+        let hint = error["hint"].as_str().unwrap();
+        assert!(hint.contains(instead), "{line:?}: {hint}");
+        assert_eq!(refused.stderr.lines().count(), 2, "{refused:#?}");
     }
 }

@@ -2,21 +2,24 @@
 //! output: text for people, or with `--json` one JSON object).
 //!
 //! Progress has three forms: text for people, one JSON object on each line with `--json`, and
-//! groups that fold in GitHub Actions. What is worth showing is up to the commands.
+//! groups that fold in GitHub Actions. What is worth showing is up to the commands. Whatever they
+//! show is made [`printable`] here.
 
 mod actions;
 pub mod lines;
+mod printable;
 mod table;
 
 use crate::error::Rendered;
+use crate::report::printable::{PrintableWriter, printable_block, printable_lines, write_json};
 use anyhow::Context as _;
 use serde_json::json;
-use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+pub use crate::report::printable::{Painted, printable};
 pub use crate::report::table::table;
 
 /// Progress and result of one command. It is cheap to clone.
@@ -104,12 +107,11 @@ impl Report {
         }
         let at = self.clock();
         match &self.form {
-            Form::Text { colour: true } => write(&format!("{at} \x1b[1m{text}\x1b[0m")),
-            Form::Text { colour: false } => write(&format!("{at} {text}")),
+            Form::Text { colour } => write(&step(&at, text, *colour)),
             Form::Events => self.event("step", text, None),
             Form::Groups(open) => {
                 let end = actions::end_of_group(open.swap(true, Ordering::SeqCst));
-                let text = actions::escaped(text);
+                let text = actions::escaped(&printable_block(text));
                 write(&format!("{end}::group::{at} {text}"));
             }
         }
@@ -121,12 +123,10 @@ impl Report {
             return;
         }
         match &self.form {
-            Form::Text { colour: true } => write(&format!("\x1b[2m{label:>9} |\x1b[0m {text}")),
+            Form::Text { colour } => write(&labelled(label, text, *colour)),
             Form::Events => self.event("line", text, Some(label)),
             // Because of the label, GitHub does not read a tool's line as a workflow command.
-            Form::Text { colour: false } | Form::Groups(_) => {
-                write(&format!("{label:>9} | {text}"));
-            }
+            Form::Groups(_) => write(&labelled(label, text, false)),
         }
     }
 
@@ -137,7 +137,7 @@ impl Report {
         }
         match &self.form {
             Form::Events => self.event("debug", text, None),
-            Form::Text { .. } | Form::Groups(_) => write(&format!("{} {text}", self.clock())),
+            Form::Text { .. } | Form::Groups(_) => write(&step(&self.clock(), text, false)),
         }
     }
 
@@ -145,7 +145,12 @@ impl Report {
     /// answer is typed behind it.
     pub(super) fn question(&self, text: &str) {
         let mut stderr = io::stderr().lock();
-        let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+        let _ = write!(stderr, "{}", printable_block(text)).and_then(|()| stderr.flush());
+    }
+
+    /// Ends the line of a question whose answer the terminal did not show.
+    pub(super) fn end_of_question(&self) {
+        write("");
     }
 
     /// Shows the error that ended the command, also with `--quiet`: on standard error, and with
@@ -153,15 +158,11 @@ impl Report {
     pub fn error(&self, error: &Rendered) {
         if self.json {
             // Where standard output is closed, standard error still has the error.
-            let _ = writeln!(io::stdout().lock(), "{}", json!({ "error": error }));
+            let mut stdout = io::stdout().lock();
+            let _ =
+                write_json(&mut stdout, &json!({ "error": error })).and_then(|()| writeln!(stdout));
         }
-        let mut text = error.message.clone();
-        for cause in &error.causes {
-            text.push_str(&format!("\n  because: {cause}"));
-        }
-        if let Some(hint) = &error.hint {
-            text.push_str(&format!("\nhint: {hint}"));
-        }
+        let text = error_text(error);
         match &self.form {
             Form::Text { .. } => write(&format!("error: {text}")),
             Form::Events => self.event("error", &text, None),
@@ -197,11 +198,9 @@ impl Report {
         }
         let mut stdout = io::BufWriter::new(io::stdout().lock());
         let written = match (self.json, &self.summary) {
-            (true, _) => serde_json::to_writer(&mut stdout, value)
-                .map_err(io::Error::from)
-                .and_then(|()| writeln!(stdout)),
-            (false, None) => text(&mut stdout),
-            (false, Some(summary)) => summary.copy_of(&mut stdout, text),
+            (true, _) => write_json(&mut stdout, value).and_then(|()| writeln!(stdout)),
+            (false, None) => print(&mut stdout, text),
+            (false, Some(summary)) => summary.copy_of(&mut stdout, |copied| print(copied, text)),
         };
         match written.and_then(|()| stdout.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -212,7 +211,9 @@ impl Report {
     fn event(&self, event: &str, text: &str, label: Option<&str>) {
         let seconds = (self.elapsed_secs() * 1000.0).round() / 1000.0;
         let event = json!({ "event": event, "seconds": seconds, "text": text, "label": label });
-        write(&event.to_string());
+        if let Ok(line) = printable::json(&event) {
+            write(&line);
+        }
     }
 
     fn clock(&self) -> String {
@@ -225,16 +226,84 @@ fn write(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// The text with its control characters escaped, which would act on a terminal or end a line.
-#[must_use]
-pub fn printable(text: &str) -> Cow<'_, str> {
-    if text.chars().any(char::is_control) {
-        let escaped = text.chars().map(|character| match character.is_control() {
-            true => character.escape_default().to_string(),
-            false => character.to_string(),
-        });
-        Cow::Owned(escaped.collect())
-    } else {
-        Cow::Borrowed(text)
+/// Passes a result on to standard output.
+fn print(
+    output: &mut dyn Write,
+    text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut printable = PrintableWriter::new(output);
+    text(&mut printable)?;
+    printable.flush()
+}
+
+fn step(clock: &str, text: &str, colour: bool) -> String {
+    let text = printable_block(text);
+    match colour {
+        true => format!("{clock} \x1b[1m{text}\x1b[0m"),
+        false => format!("{clock} {text}"),
+    }
+}
+
+fn labelled(label: &str, text: &str, colour: bool) -> String {
+    // Windows' line ends come from some tools everywhere.
+    let text = printable_lines(text.trim_end_matches('\r')).replace('\n', r"\n");
+    match colour {
+        true => format!("\x1b[2m{label:>9} |\x1b[0m {text}"),
+        false => format!("{label:>9} | {text}"),
+    }
+}
+
+fn error_text(error: &Rendered) -> String {
+    let mut text = printable_block(&error.message);
+    for cause in &error.causes {
+        text.push_str(&format!("\n  because: {}", printable_block(cause)));
+    }
+    if let Some(hint) = &error.hint {
+        text.push_str(&format!("\nhint: {}", printable_block(hint)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Clears the screen, returns to the start of the line, and forges a line of ours.
+    const HOSTILE: &str = "one\x1b[2J\rtwo\nhint: rm -rf ~";
+
+    #[test]
+    fn what_comes_from_outside_cannot_act_on_the_terminal() {
+        assert_eq!(
+            step("[   0.1s]", HOSTILE, false),
+            "[   0.1s] one\\u{1b}[2J\\rtwo\n    hint: rm -rf ~"
+        );
+        assert_eq!(
+            step("[   0.1s]", HOSTILE, true),
+            "[   0.1s] \x1b[1mone\\u{1b}[2J\\rtwo\n    hint: rm -rf ~\x1b[0m"
+        );
+        assert_eq!(
+            labelled("npm", &format!("{HOSTILE}\t!\r"), false),
+            "      npm | one\\u{1b}[2J\\rtwo\\nhint: rm -rf ~\t!"
+        );
+        let rendered = Rendered {
+            message: HOSTILE.to_owned(),
+            causes: vec![HOSTILE.to_owned()],
+            hint: Some("cargo xtask doctor".to_owned()),
+            exit_code: 1,
+        };
+        insta::assert_snapshot!(error_text(&rendered), @r"
+        one\u{1b}[2J\rtwo
+            hint: rm -rf ~
+          because: one\u{1b}[2J\rtwo
+            hint: rm -rf ~
+        hint: cargo xtask doctor
+        ");
+    }
+
+    #[test]
+    fn a_result_cannot_act_on_the_terminal() {
+        let mut output = Vec::new();
+        print(&mut output, |output| writeln!(output, "a\x1b[2J\tb\nc")).unwrap();
+        assert_eq!(output, b"a\\u{1b}[2J\tb\nc\n");
     }
 }

@@ -1,5 +1,6 @@
 //! Tables for people: columns under a heading and a rule, two blanks apart.
 
+use crate::report::printable::printable;
 use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Row, Table, Width, presets};
 use rustix::termios::tcgetwinsize;
 use std::io::{self, IsTerminal as _};
@@ -42,7 +43,8 @@ fn lay_out(heading: &[&str], rows: &[Vec<String>], terminal_columns: Option<u16>
         }
     };
     for row in rows {
-        let mut row = Row::from(row);
+        // A line end in a cell would begin a line that looks like a row.
+        let mut row = Row::from(row.iter().map(|cell| printable(cell)));
         row.max_height(lines);
         table.add_row(row);
     }
@@ -108,12 +110,12 @@ mod tests {
         let cell = "word ".repeat(40);
         let text = lay_out(
             &["what"],
-            &[vec![cell.clone()], vec!["one\ntwo".into()]],
+            &[vec![cell.clone()], vec!["one\ntwo\x1b[2J".into()]],
             None,
         );
         let lines: Vec<&str> = text.lines().collect();
         let expected = format!("{}…", &cell[..usize::from(CELL_COLUMNS) - 1]);
-        assert_eq!(lines[2..], [&expected, "one…"], "{text}");
+        assert_eq!(lines[2..], [&expected, r"one\ntwo\u{1b}[2J"], "{text}");
         assert_eq!(lines[1].chars().count(), usize::from(CELL_COLUMNS));
     }
 

@@ -12,10 +12,12 @@ use xtask_core::lock::Lock;
 /// Waits for other builds of the same key.
 pub(super) fn take(context: &Context, label: &str, key: &Key) -> anyhow::Result<Lock> {
     let path = folder(context)?.join(key.tag());
-    Lock::wait(&path, |holder| {
+    let lock = Lock::wait(&path, |holder| {
         let what = format!("wait for another build of the same key ({holder})");
         context.report.line(label, &what);
-    })
+    })?;
+    // There is a file for each key, and most keys are built once.
+    Ok(lock.removed_at_its_end(path))
 }
 
 /// A process that builds an image at this moment, if there is one.
@@ -38,15 +40,17 @@ pub fn builder(context: &Context) -> anyhow::Result<Option<Pid>> {
 /// There is no state folder, a lock cannot be taken, or a signal interrupted the wait.
 pub fn hold_all(context: &Context, label: &str) -> anyhow::Result<Vec<Lock>> {
     let hold = |path: PathBuf| {
-        Lock::wait(&path, |holder| {
+        let lock = Lock::wait(&path, |holder| {
             let what = format!("wait for another build ({holder})");
             context.report.line(label, &what);
-        })
+        })?;
+        // Also files that killed builds left go.
+        Ok(lock.removed_at_its_end(path))
     };
     paths(context)?.into_iter().map(hold).collect()
 }
 
-/// The locks of all keys that were ever built.
+/// The locks of all keys that are built now, or whose last build was killed.
 fn paths(context: &Context) -> anyhow::Result<Vec<PathBuf>> {
     let listing = fs::read_dir(folder(context)?).into_iter().flatten();
     let is_key = |path: &PathBuf| {

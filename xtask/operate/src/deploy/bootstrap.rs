@@ -1,6 +1,7 @@
 //! What CDK needs in an account before the first deploy: a stack of its own, with our qualifier and
 //! with the rights that our templates need and no others.
 
+use crate::deploy::environment_lock::EnvironmentLock;
 use std::time::Duration;
 use xtask_aws_api::calls::bootstrap::{Policies, ShowBootstrap, WritePolicies};
 use xtask_aws_api::calls::identity::GetIdentity;
@@ -19,8 +20,9 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 /// new types of resources need new rights.
 ///
 /// # Errors
-/// The cloud refuses. Bootstrapping needs rights that a later deploy does not need.
-pub fn ensure(context: &Context) -> anyhow::Result<()> {
+/// The lock is not ours any more, or the cloud refuses. Bootstrapping needs rights that a later deploy does not need.
+pub fn ensure(context: &Context, lock: &EnvironmentLock<'_>) -> anyhow::Result<()> {
+    lock.still_ours()?;
     let shown = aws::call(context, ShowBootstrap {}).read()?;
     // The boundary first: without it CloudFormation may not make a role.
     write(context, BOUNDARY)?;

@@ -2,6 +2,7 @@
 //! by digest.
 
 use crate::deploy::assembly::Assembly;
+use crate::deploy::environment_lock::EnvironmentLock;
 use crate::deploy::folder::deploy_folder;
 use crate::deploy::release::Image;
 use crate::deploy::{bootstrap, rollout, stacks};
@@ -22,21 +23,24 @@ const REGISTRY: Concern = Concern::Registry;
 ///
 /// # Errors
 /// The validation or a build fails, or a source changes between them.
-pub fn validated(context: &Context) -> anyhow::Result<BTreeMap<String, Image>> {
+pub fn validated(
+    context: &Context,
+    lock: &EnvironmentLock<'_>,
+) -> anyhow::Result<BTreeMap<String, Image>> {
     let here = context.in_environment("local")?;
     let validated = validation::validate(&here, validation::Options::default())?.images;
     if context.is_local() {
         return Ok(by_name(validated));
     }
     // An interrupted deploy may have left the stack of the repositories, too.
-    stacks::repair(context)?;
+    stacks::repair(context, lock)?;
     let names = build::select(context, &[])?;
     let registry_stack = stacks::name(context, REGISTRY);
     let is_new = stacks::show(context)?
         .iter()
         .any(|stack| stack.name == registry_stack && stack.status.is_none());
     if is_new {
-        create_repositories(context)?;
+        create_repositories(context, lock)?;
     }
     let registry = destination::registry(context, destination::Registry::Environment, &names)?;
     let images = build::all(
@@ -119,10 +123,10 @@ fn by_name(images: Vec<Outcome>) -> BTreeMap<String, Image> {
 }
 
 /// Deploys the repositories of a new environment before there is any image to put into them.
-fn create_repositories(context: &Context) -> anyhow::Result<()> {
-    bootstrap::ensure(context)?;
+fn create_repositories(context: &Context, lock: &EnvironmentLock<'_>) -> anyhow::Result<()> {
+    bootstrap::ensure(context, lock)?;
     let references = destination::unbuilt(context);
     let folder = deploy_folder(context, "repositories");
     let assembly = Assembly::synthesise(context, &references, &folder)?;
-    rollout::deploy_alone(context, &assembly, REGISTRY)
+    rollout::deploy_alone(context, lock, &assembly, REGISTRY)
 }

@@ -1,6 +1,7 @@
 //! Releases: what was deployed, when, by whom, from which sources, and how it ended. They are kept
 //! as objects in the state bucket of the environment.
 
+use crate::deploy::environment_lock::EnvironmentLock;
 use crate::deploy::service::Service;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
@@ -184,13 +185,19 @@ impl Release {
     /// written too: a later rollback deploys it.
     ///
     /// # Errors
-    /// The cloud refuses.
-    pub fn save(&self, context: &Context, assembly: Option<&Value>) -> anyhow::Result<()> {
+    /// The lock is not ours any more, or the cloud refuses.
+    pub fn save(
+        &self,
+        context: &Context,
+        lock: &EnvironmentLock<'_>,
+        assembly: Option<&Value>,
+    ) -> anyhow::Result<()> {
         // The assembly comes first, so that a release that succeeded always has one.
         if let Some(assembly) = assembly {
-            put(context, &assembly_key(&self.id), assembly)?;
+            put(context, lock, &assembly_key(&self.id), assembly)?;
         }
-        put(context, &record_key(&self.id), &serde_json::to_value(self)?)
+        let record = serde_json::to_value(self)?;
+        put(context, lock, &record_key(&self.id), &record)
     }
 }
 
@@ -303,7 +310,13 @@ pub(crate) fn assembly_key(id: &str) -> String {
     format!("assemblies/{id}.json")
 }
 
-fn put(context: &Context, key: &str, value: &Value) -> anyhow::Result<()> {
+fn put(
+    context: &Context,
+    lock: &EnvironmentLock<'_>,
+    key: &str,
+    value: &Value,
+) -> anyhow::Result<()> {
+    lock.still_ours()?;
     let request = PutRecord {
         key: key.to_owned(),
         value: value.clone(),

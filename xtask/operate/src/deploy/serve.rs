@@ -2,6 +2,7 @@
 //! does, tagged, and recorded again. If it does not serve, the release before it is restored.
 
 use crate::deploy::assembly::Assembly;
+use crate::deploy::environment_lock::EnvironmentLock;
 use crate::deploy::folder::deploy_folder;
 use crate::deploy::release;
 use crate::deploy::release::{Outcome, Release};
@@ -27,25 +28,26 @@ const STABLE_TAG: &str = "stable";
 /// were interrupted: in that case the next deploy continues.
 pub fn serve(
     context: &Context,
+    lock: &EnvironmentLock<'_>,
     mut release: Release,
     assembly: &Assembly,
     history: &[Release],
 ) -> anyhow::Result<(Release, Seen)> {
     // Recorded first, so that the next command knows of it even if we are killed.
-    release.save(context, None)?;
+    release.save(context, lock, None)?;
     let served = release
         .orchestrator_key(context)
-        .and_then(|key| rollout::roll_out(context, assembly, key))
+        .and_then(|key| rollout::roll_out(context, lock, assembly, key))
         .and_then(|serving| Ok((use_it(context, &release, &serving)?, serving)));
     let (seen, serving) = match served {
         Ok(served) => served,
-        Err(error) => return Err(recover(context, release, assembly, history, error)),
+        Err(error) => return Err(recover(context, lock, release, assembly, history, error)),
     };
     release.task_definition = Some(serving.task_definition);
     release.url = Some(serving.url);
     end(context, &mut release, Outcome::Succeeded)?;
-    release.save(context, Some(&assembly.pack()?))?;
-    promote(context, &release)?;
+    release.save(context, lock, Some(&assembly.pack()?))?;
+    promote(context, lock, &release)?;
     Ok((release, seen))
 }
 
@@ -68,11 +70,15 @@ pub fn tags(context: &Context) -> [&str; 2] {
 /// Points the moving tags at the images of a release.
 ///
 /// # Errors
-/// The registry refuses.
-pub fn promote(context: &Context, release: &Release) -> anyhow::Result<()> {
+/// The lock is not ours any more, or the registry refuses.
+pub fn promote(
+    context: &Context,
+    lock: &EnvironmentLock<'_>,
+    release: &Release,
+) -> anyhow::Result<()> {
     for image in release.images.values() {
         for tag in tags(context) {
-            destination::move_tag(context, &image.reference, tag)?;
+            destination::move_tag(context, Some(lock), &image.reference, tag)?;
         }
     }
     Ok(())
@@ -94,6 +100,7 @@ pub fn end(context: &Context, release: &mut Release, outcome: Outcome) -> anyhow
 /// with: what serves now, and why the new release does not.
 fn recover(
     context: &Context,
+    lock: &EnvironmentLock<'_>,
     mut release: Release,
     assembly: &Assembly,
     history: &[Release],
@@ -105,13 +112,17 @@ fn recover(
         report.step("interrupted: `cargo xtask deploy` continues from here");
         return error;
     }
+    if let Err(lost) = lock.still_ours() {
+        report.step(&format!("release {} was given up: {error:#}", release.id));
+        return lost;
+    }
     report.step(&format!(
         "release {} does not serve: {}",
         release.id, why.message
     ));
     let mut outcome = Outcome::Failed;
     let now = match release::current(history) {
-        Some(good) => match restore(context, good) {
+        Some(good) => match restore(context, lock, good) {
             Ok(serving) => {
                 outcome = Outcome::RolledBack;
                 release.task_definition = Some(serving.task_definition);
@@ -124,7 +135,7 @@ fn recover(
         None if why.exit_code == Code::Smoke as u8 => {
             "there is no earlier release to go back to".to_owned()
         }
-        None => match rollout::remove_service(context, assembly) {
+        None => match rollout::remove_service(context, lock, assembly) {
             Ok(()) => {
                 "there is no earlier release to go back to, and the service was removed".to_owned()
             }
@@ -133,7 +144,8 @@ fn recover(
     };
     let reason: Vec<String> = [why.message].into_iter().chain(why.causes).collect();
     release.reason = Some(reason.join(": "));
-    let recorded = end(context, &mut release, outcome).and_then(|()| release.save(context, None));
+    let recorded =
+        end(context, &mut release, outcome).and_then(|()| release.save(context, lock, None));
     if let Err(also) = recorded {
         report.step(&format!("failed to record the release: {also:#}"));
     }
@@ -143,13 +155,17 @@ fn recover(
 
 /// Goes back to a release that served: first only its task definition, so that it serves again as
 /// soon as possible, then its stacks.
-fn restore(context: &Context, good: &Release) -> anyhow::Result<Serving> {
+fn restore(
+    context: &Context,
+    lock: &EnvironmentLock<'_>,
+    good: &Release,
+) -> anyhow::Result<Serving> {
     let report = &context.report;
     report.step(&format!("go back to release {}", good.id));
     let now = good.service.definition(context)?;
     if let (Some(wanted), Some(_)) = (&good.task_definition, &now)
         && now.as_ref() != Some(wanted)
-        && let Err(error) = good.service.redefine(context, wanted)
+        && let Err(error) = good.service.redefine(context, lock, wanted)
     {
         // CloudFormation may have deregistered the task definition; then its stack brings it back.
         report.step(&format!(
@@ -157,8 +173,8 @@ fn restore(context: &Context, good: &Release) -> anyhow::Result<Serving> {
         ));
     }
     // CloudFormation may have failed to roll back a stack.
-    stacks::repair(context)?;
+    stacks::repair(context, lock)?;
     let packed = release::assembly(context, good)?;
     let assembly = Assembly::unpack(&packed, &deploy_folder(context, "restored"))?;
-    rollout::roll_out(context, &assembly, good.orchestrator_key(context)?)
+    rollout::roll_out(context, lock, &assembly, good.orchestrator_key(context)?)
 }

@@ -1,6 +1,7 @@
 //! The service of a release: the orchestrator in its cluster, behind its load balancer.
 
 use crate::deploy::assembly::Assembly;
+use crate::deploy::environment_lock::EnvironmentLock;
 use crate::deploy::stacks;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -81,8 +82,14 @@ impl Service {
     /// Gives the service another task definition, without CloudFormation.
     ///
     /// # Errors
-    /// The cloud refuses.
-    pub fn redefine(&self, context: &Context, definition: &str) -> anyhow::Result<()> {
+    /// The lock is not ours any more, or the cloud refuses.
+    pub fn redefine(
+        &self,
+        context: &Context,
+        lock: &EnvironmentLock<'_>,
+        definition: &str,
+    ) -> anyhow::Result<()> {
+        lock.still_ours()?;
         let request = RedefineService {
             cluster: self.cluster.clone(),
             service: self.name.clone(),

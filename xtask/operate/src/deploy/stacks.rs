@@ -1,5 +1,6 @@
 //! The stacks of an environment: their names, their states and their outputs.
 
+use crate::deploy::environment_lock::EnvironmentLock;
 use std::time::Duration;
 use xtask_aws_api::calls::stacks::{RepairStacks, ShowStacks, ShownStack};
 use xtask_aws_api::names::{self, Concern};
@@ -69,8 +70,9 @@ pub fn output(context: &Context, concern: Concern, name: &str) -> anyhow::Result
 /// and waits for updates that still run.
 ///
 /// # Errors
-/// The cloud refuses, or an update does not end in time.
-pub fn repair(context: &Context) -> anyhow::Result<()> {
+/// The lock is not ours any more, the cloud refuses, or an update does not end in time.
+pub fn repair(context: &Context, lock: &EnvironmentLock<'_>) -> anyhow::Result<()> {
+    lock.still_ours()?;
     let names = names(context);
     let done = aws::call(context, RepairStacks { names })
         .timeout(REPAIR_TIMEOUT)

@@ -2,15 +2,17 @@
 //! times in UTC. The colours of sources and levels are chosen here.
 
 use crate::logs::log_line::{Level, LogLine};
+use std::borrow::Cow;
 use time::OffsetDateTime;
 use time::macros::format_description;
 use xtask_aws_api::calls::logs::LogRecord;
-use xtask_core::report::printable;
+use xtask_core::report::Painted;
 
-/// Shows lines to a person, each source in a colour of its own if colours are wanted.
-#[derive(Debug)]
+const DIM: &str = "2";
+
+/// Shows lines to a person, each source in a colour of its own.
+#[derive(Debug, Default)]
 pub struct Painter {
-    colour: bool,
     /// In the order of their first line.
     sources: Vec<String>,
 }
@@ -19,17 +21,8 @@ impl Painter {
     /// Colours of sources. Those of levels are not among them.
     const COLOURS: [&str; 5] = ["36", "35", "34", "32", "96"];
 
-    /// A painter that gives the first colour to the source that it sees first.
-    #[must_use]
-    pub fn new(colour: bool) -> Self {
-        Self {
-            colour,
-            sources: Vec::new(),
-        }
-    }
-
-    /// The line as text, without a line end.
-    pub fn line(&mut self, raw: &LogRecord) -> String {
+    /// The line with its colours.
+    pub fn line(&mut self, raw: &LogRecord) -> Painted {
         let line = LogLine::parse(&raw.message);
         let index = match self.sources.iter().position(|name| *name == raw.source) {
             Some(index) => index,
@@ -41,32 +34,27 @@ impl Painter {
         let level_colour = match line.level {
             Some(Level::Error) => "1;31",
             Some(Level::Warn) => "33",
-            _ => "2",
+            _ => DIM,
         };
-        let source = self.paint(Self::COLOURS[index % Self::COLOURS.len()], &raw.source);
-        let level = line.level.map_or("-", Level::name);
-        let mut text = format!(
-            "{} {source} {} {}",
-            clock(raw, &line),
-            self.paint(level_colour, level),
-            printable(&line.message)
-        );
+        let mut painted = Painted::default();
+        painted.push(format!("{} ", clock(raw, &line)));
+        painted.push_in(Self::COLOURS[index % Self::COLOURS.len()], &raw.source);
+        painted.push(" ");
+        painted.push_in(level_colour, line.level.map_or("-", Level::name));
+        painted.push(format!(" {}", line.message));
         for (name, value) in &line.fields {
-            let value = match value.is_empty() || value.contains([' ', '"', '=']) {
-                true => format!("{value:?}"),
-                false => printable(value).into_owned(),
-            };
-            text.push_str(&self.paint("2", &format!(" {name}=")));
-            text.push_str(&value);
+            painted.push_in(DIM, format!(" {}=", quoted(name)));
+            painted.push(quoted(value));
         }
-        text
+        painted
     }
+}
 
-    fn paint(&self, colour: &str, text: &str) -> String {
-        match self.colour {
-            true => format!("\x1b[{colour}m{text}\x1b[0m"),
-            false => text.to_owned(),
-        }
+/// Quotes what could be read as another field, or as the end of this one.
+fn quoted(text: &str) -> Cow<'_, str> {
+    match text.is_empty() || text.contains([' ', '"', '=']) {
+        true => Cow::Owned(format!("{text:?}")),
+        false => Cow::Borrowed(text),
     }
 }
 
@@ -92,7 +80,7 @@ mod tests {
             message: message.to_owned(),
             ..LogRecord::default()
         };
-        Painter::new(false).line(&raw)
+        Painter::default().line(&raw).shown(false)
     }
 
     #[test]
@@ -130,8 +118,30 @@ mod tests {
     }
 
     #[test]
+    fn neither_keys_nor_values_reach_the_terminal_as_they_are() {
+        let body = serde_json::json!({
+            "type": "step",
+            "body": {
+                "name\u{1b}[2J": "\r12:00:00.000 orchestrator INFO forged",
+                "a=b \u{202e}": "\n",
+            },
+            "sequence": "1\u{9b}2J",
+        });
+        let line = shown("gener\u{1b}ator", &body.to_string());
+        let acts = |character: char| character.is_control() || character == '\u{202e}';
+        assert!(!line.contains(acts), "{line:?}");
+        assert_eq!(
+            line.split_once(" - ")
+                .or(line.split_once(" INFO "))
+                .unwrap()
+                .1,
+            r#"step "a=b \u{202e}"=\n name\u{1b}[2J="\r12:00:00.000 orchestrator INFO forged" sequence=1\u{9b}2J"#
+        );
+    }
+
+    #[test]
     fn each_source_has_its_colour_and_errors_stand_out() {
-        let mut painter = Painter::new(true);
+        let mut painter = Painter::default();
         let mut paint = |source: &str, level: &str| {
             let message = format!(r#"{{"level":"{level}","message":"m"}}"#);
             let raw = LogRecord {
@@ -139,7 +149,7 @@ mod tests {
                 message,
                 ..LogRecord::default()
             };
-            painter.line(&raw)
+            painter.line(&raw).shown(true)
         };
         let (first, second) = (paint("a", "INFO"), paint("b", "ERROR"));
         assert!(first.contains("\x1b[36ma\x1b[0m") && second.contains("\x1b[35mb\x1b[0m"));

@@ -1,5 +1,6 @@
 //! Releases that an environment does not need any more.
 
+use crate::deploy::environment_lock::EnvironmentLock;
 use crate::deploy::release;
 use crate::deploy::release::{Outcome, Release};
 use std::collections::BTreeSet;
@@ -71,8 +72,9 @@ impl History {
     /// Removes the unneeded releases with their assemblies.
     ///
     /// # Errors
-    /// The cloud refuses. Releases that were removed before stay removed.
-    pub fn forget(&self, context: &Context) -> anyhow::Result<()> {
+    /// The lock is not ours any more, or the cloud refuses. Releases that were removed before stay
+    /// removed.
+    pub fn forget(&self, context: &Context, lock: &EnvironmentLock<'_>) -> anyhow::Result<()> {
         if self.unneeded.is_empty() {
             return Ok(());
         }
@@ -85,6 +87,7 @@ impl History {
             ]
         });
         let keys = keys.collect();
+        lock.still_ours()?;
         aws::call(context, RemoveRecords { keys })
             .timeout(REMOVE_TIMEOUT)
             .read()?;

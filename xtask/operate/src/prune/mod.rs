@@ -81,15 +81,16 @@ pub fn prune(context: &Context, keep: u32, dry_run: bool) -> anyhow::Result<Prun
         xtask_machine::require(context, &[Part::Engine, Part::Registry, Part::Cloud])?;
     }
     // A deploy creates things that nothing uses yet.
-    let _lock = match dry_run {
+    let lock = match dry_run {
         true => None,
         false => Some(EnvironmentLock::take(context, "prune")?),
     };
     let newest = usize::try_from(keep)?;
     let history = History::read(context, newest)?;
-    if !dry_run {
+    if let Some(lock) = &lock {
         // Removed before the images, so that every release that is left still has its images.
-        history.forget(context)?;
+        history.forget(context, lock)?;
+        lock.still_ours()?;
     }
     let found = in_cloud(context, &history, keep, dry_run)?;
     let mut pruned = Pruned {

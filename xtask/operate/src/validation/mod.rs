@@ -3,8 +3,8 @@
 pub mod call_recorder;
 pub mod cloud_parts;
 pub mod compose;
-mod last_success;
 mod proof;
+mod successes;
 
 use crate::destination;
 use crate::secrets;
@@ -13,8 +13,8 @@ use crate::smoke::Seen;
 use crate::validation::call_recorder::CallRecorders;
 use crate::validation::cloud_parts::Tasks;
 use crate::validation::compose::CloudPorts;
-use crate::validation::last_success::LastSuccess;
 use crate::validation::proof::{Expected, base_url, prove};
+use crate::validation::successes::Success;
 use serde::Serialize;
 use std::net::Ipv4Addr;
 use xtask_core::context::Context;
@@ -80,10 +80,10 @@ pub fn validate(context: &Context, options: Options) -> anyhow::Result<Validated
         || destination::reach(context, destination::Registry::Environment),
         || xtask_machine::require(context, xtask_machine::FOR_BUILD),
     )?;
-    let digest = last_success::digest(context, &images)?;
+    let digest = successes::digest(context, &images)?;
     if !options.force
         && !options.keep
-        && let Some(last) = LastSuccess::of(context, &digest)
+        && let Some(last) = Success::of(context, &digest)
     {
         return Ok(Validated {
             state: State::Unchanged,
@@ -112,7 +112,7 @@ fn use_platform(
     options: Options,
     images: &[Outcome],
     digest: String,
-) -> anyhow::Result<(Seen, LastSuccess)> {
+) -> anyhow::Result<(Seen, Success)> {
     let platform = &context.platform;
     xtask_machine::require(context, xtask_machine::FOR_VALIDATE)?;
     remove_earlier(context)?;
@@ -157,7 +157,7 @@ fn use_platform(
     if let Some(recorders) = &recorders {
         recorders.save(context)?;
     }
-    let success = LastSuccess::save(context, digest)?;
+    let success = Success::save(context, digest)?;
     if options.keep {
         project.keep();
     }

@@ -2,12 +2,12 @@
 
 use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::secrets::{Key, check_name};
-use std::io::Write as _;
 use std::process::ExitCode;
 use xtask_aws_api::calls::secrets::ReadSecret;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_core::questions;
+use xtask_core::report::lines;
 use xtask_machine::{aws, ministack};
 use xtask_operate::secrets;
 
@@ -62,7 +62,7 @@ impl Command for Args {
             .remove(key)
             .ok_or_else(|| secrets::missing(context, secret, key))?;
         // The report would copy the value to the summary of a workflow.
-        writeln!(std::io::stdout().lock(), "{}", value.reveal())?;
+        lines::print_raw(value.reveal())?;
         Ok(ExitCode::SUCCESS)
     }
 }

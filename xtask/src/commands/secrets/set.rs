@@ -12,6 +12,8 @@ use xtask_operate::secrets;
 
 /// A secret cannot hold a larger value.
 const VALUE_LIMIT_BYTES: u64 = 64 * 1024;
+/// Of the longer line end, which is not part of the value.
+const LINE_END_BYTES: u64 = 2;
 
 /// Set a key to a value that is read from standard input, or typed without being shown
 #[derive(Debug, clap::Args)]
@@ -42,39 +44,34 @@ impl Command for Args {
     }
 }
 
-/// A new value: typed without being shown, or standard input without its last line end.
+/// A new value: typed without being shown, or standard input, each without its line end.
 pub(super) fn value(context: &Context, secret: &str, key: &str) -> anyhow::Result<String> {
     let typed = questions::hidden(&context.report, &format!("Value of {key}, not shown: "))?;
+    let refused = |why: &str, hint: &str| {
+        Failure::new(Code::Usage, format!("the value of {key} is {why}")).hint(hint)
+    };
     let value = match typed {
-        Some(typed) => typed.into_bytes(),
+        Some(typed) => typed,
         // A person at this terminal would not know that input is expected.
-        None if std::io::stdin().is_terminal() => Vec::new(),
+        None if std::io::stdin().is_terminal() => String::new(),
         None => {
             let mut value = Vec::new();
             std::io::stdin()
                 .lock()
-                .take(VALUE_LIMIT_BYTES + 1)
+                .take(VALUE_LIMIT_BYTES + LINE_END_BYTES + 1)
                 .read_to_end(&mut value)?;
-            // One line end, as editors and `echo` write it; every other byte is part of the value.
-            if value.pop_if(|&mut last| last == b'\n').is_some() {
-                value.pop_if(|&mut last| last == b'\r');
-            }
+            let mut value = String::from_utf8(value)
+                .map_err(|_| refused("not UTF-8", "encode it, for instance with base64"))?;
+            questions::without_line_end(&mut value);
             value
         }
     };
     if value.is_empty() || value.len() as u64 > VALUE_LIMIT_BYTES {
-        return Err(Failure::new(
-            Code::Usage,
-            format!("the value of {key} is empty or larger than {VALUE_LIMIT_BYTES} bytes"),
+        return Err(refused(
+            &format!("empty or larger than {VALUE_LIMIT_BYTES} bytes"),
+            &format!("cargo xtask secrets set {secret} {key} < FILE_WITH_THE_VALUE"),
         )
-        .hint(format!(
-            "cargo xtask secrets set {secret} {key} < FILE_WITH_THE_VALUE"
-        ))
         .into());
     }
-    String::from_utf8(value).map_err(|_| {
-        Failure::new(Code::Usage, format!("the value of {key} is not UTF-8"))
-            .hint("encode it, for instance with base64")
-            .into()
-    })
+    Ok(value)
 }

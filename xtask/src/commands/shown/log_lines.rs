@@ -1,6 +1,5 @@
 //! Lines of logs, as `logs` and `run` print them.
 
-use std::io::{self, IsTerminal as _};
 use xtask_aws_api::calls::logs::LogRecord;
 use xtask_core::context::Context;
 use xtask_core::report::lines;
@@ -18,12 +17,10 @@ pub(crate) struct Printer {
 
 impl Printer {
     pub(crate) fn new(context: &Context, raw: bool) -> Self {
-        let colour = io::stdout().is_terminal()
-            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         Self {
             json: context.report.json(),
             raw,
-            painter: Painter::new(colour),
+            painter: Painter::default(),
         }
     }
 
@@ -31,9 +28,9 @@ impl Printer {
     /// Standard output cannot be written to.
     pub(crate) fn print(&mut self, line: &LogRecord) -> anyhow::Result<()> {
         if self.json {
-            lines::print(&serde_json::to_string(line)?)
+            lines::print_json(line)
         } else if self.raw {
-            lines::print(&line.message)
+            lines::print_raw(&line.message)
         } else {
             lines::print(&self.painter.line(line))
         }

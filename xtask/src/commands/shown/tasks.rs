@@ -2,7 +2,7 @@
 
 use crate::commands::shown::age::age;
 use xtask_aws_api::calls::tasks::Task;
-use xtask_core::report::{printable, table};
+use xtask_core::report::table;
 
 /// A table of tasks.
 pub(crate) fn table_of<'a>(tasks: impl Iterator<Item = &'a Task>) -> String {
@@ -20,7 +20,7 @@ pub(crate) fn table_of<'a>(tasks: impl Iterator<Item = &'a Task>) -> String {
                 capacity.unwrap_or("—").to_owned(),
                 age(state.stopped_at.or(state.started_at)),
                 state.job.clone().unwrap_or_else(|| "—".to_owned()),
-                printable(&task.why()).into_owned(),
+                task.why(),
             ]
         })
         .collect();

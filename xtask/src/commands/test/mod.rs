@@ -3,7 +3,7 @@
 mod clock;
 mod suites;
 
-use crate::commands::command::{Answer, Changes, Command};
+use crate::commands::command::{Answer, Changes, Command, Reach};
 use crate::commands::test::suites::{Ran, SuiteTime, TestTime};
 use anyhow::Context as _;
 use app_gen_infra::Instance;
@@ -106,6 +106,7 @@ impl Command for Args {
     const CHANGES: Changes = Changes::Machine;
     const ANSWER: Answer =
         Answer::Object(r#"`{"steps":[{"step","seconds"}],"suites":[…],"slowest":[…],"seconds"}`"#);
+    const REACH: Reach = Reach::Machine("cargo xtask test");
     const SETUP: &'static [Part] = FOR_TEST;
     const INSTANCE: Option<Instance> = Some(Instance::Test);
 
