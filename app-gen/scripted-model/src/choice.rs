@@ -1,6 +1,7 @@
 //! Which turn answers a request: a pure function of script and conversation.
 
 use crate::conversation::{Conversation, Entry};
+use crate::protocol::Protocol;
 use crate::script::{Part, Script, Turn};
 use std::collections::BTreeSet;
 
@@ -11,6 +12,8 @@ pub struct Choice<'a> {
     pub part: usize,
     /// Place of the turn among those that were played since the part began; with `repeat` it goes on.
     pub turn: usize,
+    /// Calls of the turn that were made already.
+    pub calls: usize,
     /// How much was said before. With part and turn it makes names that no other answer of the
     /// conversation has.
     pub position: usize,
@@ -23,7 +26,11 @@ pub struct Choice<'a> {
 /// The newest cue decides. What came before it is not counted, so a resumed session that is asked for
 /// something new begins a new part, and one that is only asked to go on goes on where it was.
 #[must_use]
-pub fn choose<'a>(script: &'a Script, conversation: &Conversation) -> Option<Choice<'a>> {
+pub fn choose<'a>(
+    script: &'a Script,
+    conversation: &Conversation,
+    protocol: Protocol,
+) -> Option<Choice<'a>> {
     let role = role(script, conversation);
     let parts = || {
         let parts = script.parts.iter().enumerate();
@@ -38,19 +45,32 @@ pub fn choose<'a>(script: &'a Script, conversation: &Conversation) -> Option<Cho
         let (index, part) = parts().find(|(_, part)| is_without_cue(part))?;
         Some((0, index, part))
     })?;
-    let played = entries[start..]
+    let needed: Vec<usize> = part
+        .turns
         .iter()
-        .filter(|entry| matches!(entry, Entry::Answer))
-        .count();
-    let content = match part.repeat {
-        true => part.turns.get(played % part.turns.len()),
-        false => part.turns.get(played),
+        .map(|turn| protocol.count_calls(turn))
+        .collect();
+    let content = |turn: usize| match part.repeat {
+        true => Some(turn % needed.len()),
+        false => Some(turn).filter(|turn| *turn < needed.len()),
     };
+    let (mut turn, mut made) = (0, 0);
+    for entry in &entries[start..] {
+        let (Entry::Answer { calls }, Some(now)) = (entry, content(turn)) else {
+            continue;
+        };
+        made += calls;
+        // An answer without the calls that it should have had broke before them.
+        if made >= needed[now] {
+            (turn, made) = (turn + 1, 0);
+        }
+    }
     Some(Choice {
         part: index,
-        turn: played,
+        turn,
+        calls: made,
         position: entries.len(),
-        content,
+        content: content(turn).map(|turn| &part.turns[turn]),
     })
 }
 
@@ -66,7 +86,7 @@ fn begins(part: &Part, entry: &Entry) -> bool {
         Entry::Results(results) => results
             .iter()
             .any(|result| holds(&result.text, &part.cue_result)),
-        Entry::Answer | Entry::Aside => false,
+        Entry::Answer { .. } | Entry::Aside => false,
     }
 }
 

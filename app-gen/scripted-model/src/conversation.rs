@@ -24,7 +24,10 @@ pub enum Entry {
     /// What the user asked for, without what the agent itself adds.
     Prompt(String),
     /// An answer of the model.
-    Answer,
+    Answer {
+        /// How many tools it called. A stream that broke leaves fewer than the script has.
+        calls: usize,
+    },
     /// An answer that is not a turn of the script: the agent's own, or a look at a command that runs.
     Aside,
     /// What tools said about the answer before.
@@ -41,7 +44,8 @@ pub struct ToolResult {
 }
 
 /// What an agent adds to the user's own words begins with one of these.
-const ADDED_BY_AGENT: [&str; 5] = [
+const ADDED_BY_AGENT: [&str; 6] = [
+    "[Request interrupted by user",
     "<system-reminder>",
     "<environment_context>",
     "<user_instructions>",
@@ -62,8 +66,8 @@ impl Conversation {
 
     /// Adds what a tool said to what other tools said about the same answer.
     ///
-    /// Where a tool was interrupted, the answer that called it is not counted as a turn: the script
-    /// plays that turn again, as a model would try again.
+    /// Where a tool was interrupted, the answer that called it does not count: the script calls it
+    /// again, as a model would try again.
     pub(crate) fn add_result(&mut self, result: ToolResult) {
         let is_interrupted = result.is_interrupted;
         let was_interrupted = self.latest_results().iter().any(|one| one.is_interrupted);
@@ -74,7 +78,7 @@ impl Conversation {
         if is_interrupted && !was_interrupted {
             let since_prompt = self.entries.iter_mut().rev();
             let mut since_prompt = since_prompt.take_while(|one| !matches!(one, Entry::Prompt(_)));
-            if let Some(answer) = since_prompt.find(|one| matches!(one, Entry::Answer)) {
+            if let Some(answer) = since_prompt.find(|one| matches!(one, Entry::Answer { .. })) {
                 *answer = Entry::Aside;
             }
         }

@@ -176,7 +176,7 @@ impl Model {
         if !self.has_model(&conversation.model) {
             return no_model(protocol, &conversation.model);
         }
-        let Some(choice) = choose(&self.script, &conversation) else {
+        let Some(choice) = choose(&self.script, &conversation, protocol) else {
             return invalid("no part of the script is for this role or prompt");
         };
         let mut played = Played {
@@ -184,6 +184,7 @@ impl Model {
             turn: choice.turn + 1,
             is_faulty: false,
         };
+        let name = format!("{}_{}_{}", choice.part, choice.turn, choice.position);
         let usage = choice
             .content
             .map_or(self.script.usage, |turn| self.script.usage_of(turn));
@@ -193,7 +194,9 @@ impl Model {
         let Sent {
             events,
             content_type,
-        } = waiting.unwrap_or_else(|| protocol.say(&conversation, &choice, usage));
+        } = waiting.unwrap_or_else(|| {
+            protocol.say(&conversation, choice.content, choice.calls, name, usage)
+        });
         let steps = fault::steps(events, Duration::from_millis(pause));
         let mut reply = Reply::new(200, content_type, steps);
         let fault = choice.content.and_then(|turn| turn.fault.as_ref());

@@ -10,11 +10,7 @@ use serde_json::{Value, json};
 const SAID_BY_AGENT: &str = "No response requested.";
 /// How it begins the result of a tool that it did not see end: when it was killed, and when it was
 /// asked to end and killed the command itself.
-const INTERRUPTED: [&str; 3] = [
-    "[Tool call interrupted",
-    "[Request interrupted",
-    "Exit code 137",
-];
+const INTERRUPTED: [&str; 2] = ["[Tool call interrupted", "Exit code 137"];
 /// Milliseconds that a command may run; Claude Code lowers it to its own limit.
 const COMMAND_MILLIS: u32 = 600_000;
 
@@ -53,7 +49,12 @@ fn add(conversation: &mut Conversation, message: &Value) -> Result<(), String> {
             let is_aside = text_of(content) == SAID_BY_AGENT;
             conversation.entries.push(match is_aside {
                 true => Entry::Aside,
-                false => Entry::Answer,
+                false => Entry::Answer {
+                    calls: items(Some(content))
+                        .iter()
+                        .filter(|block| block["type"] == "tool_use")
+                        .count(),
+                },
             });
         }
         Some("user") => {
@@ -81,7 +82,16 @@ fn result(block: &Value) -> ToolResult {
     }
 }
 
-/// The calls of Claude Code's tools that do what an action says.
+/// How many calls [`calls`] makes of an action.
+pub(super) const fn count_calls(action: &Action) -> usize {
+    match action {
+        Action::Write { replace: true, .. } | Action::Edit { .. } => 2,
+        Action::WriteFolder { .. } => 0,
+        _ => 1,
+    }
+}
+
+/// The calls of Claude Code's tools that do what an action says. It makes those of one answer in order.
 pub(super) fn calls(action: &Action) -> Vec<(String, Value)> {
     let call = |tool: &str, input: Value| (tool.to_owned(), input);
     let read = |path: &str| call("Read", json!({"file_path": path}));

@@ -3,7 +3,6 @@
 mod anthropic;
 mod openai;
 
-use crate::choice::Choice;
 use crate::conversation::Conversation;
 use crate::script::{Action, Stop, Turn, Usage};
 use hyper::HeaderMap;
@@ -12,6 +11,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// Characters of a text in one event. A provider sends a few at a time, and agents put them together.
 const PIECE_CHARACTERS: usize = 48;
+/// Events of one text. The pieces of a long one are larger.
+const MAX_PIECES: usize = 2000;
 /// What is said when nothing is left to say.
 const OVER: &str = "The script has no further turn.";
 
@@ -71,35 +72,51 @@ impl Protocol {
         Ok(conversation)
     }
 
-    /// How a turn is said.
+    /// How a turn is said, from a call of it on: what comes before its calls is said only once.
     pub(crate) fn say(
         self,
         conversation: &Conversation,
-        choice: &Choice<'_>,
+        turn: Option<&Turn>,
+        first_call: usize,
+        name: String,
         usage: Usage,
     ) -> Sent {
-        let Choice {
-            part,
-            turn,
-            position,
-            content,
-        } = choice;
-        let name = format!("{part}_{turn}_{position}");
         let over = Turn {
             text: Some(OVER.to_owned()),
             ..Turn::default()
         };
-        let turn = content.unwrap_or(&over);
+        let turn = turn.unwrap_or(&over);
+        let is_begun = first_call > 0;
+        let calls = match self {
+            Self::Anthropic => turn
+                .actions
+                .iter()
+                .flat_map(anthropic::calls)
+                .skip(first_call)
+                .collect(),
+            Self::OpenAi => {
+                openai::calls_at_once(turn.actions.get(first_call..).unwrap_or_default())
+            }
+        };
         let answer = Answer {
             model: &conversation.model,
-            thinking: turn.thinking.as_deref(),
-            text: turn.text.as_deref(),
-            calls: self.calls(&turn.actions, &name),
+            thinking: turn.thinking.as_deref().filter(|_| !is_begun),
+            text: turn.text.as_deref().filter(|_| !is_begun),
+            calls: numbered(calls, &name),
             name,
             stop: turn.stop,
             usage,
         };
         self.form(&answer, conversation.stream)
+    }
+
+    /// How many calls say the actions of a turn.
+    pub(crate) fn count_calls(self, turn: &Turn) -> usize {
+        let count = |action: &Action| match self {
+            Self::Anthropic => anthropic::count_calls(action),
+            Self::OpenAi => 1,
+        };
+        turn.actions.iter().map(count).sum()
     }
 
     /// Asks about commands that still run, where the agent leaves that to the model.
@@ -136,14 +153,6 @@ impl Protocol {
             (Self::OpenAi, true) => streamed(openai::events(answer)),
             (Self::OpenAi, false) => whole(openai::response(answer)),
         }
-    }
-
-    fn calls(self, actions: &[Action], name: &str) -> Vec<Call> {
-        let calls = actions.iter().flat_map(|action| match self {
-            Self::Anthropic => anthropic::calls(action),
-            Self::OpenAi => openai::calls(action),
-        });
-        numbered(calls.collect(), name)
     }
 
     /// An error in the middle of a stream.
@@ -198,12 +207,13 @@ fn event(kind: &str, data: &Value) -> String {
 
 /// A text in pieces; nothing of an empty one.
 fn pieces(text: &str) -> Vec<String> {
+    let characters = PIECE_CHARACTERS.max(text.len() / MAX_PIECES);
     let mut rest = text;
     let mut pieces = Vec::new();
     while !rest.is_empty() {
         let end = rest
             .char_indices()
-            .nth(PIECE_CHARACTERS)
+            .nth(characters)
             .map_or(rest.len(), |(at, _)| at);
         let (piece, after) = rest.split_at(end);
         pieces.push(piece.to_owned());

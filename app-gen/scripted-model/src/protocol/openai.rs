@@ -6,10 +6,11 @@ use crate::script::{Action, Stop, Usage};
 use hyper::HeaderMap;
 use serde_json::{Value, json};
 
-/// How Codex begins the result of a tool that it did not see end.
+/// What Codex says of a tool that it did not see end: `aborted` or `aborted by user`.
 const INTERRUPTED: &str = "aborted";
-/// How it names a command that runs on. The command's own output comes after `OUTPUT`.
+/// How it names a command that runs on.
 const RUNNING: &str = "Process running with session ID ";
+/// What comes between its own lines and those of a command.
 const OUTPUT: &str = "Output:";
 /// How long a call waits for a command, and a look at it: what Codex allows at most, and a minute.
 const COMMAND_MILLIS: u32 = 30_000;
@@ -82,12 +83,14 @@ fn end_answer(conversation: &mut Conversation, answer: &mut Vec<&Value>) {
     if answer.is_empty() {
         return;
     }
-    conversation
-        .entries
-        .push(match answer.iter().all(|item| is_look(item)) {
-            true => Entry::Aside,
-            false => Entry::Answer,
-        });
+    let calls = answer.iter().filter(|item| kind(item).ends_with("_call"));
+    let entry = match answer.iter().all(|item| is_look(item)) {
+        true => Entry::Aside,
+        false => Entry::Answer {
+            calls: calls.count(),
+        },
+    };
+    conversation.entries.push(entry);
     answer.clear();
 }
 
@@ -105,13 +108,19 @@ fn add(conversation: &mut Conversation, item: &Value) {
         ("message", _) => conversation.instructions.push(text_of(content)),
         (kind, _) if kind.ends_with("_call_output") => {
             let text = text_of(&item["output"]);
+            let is_interrupted = own_lines(&text).any(|line| line.starts_with(INTERRUPTED));
             conversation.add_result(ToolResult {
-                is_interrupted: text.starts_with(INTERRUPTED),
                 text,
+                is_interrupted,
             });
         }
         _ => {}
     }
+}
+
+/// What Codex itself says about a call.
+fn own_lines(result: &str) -> impl Iterator<Item = &str> {
+    result.lines().take_while(|line| *line != OUTPUT)
 }
 
 /// Calls that wait for the commands that Codex left running: its own call ends after half a minute,
@@ -121,16 +130,13 @@ pub(super) fn looks(conversation: &Conversation) -> Vec<(String, Value)> {
         .entries
         .iter()
         .rev()
-        .take_while(|entry| !matches!(entry, Entry::Answer | Entry::Prompt(_)))
+        .take_while(|entry| !matches!(entry, Entry::Answer { .. } | Entry::Prompt(_)))
         .filter(|entry| matches!(entry, Entry::Aside));
     if looks.count() >= MAX_LOOKS {
         return Vec::new();
     }
     let running = conversation.latest_results().iter().filter_map(|result| {
-        let lines = result.text.lines();
-        let number = lines
-            .take_while(|line| *line != OUTPUT)
-            .find_map(|line| line.strip_prefix(RUNNING))?;
+        let number = own_lines(&result.text).find_map(|line| line.strip_prefix(RUNNING))?;
         number.trim().parse::<u64>().ok()
     });
     running
@@ -141,11 +147,25 @@ pub(super) fn looks(conversation: &Conversation) -> Vec<(String, Value)> {
         .collect()
 }
 
-/// The calls of Codex's tools that do what an action says.
+/// The calls with which actions begin. With some models Codex runs those of one answer at the same
+/// time, so only new files are written together, and everything else is done one by one.
+pub(super) fn calls_at_once(actions: &[Action]) -> Vec<(String, Value)> {
+    let is_alone = |action: &Action| !matches!(action, Action::Write { replace: false, .. });
+    let together = actions
+        .iter()
+        .take_while(|action| !is_alone(action))
+        .count();
+    actions[..together.max(1).min(actions.len())]
+        .iter()
+        .map(call)
+        .collect()
+}
+
+/// The call of Codex's tools that does what an action says.
 ///
 /// Files are changed by `apply_patch` as a command, because that works with every model that Codex
 /// knows or does not know; a tool of that name is given to some models only.
-pub(super) fn calls(action: &Action) -> Vec<(String, Value)> {
+fn call(action: &Action) -> (String, Value) {
     let command = match action {
         Action::Write {
             path,
@@ -159,12 +179,12 @@ pub(super) fn calls(action: &Action) -> Vec<(String, Value)> {
         }
         Action::Read { path } => format!("cat -- {}", quoted(path)),
         Action::Run { command } => command.clone(),
-        Action::Call { tool, input } => return vec![(tool.clone(), Value::Object(input.clone()))],
+        Action::Call { tool, input } => return (tool.clone(), Value::Object(input.clone())),
         // Loading has made writes of it.
-        Action::WriteFolder { .. } => return Vec::new(),
+        Action::WriteFolder { .. } => String::new(),
     };
     let input = json!({"cmd": command, "yield_time_ms": COMMAND_MILLIS});
-    vec![("exec_command".to_owned(), input)]
+    ("exec_command".to_owned(), input)
 }
 
 /// A command that writes a file. A patch has whole lines only.
