@@ -110,7 +110,7 @@ fn any_request_is_answered_or_refused() {
     );
     let mut random = Random(1);
     let mut answered = [0_usize; 2];
-    for _ in 0..1500 {
+    for _ in 0..600 {
         let body = match random.below(4) {
             0 => value(&mut random, 4),
             _ => request(&mut random),
@@ -138,7 +138,7 @@ fn any_bytes_are_answered_or_refused() {
         .request()
         .to_string()
         .into_bytes();
-    for _ in 0..1500 {
+    for _ in 0..600 {
         let mut bytes = whole.clone();
         for _ in 0..=random.below(4) {
             let at = random.below(bytes.len());
@@ -187,7 +187,7 @@ fn any_script_is_refused_or_played() {
         .filter(|text| text.contains("[[parts]]"))
         .collect();
     let (mut refused, mut played) = (0, 0);
-    for _ in 0..1500 {
+    for _ in 0..600 {
         let lines: Vec<&str> = random.of(&texts).lines().collect();
         let mut lines: Vec<String> = lines.into_iter().map(str::to_owned).collect();
         for _ in 0..=random.below(3) {
@@ -240,13 +240,13 @@ fn any_script_is_refused_or_played() {
 /// A script without pauses is played in no time, however large it is.
 #[test]
 fn large_answers_and_large_requests_take_no_time() {
-    let script = "about = ''\n[[parts]]\nturns = [{ actions = [{ do = 'write', path = 'a', content = \"0123456789\\n\", repeat = 1000000 }] }]";
+    let script = "about = ''\n[[parts]]\nturns = [{ actions = [{ do = 'write', path = 'a', content = \"0123456789\\n\", repeat = 300000 }] }]";
     let served = Served::of(script);
     let began = Instant::now();
     for protocol in [Protocol::Anthropic, Protocol::OpenAi] {
-        let mut agent = Agent::new(protocol, &"x".repeat(10_000_000));
-        let said = agent.step(&served, |_| "y".repeat(10_000_000));
-        assert!(said.calls[0].1.to_string().len() > 10_000_000);
+        let mut agent = Agent::new(protocol, &"x".repeat(3_000_000));
+        let said = agent.step(&served, |_| "y".repeat(3_000_000));
+        assert!(said.calls[0].1.to_string().len() > 3_000_000);
         assert_eq!(
             agent.step(&served, |_| String::new()).text,
             "The script has no further turn."
