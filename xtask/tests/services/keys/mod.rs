@@ -84,6 +84,7 @@ struct Run<'a> {
 
 /// If the test fails, what it takes to see that again.
 impl Drop for Run<'_> {
+    #[expect(clippy::print_stdout, reason = "the runner shows it with the failure")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             let log = self.log.join("\n  ");
