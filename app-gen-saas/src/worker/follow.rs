@@ -13,9 +13,9 @@ use tokio::time::{Instant, sleep};
 use crate::app::App;
 use crate::database::{Job, Lease, Stop};
 use crate::launcher::{Ending, LogPage, LogTraits, TaskStatus};
+use crate::worker::attempt::Attempt;
 use crate::worker::reading::{self, Fault};
 use crate::worker::room::{Room, Waiting};
-use crate::worker::start::Attempt;
 
 /// How often the job is read again, for a stop that was asked for.
 const REFRESH: Duration = Duration::from_secs(1);

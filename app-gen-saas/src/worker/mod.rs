@@ -4,6 +4,7 @@
 //! since their generators run already. The database decides which orchestrator owns a job
 //! (`database::Lease`), so nothing in this module must survive a restart.
 
+mod attempt;
 mod conclude;
 mod ending;
 mod follow;

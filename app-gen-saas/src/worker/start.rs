@@ -12,8 +12,9 @@ use std::time::Duration;
 use app_gen_contract::{JobSpec, JobState};
 use tokio::time::{Instant, sleep};
 
-use crate::database::{Job, Stop};
+use crate::database::Stop;
 use crate::launcher::{Launch, LaunchError, Trace};
+use crate::worker::attempt::Attempt;
 use crate::worker::follow::{FollowError, Follower};
 
 /// Pauses between attempts, the first and the longest. While the job is only to end, the pauses are short.
@@ -22,25 +23,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const SEARCH_PAUSE: Duration = Duration::from_secs(3);
 /// How often a pause looks for a stop.
 const LOOK: Duration = Duration::from_millis(500);
-
-/// What is known of the last attempt to start a task.
-#[derive(Debug)]
-pub(super) struct Attempt {
-    /// Since when it may have started a task that was not seen yet.
-    unclear: Option<Instant>,
-    /// Why it did not start one, in words for the user.
-    failure: Option<String>,
-}
-
-impl Attempt {
-    /// What is known of an attempt of another orchestrator.
-    pub(super) fn of_another(job: &Job, now: Instant) -> Self {
-        Self {
-            unclear: (job.launch_attempt > 0).then_some(now),
-            failure: None,
-        }
-    }
-}
 
 /// What a look or an attempt came to.
 enum Found {

@@ -15,9 +15,11 @@ const DOCUMENTS: [&str; 7] = [
     "docs/performance.md",
 ];
 /// Where a path may begin.
-const ROOTS: [&str; 8] = [
+const ROOTS: [&str; 10] = [
     "",
     "app-gen-infra",
+    "app-gen-infra/cdk",
+    "app-gen-infra/cdk/lib",
     "app-gen-saas",
     "app-gen-saas/src",
     "xtask",

@@ -84,16 +84,28 @@ fn values<'a>(text: &'a str, key: &'a str) -> Vec<&'a str> {
         .collect()
 }
 
+/// What a workflow may do besides commands of ours: make them, and carry files between jobs.
+const CARRIERS: [&str; 3] = [
+    "cargo build --locked --package xtask --package xtask-aws",
+    "jq --raw-output ",
+    "tar --",
+];
+
 /// What zizmor does not know: that a workflow is a command and nothing clever.
 #[test]
 fn workflows_run_commands_of_ours_within_bounds() {
     let workflows = workflows();
     assert_eq!(workflows.len(), 2);
     for (name, text) in &workflows {
+        // A command of several lines is folded into one.
+        let text = &text.replace(": >-\n", ": ");
         for line in values(text, "run") {
-            assert!(line.starts_with("cargo xtask "), "{name}: {line}");
+            let line = line.trim_start();
+            let sets_up = line.contains(" --setup") && line.contains(" --yes");
             assert!(
-                line.contains(" --setup") && line.contains(" --yes"),
+                line.starts_with("cargo xtask ") && sets_up
+                    || line.starts_with("target/debug/xtask ")
+                    || CARRIERS.iter().any(|carrier| line.starts_with(carrier)),
                 "{name}: {line}"
             );
         }
@@ -101,6 +113,9 @@ fn workflows_run_commands_of_ours_within_bounds() {
         assert_eq!(values(text, "timeout-minutes").len(), jobs, "{name}");
         assert_eq!(values(text, "concurrency").len(), 1, "{name}");
         for action in values(text, "uses") {
+            if action.starts_with("./") {
+                continue;
+            }
             let (_, version) = action.split_once('@').unwrap();
             let (digest, version) = version.split_once(" # v").unwrap();
             assert_eq!(digest.len(), 40, "{name}: {action}");
