@@ -11,7 +11,7 @@ impl S3 {
     /// # Errors
     /// A call fails, or an object cannot be deleted.
     pub(crate) async fn empty_bucket(&self, name: &str) -> Result<Option<u64>, CloudError> {
-        self.delete_versions(name, "", |_, _| true).await
+        self.delete_versions(name, "", |_| true).await
     }
 
     /// Deletes an object with all its versions and delete markers.
@@ -20,22 +20,7 @@ impl S3 {
     /// As [`empty_bucket`](Self::empty_bucket).
     pub(crate) async fn delete_for_good(&self, bucket: &str, key: &str) -> Result<(), CloudError> {
         // The key itself comes before all others that begin with it.
-        self.delete_versions(bucket, key, |found, _| found == key)
-            .await
-            .map(|_| ())
-    }
-
-    /// Deletes all versions and delete markers of an object but the latest. There may be no such
-    /// bucket.
-    ///
-    /// # Errors
-    /// As [`empty_bucket`](Self::empty_bucket).
-    pub(crate) async fn delete_old_versions(
-        &self,
-        bucket: &str,
-        key: &str,
-    ) -> Result<(), CloudError> {
-        self.delete_versions(bucket, key, |found, is_latest| found == key && !is_latest)
+        self.delete_versions(bucket, key, |found| found == key)
             .await
             .map(|_| ())
     }
@@ -44,7 +29,7 @@ impl S3 {
         &self,
         name: &str,
         prefix: &str,
-        is_wanted: impl Fn(&str, bool) -> bool,
+        is_wanted: impl Fn(&str) -> bool,
     ) -> Result<Option<u64>, CloudError> {
         let action = format!("s3 ListObjectVersions {name}");
         let mut deleted = 0;
@@ -68,20 +53,16 @@ impl S3 {
                     };
                 }
             };
-            let versions = page
-                .versions()
-                .iter()
-                .map(|v| (v.key(), v.version_id(), v.is_latest()));
+            let versions = page.versions().iter().map(|v| (v.key(), v.version_id()));
             let markers = page
                 .delete_markers()
                 .iter()
-                .map(|m| (m.key(), m.version_id(), m.is_latest()));
+                .map(|m| (m.key(), m.version_id()));
             let objects = versions
                 .chain(markers)
-                // Without versions, there is only the latest.
-                .filter_map(|(key, version, latest)| Some((key?, version, latest.unwrap_or(true))))
-                .filter(|(key, _, latest)| is_wanted(key, *latest))
-                .map(|(key, version, _)| {
+                .filter_map(|(key, version)| Some((key?, version)))
+                .filter(|(key, _)| is_wanted(key))
+                .map(|(key, version)| {
                     ObjectIdentifier::builder()
                         .key(key)
                         .set_version_id(version.map(str::to_owned))

@@ -18,6 +18,7 @@ use crate::validation::successes::Success;
 use serde::Serialize;
 use std::net::Ipv4Addr;
 use xtask_core::context::Context;
+use xtask_core::error::{Code, Rendered};
 use xtask_core::lock::Lock;
 use xtask_image::build;
 use xtask_image::build::Outcome;
@@ -94,7 +95,14 @@ pub fn validate(context: &Context, options: Options) -> anyhow::Result<Validated
             seconds: context.report.elapsed_secs(),
         });
     }
-    let (seen, success) = use_platform(context, options, &images, digest)?;
+    let used = use_platform(context, options, &images, digest.clone());
+    if let Err(error) = &used
+        && Rendered::new(error).exit_code == Code::Smoke as u8
+    {
+        // It worked before and does not any more: the next validation must not believe the record.
+        Success::forget(context, &digest)?;
+    }
+    let (seen, success) = used?;
     Ok(Validated {
         state: State::Validated,
         at: success.at,

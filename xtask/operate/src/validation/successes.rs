@@ -33,6 +33,14 @@ impl Success {
         find(&path(context), digest)
     }
 
+    /// Forgets the success of what has failed since.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(super) fn forget(context: &Context, digest: &str) -> anyhow::Result<()> {
+        forget(&path(context), digest)
+    }
+
     /// Notes that this was validated now.
     ///
     /// # Errors
@@ -52,6 +60,16 @@ fn find(path: &Path, digest: &str) -> Option<Success> {
     read(path)
         .into_iter()
         .find(|success| success.composite == digest)
+}
+
+fn forget(path: &Path, digest: &str) -> anyhow::Result<()> {
+    let mut all = read(path);
+    let count = all.len();
+    all.retain(|success| success.composite != digest);
+    match all.len() == count {
+        true => Ok(()),
+        false => write_atomically(path, &serde_json::to_vec(&all)?),
+    }
 }
 
 fn note(path: &Path, success: &Success) -> anyhow::Result<()> {
@@ -116,6 +134,17 @@ mod tests {
             read(&path),
             [success("before", "3"), success("edited", "2")]
         );
+    }
+
+    #[test]
+    fn what_fails_when_it_is_forced_is_not_believed_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("record.json");
+        note(&path, &success("one", "1")).unwrap();
+        note(&path, &success("two", "2")).unwrap();
+        forget(&path, "two").unwrap();
+        forget(&path, "other").unwrap();
+        assert_eq!(read(&path), [success("one", "1")]);
     }
 
     #[test]
