@@ -31,13 +31,22 @@ use serde_json::Value;
 use xtask_docker::registry::Repository;
 
 /// How often all is made and compared where nothing else is asked for.
-const CHECKS: u64 = 40;
+const CHECKS: u64 = 24;
 /// The checks of one world, which then ends.
-const CHECKS_OF_WORLD: u64 = 20;
+const CHECKS_OF_WORLD: u64 = 12;
 /// One of so many checks pushes the images.
-const PUSHED: u64 = 10;
+const PUSHED: u64 = 6;
 /// Worlds at a time: a compile is one process after the other.
 const SIDE_BY_SIDE: usize = 2;
+
+/// Kinds of changes, and how many of each kind there are between two checks, in hundredths.
+const KINDS: [(&[Change], usize); 5] = [
+    (&changes::OF_RUST, 90),
+    (&changes::OF_PAGE, 60),
+    (&changes::OF_DOCKER, 200),
+    (&changes::AROUND, 200),
+    (&changes::KEPT, 100),
+];
 
 /// A digest, and where it was seen first.
 type Seen = (String, String);
@@ -80,6 +89,8 @@ struct Run<'a> {
     installed: &'a Installed,
     pairs: &'a Pairs,
     log: Vec<String>,
+    /// The changes of each kind that have not had their turn.
+    turns: [Vec<Change>; KINDS.len()],
 }
 
 /// If the test fails, what it takes to see that again.
@@ -104,6 +115,7 @@ impl<'a> Run<'a> {
             installed,
             pairs,
             log: Vec::new(),
+            turns: [const { Vec::new() }; KINDS.len()],
         }
     }
 
@@ -121,19 +133,16 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// One change of some of the kinds, so that each key has few reasons to be another.
+    /// One change of some of the kinds, so that each key has few reasons to be another. Each change of
+    /// a kind has its turn before any has its second.
     fn change(&mut self) {
-        let kinds: [(&[Change], usize); 5] = [
-            (&changes::OF_RUST, 70),
-            (&changes::OF_PAGE, 60),
-            (&changes::OF_DOCKER, 200),
-            (&changes::AROUND, 200),
-            (&changes::KEPT, 100),
-        ];
-        for (changes, percent) in kinds {
+        for (kind, (changes, percent)) in KINDS.into_iter().enumerate() {
             for _ in 0..(percent + self.world.numbers.below(100)) / 100 {
-                let change = self.world.any(changes);
-                let what = change(&mut self.world);
+                if self.turns[kind].is_empty() {
+                    self.turns[kind] = changes.to_vec();
+                }
+                let next = self.world.numbers.below(self.turns[kind].len());
+                let what = self.turns[kind].swap_remove(next)(&mut self.world);
                 self.log.push(format!("  {what}"));
                 self.pairs.changes.fetch_add(1, Ordering::Relaxed);
             }
