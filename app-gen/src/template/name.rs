@@ -57,6 +57,12 @@ const LEADING_WORDS: [&str; 45] = [
 /// Words after which the description goes into details.
 const DETAIL_WORDS: [&str; 7] = ["so", "that", "where", "which", "who", "whose", "with"];
 
+/// Words that a name cannot end with.
+const LOOSE_ENDS: [&str; 20] = [
+    "a", "about", "an", "and", "at", "by", "called", "for", "from", "in", "is", "my", "of", "on",
+    "or", "our", "the", "their", "to", "your",
+];
+
 /// A short name in the description's own words: its first sentence without the words of the request.
 pub(super) fn display_name(description: &str) -> String {
     let mut name = String::new();
@@ -68,11 +74,22 @@ pub(super) fn display_name(description: &str) -> String {
         name.push_str(separator);
         name.push_str(&word);
     }
-    let mut characters = name.chars();
+    let mut characters = without_loose_end(&name).chars();
     match characters.next() {
         Some(first) => first.to_uppercase().chain(characters).collect(),
         None => FALLBACK_NAME.to_owned(),
     }
+}
+
+/// A name that was cut does not end with a word that leads to the next one: "Shopping list for the".
+fn without_loose_end(name: &str) -> &str {
+    let mut name = name;
+    while let Some((start, last)) = name.rsplit_once(' ')
+        && LOOSE_ENDS.contains(&&*last.to_lowercase())
+    {
+        name = start;
+    }
+    name
 }
 
 /// The words that say what is wanted: those of the first sentence, without those of the request before
@@ -161,6 +178,10 @@ mod tests {
             (
                 "Create a recipe box where my family can add recipes",
                 "Recipe box",
+            ),
+            (
+                "A shopping list called \"Market day\" for two & more <people>",
+                "Shopping list called Market day",
             ),
             ("please build a web application", FALLBACK_NAME),
             ("<script>alert('x')</script>", "Scriptalert'x'script"),

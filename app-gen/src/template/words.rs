@@ -70,7 +70,7 @@ pub(super) fn clauses(description: &str) -> Vec<Vec<&str>> {
         for word in part.split_whitespace() {
             clause.push(word);
             // "Node.js" does not end a sentence, and neither does "3:1".
-            if word.ends_with(['.', ':']) || word == "-" {
+            if word.ends_with(['.', ':', '?']) || word == "-" {
                 clauses.push(std::mem::take(&mut clause));
             }
         }
@@ -81,7 +81,7 @@ pub(super) fn clauses(description: &str) -> Vec<Vec<&str>> {
 }
 
 fn ends_clause(character: char) -> bool {
-    const SIGNS: &str = ",;/!?()[]{}<>\"“”„«»|–—…、。，！？：；،؛؟।\n\r\u{2028}\u{2029}";
+    const SIGNS: &str = ",;/!()[]{}<>\"“”„«»|–—…、。，！？：；،؛؟।\n\r\u{2028}\u{2029}";
     SIGNS.contains(character)
 }
 
@@ -89,11 +89,11 @@ fn ends_clause(character: char) -> bool {
 /// that ask for an application or say what it shall do.
 pub(super) fn samples(description: &str) -> Vec<String> {
     let clauses = clauses(description);
-    // "A board for a wedding: cake, flowers": what follows a colon is what the rest is about.
-    let name_clauses = clauses
-        .iter()
-        .position(|clause| clause.last().is_some_and(|word| word.ends_with(':')))
-        .map_or(0, |colon| colon + 1);
+    // What follows a colon or a question is what they are about: "A poll: what do we eat? Soup, salad".
+    let ends_with = |clause: &Vec<&str>, end| clause.last().is_some_and(|word| word.ends_with(end));
+    let colon = clauses.iter().position(|clause| ends_with(clause, ':'));
+    let question = clauses.iter().rposition(|clause| ends_with(clause, '?'));
+    let name_clauses = colon.max(question).map_or(0, |last| last + 1);
     let mut names = Vec::new();
     let mut others = Vec::new();
     for (index, clause) in clauses.into_iter().enumerate() {
@@ -239,6 +239,11 @@ mod tests {
                 "Inventory of a workshop, with search: screws, nails",
                 &["Screws", "Nails"],
             ),
+            (
+                "A poll: where do we go for lunch? Pizza, sushi or the canteen",
+                &["Pizza", "Sushi", "Canteen"],
+            ),
+            ("What is in my freezer?", &["Freezer"]),
             ("a poll", &[]),
             ("Plant diary", &["Plant diary"]),
             ("Tea, tea, TEA and coffee", &["Tea", "Coffee"]),

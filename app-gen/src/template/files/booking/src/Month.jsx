@@ -49,12 +49,12 @@ export default function Month({ day, bookings, onChoose }) {
                       type="button"
                       className={monthOf(date) === month ? undefined : 'other-month'}
                       tabIndex={date === day ? 0 : -1}
-                      aria-label={`${nameOfDay(date)}, ${count === 0 ? 'nothing' : count} booked`}
                       aria-current={date === isToday ? 'date' : undefined}
                       onClick={() => onChoose(date)}
                     >
-                      {Number(date.slice(8))}
-                      <span className="count">{count > 0 && count}</span>
+                      <span className="visually-hidden">{nameOfDay(date)}, {count === 0 ? 'nothing' : count} booked</span>
+                      <span aria-hidden="true">{Number(date.slice(8))}</span>
+                      <span aria-hidden="true" className="count">{count > 0 && count}</span>
                     </button>
                   </td>
                 )

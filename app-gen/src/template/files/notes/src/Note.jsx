@@ -7,7 +7,7 @@ export default function Note({ note, onOpen, onTag, onPin }) {
           <button type="button" className="open" title="Open" onClick={onOpen}>{note.title}</button>
         </h3>
         <button type="button" className="quiet small" aria-label={`Pin ${note.title}`} aria-pressed={note.pinned} onClick={onPin}>
-          {note.pinned ? 'Pinned' : 'Pin'}
+          Pin
         </button>
       </div>
       {note.text !== '' && <p className="text" dir="auto">{note.text}</p>}
