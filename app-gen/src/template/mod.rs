@@ -1,7 +1,11 @@
-//! The provider `template`: a real React, Vite and Express application whose code is always the same;
-//! only its name, description and colour come from the job. It needs no key and no network.
+//! The provider `template`: real React, Vite and Express applications whose code is always the same. The
+//! words of the description choose one of a catalogue; its name, description, colour and sample data come
+//! from the job. It needs no key and no network.
 
+mod catalogue;
+mod choice;
 mod name;
+mod words;
 
 use std::path::Path;
 use std::pin::Pin;
@@ -14,40 +18,13 @@ use sha2::{Digest as _, Sha256};
 use crate::emitter::Emitter;
 use crate::failure::Failure;
 use crate::provider::{Application, Provider};
+use crate::template::catalogue::{Application as Entry, COMMON};
+use crate::template::choice::{Choice, choose};
 use crate::template::name::{display_name, slug};
+use crate::template::words::samples;
 
 /// The package's name in the files below, exchanged for the application's own.
 const PLACEHOLDER_NAME: &str = "app-gen-template";
-
-macro_rules! file {
-    ($path:literal) => {
-        ($path, include_str!(concat!("files/", $path)))
-    };
-    ($path:literal from $source:literal) => {
-        ($path, include_str!(concat!("files/", $source)))
-    };
-}
-
-/// Path in the application, content.
-const FILES: [(&str, &str); 16] = [
-    // Under its own name it would hide files of this repository from git.
-    file!(".gitignore" from "gitignore"),
-    file!("README.md"),
-    file!("index.html"),
-    file!("package-lock.json"),
-    file!("package.json"),
-    file!("public/icon.svg"),
-    file!("server/app.js"),
-    file!("server/app.test.js"),
-    file!("server/index.js"),
-    file!("server/store.js"),
-    file!("src/App.jsx"),
-    file!("src/Item.jsx"),
-    file!("src/api.js"),
-    file!("src/main.jsx"),
-    file!("src/styles.css"),
-    file!("vite.config.js"),
-];
 
 /// The application's `app.json`. The description is untrusted, so it goes into JSON only, never into
 /// code, markup or file names; React and the API treat it as text.
@@ -55,20 +32,26 @@ const FILES: [(&str, &str); 16] = [
 struct AppInfo {
     name: String,
     slug: String,
+    /// The folder of its code in the catalogue.
+    template: &'static str,
     description: String,
+    /// What its sample data is made of.
+    words: Vec<String>,
     /// Hue of the page's colours, in degrees.
     hue: u16,
     generator: &'static str,
 }
 
 impl AppInfo {
-    fn new(description: &str) -> Self {
+    fn new(description: &str, entry: &Entry) -> Self {
         let name = display_name(description);
         let digest = Sha256::digest(description.as_bytes());
         Self {
             slug: slug(&name),
             name,
+            template: entry.folder,
             description: description.to_owned(),
+            words: samples(description),
             hue: u16::from_be_bytes([digest[0], digest[1]]) % 360,
             generator: "app-gen template",
         }
@@ -86,13 +69,15 @@ impl Provider for Template {
         emitter: &'call Emitter,
     ) -> Pin<Box<dyn Future<Output = Result<Application, Failure>> + Send + 'call>> {
         Box::pin(async move {
-            let info = AppInfo::new(&spec.description);
+            let choice = choose(&spec.description);
+            let info = AppInfo::new(&spec.description, choice.application);
+            emitter.log(LogLevel::Info, why(&choice)).await;
             let message = format!(
-                "making {:?} from the template, without an AI model",
+                "making {:?} from this template, without an AI model",
                 info.name
             );
             emitter.log(LogLevel::Info, message).await;
-            for (path, content) in files(&info)? {
+            for (path, content) in files(&info, choice.application)? {
                 let target = workspace.join(path);
                 let write = async {
                     tokio::fs::create_dir_all(target.parent().unwrap_or(workspace)).await?;
@@ -103,8 +88,8 @@ impl Provider for Template {
                     .with_context(|| format!("cannot write {}", target.display()))?;
             }
             let summary = format!(
-                "{} is ready: a React and Express application made from the template",
-                info.name
+                "{} is ready: {} made from a template, without an AI model",
+                info.name, choice.application.kind
             );
             Ok(Application {
                 name: info.name,
@@ -114,57 +99,81 @@ impl Provider for Template {
     }
 }
 
-/// All files of the application, `app.json` included.
-fn files(info: &AppInfo) -> Result<Vec<(&'static str, String)>> {
+/// Which template it is, and the words that chose it.
+fn why(choice: &Choice) -> String {
+    let kind = choice.application.kind;
+    if choice.because.is_empty() {
+        return format!("the template is {kind}, because the description asks for no other one");
+    }
+    format!(
+        "the template is {kind}, because of {} in the description",
+        choice
+            .because
+            .iter()
+            .map(|term| format!("{term:?}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    )
+}
+
+/// All files of the application, `app.json` first.
+fn files(info: &AppInfo, entry: &Entry) -> Result<Vec<(&'static str, String)>> {
     let mut app_json = serde_json::to_string_pretty(info)?;
     app_json.push('\n');
     let mut files = vec![("app.json", app_json)];
-    for (path, content) in FILES {
-        let content = match path {
-            "package.json" | "package-lock.json" => content.replace(PLACEHOLDER_NAME, &info.slug),
-            _ => content.to_owned(),
-        };
-        files.push((path, content));
+    let mut own_readme = "";
+    for (path, content) in entry.files.iter().copied().flatten() {
+        match *path {
+            "README.md" => own_readme = content,
+            path => files.push((path, (*content).to_owned())),
+        }
+    }
+    let (about, api) = own_readme
+        .split_once("\n## API\n\n")
+        .unwrap_or((own_readme, ""));
+    for (path, content) in COMMON {
+        files.push(match *path {
+            "README.md" => {
+                let readme = content
+                    .replace("{{about}}\n", about)
+                    .replace("{{api}}\n", api);
+                ("README.md", readme)
+            }
+            // Under its own name it would hide files of this repository from git.
+            "gitignore" => (".gitignore", (*content).to_owned()),
+            path @ ("package.json" | "package-lock.json") => {
+                (path, content.replace(PLACEHOLDER_NAME, &info.slug))
+            }
+            path => (path, (*content).to_owned()),
+        });
     }
     Ok(files)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use serde_json::Value;
-    use walkdir::WalkDir;
 
     use super::*;
+    use crate::template::catalogue::CATALOGUE;
 
-    #[test]
-    fn every_file_of_the_template_is_embedded() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/template/files");
-        let on_disk: BTreeSet<String> = WalkDir::new(&folder)
-            .into_iter()
-            .map(Result::unwrap)
-            .filter(|entry| entry.file_type().is_file())
-            .map(|entry| {
-                entry
-                    .path()
-                    .strip_prefix(&folder)
-                    .unwrap()
-                    .to_str()
-                    .unwrap()
-                    .replace("gitignore", ".gitignore")
-            })
-            .collect();
-        let embedded: BTreeSet<String> = FILES.iter().map(|(path, _)| (*path).to_owned()).collect();
-        assert_eq!(embedded, on_disk);
+    /// What a description becomes.
+    fn made(description: &str) -> (AppInfo, Vec<(&'static str, String)>) {
+        let entry = choose(description).application;
+        let info = AppInfo::new(description, entry);
+        let files = files(&info, entry).unwrap();
+        (info, files)
     }
 
     #[test]
     fn the_name_reaches_package_and_lock_and_nothing_else() {
-        let info = AppInfo::new("Build a list of books that I have read");
-        let files = files(&info).unwrap();
+        let (_, files) = made("Build a list of books that I have read");
         for (path, content) in &files {
             assert!(!content.contains(PLACEHOLDER_NAME), "{path}");
+            assert!(
+                !content.contains("{{about}}") && !content.contains("{{api}}"),
+                "{path}"
+            );
         }
         let json = |wanted: &str| -> Value {
             let (_, content) = files.iter().find(|(path, _)| *path == wanted).unwrap();
@@ -184,7 +193,7 @@ mod tests {
 
     #[test]
     fn the_lock_names_no_registry_and_checks_every_package() {
-        let (_, lock) = FILES
+        let (_, lock) = COMMON
             .iter()
             .find(|(path, _)| *path == "package-lock.json")
             .unwrap();
@@ -214,8 +223,7 @@ mod tests {
             &"x".repeat(4000),
             "../../etc/passwd",
         ] {
-            let info = AppInfo::new(description);
-            let files = files(&info).unwrap();
+            let (info, files) = made(description);
             let read: Value = serde_json::from_str(&files[0].1).unwrap();
             assert_eq!(read["description"], description);
             let others = files[1..]
@@ -224,5 +232,39 @@ mod tests {
                 .collect::<String>();
             assert!(!others.contains(description));
         }
+    }
+
+    #[test]
+    fn every_application_explains_itself_and_says_that_no_model_was_asked() {
+        for entry in &CATALOGUE {
+            let files = files(&AppInfo::new("x", entry), entry).unwrap();
+            let content = |wanted: &str| {
+                let found: Vec<_> = files.iter().filter(|(path, _)| *path == wanted).collect();
+                assert_eq!(found.len(), 1, "{}: {wanted}", entry.folder);
+                &*found[0].1
+            };
+            let readme = content("README.md");
+            assert!(readme.contains("\n\nIt "), "{readme}");
+            assert!(readme.contains("\n\n| request"), "{readme}");
+            assert!(!readme.contains("\n\n\n"), "{readme}");
+            for told in [readme, content("src/parts.jsx")] {
+                assert!(told.contains("No AI model was asked."), "{told}");
+            }
+            assert_eq!(content(".gitignore"), "node_modules/\ndist/\ndata/\n");
+            let info: Value = serde_json::from_str(content("app.json")).unwrap();
+            assert_eq!(info["template"], entry.folder);
+        }
+    }
+
+    #[test]
+    fn the_log_says_why() {
+        assert_eq!(
+            why(&choose("A board for cards")),
+            "the template is a board, because of \"board\", \"card\" in the description"
+        );
+        assert_eq!(
+            why(&choose("???")),
+            "the template is a list, because the description asks for no other one"
+        );
     }
 }

@@ -57,33 +57,52 @@ const LEADING_WORDS: [&str; 45] = [
 /// Words after which the description goes into details.
 const DETAIL_WORDS: [&str; 7] = ["so", "that", "where", "which", "who", "whose", "with"];
 
+/// Words that a name cannot end with.
+const LOOSE_ENDS: [&str; 20] = [
+    "a", "about", "an", "and", "at", "by", "called", "for", "from", "in", "is", "my", "of", "on",
+    "or", "our", "the", "their", "to", "your",
+];
+
 /// A short name in the description's own words: its first sentence without the words of the request.
 pub(super) fn display_name(description: &str) -> String {
-    let words: Vec<String> = first_sentence(description)
-        .split_whitespace()
-        .map(clean_word)
-        .filter(|word| !word.is_empty())
-        .collect();
-    let lower = |word: &String| word.to_lowercase();
     let mut name = String::new();
-    let named = words
-        .iter()
-        .skip_while(|word| LEADING_WORDS.contains(&lower(word).as_str()))
-        .take_while(|word| !DETAIL_WORDS.contains(&lower(word).as_str()))
-        .take(MAX_NAME_WORDS);
-    for word in named {
+    for word in title_words(description).into_iter().take(MAX_NAME_WORDS) {
         let separator = if name.is_empty() { "" } else { " " };
         if name.chars().count() + separator.len() + word.chars().count() > MAX_NAME_CHARS {
             break;
         }
         name.push_str(separator);
-        name.push_str(word);
+        name.push_str(&word);
     }
-    let mut characters = name.chars();
+    let mut characters = without_loose_end(&name).chars();
     match characters.next() {
         Some(first) => first.to_uppercase().chain(characters).collect(),
         None => FALLBACK_NAME.to_owned(),
     }
+}
+
+/// A name that was cut does not end with a word that leads to the next one: "Shopping list for the".
+fn without_loose_end(name: &str) -> &str {
+    let mut name = name;
+    while let Some((start, last)) = name.rsplit_once(' ')
+        && LOOSE_ENDS.contains(&&*last.to_lowercase())
+    {
+        name = start;
+    }
+    name
+}
+
+/// The words that say what is wanted: those of the first sentence, without those of the request before
+/// them and the details behind them.
+pub(super) fn title_words(description: &str) -> Vec<String> {
+    let lower = |word: &String| word.to_lowercase();
+    first_sentence(description)
+        .split_whitespace()
+        .map(clean_word)
+        .filter(|word| !word.is_empty())
+        .skip_while(|word| LEADING_WORDS.contains(&lower(word).as_str()))
+        .take_while(|word| !DETAIL_WORDS.contains(&lower(word).as_str()))
+        .collect()
 }
 
 /// Up to the first line break, or the first mark that ends a sentence or begins a list.
@@ -108,7 +127,7 @@ fn first_sentence(description: &str) -> &str {
 }
 
 /// The word without quotes, brackets, markup and invisible characters.
-fn clean_word(word: &str) -> String {
+pub(super) fn clean_word(word: &str) -> String {
     let kept = |character: &char| {
         let invisible = character.is_control()
             || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
@@ -159,6 +178,10 @@ mod tests {
             (
                 "Create a recipe box where my family can add recipes",
                 "Recipe box",
+            ),
+            (
+                "A shopping list called \"Market day\" for two & more <people>",
+                "Shopping list called Market day",
             ),
             ("please build a web application", FALLBACK_NAME),
             ("<script>alert('x')</script>", "Scriptalert'x'script"),

@@ -1,20 +1,84 @@
-//! The generated application, used as a user would: installed, built, tested, started, asked.
+//! The generated applications, used as a user would: installed, built, tested, started, asked, and opened in
+//! a browser. Those of the catalogue that `cargo xtask validate` does not run are run here and nowhere else.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::Mutex;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 
-use crate::support::{command, run, unpack, write_spec};
+use crate::support::{command, run, unpack, wait, write_spec};
 
-/// Everything that has ever broken out of a text, in 4000 characters.
-fn hostile_description() -> String {
-    let mut description = "Build a \"list\" of `ticks` & 'quotes' </script><script>alert(1)</script> \
-         ${process.exit(1)} {{x}} <%= y %> \\ \u{2028}\nsecond line\r\n\tتطبيق \u{202e}rtl 🚀 <!-- --> ]]> %00 \u{7f} "
-        .to_owned();
+/// An application of the catalogue.
+struct Case {
+    template: &'static str,
+    /// What asks for it.
+    description: &'static str,
+    /// The name of its entries in its API.
+    entries: &'static str,
+    /// An entry to add, and what the server keeps of it.
+    added: Value,
+    /// Words of the description in the sample data.
+    shown: [&'static str; 2],
+}
+
+fn catalogue() -> [Case; 6] {
+    [
+        Case {
+            template: "list",
+            description: "A packing list: tent, warm socks,",
+            entries: "items",
+            added: json!({ "title": "Map" }),
+            shown: ["Tent", "Warm socks"],
+        },
+        Case {
+            template: "board",
+            description: "A kanban board: venue, wedding cake,",
+            entries: "cards",
+            added: json!({ "title": "Music", "column": "doing" }),
+            shown: ["Venue", "Wedding cake"],
+        },
+        Case {
+            template: "booking",
+            description: "A booking calendar: youth team, lessons,",
+            entries: "bookings",
+            added: json!({ "title": "Ada", "date": "2028-02-29", "hour": 17 }),
+            shown: ["Youth team", "Lessons"],
+        },
+        Case {
+            template: "poll",
+            description: "A poll: pizza, green salad,",
+            entries: "polls",
+            added: json!({ "question": "When?", "options": ["Now", "Later"] }),
+            shown: ["Pizza", "Green salad"],
+        },
+        Case {
+            template: "inventory",
+            description: "An inventory: screws, wood glue,",
+            entries: "items",
+            added: json!({ "name": "Nails", "quantity": 7, "minimum": 3 }),
+            shown: ["Screws", "Wood glue"],
+        },
+        Case {
+            template: "notes",
+            description: "A diary: tomatoes, rain barrel,",
+            entries: "notes",
+            added: json!({ "title": "Frost", "tags": ["weather"] }),
+            shown: ["Tomatoes", "Rain barrel"],
+        },
+    ]
+}
+
+/// A description, and everything that has ever broken out of a text, in 4000 characters.
+fn hostile(description: &str) -> String {
+    let mut description = format!(
+        "{description} \"double\" `ticks` & 'quotes' </script><script>document.title = 'run'</script> \
+         <img src=x onerror=\"document.title = 'run'\"> ${{process.exit(1)}} {{{{x}}}} <%= y %> \\ \u{2028}\n\
+         second line\r\n\tتطبيق \u{202e}rtl 🚀 <!-- --> ]]> %00 \u{7f} "
+    );
     let missing = 4000 - description.chars().count();
     description.extend(std::iter::repeat_n('x', missing));
     description
@@ -28,7 +92,8 @@ fn npm(folder: &Path, arguments: &[&str]) {
         .unwrap();
     assert!(
         output.status.success(),
-        "npm {arguments:?}: {}{}",
+        "npm {arguments:?} in {}: {}{}",
+        folder.display(),
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
@@ -47,6 +112,7 @@ impl Server {
             .current_dir(folder)
             .env("PORT", "0")
             .env_remove("HOST")
+            .env_remove("DATA_FILE")
             .stderr(Stdio::inherit())
             .process_group(0)
             .spawn()
@@ -106,66 +172,131 @@ impl Drop for Server {
     }
 }
 
-#[test]
-fn the_application_installs_builds_starts_and_answers() {
-    let description = hostile_description();
+/// The document that a browser makes of an address, with what the page's scripts do.
+fn document(address: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let spec_uri = write_spec(folder.path(), "job", &description);
+    let output = folder.path().join("document.html");
+    // To a file: a pipe that nobody reads meanwhile would fill up.
+    let mut browser = command("chromium")
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+        ])
+        .args([
+            "--disable-background-networking",
+            "--virtual-time-budget=10000",
+        ])
+        .arg(format!("--user-data-dir={}", folder.path().display()))
+        .args(["--dump-dom", address])
+        .stdout(std::fs::File::create(&output).unwrap())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    assert_eq!(wait(&mut browser), Some(0));
+    std::fs::read_to_string(output).unwrap()
+}
+
+/// The lock file of an application without its name, which alone differs.
+fn lock(folder: &Path) -> Value {
+    let text = std::fs::read_to_string(folder.join("package-lock.json")).unwrap();
+    let mut lock: Value = serde_json::from_str(&text).unwrap();
+    lock["name"] = Value::Null;
+    lock["packages"][""]["name"] = Value::Null;
+    lock
+}
+
+/// All of them install the same packages, so the first one's installation serves the others too.
+#[test]
+fn every_application_of_the_catalogue_installs_builds_starts_and_answers() {
+    let root = tempfile::tempdir().unwrap();
+    let generated = catalogue().map(|case| {
+        let description = hostile(case.description);
+        let folder = generate(&case, &description, root.path());
+        (case, description, folder)
+    });
+    let first = &generated[0].2;
+    npm(first, &["ci", "--no-audit", "--no-fund"]);
+    for (case, _, folder) in &generated[1..] {
+        assert_eq!(lock(folder), lock(first), "{}", case.template);
+        std::os::unix::fs::symlink(first.join("node_modules"), folder.join("node_modules"))
+            .unwrap();
+    }
+
+    let waiting = Mutex::new(generated.iter());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let next = waiting.lock().unwrap().next();
+                    let Some((case, description, folder)) = next else {
+                        break;
+                    };
+                    use_application(case, description, folder);
+                }
+            });
+        }
+    });
+}
+
+fn generate(case: &Case, description: &str, root: &Path) -> PathBuf {
+    let spec_uri = write_spec(root, case.template, description);
     assert_eq!(run(&[("JOB_SPEC_URI", &spec_uri)]).exit_code, Some(0));
-    let app = folder.path().join("unpacked");
-    unpack(&folder.path().join("jobs/job/app.zip"), &app);
-
-    npm(&app, &["ci", "--no-audit", "--no-fund"]);
-    npm(&app, &["run", "build"]);
-    npm(&app, &["test"]);
-
-    let server = Server::start(&app);
-    assert!(
-        server.address.starts_with("http://127.0.0.1:"),
-        "{}",
-        server.address
+    let folder = root.join(case.template);
+    unpack(
+        &root.join("jobs").join(case.template).join("app.zip"),
+        &folder,
     );
+    folder
+}
+
+fn use_application(case: &Case, description: &str, folder: &Path) {
+    npm(folder, &["run", "build"]);
+    npm(folder, &["test"]);
+    let server = Server::start(folder);
+    let address = &server.address;
+    assert!(address.starts_with("http://127.0.0.1:"), "{address}");
     assert_eq!(server.get_json("/api/health"), json!({ "status": "ok" }));
     let info = server.get_json("/api/info");
+    assert_eq!(info["template"], case.template);
     assert_eq!(info["description"], description.trim());
-    assert_eq!(
-        (&info["name"], &info["slug"]),
-        (
-            &json!("List of ticks & quotes"),
-            &json!("list-of-ticks-quotes-app")
-        )
-    );
-
     let page = server.get("/");
-    assert!(
-        page.contains("<div id=\"root\">") && !page.contains("alert(1)"),
-        "{page}"
-    );
+    assert!(page.contains("<div id=\"root\">"), "{page}");
     assert_eq!(server.get("/any/path"), page);
-    let (_, after) = page.split_once("src=\"/assets/").unwrap();
-    let script = server.get(&format!("/assets/{}", after.split('"').next().unwrap()));
-    assert!(
-        script.contains("alert(1)"),
-        "the page shows the description"
-    );
 
-    let (status, item) = server.call("POST", "/api/items", &json!({ "title": "Milk" }));
-    assert_eq!(status, 201);
-    let item: Value = serde_json::from_str(&item).unwrap();
-    let path = format!("/api/items/{}", item["id"].as_str().unwrap());
-    assert_eq!(server.call("PATCH", &path, &json!({ "done": true })).0, 200);
-    assert_eq!(
-        server.call("POST", "/api/items", &json!({ "title": "" })).0,
-        400
-    );
+    let document = document(address);
+    assert!(!document.contains("<title>run</title>"), "{document}");
+    assert!(!document.contains("<img"), "{document}");
+    for shown in case
+        .shown
+        .iter()
+        .chain(&["&lt;/script&gt;&lt;script&gt;", "No AI model was asked."])
+    {
+        assert!(
+            document.contains(shown),
+            "{}: no {shown} in {document}",
+            case.template
+        );
+    }
+
+    let path = format!("/api/{}", case.entries);
+    let (status, added) = server.call("POST", &path, &case.added);
+    assert_eq!(status, 201, "{added}");
+    let added: Value = serde_json::from_str(&added).unwrap();
+    assert_eq!(server.call("POST", &path, &json!({})).0, 400);
+    let entries = server.get_json(&path);
+    let listed = entries[case.entries].as_array().unwrap();
+    assert_eq!(listed.last(), Some(&added), "{}", case.template);
     drop(server);
 
-    let server = Server::start(&app);
-    let items = server.get_json("/api/items");
+    let server = Server::start(folder);
+    assert_eq!(server.get_json(&path), entries, "kept by a restart");
+    let own = format!("{path}/{}", added["id"].as_str().unwrap());
+    assert_eq!(server.call("DELETE", &own, &json!({})).0, 204);
+    let left = server.get_json(&path);
     assert_eq!(
-        (&items["items"][0]["title"], &items["items"][0]["done"]),
-        (&json!("Milk"), &json!(true))
+        left[case.entries].as_array().unwrap().len(),
+        listed.len() - 1
     );
-    assert_eq!(server.call("DELETE", &path, &json!({})).0, 204);
-    assert_eq!(server.get_json("/api/items"), json!({ "items": [] }));
 }

@@ -44,13 +44,14 @@ fn a_spec_becomes_an_application() {
                 provider: text("template")
             },
             step("build", StepState::Running, None),
-            log("making \"List of books\" from the template, without an AI model"),
+            log("the template is a list, because of \"list\" in the description"),
+            log("making \"List of books\" from this template, without an AI model"),
             step("build", StepState::Done, Some(text("List of books"))),
             step("package", StepState::Running, None),
             step(
                 "package",
                 StepState::Done,
-                Some(format!("17 files, {} bytes", bytes.len()))
+                Some(format!("27 files, {} bytes", bytes.len()))
             ),
             step("publish", StepState::Running, None),
             step("publish", StepState::Done, None),
@@ -63,7 +64,7 @@ fn a_spec_becomes_an_application() {
             log("unpack app.zip, then: npm ci && npm run build && npm start"),
             Body::Succeeded {
                 summary: text(
-                    "List of books is ready: a React and Express application made from the template"
+                    "List of books is ready: a list made from a template, without an AI model"
                 )
             },
         ]

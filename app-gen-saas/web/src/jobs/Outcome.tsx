@@ -29,7 +29,8 @@ function Success({ job, log }: { job: Job; log: JobLog }) {
         {log.summary && <p>{log.summary}</p>}
         {job.provider === "template" && (
           <p className="outcome-note">
-            This is the built-in template: your words are on its page, its features are the same for every app.
+            No AI model was asked: this is one of the built-in templates. The words of your description chose it, and
+            they are its name and its sample data.
           </p>
         )}
         {job.artifact ? (
