@@ -113,7 +113,7 @@ fn workflows_run_commands_of_ours_within_bounds() {
         assert_eq!(values(text, "timeout-minutes").len(), jobs, "{name}");
         assert_eq!(values(text, "concurrency").len(), 1, "{name}");
         for action in values(text, "uses") {
-            if action.starts_with("./") {
+            if action.starts_with("$/") {
                 continue;
             }
             let (_, version) = action.split_once('@').unwrap();

@@ -28,7 +28,17 @@ fn acts(character: char) -> bool {
         )
 }
 
-/// The text with every character escaped that would act on a terminal, hide, or end a line.
+/// The length in bytes of a colour that the text begins with: "select graphic rendition" of ECMA-48.
+fn colour(text: &str) -> Option<usize> {
+    let parameters = text.strip_prefix("\u{1b}[")?;
+    let end = parameters.find(|character: char| !matches!(character, '0'..='9' | ';' | ':'))?;
+    parameters[end..]
+        .starts_with('m')
+        .then_some("\u{1b}[".len() + end + 1)
+}
+
+/// The text with every character escaped that would act on a terminal, hide, or end a line. Colours
+/// are left out: tools have them for good reasons, and escaped they hide what the line says.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, acts)
@@ -52,11 +62,15 @@ fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        let length = colour(rest).unwrap_or(character.len_utf8());
         match is_escaped(character) {
+            true if length > 1 && character == '\u{1b}' => {}
             true => shown.extend(character.escape_default()),
             false => shown.push(character),
         }
+        rest = &rest[length..];
     }
     Cow::Owned(shown)
 }
@@ -184,6 +198,11 @@ mod tests {
             r"a\u{1b}[2Jb\r\u{9b}31mc\u{7}\u{7f}\u{202e}d\u{2066}\u{2028}e\u{e0041}"
         );
         assert_eq!(printable("one\ntwo\tthree"), r"one\ntwo\tthree");
+        assert_eq!(printable("\x1b[1m\x1b[38;5;1ma\x1b[m"), "a");
+        assert_eq!(
+            printable("\x1b[1\x1b[;\u{661}m\x1b["),
+            "\\u{1b}[1\\u{1b}[;\u{661}m\\u{1b}["
+        );
         assert_eq!(printable_lines("one\ntwo\tthree"), "one\ntwo\tthree");
         assert_eq!(printable_block("one\nhint: two"), "one\n    hint: two");
         // Scripts, joiners and emoji are text.
@@ -198,9 +217,9 @@ mod tests {
         line.push("value\x1b[31m");
         assert_eq!(
             line.shown(true),
-            "\x1b[2mname\\u{1b}[0m\\n\x1b[0mvalue\\u{1b}[31m"
+            "\x1b[2mname\\n\x1b[0mvalue"
         );
-        assert_eq!(line.shown(false), r"name\u{1b}[0m\nvalue\u{1b}[31m");
+        assert_eq!(line.shown(false), r"name\nvalue");
     }
 
     #[test]

@@ -102,7 +102,7 @@ mod tests {
                 "generator",
                 r#"{"version":1,"job_id":"j1","sequence":5,"time":"2026-11-21T13:03:05.002+01:00","type":"failed","body":{"reason":"no"}}"#,
             ),
-            shown("generator", "thread 'main' panicked \u{1b}[31m"),
+            shown("generator", "thread 'main' panicked \u{1b}[2J"),
             shown("generator", r#"{"type":7,"body":[]}"#),
             shown("orchestrator", "[1]"),
         ];
@@ -111,7 +111,7 @@ mod tests {
         12:03:05.001 generator INFO step name=plan state=running sequence=3 job_id=j1
         12:03:05.002 generator ERROR two\nlines sequence=4 job_id=j1
         12:03:05.002 generator ERROR failed: no sequence=5 job_id=j1
-        11:06:40.123 generator - thread 'main' panicked \u{1b}[31m
+        11:06:40.123 generator - thread 'main' panicked \u{1b}[2J
         11:06:40.123 generator INFO 7
         11:06:40.123 orchestrator - [1]
         "#);
