@@ -34,20 +34,34 @@ pub async fn run(app: App) {
     }
 }
 
-/// Removes the oldest of the old jobs; whether there may be more.
+/// Removes the oldest of the old jobs; whether there may be more. One that cannot be removed does not keep
+/// the others.
 async fn remove_some(app: &App) -> anyhow::Result<bool> {
     let kept = i64::try_from(app.config.jobs.retention.as_millis())?;
     let jobs = app
         .database
         .ended_before(now_millis().saturating_sub(kept), BATCH)
         .await?;
+    let mut removed = 0;
     for job_id in &jobs {
-        // The files first: without its job, nobody would find them again.
-        app.artifacts.remove_job(job_id).await?;
-        app.database.remove_job(job_id).await?;
+        match remove(app, job_id).await {
+            Ok(()) => removed += 1,
+            Err(error) => tracing::warn!(
+                job_id,
+                error = format!("{error:#}"),
+                "failed to remove an old job"
+            ),
+        }
     }
-    if !jobs.is_empty() {
-        tracing::info!(jobs = jobs.len(), "removed old jobs");
+    if removed > 0 {
+        tracing::info!(jobs = removed, "removed old jobs");
     }
-    Ok(i64::try_from(jobs.len())? == BATCH)
+    Ok(removed > 0 && i64::try_from(jobs.len())? == BATCH)
+}
+
+async fn remove(app: &App, job_id: &str) -> anyhow::Result<()> {
+    // The files first: without its job, nobody would find them again.
+    app.artifacts.remove_job(job_id).await?;
+    app.database.remove_job(job_id).await?;
+    Ok(())
 }

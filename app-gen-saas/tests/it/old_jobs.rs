@@ -18,7 +18,7 @@ async fn are_removed(database: TestDatabase) {
     let mut variables = process_variables(folder.path(), &database.url, &generator);
     let binary = Binary::start(&variables).await;
     let mut ids = Vec::new();
-    for name in ["old", "younger"] {
+    for name in ["old", "younger", "cannot be removed"] {
         let id = binary.client.submit(name).await;
         binary.client.ended(&id).await;
         ids.push(id);
@@ -29,7 +29,11 @@ async fn are_removed(database: TestDatabase) {
         let since = SystemTime::UNIX_EPOCH.elapsed().unwrap();
         (since - age).as_millis()
     };
-    for (id, age) in ids.iter().zip([days(8), days(6)]) {
+    // A file where a folder should be: this job is the first to go, and does not keep the others.
+    let stored = folder.path().join("artifacts/jobs");
+    std::fs::remove_dir_all(stored.join(&ids[2])).unwrap();
+    std::fs::write(stored.join(&ids[2]), "").unwrap();
+    for (id, age) in ids.iter().zip([days(8), days(6), days(9)]) {
         let statement = format!("UPDATE jobs SET finished_at = {age} WHERE id = '{id}'");
         database.execute(&statement).await;
     }
@@ -43,9 +47,9 @@ async fn are_removed(database: TestDatabase) {
     .await;
     let path = format!("/api/jobs/{}/events", ids[0]);
     assert_eq!(client.get(&path).await.status(), StatusCode::NOT_FOUND);
-    let stored = folder.path().join("artifacts/jobs");
     assert!(!stored.join(&ids[0]).exists());
     assert!(stored.join(&ids[1]).join("app.zip").exists());
     assert_eq!(client.events(&ids[1], 0).await.len(), 7);
+    assert_eq!(client.job(&ids[2]).await["state"], "succeeded");
     binary.kill().await;
 }
