@@ -81,8 +81,19 @@ const fn in_cluster(
     }
 }
 
+/// Commands that use AWS's calls in the local cloud only.
+const ON_THIS_MACHINE: [&str; 2] = ["validate", "cleanup"];
+
+/// The rights of a command; without one, those of all commands that work on AWS.
+pub(crate) fn of(command: Option<&str>) -> impl Iterator<Item = &'static Needed> {
+    RIGHTS.iter().filter(move |needed| match command {
+        Some(command) => needed.command == command,
+        None => !ON_THIS_MACHINE.contains(&needed.command),
+    })
+}
+
 /// Every right, by command.
-pub(crate) const RIGHTS: &[Needed] = &[
+const RIGHTS: &[Needed] = &[
     right("build", "ecr:GetAuthorizationToken", On::Everything),
     right("build", "ecr:DescribeRepositories", On::Repositories),
     right("build", "ecr:BatchCheckLayerAvailability", On::Repositories),
@@ -100,7 +111,6 @@ pub(crate) const RIGHTS: &[Needed] = &[
         "ecs:RegisterTaskDefinition",
         On::ValidateDefinition,
     ),
-    right("validate", "ecs:DescribeTaskDefinition", On::Everything),
     in_cluster(
         InCluster::Validate,
         "validate",
@@ -140,8 +150,6 @@ pub(crate) const RIGHTS: &[Needed] = &[
     right("validate", "iam:PutRolePolicy", On::ValidateRoles),
     right("validate", "iam:PassRole", On::ValidateRoles),
     right("cleanup", "ecs:DeleteCluster", On::ValidateCluster),
-    right("cleanup", "ecs:ListTaskDefinitions", On::Everything),
-    right("cleanup", "ecs:DeregisterTaskDefinition", On::Everything),
     right("cleanup", "logs:DeleteLogGroup", On::ValidateLogGroup),
     right("cleanup", "s3:ListBucketVersions", On::ValidateBucket),
     right("cleanup", "s3:DeleteObject", On::ValidateBucketObjects),
@@ -248,6 +256,9 @@ pub(crate) const RIGHTS: &[Needed] = &[
         "ecs:ExecuteCommand",
         On::ServiceCluster,
     ),
+    right("prune", "ecs:ListTaskDefinitions", On::Everything),
+    right("prune", "ecs:DescribeTaskDefinition", On::Everything),
+    right("prune", "ecs:DeregisterTaskDefinition", On::Everything),
     right("prune", "ecs:DeleteTaskDefinitions", On::TaskDefinitions),
     right("prune", "ecr:DescribeImages", On::Repositories),
     right("prune", "ecr:BatchDeleteImage", On::Repositories),
@@ -278,6 +289,28 @@ pub(crate) const RIGHTS: &[Needed] = &[
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn an_account_is_asked_for_nothing_that_only_the_local_cloud_needs() {
+        let of_validate = [
+            On::ValidateBucket,
+            On::ValidateBucketObjects,
+            On::ValidateCluster,
+            On::ValidateDefinition,
+            On::ValidateTasks,
+            On::ValidateLogGroup,
+            On::ValidateRoles,
+        ];
+        let asked: Vec<&Needed> = of(None).collect();
+        for needed in &asked {
+            assert!(!of_validate.contains(&needed.on), "{needed:?}");
+            assert_ne!(needed.cluster, InCluster::Validate, "{needed:?}");
+        }
+        assert!(asked.iter().any(|needed| needed.command == "deploy"));
+        // What `prune` needs too is its own.
+        assert!(of(Some("prune")).any(|needed| needed.action == "ecs:DeregisterTaskDefinition"));
+        assert!(of(Some("validate")).count() > 0);
+    }
 
     #[test]
     fn no_right_is_listed_twice() {

@@ -212,6 +212,15 @@ impl<'a> State<'a> {
         Ok(())
     }
 
+    /// Removes what the versioned bucket keeps of locks that were released or renewed: a version for
+    /// each change. The lock as it is now stays.
+    ///
+    /// # Errors
+    /// A call fails.
+    pub(crate) async fn forget_old_locks(&self) -> Result<(), CloudError> {
+        self.s3.delete_old_versions(&self.bucket, LOCK_KEY).await
+    }
+
     async fn held(&self) -> Result<Option<(Lock, String)>, CloudError> {
         match self.s3.read(&self.bucket, LOCK_KEY).await? {
             None => Ok(None),

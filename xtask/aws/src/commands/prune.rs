@@ -6,6 +6,7 @@ use crate::ecr::{DatedImage, Ecr};
 use crate::ecs::{Ecs, Revision, definition_name};
 use crate::error::{CloudError, Kind};
 use crate::report;
+use crate::state::State;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use xtask_aws_api::calls::prune::{Prune, Pruned, StoredImage};
@@ -43,6 +44,7 @@ impl Handle for Prune {
         if !self.dry_run {
             remove_definitions(&old, &ecs).await?;
             remove_images(&images, &ecr).await?;
+            State::new(cloud).forget_old_locks().await?;
         }
         Ok(Pruned {
             definitions: old.into_iter().map(|revision| revision.arn).collect(),
@@ -56,7 +58,9 @@ impl Handle for Prune {
 fn families(cloud: &Cloud) -> Vec<String> {
     let deployed = cloud.deployed().consumers;
     let families = deployed.into_iter().map(|consumer| consumer.family);
-    families.chain([cloud.validation().family]).collect()
+    // Validations use the local cloud only.
+    let validation = cloud.is_local().then(|| cloud.validation().family);
+    families.chain(validation).collect()
 }
 
 /// `family:revision` of everything that services, their deployments and tasks run, and that services
@@ -75,7 +79,8 @@ async fn definitions_in_use(ecs: &Ecs, cloud: &Cloud) -> Result<BTreeSet<String>
             used.extend(all.map(|arn| definition_name(&arn).to_owned()));
         }
     }
-    for cluster in [deployed.cluster, cloud.validation().cluster] {
+    let validation = cloud.is_local().then(|| cloud.validation().cluster);
+    for cluster in [deployed.cluster].into_iter().chain(validation) {
         let ids = match ecs.list_tasks(&cluster, None).await {
             Err(error) if error.kind == Kind::NotFound => continue,
             listed => listed?,

@@ -4,7 +4,8 @@ use crate::commands::Handle;
 use crate::config::Cloud;
 use crate::error::CloudError;
 use crate::iam::{Decision, Iam};
-use crate::rights::{InCluster, Needed, On, RIGHTS};
+use crate::rights;
+use crate::rights::{InCluster, Needed, On};
 use std::collections::BTreeMap;
 use xtask_aws_api::calls::rights::{CheckRights, Right, Rights};
 use xtask_aws_api::names::{BOOTSTRAP_QUALIFIER, BOOTSTRAP_STACK, stack_pattern};
@@ -16,10 +17,7 @@ impl Handle for CheckRights {
             Some(principal) => principal,
             None => iam.principal_of(&cloud.identity.arn).await?,
         };
-        let wanted = RIGHTS.iter().filter(|needed| {
-            let command = self.command.as_deref();
-            command.is_none_or(|command| command == needed.command)
-        });
+        let wanted = rights::of(self.command.as_deref());
         let mut groups: BTreeMap<(String, InCluster), Vec<&Needed>> = BTreeMap::new();
         for needed in wanted {
             for resource in resources(needed.on, cloud, &principal) {
@@ -29,7 +27,7 @@ impl Handle for CheckRights {
                     .push(needed);
             }
         }
-        let mut rights = Vec::new();
+        let mut found = Vec::new();
         for ((resource, cluster), needed) in groups {
             let decisions = decide(&iam, &principal, &resource, cluster, &needed, cloud).await?;
             for needed in needed {
@@ -38,7 +36,7 @@ impl Handle for CheckRights {
                         .iter()
                         .any(|decision| decision.action == needed.action && decision.allowed)
                 });
-                rights.push(Right {
+                found.push(Right {
                     command: needed.command.to_owned(),
                     action: needed.action.to_owned(),
                     resource: resource.clone(),
@@ -46,13 +44,13 @@ impl Handle for CheckRights {
                 });
             }
         }
-        rights.sort_by(|a, b| {
+        found.sort_by(|a, b| {
             (&a.command, &a.action, &a.resource).cmp(&(&b.command, &b.action, &b.resource))
         });
         Ok(Rights {
             principal,
-            missing: rights.iter().filter(|right| !right.allowed).count(),
-            rights,
+            missing: found.iter().filter(|right| !right.allowed).count(),
+            rights: found,
         })
     }
 }
