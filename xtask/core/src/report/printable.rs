@@ -215,10 +215,7 @@ mod tests {
         let mut line = Painted::default();
         line.push_in("2", "name\x1b[0m\n");
         line.push("value\x1b[31m");
-        assert_eq!(
-            line.shown(true),
-            "\x1b[2mname\\n\x1b[0mvalue"
-        );
+        assert_eq!(line.shown(true), "\x1b[2mname\\n\x1b[0mvalue");
         assert_eq!(line.shown(false), r"name\nvalue");
     }
 
