@@ -6,11 +6,15 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 
-use crate::support::{command, run, unpack, wait, write_spec};
+use crate::support::{command, run, unpack, wait_for, write_spec};
+
+/// A browser takes two seconds, and many times that on a machine that does much else.
+const BROWSER_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// An application of the catalogue.
 struct Case {
@@ -194,7 +198,7 @@ fn document(address: &str) -> String {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    assert_eq!(wait(&mut browser), Some(0));
+    assert_eq!(wait_for(&mut browser, BROWSER_TIMEOUT), Some(0));
     std::fs::read_to_string(output).unwrap()
 }
 

@@ -98,14 +98,19 @@ pub(crate) fn finish(mut child: Child) -> Run {
 
 /// The exit code, `None` after a signal. A process that does not end in time is killed.
 pub(crate) fn wait(child: &mut Child) -> Option<i32> {
-    let deadline = Instant::now() + RUN_TIMEOUT;
+    wait_for(child, RUN_TIMEOUT)
+}
+
+/// The same with a bound of its own.
+pub(crate) fn wait_for(child: &mut Child, timeout: Duration) -> Option<i32> {
+    let deadline = Instant::now() + timeout;
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return status.code();
         }
         if Instant::now() > deadline {
             child.kill().unwrap();
-            panic!("process {} did not end within {RUN_TIMEOUT:?}", child.id());
+            panic!("process {} did not end within {timeout:?}", child.id());
         }
         std::thread::sleep(Duration::from_millis(10));
     }

@@ -9,7 +9,7 @@ export async function call(path, method = 'GET', body) {
       signal: AbortSignal.timeout(10_000),
     })
   } catch {
-    throw new Error('The server does not answer. Nothing was changed; try again in a moment.')
+    throw new Error('The server does not answer. Try again in a moment.')
   }
   if (response.status === 204) return null
   const answer = await response.json().catch(() => null)

@@ -3,6 +3,8 @@ import { useEffect, useRef, useState } from 'react'
 /** One item: tick it, click its title to rename it, or delete it. */
 export default function Item({ item, onChange, onRemove }) {
   const [draft, setDraft] = useState(null)
+  // The tick follows the click at once, not when the server has answered.
+  const [ticked, setTicked] = useState(null)
   const title = useRef(null)
   const returns = useRef(false)
 
@@ -18,8 +20,16 @@ export default function Item({ item, onChange, onRemove }) {
     if (next !== '' && next !== item.title) onChange({ title: next })
   }
 
+  async function tick(done) {
+    setTicked(done)
+    await onChange({ done })
+    setTicked(null)
+  }
+
   function pressKey(event) {
     if (event.key !== 'Enter' && event.key !== 'Escape') return
+    // Otherwise the same key would also press the title, which has the focus then.
+    event.preventDefault()
     returns.current = true
     if (event.key === 'Enter') rename()
     else setDraft(null)
@@ -30,8 +40,8 @@ export default function Item({ item, onChange, onRemove }) {
       <input
         type="checkbox"
         aria-label={`Done: ${item.title}`}
-        checked={item.done}
-        onChange={(event) => onChange({ done: event.target.checked })}
+        checked={ticked ?? item.done}
+        onChange={(event) => tick(event.target.checked)}
       />
       {draft === null ? (
         <button
