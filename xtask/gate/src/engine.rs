@@ -8,7 +8,7 @@ use crate::head::Head;
 use crate::json;
 use crate::refusal::Refusal;
 use crate::{Cloud, Platform};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Containers are labelled with the name that their task definition gives them.
 const NAME_LABEL: &str = "com.amazonaws.ecs.container-name";
@@ -129,7 +129,7 @@ pub(crate) fn container(body: &[u8], key: &str, config: &Cloud) -> Result<Vec<u8
             return Err(more("NetworkMode"));
         }
     }
-    publish_on_loopback(&mut container);
+    publish_on_loopback(&mut container)?;
     give_credentials(&mut container, key, &config.platform);
     Ok(container.to_string().into_bytes())
 }
@@ -163,15 +163,25 @@ fn more(what: &str) -> Refusal {
 }
 
 /// Ports are for this machine, and not for its network.
-fn publish_on_loopback(container: &mut Value) {
-    let ports = container
-        .pointer_mut("/HostConfig/PortBindings")
-        .and_then(Value::as_object_mut);
-    for bindings in ports.into_iter().flat_map(Map::values_mut) {
-        for binding in bindings.as_array_mut().into_iter().flatten() {
-            binding["HostIp"] = json!("127.0.0.1");
+fn publish_on_loopback(container: &mut Value) -> Result<(), Refusal> {
+    let odd = || Refusal::malformed("PortBindings of the container are not of their form");
+    let Some(ports) = container.pointer_mut("/HostConfig/PortBindings") else {
+        return Ok(());
+    };
+    if ports.is_null() {
+        return Ok(());
+    }
+    for bindings in ports.as_object_mut().ok_or_else(odd)?.values_mut() {
+        if bindings.is_null() {
+            continue;
+        }
+        for binding in bindings.as_array_mut().ok_or_else(odd)? {
+            only_known(binding, &["HostIp", "HostPort"], "a port")?;
+            let binding = binding.as_object_mut().ok_or_else(odd)?;
+            binding.insert("HostIp".to_owned(), json!("127.0.0.1"));
         }
     }
+    Ok(())
 }
 
 /// Gives the container of a known task the credentials of that task, in place of those that its task

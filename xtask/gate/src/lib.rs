@@ -11,6 +11,9 @@ mod access;
 mod body;
 mod cloud;
 mod engine;
+#[cfg(fuzzing)]
+#[path = "../fuzz/properties.rs"]
+pub mod fuzzing;
 mod hardening;
 mod head;
 mod json;

@@ -131,6 +131,24 @@ fn ports_are_published_on_this_machine_only() {
             json!({ "HostIp": "127.0.0.1", "HostPort": "8080" })
         );
     }
+    for bindings in [
+        json!([{ "hostip": "0.0.0.0", "HostPort": "8080" }]),
+        json!([{ "hostIP": "", "HostIp": "127.0.0.1" }]),
+        json!([8080]),
+        json!(["8080"]),
+        json!("8080"),
+    ] {
+        let container = json!({ "HostConfig": { "PortBindings": { "80/tcp": bindings } } });
+        assert_eq!(made(&container.to_string()), None, "{container}");
+    }
+    for ports in [json!([1]), json!("80/tcp"), json!(1)] {
+        let container = json!({ "HostConfig": { "PortBindings": ports } });
+        assert_eq!(made(&container.to_string()), None, "{container}");
+    }
+    for ports in [json!(null), json!({}), json!({ "80/tcp": null })] {
+        let container = json!({ "HostConfig": { "PortBindings": ports } });
+        assert!(made(&container.to_string()).is_some(), "{container}");
+    }
 }
 
 #[test]
