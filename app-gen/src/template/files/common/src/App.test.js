@@ -1,20 +1,21 @@
 // The page as React writes it: with entries, without any, and with words that look like markup.
 
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 
+import react from '@vitejs/plugin-react'
 import { createElement } from 'react'
 import { renderToStaticMarkup } from 'react-dom/server'
-import { createServer } from 'vite'
+import { runnerImport } from 'vite'
 
 import { sample } from '../server/sample.js'
 import { startServer } from '../server/testing.js'
 
 const MARKUP = '<img src=x onerror=alert(1)>'
 
-const vite = await createServer({ server: { middlewareMode: true, hmr: false, ws: false }, appType: 'custom', logLevel: 'error' })
-after(() => vite.close())
-const { default: App } = await vite.ssrLoadModule('/src/App.jsx')
+// Vite turns JSX into JavaScript; no server of its own is needed for that.
+const { module } = await runnerImport('/src/App.jsx', { plugins: [react()], logLevel: 'error' })
+const App = module.default
 const render = (initial) => renderToStaticMarkup(createElement(App, { initial }))
 
 const { list } = await startServer({ sample: sample(['Milk', MARKUP]) })
