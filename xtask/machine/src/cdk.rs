@@ -180,7 +180,17 @@ fn link_without_settings(user: &Path, home: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// As [`command`].
 pub fn script(context: &Context, arguments: &[&str]) -> anyhow::Result<Cmd> {
-    Ok(packages::tool(context, &folder(context), "npm")?.args(arguments))
+    let npm = packages::tool(context, &folder(context), "npm")?.args(arguments);
+    // The tests start cargo, which is found by its own homes.
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let homes = [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")];
+    Ok(homes.into_iter().fold(npm, |npm, (name, usual)| {
+        let usual = || Some(home.as_ref()?.join(usual).into());
+        match std::env::var_os(name).or_else(usual) {
+            Some(folder) => npm.env(name, folder),
+            None => npm,
+        }
+    }))
 }
 
 /// The virtual environment of the linters, which is made if it is missing.
