@@ -245,6 +245,8 @@ impl Follower {
                 unfinished: Vec::new(),
             });
         }
+        // What is left of an earlier reading says nothing about what was written since.
+        let is_fresh = self.page.is_none();
         let (mut lines, page) = match self.page.take() {
             Some(page) => page,
             None => {
@@ -269,7 +271,7 @@ impl Follower {
             return Ok(Reading::More);
         }
         self.take(&mut lines, page.position.clone()).await?;
-        if lines.is_empty() && !more {
+        if lines.is_empty() && !more && is_fresh {
             return Ok(Reading::AllTaken {
                 unfinished: page.unfinished,
             });

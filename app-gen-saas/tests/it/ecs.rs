@@ -8,6 +8,7 @@ use aws_sdk_ecs::types::{
 };
 use futures::StreamExt as _;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use std::sync::LazyLock;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -53,8 +54,9 @@ event() {
 }
 started() { event started '{"generator_version":"0","provider":"template"}'; }
 log() { event log "{\"level\":\"info\",\"message\":\"$1\"}"; }
-artifact() { event artifact "{\"name\":\"app.zip\",\"uri\":\"$path/app.zip\",\"size_bytes\":2500000,\"sha256\":\"0000000000000000000000000000000000000000000000000000000000000000\"}"; }
+artifact() { event artifact "{\"name\":\"app.zip\",\"uri\":\"$path/app.zip\",\"size_bytes\":2500000,\"sha256\":\"$sha256\"}"; }
 succeeded() { event succeeded '{"summary":"done"}'; }
+failed() { event failed '{"reason":"on purpose"}'; }
 "#;
 
 /// A cluster, a bucket, a log group and a task definition of a test's own.
@@ -229,7 +231,7 @@ async fn killed_again_and_again() {
     let script = r#"
 started
 for number in $(seq 1 2500); do log "$number"; [ $((number % 250)) -eq 0 ] && sleep 0.6; done
-artifact; succeeded"#;
+failed"#;
     let cloud = Cloud::new(script, IMAGE).await;
     let mut seen: Vec<SentEvent> = Vec::new();
     let binary = cloud.orchestrator().await;
@@ -251,17 +253,17 @@ artifact; succeeded"#;
             break;
         }
     }
-    assert_whole(&seen, 2507);
+    assert_whole(&seen, 2506);
     let expected: Vec<String> = (1..=2500).map(|number: i32| number.to_string()).collect();
     assert_eq!(messages(&seen), expected);
-    assert_eq!(outline(&seen).last().unwrap(), "state succeeded");
+    assert_eq!(outline(&seen).last().unwrap(), "state failed");
     assert_eq!(cloud.tasks_of(&id).await, ["STOPPED"]);
     cloud.remove().await;
 }
 
 #[tokio::test]
 async fn killed_around_the_start() {
-    let cloud = Cloud::new("started; artifact; succeeded", IMAGE).await;
+    let cloud = Cloud::new("started; failed", IMAGE).await;
     let mut ids = Vec::new();
     for round in 0..12_u64 {
         let binary = cloud.orchestrator().await;
@@ -272,7 +274,7 @@ async fn killed_around_the_start() {
     let binary = cloud.orchestrator().await;
     for id in &ids {
         let job = binary.client.ended(id).await;
-        assert_eq!(job["state"], "succeeded", "{job}");
+        assert_eq!(job["reason"], "on purpose", "{job}");
         assert_eq!(
             cloud.tasks_of(id).await,
             ["STOPPED"],
@@ -341,23 +343,29 @@ async fn ends_badly() {
 
 #[tokio::test]
 async fn artifact_from_the_bucket() {
-    let cloud = Cloud::new("started; artifact; succeeded", IMAGE).await;
-    let binary = cloud.orchestrator().await;
-    let client = &binary.client;
-    let id = client.submit("a result").await;
-    let job = client.ended(&id).await;
-    assert_eq!(job["state"], "succeeded", "{job}");
-    let path = format!("/api/jobs/{id}/artifact");
-    assert_eq!(client.get(&path).await.status().as_u16(), 404);
-
     let bytes: Vec<u8> = (0..2_500_000_u32)
         .map(|number| number.to_le_bytes()[1])
         .collect();
+    let digest: String = Sha256::digest(&bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let script = format!("sha256={digest}; started; artifact; succeeded");
+    let cloud = Cloud::new(&script, IMAGE).await;
+    let binary = cloud.orchestrator().await;
+    let id = binary.client.submit("a result").await;
+    // The generator cannot store anything here. Until it has been stored, nobody looks for it.
+    binary.kill().await;
     let url = format!("{}/{}/jobs/{id}/app.zip", *ENDPOINT, cloud.name);
-    let put = client.http.put(url).header(KEY_HEADER, &*KEY);
+    let put = http_client().put(url).header(KEY_HEADER, &*KEY);
     let put = put.body(bytes.clone()).send();
     assert!(put.await.unwrap().status().is_success());
-    let response = client.get(&path).await;
+
+    let binary = cloud.orchestrator().await;
+    let client = &binary.client;
+    let job = client.ended(&id).await;
+    assert_eq!(job["state"], "succeeded", "{job}");
+    let response = client.get(&format!("/api/jobs/{id}/artifact")).await;
     assert!(response.bytes().await.unwrap() == bytes);
     binary.kill().await;
     cloud.remove().await;

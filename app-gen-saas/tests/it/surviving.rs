@@ -16,6 +16,7 @@ use crate::support::generator::{processes_of, script, starts};
 on_both_databases!(
     killed_again_and_again,
     killed_around_the_start,
+    the_end_comes_while_lines_wait,
     the_end_comes_while_nobody_looks,
     killed_while_stopping,
     an_orderly_stop,
@@ -113,6 +114,25 @@ async fn killed_around_the_start(database: TestDatabase) {
         );
         assert_eq!(starts(&folder.path().join("artifacts"), id), 1);
     }
+    binary.kill().await;
+}
+
+/// After an orchestrator died at a reading, the next one waits before it takes the lines that it has read.
+async fn the_end_comes_while_lines_wait(database: TestDatabase) {
+    let folder = tempfile::tempdir().unwrap();
+    let generator = script(
+        folder.path(),
+        "started; log on; sleep 1.8; artifact; succeeded",
+    );
+    let variables = process_variables(folder.path(), &database.url, &generator);
+    let binary = Binary::start(&variables).await;
+    let id = binary.client.submit("wait").await;
+    binary.client.has_events(&id, 5).await;
+    binary.kill().await;
+    database.execute("UPDATE jobs SET reading_deaths = 1").await;
+    let binary = Binary::start(&variables).await;
+    let job = binary.client.ended(&id).await;
+    assert_eq!(job["state"], "succeeded", "{job}");
     binary.kill().await;
 }
 
