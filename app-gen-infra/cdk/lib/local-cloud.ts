@@ -9,8 +9,11 @@ import {
   Aspects,
   CfnCondition,
   CfnResource,
+  CliCredentialsStackSynthesizer,
+  DefaultStackSynthesizer,
   Fn,
   type IAspect,
+  type IStackSynthesizer,
   Stack,
   Validations,
 } from "aws-cdk-lib";
@@ -41,6 +44,14 @@ export function adaptToLocalCloud(app: App, target: Target): void {
     Aspects.of(app).add(new CompleteTasks(target));
     Aspects.of(app).add(new SpellSecrets());
   }
+}
+
+/**
+ * How a stack is deployed. Its gate knows its user and tasks, and no session of a role, so CDK keeps the
+ * user's credentials there.
+ */
+export function synthesizerFor(target: Target): IStackSynthesizer {
+  return target.isLocal ? new CliCredentialsStackSynthesizer() : new DefaultStackSynthesizer();
 }
 
 /** Adds a condition that is never true to resources that the local cloud would refuse. */

@@ -2,6 +2,7 @@
 
 import { PermissionsBoundary, Stack, Tags } from "aws-cdk-lib";
 import type { Construct } from "constructs";
+import { synthesizerFor } from "./local-cloud.ts";
 import { stackName, type Target } from "./target.ts";
 
 /** A stack of one concern. */
@@ -12,6 +13,7 @@ export abstract class ConcernStack extends Stack {
     super(scope, stackName(concern, target.name), {
       description: `${target.platform.project} ${target.name}: ${description}`,
       env: { account: target.account, region: target.region },
+      synthesizer: synthesizerFor(target),
       terminationProtection: target.environment.protected,
       // CloudFormation may make no role without it (`bootstrap/execution-policies.json`).
       permissionsBoundary: PermissionsBoundary.fromArn(
