@@ -49,7 +49,10 @@ export async function startFaultyProxy(faults: Fault[]): Promise<FaultyProxy> {
 }
 
 function forward(incoming: IncomingMessage, outgoing: ServerResponse, holdAfter?: number): void {
-  const { host: _, ...headers } = incoming.headers;
+  // It asks as a program, because a page of its own address would be a stranger to the orchestrator.
+  const headers = Object.fromEntries(
+    Object.entries(incoming.headers).filter(([name]) => !/^(host|origin|referer|sec-.*)$/.test(name)),
+  );
   const upstream = request(new URL(API_URL + (incoming.url ?? "/")), { method: incoming.method, headers }, (answer) => {
     outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
     if (holdAfter === undefined) return void answer.pipe(outgoing);
