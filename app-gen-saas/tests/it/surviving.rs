@@ -127,7 +127,7 @@ async fn the_end_comes_while_lines_wait(database: TestDatabase) {
     let variables = process_variables(folder.path(), &database.url, &generator);
     let binary = Binary::start(&variables).await;
     let id = binary.client.submit("wait").await;
-    binary.client.has_events(&id, 5).await;
+    binary.client.has_events(&id, 4).await;
     binary.kill().await;
     database.execute("UPDATE jobs SET reading_deaths = 1").await;
     let binary = Binary::start(&variables).await;
