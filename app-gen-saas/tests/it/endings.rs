@@ -171,7 +171,14 @@ async fn malformed_logs(database: TestDatabase) {
             text.chars().count() <= 300 && !text.contains('\u{1b}'),
             "{text:?}"
         );
-        assert_eq!(events[3..], ["started", "log", "state failed"], "{fault}");
+        // Nothing is read of a log that is too large when it is first looked at.
+        let is_unread = fault == endless_line && events.len() == 4;
+        let expected = ["started", "log", "state failed"];
+        assert_eq!(
+            events[3..],
+            expected[if is_unread { 2 } else { 0 }..],
+            "{fault}"
+        );
     }
 }
 
