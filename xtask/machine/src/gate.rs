@@ -214,7 +214,10 @@ pub(crate) fn engine_socket(context: &Context) -> anyhow::Result<PathBuf> {
 }
 
 /// Where the registry listens.
-pub(crate) fn registry_socket(context: &Context) -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// There is no state folder.
+pub fn registry_socket(context: &Context) -> anyhow::Result<PathBuf> {
     let port = context.platform.local.registry_port.get_ref();
     Ok(folder(context)?.join(format!("registry-{port}.sock")))
 }

@@ -41,14 +41,13 @@ pub fn address(context: &Context) -> String {
 /// # Errors
 /// Something else has taken the port, or a step fails.
 pub fn start(context: &Context) -> anyhow::Result<()> {
-    let gate = Gate::of_registry(context)?;
-    if gate.is_well() && answers(context) {
+    Gate::of_registry(context)?.ensure(context, &port_key(context))?;
+    if answers(context) {
         return Ok(());
     }
     let daemon = daemon(context)?;
     // One that does not answer is of no use.
     daemon.stop(STOP_GRACE);
-    gate.ensure(context, &port_key(context))?;
     let program = match installed() {
         Some(program) => program,
         None => {

@@ -1,9 +1,13 @@
-//! A way to the registry of the tests' instance that sees each request, and may answer instead.
+//! A way to the registry of the tests' instance that sees each request, and may answer instead. It is
+//! where a gate on a port of its own looks for the registry.
 
 use super::instance;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::{Arc, Mutex};
+use xtask_core::context::Context;
+use xtask_machine::gate::registry_socket;
 
 /// What a client asks, without the body.
 #[derive(Debug, Clone)]
@@ -58,11 +62,14 @@ pub(crate) struct Gateway {
 impl Gateway {
     pub(crate) fn new(decide: impl Fn(&Request) -> Verdict + Send + Sync + 'static) -> Self {
         instance::start();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let gateway = Self {
-            port: listener.local_addr().unwrap().port(),
+            port: free.local_addr().unwrap().port(),
             seen: Arc::default(),
         };
+        drop(free);
+        let socket = registry_socket(&context(gateway.port)).unwrap();
+        let listener = UnixListener::bind(socket).unwrap();
         let (seen, decide) = (Arc::clone(&gateway.seen), Arc::new(decide));
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -83,9 +90,25 @@ impl Gateway {
     }
 }
 
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let context = context(self.port);
+        let _ = xtask_machine::registry::stop(&context);
+        let _ = registry_socket(&context).map(std::fs::remove_file);
+    }
+}
+
+/// The tests' instance with its registry on another port.
+fn context(registry_port: u16) -> Context {
+    let mut context = instance::context(&instance::source());
+    let port = &mut context.platform.local.registry_port;
+    *port = toml::Spanned::new(port.span(), registry_port);
+    context
+}
+
 /// One request of a connection, which then ends.
 fn serve(
-    client: TcpStream,
+    client: UnixStream,
     seen: &Mutex<Vec<Request>>,
     decide: &(impl Fn(&Request) -> Verdict + ?Sized),
 ) -> Option<()> {
@@ -128,9 +151,9 @@ fn serve(
 }
 
 /// Sends the request to the registry, which ends the connection after its answer.
-fn forward(head: &str, body: &mut impl std::io::Read) -> Option<TcpStream> {
-    let port = *instance::local().registry_port.get_ref();
-    let mut server = TcpStream::connect(("127.0.0.1", port)).ok()?;
+fn forward(head: &str, body: &mut impl std::io::Read) -> Option<UnixStream> {
+    let registry = registry_socket(&instance::context(&instance::source())).ok()?;
+    let mut server = UnixStream::connect(registry).ok()?;
     let kept = head
         .trim_end()
         .lines()
@@ -141,7 +164,7 @@ fn forward(head: &str, body: &mut impl std::io::Read) -> Option<TcpStream> {
     Some(server)
 }
 
-fn reply(mut client: &TcpStream, head: &str, body: &str) -> Option<()> {
+fn reply(mut client: &UnixStream, head: &str, body: &str) -> Option<()> {
     let length = body.len();
     write!(
         client,

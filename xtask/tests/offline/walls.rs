@@ -36,7 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "xtask-machine",
         ],
     ),
-    ("xtask-aws", &["xtask-aws-api"]),
+    ("xtask-aws", &["xtask-aws-api", "xtask-gate"]),
     (
         "xtask",
         &[

@@ -84,6 +84,8 @@ fn build_app(checkout: &Checkout) -> (Value, String) {
         .expect_success();
     let outcome = ran.json()["images"][0].clone();
     let reference = outcome["reference"].as_str().unwrap();
+    // The builder sends it to the registry alone.
+    sh!("docker pull --quiet {reference}");
     let environment = sh!("docker image inspect --format '{{.Config.Env}}' {reference}");
     (outcome, environment.trim().to_owned())
 }

@@ -51,7 +51,7 @@ pub fn external_images(
         let line = line.unwrap_or_default();
         // A malformed name names no frontend.
         let is_read_by_another = |frontend: &&Frontend| {
-            !frontend.is_dockers() && refusal.instruction.as_deref() != Some("syntax")
+            !frontend.is_dockers() && Reference::parse(&frontend.image).is_ok()
         };
         match frontend.as_ref().filter(is_read_by_another) {
             None => Failure::new(Code::Build, format!("{file}{line}: {refusal}"))
