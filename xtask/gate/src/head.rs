@@ -67,6 +67,10 @@ impl Head {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             bytes.extend_from_slice(&buffer[..length]);
+            // A client that speaks TLS waits for an answer: the engine tries that first.
+            if !bytes[0].is_ascii_uppercase() {
+                return Ok(Err(Refusal::malformed("this is not a request of HTTP")));
+            }
             if let Some(end) = find_end(&bytes[from..]).map(|end| from + end) {
                 let rest = bytes.split_off(end);
                 return Ok(Self::parse(&bytes).map(|head| (head, rest)));

@@ -131,6 +131,32 @@ fn a_head_reads_the_same_in_pieces_of_any_size() {
     }
 }
 
+/// The engine asks a registry by TLS first, and waits for an answer.
+#[test]
+fn what_is_not_http_is_refused_at_once() {
+    for first in [
+        &b"\x16\x03\x01"[..],
+        b"get / HTTP/1.1\r\n",
+        b" ",
+        b"\r\n",
+        b"\0",
+    ] {
+        // Nothing comes after it, and the connection stays open.
+        let mut stream = first.chain(Silence);
+        let read = Head::read(&mut stream, soon()).unwrap();
+        assert!(read.is_err(), "{first:?}");
+    }
+}
+
+/// A connection on which nothing comes.
+struct Silence;
+
+impl Read for Silence {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        panic!("it was waited for more");
+    }
+}
+
 /// Requests that differ a little from valid ones are refused, or have the meaning that they are sent
 /// on with: whoever reads the new text reads the same.
 #[test]
