@@ -177,6 +177,8 @@ fn another_image_under_a_key_that_cannot_be_replaced_is_named() {
         _ => Verdict::Pass,
     });
     let checkout = Checkout::with_registry_port(gateway.port);
+    // What is pushed is refused, but the gate runs from here on.
+    assert_eq!(checkout.run(&["build", "generator", "--json"]).code, 5);
     let plan = app(checkout.run(&["plan", "orchestrator", "--json"]));
     push_other(&checkout, &tag(&plan), &["--provenance=false"]);
     let ran = checkout.run(&BUILD);

@@ -85,9 +85,11 @@ fn what_takes_the_whole_context_gets_what_the_key_holds_and_nothing_else() {
     let first = build();
     let listing = checkout.run_image(first["reference"].as_str().unwrap());
     let mut files: Vec<&str> = listing.lines().map(str::trim).collect();
+    // The folder itself has no name.
+    files.retain(|file| !file.starts_with("755 "));
     files.sort_unstable();
     assert_eq!(
-        files[1..],
+        files,
         [
             ".dockerignore 644 0.0000000000",
             "bin 755 0.0000000000",

@@ -68,6 +68,6 @@ fn a_disk_that_is_nearly_full_is_named() {
     assert_eq!(disk["rule"], "disk-full", "{found:#?}");
     assert_eq!(disk["severity"], "broken", "{disk}");
     let subject = disk["subject"].as_str().unwrap();
-    assert!(subject.ends_with("state"), "{disk}");
+    assert!(subject.ends_with("state/app-gen"), "{disk}");
     assert!(disk["evidence"][0].as_str().unwrap().contains(" of 64 MiB"));
 }
