@@ -1,13 +1,11 @@
 //! A way to the registry of the tests' instance that sees each request, and may answer instead. It is
 //! where a gate on a port of its own looks for the registry.
 
-use super::instance;
+use super::behind_gate::BehindGate;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Shutdown, TcpListener};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
-use xtask_core::context::Context;
-use xtask_machine::gate::registry_socket;
 
 /// What a client asks, without the body.
 #[derive(Debug, Clone)]
@@ -57,19 +55,17 @@ pub(crate) fn immutable() -> (String, String) {
 pub(crate) struct Gateway {
     pub(crate) port: u16,
     seen: Arc<Mutex<Vec<Request>>>,
+    _place: BehindGate,
 }
 
 impl Gateway {
     pub(crate) fn new(decide: impl Fn(&Request) -> Verdict + Send + Sync + 'static) -> Self {
-        instance::start();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (place, listener) = BehindGate::new();
         let gateway = Self {
-            port: free.local_addr().unwrap().port(),
+            port: place.port,
             seen: Arc::default(),
+            _place: place,
         };
-        drop(free);
-        let socket = registry_socket(&context(gateway.port)).unwrap();
-        let listener = UnixListener::bind(socket).unwrap();
         let (seen, decide) = (Arc::clone(&gateway.seen), Arc::new(decide));
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -88,22 +84,6 @@ impl Gateway {
             .map(|request| format!("{} {}", request.method, request.path))
             .collect()
     }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let context = context(self.port);
-        let _ = xtask_machine::registry::stop(&context);
-        let _ = registry_socket(&context).map(std::fs::remove_file);
-    }
-}
-
-/// The tests' instance with its registry on another port.
-fn context(registry_port: u16) -> Context {
-    let mut context = instance::context(&instance::source());
-    let port = &mut context.platform.local.registry_port;
-    *port = toml::Spanned::new(port.span(), registry_port);
-    context
 }
 
 /// One request of a connection, which then ends.
@@ -152,8 +132,7 @@ fn serve(
 
 /// Sends the request to the registry, which ends the connection after its answer.
 fn forward(head: &str, body: &mut impl std::io::Read) -> Option<UnixStream> {
-    let registry = registry_socket(&instance::context(&instance::source())).ok()?;
-    let mut server = UnixStream::connect(registry).ok()?;
+    let mut server = BehindGate::registry().ok()?;
     let kept = head
         .trim_end()
         .lines()

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
 pub(crate) mod aws;
+mod behind_gate;
 pub(crate) mod command_lines;
 pub(crate) mod doctor;
 pub(crate) mod events;

@@ -1,9 +1,10 @@
 //! A registry as a client sees it, and a way to it that can break.
 
-use super::instance;
+use super::behind_gate::BehindGate;
 use sha2::{Digest as _, Sha256};
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 
 const MANIFEST_TYPES: &str = "application/vnd.oci.image.manifest.v1+json, \
@@ -81,48 +82,46 @@ enum Line {
     HeldAfter(u64),
 }
 
-/// Stands in front of a registry, on a port of its own.
+/// Stands between a registry and a gate of its own.
 #[derive(Clone)]
 pub(crate) struct Proxy {
-    port: u16,
+    place: Arc<BehindGate>,
     shared: Arc<Mutex<Shared>>,
 }
 
 struct Shared {
     line: Line,
     sent_bytes: u64,
-    connections: Vec<TcpStream>,
+    connections: Vec<UnixStream>,
 }
 
 impl Proxy {
     /// To the registry of the tests' instance.
     pub(crate) fn to_registry() -> Self {
-        instance::start();
-        let registry_port = *instance::local().registry_port.get_ref();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (place, listener) = BehindGate::new();
         let proxy = Self {
-            port: listener.local_addr().unwrap().port(),
+            place: Arc::new(place),
             shared: Arc::new(Mutex::new(Shared {
                 line: Line::Whole,
                 sent_bytes: 0,
                 connections: Vec::new(),
             })),
         };
-        let accepting = proxy.clone();
+        // It lasts as long as the test, and the place must not last longer.
+        let shared = Arc::clone(&proxy.shared);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                if accepting.broken() == Some(Line::CutAfter(0)) {
+                if broken(&shared) == Some(Line::CutAfter(0)) {
                     continue;
                 }
-                let server = TcpStream::connect(("127.0.0.1", registry_port)).unwrap();
-                accepting.connect(client, server);
+                connect(&shared, client, BehindGate::registry().unwrap());
             }
         });
         proxy
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.place.port
     }
 
     pub(crate) fn cut_after(&self, bytes: u64) {
@@ -135,13 +134,13 @@ impl Proxy {
 
     /// Lets everything pass again; connections that were held end.
     pub(crate) fn heal(&self) {
-        self.end_connections();
+        end_connections(&self.shared);
         self.set(Line::Whole);
     }
 
     /// Whether the break has come.
     pub(crate) fn is_broken(&self) -> bool {
-        self.broken().is_some()
+        broken(&self.shared).is_some()
     }
 
     fn set(&self, line: Line) {
@@ -149,52 +148,52 @@ impl Proxy {
         shared.line = line;
         shared.sent_bytes = 0;
     }
+}
 
-    /// The break, as one that needs no more bytes, where it has come.
-    fn broken(&self) -> Option<Line> {
-        let shared = self.shared.lock().unwrap();
-        match shared.line {
-            Line::CutAfter(bytes) if shared.sent_bytes >= bytes => Some(Line::CutAfter(0)),
-            Line::HeldAfter(bytes) if shared.sent_bytes >= bytes => Some(Line::HeldAfter(0)),
-            _ => None,
-        }
+/// The break, as one that needs no more bytes, where it has come.
+fn broken(shared: &Mutex<Shared>) -> Option<Line> {
+    let shared = shared.lock().unwrap();
+    match shared.line {
+        Line::CutAfter(bytes) if shared.sent_bytes >= bytes => Some(Line::CutAfter(0)),
+        Line::HeldAfter(bytes) if shared.sent_bytes >= bytes => Some(Line::HeldAfter(0)),
+        _ => None,
     }
+}
 
-    fn connect(&self, client: TcpStream, server: TcpStream) {
-        let clone = |stream: &TcpStream| stream.try_clone().unwrap();
-        self.shared
-            .lock()
-            .unwrap()
-            .connections
-            .extend([clone(&client), clone(&server)]);
-        let (mut answers, mut answered) = (clone(&server), clone(&client));
-        std::thread::spawn(move || {
-            let _ = std::io::copy(&mut answers, &mut answered);
-            let _ = answered.shutdown(Shutdown::Both);
-        });
-        let proxy = self.clone();
-        let (mut client, mut server) = (client, server);
-        std::thread::spawn(move || {
-            let mut buffer = vec![0; 16 * 1024];
-            while let Ok(count @ 1..) = client.read(&mut buffer) {
-                proxy.shared.lock().unwrap().sent_bytes += count as u64;
-                match proxy.broken() {
-                    Some(Line::CutAfter(_)) => proxy.end_connections(),
-                    // Nobody reads on: the client waits until it gives up or we heal.
-                    Some(_) => return,
-                    None => {}
-                }
-                if server.write_all(&buffer[..count]).is_err() {
-                    break;
-                }
+fn connect(shared: &Arc<Mutex<Shared>>, client: UnixStream, server: UnixStream) {
+    let clone = |stream: &UnixStream| stream.try_clone().unwrap();
+    shared
+        .lock()
+        .unwrap()
+        .connections
+        .extend([clone(&client), clone(&server)]);
+    let (mut answers, mut answered) = (clone(&server), clone(&client));
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut answers, &mut answered);
+        let _ = answered.shutdown(Shutdown::Both);
+    });
+    let shared = Arc::clone(shared);
+    let (mut client, mut server) = (client, server);
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 16 * 1024];
+        while let Ok(count @ 1..) = client.read(&mut buffer) {
+            shared.lock().unwrap().sent_bytes += count as u64;
+            match broken(&shared) {
+                Some(Line::CutAfter(_)) => end_connections(&shared),
+                // Nobody reads on: the client waits until it gives up or we heal.
+                Some(_) => return,
+                None => {}
             }
-            let _ = server.shutdown(Shutdown::Both);
-        });
-    }
-
-    fn end_connections(&self) {
-        for connection in self.shared.lock().unwrap().connections.drain(..) {
-            let _ = connection.shutdown(Shutdown::Both);
+            if server.write_all(&buffer[..count]).is_err() {
+                break;
+            }
         }
+        let _ = server.shutdown(Shutdown::Both);
+    });
+}
+
+fn end_connections(shared: &Mutex<Shared>) {
+    for connection in shared.lock().unwrap().connections.drain(..) {
+        let _ = connection.shutdown(Shutdown::Both);
     }
 }

@@ -111,8 +111,8 @@ fn what_takes_the_whole_context_gets_what_the_key_holds_and_nothing_else() {
         let reference = built["reference"].as_str().unwrap();
         common::sh!("docker run --rm --entrypoint=/bin/cat {reference} /app/notes.txt")
     };
-    assert_eq!(show("the first text\n"), "the first text\n");
-    assert_eq!(show("the other text\n"), "the other text\n");
+    assert_eq!(show("the first text"), "the first text");
+    assert_eq!(show("the other text"), "the other text");
     let left = fs::read_dir(checkout.path("target/xtask/contexts")).unwrap();
     assert_eq!(left.count(), 0);
 }
