@@ -17,6 +17,18 @@ static CONFIG: LazyLock<Cloud> = LazyLock::new(|| {
     let key = folder.join("key");
     access::create_key(&key).expect("a key");
     let names = |name: &str| vec![name.to_owned()];
+    let platform = Platform {
+        orchestrator: "orchestrator".to_owned(),
+        generator: "generator".to_owned(),
+        buckets: names("bucket"),
+        clusters: names("cluster"),
+        families: names("generator"),
+        log_groups: names("/ecs/generator"),
+    };
+    let platforms = folder.join("platforms");
+    std::fs::create_dir_all(&platforms).expect("a folder");
+    let text = serde_json::to_vec(&platform).expect("JSON");
+    std::fs::write(platforms.join("project.json"), text).expect("a file");
     Cloud {
         port: 4566,
         bridge: Some(Ipv4Addr::new(172, 17, 0, 1)),
@@ -24,14 +36,7 @@ static CONFIG: LazyLock<Cloud> = LazyLock::new(|| {
         key,
         engine_for_cloud: folder.join("engine-for-cloud"),
         engine: folder.join("engine"),
-        platform: Platform {
-            orchestrator: "orchestrator".to_owned(),
-            generator: "generator".to_owned(),
-            buckets: names("bucket"),
-            clusters: names("cluster"),
-            families: names("generator"),
-            log_groups: names("/ecs/generator"),
-        },
+        platforms,
         version: version(),
     }
 });

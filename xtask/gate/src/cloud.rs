@@ -172,7 +172,16 @@ impl Pending {
                     .signature
                     .as_ref()
                     .map_or("", |signature| &signature.service);
-                task::check(task, service, &self.head, body, &config.platform)?;
+                let mut refusal = Refusal::forbidden("no project uses this local cloud");
+                let platforms = config.read_platforms();
+                let admits = |platform| task::check(task, service, &self.head, body, platform);
+                let is_admitted = platforms.iter().any(|platform| {
+                    let verdict = admits(platform);
+                    verdict.map_err(|why| refusal = why).is_ok()
+                });
+                if !is_admitted {
+                    return Err(refusal);
+                }
             }
         }
         Ok((self.head, claimed))

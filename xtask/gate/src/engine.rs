@@ -130,7 +130,9 @@ pub(crate) fn container(body: &[u8], key: &str, config: &Cloud) -> Result<Vec<u8
         }
     }
     publish_on_loopback(&mut container)?;
-    give_credentials(&mut container, key, &config.platform);
+    for platform in config.read_platforms() {
+        give_credentials(&mut container, key, &platform);
+    }
     Ok(container.to_string().into_bytes())
 }
 

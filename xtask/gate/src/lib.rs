@@ -62,10 +62,21 @@ pub struct Cloud {
     pub engine_for_cloud: PathBuf,
     /// Where the engine listens.
     pub engine: PathBuf,
-    /// What tasks may use.
-    pub platform: Platform,
+    /// A folder with a [`Platform`] of each project whose tasks use this cloud, as JSON.
+    pub platforms: PathBuf,
     /// The version of the program, so that an older gate is replaced.
     pub version: String,
+}
+
+impl Cloud {
+    /// What tasks may use, by project. A file that is not of this form admits nothing.
+    fn read_platforms(&self) -> Vec<Platform> {
+        let files = std::fs::read_dir(&self.platforms).into_iter().flatten();
+        files
+            .flatten()
+            .filter_map(|file| serde_json::from_slice(&std::fs::read(file.path()).ok()?).ok())
+            .collect()
+    }
 }
 
 /// The gate of the registry.

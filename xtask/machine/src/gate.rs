@@ -12,6 +12,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use xtask_aws_api::names::{Deployed, LOCAL, Validation};
+use xtask_core::atomic_file::write_atomically;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_docker::engine;
@@ -43,7 +44,7 @@ impl Gate {
             key: key_file(context)?,
             engine_for_cloud: engine_socket(context)?,
             engine: engine::socket().unwrap_or_else(|_| engine::DEFAULT_SOCKET.into()),
-            platform: platform(context),
+            platforms: platforms_folder(context)?,
             version: version(),
         };
         Self::new(
@@ -63,7 +64,7 @@ impl Gate {
         };
         Self::new(
             context,
-            &format!("registry-gate-{port}"),
+            &format!("gate-registry-{port}"),
             Config::Registry(config),
         )
     }
@@ -234,6 +235,32 @@ fn folder(context: &Context) -> anyhow::Result<PathBuf> {
 }
 
 /// What tasks of the platform may use.
+fn platforms_folder(context: &Context) -> anyhow::Result<PathBuf> {
+    let port = context.platform.local.cloud_port.get_ref();
+    Ok(folder(context)?.join(format!("platforms-{port}")))
+}
+
+/// Where the gate reads what this project's tasks may use, and what is to be there.
+fn admission(context: &Context) -> anyhow::Result<(PathBuf, Vec<u8>)> {
+    let file = platforms_folder(context)?.join(format!("{}.json", context.platform.project));
+    Ok((file, serde_json::to_vec(&platform(context))?))
+}
+
+/// Whether the gate knows what this project's tasks may use.
+pub(crate) fn admits(context: &Context) -> bool {
+    admission(context)
+        .is_ok_and(|(file, text)| std::fs::read(file).is_ok_and(|found| found == text))
+}
+
+/// Lets this project's tasks use what they may.
+///
+/// # Errors
+/// The state folder cannot be written.
+pub(crate) fn admit(context: &Context) -> anyhow::Result<()> {
+    let (file, text) = admission(context)?;
+    write_atomically(&file, &text)
+}
+
 fn platform(context: &Context) -> Platform {
     let platform = &context.platform;
     let (deployed, validation) = (

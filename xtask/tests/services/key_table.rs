@@ -308,12 +308,6 @@ fn each_input_of_docker_changes_the_keys_it_can_change_and_is_named() {
             &["target added"],
         ),
         (
-            "the platform",
-            &|at| replace(&at.join(MANIFEST), "linux/amd64", "linux/arm64"),
-            &["platform changed"],
-            &["platform changed"],
-        ),
-        (
             "a Dockerfile",
             &|at| replace(&at.join("server/Dockerfile"), "ENTRYPOINT", "CMD"),
             &["dockerfile changed server/Dockerfile"],

@@ -53,6 +53,11 @@ fn the_version_follows_every_source() {
 }
 
 fn config(folder: &Path, port: u16) -> Cloud {
+    let platforms = folder.join("platforms");
+    std::fs::create_dir_all(&platforms).unwrap();
+    let text = serde_json::to_vec(&platform()).unwrap();
+    std::fs::write(platforms.join("project.json"), text).unwrap();
+    std::fs::write(platforms.join("damaged.json"), "{").unwrap();
     Cloud {
         port,
         bridge: None,
@@ -60,7 +65,7 @@ fn config(folder: &Path, port: u16) -> Cloud {
         key: folder.join("key"),
         engine_for_cloud: folder.join("engine-for-cloud"),
         engine: folder.join("engine"),
-        platform: platform(),
+        platforms,
         version: version(),
     }
 }

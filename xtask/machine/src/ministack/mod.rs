@@ -171,7 +171,7 @@ pub fn status(context: &Context) -> anyhow::Result<Status> {
     let version = answering_version(context);
     let process = cloud.process();
     let bridge = engine::bridge_address().ok();
-    let is_open = gate.is_well();
+    let is_open = gate.is_well() && gate::admits(context);
     let (state, detail) = match (&version, &process) {
         _ if installation::installed().is_none() => (
             State::Missing,
@@ -226,6 +226,7 @@ pub fn up(context: &Context) -> anyhow::Result<Status> {
         installation::install(context)?;
     }
     gate::create_key(context)?;
+    gate::admit(context)?;
     // MiniStack finds its engine behind the gate.
     gate.ensure(context, &port_key(context))?;
     let well = cloud.process().is_some()
@@ -352,7 +353,17 @@ fn start_cloud(context: &Context, daemon: &Daemon) -> anyhow::Result<()> {
             .map(Into::into)
             .into_iter()
             .chain([bind(context)?.into()])
-            .chain(["--keep-alive", "75", "--log-level", "INFO"].map(Into::into))
+            .chain(
+                [
+                    "--workers",
+                    "0",
+                    "--keep-alive",
+                    "75",
+                    "--log-level",
+                    "INFO",
+                ]
+                .map(Into::into),
+            )
             .collect(),
         env: env
             .map(|(name, value)| (name.into(), value.into()))

@@ -438,7 +438,7 @@ impl World {
             .current_dir(checkout)
             .env_clear()
             .envs([instance::VARIABLE])
-            .envs(std::env::var("XDG_STATE_HOME").map(|folder| ("XDG_STATE_HOME", folder)))
+            .env("XDG_STATE_HOME", state_home())
             .envs(&self.variables)
             .stdin(Stdio::null());
         command
@@ -478,4 +478,10 @@ impl World {
             }
         }
     }
+}
+
+/// Where the instance of the tests is, whatever home a world has.
+fn state_home() -> String {
+    let usual = || format!("{}/.local/state", std::env::var("HOME").unwrap());
+    std::env::var("XDG_STATE_HOME").unwrap_or_else(|_| usual())
 }
