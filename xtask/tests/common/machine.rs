@@ -113,7 +113,7 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         self.run(&["cloud", "down"]);
-        for service in ["registry", "registry-gate"] {
+        for service in ["registry", "gate-registry"] {
             let record = self.record(&format!("{service}-{}", self.registry_port));
             if let Some(record) = Record::read(&record) {
                 record.kill();

@@ -308,7 +308,7 @@ fn another_user_of_this_machine_has_no_way_in() {
     assert_eq!((mode(&key), mode(folder)), (0o600, 0o700));
     // What listens is the gate, and not what is behind it.
     let registry_port = *cloud.context.platform.local.registry_port.get_ref();
-    for (gate, port) in [("gate", cloud.port), ("registry-gate", registry_port)] {
+    for (gate, port) in [("gate", cloud.port), ("gate-registry", registry_port)] {
         let record = format!("run/{gate}-{port}.json");
         let record = cloud.context.state_folder().unwrap().join(record);
         let record: Value = serde_json::from_slice(&std::fs::read(record).unwrap()).unwrap();
