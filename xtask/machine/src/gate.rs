@@ -234,7 +234,7 @@ fn folder(context: &Context) -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-/// What tasks of the platform may use.
+/// Where the gate of the local cloud finds what tasks may use.
 fn platforms_folder(context: &Context) -> anyhow::Result<PathBuf> {
     let port = context.platform.local.cloud_port.get_ref();
     Ok(folder(context)?.join(format!("platforms-{port}")))
@@ -261,6 +261,7 @@ pub(crate) fn admit(context: &Context) -> anyhow::Result<()> {
     write_atomically(&file, &text)
 }
 
+/// What tasks of the platform may use.
 fn platform(context: &Context) -> Platform {
     let platform = &context.platform;
     let (deployed, validation) = (
