@@ -5,12 +5,12 @@ use crate::access;
 use crate::engine;
 use crate::hardening;
 use serde_json::{Value, json};
-use std::path::Path;
 
 const KEY: &str = "key";
 
 fn made(container: &str) -> Option<Value> {
-    let made = engine::container(container.as_bytes(), KEY, &config(Path::new("/"), 1)).ok()?;
+    let folder = tempfile::tempdir().unwrap();
+    let made = engine::container(container.as_bytes(), KEY, &config(folder.path(), 1)).ok()?;
     Some(serde_json::from_slice(&made).unwrap())
 }
 

@@ -1,6 +1,8 @@
 //! Makes sure that cargo compiles what was hashed. Cargo itself takes a source for unchanged by its
 //! modification time. It keeps an old binary after an edit that kept the time, and if a source was
-//! edited during a compile and edited back, either state may have been compiled.
+//! edited during a compile and edited back, either state may have been compiled. What a build script
+//! has made, it keeps after a change of the fields that a member takes from the workspace, although
+//! they are the script's variables.
 //!
 //! Nobody else writes to the target folder. It has a record of the sources that each member was last
 //! compiled from. A member whose sources differ from that is cleaned first, and a compile during which
@@ -9,6 +11,7 @@
 use crate::build::audit;
 use crate::key::inputs::RustInputs;
 use crate::rust::environment::{PROFILE, TARGET};
+use crate::rust::workspace;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,7 +30,7 @@ const ATTEMPTS: usize = 3;
 /// this pause gets another time than it had before.
 pub(super) const TICK: Duration = Duration::from_millis(20);
 
-/// A digest of the sources of each member, by name.
+/// A digest of the sources of each member and of what it takes from the workspace, by name.
 type Members = BTreeMap<String, String>;
 /// Identities of files, by [`escape`](xtask_tree::entry::escape)d path.
 type Identities = BTreeMap<String, Option<Identity>>;
@@ -184,7 +187,8 @@ fn written_between(before: &Identities, after: &Identities) -> Option<String> {
         .cloned()
 }
 
-/// A digest of each member's sources, by the name of the package.
+/// A digest of each member's sources and of the package fields of the workspace, by the name of the
+/// package.
 fn member_digests(inputs: &RustInputs) -> anyhow::Result<Members> {
     let mut by_member: BTreeMap<&str, Entries> = BTreeMap::new();
     for (path, entry) in &inputs.sources {
@@ -201,13 +205,12 @@ fn member_digests(inputs: &RustInputs) -> anyhow::Result<Members> {
                 .insert(path.clone(), entry.clone());
         }
     }
+    let fields = inputs.workspace.get(workspace::PACKAGE);
     by_member
         .into_iter()
         .map(|(name, entries)| {
-            Ok((
-                name.to_owned(),
-                digest_bytes(&serde_json::to_vec(&entries)?),
-            ))
+            let state = serde_json::to_vec(&(fields, entries))?;
+            Ok((name.to_owned(), digest_bytes(&state)))
         })
         .collect()
 }

@@ -8,6 +8,9 @@ use std::path::Path;
 use toml::{Table, Value};
 use xtask_core::digest::digest_bytes;
 
+/// The part with the fields that members inherit, `workspace.package`.
+pub const PACKAGE: &str = "package";
+
 /// Digests of the parts of the workspace's manifest that reach these path packages (name to
 /// folder): profile, patches, package fields, and the dependencies that the packages inherit. A
 /// rename there changes what `use name` means, while the resolution stays the same.
@@ -28,7 +31,7 @@ pub fn tables(
         ("patch".to_owned(), manifest.get("patch")),
         ("replace".to_owned(), manifest.get("replace")),
         (
-            "package".to_owned(),
+            PACKAGE.to_owned(),
             workspace.and_then(|table| table.get("package")),
         ),
         (

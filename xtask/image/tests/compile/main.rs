@@ -107,6 +107,24 @@ fn what_an_environment_compiled_is_not_used_in_another() {
     assert_eq!(machine.compile().unwrap(), first);
 }
 
+/// Cargo does not run a script again for them, although they are its variables.
+#[test]
+fn what_a_script_made_of_older_fields_of_the_workspace_is_not_used() {
+    let machine = Machine::new();
+    let manifest = fs::read_to_string(machine.path("above/checkout/app/Cargo.toml")).unwrap();
+    let inheriting = manifest.replace("[dependencies]", "authors.workspace = true\n[dependencies]");
+    machine.write_checkout("app/Cargo.toml", &inheriting);
+    for author in ["first", "second", "first"] {
+        let manifest = format!(
+            "[workspace]\nresolver = \"3\"\nmembers = [\"app\"]\n[workspace.package]\nauthors = [\"{author}\"]\n"
+        );
+        machine.write_checkout("Cargo.toml", &manifest);
+        let line = format!("    \"CARGO_PKG_AUTHORS\": \"{author}\",");
+        let made = machine.compile().unwrap();
+        assert!(made.says(&line), "{}", made.printed);
+    }
+}
+
 #[test]
 fn what_the_user_has_around_a_checkout_is_not_compiled_in() {
     let mut machine = Machine::new();
