@@ -238,6 +238,8 @@ struct Auditor<'a> {
     compile: &'a Compile<'a>,
     root: PathBuf,
     target: PathBuf,
+    /// Links on the way to the target folder, which may be on another disk.
+    target_links: Vec<PathBuf>,
     /// Folders of packages that were held against the lock.
     pinned: Vec<PathBuf>,
 }
@@ -247,10 +249,12 @@ impl<'a> Auditor<'a> {
         let canonical = |path: &Path| {
             fs::canonicalize(path).with_context(|| format!("failed to find {}", path.display()))
         };
+        let mut target_links = Vec::new();
         Ok(Self {
             compile,
             root: canonical(compile.root)?,
-            target: canonical(compile.target)?,
+            target: follow(Path::new("/"), compile.target, &mut target_links)?,
+            target_links,
             pinned: compile
                 .packages
                 .iter()
@@ -264,7 +268,9 @@ impl<'a> Auditor<'a> {
     fn check(&self, path: &Path) -> anyhow::Result<Option<(Reason, PathBuf)>> {
         let mut links = Vec::new();
         let place = follow(Path::new("/"), path, &mut links)?;
-        let mut passed = links.into_iter().filter(|link| self.is_ours(link));
+        let mut passed = links
+            .into_iter()
+            .filter(|link| self.is_ours(link) && !self.target_links.contains(link));
         if let Some(link) = passed.find(|link| !self.holds(link)) {
             return Ok(Some((self.reason(&link)?, link)));
         }

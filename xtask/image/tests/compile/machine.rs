@@ -229,7 +229,8 @@ impl Machine {
         made
     }
 
-    fn compile_in(&self, folder: &str) -> anyhow::Result<Made> {
+    /// Compiles below this folder.
+    pub(crate) fn compile_in(&self, folder: &str) -> anyhow::Result<Made> {
         let inputs = self.inputs()?;
         let target_folders = self.path(folder).join("cargo");
         let place = Place {

@@ -7,6 +7,7 @@ mod machine;
 
 use crate::machine::Machine;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use xtask_core::atomic_file::write_checked;
 use xtask_core::cmd::Cmd;
@@ -105,6 +106,25 @@ fn what_an_environment_compiled_is_not_used_in_another() {
     machine.tools.clear();
     assert_eq!(machine.inputs().unwrap().digest().unwrap(), keys[0]);
     assert_eq!(machine.compile().unwrap(), first);
+}
+
+/// People have it on a larger disk.
+#[test]
+fn a_target_folder_behind_a_link_is_no_input() {
+    let machine = Machine::new();
+    // A script whose output does not say where it is.
+    machine.write_checkout(
+        "app/build.rs",
+        "fn main() {\n    let out = std::env::var(\"OUT_DIR\").unwrap();\n    \
+         std::fs::write(format!(\"{out}/made.rs\"), \"\").unwrap();\n}\n",
+    );
+    machine.write_checkout(
+        "app/src/main.rs",
+        "include!(concat!(env!(\"OUT_DIR\"), \"/made.rs\"));\nfn main() {}\n",
+    );
+    fs::create_dir(machine.path("elsewhere")).unwrap();
+    symlink("../../elsewhere", machine.path("above/checkout/target")).unwrap();
+    machine.compile_in("above/checkout/target").unwrap();
 }
 
 /// Cargo does not run a script again for them, although they are its variables.

@@ -15,9 +15,6 @@ use xtask_core::paths::cache_folder;
 /// Results by digest that a copy takes from the checkout. It may remove its link to one, or
 /// make others of its own.
 const SHARED_RESULTS: [&str; 4] = ["prebuilt/rust", "prebuilt/npm", "npm", "venv"];
-/// Where images' binaries are compiled, and the lock of that.
-const CARGO: &str = "cargo";
-const CARGO_LOCK: &str = "cargo.lock";
 
 /// The copy that the tests work in. It stays from one run to the next, so that cargo finds
 /// there what has not changed; one process at a time has it.
@@ -94,18 +91,6 @@ fn share_results(source: &Path, copy: &Path) {
             if !place.exists() {
                 symlink(entry.path(), place).unwrap();
             }
-        }
-    }
-    fs::create_dir_all(source.join(CARGO)).unwrap();
-    let lock = source.join(CARGO_LOCK);
-    fs::File::options()
-        .append(true)
-        .create(true)
-        .open(lock)
-        .unwrap();
-    for name in [CARGO, CARGO_LOCK] {
-        if !copy.join(name).exists() {
-            symlink(source.join(name), copy.join(name)).unwrap();
         }
     }
 }
