@@ -95,7 +95,12 @@ pub(crate) fn needed(context: &Context) -> String {
 /// It is not installed, its port is taken, or it does not start.
 pub fn require(context: &Context) -> anyhow::Result<()> {
     let needed = needed(context);
-    require_service(context, (NAME, &needed), probe(context), || start(context))
+    require_service(
+        context,
+        (NAME, &needed),
+        || probe(context),
+        || start(context),
+    )
 }
 
 /// Stops the registry if we started it. Returns whether it ran.

@@ -24,15 +24,19 @@ pub(crate) fn wait(context: &Context) -> anyhow::Result<Lock> {
 pub(crate) fn require_service(
     context: &Context,
     (name, needed): (&str, &str),
-    finding: Finding,
+    probe: impl Fn() -> Finding,
     start: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    if probe().is_ok() {
+        return Ok(());
+    }
+    // Another command, or another thread of ours, may be starting it. Until that is done, its port
+    // can be held by a process that begins or ends, which looks like a stranger.
+    let _lock = wait(context)?;
+    let finding = probe();
     match finding.state {
         State::Ok => Ok(()),
-        State::Stopped => {
-            let _lock = wait(context)?;
-            start()
-        }
+        State::Stopped => start(),
         _ => {
             let fix = finding.fix.clone().unwrap_or_else(|| FIX.to_owned());
             Err(finding.refusal(name, needed, fix).into())

@@ -135,9 +135,12 @@ pub(crate) fn needed(context: &Context) -> String {
 pub fn require(context: &Context) -> anyhow::Result<()> {
     gate::admit(context)?;
     let needed = needed(context);
-    require_service(context, (NAME, &needed), probe(context), || {
-        up(context).map(|_| ())
-    })
+    require_service(
+        context,
+        (NAME, &needed),
+        || probe(context),
+        || up(context).map(|_| ()),
+    )
 }
 
 /// Starts the local cloud if that is the cloud of the environment; AWS always runs.
