@@ -32,7 +32,7 @@ pub fn tables(
         ("replace".to_owned(), manifest.get("replace")),
         (
             PACKAGE.to_owned(),
-            workspace.and_then(|table| table.get("package")),
+            workspace.and_then(|table| table.get(PACKAGE)),
         ),
         (
             "resolver".to_owned(),
