@@ -138,17 +138,18 @@ fn a_session_that_was_killed_in_a_command_runs_it_again() {
             }
             assert!(!agent.workspace().join("two").exists(), "{run:?}");
             let run = agent.resume("Go on.");
-            assert!(
-                run.succeeded() && run.text().contains("Three."),
+            let requests = agent.requests();
+            let turns: Vec<&Value> = requests.iter().map(|request| &request["turn"]).collect();
+            let body = &requests[2]["body"];
+            assert_eq!(turns, [1, 2, 2, 3], "{kind:?} {signal:?} {body}");
+            assert!(run.succeeded() && run.text().contains("Three."), "{run:?}");
+            let names = files(&agent.workspace()).into_iter().map(|(name, _)| name);
+            let names: Vec<_> = names.collect();
+            assert_eq!(
+                names,
+                ["one", "pid", "two"].map(Path::new),
                 "{kind:?} {signal:?} {run:?}"
             );
-            assert_eq!(files(&agent.workspace()).len(), 3);
-            let turns: Vec<u64> = agent
-                .requests()
-                .iter()
-                .map(|request| request["turn"].as_u64().unwrap())
-                .collect();
-            assert_eq!(turns, [1, 2, 2, 3], "{kind:?} {signal:?}");
         }
     }
 }
