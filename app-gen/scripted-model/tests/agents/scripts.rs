@@ -163,11 +163,6 @@ fn bad_agents_are_as_bad_as_they_say() {
         let workspace = agent.workspace();
         assert!(!workspace.join("server/app.test.js").exists());
         npm(&workspace, &["test"]);
-
-        let agent = Agent::of(kind, "placeholders");
-        assert!(agent.run("Make a plant diary.").succeeded());
-        let store = fs::read_to_string(agent.workspace().join("server/store.js")).unwrap();
-        assert!(store.contains("rest of the code unchanged"), "{store}");
     }
 }
 
