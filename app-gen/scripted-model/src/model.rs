@@ -4,7 +4,7 @@ use crate::choice::choose;
 use crate::conversation::Conversation;
 use crate::fault::{self, Memory, Place, Step};
 use crate::protocol::{Protocol, Sent};
-use crate::record::Record;
+use crate::record::{Played, Record};
 use crate::script::{Fault, FaultKind, Script};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method};
@@ -30,14 +30,6 @@ pub struct Model {
     key: Option<String>,
     record: Option<Record>,
     memory: Memory,
-}
-
-/// What answered a request, counted from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Played {
-    pub(crate) part: usize,
-    pub(crate) turn: usize,
-    pub(crate) is_faulty: bool,
 }
 
 /// One answer, as it is to be sent.

@@ -1,6 +1,5 @@
 //! Keeps what was asked, for tests that must know what an agent or a gateway sent.
 
-use crate::model::Played;
 use hyper::http::request::Parts;
 use serde_json::{Map, Value, json};
 use std::fs::{File, OpenOptions};
@@ -15,6 +14,14 @@ const SECRET_HEADERS: [&str; 4] = [
     "proxy-authorization",
     "x-api-key",
 ];
+
+/// What answered a request, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Played {
+    pub(crate) part: usize,
+    pub(crate) turn: usize,
+    pub(crate) is_faulty: bool,
+}
 
 /// A file with a line of JSON for each request.
 #[derive(Debug)]
