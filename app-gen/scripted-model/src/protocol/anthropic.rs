@@ -8,9 +8,13 @@ use serde_json::{Value, json};
 
 /// What Claude Code says for the model when a session is resumed.
 const SAID_BY_AGENT: &str = "No response requested.";
-/// How it begins the result of a tool that it did not see end: when it was killed, and when it was
-/// asked to end and killed the command itself.
-const INTERRUPTED: [&str; 2] = ["[Tool call interrupted", "Exit code 137"];
+/// How it begins the result of a tool that it did not see end: when it was killed (SIGKILL), when it
+/// was asked to end and killed the command itself (SIGTERM), and when it was interrupted (SIGINT).
+const INTERRUPTED: [&str; 3] = [
+    "[Tool call interrupted",
+    "Exit code 137",
+    "The user doesn't want to proceed with this tool use",
+];
 /// Milliseconds that a command may run; Claude Code lowers it to its own limit.
 const COMMAND_MILLIS: u32 = 600_000;
 

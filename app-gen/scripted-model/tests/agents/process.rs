@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longer than anything here takes, npm on a slow line included.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(600);
 /// What a user's own agents and keys are configured with.
 const NOT_OURS: [&str; 5] = ["ANTHROPIC", "CLAUDE", "CODEX", "OPENAI", "AWS"];
 

@@ -157,17 +157,12 @@ fn bad_agents_are_as_bad_as_they_say() {
         let agent = Agent::of(kind, "deletes-tests");
         let run = agent.run("Make a plant diary.");
         assert!(
-            run.succeeded() && run.text().contains("'  Fern ' !== 'Fern'"),
+            run.succeeded() && run.text().contains("'  Fern '"),
             "{run:?}"
         );
         let workspace = agent.workspace();
         assert!(!workspace.join("server/app.test.js").exists());
         npm(&workspace, &["test"]);
-
-        let agent = Agent::of(kind, "placeholders");
-        assert!(agent.run("Make a plant diary.").succeeded());
-        let store = fs::read_to_string(agent.workspace().join("server/store.js")).unwrap();
-        assert!(store.contains("rest of the code unchanged"), "{store}");
     }
 }
 

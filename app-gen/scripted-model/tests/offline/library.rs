@@ -110,6 +110,13 @@ fn create_writes_every_file_of_the_application() {
     for protocol in BOTH {
         let mut agent = Agent::new(protocol, "Make a plant diary.\nRole: builder");
         let said = agent.run(&served, |_| "done".to_owned());
+        // Codex runs the calls of one answer side by side, so an answer has new files or one call.
+        for answer in said.iter().filter(|said| said.calls.len() > 1) {
+            let are_files = inputs(std::slice::from_ref(answer))
+                .matches("*** Add File: ")
+                .count();
+            assert!(protocol == Protocol::Anthropic || are_files == answer.calls.len());
+        }
         let calls: Vec<String> = said
             .iter()
             .flat_map(|said| &said.calls)

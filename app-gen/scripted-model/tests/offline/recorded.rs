@@ -112,14 +112,26 @@ fn a_session_names_its_conversation() {
 
 #[test]
 fn a_tool_that_was_interrupted_is_called_again() {
-    assert_eq!(
-        text(&recorded!("claude-killed"), Protocol::Anthropic, SCRIPT),
-        "Two"
-    );
-    assert_eq!(
-        text(&recorded!("codex-killed"), Protocol::OpenAi, SCRIPT),
-        "Two"
-    );
+    let killed = recorded!("claude-killed");
+    assert_eq!(text(&killed, Protocol::Anthropic, SCRIPT), "Two");
+    // What Claude Code said after other signals: SIGTERM, SIGINT.
+    let result = "/messages/5/content/0/content";
+    for said in [
+        "Exit code 137",
+        "The user doesn't want to proceed with this tool use. The tool use was rejected",
+    ] {
+        let mut ended = killed.clone();
+        *ended.pointer_mut(result).unwrap() = said.into();
+        assert_eq!(text(&ended, Protocol::Anthropic, SCRIPT), "Two");
+    }
+    let mut failed = killed;
+    *failed.pointer_mut(result).unwrap() = "Exit code 1".into();
+    assert_eq!(text(&failed, Protocol::Anthropic, SCRIPT), "Three");
+    for interrupted in [recorded!("codex-killed"), recorded!("codex-interrupted")] {
+        let turns = interrupted["input"].to_string().matches("aborted").count();
+        assert!(turns > 0);
+        assert_eq!(text(&interrupted, Protocol::OpenAi, SCRIPT), "Two");
+    }
 }
 
 #[test]
