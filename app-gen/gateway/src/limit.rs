@@ -177,6 +177,15 @@ mod tests {
         pairs.collect()
     }
 
+    /// Status, headers, the provider's word, and the kind and seconds of the limit.
+    type Case = (
+        u16,
+        &'static [(&'static str, &'static str)],
+        Option<&'static str>,
+        LimitKind,
+        Option<f64>,
+    );
+
     /// Kind and seconds of a limit.
     fn limit(
         status: u16,
@@ -192,13 +201,7 @@ mod tests {
     #[test]
     fn the_latest_time_of_what_is_used_up_counts() {
         use LimitKind::{Credit, Overloaded, Rate, Usage};
-        let cases: [(
-            u16,
-            &[(&'static str, &str)],
-            Option<&str>,
-            LimitKind,
-            Option<f64>,
-        ); 15] = [
+        let cases: [Case; 15] = [
             (429, &[], None, Rate, None),
             (429, &[("retry-after", "20")], None, Rate, Some(20.0)),
             (

@@ -86,6 +86,10 @@ impl Body for Relay {
                         continue;
                     };
                     relay.account.passed(&piece);
+                    // Nobody asks again where the head said how long the body is.
+                    if relay.body.is_end_stream() {
+                        relay.end(End::Answered);
+                    }
                     return Poll::Ready(Some(Ok(Frame::data(piece))));
                 }
                 Poll::Ready(None) => relay.end(End::Answered),

@@ -29,16 +29,16 @@ pub(crate) struct Meter(Coding);
 
 #[derive(Debug)]
 enum Coding {
-    Plain(Reader),
+    Plain(Box<Reader>),
     /// A provider, or a proxy before it, compresses although it was asked not to.
-    Gzip(Box<GzDecoder<Reader>>),
+    Gzip(Box<GzDecoder<Box<Reader>>>),
     /// Nothing can be known of it.
     Unknown(Box<Known>),
 }
 
 impl Meter {
     pub(crate) fn new(protocol: Protocol, form: Form, coding: Option<&str>) -> Self {
-        let reader = Reader::new(protocol, form);
+        let reader = Box::new(Reader::new(protocol, form));
         Self(match coding {
             None | Some("identity" | "") => Coding::Plain(reader),
             Some("gzip" | "x-gzip") => Coding::Gzip(Box::new(GzDecoder::new(reader))),

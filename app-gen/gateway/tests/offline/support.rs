@@ -25,6 +25,8 @@ pub(crate) const KEY: &str = "sk-the-key-of-the-platform";
 pub(crate) struct Seen {
     exchanges: Mutex<Vec<Exchange>>,
     refusals: Mutex<Vec<Refusal>>,
+    wants_bodies: bool,
+    bodies: Mutex<Vec<u8>>,
 }
 
 impl Observer for Seen {
@@ -37,6 +39,18 @@ impl Observer for Seen {
     fn refused(&self, _: Option<&Place>, refusal: Refusal, message: &str) {
         assert!(!message.contains(KEY), "{message}");
         self.refusals.lock().unwrap().push(refusal);
+    }
+
+    fn wants_bodies(&self) -> bool {
+        self.wants_bodies
+    }
+
+    fn request_body(&self, _: u64, body: &[u8]) {
+        self.bodies.lock().unwrap().extend_from_slice(body);
+    }
+
+    fn answer_piece(&self, _: u64, piece: &[u8]) {
+        self.bodies.lock().unwrap().extend_from_slice(piece);
     }
 }
 
@@ -111,11 +125,24 @@ pub(crate) fn wire(answer: impl Fn(&str, &[u8], TcpStream) + Send + Sync + 'stat
 
 impl Served {
     pub(crate) fn before(address: SocketAddr, budget: Budget, bounds: Bounds) -> Self {
+        Self::observed(address, budget, bounds, Seen::default())
+    }
+
+    /// One whose observer wants bodies.
+    pub(crate) fn with_bodies(address: SocketAddr) -> Self {
+        let seen = Seen {
+            wants_bodies: true,
+            ..Seen::default()
+        };
+        Self::observed(address, Budget::default(), Bounds::default(), seen)
+    }
+
+    fn observed(address: SocketAddr, budget: Budget, bounds: Bounds, seen: Seen) -> Self {
         let upstreams = Upstreams {
             anthropic: Some(upstream(Protocol::Anthropic, address)),
             openai: Some(upstream(Protocol::OpenAi, address)),
         };
-        let seen = Arc::new(Seen::default());
+        let seen = Arc::new(seen);
         let mut settings = Settings::new(upstreams).unwrap();
         settings.budget = budget;
         settings.bounds = bounds;
@@ -200,6 +227,10 @@ impl Served {
 
     pub(crate) fn refusals(&self) -> Vec<Refusal> {
         self.seen.refusals.lock().unwrap().clone()
+    }
+
+    pub(crate) fn bodies(&self) -> Vec<u8> {
+        self.seen.bodies.lock().unwrap().clone()
     }
 
     /// Tasks of the gateway that have not ended.

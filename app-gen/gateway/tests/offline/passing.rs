@@ -163,3 +163,54 @@ fn nothing_waits_for_what_comes_later() {
         assert_eq!(byte[0], *expected);
     }
 }
+
+/// A body whose length the head says ends with its last byte, and is not asked for its end.
+#[test]
+fn an_answer_with_a_length_ends_as_it_should() {
+    for (status, body, end) in [
+        (
+            429,
+            "{\"error\":{\"type\":\"rate_limit_error\"}}",
+            End::Answered,
+        ),
+        (
+            200,
+            "{\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}",
+            End::Answered,
+        ),
+        (200, "{\"usage\":{\"input_tokens\":1", End::Incomplete),
+    ] {
+        let address = wire(move |_, _, mut connection| {
+            let length = body.len();
+            let head = format!(
+                "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+            );
+            connection.write_all(head.as_bytes()).unwrap();
+            connection.write_all(body.as_bytes()).unwrap();
+        });
+        let served = Served::before_wire(address);
+        let got = served.post(Protocol::OpenAi, &request(Protocol::OpenAi, "x", false));
+        assert_eq!((got.is_whole, &*got.body), (true, body.as_bytes()));
+        assert_eq!(served.exchange().end, end, "{body}");
+    }
+}
+
+#[test]
+fn bodies_are_seen_by_nobody_who_does_not_want_them() {
+    let answer = |_: &str, _: &[u8], mut connection: TcpStream| {
+        let answer =
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+        connection.write_all(answer.as_bytes()).unwrap();
+    };
+    let body = request(Protocol::OpenAi, "x", false);
+    let (served, other) = (
+        Served::before_wire(wire(answer)),
+        Served::with_bodies(wire(answer)),
+    );
+    for served in [&served, &other] {
+        assert_eq!(served.post(Protocol::OpenAi, &body).status, 200);
+        served.exchange();
+    }
+    assert!(served.bodies().is_empty());
+    assert_eq!(other.bodies(), format!("{body}{{}}").into_bytes());
+}
