@@ -68,6 +68,9 @@ const NOT_RETURNED: [&str; 12] = [
 /// Tiers that cost more than the prices say.
 const DEAR_TIERS: [&str; 2] = ["priority", "fast"];
 
+/// Bytes of the name of a model. Names are kept as long as the bill is.
+const MODEL_BYTES: usize = 128;
+
 /// What is read of a request.
 #[derive(Deserialize)]
 struct Asked {
@@ -78,6 +81,9 @@ struct Asked {
     service_tier: Option<String>,
     #[serde(default)]
     speed: Option<String>,
+    /// The answer comes later, to a request that is not passed on, and nothing says what it took.
+    #[serde(default)]
+    background: Option<bool>,
 }
 
 /// Why a request is not answered by a provider.
@@ -147,6 +153,10 @@ async fn prepare(
         let message = "the request is not JSON that names a model";
         refused(Refusal::Request, message)
     })?;
+    if asked.model.len() > MODEL_BYTES || asked.background == Some(true) {
+        let message = "the model's name is too long, or the answer is to come in the background";
+        return Err(refused(Refusal::Request, message));
+    }
     let is_dear = |tier: &Option<String>| {
         tier.as_deref()
             .is_some_and(|tier| DEAR_TIERS.contains(&tier))

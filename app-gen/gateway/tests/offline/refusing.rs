@@ -128,6 +128,15 @@ fn what_is_no_request_of_a_model_is_refused() {
             send(served.gateway.address(), &[coded.as_bytes(), b"{}"]).status,
             400
         );
+        // Two readers could each take another model.
+        let two = b"{\"model\":\"cheap\",\"model\":\"dear\"}";
+        let long = format!("{{\"model\":\"{}\"}}", "m".repeat(129));
+        let later = b"{\"model\":\"m\",\"background\":true}";
+        for body in [two.as_slice(), long.as_bytes(), later] {
+            let head = head(protocol, served.token(), body.len());
+            let got = send(served.gateway.address(), &[head.as_bytes(), body]);
+            assert_eq!(got.status, 400);
+        }
         // It would cost more than the prices say.
         for (name, value) in [("service_tier", "priority"), ("speed", "fast")] {
             let mut body = request(protocol, "x", true);
