@@ -152,6 +152,20 @@ fn an_error_in_a_stream_is_told() {
 }
 
 #[test]
+fn an_event_that_is_no_whole_json_counts_nothing() {
+    let (start, end) = ANTHROPIC.split_once("event: message_stop").unwrap();
+    for noise in [
+        "data: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":777}\n\n",
+        "data: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":777}}}\n\n",
+        "data: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":777}} and more\n\n",
+    ] {
+        let text = format!("{start}{noise}event: message_stop{end}");
+        let known = streamed(Protocol::Anthropic, &text);
+        assert_eq!(known, streamed(Protocol::Anthropic, ANTHROPIC), "{noise}");
+    }
+}
+
+#[test]
 fn whole_objects_are_counted_when_they_are_whole() {
     let message = "{\"type\":\"message\",\"model\":\"m\",\"content\":[{\"type\":\"text\",\"text\":\"x\"}],\"usage\":{\"input_tokens\":3,\"output_tokens\":4}}";
     let (start, end) = message.as_bytes().split_at(80);

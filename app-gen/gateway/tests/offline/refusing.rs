@@ -195,7 +195,10 @@ fn credentials_go_one_way_each() {
         } else {
             head = head.replace(
                 "content-type",
-                &extra.replace("x-api-key: other\r\n", "api-key: other\r\n"),
+                &extra.replace(
+                    "x-api-key: other\r\n",
+                    &format!("api-key: other\r\nx-api-key: {}\r\n", served.token()),
+                ),
             );
         }
         let got = send(
