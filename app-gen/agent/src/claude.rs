@@ -1,0 +1,461 @@
+//! Claude Code: its command line, and what its `stream-json` lines mean.
+
+use crate::activity::{Activity, Change, Excerpt, Usage};
+use crate::environment;
+use crate::fields::{flat, list, moment, number, owned, status, text};
+use crate::lines::Line;
+use crate::provider::{Credential, Provider, Reader, Session, Task};
+use crate::supervise::Launch;
+use crate::verdict::{End, Reason, Retry, Verdict, Wait, of_status};
+use rustix::process::Signal;
+use serde_json::Value;
+use std::path::PathBuf;
+use time::OffsetDateTime;
+
+/// The version that the lines and the flags here were tried with.
+const PINNED: &str = "2.1.332";
+/// All that an application is made with. More tools would be four times the first request.
+const TOOLS: &str = "Bash,Read,Write,Edit,Glob,Grep";
+
+/// Claude Code.
+#[derive(Debug, Clone)]
+pub struct Claude {
+    /// The one file that it consists of.
+    pub program: PathBuf,
+}
+
+impl Provider for Claude {
+    fn name(&self) -> &'static str {
+        "claude"
+    }
+
+    fn pinned_version(&self) -> &'static str {
+        PINNED
+    }
+
+    fn launch(&self, task: &Task, new_session: &str) -> Launch {
+        let state = task.folder.join("state");
+        let temporary = task.folder.join("tmp");
+        let mut environment = environment::base(&task.environment);
+        let mut set = |name: &str, value: String| environment.insert(name.to_owned(), value);
+        set("HOME", task.folder.join("home").display().to_string());
+        set("TMPDIR", temporary.display().to_string());
+        set("CLAUDE_CODE_TMPDIR", temporary.display().to_string());
+        set("CLAUDE_CONFIG_DIR", state.display().to_string());
+        set("ANTHROPIC_BASE_URL", task.base_url.clone());
+        let credential = match task.credential {
+            Credential::Key => "ANTHROPIC_API_KEY",
+            Credential::Subscription => "CLAUDE_CODE_OAUTH_TOKEN",
+        };
+        set(credential, task.token.clone());
+        for (name, value) in [
+            // Without it, it asks for names outside and leaves reports of its own.
+            ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
+            // With a command in the background it would live on for 10 minutes after its last word.
+            ("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS", "1"),
+            // 10 retries take three minutes, in which nobody learns of a limit.
+            ("CLAUDE_CODE_MAX_RETRIES", "4"),
+            ("API_TIMEOUT_MS", "120000"),
+            ("BASH_DEFAULT_TIMEOUT_MS", "120000"),
+            ("BASH_MAX_TIMEOUT_MS", "600000"),
+            // It refuses to work as root unless it is told that it is confined. It is.
+            ("IS_SANDBOX", "1"),
+        ] {
+            set(name, value.to_owned());
+        }
+        let mut arguments: Vec<String> = [
+            "-p",
+            "--output-format",
+            "stream-json",
+            "--verbose",
+            "--permission-mode",
+            "bypassPermissions",
+            "--tools",
+            TOOLS,
+            // No settings, hooks, memories, skills or helpers of the workspace or of a user …
+            "--setting-sources",
+            "",
+            // … and no MCP servers of either.
+            "--strict-mcp-config",
+            "--disable-slash-commands",
+            "--settings",
+            r#"{"attribution":{"commit":"","pr":""}}"#,
+        ]
+        .map(str::to_owned)
+        .into();
+        let mut option = |name: &str, value: &str| {
+            arguments.extend([name.to_owned(), value.to_owned()]);
+        };
+        option("--model", &task.model);
+        if let Some(turns) = task.max_turns {
+            option("--max-turns", &turns.to_string());
+        }
+        if let Some(instructions) = &task.instructions {
+            option("--append-system-prompt", instructions);
+        }
+        match &task.session {
+            Some(session) => option("--resume", &session.id),
+            None => option("--session-id", new_session),
+        }
+        Launch {
+            program: self.program.clone(),
+            arguments,
+            environment,
+            workspace: task.workspace.clone(),
+            prompt: task.prompt.clone(),
+            folders: vec![task.folder.join("home"), temporary],
+            state,
+            // The transcripts, from which alone it resumes. What it remembers beside them, and settings
+            // that a run before may have written, are not taken along.
+            keeps: vec!["projects".to_owned()],
+            files: Vec::new(),
+            asks_version: false,
+        }
+    }
+
+    fn reader(&self, task: &Task, new_session: &str) -> Box<dyn Reader> {
+        let known = task.session.as_ref().map(|session| session.id.clone());
+        Box::new(ClaudeReader {
+            expected: known.unwrap_or_else(|| new_session.to_owned()),
+            ..ClaudeReader::default()
+        })
+    }
+
+    fn stop_signal(&self) -> Signal {
+        // It kills its tools and exits in a second. SIGINT would leave it alive for a next prompt.
+        Signal::TERM
+    }
+}
+
+/// The last word of a run.
+#[derive(Debug, Default)]
+struct LastWord {
+    is_success: bool,
+    terminal_reason: Option<String>,
+    subtype: Option<String>,
+    status: Option<u16>,
+    text: String,
+}
+
+#[derive(Debug, Default)]
+struct ClaudeReader {
+    /// The session that it was told to use.
+    expected: String,
+    has_session: bool,
+    usage: Option<Usage>,
+    /// The newest result, until the agent goes on.
+    last_word: Option<LastWord>,
+    is_denied: bool,
+    /// The error that the newest message was instead of an answer.
+    error: Option<String>,
+    /// When the limit is lifted that requests are refused for now.
+    limit_until: Option<OffsetDateTime>,
+}
+
+impl Reader for ClaudeReader {
+    fn read(&mut self, line: &Line) -> Vec<Activity> {
+        let Some(event) = parse(line) else {
+            return vec![unknown(line)];
+        };
+        match text(&event, "/type") {
+            Some("system") => self.system(&event, line),
+            Some("assistant") => self.assistant(&event),
+            Some("user") => self.user(&event),
+            Some("result") => self.result(&event),
+            Some("rate_limit_event") => vec![self.rate_limit(&event, "/rate_limit_info")],
+            _ => vec![unknown(line)],
+        }
+    }
+
+    fn version(&mut self, _answer: &str) {}
+
+    fn is_over(&self) -> bool {
+        self.last_word.is_some()
+    }
+
+    fn session(&self) -> Option<Session> {
+        self.has_session.then(|| Session {
+            id: self.expected.clone(),
+            usage: Usage::default(),
+        })
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
+    fn verdict(&self, end: &End) -> Verdict {
+        let Some(last) = &self.last_word else {
+            return end.silent(self.has_session);
+        };
+        if last.is_success {
+            if self.is_denied {
+                return Verdict::failed(Reason::Denied, last.text.as_str());
+            }
+            return end.done();
+        }
+        let detail = last.text.as_str();
+        match last.terminal_reason.as_deref() {
+            Some("aborted_tools" | "aborted_streaming") => {
+                return match end.stop {
+                    Some(by) => Verdict::Stopped { by },
+                    None => Verdict::again(Retry::Interrupted, detail),
+                };
+            }
+            Some("max_turns") => return Verdict::failed(Reason::Turns, detail),
+            Some("budget_exhausted") => return Verdict::failed(Reason::Budget, detail),
+            Some("prompt_too_long") => return Verdict::again(Retry::ContextFull, detail),
+            _ => {}
+        }
+        match last.subtype.as_deref() {
+            Some("error_max_turns") => return Verdict::failed(Reason::Turns, detail),
+            Some("error_max_budget_usd") => return Verdict::failed(Reason::Budget, detail),
+            // It found nothing that it could go on with.
+            Some("error_during_execution") if !self.has_session && end.is_resumed => {
+                return Verdict::again(Retry::SessionLost, detail);
+            }
+            _ => {}
+        }
+        match (self.error.as_deref(), last.status) {
+            (Some("billing_error"), _) => Verdict::failed(Reason::NoCredit, detail),
+            (_, Some(429)) => Verdict::Wait {
+                cause: Wait::Limit,
+                until: self.limit_until,
+                detail: detail.to_owned(),
+            },
+            (_, Some(status)) => of_status(status, detail),
+            (Some("authentication_failed"), None) => Verdict::failed(Reason::KeyRefused, detail),
+            (Some("model_not_found"), None) => Verdict::failed(Reason::NoModel, detail),
+            (Some("rate_limit"), None) => Verdict::wait(Wait::Limit, detail),
+            (Some("overloaded" | "server_error"), None) => Verdict::wait(Wait::Overloaded, detail),
+            (_, None) if last.terminal_reason.as_deref() == Some("api_error") => {
+                Verdict::wait(Wait::Unreachable, detail)
+            }
+            (_, None) if end.stop.is_some() => end.silent(true),
+            (_, None) if last.subtype.as_deref() == Some("error_during_execution") => {
+                Verdict::again(Retry::Crashed, detail)
+            }
+            (_, None) => Verdict::failed(Reason::Unclear, detail),
+        }
+    }
+}
+
+impl ClaudeReader {
+    fn system(&mut self, event: &Value, line: &Line) -> Vec<Activity> {
+        match text(event, "/subtype") {
+            Some("init") => {
+                self.has_session = true;
+                // Something that ran in its background called it again.
+                self.last_word = None;
+                if let Some(session) = text(event, "/session_id") {
+                    self.expected = session.to_owned();
+                }
+                let version = owned(event, "/claude_code_version");
+                vec![Activity::Session {
+                    id: self.expected.clone(),
+                    is_pinned: version.as_deref() == Some(PINNED),
+                    version,
+                    model: owned(event, "/model"),
+                }]
+            }
+            Some("api_retry") => vec![Activity::Waiting {
+                attempt: number(event, "/attempt").unwrap_or(1),
+                attempts: number(event, "/max_retries"),
+                delay_millis: number(event, "/retry_delay_ms"),
+                status: status(event, "/error_status"),
+                reason: owned(event, "/error").unwrap_or_default(),
+            }],
+            Some(
+                subtype @ ("status"
+                | "task_started"
+                | "task_updated"
+                | "task_progress"
+                | "task_notification"
+                | "background_tasks_changed"
+                | "informational"
+                | "compact_boundary"),
+            ) => vec![Activity::Noted {
+                event: subtype.to_owned(),
+            }],
+            _ => vec![unknown(line)],
+        }
+    }
+
+    fn assistant(&mut self, event: &Value) -> Vec<Activity> {
+        self.last_word = None;
+        self.error = owned(event, "/error");
+        let helper_of = owned(event, "/parent_tool_use_id");
+        if text(event, "/message/model") == Some("<synthetic>") {
+            // Claude Code says this, not the model: an error, or a filler between two prompts.
+            if event.pointer("/api_error_params/rate_limit_info").is_some() {
+                // What it tells is told by an event of its own, too.
+                self.rate_limit(event, "/api_error_params/rate_limit_info");
+            }
+            return match &self.error {
+                Some(_) => vec![Activity::Trouble {
+                    message: Excerpt::new(&flat(&event["message"]["content"])),
+                }],
+                None => vec![Activity::Noted {
+                    event: "filler".to_owned(),
+                }],
+            };
+        }
+        let blocks = list(event, "/message/content").iter();
+        blocks
+            .map(|block| match text(block, "/type") {
+                Some("text") => Activity::Said {
+                    text: Excerpt::new(text(block, "/text").unwrap_or_default()),
+                    helper_of: helper_of.clone(),
+                },
+                Some("thinking") => Activity::Thought {
+                    text: Excerpt::new(text(block, "/thinking").unwrap_or_default()),
+                    helper_of: helper_of.clone(),
+                },
+                Some("tool_use") => Activity::ToolStarted {
+                    id: owned(block, "/id").unwrap_or_default(),
+                    name: owned(block, "/name").unwrap_or_default(),
+                    input: input(&block["input"]),
+                    helper_of: helper_of.clone(),
+                },
+                _ => Activity::Unknown {
+                    line: Excerpt::new(&block.to_string()),
+                },
+            })
+            .collect()
+    }
+
+    fn user(&mut self, event: &Value) -> Vec<Activity> {
+        self.last_word = None;
+        let mut activities = Vec::new();
+        let blocks = list(event, "/message/content");
+        for block in blocks {
+            if text(block, "/type") != Some("tool_result") {
+                // Claude Code speaks in the place of the user.
+                activities.push(Activity::Noted {
+                    event: "reminder".to_owned(),
+                });
+                continue;
+            }
+            let is_error = block["is_error"].as_bool().unwrap_or(false);
+            activities.push(Activity::ToolEnded {
+                id: owned(block, "/tool_use_id").unwrap_or_default(),
+                result: Excerpt::new(&flat(&block["content"])),
+                is_error,
+            });
+            // The details belong to one result; each has a line of its own.
+            if !is_error && blocks.len() == 1 {
+                activities.extend(changed_file(&event["tool_use_result"]));
+            }
+        }
+        if blocks.is_empty() {
+            activities.push(Activity::Noted {
+                event: "reminder".to_owned(),
+            });
+        }
+        activities
+    }
+
+    fn rate_limit(&mut self, event: &Value, pointer: &str) -> Activity {
+        let info = event.pointer(pointer).unwrap_or(&Value::Null);
+        let is_rejected = text(info, "/status") == Some("rejected");
+        let resets_at = moment(info, "/resetsAt");
+        self.limit_until = resets_at.filter(|_| is_rejected);
+        Activity::RateLimit {
+            is_rejected,
+            resets_at,
+            limit: owned(info, "/rateLimitType"),
+        }
+    }
+
+    fn result(&mut self, event: &Value) -> Vec<Activity> {
+        let is_success = event["is_error"] == false && text(event, "/subtype") == Some("success");
+        let errors = list(event, "/errors").iter().filter_map(Value::as_str);
+        let words = owned(event, "/result")
+            .filter(|words| !words.is_empty())
+            .unwrap_or_else(|| errors.collect::<Vec<_>>().join("\n"));
+        let said = Excerpt::new(&words);
+        if !list(event, "/permission_denials").is_empty() {
+            self.is_denied = true;
+        }
+        self.last_word = Some(LastWord {
+            is_success,
+            terminal_reason: owned(event, "/terminal_reason"),
+            subtype: owned(event, "/subtype"),
+            status: status(event, "/api_error_status"),
+            text: said.text.clone(),
+        });
+        let mut usage = self.usage.unwrap_or_default();
+        usage.add(&used(event));
+        self.usage = Some(usage);
+        vec![
+            Activity::Used { usage },
+            Activity::Ended {
+                is_success,
+                text: said,
+            },
+        ]
+    }
+}
+
+/// What a result says was used since the one before. That of a session that was resumed counts only this
+/// process, but for `total_cost_usd`, which is why that one is not read.
+fn used(event: &Value) -> Usage {
+    let mut usage = Usage::default();
+    let models = &event["model_usage_since_last_result"];
+    let models = match models.as_object() {
+        Some(models) => models,
+        None => match event["modelUsage"].as_object() {
+            Some(models) => models,
+            None => return usage,
+        },
+    };
+    for model in models.values() {
+        usage.add(&Usage {
+            input_tokens: number(model, "/inputTokens").unwrap_or_default(),
+            cache_read_tokens: number(model, "/cacheReadInputTokens").unwrap_or_default(),
+            cache_write_tokens: number(model, "/cacheCreationInputTokens").unwrap_or_default(),
+            output_tokens: number(model, "/outputTokens").unwrap_or_default(),
+            cost_usd: model["costUSD"].as_f64(),
+        });
+    }
+    usage
+}
+
+/// A command as it is, anything else as JSON.
+fn input(input: &Value) -> Excerpt {
+    match text(input, "/command") {
+        Some(command) => Excerpt::new(command),
+        None => Excerpt::new(&input.to_string()),
+    }
+}
+
+fn changed_file(details: &Value) -> Option<Activity> {
+    let path = owned(details, "/filePath")?;
+    // Details of `Read` have their path one level deeper.
+    let change = match (text(details, "/type"), details.get("structuredPatch")) {
+        (Some("create"), _) => Change::Created,
+        (_, Some(_)) => Change::Edited,
+        _ => return None,
+    };
+    Some(Activity::FileChanged { path, change })
+}
+
+/// The object of a line.
+pub(crate) fn parse(line: &Line) -> Option<Value> {
+    let Line::Whole(bytes) = line else {
+        return None;
+    };
+    let value: Value = serde_json::from_slice(bytes).ok()?;
+    value.is_object().then_some(value)
+}
+
+pub(crate) fn unknown(line: &Line) -> Activity {
+    let line = match line {
+        Line::Whole(bytes) => Excerpt::new(&String::from_utf8_lossy(bytes)),
+        Line::TooLong { start, bytes } => {
+            let start = String::from_utf8_lossy(start);
+            Excerpt::new(&format!("{start}\n[… a line of {bytes} bytes …]"))
+        }
+    };
+    Activity::Unknown { line }
+}
