@@ -134,6 +134,8 @@ struct LastWord {
     terminal_reason: Option<String>,
     subtype: Option<String>,
     status: Option<u16>,
+    /// The provider's name for the error.
+    error_type: Option<String>,
     text: String,
 }
 
@@ -216,6 +218,9 @@ impl Reader for ClaudeReader {
             }
             _ => {}
         }
+        if last.error_type.as_deref() == Some("billing_error") {
+            return Verdict::failed(Reason::NoCredit, detail);
+        }
         match (self.error.as_deref(), last.status) {
             (Some("billing_error"), _) => Verdict::failed(Reason::NoCredit, detail),
             (_, Some(429)) => Verdict::Wait {
@@ -265,6 +270,9 @@ impl ClaudeReader {
                 status: status(event, "/error_status"),
                 reason: owned(event, "/error").unwrap_or_default(),
             }],
+            Some("permission_denied") => vec![Activity::Trouble {
+                message: Excerpt::new(text(event, "/message").unwrap_or_default()),
+            }],
             Some(
                 subtype @ ("status"
                 | "task_started"
@@ -273,6 +281,7 @@ impl ClaudeReader {
                 | "task_notification"
                 | "background_tasks_changed"
                 | "informational"
+                | "thinking_tokens"
                 | "compact_boundary"),
             ) => vec![Activity::Noted {
                 event: subtype.to_owned(),
@@ -382,6 +391,7 @@ impl ClaudeReader {
             terminal_reason: owned(event, "/terminal_reason"),
             subtype: owned(event, "/subtype"),
             status: status(event, "/api_error_status"),
+            error_type: owned(event, "/api_error_type"),
             text: said.text.clone(),
         });
         let mut usage = self.usage.unwrap_or_default();
@@ -397,24 +407,26 @@ impl ClaudeReader {
     }
 }
 
-/// What a result says was used since the one before. That of a session that was resumed counts only this
-/// process, but for `total_cost_usd`, which is why that one is not read.
+/// What a result says was used since the one before. `modelUsage` and `total_cost_usd` are not read: they
+/// count a whole session, the runs before included.
 fn used(event: &Value) -> Usage {
-    let mut usage = Usage::default();
-    let models = &event["model_usage_since_last_result"];
-    let models = match models.as_object() {
-        Some(models) => models,
-        None => match event["modelUsage"].as_object() {
-            Some(models) => models,
-            None => return usage,
-        },
+    let count = |value: &Value, pointer: &str| number(value, pointer).unwrap_or_default();
+    let Some(models) = event["model_usage_since_last_result"].as_object() else {
+        return Usage {
+            input_tokens: count(event, "/usage/input_tokens"),
+            cache_read_tokens: count(event, "/usage/cache_read_input_tokens"),
+            cache_write_tokens: count(event, "/usage/cache_creation_input_tokens"),
+            output_tokens: count(event, "/usage/output_tokens"),
+            cost_usd: None,
+        };
     };
+    let mut usage = Usage::default();
     for model in models.values() {
         usage.add(&Usage {
-            input_tokens: number(model, "/inputTokens").unwrap_or_default(),
-            cache_read_tokens: number(model, "/cacheReadInputTokens").unwrap_or_default(),
-            cache_write_tokens: number(model, "/cacheCreationInputTokens").unwrap_or_default(),
-            output_tokens: number(model, "/outputTokens").unwrap_or_default(),
+            input_tokens: count(model, "/inputTokens"),
+            cache_read_tokens: count(model, "/cacheReadInputTokens"),
+            cache_write_tokens: count(model, "/cacheCreationInputTokens"),
+            output_tokens: count(model, "/outputTokens"),
             cost_usd: model["costUSD"].as_f64(),
         });
     }
