@@ -53,6 +53,8 @@ impl Provider for Claude {
             ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
             // With a command in the background it would live on for 10 minutes after its last word.
             ("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS", "1"),
+            // What it remembers of a project is beside the transcripts, where its tools can write.
+            ("CLAUDE_CODE_DISABLE_AUTO_MEMORY", "1"),
             // 10 retries take three minutes, in which nobody learns of a limit.
             ("CLAUDE_CODE_MAX_RETRIES", "4"),
             ("API_TIMEOUT_MS", "120000"),
@@ -105,8 +107,8 @@ impl Provider for Claude {
             prompt: task.prompt.clone(),
             folders: vec![task.folder.join("home"), temporary],
             state,
-            // The transcripts, from which alone it resumes. What it remembers beside them, and settings
-            // that a run before may have written, are not taken along.
+            // The transcripts, from which alone it resumes. Settings, instructions and skills that a run
+            // before may have written are not taken along.
             keeps: vec!["projects".to_owned()],
             files: Vec::new(),
             asks_version: false,

@@ -97,9 +97,12 @@ fn configuration(task: &Task) -> String {
         "model_provider": "gateway",
         // No AGENTS.md of the workspace.
         "project_doc_max_bytes": 0,
+        // No skills of the workspace either, which it would offer to the model like its own.
+        "skills": { "include_instructions": false, "bundled": { "enabled": false } },
         "developer_instructions": task.instructions.as_deref().unwrap_or_default(),
         "check_for_update_on_startup": false,
         "features": {
+            "hooks": false,
             // These ask for names outside.
             "plugins": false,
             "apps": false,

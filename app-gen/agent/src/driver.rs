@@ -31,7 +31,8 @@ const MAX_WAITING: usize = 256;
 const ERROR_BYTES: usize = 4_000;
 /// How long output may come after everything that could write it has ended.
 const DRAIN: Duration = Duration::from_secs(5);
-/// How long the process between may take for its part beyond killing, which reads a whole workspace.
+/// How long the process between may take for its part beyond killing, which reads a whole workspace; and
+/// how long the caller may take for what is left to tell.
 const REPORT: Duration = Duration::from_secs(60);
 /// Names a run in the environment of all its processes, for the case that what holds them is killed.
 const MARK: &str = "APP_GEN_RUN";
@@ -277,7 +278,8 @@ impl Run<'_> {
         self.drain_errors(&mut errors, has_errors).await;
         let ended = self.ended(end, &mut process).await;
         while let Some(activity) = self.waiting.pop_front() {
-            if activities.send(activity).await.is_err() {
+            // One who listens no more, or has stopped reading, does not hold up the verdict.
+            if !matches!(timeout(REPORT, activities.send(activity)).await, Ok(Ok(()))) {
                 break;
             }
         }

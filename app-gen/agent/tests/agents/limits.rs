@@ -77,8 +77,9 @@ fn until_when_a_limit_lasts_is_known() {
         panic!("{ran:?}")
     };
     let hour = Duration::from_secs(3_600);
+    // It is told in whole seconds.
     let earliest = began + hour - Duration::from_secs(1);
-    let latest = OffsetDateTime::now_utc() + hour;
+    let latest = OffsetDateTime::now_utc() + hour + Duration::from_secs(1);
     assert!((earliest..=latest).contains(&until), "{until}");
     assert_eq!(world.requests().len(), 2);
 
