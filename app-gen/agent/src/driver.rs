@@ -5,7 +5,7 @@ use crate::lines::{Line, Lines};
 use crate::processes::kill_marked;
 use crate::provider::{Provider, Reader, Session, Task};
 use crate::supervise::{Order, Report};
-use crate::verdict::{End, Exit, Stop, Verdict};
+use crate::verdict::{End, Exit, Stop, Verdict, Wait};
 use crate::watch::Watch;
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -29,6 +29,8 @@ use uuid::Uuid;
 const MAX_WAITING: usize = 256;
 /// What is kept of standard error.
 const ERROR_BYTES: usize = 4_000;
+/// A pipe holds no more.
+const MAX_PIPE_BYTES: u64 = 1024 * 1024;
 /// How long output may come after everything that could write it has ended.
 const DRAIN: Duration = Duration::from_secs(5);
 /// How long the process between may take for its part beyond killing, which reads a whole workspace; and
@@ -53,6 +55,8 @@ pub struct Limits {
     pub time: Duration,
     /// Without a line. An agent says nothing while a command runs, which may take 10 minutes.
     pub silence: Duration,
+    /// How long it may wait for a limit of the model. Codex waits as long as it is told to, for hours.
+    pub limit: Duration,
     /// How often in a row it may use the same tool in the same way with the same result.
     pub repeats: u32,
     /// How many tools it may use.
@@ -68,6 +72,7 @@ impl Default for Limits {
         Self {
             time: Duration::from_secs(3_600),
             silence: Duration::from_secs(720),
+            limit: Duration::from_secs(120),
             repeats: 3,
             tools: 1_000,
             after_last_word: Duration::from_secs(15),
@@ -143,6 +148,7 @@ pub async fn run(
         stopped_by: None,
         phase: Phase::Starting,
         silent_since: Instant::now(),
+        limited: None,
         began: Instant::now(),
         errors: Vec::new(),
         before: task.began_with.clone(),
@@ -202,6 +208,8 @@ struct Run<'run> {
     stopped_by: Option<Stop>,
     phase: Phase,
     silent_since: Instant,
+    /// The limit that it waits for since its newest line, and what follows if that takes too long.
+    limited: Option<Verdict>,
     began: Instant,
     errors: Vec<u8>,
     /// The workspace as it was when the task began.
@@ -228,27 +236,27 @@ impl Run<'_> {
         let mut stop = pin!(stop);
         let end = loop {
             tokio::select! {
+                // In this order: what the process between says and what is due come before what the agent
+                // says, of which there may be any amount.
+                biased;
                 report = reports.next_line() => {
                     let report = report.ok().flatten();
                     let report = report.and_then(|line| serde_json::from_str(&line).ok());
                     match report {
-                        Some(Report::Started { version, workspace }) => self.started(version, workspace.as_str()),
-                        Some(end) => break Some(end),
-                        None => break None,
+                        Some(Report::Started { version, workspace }) => {
+                            self.started(version, workspace.as_str());
+                        }
+                        end => break end,
                     }
                 }
-                length = output.read(&mut bytes), if is_open && self.waiting.len() < MAX_WAITING => {
-                    let length = length.unwrap_or_default();
-                    is_open = length > 0;
-                    for line in lines.push(&bytes[..length]) {
-                        self.read(&line);
-                    }
-                    self.judge_behaviour().await;
+                () = &mut stop, if may_stop => {
+                    may_stop = false;
+                    self.stop(Stop::Asked).await;
                 }
-                length = errors.read(&mut more), if has_errors => {
-                    let length = length.unwrap_or_default();
-                    has_errors = length > 0;
-                    self.keep_errors(&more[..length]);
+                () = sleep_until(self.deadline()) => {
+                    if !self.is_late().await {
+                        break None;
+                    }
                 }
                 room = activities.reserve(), if !self.waiting.is_empty() => match room {
                     Ok(room) => {
@@ -259,23 +267,34 @@ impl Run<'_> {
                     // Nobody listens; the work goes on.
                     Err(_) => self.waiting.clear(),
                 },
-                () = &mut stop, if may_stop => {
-                    may_stop = false;
-                    self.stop(Stop::Asked).await;
+                length = errors.read(&mut more), if has_errors => {
+                    let length = length.unwrap_or_default();
+                    has_errors = length > 0;
+                    self.keep_errors(&more[..length]);
                 }
-                () = sleep_until(self.deadline()) => {
-                    if !self.is_late().await {
-                        break None;
+                length = output.read(&mut bytes), if is_open && self.waiting.len() < MAX_WAITING => {
+                    let length = length.unwrap_or_default();
+                    is_open = length > 0;
+                    for line in lines.push(&bytes[..length]) {
+                        self.read(&line);
                     }
+                    self.judge_behaviour().await;
                 }
             }
         };
-        if let Some(Report::Failed(message)) = end {
-            return Err(StartError::Agent(message));
-        }
+        let end = match end {
+            Some(Report::Failed(message)) if self.stopped_by.is_none() => {
+                return Err(StartError::Agent(message));
+            }
+            end => end,
+        };
         // Whatever could write has ended, so what is there is all.
-        self.drain(&mut output, &mut lines, is_open).await;
-        self.drain_errors(&mut errors, has_errors).await;
+        let rest = rest_of(&mut output).await;
+        for line in lines.push(&rest).iter().chain(&lines.end()) {
+            self.read(line);
+        }
+        let rest = rest_of(&mut errors).await;
+        self.keep_errors(&rest);
         let ended = self.ended(end, &mut process).await;
         while let Some(activity) = self.waiting.pop_front() {
             // One who listens no more, or has stopped reading, does not hold up the verdict.
@@ -312,6 +331,16 @@ impl Run<'_> {
     fn read(&mut self, line: &Line) {
         for activity in self.reader.read(line) {
             self.watch.see(&activity);
+            self.limited = match &activity {
+                // What it says while it is being ended is of no matter.
+                _ if self.stopped_by.is_some() => self.limited.take(),
+                Activity::Waiting {
+                    status: Some(429),
+                    reason,
+                    ..
+                } => Some(Verdict::wait(Wait::Limit, reason.as_str())),
+                _ => None,
+            };
             self.waiting.push_back(activity);
         }
     }
@@ -338,8 +367,11 @@ impl Run<'_> {
     fn deadline(&self) -> Instant {
         match self.phase {
             Phase::Starting | Phase::Working => {
-                let silence = self.silent_since + self.limits.silence;
-                silence.min(self.began + self.limits.time)
+                let silence = match self.limited {
+                    Some(_) => self.limits.limit.min(self.limits.silence),
+                    None => self.limits.silence,
+                };
+                (self.silent_since + silence).min(self.began + self.limits.time)
             }
             Phase::Over(until) | Phase::Signalled(until) | Phase::Killed(until) => until,
         }
@@ -400,38 +432,6 @@ impl Run<'_> {
         String::from_utf8_lossy(&self.errors).trim().to_owned()
     }
 
-    async fn drain(
-        &mut self,
-        output: &mut (impl AsyncRead + Unpin),
-        lines: &mut Lines,
-        is_open: bool,
-    ) {
-        let mut bytes = vec![0; 64 * 1024];
-        while is_open {
-            match timeout(DRAIN, output.read(&mut bytes)).await {
-                Ok(Ok(length @ 1..)) => {
-                    for line in lines.push(&bytes[..length]) {
-                        self.read(&line);
-                    }
-                }
-                _ => break,
-            }
-        }
-        if let Some(line) = lines.end() {
-            self.read(&line);
-        }
-    }
-
-    async fn drain_errors(&mut self, errors: &mut (impl AsyncRead + Unpin), is_open: bool) {
-        let mut bytes = vec![0; 4 * 1024];
-        while is_open {
-            match timeout(DRAIN, errors.read(&mut bytes)).await {
-                Ok(Ok(length @ 1..)) => self.keep_errors(&bytes[..length]),
-                _ => break,
-            }
-        }
-    }
-
     async fn ended(&self, report: Option<Report>, process: &mut Child) -> Outcome {
         let (exit, killed, has_survivors, workspace) = match report {
             Some(Report::Ended {
@@ -464,8 +464,12 @@ impl Run<'_> {
             is_resumed: self.task.session.is_some(),
             errors: self.error_text(),
         };
+        let verdict = match (self.reader.verdict(&end), &self.limited) {
+            (Verdict::Stopped { by: Stop::Silence }, Some(limit)) => limit.clone(),
+            (verdict, _) => verdict,
+        };
         Outcome {
-            verdict: self.reader.verdict(&end),
+            verdict,
             session: self.reader.session().or_else(|| self.task.session.clone()),
             usage: self.reader.usage(),
             exit,
@@ -475,6 +479,14 @@ impl Run<'_> {
             errors: end.errors,
         }
     }
+}
+
+/// What is still in a pipe.
+async fn rest_of(pipe: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // What was read before an end that does not come counts.
+    let _ = timeout(DRAIN, pipe.take(MAX_PIPE_BYTES).read_to_end(&mut bytes)).await;
+    bytes
 }
 
 /// Kills what carries the mark until nothing does.

@@ -1,5 +1,7 @@
-//! Fields of JSON that may be missing or of another type. Nothing here fails.
+//! Lines that may be no JSON, and fields that may be missing or of another type. Nothing here fails.
 
+use crate::activity::{Activity, Excerpt};
+use crate::lines::Line;
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -49,4 +51,24 @@ pub(crate) fn flat(value: &Value) -> String {
 
 fn text_or<'value>(value: &'value Value, pointer: &str, or: &'value str) -> &'value str {
     text(value, pointer).unwrap_or(or)
+}
+
+/// The object of a line.
+pub(crate) fn parse(line: &Line) -> Option<Value> {
+    let Line::Whole(bytes) = line else {
+        return None;
+    };
+    let value: Value = serde_json::from_slice(bytes).ok()?;
+    value.is_object().then_some(value)
+}
+
+pub(crate) fn unknown(line: &Line) -> Activity {
+    let line = match line {
+        Line::Whole(bytes) => Excerpt::new(&String::from_utf8_lossy(bytes)),
+        Line::TooLong { start, bytes } => {
+            let start = String::from_utf8_lossy(start);
+            Excerpt::new(&format!("{start}\n[… a line of {bytes} bytes …]"))
+        }
+    };
+    Activity::Unknown { line }
 }

@@ -1,4 +1,4 @@
-//! What a driver needs to know of one agent. Another agent is one more file that implements it.
+//! What a driver needs to know of one agent. Another agent is one more module that implements it.
 
 use crate::activity::{Activity, Usage};
 use crate::lines::Line;
@@ -39,7 +39,8 @@ pub struct Task {
     /// Where it works. It exists.
     pub workspace: PathBuf,
     /// A folder for the sessions of one role of one job: the agent's home, state and temporary files.
-    /// It is created, and it stays at its path, since sessions hold absolute paths.
+    /// It is created, and it stays at its path, since sessions hold absolute paths. One run at a time
+    /// uses it.
     pub folder: PathBuf,
     /// The session that goes on; none for a new one.
     pub session: Option<Session>,

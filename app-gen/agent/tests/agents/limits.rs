@@ -85,7 +85,9 @@ fn until_when_a_limit_lasts_is_known() {
 
     // With a key, the agent does not say it. The gateway saw it.
     for kind in BOTH {
-        let world = World::new(kind, &limit(3_600, headers));
+        let mut world = World::new(kind, &limit(3_600, headers));
+        // Codex would wait for all of the hour.
+        world.limits.limit = Duration::from_secs(5);
         let ran = world.run(&world.task("Make two files."));
         let facts = GatewayFacts {
             limit_until: Some(until),
@@ -143,6 +145,26 @@ fn a_budget_that_is_spent_ends_a_run() {
         let asked = world.requests().len();
         assert!(asked <= requests, "{kind:?} {asked}");
         assert!(world.workspace("before").exists());
+    }
+}
+
+#[test]
+fn a_gateway_that_is_gone_is_waited_for() {
+    for kind in BOTH {
+        let world = World::of(kind, "lies");
+        let task = Task {
+            base_url: "http://127.0.0.1:9".to_owned(),
+            ..world.task("Make a plant diary.")
+        };
+        let ran = world.run(&task);
+        let is_waited_for = matches!(
+            ran.outcome.verdict,
+            Verdict::Wait {
+                cause: Wait::Unreachable,
+                ..
+            }
+        );
+        assert!(is_waited_for, "{kind:?} {ran:?}");
     }
 }
 

@@ -99,6 +99,8 @@ fn every_recording_has_its_verdict() {
         ("claude-resumed", 0, "completed"),
         ("claude-session-lost", 1, "again SessionLost"),
         ("claude-turns", 1, "failed Turns"),
+        ("claude-unreachable", 1, "wait Unreachable None"),
+        ("codex-budget", 1, "failed NoCredit"),
         ("codex-capacity", 1, "wait Overloaded None"),
         ("codex-context-full", 1, "again ContextFull"),
         ("codex-cut", 1, "wait Unreachable None"),
@@ -111,6 +113,7 @@ fn every_recording_has_its_verdict() {
         ("codex-no-model", 1, "failed NoModel"),
         ("codex-overloaded", 1, "wait Overloaded None"),
         ("codex-quota", 1, "failed NoCredit"),
+        ("codex-unreachable", 1, "wait Unreachable None"),
         ("codex-usage-limit", 1, "wait Limit None"),
     ];
     assert_eq!(names(), expected.map(|(name, ..)| name));
