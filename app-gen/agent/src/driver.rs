@@ -147,6 +147,7 @@ pub async fn run(
         waiting: VecDeque::new(),
         stopped_by: None,
         phase: Phase::Starting,
+        has_started: false,
         silent_since: Instant::now(),
         limited: None,
         began: Instant::now(),
@@ -207,6 +208,8 @@ struct Run<'run> {
     waiting: VecDeque<Activity>,
     stopped_by: Option<Stop>,
     phase: Phase,
+    /// Its start is reported. Until then its lines are not read: it may be faster than the report.
+    has_started: bool,
     silent_since: Instant,
     /// The limit that it waits for since its newest line, and what follows if that takes too long.
     limited: Option<Verdict>,
@@ -272,7 +275,7 @@ impl Run<'_> {
                     has_errors = length > 0;
                     self.keep_errors(&more[..length]);
                 }
-                length = output.read(&mut bytes), if is_open && self.waiting.len() < MAX_WAITING => {
+                length = output.read(&mut bytes), if is_open && self.has_started && self.waiting.len() < MAX_WAITING => {
                     let length = length.unwrap_or_default();
                     is_open = length > 0;
                     for line in lines.push(&bytes[..length]) {
@@ -317,12 +320,12 @@ impl Run<'_> {
             self.reader.version(&version);
         }
         self.before.get_or_insert_with(|| workspace.to_owned());
+        self.has_started = true;
         if self.phase == Phase::Starting {
             self.phase = Phase::Working;
         }
         self.silent_since = Instant::now();
-        // The first, even where the agent was faster.
-        self.waiting.push_front(Activity::Started {
+        self.waiting.push_back(Activity::Started {
             provider: self.provider.name(),
             workspace: workspace.to_owned(),
         });
