@@ -114,7 +114,7 @@ fn verdict(result: Result<Outcome, StartError>) -> Verdict {
 fn a_program_that_lives_on_after_its_last_word_is_ended() {
     // It is deaf, and it fills the pipe that nobody empties any more.
     let script = format!(
-        "trap '' TERM INT HUP; echo x > file; echo '{INIT}'; echo '{DONE}'; while :; do sleep 0.1; done"
+        "trap '' TERM INT HUP; echo x > file; echo '{INIT}'; echo '{DONE}'; for _ in $(seq 600); do sleep 0.1; done"
     );
     let stage = Stage::new(&script);
     let (result, activities) = stage.run();
@@ -139,10 +139,10 @@ fn everything_that_it_starts_ends_with_it() {
     let script = format!(
         r#"
         trap '' TERM
-        again() {{ while :; do (sleep 0.01; setsid sleep 1000) & sleep 0.01; done; }}
-        setsid nohup bash -c "trap '' TERM HUP INT; while :; do sleep 1; done" > /dev/null 2>&1 &
-        env -i /bin/bash -c 'setsid sleep 1000 & disown' &
-        (setsid bash -c 'exec -a "evil) name" sleep 1000' &)
+        again() {{ for _ in $(seq 300); do (sleep 0.01; setsid sleep 60) & sleep 0.01; done; }}
+        setsid nohup bash -c "trap '' TERM HUP INT; for _ in $(seq 60); do sleep 1; done" > /dev/null 2>&1 &
+        env -i /bin/bash -c 'setsid sleep 120 & disown' &
+        (setsid bash -c 'exec -a "evil) name" sleep 120' &)
         again > /dev/null 2>&1 &
         sleep 0.3
         echo x > file
@@ -157,7 +157,7 @@ fn everything_that_it_starts_ends_with_it() {
 
 #[test]
 fn a_run_has_an_end_whatever_the_program_does() {
-    let silent = format!("echo '{INIT}'; sleep 1000");
+    let silent = format!("echo '{INIT}'; sleep 120");
     let mut stage = Stage::new(&silent);
     stage.limits.silence = Duration::from_millis(500);
     let by = Stop::Silence;
@@ -219,7 +219,7 @@ fn a_program_that_cannot_start_is_named() {
 
 #[test]
 fn a_run_that_is_stopped_ends_soon() {
-    let script = format!("echo '{INIT}'; echo x > file; sleep 1000 & wait");
+    let script = format!("echo '{INIT}'; echo x > file; sleep 120 & wait");
     let stage = Stage::new(&script);
     let file = stage.path("file");
     let began = Instant::now();
@@ -254,7 +254,7 @@ fn wait_until(is_reached: impl Fn() -> bool) {
 
 #[test]
 fn a_run_that_is_dropped_leaves_nothing() {
-    let script = format!("echo '{INIT}'; setsid sleep 1000 & touch file; sleep 1000");
+    let script = format!("echo '{INIT}'; setsid sleep 120 & touch file; sleep 120");
     let stage = Stage::new(&script);
     let claude = Claude {
         program: stage.program.clone(),
@@ -289,7 +289,7 @@ fn a_run_that_is_dropped_leaves_nothing() {
 #[test]
 fn an_agent_that_kills_its_supervisor_does_not_survive_it() {
     let script =
-        format!("echo '{INIT}'; setsid sleep 1000 & echo x > file; kill -9 $PPID; sleep 1000");
+        format!("echo '{INIT}'; setsid sleep 120 & echo x > file; kill -9 $PPID; sleep 120");
     let outcome = Stage::new(&script).run().0.unwrap();
     let is_crash = matches!(
         outcome.verdict,

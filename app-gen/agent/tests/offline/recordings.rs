@@ -160,6 +160,16 @@ fn a_verdict_follows_neither_from_the_exit_code_nor_from_what_is_said() {
 }
 
 #[test]
+fn an_error_of_codex_is_no_end() {
+    let text = text("codex-overloaded");
+    let (until_error, _) = text.split_once("{\"type\":\"turn.failed\"").unwrap();
+    assert!(until_error.contains("{\"type\":\"error\""));
+    let (reader, _) = play("codex", until_error);
+    assert!(!reader.is_over());
+    assert_eq!(kind(&reader.verdict(&end(1))), "again Crashed");
+}
+
+#[test]
 fn who_stopped_it_is_known_before_the_last_word_and_does_not_matter_after_it() {
     for by in [Stop::Asked, Stop::Loop, Stop::Time] {
         let stopped = |code| End {
