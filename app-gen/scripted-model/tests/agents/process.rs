@@ -94,6 +94,11 @@ pub(crate) fn npm(folder: &Path, arguments: &[&str]) -> String {
     let mut command = command("npm", folder);
     command.args(arguments);
     let ended = Running::start(command, logs.path()).end();
-    assert!(ended.status.success(), "npm {arguments:?}: {ended:?}");
+    assert!(
+        ended.status.success(),
+        "npm {arguments:?}: {}{}",
+        ended.output,
+        ended.errors
+    );
     ended.output
 }
