@@ -228,17 +228,15 @@ impl End {
         if has_session {
             return Verdict::again(Retry::Crashed, self.errors.as_str());
         }
+        let errors = self.errors.as_str();
         match (self.is_resumed, self.exit) {
-            // Somebody killed it before it could begin, which says nothing about the session.
-            (_, None | Some(Exit::Signal(_))) if self.is_resumed => {
-                Verdict::again(Retry::Crashed, self.errors.as_str())
+            // It was killed before it could begin, which says nothing about the session that it had.
+            (true, None | Some(Exit::Signal(_))) => Verdict::again(Retry::Crashed, errors),
+            // It did not find that session; or it was killed before it had one.
+            (true, Some(Exit::Code(_))) | (false, None | Some(Exit::Signal(_))) => {
+                Verdict::again(Retry::SessionLost, errors)
             }
-            (true, _) | (false, None | Some(Exit::Signal(_))) => {
-                Verdict::again(Retry::SessionLost, self.errors.as_str())
-            }
-            (false, Some(Exit::Code(_))) => {
-                Verdict::failed(Reason::DidNotStart, self.errors.as_str())
-            }
+            (false, Some(Exit::Code(_))) => Verdict::failed(Reason::DidNotStart, errors),
         }
     }
 }

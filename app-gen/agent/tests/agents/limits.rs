@@ -31,7 +31,9 @@ fn limit(seconds: u32, headers: &str) -> String {
 #[test]
 fn a_limit_is_waited_for_and_the_session_goes_on_after_it() {
     for kind in BOTH {
-        let world = World::new(kind, &limit(12, ""));
+        // More often than either agent tries in one run, and less often than in two.
+        let fault = "kind = 'status', times = 8, status = 429, error_type = 'rate_limit_error', message = 'A limit.'";
+        let world = World::new(kind, &faulty(fault));
         let mut ran = world.run(&world.task("Make two files."));
         let is_limit = matches!(
             ran.outcome.verdict,
@@ -43,13 +45,7 @@ fn a_limit_is_waited_for_and_the_session_goes_on_after_it() {
         );
         assert!(is_limit, "{kind:?} {ran:?}");
         assert!(world.workspace("before").exists() && !world.workspace("after").exists());
-        for _ in 0..20 {
-            if !matches!(ran.outcome.verdict, Verdict::Wait { .. }) {
-                break;
-            }
-            std::thread::sleep(Duration::from_secs(2));
-            ran = world.run(&world.after(&ran, "Go on."));
-        }
+        ran = world.run(&world.after(&ran, "Go on."));
         assert_eq!(ran.outcome.verdict, Verdict::Completed, "{kind:?} {ran:?}");
         assert!(world.workspace("after").exists());
     }
