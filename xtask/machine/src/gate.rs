@@ -240,25 +240,17 @@ fn platforms_folder(context: &Context) -> anyhow::Result<PathBuf> {
     Ok(folder(context)?.join(format!("platforms-{port}")))
 }
 
-/// Where the gate reads what this project's tasks may use, and what is to be there.
-fn admission(context: &Context) -> anyhow::Result<(PathBuf, Vec<u8>)> {
-    let file = platforms_folder(context)?.join(format!("{}.json", context.platform.project));
-    Ok((file, serde_json::to_vec(&platform(context))?))
-}
-
-/// Whether the gate knows what this project's tasks may use.
-pub(crate) fn admits(context: &Context) -> bool {
-    admission(context)
-        .is_ok_and(|(file, text)| std::fs::read(file).is_ok_and(|found| found == text))
-}
-
 /// Lets this project's tasks use what they may.
 ///
 /// # Errors
 /// The state folder cannot be written.
 pub(crate) fn admit(context: &Context) -> anyhow::Result<()> {
-    let (file, text) = admission(context)?;
-    write_atomically(&file, &text)
+    let file = platforms_folder(context)?.join(format!("{}.json", context.platform.project));
+    let text = serde_json::to_vec(&platform(context))?;
+    match std::fs::read(&file) {
+        Ok(found) if found == text => Ok(()),
+        _ => write_atomically(&file, &text),
+    }
 }
 
 /// What tasks of the platform may use.

@@ -36,8 +36,9 @@ impl Identity {
     #[must_use]
     pub fn of(pid: u32) -> Option<Self> {
         let stat = process(pid)?.stat().ok()?;
-        // A zombie has ended, and only waits for its parent to ask how.
-        if matches!(stat.state, 'Z' | 'X') {
+        // A zombie has ended, and only waits for its parent to ask how. Where other threads of it
+        // still end, they keep its ports and files open.
+        if matches!(stat.state, 'Z' | 'X') && stat.num_threads <= 1 {
             return None;
         }
         Some(Self {
@@ -121,6 +122,27 @@ fn process(pid: u32) -> Option<Process> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test waits for it itself")]
+    fn a_process_is_alive_until_its_last_thread_has_ended() {
+        // `exit` ends the thread that calls it, here the first one.
+        let script = "import ctypes, platform, threading, time\n\
+             exit = {'aarch64': 93, 'x86_64': 60}[platform.machine()]\n\
+             threading.Thread(target=time.sleep, args=(60,)).start()\n\
+             ctypes.CDLL(None).syscall(exit, 0)\n";
+        let mut child = std::process::Command::new("python3")
+            .args(["-c", script])
+            .spawn()
+            .unwrap();
+        let state = || process(child.id()).unwrap().stat().unwrap().state;
+        assert!(wait::within(KILLED_WITHIN, POLL, || state() == 'Z'));
+        let identity = Identity::of(child.id()).unwrap();
+        assert!(identity.is_alive());
+        assert!(identity.stop(Reach::Process, KILLED_WITHIN));
+        assert!(!identity.is_alive());
+        child.wait().unwrap();
+    }
 
     #[test]
     fn we_are_alive_and_another_start_time_is_not_us() {

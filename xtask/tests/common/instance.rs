@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::{LazyLock, Once};
 use xtask_core::context::Context;
 use xtask_core::report::{Report, Verbosity};
-use xtask_machine::Part;
+use xtask_machine::{Part, gate};
 
 /// The variable that names the instance to whatever a test starts.
 pub(crate) const VARIABLE: (&str, &str) = (Instance::VARIABLE, Instance::TEST);
@@ -45,6 +45,11 @@ pub(crate) fn cloud_registry() -> &'static str {
     static ADDRESS: LazyLock<String> =
         LazyLock::new(|| format!("127.0.0.1:{}", local().cloud_port.get_ref()));
     &ADDRESS
+}
+
+/// A header that names us to the gate of its local cloud as the operator, where no SDK signs.
+pub(crate) fn access_key() -> (&'static str, String) {
+    (gate::KEY_HEADER, gate::key(&context(&source())).unwrap())
 }
 
 /// Makes sure, once, that the instance's registry and local cloud run.

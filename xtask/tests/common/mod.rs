@@ -336,12 +336,13 @@ macro_rules! sh {
 }
 pub(crate) use sh;
 
-/// Removes the engine's images of a repository; by name, because others may have the same content.
+/// Removes the engine's images of a repository; by name, because others may have the same content,
+/// and by force, because a container that ended may still name one.
 pub(crate) fn remove_images(repository: &str) {
     let names =
         sh!("docker image ls --digests --format '{{.Repository}}@{{.Digest}}' {repository}");
     for name in names.lines() {
-        sh!("docker image rm {name}");
+        sh!("docker image rm --force {name}");
     }
 }
 

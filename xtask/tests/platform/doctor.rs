@@ -1,7 +1,7 @@
 //! `doctor` on faults of the deployed platform, made by revisions of its service that cannot work.
 
 use crate::common::doctor::{findings, rules};
-use crate::common::sh;
+use crate::common::{instance, sh};
 use crate::images::Workshop;
 use crate::live::{self, alone, copy, platform, run};
 use serde_json::{Value, json};
@@ -270,9 +270,10 @@ fn ecs(action: &str, body: &Value) -> Value {
         .proxy(None)
         .build()
         .into();
-    // The local cloud checks no signature.
+    let (name, access_key) = instance::access_key();
     let mut answer = agent
         .post(&url)
+        .header(name, access_key)
         .header(
             "x-amz-target",
             format!("AmazonEC2ContainerServiceV20141113.{action}"),

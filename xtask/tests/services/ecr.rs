@@ -4,7 +4,6 @@ use crate::common::sh;
 use crate::common::{self, Checkout, instance, registry};
 use serde_json::{Value, json};
 use std::fs;
-use xtask_machine::gate;
 
 /// An image of a checkout in the cloud's ECR; the engine is logged in only here.
 struct Ecr {
@@ -64,12 +63,10 @@ impl Drop for Ecr {
 
 /// A call of the ECR API as AWS speaks it, with the key of the local cloud for a signature.
 fn call(action: &str, body: &Value) -> Value {
+    let (name, access_key) = instance::access_key();
     ureq::post(format!("http://{}/", instance::cloud_registry()))
         .header("content-type", "application/x-amz-json-1.1")
-        .header(
-            gate::KEY_HEADER,
-            gate::key(&instance::context(&instance::source())).unwrap(),
-        )
+        .header(name, access_key)
         .header(
             "x-amz-target",
             format!("AmazonEC2ContainerRegistry_V20150921.{action}"),

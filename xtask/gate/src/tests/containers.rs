@@ -181,7 +181,7 @@ fn a_container_gets_the_credentials_of_its_own_task() {
         pair(access::generator(KEY, "s3://ours/jobs/1").unwrap())
     );
     assert_eq!(
-        environment("generator", &["ARTIFACT_URI=s3://ours", "REQUEST_ID=2"]),
+        environment("generator", &["ARTIFACT_URI=s3://ours/jobs/2"]),
         pair(access::generator(KEY, "s3://ours/jobs/2").unwrap())
     );
     assert_eq!(
@@ -196,6 +196,7 @@ fn a_container_gets_the_credentials_of_its_own_task() {
         ),
         ("generator", &["JOB_SPEC_URI=s3://ours/../others/spec.json"]),
         ("generator", &["JOB_SPEC_URI=s3://ours/spec.json"]),
+        ("generator", &["ARTIFACT_URI=s3://ours"]),
         ("generator", &[]),
         ("orchestrator", &["ARTIFACT_URI=s3://others"]),
         ("another", &["ARTIFACT_URI=s3://ours"]),

@@ -127,11 +127,13 @@ pub(crate) fn needed(context: &Context) -> String {
     format!("MiniStack {VERSION} on {}", endpoint(context))
 }
 
-/// Starts the local cloud where it is installed and does not run.
+/// Starts the local cloud where it is installed and does not run, and lets this project's tasks use
+/// it: its gate may have been started for another project.
 ///
 /// # Errors
 /// It is not installed, its port is taken, or it does not start.
 pub fn require(context: &Context) -> anyhow::Result<()> {
+    gate::admit(context)?;
     let needed = needed(context);
     require_service(context, (NAME, &needed), probe(context), || {
         up(context).map(|_| ())
@@ -171,7 +173,7 @@ pub fn status(context: &Context) -> anyhow::Result<Status> {
     let version = answering_version(context);
     let process = cloud.process();
     let bridge = engine::bridge_address().ok();
-    let is_open = gate.is_well() && gate::admits(context);
+    let is_open = gate.is_well();
     let (state, detail) = match (&version, &process) {
         _ if installation::installed().is_none() => (
             State::Missing,
