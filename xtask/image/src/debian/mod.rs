@@ -3,7 +3,8 @@
 //!
 //! - `sources`: the archives that this machine reads.
 //! - `lock`: the file of an image that holds its packages at a version and a digest.
-//! - `resolve`: asks the apt of the base image for what it lacks, and brings the lock up to date.
+//! - `resolve`: asks the apt of the base image for what it lacks.
+//! - `renew`: brings the lock files of all images up to date.
 //! - `package`: the files of one package, without its scripts.
 //! - `tree`: the files of several packages, as an image gets them.
 //! - `store`: packages on this machine, by their digest.
@@ -14,7 +15,8 @@
 
 pub mod lock;
 mod package;
-pub mod resolve;
+pub mod renew;
+mod resolve;
 pub mod sources;
 pub mod store;
 pub mod tree;

@@ -26,7 +26,7 @@ exec apt-get --quiet --yes --no-install-recommends --no-upgrade --print-uris \
 /// # Errors
 /// The engine does not run or does not have the image, an archive does not answer, or a package does
 /// not exist.
-pub fn resolve(
+pub(super) fn resolve(
     report: &Report,
     base: &str,
     platform: &str,

@@ -32,7 +32,7 @@ pub struct OldFolder {
 /// A list of packages cannot be read.
 pub fn list(context: &Context, keep: usize) -> anyhow::Result<Vec<OldFolder>> {
     let cache_folder = context.cache_folder();
-    let paths = ["rust", "npm"]
+    let paths = ["rust", "npm", "apt", "npm-tools"]
         .into_iter()
         .flat_map(|kind| old_results(&cache_folder.join("prebuilt").join(kind), keep))
         .chain(all_but(
