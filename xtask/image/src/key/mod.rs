@@ -9,7 +9,7 @@ pub mod compute;
 pub mod difference;
 pub mod explain;
 pub mod inputs;
-pub(crate) mod npm_tools;
+pub mod npm_tools;
 mod page;
 pub mod store;
 

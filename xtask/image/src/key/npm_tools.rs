@@ -21,7 +21,7 @@ pub(crate) fn inputs(root: &Path, tools: &NpmToolsPrebuild) -> anyhow::Result<Np
 ///
 /// # Errors
 /// As [`inputs`].
-pub(crate) fn of_files(
+pub fn of_files(
     project: &Path,
     files: &BTreeMap<String, String>,
 ) -> anyhow::Result<NpmToolsInputs> {
