@@ -8,12 +8,9 @@ use crate::debian::store::Store;
 use crate::debian::tree::Tree;
 use crate::key::apt;
 use crate::key::inputs::AptInputs;
-use anyhow::Context as _;
-use std::fs;
 use std::path::PathBuf;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
-use xtask_core::paths::remove_folder;
 
 /// The folder that is kept for the same packages, if there is one and no file of it is missing or
 /// damaged.
@@ -64,9 +61,7 @@ pub fn build_from(
     context
         .report
         .step(&format!("{image}: unpack {count} packages of Debian"));
-    let stage = place.with_extension("partial");
-    remove_folder(&stage)?;
-    fs::create_dir_all(&stage).with_context(|| format!("failed to create {}", stage.display()))?;
+    let stage = Kept::stage(&place)?;
     let mut tree = Tree::new(&stage);
     for package in &lock.packages {
         let file = store.file(package, &context.report, image)?;
@@ -74,7 +69,7 @@ pub fn build_from(
             .map_err(|error| suspect_disk(error, &stage))?;
     }
     tree.finish()?;
-    Kept::keep(&stage, &place)
+    Kept::keep(&place)
 }
 
 fn place(context: &Context, inputs: &AptInputs) -> anyhow::Result<PathBuf> {

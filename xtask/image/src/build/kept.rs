@@ -12,6 +12,9 @@ use xtask_docker::ignore::Rules;
 use xtask_tree::entry::Entries;
 use xtask_tree::stat_cache::StatCache;
 
+/// The files are in a folder of the result, so that a link can lead to the result.
+const FILES: &str = "files";
+
 /// A folder, and what is in it.
 #[derive(Debug)]
 pub struct Kept {
@@ -34,10 +37,8 @@ impl Kept {
     /// What is kept at the place, if there is anything and no file of it is missing, damaged or new.
     pub(crate) fn find(place: &Path) -> Option<Self> {
         let entries: Entries = read_checked(&record(place))?;
-        (read(place).ok()? == entries).then(|| Self {
-            folder: place.to_owned(),
-            entries,
-        })
+        let folder = place.join(FILES);
+        (read(&folder).ok()? == entries).then_some(Self { folder, entries })
     }
 
     /// As [`Kept::find`], for a build that uses it.
@@ -47,17 +48,26 @@ impl Kept {
         Some(kept)
     }
 
-    /// Moves a finished folder to the place, and records what is in it.
-    pub(crate) fn keep(stage: &Path, place: &Path) -> anyhow::Result<Self> {
-        let entries = read(stage)?;
+    /// A new folder for the files of a result, which [`Kept::keep`] moves to the place.
+    pub(crate) fn stage(place: &Path) -> anyhow::Result<PathBuf> {
+        let stage = place.with_extension("partial");
+        remove_folder(&stage)?;
+        let files = stage.join(FILES);
+        fs::create_dir_all(&files)
+            .with_context(|| format!("failed to create {}", files.display()))?;
+        Ok(files)
+    }
+
+    /// Moves what is staged to the place, and records what is in it.
+    pub(crate) fn keep(place: &Path) -> anyhow::Result<Self> {
+        let stage = place.with_extension("partial");
+        let entries = read(&stage.join(FILES))?;
         remove_folder(place)?;
-        fs::rename(stage, place)
+        fs::rename(&stage, place)
             .with_context(|| format!("failed to move {} into place", place.display()))?;
         write_checked(&record(place), &entries)?;
-        Ok(Self {
-            folder: place.to_owned(),
-            entries,
-        })
+        let folder = place.join(FILES);
+        Ok(Self { folder, entries })
     }
 }
 

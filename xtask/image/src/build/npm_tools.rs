@@ -55,15 +55,14 @@ pub fn build(
     }
     let installed = place.with_extension("installed");
     let modules = packages::install_only(context, &project, inputs.packages.keys(), &installed)?;
-    let stage = place.with_extension("partial");
-    remove_folder(&stage)?;
+    let stage = Kept::stage(&place)?;
     for (to, from) in &inputs.files {
         take(&modules.join(from), &stage.join(to))
             .map_err(|error| suspect_disk(error, &modules))
             .with_context(|| format!("failed to take {from} from the packages of {folder}"))?;
     }
     remove_folder(&installed)?;
-    Kept::keep(&stage, &place)
+    Kept::keep(&place)
 }
 
 /// Copies a file or a folder.

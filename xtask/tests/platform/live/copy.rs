@@ -14,7 +14,14 @@ use xtask_core::paths::cache_folder;
 
 /// Results by digest that a copy takes from the checkout. It may remove its link to one, or
 /// make others of its own.
-const SHARED_RESULTS: [&str; 4] = ["prebuilt/rust", "prebuilt/npm", "npm", "venv"];
+const SHARED_RESULTS: [&str; 6] = [
+    "prebuilt/rust",
+    "prebuilt/npm",
+    "prebuilt/apt",
+    "prebuilt/npm-tools",
+    "npm",
+    "venv",
+];
 /// Where images' binaries are compiled, and the lock of that.
 const CARGO: &str = "cargo";
 const CARGO_LOCK: &str = "cargo.lock";
