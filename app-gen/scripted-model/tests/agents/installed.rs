@@ -1,4 +1,4 @@
-//! Where the agents are: `APP_GEN_CLIS`, or installed by the lock file beside this one.
+//! Where the agents are: `APP_GEN_CLIS`, or installed by the lock file that the image of the generator is made by.
 
 use crate::process::npm;
 use std::env::consts::ARCH;
@@ -6,8 +6,8 @@ use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
-const MANIFEST: &str = include_str!("npm/package.json");
-const LOCK: &str = include_str!("npm/package-lock.json");
+const MANIFEST: &str = include_str!("../../../tools/package.json");
+const LOCK: &str = include_str!("../../../tools/package-lock.json");
 
 /// The two programs. Each is one native binary of its package and needs no Node.
 pub(crate) struct Installed {
