@@ -10,6 +10,7 @@ use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 use xtask_core::cmd::Cmd;
 use xtask_core::digest::digest_bytes;
 use xtask_core::error::Rendered;
@@ -50,7 +51,7 @@ impl World {
     }
 
     fn file(&self, package: &Package) -> PathBuf {
-        let name = format!("store/{}.deb", package.sha256);
+        let name = format!("store/{}/package.deb", package.sha256);
         self.folder.path().join(name)
     }
 
@@ -307,6 +308,16 @@ fn packages_are_unpacked_once_and_a_damaged_result_is_not_believed() {
         assert_ne!(build(), last, "damage {number}");
         last = build();
     }
+    // What builds use stays; what none has used for long goes.
+    let month = Duration::from_secs(30 * 86_400);
+    assert_eq!(world.store().unused_for(month), [""; 0].map(PathBuf::from));
+    let file = world.file(&world.packages[0]);
+    let opened = fs::File::options().append(true).open(&file).unwrap();
+    opened.set_modified(SystemTime::now() - 2 * month).unwrap();
+    assert_eq!(world.store().unused_for(month), [file.parent().unwrap()]);
+    fs::remove_file(&record).unwrap();
+    world.build(&checkout).unwrap();
+    assert_eq!(world.store().unused_for(month), [""; 0].map(PathBuf::from));
     // A damaged package in the store is downloaded again, which fails here.
     fs::write(world.file(&world.packages[0]), "damaged").unwrap();
     fs::remove_file(&record).unwrap();

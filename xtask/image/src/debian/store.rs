@@ -3,13 +3,19 @@
 use crate::debian::lock::Package;
 use crate::debian::sources::Archives;
 use anyhow::Context as _;
+use std::fs;
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 use xtask_core::download;
 use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_core::paths;
 use xtask_core::report::Report;
 
-/// A folder of packages.
+/// The name of every package in its folder.
+const FILE: &str = "package.deb";
+
+/// A folder of packages, each in a folder of its own that is named by its SHA-256.
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
@@ -42,7 +48,7 @@ impl Store {
     /// # Errors
     /// The archives do not have it any more, or do not answer.
     pub fn file(&self, package: &Package, report: &Report, label: &str) -> anyhow::Result<PathBuf> {
-        let path = self.folder.join(format!("{}.deb", package.sha256));
+        let path = self.folder.join(&package.sha256).join(FILE);
         let url = self
             .archives
             .address(&package.path)
@@ -57,6 +63,26 @@ impl Store {
             // An archive keeps a version until the next one has been there for a while.
             Failure::new(Code::Build, message).hint(crate::debian::lock::RENEW)
         })?;
+        // Where that fails, the package is removed sooner, and downloaded again.
+        let file = File::options().append(true).open(&path);
+        let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
         Ok(path)
+    }
+
+    /// The folders of packages that no build has used for so long.
+    #[must_use]
+    pub fn unused_for(&self, long: Duration) -> Vec<PathBuf> {
+        let is_unused = |folder: &PathBuf| {
+            let used_at = fs::metadata(folder.join(FILE))
+                .or_else(|_| fs::metadata(folder))
+                .and_then(|metadata| metadata.modified());
+            // A time in the future says nothing.
+            let age = used_at.ok().and_then(|time| time.elapsed().ok());
+            folder.is_dir() && age.is_some_and(|age| age > long)
+        };
+        let items = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let mut unused: Vec<PathBuf> = items.map(|item| item.path()).filter(is_unused).collect();
+        unused.sort();
+        unused
     }
 }
