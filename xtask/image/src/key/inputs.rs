@@ -87,7 +87,8 @@ pub struct NpmInputs {
     pub sources: Entries,
 }
 
-/// The packages of Debian that are unpacked. What is made of a package follows from its bytes alone.
+/// The packages of Debian that are unpacked. What is made of a package follows from its bytes alone, and
+/// from `debian::package` and `debian::tree`: a change there that changes files raises [`FORM`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AptInputs {
     /// The folder of their files in the context.
