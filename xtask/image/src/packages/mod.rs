@@ -118,6 +118,9 @@ pub fn install_only<'a>(
     let installed = npm_ci(context, project, &home, folder);
     // It holds what the user's settings say about registries.
     home.remove()?;
+    if installed.is_err() {
+        remove_folder(folder)?;
+    }
     installed?;
     Ok(folder.join(MODULES))
 }
