@@ -38,17 +38,21 @@ fn npm_lock() -> Value {
 
 fn debian_lock() -> String {
     let package = |name: &str, version: &str, digest: char| {
-        format!(
-            "[[package]]\nname = \"{name}\"\nversion = \"{version}\"\narchitecture = \"amd64\"\n\
-             sha256 = \"{}\"\nsize_bytes = 7\npath = \"debian/pool/main/{name}.deb\"\n",
-            digest.to_string().repeat(64)
-        )
+        debian_package(name, version, digest, "debian/pool/main")
     };
     format!(
         "suite = \"trixie\"\nwanted = [\"git\", \"less\"]\n{}{}{}",
         package("git", "1:2.0-1", 'a'),
         package("less", "600-1", 'b'),
         package("perl", "5.40-1", 'c')
+    )
+}
+
+fn debian_package(name: &str, version: &str, digest: char, folder: &str) -> String {
+    format!(
+        "[[package]]\nname = \"{name}\"\nversion = \"{version}\"\narchitecture = \"amd64\"\n\
+         sha256 = \"{}\"\nsize_bytes = 7\npath = \"{folder}/{name}.deb\"\n",
+        digest.to_string().repeat(64)
     )
 }
 
@@ -278,4 +282,137 @@ fn what_is_not_settled_has_no_key() {
             "{refusal:?}"
         );
     }
+}
+
+/// What an edit can change, each of it to one of two values.
+const INPUTS: [&str; 8] = [
+    "version of a package",
+    "digest of a package",
+    "needed package",
+    "folder in the context",
+    "version of node",
+    "checksum of node",
+    "agent",
+    "version of the agent",
+];
+const OTHERS: [&str; 4] = [
+    "mirror",
+    "registry",
+    "version of an unwanted package",
+    "order of wanted packages",
+];
+
+/// The values of all of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct State {
+    inputs: [bool; INPUTS.len()],
+    others: [bool; OTHERS.len()],
+}
+
+impl State {
+    fn write(self, checkout: &Checkout) {
+        let [
+            version,
+            digest,
+            needed,
+            folder,
+            node,
+            checksum,
+            agent,
+            agent_version,
+        ] = self.inputs;
+        let [mirror, registry, unwanted, order] = self.others;
+        let pick = |which: bool, one: &'static str, other: &'static str| match which {
+            false => one,
+            true => other,
+        };
+        let pool = pick(mirror, "debian/pool/main", "debian-security/pool/main");
+        let digit = if digest { 'd' } else { 'a' };
+        let mut lock = "suite = \"trixie\"\nwanted = [\"git\", \"less\"]\n".to_owned();
+        lock += &debian_package("git", pick(version, "1:2.0-1", "1:2.0-2"), digit, pool);
+        lock += &debian_package("less", "600-1", 'b', pool);
+        if needed {
+            lock += &debian_package("perl", "5.40-1", 'c', pool);
+        }
+        checkout.write(&lock::path(IMAGE), &lock);
+        edit_npm_lock(checkout, |it| {
+            it["node_modules/node"]["version"] = pick(node, "24.0.0", "24.0.1").into();
+            it["node_modules/node"]["integrity"] =
+                pick(checksum, "sha512-AA==", "sha512-DD==").into();
+            it["node_modules/node"]["resolved"] =
+                pick(registry, "https://a/x", "https://b/x").into();
+            let linux = pick(agent_version, "1.0.0", "1.0.1");
+            it["node_modules/@scope/agent-linux"]["version"] = linux.into();
+            let darwin = pick(unwanted, "1.0.0", "2.0.0");
+            it["node_modules/@scope/agent-darwin"]["version"] = darwin.into();
+        });
+        let names = pick(order, "\"git\", \"less\"", "\"less\", \"git\"");
+        let to = pick(folder, "debian", "packages");
+        let agent = pick(
+            agent,
+            ", \"tools/agent\" = \"@scope/agent-linux/agent\"",
+            "",
+        );
+        let text = fs::read_to_string(checkout.path(MANIFEST)).unwrap();
+        let (before, rest) = text.split_once("apt = ").unwrap();
+        let (_, after) = rest.split_once("\n# --- What runs").unwrap();
+        let image = format!(
+            "apt = {{ packages = [{names}], to = \"{to}\" }}\n\
+             npm_tools = {{ folder = \"app-gen/tools\", \
+             files = {{ \"tools/node\" = \"node/bin/node\"{agent} }} }}\n"
+        );
+        checkout.write(
+            MANIFEST,
+            &format!("{before}{image}\n# --- What runs{after}"),
+        );
+    }
+
+    /// What the image is made of. The version of an agent that is left out is nothing of it.
+    fn wanted(mut self) -> [bool; INPUTS.len()] {
+        let [.., is_left_out, version] = &mut self.inputs;
+        if *is_left_out {
+            *version = false;
+        }
+        self.inputs
+    }
+}
+
+#[test]
+fn two_states_have_one_key_exactly_where_they_are_made_of_the_same() {
+    let checkout = checkout();
+    let mut state = State {
+        inputs: [false; INPUTS.len()],
+        others: [false; OTHERS.len()],
+    };
+    let mut seen: Vec<(State, String)> = Vec::new();
+    // A walk that is the same in every run, one change a step.
+    let mut random: u64 = 0x9e37_79b9_7f4a_7c15;
+    for _ in 0..150 {
+        state.write(&checkout);
+        seen.push((state, key(&checkout).unwrap().hex));
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let count = u64::try_from(INPUTS.len() + OTHERS.len()).unwrap();
+        let which = usize::try_from(random % count).unwrap();
+        match which.checked_sub(INPUTS.len()) {
+            None => state.inputs[which] ^= true,
+            Some(other) => state.others[other] ^= true,
+        }
+    }
+    let mut equal = 0;
+    for (index, (one, key)) in seen.iter().enumerate() {
+        for (other, other_key) in &seen[..index] {
+            let same = one.wanted() == other.wanted();
+            assert_eq!(
+                key == other_key,
+                same,
+                "{:?} {:?}",
+                one.inputs,
+                other.inputs
+            );
+            equal += usize::from(same && one != other);
+        }
+    }
+    assert!(equal > 20, "{equal}");
 }
