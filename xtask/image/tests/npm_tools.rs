@@ -149,7 +149,7 @@ fn packages_are_installed_once_and_a_damaged_result_is_not_believed() {
     let damages: [&dyn Fn(); 3] = [
         &|| fs::write(&program, "#!/bin/sh\necho Program\n").unwrap(),
         &|| fs::write(first.folder.join("tools/added"), "").unwrap(),
-        &|| fs::remove_file(&record).unwrap(),
+        &|| fs::write(&record, "{}").unwrap(),
     ];
     for (number, damage) in damages.iter().enumerate() {
         damage();
