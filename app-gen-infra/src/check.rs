@@ -1,6 +1,6 @@
 //! The checks that the types cannot express: references, ports, paths.
 
-use crate::{Environment, HOURS_PER_MONTH, Local, ManifestError, Platform, Size};
+use crate::{Environment, HOURS_PER_MONTH, Local, ManifestError, Platform, Size, prebuilds};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Component, Path};
@@ -77,6 +77,13 @@ impl Checker<'_> {
             self.path(&image.dockerfile, Path::is_file, "file")?;
             if let Some(npm) = &image.npm {
                 self.path(&npm.folder, Path::is_dir, "folder")?;
+            }
+            if let Some(apt) = &image.apt {
+                prebuilds::check_apt(apt, self.text)?;
+            }
+            if let Some(tools) = &image.npm_tools {
+                self.path(&tools.folder, Path::is_dir, "folder")?;
+                prebuilds::check_npm_tools(tools, self.text)?;
             }
         }
         Ok(())

@@ -8,6 +8,7 @@ mod check;
 mod error;
 mod exposure;
 mod instance;
+mod prebuilds;
 mod prices;
 mod schema;
 
@@ -15,8 +16,8 @@ pub use error::ManifestError;
 pub use instance::Instance;
 pub use prices::{PRICES_PATH, Price, Prices};
 pub use schema::{
-    Environment, Image, Local, NpmPrebuild, Platform, RustPrebuild, Secret, SecretKey, Service,
-    Size, Task, Usage,
+    AptPrebuild, Environment, Image, Local, NpmPrebuild, NpmToolsPrebuild, Platform, RustPrebuild,
+    Secret, SecretKey, Service, Size, Task, Usage,
 };
 
 use std::path::Path;

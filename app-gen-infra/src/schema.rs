@@ -62,6 +62,10 @@ pub struct Image {
     pub rust: Option<RustPrebuild>,
     /// A folder that npm builds on the host.
     pub npm: Option<NpmPrebuild>,
+    /// Packages of Debian that the base image does not have.
+    pub apt: Option<AptPrebuild>,
+    /// Programs from packages of npm, which run in the image.
+    pub npm_tools: Option<NpmToolsPrebuild>,
 }
 
 /// A binary compiled before the image and copied into its context.
@@ -90,6 +94,28 @@ pub struct NpmPrebuild {
     pub output: String,
     /// Path in the context.
     pub to: String,
+}
+
+/// Packages of Debian, unpacked before the image and copied into its context, with all that they
+/// depend on and the base image does not have.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AptPrebuild {
+    /// Names such as `git`. Which versions they are is in a lock file.
+    pub packages: Vec<Spanned<String>>,
+    /// Folder in the context; what is in it belongs at the root of the image.
+    pub to: Spanned<String>,
+}
+
+/// Files of packages that npm installs before the image and that are copied into its context.
+/// Nothing else of the packages is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NpmToolsPrebuild {
+    /// Folder with `package.json` and its lock, relative to the checkout.
+    pub folder: Spanned<String>,
+    /// Where they are in the context, and which file or folder below `node_modules` each of them is.
+    pub files: BTreeMap<Spanned<String>, Spanned<String>>,
 }
 
 /// A service that is always on.

@@ -256,3 +256,29 @@ fn faulty_prices_are_refused_by_name() {
         );
     }
 }
+
+#[test]
+fn faults_of_packages_are_named() {
+    let cases = [
+        "apt = { packages = [], to = \"debian\" }",
+        "apt = { packages = [\"git\", \"Git\"], to = \"debian\" }",
+        "apt = { packages = [\"git\", \"git; reboot\"], to = \"debian\" }",
+        "apt = { packages = [\"git\", \"bash\", \"git\"], to = \"debian\" }",
+        "apt = { packages = [\"git\"], to = \"../debian\" }",
+        "apt = { packages = [\"git\"], to = \"/\" }",
+        "npm_tools = { folder = \"tools\", files = { a = \"b\" } }",
+        "npm_tools = { folder = \"app-gen\", files = {} }",
+        "npm_tools = { folder = \"app-gen\", files = { a = \"../b\" } }",
+        "npm_tools = { folder = \"app-gen\", files = { \"a/\" = \"b\" } }",
+        "npm_tools = { folder = \"app-gen\", files = { \"a/b\" = \"c\", a = \"d\" } }",
+    ];
+    let errors: Vec<String> = cases
+        .iter()
+        .map(|line| {
+            let table = "[images.orchestrator]\n";
+            let error = error(table, &format!("{table}{line}\n"));
+            format!("{line}\n    {error}")
+        })
+        .collect();
+    insta::assert_snapshot!(errors.join("\n"));
+}

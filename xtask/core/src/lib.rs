@@ -9,6 +9,7 @@ pub mod cmd;
 pub mod confined;
 pub mod context;
 pub mod digest;
+pub mod download;
 pub mod error;
 pub mod http;
 pub mod interrupt;

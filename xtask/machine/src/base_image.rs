@@ -1,7 +1,6 @@
 //! The base of all our images. Where no registry can be reached, it is made here from Debian's
 //! packages.
 
-use crate::apt_sources;
 use crate::debian_packages;
 use crate::engine_images::{BUILD_BOUND, build, inspect, short_id};
 use crate::finding::Finding;
@@ -17,6 +16,7 @@ use xtask_core::paths;
 use xtask_core::paths::remove_folder;
 use xtask_docker::reference::Reference;
 use xtask_image::base::pins::Pins;
+use xtask_image::debian::sources;
 
 /// A registry that can be reached answers within this time. One that cannot must not delay an
 /// installation for longer.
@@ -66,7 +66,7 @@ pub(crate) fn ensure(context: &Context) -> anyhow::Result<()> {
         }
         return Ok(());
     }
-    let suite = apt_sources::suite_of_image(image).ok_or_else(|| {
+    let suite = sources::suite_of_image(image).ok_or_else(|| {
         Failure::new(
             Code::Prerequisite,
             format!("{image} cannot be pulled, and only images of Debian can be made here"),
@@ -98,7 +98,7 @@ fn make_base(context: &Context, suite: &str, folder: &Path) -> anyhow::Result<()
     if on_path("debootstrap").is_none() {
         debian_packages::install(context, &["debootstrap"])?;
     }
-    let mirror = apt_sources::mirror(suite)?;
+    let mirror = sources::mirror(suite)?;
     let root = folder.join("rootfs");
     // debootstrap mounts /proc below the new root, and leaves it there when a signal ends it. A
     // mount namespace ends with its last process, whichever way that ends.

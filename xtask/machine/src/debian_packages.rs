@@ -1,8 +1,6 @@
 //! Debian packages. They are installed by the apt of this machine, or downloaded and unpacked into
 //! the state folder, which changes nothing else on the machine.
 
-use crate::apt_sources;
-use crate::apt_sources::Source;
 use crate::programs::on_path;
 use anyhow::Context as _;
 use std::path::{Path, PathBuf};
@@ -14,6 +12,8 @@ use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_core::paths;
 use xtask_core::paths::remove_folder;
+use xtask_image::debian::sources;
+use xtask_image::debian::sources::Source;
 
 const UPDATE_BOUND: Duration = Duration::from_secs(300);
 const DOWNLOAD_BOUND: Duration = Duration::from_secs(1800);
@@ -122,7 +122,7 @@ fn download(
 /// Prepares lists and caches below `root` for an apt whose only source is sid. Returns the options
 /// that make apt use them.
 fn private_apt(root: &Path) -> anyhow::Result<Vec<String>> {
-    let sources = apt_sources::read_machine()?;
+    let sources = sources::read_machine()?;
     let line = sid_line(&sources)?;
     for folder in ["lists/partial", "cache/archives/partial"] {
         let folder = root.join(folder);
@@ -140,8 +140,8 @@ fn private_apt(root: &Path) -> anyhow::Result<Vec<String>> {
 }
 
 fn sid_line(sources: &[Source]) -> anyhow::Result<String> {
-    let codename = apt_sources::machine_suite()?;
-    let own = apt_sources::of_suite(sources, &codename)
+    let codename = sources::machine_suite()?;
+    let own = sources::of_suite(sources, &codename)
         .into_iter()
         .next()
         .ok_or_else(|| {
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn sid_comes_from_the_archive_and_keyring_of_the_machine() {
-        let Ok(suite) = apt_sources::machine_suite() else {
+        let Ok(suite) = sources::machine_suite() else {
             return;
         };
         let source = |signed_by: Option<&str>| Source {

@@ -1,12 +1,12 @@
 //! The image of PostgreSQL for the compose project and for the local cloud. It is built from
 //! Debian's packages, because not every machine can pull one.
 
-use crate::apt_sources;
 use crate::engine_images::{build, inspect, short_id};
 use crate::finding::Finding;
 use anyhow::Context as _;
 use xtask_core::context::Context;
 use xtask_core::digest::digest_bytes;
+use xtask_image::debian::sources;
 
 /// The name of the image. Its user and database are `app`, its port is 5432; it asks for no
 /// password, and SIGTERM stops it fast.
@@ -38,8 +38,8 @@ pub(crate) fn ensure(context: &Context) -> anyhow::Result<()> {
     context
         .report
         .step(&format!("build {NAME} from Debian's packages"));
-    let sources = match apt_sources::suite_of_image(&context.platform.base_image) {
-        Some(suite) => apt_sources::for_container(suite)?,
+    let sources = match sources::suite_of_image(&context.platform.base_image) {
+        Some(suite) => sources::for_container(suite)?,
         None => String::new(),
     };
     build(context, NAME)

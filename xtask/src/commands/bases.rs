@@ -1,4 +1,5 @@
-//! `cargo xtask bases [--update]`: lists the base images and their digests, and pins them.
+//! `cargo xtask bases [--update]`: lists the base images and their digests, and pins them. What an image
+//! gets of Debian on top of its base is resolved against that base, so the same command locks it.
 
 use crate::commands::command::{Answer, Changes, Command};
 use serde::Serialize;
@@ -12,15 +13,17 @@ use xtask_docker::reference::Reference;
 use xtask_image::base;
 use xtask_image::base::pins::{PINS_PATH, Pins};
 use xtask_image::base::{Base, Source};
+use xtask_image::debian::renew;
 use xtask_image::key::compute;
 
 /// How much of a digest the text shows.
 const SHORT_DIGEST: usize = "sha256:".len() + 12;
 
-/// List the base images, their digests, and whether they are pinned
+/// List the base images and the packages on top of them, and whether they are pinned
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Pin each base image to the digest that its registry has now
+    /// Pin each base image to the digest that its registry has now, and lock the packages of Debian
+    /// that its archives have now
     #[arg(long)]
     update: bool,
 }
@@ -70,6 +73,8 @@ struct Listing {
     /// Pins of images that no Dockerfile uses.
     unused: Vec<String>,
     changes: Vec<Change>,
+    #[serde(flatten)]
+    debian: renew::Listing,
 }
 
 impl Command for Args {
@@ -78,7 +83,9 @@ impl Command for Args {
         r#"`{"bases":[{"reference","images":[NAME],"digest",
         "source":"reference|pinned|registry|engine",
         "pin":"unneeded|pinned|moved|unchecked|unpinned|impossible","registry_digest",
-        "registry_error"}],"unused":[REFERENCE],"changes":[{"reference","before","after"}]}`"#,
+        "registry_error"}],"unused":[REFERENCE],"changes":[{"reference","before","after"}],
+        "locks":[{"image","path","state":"current|stale|missing","why","packages":{NAME:VERSION}}],
+        "package_changes":[{"image","package","before","after"}]}`"#,
     );
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
@@ -90,6 +97,11 @@ impl Command for Args {
         } else {
             Vec::new()
         };
+        // The packages are those that the pinned base lacks, so they come second.
+        let debian = match self.update {
+            true => renew::update(context, &pins)?,
+            false => renew::list(context)?,
+        };
         let listing = Listing {
             bases: asked
                 .iter()
@@ -97,6 +109,7 @@ impl Command for Args {
                 .collect::<anyhow::Result<_>>()?,
             unused: unused(&pins, &asked).map(ToString::to_string).collect(),
             changes,
+            debian,
         };
         context.report.result(&listing, &text(&listing))?;
         Ok(ExitCode::SUCCESS)
@@ -252,8 +265,41 @@ fn text(listing: &Listing) -> String {
             listing.unused.join(", ")
         ));
     }
-    if !listing.unused.is_empty() || listing.bases.iter().any(|row| row.pin == Pin::Moved) {
+    text.push_str(&packages_text(&listing.debian));
+    let is_moved = listing.bases.iter().any(|row| row.pin == Pin::Moved);
+    if !listing.unused.is_empty() || is_moved || listing.debian.is_stale() {
         text.push_str("hint: cargo xtask bases --update\n");
+    }
+    text
+}
+
+/// For a person; empty where no image gets packages of Debian.
+fn packages_text(listing: &renew::Listing) -> String {
+    if listing.locks.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<Vec<String>> = listing
+        .locks
+        .iter()
+        .map(|row| {
+            let state = match (row.state, &row.why) {
+                (renew::State::Missing, _) => "missing".to_owned(),
+                (_, Some(why)) => why.clone(),
+                (_, None) => format!("{} packages", row.packages.len()),
+            };
+            vec![row.path.clone(), row.image.clone(), state]
+        })
+        .collect();
+    let mut text = table(&["packages of Debian", "used by", "state"], &rows);
+    for change in &listing.package_changes {
+        let renew::Change { image, package, .. } = change;
+        text.push_str(&match (&change.before, &change.after) {
+            (Some(before), Some(after)) => {
+                format!("{image}: {package} moved from {before} to {after}\n")
+            }
+            (None, Some(after)) => format!("{image}: {package} {after} added\n"),
+            (_, None) => format!("{image}: {package} removed\n"),
+        });
     }
     text
 }

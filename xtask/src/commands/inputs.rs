@@ -15,7 +15,7 @@ use xtask_docker::dockerfile;
 use xtask_image::base::Source;
 use xtask_image::build;
 use xtask_image::key::compute;
-use xtask_image::key::inputs::{Inputs, NpmInputs, RustInputs};
+use xtask_image::key::inputs::{AptInputs, Inputs, NpmInputs, NpmToolsInputs, RustInputs};
 use xtask_image::key::{DockerBuild, Key};
 use xtask_tree::entry::{Entries, Entry, Mode, escape};
 
@@ -153,6 +153,8 @@ struct Listing<'a> {
     entries: &'a Entries,
     rust: Option<Rust<'a>>,
     npm: Option<Npm<'a>>,
+    apt: Option<&'a AptInputs>,
+    npm_tools: Option<&'a NpmToolsInputs>,
 }
 
 #[derive(Serialize)]
@@ -214,6 +216,8 @@ impl<'a> Listing<'a> {
             context: entries,
             rust,
             npm,
+            apt,
+            npm_tools,
         } = &key.inputs;
         let name = |path: &Path| {
             let below = root.and_then(|root| path.strip_prefix(root).ok());
@@ -250,6 +254,8 @@ impl<'a> Listing<'a> {
             entries,
             rust: rust.as_ref().map(Rust::new),
             npm: npm.as_ref().map(Npm::new),
+            apt: apt.as_ref(),
+            npm_tools: npm_tools.as_ref(),
         }
     }
 }
@@ -319,6 +325,31 @@ fn write(listing: &Listing<'_>, output: &mut dyn Write) -> io::Result<()> {
             &format!("sources of the page in {}", npm.to),
             npm.entries,
         )?;
+    }
+    if let Some(apt) = listing.apt {
+        writeln!(output, "packages of Debian in {}", printable(&apt.to))?;
+        for (name, package) in &apt.packages {
+            let digest = shortened(&package.sha256);
+            let (version, architecture) = (&package.version, &package.architecture);
+            writeln!(
+                output,
+                "  {digest}  {name} {version} ({architecture})",
+                version = printable(version)
+            )?;
+        }
+    }
+    if let Some(tools) = listing.npm_tools {
+        writeln!(output, "files of packages of npm")?;
+        for (to, from) in &tools.files {
+            writeln!(output, "  {} from {}", printable(to), printable(from))?;
+        }
+        for (name, package) in &tools.packages {
+            writeln!(
+                output,
+                "  package {name} {}: {}",
+                package.version, package.integrity
+            )?;
+        }
     }
     for base in &listing.bases {
         let (reference, digest) = (base.reference, base.digest);

@@ -34,7 +34,7 @@ impl Command for Args {
     const CHANGES: Changes = Changes::Nothing;
     const ANSWER: Answer = Answer::Object(
         r#"`{"images":[{"image","key","reference","state":"build|present",
-        "steps":[{"do":"compile|reuse-binary|build-page|reuse-page|pack|push","what"}],"before",
+        "steps":[{"do":"compile|reuse-binary|build-page|reuse-page|unpack-packages|reuse-packages|install-tools|reuse-tools|pack|push","what"}],"before",
         "why":[DIFFERENCE]}]}`"#,
     );
 

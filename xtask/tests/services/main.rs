@@ -25,6 +25,7 @@ mod isolation;
 mod key_table;
 mod keys;
 mod local_services;
+mod packages;
 mod prune;
 mod refusals;
 mod report;

@@ -43,8 +43,11 @@ fn takes(instruction: &Instruction, folder: &str) -> bool {
 
 /// Whether a source may be the folder, something in it, or the context as a whole.
 fn covers(source: &str, folder: &str) -> bool {
-    if source.contains(['$', '*', '?', '[', '\\', '`', '"', '\'']) {
+    if source.contains(['$', '\\', '`', '"', '\'']) {
         return true;
+    }
+    if let Some(end) = source.find(['*', '?', '[']) {
+        return source.contains("..") || may_match(&source[..end], folder);
     }
     let mut parts: Vec<&str> = Vec::new();
     for part in source.split('/') {
@@ -55,4 +58,17 @@ fn covers(source: &str, folder: &str) -> bool {
         }
     }
     parts.first().is_none_or(|first| *first == folder)
+}
+
+/// Whether a pattern that begins with these characters may match the folder, or something in it. The
+/// first part of its path is whole if a `/` ends it.
+fn may_match(beginning: &str, folder: &str) -> bool {
+    let mut rest = beginning;
+    while let Some(below) = rest.strip_prefix('/').or_else(|| rest.strip_prefix("./")) {
+        rest = below;
+    }
+    match rest.split_once('/') {
+        Some((first, _)) => first == folder,
+        None => folder.starts_with(rest),
+    }
 }

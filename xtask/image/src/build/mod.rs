@@ -3,7 +3,8 @@
 //!
 //! `standing` is what is known before anything is done, and `plan` is what a build would do. `held`
 //! judges what a registry has under a key. `key_lock` keeps two builds of one key apart.
-//! `prebuild` and `page` make binaries and pages. `compile` runs cargo in a `target_folder` of its
+//! `prebuild` and `page` make binaries and pages, `debian` and `npm_tools` bring packages of others,
+//! and `kept` keeps what those brought. `compile` runs cargo in a `target_folder` of its
 //! environment, with `freshness` and `audit` (`rustc_info`) for what cargo compiles.
 //! `archive` packs the context, into an `own_folder` where a tar does not do, and `push` builds and
 //! pushes the image.
@@ -11,9 +12,12 @@
 pub mod archive;
 pub mod audit;
 pub mod compile;
+pub mod debian;
 pub mod freshness;
 pub mod held;
+pub mod kept;
 pub mod key_lock;
+pub mod npm_tools;
 pub mod own_folder;
 pub mod page;
 pub mod plan;
@@ -270,6 +274,14 @@ pub fn assemble(context: &Context, name: &str, key: &Key) -> anyhow::Result<Pack
     if let (Some(inputs), Some(npm)) = (&key.inputs.npm, &image.npm) {
         let page = page::build(context, name, npm.folder.get_ref(), inputs)?;
         archive.add_entries(&page.folder, &inputs.to, &page.entries);
+    }
+    if let Some(apt) = &key.inputs.apt {
+        let unpacked = debian::build(context, name, apt)?;
+        archive.add_entries(&unpacked.folder, &apt.to, &unpacked.entries);
+    }
+    if let (Some(inputs), Some(tools)) = (&key.inputs.npm_tools, &image.npm_tools) {
+        let files = npm_tools::build(context, name, tools.folder.get_ref(), inputs)?;
+        archive.add_entries(&files.folder, "", &files.entries);
     }
     archive.pack(&key.dockerfile.bytes, &context.cache_folder())
 }

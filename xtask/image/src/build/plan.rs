@@ -1,11 +1,14 @@
 //! What a build would do. Nothing is done to find that out.
 
+use crate::build::debian;
 use crate::build::held;
 use crate::build::held::Held;
+use crate::build::npm_tools;
 use crate::build::page::Page;
 use crate::build::prebuild::Binary;
 use crate::build::standing;
 use crate::build::standing::Standing;
+use crate::debian::lock;
 use crate::key::compute::Shared;
 use crate::key::store::{KeyStore, Reasons};
 use serde::Serialize;
@@ -47,7 +50,7 @@ pub struct Step {
     /// What is done.
     #[serde(rename = "do")]
     pub verb: Verb,
-    /// The package, folder or repository that it is done with.
+    /// The package, folder, lock file or repository that it is done with.
     pub what: String,
 }
 
@@ -63,6 +66,14 @@ pub enum Verb {
     BuildPage,
     /// Use the page of a folder that was built from the same inputs before.
     ReusePage,
+    /// Unpack the packages of Debian in a lock file.
+    UnpackPackages,
+    /// Use the packages of Debian in a lock file, which were unpacked before.
+    ReusePackages,
+    /// Install the packages of npm in a folder, for some of their files.
+    InstallTools,
+    /// Use the files of npm's packages in a folder, which were installed before.
+    ReuseTools,
     /// Pack the context of a folder.
     Pack,
     /// Build the image and push it to a repository.
@@ -76,6 +87,10 @@ impl fmt::Display for Step {
             Verb::ReuseBinary => "reuse binary",
             Verb::BuildPage => "build page",
             Verb::ReusePage => "reuse page",
+            Verb::UnpackPackages => "unpack packages of",
+            Verb::ReusePackages => "reuse packages of",
+            Verb::InstallTools => "install tools of",
+            Verb::ReuseTools => "reuse tools of",
             Verb::Pack => "pack",
             Verb::Push => "push",
         };
@@ -143,6 +158,20 @@ fn steps(context: &Context, name: &str, standing: &Standing) -> anyhow::Result<V
             None => Verb::BuildPage,
         };
         add(verb, npm.folder.get_ref());
+    }
+    if let Some(apt) = &inputs.apt {
+        let verb = match debian::kept(context, apt)? {
+            Some(_) => Verb::ReusePackages,
+            None => Verb::UnpackPackages,
+        };
+        add(verb, &lock::path(name));
+    }
+    if let (Some(inputs), Some(tools)) = (&inputs.npm_tools, &image.npm_tools) {
+        let verb = match npm_tools::kept(context, inputs)? {
+            Some(_) => Verb::ReuseTools,
+            None => Verb::InstallTools,
+        };
+        add(verb, tools.folder.get_ref());
     }
     add(Verb::Pack, image.context.get_ref());
     add(Verb::Push, &standing.repository.name);

@@ -1,5 +1,5 @@
-//! What is built on this machine before an image: binaries by cargo, and pages by npm, which are in
-//! `page`.
+//! What is made on this machine before an image: binaries by cargo; pages by npm, in `page`; packages
+//! of Debian, in `debian`; files of npm's packages, in `npm_tools`.
 //!
 //! Results are kept by the digest of their inputs, so that a change of a page compiles no Rust, and a
 //! change of Rust builds no page.
@@ -30,14 +30,18 @@ const SUSPICIOUS_FREE_BYTES: u64 = 32 * 1024 * 1024;
 pub(crate) enum Tool {
     Cargo,
     Npm,
+    Apt,
 }
 
 impl Tool {
+    const ALL: [Self; 3] = [Self::Cargo, Self::Npm, Self::Apt];
+
     /// Its folder. The processes are marked with the path.
     fn folder(self, context: &Context) -> PathBuf {
         context.cache_folder().join(match self {
             Self::Cargo => "cargo",
             Self::Npm => "npm",
+            Self::Apt => "apt",
         })
     }
 
@@ -70,7 +74,7 @@ impl Tool {
 /// Ends the processes that killed builds of this checkout left. Those of a build that still runs are
 /// left alone. Returns how many were ended.
 pub fn end_leftovers(context: &Context) -> usize {
-    [Tool::Cargo, Tool::Npm]
+    Tool::ALL
         .into_iter()
         .filter(|tool| tool.lock_path(context).is_file())
         .filter_map(|tool| {
@@ -85,9 +89,9 @@ pub fn end_leftovers(context: &Context) -> usize {
 ///
 /// # Errors
 /// A signal interrupts us, or a lock cannot be written.
-pub fn hold(context: &Context, label: &str) -> anyhow::Result<[Lock; 2]> {
-    let claim = |tool: Tool| tool.claim(context, label);
-    Ok([claim(Tool::Cargo)?, claim(Tool::Npm)?])
+pub fn hold(context: &Context, label: &str) -> anyhow::Result<Vec<Lock>> {
+    let tools = Tool::ALL.into_iter();
+    tools.map(|tool| tool.claim(context, label)).collect()
 }
 
 /// Records that a result was used, because `prune` removes those first that were not used for the

@@ -52,7 +52,7 @@ fn key_sharing(context: &Context, name: &str, shared: &Shared) -> anyhow::Result
         &context.root,
         &context.cache_folder(),
         &context.platform,
-        &context.platform.images[name],
+        name,
         shared,
     )
 }

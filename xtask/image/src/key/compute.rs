@@ -2,7 +2,12 @@
 
 use crate::base::pins::Pins;
 use crate::base::{Answers, Base};
-use crate::key::inputs::{FORM, Inputs, KEY_PLACEHOLDER, NpmInputs, RustInputs, build_arguments};
+use crate::key::apt;
+use crate::key::inputs::{
+    AptInputs, FORM, Inputs, KEY_PLACEHOLDER, NpmInputs, NpmToolsInputs, RustInputs,
+    build_arguments,
+};
+use crate::key::npm_tools;
 use crate::key::page;
 use crate::key::{DockerBuild, Key};
 use crate::once::Once;
@@ -47,15 +52,16 @@ impl Shared {
 /// Computes the key of an image of the manifest.
 ///
 /// # Errors
-/// An input cannot be read, a pattern or Dockerfile is malformed, or a base
-/// image is neither in a registry nor in the engine.
+/// An input cannot be read, a pattern or Dockerfile is malformed, a lock file is not that of the
+/// manifest, or a base image is neither in a registry nor in the engine.
 pub fn of_image(
     root: &Path,
     cache_folder: &Path,
     platform: &Platform,
-    image: &Image,
+    name: &str,
     shared: &Shared,
 ) -> anyhow::Result<Key> {
+    let image = &platform.images[name];
     let build = DockerBuild {
         context: root.join(image.context.get_ref()),
         dockerfile: root.join(image.dockerfile.get_ref()),
@@ -66,17 +72,25 @@ pub fn of_image(
     let cache = StatCache::open(cache_folder, &image.repository);
     let prebuilds = || {
         let npm = image.npm.as_ref();
+        let apt = image.apt.as_ref();
+        let tools = image.npm_tools.as_ref();
         let rust = image.rust.as_ref().map(|rust| {
             let surroundings = Surroundings::of_process(root);
             let toolchain = shared.toolchain(&surroundings, cache_folder)?;
             rust_inputs(&surroundings, cache_folder, rust, &toolchain, &cache)
         });
-        anyhow::Ok((
-            rust.transpose()?,
-            npm.map(|npm| page::inputs(root, npm, &cache)).transpose()?,
-        ))
+        anyhow::Ok(Prebuilt {
+            rust: rust.transpose()?,
+            npm: npm.map(|npm| page::inputs(root, npm, &cache)).transpose()?,
+            apt: apt
+                .map(|apt| apt::inputs(root, platform, name, apt))
+                .transpose()?,
+            npm_tools: tools
+                .map(|tools| npm_tools::inputs(root, tools))
+                .transpose()?,
+        })
     };
-    let (docker, (rust, npm)) = DockerInputs::read(
+    let (docker, prebuilt) = DockerInputs::read(
         &build,
         (&Pins::load(root)?, &shared.bases),
         // What is packed has the modes of git, too.
@@ -86,7 +100,7 @@ pub fn of_image(
     )?;
     // If the cache cannot be written, this key is right all the same, and the next one takes longer.
     let _ = cache.save();
-    docker.into_key(build, rust, npm)
+    docker.into_key(build, prebuilt)
 }
 
 /// The base images that the Dockerfile of an image of the manifest names.
@@ -148,7 +162,16 @@ pub fn of_build(build: &DockerBuild) -> anyhow::Result<Key> {
         || Ok(()),
     )?;
     let _ = cache.save();
-    docker.into_key(build.clone(), None, None)
+    docker.into_key(build.clone(), Prebuilt::default())
+}
+
+/// The inputs of what is made before an image.
+#[derive(Default)]
+struct Prebuilt {
+    rust: Option<RustInputs>,
+    npm: Option<NpmInputs>,
+    apt: Option<AptInputs>,
+    npm_tools: Option<NpmToolsInputs>,
 }
 
 /// The inputs of a key that Docker itself uses.
@@ -191,12 +214,7 @@ impl DockerInputs {
         Ok((docker, other))
     }
 
-    fn into_key(
-        self,
-        build: DockerBuild,
-        rust: Option<RustInputs>,
-        npm: Option<NpmInputs>,
-    ) -> anyhow::Result<Key> {
+    fn into_key(self, build: DockerBuild, prebuilt: Prebuilt) -> anyhow::Result<Key> {
         let base_sources = self
             .bases
             .iter()
@@ -219,8 +237,10 @@ impl DockerInputs {
                 .map(|file| digest_bytes(&file.bytes)),
             bases,
             context: self.context,
-            rust,
-            npm,
+            rust: prebuilt.rust,
+            npm: prebuilt.npm,
+            apt: prebuilt.apt,
+            npm_tools: prebuilt.npm_tools,
         };
         Ok(Key {
             hex: inputs.digest()?,

@@ -36,6 +36,11 @@ pub enum Kind {
     Lock,
     /// A feature: the name is the package that has it.
     Feature,
+    /// A package of Debian: `before` and `after` are versions, or digests of the same version.
+    DebianPackage,
+    /// A package of npm that the image gets files of: `before` and `after` are versions, or digests
+    /// of the same version.
+    NpmPackage,
     /// The Dockerfile: `before` and `after` are digests.
     Dockerfile,
     /// The ignore file: `before` and `after` are digests.
@@ -104,6 +109,8 @@ impl Difference {
             Kind::Member => "package",
             Kind::Lock => "lock entry",
             Kind::Feature => "feature of",
+            Kind::DebianPackage => "Debian package",
+            Kind::NpmPackage => "npm package",
             Kind::Dockerfile => "Dockerfile",
             Kind::IgnoreFile => "ignore file",
             Kind::File => "file",
@@ -123,7 +130,7 @@ impl Difference {
         let is_hash =
             |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         match value.strip_prefix("sha256:") {
-            _ if is_hash(value) => None,
+            _ if is_hash(value) || value.starts_with("sha512-") => None,
             Some(hash) if is_hash(hash) => Some(format!("sha256:{}", &hash[..HASH_CHARACTERS])),
             _ if value.is_empty() => Some("(empty)".to_owned()),
             _ if self.kind == Kind::Toolchain => value.split("; ").next().map(str::to_owned),

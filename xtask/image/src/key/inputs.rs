@@ -6,7 +6,7 @@ use xtask_tree::content::digest_json;
 use xtask_tree::entry::Entries;
 
 /// The version of this form. A change of the form changes every key.
-pub const FORM: u32 = 3;
+pub const FORM: u32 = 4;
 
 /// The build argument through which a running image knows its key.
 const KEY_ARGUMENT: &str = "IMAGE_KEY";
@@ -47,6 +47,10 @@ pub struct Inputs {
     pub rust: Option<RustInputs>,
     /// What the page is built from, if there is one.
     pub npm: Option<NpmInputs>,
+    /// The packages of Debian that are unpacked, if there are any.
+    pub apt: Option<AptInputs>,
+    /// The files of npm's packages that are packed, if there are any.
+    pub npm_tools: Option<NpmToolsInputs>,
 }
 
 /// What a binary is compiled from.
@@ -83,6 +87,46 @@ pub struct NpmInputs {
     pub sources: Entries,
 }
 
+/// The packages of Debian that are unpacked. What is made of a package follows from its bytes alone, and
+/// from `debian::package` and `debian::tree`: a change there that changes files raises [`FORM`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AptInputs {
+    /// The folder of their files in the context.
+    pub to: String,
+    /// The packages, by name.
+    pub packages: BTreeMap<String, DebianPackage>,
+}
+
+/// One package of Debian, as its lock file has it. Where it is downloaded from is no input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DebianPackage {
+    /// Such as `1:2.47.3-0+deb13u1`.
+    pub version: String,
+    /// `amd64` or `all`.
+    pub architecture: String,
+    /// SHA-256 of its file.
+    pub sha256: String,
+}
+
+/// The files of npm's packages that are packed. No script of a package runs, so each of its files
+/// follows from the bytes of its archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NpmToolsInputs {
+    /// The path in the context, and the path below `node_modules`, of each file or folder.
+    pub files: BTreeMap<String, String>,
+    /// The packages that they are of, by their path below `node_modules`.
+    pub packages: BTreeMap<String, NpmPackage>,
+}
+
+/// One package of npm, as its lock file has it. Where it is downloaded from is no input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NpmPackage {
+    /// Such as `24.22.3`.
+    pub version: String,
+    /// The digest of its archive: `sha512-…`.
+    pub integrity: String,
+}
+
 impl Inputs {
     /// The bytes that are hashed and kept.
     ///
@@ -113,6 +157,26 @@ impl RustInputs {
 
 impl NpmInputs {
     /// A digest that identifies the page.
+    ///
+    /// # Errors
+    /// The value cannot be serialised, which does not happen.
+    pub fn digest(&self) -> anyhow::Result<String> {
+        Ok(digest_json(self)?.to_string())
+    }
+}
+
+impl AptInputs {
+    /// A digest that identifies the unpacked files.
+    ///
+    /// # Errors
+    /// The value cannot be serialised, which does not happen.
+    pub fn digest(&self) -> anyhow::Result<String> {
+        Ok(digest_json(self)?.to_string())
+    }
+}
+
+impl NpmToolsInputs {
+    /// A digest that identifies the packed files.
     ///
     /// # Errors
     /// The value cannot be serialised, which does not happen.

@@ -1,13 +1,15 @@
 //! The key of an image: a digest of everything that can change its bytes, and of nothing else.
 //!
-//! `inputs` is the form that is hashed, and `compute` fills it in, with `page` for a page. `store` keeps the inputs of
-//! earlier keys, `explain` compares the inputs of two, and `difference` puts one difference into
-//! words.
+//! `inputs` is the form that is hashed, and `compute` fills it in, with `page` for a page, `apt` for
+//! packages of Debian and `npm_tools` for those of npm. `store` keeps the inputs of earlier keys,
+//! `explain` compares the inputs of two, and `difference` puts one difference into words.
 
+pub mod apt;
 pub mod compute;
 pub mod difference;
 pub mod explain;
 pub mod inputs;
+pub mod npm_tools;
 mod page;
 pub mod store;
 

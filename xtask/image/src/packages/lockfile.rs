@@ -190,12 +190,34 @@ impl LockFile {
         Ok(digest[..16].to_owned())
     }
 
+    /// The folder that the lock file is in.
+    pub(crate) fn project(&self) -> &Path {
+        &self.project
+    }
+
+    /// The package at the top of `node_modules` that has this name.
+    pub(crate) fn package(&self, name: &str) -> Option<&Value> {
+        self.packages.get(&format!("{MODULES}{name}"))
+    }
+
     /// Copies what npm needs into a folder.
     ///
     /// # Errors
     /// A file changed since it was read, or the folder cannot be written.
     pub(crate) fn copy_to(&self, folder: &Path) -> anyhow::Result<()> {
-        for (name, digest) in &self.files {
+        self.copy_files(folder, |_| true)
+    }
+
+    /// As [`LockFile::copy_to`], without the lock file and the manifest.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn copy_beside_to(&self, folder: &Path) -> anyhow::Result<()> {
+        self.copy_files(folder, |name| ![LOCK, MANIFEST].contains(&name))
+    }
+
+    fn copy_files(&self, folder: &Path, is_wanted: impl Fn(&str) -> bool) -> anyhow::Result<()> {
+        for (name, digest) in self.files.iter().filter(|(name, _)| is_wanted(name)) {
             let target = folder.join(name);
             if let Some(parent) = target.parent() {
                 std::fs::create_dir_all(parent)
@@ -247,7 +269,7 @@ impl LockFile {
         None
     }
 
-    fn refusal(&self, what: String) -> Failure {
+    pub(crate) fn refusal(&self, what: String) -> Failure {
         let path = self.project.join(LOCK);
         Failure::new(Code::Build, format!("{} {what}", path.display()))
     }

@@ -6,6 +6,7 @@
 //! - `registries`: which settings of the user npm keeps.
 //! - `host`: the npm of this machine.
 //! - `tree`: what is installed, and whether it still is.
+//! - `tools`: packages that are installed for their files alone.
 //! - `room`: where a tool makes something from the packages.
 
 pub mod environment;
@@ -13,12 +14,14 @@ mod host;
 mod lockfile;
 mod registries;
 pub mod room;
+mod tools;
 mod tree;
 
 use crate::packages::environment::{Home, joined};
 use crate::packages::host::HostNpm;
 use crate::packages::lockfile::LockFile;
 use crate::packages::registries::Settings;
+pub use crate::packages::tools::Tools;
 pub use crate::packages::tree::Packages;
 use anyhow::Context as _;
 use std::os::unix::fs::symlink;
@@ -93,6 +96,33 @@ pub fn verified(context: &Context, project: &Path) -> anyhow::Result<Packages> {
     install(context, project, &lock_file, &own)?;
     Packages::find(&cache_folder, &own)?
         .map_err(|path| anyhow::anyhow!("{path} changed while it was installed"))
+}
+
+/// Installs these packages of the project's lock file, and no others, into a folder of their own. Returns
+/// its `node_modules`. No script of a package runs.
+///
+/// # Errors
+/// The lock file is refused, or npm fails.
+pub fn install_only<'a>(
+    context: &Context,
+    project: &Path,
+    names: impl Iterator<Item = &'a String>,
+    folder: &Path,
+) -> anyhow::Result<PathBuf> {
+    let tools = Tools::read(project)?;
+    remove_folder(folder)?;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("failed to create {}", folder.display()))?;
+    tools.write_project(names, folder)?;
+    let home = Home::make(&folder.join("home"))?;
+    let installed = npm_ci(context, project, &home, folder);
+    // It holds what the user's settings say about registries.
+    home.remove()?;
+    if installed.is_err() {
+        remove_folder(folder)?;
+    }
+    installed?;
+    Ok(folder.join(MODULES))
 }
 
 /// The version of Node that the lock file of the project pins.
@@ -266,24 +296,7 @@ fn install_in(
     partial: &Path,
 ) -> anyhow::Result<()> {
     lock_file.copy_to(partial)?;
-    context
-        .report
-        .step(&format!("npm ci for {}", project.display()));
-    host_npm_with_registries(home)?
-        .args(INSTALL)
-        // Without it, npm looks for a workspace above the folder.
-        .arg("--prefix")
-        .arg(partial)
-        .folder(partial)
-        .timeout(INSTALL_BOUND)
-        .run(&context.report, "npm")
-        .failure(|| {
-            Failure::new(
-                Code::Build,
-                format!("npm ci failed for {}", project.display()),
-            )
-            .hint(format!("npm ci in {} shows more", project.display()))
-        })?;
+    npm_ci(context, project, home, partial)?;
     // npm does not make the folder if it has nothing to install.
     std::fs::create_dir_all(partial.join(MODULES))?;
     match lock_file.first_missing(partial) {
@@ -295,6 +308,28 @@ fn install_in(
         .hint("run the command again; the registry did not answer for an optional package")
         .into()),
     }
+}
+
+/// Installs what the lock file in `folder` names. `project` is whose it is, for messages.
+fn npm_ci(context: &Context, project: &Path, home: &Home, folder: &Path) -> anyhow::Result<()> {
+    context
+        .report
+        .step(&format!("npm ci for {}", project.display()));
+    host_npm_with_registries(home)?
+        .args(INSTALL)
+        // Without it, npm looks for a workspace above the folder.
+        .arg("--prefix")
+        .arg(folder)
+        .folder(folder)
+        .timeout(INSTALL_BOUND)
+        .run(&context.report, "npm")
+        .failure(|| {
+            Failure::new(
+                Code::Build,
+                format!("npm ci failed for {}", project.display()),
+            )
+            .hint(format!("npm ci in {} shows more", project.display()))
+        })
 }
 
 fn is_linked(project: &Path, folder: &Path) -> bool {

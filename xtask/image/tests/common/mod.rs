@@ -37,6 +37,7 @@ impl Checkout {
         // What the manifest names must exist.
         for file in [
             "app-gen/Dockerfile",
+            "app-gen/tools/package.json",
             "app-gen-saas/Dockerfile",
             "app-gen-saas/web/package.json",
         ] {

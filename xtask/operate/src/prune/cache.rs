@@ -1,5 +1,6 @@
 //! Folders in the cache of the checkout that no build needs any more: results of prebuilds that
-//! were not used for a long time, unfinished results, and packages that no list names any more.
+//! were not used for a long time, unfinished results, and packages that no list names any more. Packages
+//! of Debian, which all checkouts share, go when no build has used them for long.
 //!
 //! Whoever writes keys and digests of files bounds them.
 
@@ -8,13 +9,17 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use walkdir::WalkDir;
 use xtask_core::context::Context;
 use xtask_core::lock::Lock;
 use xtask_core::paths::remove_folder;
+use xtask_image::debian::store::Store;
 use xtask_image::packages;
 use xtask_machine::cdk;
+
+/// After this time without a use, a package of Debian is removed: another checkout may need it.
+const UNUSED_PACKAGES: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// A folder of the cache that can be removed.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +37,7 @@ pub struct OldFolder {
 /// A list of packages cannot be read.
 pub fn list(context: &Context, keep: usize) -> anyhow::Result<Vec<OldFolder>> {
     let cache_folder = context.cache_folder();
-    let paths = ["rust", "npm"]
+    let paths = ["rust", "npm", "apt", "npm-tools"]
         .into_iter()
         .flat_map(|kind| old_results(&cache_folder.join("prebuilt").join(kind), keep))
         .chain(all_but(
@@ -42,7 +47,8 @@ pub fn list(context: &Context, keep: usize) -> anyhow::Result<Vec<OldFolder>> {
         .chain(all_but(
             &cache_folder.join("venv"),
             &[cdk::linters_folder(context)?],
-        ));
+        ))
+        .chain(Store::of_user()?.unused_for(UNUSED_PACKAGES));
     Ok(paths
         .map(|path| OldFolder {
             bytes: size_bytes(&path),
@@ -124,7 +130,6 @@ fn size_bytes(folder: &Path) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     /// A cache in a folder of its own.
     struct Cache(tempfile::TempDir);

@@ -18,6 +18,9 @@ const PACKAGE_GROUPS: [&[&str]; 3] = [
     &[
         "app-gen-contract",
         "app-gen",
+        "app-gen-agent",
+        "app-gen-gateway",
+        "app-gen-scripted-model",
         "app-gen-saas-contract",
         "app-gen-saas",
     ],

@@ -14,7 +14,14 @@ use xtask_core::paths::cache_folder;
 
 /// Results by digest that a copy takes from the checkout. It may remove its link to one, or
 /// make others of its own.
-const SHARED_RESULTS: [&str; 4] = ["prebuilt/rust", "prebuilt/npm", "npm", "venv"];
+const SHARED_RESULTS: [&str; 6] = [
+    "prebuilt/rust",
+    "prebuilt/npm",
+    "prebuilt/apt",
+    "prebuilt/npm-tools",
+    "npm",
+    "venv",
+];
 
 /// The copy that the tests work in. It stays from one run to the next, so that cargo finds
 /// there what has not changed; one process at a time has it.

@@ -26,6 +26,7 @@ impl Installed {
         for file in [
             manifest,
             Path::new("app-gen/Dockerfile"),
+            Path::new("app-gen/tools/package.json"),
             Path::new("app-gen-saas/Dockerfile"),
             Path::new("app-gen-saas/web/package.json"),
         ] {

@@ -1,7 +1,7 @@
 //! What differs between the inputs of two keys, by name.
 
 use crate::key::difference::{Change, Difference, Kind};
-use crate::key::inputs::{Inputs, NpmInputs, RustInputs};
+use crate::key::inputs::{AptInputs, Inputs, NpmInputs, NpmToolsInputs, RustInputs};
 use crate::rust::cargo_config::CONFIGURATION;
 use app_gen_infra::Image;
 use std::cmp::Ordering;
@@ -19,6 +19,8 @@ pub fn differences(image: &Image, before: &Inputs, after: &Inputs) -> Vec<Differ
     found.rust(before.rust.as_ref(), after.rust.as_ref());
     let page = image.npm.as_ref().map_or("", |npm| npm.folder.get_ref());
     found.npm(page, before.npm.as_ref(), after.npm.as_ref());
+    found.apt(before.apt.as_ref(), after.apt.as_ref());
+    found.npm_tools(before.npm_tools.as_ref(), after.npm_tools.as_ref());
     // A file can be in the context and among the sources, and is listed once.
     found.0.sort();
     found.0.dedup();
@@ -115,6 +117,68 @@ impl Differences {
         self.both(Kind::Prebuild, Some("npm.to"), &before.to, &after.to);
         self.both(Kind::Prebuild, Some("npm.node"), &before.node, &after.node);
         self.entries(folder, &before.sources, &after.sources);
+    }
+
+    fn apt(&mut self, before: Option<&AptInputs>, after: Option<&AptInputs>) {
+        let (Some(before), Some(after)) = (before, after) else {
+            let to = |inputs: Option<&AptInputs>| inputs.map(|it| it.to.clone());
+            let (before, after) = (to(before), to(after));
+            self.value(
+                Kind::Prebuild,
+                Some("apt"),
+                before.as_deref(),
+                after.as_deref(),
+            );
+            return;
+        };
+        self.both(Kind::Prebuild, Some("apt.to"), &before.to, &after.to);
+        each(&before.packages, &after.packages, |name, left, right| {
+            let version = left.map(|it| it.version.as_str());
+            let version_after = right.map(|it| it.version.as_str());
+            self.value(Kind::DebianPackage, Some(name), version, version_after);
+            if let (Some(left), Some(right)) = (left, right) {
+                let label = format!("{name} {}", right.version);
+                let (kind, label) = (Kind::DebianPackage, Some(label.as_str()));
+                self.both(kind, label, &left.architecture, &right.architecture);
+                if left.version == right.version {
+                    self.both(kind, label, &left.sha256, &right.sha256);
+                }
+            }
+        });
+    }
+
+    fn npm_tools(&mut self, before: Option<&NpmToolsInputs>, after: Option<&NpmToolsInputs>) {
+        let (Some(before), Some(after)) = (before, after) else {
+            let files = |inputs: Option<&NpmToolsInputs>| -> Option<String> {
+                let files: Vec<&str> = inputs?.files.keys().map(String::as_str).collect();
+                Some(files.join(", "))
+            };
+            let (before, after) = (files(before), files(after));
+            self.value(
+                Kind::Prebuild,
+                Some("npm_tools"),
+                before.as_deref(),
+                after.as_deref(),
+            );
+            return;
+        };
+        each(&before.files, &after.files, |to, left, right| {
+            let name = format!("npm_tools.files.{to}");
+            let (left, right) = (left.map(String::as_str), right.map(String::as_str));
+            self.value(Kind::Prebuild, Some(&name), left, right);
+        });
+        each(&before.packages, &after.packages, |name, left, right| {
+            let version = left.map(|it| it.version.as_str());
+            let version_after = right.map(|it| it.version.as_str());
+            self.value(Kind::NpmPackage, Some(name), version, version_after);
+            if let (Some(left), Some(right)) = (left, right)
+                && left.version == right.version
+            {
+                let label = format!("{name} {}", right.version);
+                let (old, new) = (&left.integrity, &right.integrity);
+                self.both(Kind::NpmPackage, Some(&label), old, new);
+            }
+        });
     }
 
     fn map(

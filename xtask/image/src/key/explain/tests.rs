@@ -7,7 +7,9 @@ fn image() -> Image {
     toml::from_str(
         "repository = \"r\"\ncontext = \"server\"\ndockerfile = \"server/Dockerfile\"\n\
          rust = { package = \"server\", binary = \"server\", to = \"bin/server\" }\n\
-         npm = { folder = \"server/web\", output = \"dist\", to = \"web\" }\n",
+         npm = { folder = \"server/web\", output = \"dist\", to = \"web\" }\n\
+         apt = { packages = [\"git\"], to = \"debian\" }\n\
+         npm_tools = { folder = \"tools\", files = { node = \"node/bin/node\" } }\n",
     )
     .unwrap()
 }
@@ -48,6 +50,20 @@ fn inputs() -> Value {
             "output": "dist",
             "to": "web",
             "sources": { "src/main.tsx": file('3', "644") },
+        },
+        "apt": {
+            "to": "debian",
+            "packages": {
+                "git": { "version": "1:2.0-1", "architecture": "amd64", "sha256": "1".repeat(64) },
+                "perl": { "version": "5.0-1", "architecture": "amd64", "sha256": "2".repeat(64) },
+            },
+        },
+        "npm_tools": {
+            "files": { "tools/node": "node/bin/node", "tools/agent": "@scope/agent/agent" },
+            "packages": {
+                "node": { "version": "24.0.0", "integrity": "sha512-AA==" },
+                "@scope/agent": { "version": "1.0.0", "integrity": "sha512-BB==" },
+            },
         },
     })
 }
@@ -155,6 +171,18 @@ fn lines_for_people() {
             ".cargo/config.toml": hash('8'),
         });
         it["npm"]["sources"] = json!({});
+        let apt = &mut it["apt"];
+        apt["to"] = json!("packages");
+        let package = |version: &str, digest: char| json!({ "version": version, "architecture": "amd64", "sha256": hash(digest) });
+        apt["packages"] = json!({
+            "git": package("1:2.0-2", '8'), "perl": package("5.0-1", '8'), "less": package("1", '8'),
+        });
+        let tools = &mut it["npm_tools"];
+        tools["files"] = json!({ "tools/node": "node/bin/node", "tools/other": "other/run" });
+        tools["packages"] = json!({
+            "node": { "version": "24.0.0", "integrity": "sha512-CC==" },
+            "other": { "version": "3.0.0", "integrity": "sha512-DD==" },
+        });
     });
     insta::assert_snapshot!(lines.join("\n"), @r"
     platform changed: linux/amd64 → linux/arm64
@@ -165,6 +193,9 @@ fn lines_for_people() {
     toolchain rustc changed: rustc 1.94.0 (1) → rustc 1.95.0 (2)
     configuration .cargo/config.toml changed
     workspace profile changed
+    prebuild apt.to changed: debian → packages
+    prebuild npm_tools.files.tools/agent removed: @scope/agent/agent
+    prebuild npm_tools.files.tools/other added: other/run
     prebuild rust.to changed: bin/server → server
     lock entry fnv added: 1.0.7
     lock entry serde changed: 1.0.1 → 1.0.2
@@ -172,6 +203,12 @@ fn lines_for_people() {
     feature of serde 1.0.2 added: derive
     feature of serde 1.0.2 removed: std
     feature of syn 2.0.0 changed: a | b → a,b | b
+    Debian package git changed: 1:2.0-1 → 1:2.0-2
+    Debian package less added: 1
+    Debian package perl 5.0-1 changed
+    npm package @scope/agent removed: 1.0.0
+    npm package node 24.0.0 changed
+    npm package other added: 3.0.0
     Dockerfile server/Dockerfile changed
     ignore file removed
     file server/notes.txt changed
@@ -188,11 +225,15 @@ fn what_is_not_prebuilt_any_more_is_one_difference() {
     let lines = after(|it| {
         it["rust"] = Value::Null;
         it["npm"] = Value::Null;
+        it["apt"] = Value::Null;
+        it["npm_tools"] = Value::Null;
     });
     assert_eq!(
         lines,
         [
+            "prebuild apt removed: debian",
             "prebuild npm removed: dist",
+            "prebuild npm_tools removed: tools/agent, tools/node",
             "prebuild rust removed: server"
         ]
     );

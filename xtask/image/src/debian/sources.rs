@@ -1,5 +1,5 @@
-//! The package sources of this machine, in both formats that apt knows, and which of them has a
-//! suite of Debian.
+//! The package sources of this machine, in both formats that apt knows, which of them has a suite of
+//! Debian, and the archives that have all suites.
 
 use anyhow::Context as _;
 use std::path::Path;
@@ -28,6 +28,90 @@ impl Source {
             self.suite,
             self.components.join(" ")
         )
+    }
+}
+
+/// The two archives of Debian, of releases and of their security. Each name is the last folder of the
+/// archive's address on every mirror, and begins the paths of packages in a lock file.
+const ARCHIVES: [&str; 2] = ["debian", "debian-security"];
+/// Where they are for a machine that has no source of Debian.
+const PUBLIC_MIRROR: &str = "http://deb.debian.org";
+
+/// Where Debian's archives are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archives([String; 2]);
+
+impl Archives {
+    /// Those that this machine reads, or else those of Debian itself.
+    ///
+    /// # Errors
+    /// A file of sources cannot be read.
+    pub fn of_machine() -> anyhow::Result<Self> {
+        Ok(Self::among(&read_machine()?))
+    }
+
+    /// Those of a mirror: the folders `debian` and `debian-security` at this address.
+    #[must_use]
+    pub fn of_mirror(address: &str) -> Self {
+        Self(ARCHIVES.map(|name| format!("{address}/{name}")))
+    }
+
+    fn among(sources: &[Source]) -> Self {
+        let addresses = || {
+            let addresses = sources
+                .iter()
+                .map(|source| source.uri.trim_end_matches('/'));
+            addresses.filter_map(|address| address.rsplit_once('/'))
+        };
+        let of = |name: &str| addresses().find(|(_, last)| *last == name);
+        // A machine with one of the archives reaches the mirror that has both.
+        let either = ARCHIVES.into_iter().find_map(of);
+        let other = either.map_or(PUBLIC_MIRROR, |(mirror, _)| mirror);
+        Self(ARCHIVES.map(|name| {
+            let mirror = of(name).map_or(other, |(mirror, _)| mirror);
+            format!("{mirror}/{name}")
+        }))
+    }
+
+    /// The lines that give a container a suite with its updates. The base image has no certificates,
+    /// and packages are signed, whichever way they come.
+    #[must_use]
+    pub fn for_container(&self, suite: &str) -> String {
+        let Self([releases, security]) = &self.without_tls();
+        format!(
+            "deb {releases} {suite} main\ndeb {releases} {suite}-updates main\n\
+             deb {security} {suite}-security main\n"
+        )
+    }
+
+    /// The archives as [`Archives::for_container`] writes them.
+    #[must_use]
+    pub fn without_tls(&self) -> Self {
+        Self(
+            self.0
+                .each_ref()
+                .map(|address| address.replacen("https://", "http://", 1)),
+        )
+    }
+
+    /// The address of a path that begins with the name of an archive.
+    #[must_use]
+    pub fn address(&self, path: &str) -> Option<String> {
+        let (name, rest) = path.split_once('/')?;
+        let place = ARCHIVES.iter().position(|archive| *archive == name)?;
+        Some(format!("{}/{rest}", self.0[place]))
+    }
+
+    /// The path of an address: the opposite of [`Archives::address`].
+    #[must_use]
+    pub fn path(&self, address: &str) -> Option<String> {
+        let archives = self.0.iter().zip(ARCHIVES);
+        archives
+            .filter_map(|(archive, name)| {
+                let rest = address.strip_prefix(archive.as_str())?.strip_prefix('/')?;
+                Some(format!("{name}/{rest}"))
+            })
+            .next()
     }
 }
 
@@ -356,6 +440,41 @@ mod tests {
             .map(|source| source.uri)
             .collect();
         assert_eq!(found, ["http://a/debian", "http://b/debian"]);
+    }
+
+    #[test]
+    fn archives_are_those_of_the_machine_or_of_debian() {
+        let other = source("https://tools.example/apt", "x", &["main"], None);
+        let archives = |uris: &[&str]| {
+            let own = uris.iter().map(|uri| source(uri, "x", &["main"], None));
+            let sources: Vec<Source> = [other.clone()].into_iter().chain(own).collect();
+            Archives::among(&sources)
+        };
+        assert_eq!(archives(&[]), Archives::of_mirror("http://deb.debian.org"));
+        for uris in [
+            &["https://mirror/a/debian/"][..],
+            &["https://mirror/a/debian-security"],
+        ] {
+            assert_eq!(archives(uris), Archives::of_mirror("https://mirror/a"));
+        }
+        let both = archives(&["https://mirror/debian-security", "http://near/debian"]);
+        assert_eq!(
+            both.for_container("trixie"),
+            "deb http://near/debian trixie main\ndeb http://near/debian trixie-updates main\n\
+             deb http://mirror/debian-security trixie-security main\n"
+        );
+        for (path, address) in [
+            ("debian/pool/a.deb", "http://near/debian/pool/a.deb"),
+            (
+                "debian-security/pool/a.deb",
+                "https://mirror/debian-security/pool/a.deb",
+            ),
+        ] {
+            assert_eq!(both.address(path).as_deref(), Some(address));
+            assert_eq!(both.path(address).as_deref(), Some(path));
+        }
+        assert_eq!(both.address("ubuntu/pool/a.deb"), None);
+        assert_eq!(both.path("http://elsewhere/debian/pool/a.deb"), None);
     }
 
     #[test]
