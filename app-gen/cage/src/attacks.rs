@@ -1,9 +1,8 @@
 //! What an agent could try, tried: the trial that a generator makes in a cage before it starts an agent
 //! in one.
 //!
-//! What succeeds is a hole in this machine's walls. Each attack tells the protection to be there from a
-//! machine on which there happens to be nothing to attack: tests run all of them outside of a cage, where
-//! they succeed.
+//! What succeeds is a hole in this machine's walls. Tests run all attacks outside of a cage too, where each
+//! succeeds: one that fails everywhere would prove nothing.
 
 use crate::cage::{Cage, Ended};
 use crate::roles::Role;
@@ -374,7 +373,14 @@ fn outside(target: &Target) -> Got {
         .flat_map(|address| ports.map(|port| SocketAddr::from((address, port))));
     let mut reached = addresses.filter(|address| {
         let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None);
-        socket.is_ok_and(|socket| has_left(socket.connect(&SockAddr::from(*address))))
+        socket.is_ok_and(|socket| {
+            // What a socket of loopback sends anywhere goes nowhere, and nobody answers.
+            let is_free = socket.bind_device(None).is_ok();
+            let is_bound = socket
+                .device()
+                .is_ok_and(|device| device.is_some_and(|name| name == b"lo"));
+            has_left(socket.connect(&SockAddr::from(*address))) && (is_free || !is_bound)
+        })
     });
     reached.next().map(|address| address.to_string())
 }

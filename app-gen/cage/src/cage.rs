@@ -7,7 +7,7 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus};
+use std::process::{self, Command, ExitStatus};
 
 /// The user of everything in a cage.
 pub const USER: u32 = 10_002;
@@ -45,7 +45,9 @@ pub struct Ports {
     pub gateway: u16,
     /// On which its programs may listen if they name the port.
     pub named: RangeInclusive<u16>,
-    /// From which the kernel chooses one for those who ask for any.
+    /// From which the kernel chooses one for those who ask for any, and one for the near end of each
+    /// connection. They have to be among those from which it chooses anyway
+    /// (`net.ipv4.ip_local_port_range`).
     pub chosen: RangeInclusive<u16>,
 }
 
@@ -55,9 +57,8 @@ impl Ports {
     pub fn with_gateway(gateway: u16) -> Self {
         Self {
             gateway,
-            // Below the ports that Linux gives to sockets outside of the cage.
             named: 20_000..=20_015,
-            chosen: 20_016..=20_999,
+            chosen: 40_000..=40_999,
         }
     }
 }
@@ -124,21 +125,29 @@ impl Ended {
 }
 
 impl Cage {
-    /// The arguments with which this program, started again, keeps a command in the cage.
+    /// The arguments with which this program, started again by this process, keeps a command in the cage;
+    /// the command comes after them.
     ///
     /// They hold no secret: every process can read the arguments of every other.
     ///
     /// # Errors
     ///
     /// If a path is not UTF-8.
-    pub fn arguments(&self) -> io::Result<[String; 3]> {
+    pub fn arguments(&self) -> io::Result<[String; 4]> {
+        let generator = process::id().to_string();
         let cage = serde_json::to_string(self)?;
-        Ok([Role::MARK.to_owned(), Role::Keep.name().to_owned(), cage])
+        Ok([
+            Role::MARK.to_owned(),
+            Role::Keep.name().to_owned(),
+            generator,
+            cage,
+        ])
     }
 
     /// A command that starts `program` in the cage. Its standard streams, exit code and variables are the
     /// program's own; it starts with the variables of [`Cage::environment`] alone. [`Ended::of`] reads its
-    /// exit status.
+    /// exit status. The keeper, which runs as root, starts with the same variables: one that a stranger
+    /// chose may not be among them.
     ///
     /// SIGTERM to it ends everything that is in the cage. When it has ended, nothing is left there.
     ///

@@ -39,7 +39,8 @@ const WATCH: Duration = Duration::from_millis(100);
 /// An error is shorter.
 const MAX_ERROR_BYTES: u64 = 4_096;
 
-/// The work of [`Role::Keep`]. Its arguments are the cage, the program and the program's arguments.
+/// The work of [`Role::Keep`]. Its arguments are the number of who started it, the cage, the program and
+/// the program's arguments.
 pub(crate) fn keep(arguments: &[OsString]) -> ExitCode {
     let code = match attend(arguments) {
         Ok(code) => code,
@@ -57,15 +58,19 @@ pub(crate) fn keep(arguments: &[OsString]) -> ExitCode {
 }
 
 fn attend(arguments: &[OsString]) -> io::Result<i32> {
-    let [cage, command @ ..] = arguments else {
+    let [generator, cage, command @ ..] = arguments else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
+    let generator = generator.to_str().and_then(|number| number.parse().ok());
+    let generator = generator.and_then(Pid::from_raw);
     let text = cage.to_str().ok_or(io::ErrorKind::InvalidInput)?;
     let cage: Cage = serde_json::from_str(text)?;
     if !geteuid().is_root() {
         return Err(io::Error::other("only root can keep a cage"));
     }
-    let generator = getppid();
+    if getppid() != generator {
+        return Err(io::Error::other("who started it is gone"));
+    }
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     set_child_subreaper(Some(getpid()))?;
     set_no_new_privs(true)?;
@@ -75,7 +80,7 @@ fn attend(arguments: &[OsString]) -> io::Result<i32> {
             kill_all();
         }
     });
-    // The thread that answers is there before this one has to ask, so it does not have to.
+    // Threads that are there before this one has to ask do not have to.
     let (listener, listeners) = mpsc::channel::<OwnedFd>();
     let ports = cage.ports.chosen.clone();
     thread::spawn(move || {
@@ -83,19 +88,25 @@ fn attend(arguments: &[OsString]) -> io::Result<i32> {
             sockets::answer(listener.as_fd(), &ports);
         }
     });
+    let disk = Watch::new(&cage)?;
+    let is_full = Arc::new(AtomicBool::new(false));
+    let (runs, begins) = mpsc::channel::<()>();
+    thread::spawn({
+        let is_full = Arc::clone(&is_full);
+        move || {
+            if begins.recv().is_ok() {
+                watch(generator, disk, &is_full);
+            }
+        }
+    });
     let asks = kernel::notify(&filter::questions())
         .map_err(|error| io::Error::other(format!("no notifications of seccomp: {error}")))?;
     listener.send(asks).map_err(io::Error::other)?;
 
-    let disk = Watch::new(&cage)?;
     let program = start(text, command)?;
     // An end of the command's input reaches who writes it, although this process had it too.
     dup2_stdin(File::open("/dev/null")?)?;
-    let is_full = Arc::new(AtomicBool::new(false));
-    thread::spawn({
-        let is_full = Arc::clone(&is_full);
-        move || watch(generator, disk, &is_full)
-    });
+    runs.send(()).map_err(io::Error::other)?;
     let status = reap(program)?;
     if !sweep() {
         return Err(io::Error::other("processes are left that cannot be killed"));

@@ -19,6 +19,7 @@ mod pack;
 mod prepare;
 mod processes;
 mod roles;
+mod run;
 mod sockets;
 mod walls;
 
@@ -26,5 +27,5 @@ pub use attacks::{Hole, Platform, Unsafe, try_attacks};
 pub use cage::{Cage, DISK_FULL, Ended, Limits, NOT_STARTED, Ports, USER};
 pub use pack::{Bounds, Packed, Refused, read_workspace};
 pub use prepare::{Folders, Secrets, Unfit, end_all, prepare};
-pub use roles::run_role;
+pub use run::run_role;
 pub use walls::landlock_version;

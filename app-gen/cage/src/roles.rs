@@ -3,11 +3,6 @@
 //! What happens between a `fork` and an `exec` in a process with threads may not even allocate memory. So
 //! a process that is to change itself is first started anew, with one thread and nothing in its memory.
 
-use crate::{attacks, enter, keeper, pack};
-use std::env;
-use std::ffi::OsString;
-use std::process::ExitCode;
-
 /// This program, wherever its file is.
 pub(crate) const OURSELVES: &str = "/proc/self/exe";
 
@@ -29,7 +24,7 @@ pub(crate) enum Role {
 impl Role {
     /// The first argument of such a process.
     pub(crate) const MARK: &str = "in-cage";
-    const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Keep,
         Self::Enter,
         Self::Pack,
@@ -47,24 +42,4 @@ impl Role {
             Self::Attack => "attack",
         }
     }
-}
-
-/// Does the work of this crate if this process was started for it. The first thing that a program does
-/// which uses cages.
-#[must_use]
-pub fn run_role() -> Option<ExitCode> {
-    let mut arguments = env::args_os().skip(1);
-    if arguments.next()? != Role::MARK {
-        return None;
-    }
-    let name = arguments.next()?;
-    let role = Role::ALL.into_iter().find(|role| name == role.name())?;
-    let rest: Vec<OsString> = arguments.collect();
-    Some(match role {
-        Role::Keep => keeper::keep(&rest),
-        Role::Enter => enter::enter(&rest),
-        Role::Pack => pack::pack(&rest),
-        Role::Measure => pack::measure(&rest),
-        Role::Attack => attacks::attack(&rest),
-    })
 }

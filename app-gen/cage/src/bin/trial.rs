@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::error::Error;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::thread;
@@ -72,7 +72,7 @@ fn suite() -> Shown<Value> {
         Ok(platform) => json!({ "landlock": platform.landlock, "lacks": platform.lacks() }),
         Err(error) => json!({ "error": error.to_string() }),
     };
-    let parts: [(&str, fn(&Cage, &Folders) -> Shown<Value>); 12] = [
+    let parts: [(&str, fn(&Cage, &Folders) -> Shown<Value>); 13] = [
         ("identity", identity),
         ("loopback", loopback),
         ("endings", endings),
@@ -85,6 +85,7 @@ fn suite() -> Shown<Value> {
         ("lost_keeper", lost_keeper),
         ("workspace", workspace),
         ("race", race),
+        ("outside", outside),
     ];
     let mut report = json!({
         "secret": secrets.get(SECRET),
@@ -145,7 +146,7 @@ fn identity(cage: &Cage, _: &Folders) -> Shown<Value> {
         "variables": text(cage, "env | sed 's/=.*//' | sort")?,
         "folder": text(cage, "pwd")?,
         "mask": text(cage, "umask")?,
-        "session": text(cage, "ps -o sid= -p $$ 2>/dev/null || cut -d' ' -f6 /proc/$$/stat; echo $$")?,
+        "session": text(cage, "[ $(cut -d' ' -f6 /proc/$$/stat) = $$ ] && echo own")?,
         "descriptors": text(cage, "ls /proc/self/fd | wc -l")?,
         "oom": text(cage, "cat /proc/self/oom_score_adj")?,
     }))
@@ -221,7 +222,7 @@ fn survivors(cage: &Cage, _: &Folders) -> Shown<Value> {
 fn bomb(cage: &Cage, _: &Folders) -> Shown<Value> {
     let mut cage = cage.clone();
     cage.limits.processes = 200;
-    let mut child = started(&cage, "echo; f() { f | f & f; }; f")?;
+    let mut child = started(&cage, "f() { f | f & }; f; echo; sleep 100")?;
     thread::sleep(Duration::from_millis(700));
     let most = left(&cage)?.len();
     let (_, seconds) = stop(&mut child, "TERM")?;
@@ -292,11 +293,13 @@ fn roles(cage: &Cage, _: &Folders) -> Shown<Value> {
     // Its end is not the end of the one beside it.
     let mut first = started(cage, "echo; sleep 1000")?;
     let mut second = started(&other, "echo; sleep 1000")?;
-    let reached = text(&other, "kill -0 -1 && echo reached")?;
+    let reach = "for p in /proc/[0-9]*; do n=${p#/proc/}; [ $n != $$ ] && kill -0 $n 2>/dev/null && cat $p/comm; done";
+    let reached = text(&other, reach)?;
+    let alone = text(cage, reach)?;
     stop(&mut second, "TERM")?;
     let left = left(cage)?;
     stop(&mut first, "TERM")?;
-    Ok(json!({ "reached": reached, "left": left }))
+    Ok(json!({ "reached": reached, "alone": alone, "left": left }))
 }
 
 fn lost_keeper(cage: &Cage, _: &Folders) -> Shown<Value> {
@@ -371,6 +374,19 @@ fn race(cage: &Cage, folders: &Folders) -> Shown<Value> {
     }
     stop(&mut racer, "TERM")?;
     Ok(json!({ "taken": taken, "leaked": leaked }))
+}
+
+/// Asks somebody who listens outside of the container.
+fn outside(cage: &Cage, _: &Folders) -> Shown<Value> {
+    let address = std::env::var("OUTSIDE")?;
+    let patience = Duration::from_secs(2);
+    let by_generator = TcpStream::connect_timeout(&address.parse()?, patience).is_ok();
+    let (host, port) = address.split_once(':').ok_or("no port")?;
+    let by_cage = said(
+        cage,
+        &format!("timeout 1 bash -c ': < /dev/tcp/{host}/{port}'"),
+    )?;
+    Ok(json!({ "by_generator": by_generator, "by_cage": format!("{:?}", by_cage.1) }))
 }
 
 /// Ends while a command runs in its cage.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail by panicking")]
 
 use serde_json::{Value, json};
+use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
@@ -36,7 +37,37 @@ fn report(output: &Output) -> Value {
 /// What the trials in one container came to.
 fn suite() -> &'static Value {
     static REPORT: OnceLock<Value> = OnceLock::new();
-    REPORT.get_or_init(|| report(&contain(&UNFILTERED, "cage-trial suite")))
+    REPORT.get_or_init(|| {
+        let listener = outside();
+        let address = listener.local_addr().unwrap();
+        let variable = format!("OUTSIDE={address}");
+        let options = [&UNFILTERED[..], &["--env", &variable]].concat();
+        let mut report = report(&contain(&options, "cage-trial suite"));
+        listener.set_nonblocking(true).unwrap();
+        report["outside"]["accepted"] = listener.incoming().map_while(Result::ok).count().into();
+        report
+    })
+}
+
+/// Somebody who listens on this machine where containers can reach it, at a port that Landlock lets the
+/// cage connect to.
+fn outside() -> TcpListener {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the wrapper of xtask is not for the generator"
+    )]
+    let bridge = Command::new("docker")
+        .args(["network", "inspect", "bridge", "--format"])
+        .arg("{{(index .IPAM.Config 0).Gateway}}")
+        .output()
+        .unwrap();
+    let address: Ipv4Addr = String::from_utf8(bridge.stdout)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    let free = |port| TcpListener::bind((address, port)).ok();
+    (20_000..=20_015).find_map(free).unwrap()
 }
 
 #[test]
@@ -89,6 +120,15 @@ fn every_attack_succeeds_where_there_is_no_cage() {
 }
 
 #[test]
+fn nothing_leaves_the_container() {
+    let outside = &suite()["outside"];
+    assert_eq!(outside["by_generator"], true, "{outside}");
+    // `timeout` ended it.
+    assert_eq!(outside["by_cage"], "Code(1)", "{outside}");
+    assert_eq!(outside["accepted"], 1, "{outside}");
+}
+
+#[test]
 fn it_holds_as_a_task_of_fargate_is_started() {
     let drop =
         "AUDIT_WRITE DAC_OVERRIDE FOWNER FSETID MKNOD NET_BIND_SERVICE NET_RAW SETFCAP SYS_CHROOT";
@@ -126,6 +166,7 @@ fn a_command_is_another_user_with_nothing_of_the_generator() {
     assert_eq!(variables, expected);
     assert_eq!(identity["folder"], "/state/agent/workspace");
     assert_eq!(identity["mask"], "0077");
+    assert_eq!(identity["session"], "own");
     // Three, and the one of `ls`.
     assert_eq!(identity["descriptors"], "4");
     assert_eq!(identity["oom"], "1000");
@@ -138,7 +179,7 @@ fn loopback_works_for_what_an_application_needs() {
     assert_eq!(loopback["named"], "heard 20000");
     let any = loopback["any"].as_str().unwrap();
     let port: u16 = any.strip_prefix("heard ").unwrap().parse().unwrap();
-    assert!((20_016..=20_999).contains(&port), "{port}");
+    assert!((40_000..=40_999).contains(&port), "{port}");
     let other = loopback["other"].as_str().unwrap();
     assert!(other.starts_with("no: Permission denied"), "{other}");
 }
@@ -160,7 +201,7 @@ fn nothing_survives_a_command_or_a_stop() {
     let survivors = &suite()["survivors"];
     assert_eq!(survivors["ended"], "Code(0)", "{survivors}");
     assert_eq!(survivors["after_end"], json!([]));
-    assert_eq!(survivors["before"], 4, "{survivors}");
+    assert!(survivors["before"].as_u64().unwrap() >= 3, "{survivors}");
     assert_eq!(survivors["stopped"], "Code(137)");
     assert_eq!(survivors["after_stop"], json!([]));
     assert!(survivors["seconds"].as_f64().unwrap() < 2.0, "{survivors}");
@@ -211,9 +252,9 @@ fn a_role_that_reads_does_not_write_and_sees_no_other_role() {
 #[test]
 fn roles_side_by_side_neither_reach_nor_end_each_other() {
     let roles = &suite()["roles"];
-    let reached = roles["reached"].as_str().unwrap();
-    assert!(reached.ends_with("Operation not permitted"), "{roles}");
-    assert_eq!(roles["left"], json!(["bash", "sleep"]), "{roles}");
+    assert_eq!(roles["reached"], "", "{roles}");
+    assert_eq!(roles["alone"], "", "{roles}");
+    assert!(!roles["left"].as_array().unwrap().is_empty(), "{roles}");
 }
 
 #[test]
@@ -229,7 +270,7 @@ fn a_generator_that_is_gone_takes_its_cages_along() {
     let script = "cage-trial abandon; sleep 0.6; cat /proc/[0-9]*/comm >&2";
     let output = contain(&UNFILTERED, script);
     // The command was there, with what it had in the background.
-    assert_eq!(report(&output)["left"], 3, "{output:?}");
+    assert!(report(&output)["left"].as_u64().unwrap() >= 2, "{output:?}");
     let left = String::from_utf8_lossy(&output.stderr);
     let mut left: Vec<&str> = left.lines().collect();
     left.sort_unstable();
