@@ -10,7 +10,7 @@ use crate::processes::kill_descendants;
 use crate::roles::{OURSELVES, Role};
 use crate::{filter, kernel, sockets};
 use rustix::fd::{AsFd as _, AsRawFd as _, OwnedFd};
-use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
     DumpableBehavior, Pid, WaitOptions, WaitStatus, geteuid, getpid, getppid, set_child_subreaper,
@@ -170,9 +170,10 @@ fn kill_all() -> ! {
 /// Waits for the program, and for whatever becomes a child of this process meanwhile.
 fn reap(program: Pid) -> io::Result<WaitStatus> {
     loop {
-        match wait(WaitOptions::empty())? {
-            Some((pid, status)) if pid == program => return Ok(status),
-            _ => {}
+        match wait(WaitOptions::empty()) {
+            Ok(Some((pid, status))) if pid == program => return Ok(status),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
     }
 }
