@@ -34,19 +34,19 @@ const OUTSIDE: [Ipv4Addr; 3] = [
 
 /// What is attacked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Target {
+struct Target {
     /// The generator's process.
-    pub(crate) generator: i32,
+    generator: i32,
     /// A folder of root's, with a file `secret`.
-    pub(crate) private: PathBuf,
+    private: PathBuf,
     /// Where the attacker may write.
-    pub(crate) own: PathBuf,
+    own: PathBuf,
     /// The gateway's port.
-    pub(crate) gateway: u16,
+    gateway: u16,
     /// A port that the application may use.
-    pub(crate) port: u16,
+    port: u16,
     /// The version of Landlock: some attacks are refused by nothing else.
-    pub(crate) landlock: u8,
+    landlock: u8,
 }
 
 /// An attack that succeeded.
@@ -159,8 +159,10 @@ pub(crate) fn attack(arguments: &[OsString]) -> ExitCode {
 /// What an attack got; nothing if it was refused.
 type Got = Option<String>;
 
-/// The attacks by name.
-pub(crate) const ATTACKS: [(&str, fn(&Target) -> Got); 20] = [
+/// An attack with its name.
+type Attack = (&'static str, fn(&Target) -> Got);
+
+const ATTACKS: [Attack; 20] = [
     ("environment", environment),
     ("memory", memory),
     ("descriptors", descriptors),
@@ -184,7 +186,7 @@ pub(crate) const ATTACKS: [(&str, fn(&Target) -> Got); 20] = [
 ];
 
 /// Those that succeed.
-pub(crate) fn holes(target: &Target) -> Vec<Hole> {
+fn holes(target: &Target) -> Vec<Hole> {
     let tried = ATTACKS.iter().filter_map(|(name, attack)| {
         attack(target).map(|got| Hole {
             attack: (*name).to_owned(),

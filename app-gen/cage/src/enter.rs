@@ -83,6 +83,12 @@ fn become_command(
         let made = builder.recursive(true).mode(0o700).create(folder);
         made.map_err(failed(&folder.display().to_string()))?;
     }
+    for folder in [&cage.workspace, &cage.own] {
+        // The walls would be built around what a link leads to.
+        if !fs::symlink_metadata(folder)?.is_dir() {
+            return Err(failed(&folder.display().to_string())("it is no folder"));
+        }
+    }
     chdir(&cage.workspace).map_err(failed("workspace"))?;
 
     set_no_new_privs(true).map_err(failed("no new privileges"))?;

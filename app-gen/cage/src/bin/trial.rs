@@ -24,6 +24,8 @@ const GATEWAY: u16 = 8_765;
 const MEBIBYTE: u64 = 1024 * 1024;
 
 type Shown<T> = Result<T, Box<dyn Error>>;
+/// A part of the suite with its name.
+type Part = (&'static str, fn(&Cage, &Folders) -> Shown<Value>);
 
 fn main() -> ExitCode {
     if let Some(code) = run_role() {
@@ -72,7 +74,7 @@ fn suite() -> Shown<Value> {
         Ok(platform) => json!({ "landlock": platform.landlock, "lacks": platform.lacks() }),
         Err(error) => json!({ "error": error.to_string() }),
     };
-    let parts: [(&str, fn(&Cage, &Folders) -> Shown<Value>); 13] = [
+    let parts: [Part; 13] = [
         ("identity", identity),
         ("loopback", loopback),
         ("endings", endings),
