@@ -16,6 +16,8 @@ pub const USER: u32 = 10_002;
 pub const NOT_STARTED: i32 = 125;
 /// The exit code of a command that was ended because it wrote too much. Its standard error says it.
 pub const DISK_FULL: i32 = 124;
+/// The exit code of a command that was ended because its time was over. Its standard error says it.
+pub const TOO_LATE: i32 = 123;
 
 /// What one command, and everything that it starts, may use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +82,8 @@ pub struct Limits {
     pub written_bytes: u64,
     /// Bytes of the disk that stay free.
     pub free_bytes: u64,
+    /// Seconds from its start to its end.
+    pub seconds: u64,
 }
 
 impl Default for Limits {
@@ -92,6 +96,7 @@ impl Default for Limits {
             memory_bytes: None,
             written_bytes: 4_096 * MEBIBYTE,
             free_bytes: 256 * MEBIBYTE,
+            seconds: 3_600,
         }
     }
 }
@@ -99,11 +104,13 @@ impl Default for Limits {
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// With an exit code of its own; 128 and its number where a signal ended it. A command's own 124 or 125
-    /// counts as 1.
+    /// With an exit code of its own; 128 and its number where a signal ended it. A command's own 123, 124
+    /// or 125 counts as 1.
     Code(i32),
     /// It wrote more than it may.
     DiskFull,
+    /// It took longer than it may.
+    TooLate,
     /// It was not started: a defect of the image or of the machine.
     NotStarted,
     /// The process that keeps the cage was killed, which nobody in a cage can do. Whatever it kept may
@@ -118,6 +125,7 @@ impl Ended {
         match (status.code(), status.signal()) {
             (Some(NOT_STARTED), _) => Self::NotStarted,
             (Some(DISK_FULL), _) => Self::DiskFull,
+            (Some(TOO_LATE), _) => Self::TooLate,
             (Some(code), _) => Self::Code(code),
             (None, _) => Self::KeeperLost,
         }
@@ -168,9 +176,12 @@ impl Cage {
         Ok(command)
     }
 
-    /// A command that starts a part of this program in the cage.
+    /// A command that starts a part of this program in the cage, for a limited time.
     pub(crate) fn part(&self, role: Role) -> io::Result<Command> {
-        let mut command = self.command(OURSELVES)?;
+        const SECONDS: u64 = 120;
+        let mut cage = self.clone();
+        cage.limits.seconds = SECONDS.min(self.limits.seconds);
+        let mut command = cage.command(OURSELVES)?;
         command.args([Role::MARK, role.name()]);
         Ok(command)
     }
@@ -218,6 +229,7 @@ mod tests {
         assert_eq!(code(137), Ended::Code(137));
         assert_eq!(code(125), Ended::NotStarted);
         assert_eq!(code(124), Ended::DiskFull);
+        assert_eq!(code(123), Ended::TooLate);
         assert_eq!(Ended::of(ExitStatus::from_raw(9)), Ended::KeeperLost);
     }
 }

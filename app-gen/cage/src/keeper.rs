@@ -4,7 +4,7 @@
 //! ends becomes its child. When it has no child left, nothing is left in the cage. Nobody in the cage can
 //! signal, trace or read it.
 
-use crate::cage::{Cage, DISK_FULL, NOT_STARTED};
+use crate::cage::{Cage, DISK_FULL, NOT_STARTED, TOO_LATE};
 use crate::disk::Watch;
 use crate::processes::kill_descendants;
 use crate::roles::{OURSELVES, Role};
@@ -25,7 +25,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -89,13 +89,16 @@ fn attend(arguments: &[OsString]) -> io::Result<i32> {
         }
     });
     let disk = Watch::new(&cage)?;
-    let is_full = Arc::new(AtomicBool::new(false));
+    let end = Instant::now() + Duration::from_secs(cage.limits.seconds);
+    let ended_by = Arc::new(AtomicI32::new(0));
     let (runs, begins) = mpsc::channel::<()>();
     thread::spawn({
-        let is_full = Arc::clone(&is_full);
+        let ended_by = Arc::clone(&ended_by);
         move || {
             if begins.recv().is_ok() {
-                watch(generator, disk, &is_full);
+                let code = watch(generator, disk, end);
+                ended_by.store(code, Ordering::SeqCst);
+                kill_all();
             }
         }
     });
@@ -111,11 +114,15 @@ fn attend(arguments: &[OsString]) -> io::Result<i32> {
     if !sweep() {
         return Err(io::Error::other("processes are left that cannot be killed"));
     }
-    if is_full.load(Ordering::SeqCst) {
-        let _ = writeln!(io::stderr(), "it wrote more than it may");
-        return Ok(DISK_FULL);
-    }
-    Ok(code(status))
+    let ended_by = ended_by.load(Ordering::SeqCst);
+    let words = match ended_by {
+        DISK_FULL => "it wrote more than it may",
+        TOO_LATE => "it took longer than it may",
+        _ => return Ok(code(status)),
+    };
+    // The exit code says it too.
+    let _ = writeln!(io::stderr(), "{words}");
+    Ok(ended_by)
 }
 
 /// Starts the command and returns when it runs.
@@ -145,16 +152,18 @@ fn start(cage: &str, command: &[OsString]) -> io::Result<Pid> {
     }
 }
 
-/// Ends everything when the generator is gone or the disk is full.
-fn watch(generator: Option<Pid>, mut disk: Watch, is_full: &AtomicBool) {
+/// Waits until everything has to end, and says why: by an exit code, or 0 if the generator is gone.
+fn watch(generator: Option<Pid>, mut disk: Watch, end: Instant) -> i32 {
     loop {
         thread::sleep(WATCH);
         if getppid() != generator {
-            kill_all();
+            return 0;
         }
         if disk.is_full() {
-            is_full.store(true, Ordering::SeqCst);
-            kill_all();
+            return DISK_FULL;
+        }
+        if Instant::now() > end {
+            return TOO_LATE;
         }
     }
 }
@@ -181,7 +190,7 @@ fn reap(program: Pid) -> io::Result<WaitStatus> {
 fn code(status: WaitStatus) -> i32 {
     match (status.exit_status(), status.terminating_signal()) {
         // They are ours.
-        (Some(NOT_STARTED | DISK_FULL), _) => 1,
+        (Some(NOT_STARTED | DISK_FULL | TOO_LATE), _) => 1,
         (Some(code), _) => code,
         (None, signal) => 128 + signal.unwrap_or_default(),
     }

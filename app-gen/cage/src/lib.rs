@@ -24,7 +24,7 @@ mod sockets;
 mod walls;
 
 pub use attacks::{Hole, Platform, Unsafe, try_attacks};
-pub use cage::{Cage, DISK_FULL, Ended, Limits, NOT_STARTED, Ports, USER};
+pub use cage::{Cage, DISK_FULL, Ended, Limits, NOT_STARTED, Ports, TOO_LATE, USER};
 pub use pack::{Bounds, Packed, Refused, read_workspace};
 pub use prepare::{Folders, Secrets, Unfit, end_all, prepare};
 pub use run::run_role;

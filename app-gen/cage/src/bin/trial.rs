@@ -173,12 +173,17 @@ fn loopback(cage: &Cage, _: &Folders) -> Shown<Value> {
 
 fn endings(cage: &Cage, _: &Folders) -> Shown<Value> {
     let ended = |script: &str| -> io::Result<String> { Ok(format!("{:?}", said(cage, script)?.1)) };
+    let mut hurried = cage.clone();
+    hurried.limits.seconds = 1;
+    let late = said(&hurried, "setsid sleep 1000 & sleep 1000")?;
     let missing = cage.command("no-such-program")?.output()?;
     Ok(json!({
         "zero": ended("true")?,
         "seven": ended("exit 7")?,
         "killed": ended("kill -KILL $$")?,
         "ours": ended("exit 125")?,
+        "late": format!("{:?}", late.1),
+        "late_says": late.0,
         "missing": format!("{:?}", Ended::of(missing.status)),
         "missing_says": String::from_utf8_lossy(&missing.stderr),
     }))

@@ -191,6 +191,8 @@ fn the_end_of_a_command_is_told_from_that_of_its_cage() {
     assert_eq!(endings["seven"], "Code(7)");
     assert_eq!(endings["killed"], "Code(137)");
     assert_eq!(endings["ours"], "Code(1)");
+    assert_eq!(endings["late"], "TooLate");
+    assert_eq!(endings["late_says"], "it took longer than it may");
     assert_eq!(endings["missing"], "NotStarted");
     let says = endings["missing_says"].as_str().unwrap();
     assert!(says.contains("no-such-program: No such file"), "{says}");
