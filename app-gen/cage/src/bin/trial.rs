@@ -273,7 +273,7 @@ fn limits(cage: &Cage, _: &Folders) -> Shown<Value> {
     cage.limits.memory_bytes = Some(128 * MEBIBYTE);
     cage.limits.files = 100;
     Ok(json!({
-        "file": text_number(&cage, "head -c 3M /dev/zero > big 2>/dev/null; stat -c %s big; rm big")?,
+        "file": text_number(&cage, "exec 2>/dev/null; head -c 3M /dev/zero > big; stat -c %s big; rm big")?,
         "memory": text(&cage, "perl -e 'my $x = \"a\" x 300_000_000; print length $x' 2>&1 | head -c 40")?,
         "files": text(&cage, "perl -e 'my @f; while (open my $f, q(<), q(/dev/null)) { push @f, $f } print scalar @f'")?,
         "processes": text(&cage, "ulimit -Hu")?,

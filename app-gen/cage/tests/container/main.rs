@@ -231,10 +231,8 @@ fn who_fills_the_disk_is_ended_and_who_is_beside_it_is_not() {
 fn limits_hold() {
     let limits = &suite()["limits"];
     assert_eq!(limits["file"], 1 << 20, "{limits}");
-    assert_eq!(
-        limits["memory"], "Out of memory in perl:repeat:repeat",
-        "{limits}"
-    );
+    let memory = limits["memory"].as_str().unwrap();
+    assert!(memory.starts_with("Out of memory"), "{limits}");
     let files: u64 = limits["files"].as_str().unwrap().parse().unwrap();
     assert!((90..100).contains(&files), "{limits}");
     assert_eq!(limits["processes"], "512");
@@ -274,9 +272,8 @@ fn a_generator_that_is_gone_takes_its_cages_along() {
     // The command was there, with what it had in the background.
     assert!(report(&output)["left"].as_u64().unwrap() >= 2, "{output:?}");
     let left = String::from_utf8_lossy(&output.stderr);
-    let mut left: Vec<&str> = left.lines().collect();
-    left.sort_unstable();
-    assert_eq!(left, ["cat", "sh"]);
+    // The shell lists what is there before it starts `cat`.
+    assert_eq!(left, "sh\n");
 }
 
 #[test]
