@@ -3,9 +3,15 @@
 use crate::cage::Cage;
 use crate::roles::Role;
 use rustix::fs::{StatVfs, statvfs};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+/// What others remove from the disk hides what the cage writes, but not for longer.
+const COUNT_AFTER: Duration = Duration::from_secs(10);
+/// A number is shorter.
+const MAX_ANSWER_BYTES: u64 = 100;
 
 /// Looks at a disk.
 pub(crate) struct Watch {
@@ -14,6 +20,8 @@ pub(crate) struct Watch {
     folder: PathBuf,
     /// From which number of free bytes on the folders are worth counting.
     counts_below: u64,
+    /// When they were last counted.
+    counted: Instant,
 }
 
 impl Watch {
@@ -27,6 +35,7 @@ impl Watch {
             cage: cage.clone(),
             folder,
             counts_below: free.saturating_sub(cage.limits.written_bytes),
+            counted: Instant::now(),
         })
     }
 
@@ -41,7 +50,7 @@ impl Watch {
         if free < limits.free_bytes {
             return true;
         }
-        if free >= self.counts_below {
+        if free >= self.counts_below && self.counted.elapsed() < COUNT_AFTER {
             return false;
         }
         let written = written(&self.cage);
@@ -51,6 +60,7 @@ impl Watch {
         };
         // Before that many bytes are written, it cannot have too many.
         self.counts_below = free.saturating_sub(left);
+        self.counted = Instant::now();
         false
     }
 }
@@ -62,12 +72,23 @@ fn free(disk: &StatVfs) -> u64 {
 /// Counts as the cage's user and in a cage, since nobody else opens what it wrote. One that is hindered
 /// counts nothing.
 fn written(cage: &Cage) -> Option<u64> {
-    let mut command = cage.part(Role::Measure).ok()?;
-    let command = command
+    let mut child = cage
+        .part(Role::Measure)
+        .ok()?
         .arg(&cage.workspace)
         .arg(&cage.own)
         .stdin(Stdio::null())
-        .stderr(Stdio::null());
-    let output = command.output().ok()?;
-    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    let mut answer = String::new();
+    let output = child.stdout.take()?;
+    output
+        .take(MAX_ANSWER_BYTES)
+        .read_to_string(&mut answer)
+        .ok()?;
+    // The keeper waits for every child, so it may have waited for this one already.
+    let _ = child.wait();
+    answer.trim().parse().ok()
 }

@@ -7,7 +7,7 @@ use app_gen_cage::{
 };
 use serde_json::{Value, json};
 use std::error::Error;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
@@ -242,13 +242,15 @@ fn disk(cage: &Cage, _: &Folders) -> Shown<Value> {
     let began = Instant::now();
     let (text, ended) = said(
         &cage,
-        "while :; do head -c 4M /dev/zero >> big; sleep 0.02; done",
+        "for i in {1..16}; do head -c 4M /dev/zero >> big; done; sleep 30",
     )?;
     let seconds = began.elapsed().as_secs_f64();
     let size = text_number(&cage_with_room(&cage), "stat -c %s big; rm big")?;
     // What others write to the same disk is not this cage's.
     let mut child = started(&cage, "echo; sleep 1; exit 3")?;
-    fs::write("/state/private/others", vec![1; 24 * 1024 * 1024])?;
+    let mut file = File::create("/state/private/others")?;
+    file.write_all(&vec![1; 64 * 1024 * 1024])?;
+    file.sync_all()?;
     let others = Ended::of(child.wait()?);
     fs::remove_file("/state/private/others")?;
     Ok(json!({
