@@ -171,7 +171,7 @@ fn the_workflow_that_tests_has_the_history() {
 
 /// The compiler denies unsafe code, and one file says why it has some.
 #[test]
-fn unsafe_code_is_in_one_file() {
+fn one_file_may_be_unsafe_and_no_other() {
     let lint = ["unsafe", "_code"].concat();
     let manifest = manifest(&root().join("Cargo.toml"));
     assert_eq!(
