@@ -169,6 +169,42 @@ fn the_workflow_that_tests_has_the_history() {
     assert_eq!(values(validate, "fetch-depth"), ["0"]);
 }
 
+/// The compiler denies unsafe code, and one file says why it has some.
+#[test]
+fn one_file_may_be_unsafe_and_no_other() {
+    let lint = ["unsafe", "_code"].concat();
+    let manifest = manifest(&root().join("Cargo.toml"));
+    assert_eq!(
+        manifest["workspace"]["lints"]["rust"][&lint].as_str(),
+        Some("deny")
+    );
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> = members()
+        .iter()
+        .map(|member| root().join(member))
+        .collect();
+    while let Some(folder) = folders.pop() {
+        for item in fs::read_dir(folder).unwrap() {
+            let path = item.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_symlink() || ["target", "node_modules"].contains(&&*name) {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs")
+                && fs::read_to_string(&path).unwrap().contains(&lint)
+            {
+                found.push(path.strip_prefix(root()).unwrap().to_owned());
+            }
+        }
+    }
+    // A folder may belong to two members.
+    found.sort();
+    found.dedup();
+    assert_eq!(found, [Path::new("app-gen/cage/src/kernel.rs")]);
+}
+
 #[test]
 fn source_files_stay_readable() {
     // Generated types and the lock files of others are not ours to split.

@@ -19,6 +19,7 @@ const PACKAGE_GROUPS: [&[&str]; 3] = [
         "app-gen-contract",
         "app-gen",
         "app-gen-agent",
+        "app-gen-cage",
         "app-gen-gateway",
         "app-gen-scripted-model",
         "app-gen-saas-contract",
