@@ -1,4 +1,4 @@
-//! Tasks that run although their job has ended, or has another task: an attempt whose answer was lost can
+//! Tasks that run although their job has ended, or has another task: a try whose answer was lost can
 //! start one late, and a stop can fail for longer than anybody waits. The cloud's own list is looked at, so
 //! nothing is forgotten with an orchestrator.
 

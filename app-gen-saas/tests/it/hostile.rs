@@ -304,7 +304,7 @@ async fn a_job_that_kills_its_followers_ends_after_three() {
     let generator = folder.path().join("generator.sh");
     let text = r#"#!/bin/sh
 folder=${JOB_SPEC_URI%/spec.json}
-printf '{"version":1,"job_id":"%s","sequence":1,"time":"2026-01-01T00:00:00Z","type":"log","body_uri":"%s"}\n' \
+printf '{"version":2,"job_id":"%s","sequence":1,"time":"2026-01-01T00:00:00Z","type":"log","body_uri":"%s"}\n' \
   "${folder##*/}" "$folder/events/000001.json"
 sleep 1000
 "#;

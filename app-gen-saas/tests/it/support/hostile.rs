@@ -46,7 +46,7 @@ pub fn hostile_line(
             "{\"level\":\"info\",\"message\":\"\\u0000\\u001b[31m\\r\"}",
         ),
         (
-            "step",
+            "stage",
             "{\"name\":\"build\",\"state\":\"running\",\"extra\":1e300}",
         ),
         ("heartbeat", "{}"),
@@ -63,6 +63,8 @@ pub fn hostile_line(
     let last = [
         ("succeeded", "{\"summary\":\"done\"}"),
         ("failed", "{\"reason\":\"because\"}"),
+        ("interrupted", "{\"reason\":\"because\"}"),
+        ("waiting_limit", "{\"provider\":\"p\",\"until\":null,\"detail\":\"d\"}"),
     ];
     let (kind, fitting) = if random.one_in(100) {
         *random.pick(&last)
@@ -81,7 +83,7 @@ pub fn hostile_line(
         _ => format!("\"body\":{body}"),
     };
     let mut line = format!(
-        "{{\"version\":1,\"job_id\":\"{job_id}\",\"sequence\":{number},\"time\":\"2026-01-01T00:00:00Z\",\"type\":\"{kind}\",{content}}}"
+        "{{\"version\":2,\"job_id\":\"{job_id}\",\"sequence\":{number},\"time\":\"2026-01-01T00:00:00Z\",\"type\":\"{kind}\",{content}}}"
     )
     .into_bytes();
     match (fault, random.below(4)) {
@@ -138,7 +140,7 @@ impl Generator {
     fn lines(&self, start: usize, end: usize) -> Vec<Vec<u8>> {
         let heartbeat = |number: usize| {
             format!(
-                "{{\"version\":1,\"job_id\":\"{}\",\"sequence\":{number},\"time\":\"2026-01-01T00:00:00Z\",\"type\":\"heartbeat\",\"body\":{{}}}}",
+                "{{\"version\":2,\"job_id\":\"{}\",\"sequence\":{number},\"time\":\"2026-01-01T00:00:00Z\",\"type\":\"heartbeat\",\"body\":{{}}}}",
                 self.job_id
             )
             .into_bytes()
@@ -205,7 +207,7 @@ impl HostileLauncher {
     }
 
     fn start(&self, state: &mut State, launch: &Launch, late: Duration) -> Task {
-        let mut random = self.random(&launch.spec_uri, launch.attempt.unsigned_abs());
+        let mut random = self.random(&launch.spec_uri, launch.number.unsigned_abs());
         let life = match random.below(12) {
             0..4 => Life::Ends(*random.pick(&[0, 0, 1, 3, 137])),
             4..10 => Life::Stays(1 + u32::try_from(random.below(3)).unwrap()),

@@ -1,27 +1,27 @@
 import { Icon } from "../shared/Icon.tsx";
 import { duration } from "../shared/time.ts";
-import type { Step } from "./jobLog.ts";
+import type { Stage } from "./jobLog.ts";
 
 interface Props {
-  steps: readonly Step[];
-  /** The job is over: a step still open then was never finished. */
+  stages: readonly Stage[];
+  /** No generator works now: a stage that is still open was never finished. */
   over: boolean;
 }
 
-export function Steps({ steps, over }: Props) {
-  if (steps.length === 0) return null;
+export function Stages({ stages, over }: Props) {
+  if (stages.length === 0) return null;
   return (
-    <section className="steps" aria-labelledby="steps-title">
-      <h2 id="steps-title">Steps</h2>
+    <section className="stages" aria-labelledby="stages-title">
+      <h2 id="stages-title">Stages</h2>
       <ol>
-        {steps.map((step, index) => (
-          <li key={index} className="step" data-state={stepState(step, over)}>
-            <span className="step-mark">
-              <Mark state={stepState(step, over)} />
+        {stages.map((stage, index) => (
+          <li key={index} className="stage" data-state={stageState(stage, over)}>
+            <span className="stage-mark">
+              <Mark state={stageState(stage, over)} />
             </span>
-            <span className="step-name">{step.name}</span>
-            <span className="step-time">{stepTime(step, over)}</span>
-            {step.detail && <span className="step-detail">{step.detail}</span>}
+            <span className="stage-name">{stage.name}</span>
+            <span className="stage-time">{stageTime(stage, over)}</span>
+            {stage.detail && <span className="stage-detail">{stage.detail}</span>}
           </li>
         ))}
       </ol>
@@ -29,21 +29,22 @@ export function Steps({ steps, over }: Props) {
   );
 }
 
-type StepState = "running" | "done" | "broken";
+type StageState = "running" | "done" | "broken";
 
-function stepState(step: Step, over: boolean): StepState {
-  return step.state === "running" && over ? "broken" : step.state;
+function stageState(stage: Stage, over: boolean): StageState {
+  if (stage.state === "failed") return "broken";
+  return stage.state === "running" && over ? "broken" : stage.state;
 }
 
-function Mark({ state }: { state: StepState }) {
+function Mark({ state }: { state: StageState }) {
   if (state === "running") return <span className="spinner" aria-hidden="true" />;
   return <Icon name={state === "done" ? "check" : "cross"} />;
 }
 
-function stepTime(step: Step, over: boolean): string {
-  if (step.finishedAt) {
-    const took = Date.parse(step.finishedAt) - Date.parse(step.startedAt);
-    return took >= 50 ? duration(took) : "done";
+function stageTime(stage: Stage, over: boolean): string {
+  if (stage.finishedAt) {
+    const took = Date.parse(stage.finishedAt) - Date.parse(stage.startedAt);
+    return took >= 50 ? duration(took) : stage.state;
   }
   return over ? "not finished" : "running";
 }

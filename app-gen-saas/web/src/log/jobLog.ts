@@ -1,4 +1,5 @@
-/** A job's events combined: the lines of its log, its steps, and its outcome. */
+/** A job's events combined: the lines of its log, its stages, and its outcome. */
+import { tell } from "../stream/activity.ts";
 import type { JobEvent } from "../stream/event.ts";
 import { byteSize } from "../shared/time.ts";
 import { isTerminal, wordsOf } from "../jobs/jobState.ts";
@@ -10,11 +11,13 @@ export interface LogLine {
   time: string;
   tone: LineTone;
   text: string;
+  /** More of it, which the reader unfolds. */
+  more: string | null;
 }
 
-export interface Step {
+export interface Stage {
   name: string;
-  state: "running" | "done";
+  state: "running" | "done" | "failed";
   detail: string | null;
   startedAt: string;
   finishedAt: string | null;
@@ -26,7 +29,7 @@ export interface JobLog {
   lines: LogLine[];
   /** Number of lines removed at the top to keep the page fast. */
   droppedLines: number;
-  steps: Step[];
+  stages: Stage[];
   failure: { reason: string; hint: string | null } | null;
   summary: string | null;
   /** The latest state event, which may be ahead of the job as last fetched. */
@@ -40,7 +43,7 @@ export const EMPTY_LOG: JobLog = {
   lastSequence: 0,
   lines: [],
   droppedLines: 0,
-  steps: [],
+  stages: [],
   failure: null,
   summary: null,
   state: null,
@@ -60,7 +63,7 @@ export function appendEvents(log: JobLog, events: readonly JobEvent[]): JobLog {
     next.lastSequence = event.sequence;
     takeEvent(next, event);
     const line = lineOf(event, next.failure?.reason ?? null);
-    if (line) lines.push({ sequence: event.sequence, time: event.time, ...line });
+    if (line) lines.push({ sequence: event.sequence, time: event.time, more: null, ...line });
   }
   if (next.lastSequence === log.lastSequence) return log;
   if (lines.length > 0) {
@@ -74,8 +77,8 @@ export function appendEvents(log: JobLog, events: readonly JobEvent[]): JobLog {
 
 function takeEvent(log: JobLog, event: JobEvent): void {
   switch (event.type) {
-    case "step":
-      log.steps = takeStep(log.steps, event.body, event.time);
+    case "stage":
+      log.stages = takeStage(log.stages, event.body, event.time);
       break;
     case "failed":
       log.failure = { reason: event.body.reason, hint: event.body.hint ?? null };
@@ -91,46 +94,78 @@ function takeEvent(log: JobLog, event: JobEvent): void {
   }
 }
 
-function takeStep(
-  steps: readonly Step[],
-  body: { name: string; state: "running" | "done"; detail?: string | null },
+function takeStage(
+  stages: readonly Stage[],
+  body: { name: string; state: "running" | "done" | "failed"; detail?: string | null },
   time: string,
-): Step[] {
+): Stage[] {
   const detail = body.detail ?? null;
-  // The latest one of that name: a step may run again in a later iteration.
-  const open = steps.findLastIndex((step) => step.name === body.name && step.state === "running");
+  // The latest one of that name: a stage may run again in a later iteration.
+  const open = stages.findLastIndex((stage) => stage.name === body.name && stage.state === "running");
   if (open >= 0) {
-    return steps.map((step, index) =>
+    return stages.map((stage, index) =>
       index === open
         ? {
-            ...step,
+            ...stage,
             state: body.state,
-            detail: detail ?? step.detail,
-            finishedAt: body.state === "done" ? time : null,
+            detail: detail ?? stage.detail,
+            finishedAt: body.state === "running" ? null : time,
           }
-        : step,
+        : stage,
     );
   }
   return [
-    ...steps,
-    { name: body.name, state: body.state, detail, startedAt: time, finishedAt: body.state === "done" ? time : null },
+    ...stages,
+    { name: body.name, state: body.state, detail, startedAt: time, finishedAt: body.state === "running" ? null : time },
   ];
 }
 
 /** `known` is the reason that a failed generator gave; the job's last event repeats it. */
-function lineOf(event: JobEvent, known: string | null): { tone: LineTone; text: string } | null {
+function lineOf(event: JobEvent, known: string | null): { tone: LineTone; text: string; more?: string | null } | null {
   switch (event.type) {
     case "heartbeat":
       return null;
-    case "started":
+    case "usage":
+      // The job's own total is shown, and it counts them all.
+      return null;
+    case "started": {
+      const names = Object.entries(event.body.providers).map(([name, version]) => (version ? `${name} ${version}` : name));
+      const attempt = event.body.attempt > 1 ? `, attempt ${event.body.attempt}` : "";
+      const version = event.body.generator_version;
+      return { tone: "note", text: `Generator ${version} started${attempt}, provider ${names.join(", ")}` };
+    }
+    case "stage": {
+      const detail = event.body.detail ? `: ${event.body.detail}` : "";
+      const words = { running: "Started", done: "Finished", failed: "Failed:" }[event.body.state] ?? event.body.state;
+      return { tone: event.body.state === "failed" ? "error" : "note", text: `${words} ${event.body.name}${detail}` };
+    }
+    case "activity": {
+      const told = tell(event.body.what);
+      if (!told) return null;
+      return { tone: told.isProblem ? "warn" : "plain", text: `${event.body.role}: ${told.text}`, more: told.more };
+    }
+    case "check": {
+      const tone = { passed: "good", failed: "error" }[event.body.outcome] ?? "warn";
+      return {
+        tone: tone as LineTone,
+        text: `Check ${event.body.name}: ${event.body.outcome}`,
+        more: event.body.detail ?? null,
+      };
+    }
+    case "commit":
       return {
         tone: "note",
-        text: `Generator ${event.body.generator_version} started, provider ${event.body.provider}`,
+        text: `Commit ${event.body.commit.slice(0, 10)} (iteration ${event.body.iteration}): ${event.body.message}`,
+        more: event.body.diff || null,
       };
-    case "step": {
-      const detail = event.body.detail ? `: ${event.body.detail}` : "";
-      return { tone: "note", text: `${event.body.state === "done" ? "Finished" : "Started"} ${event.body.name}${detail}` };
-    }
+    case "checkpoint":
+      return { tone: "note", text: `Kept as checkpoint ${event.body.number}` };
+    case "waiting_approval":
+      return { tone: "warn", text: event.body.question };
+    case "waiting_limit":
+      return { tone: "warn", text: `${event.body.provider}: ${event.body.detail}` };
+    case "interrupted":
+      return { tone: "warn", text: `Interrupted: ${event.body.reason}` };
     case "log":
       return { tone: event.body.level === "info" ? "plain" : event.body.level, text: event.body.message };
     case "artifact":
