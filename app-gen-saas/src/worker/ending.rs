@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use app_gen_contract::{JobState, parse_line};
+use app_gen_contract::{JobState, excerpt, parse_line};
 use tokio::time::Instant;
 
 use crate::clock::now_millis;
@@ -227,15 +227,16 @@ impl Follower {
 
 /// Why the job ends instead of another attempt, if it had too many.
 fn too_often(job: &Job, pause: &Pause, limits: &JobsConfig) -> Option<String> {
+    let detail = excerpt(pause.detail().as_bytes());
     let is_interrupted = matches!(pause, Pause::Interrupted { .. });
     if is_interrupted && job.interruptions >= i64::from(limits.interruptions) {
-        let (times, detail) = (job.interruptions + 1, pause.detail());
+        let times = job.interruptions + 1;
         return Some(format!(
             "the generator was interrupted {times} times: {detail}"
         ));
     }
     (job.attempt >= limits.attempts).then(|| {
-        let (attempts, detail) = (job.attempt, pause.detail());
+        let attempts = job.attempt;
         format!("the job had {attempts} attempts and has not ended: {detail}")
     })
 }

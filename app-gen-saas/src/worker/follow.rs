@@ -174,7 +174,8 @@ impl Follower {
     /// Why the task never ran, if there was no room for it and the job may still have another one.
     fn found_no_room(&self) -> Option<String> {
         let (_, ending) = self.stopped.as_ref()?;
-        let is_over = self.job.stop.is_some() || self.job.generator_sequence > 0;
+        let has_begun = self.job.generator_sequence > self.job.attempt_after_sequence;
+        let is_over = self.job.stop.is_some() || has_begun;
         (ending.no_room && !is_over).then(|| ending.detail.clone().unwrap_or_default())
     }
 

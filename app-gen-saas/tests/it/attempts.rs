@@ -61,25 +61,48 @@ async fn a_person_decides(database: TestDatabase) {
     assert_eq!(job["waiting"], Value::Null);
 
     let job = in_state(client, id, "waiting_approval").await;
-    assert_eq!((&job["attempt"], &job["finished_at"]), (&json!(1), &Value::Null));
-    let question = json!({ "kind": "approval", "point": "before_publish", "question": "Is it good?" });
+    assert_eq!(
+        (&job["attempt"], &job["finished_at"]),
+        (&json!(1), &Value::Null)
+    );
+    let question =
+        json!({ "kind": "approval", "point": "before_publish", "question": "Is it good?" });
     assert_eq!(job["waiting"], question);
     let shown = client.get(&format!("/api/jobs/{id}/artifact")).await;
     assert_eq!(shown.text().await.unwrap(), "zip");
 
     for (body, status) in [
-        (json!({ "attempt": 2, "decision": "approve" }), StatusCode::CONFLICT),
-        (json!({ "attempt": 1, "decision": "reject" }), StatusCode::BAD_REQUEST),
-        (json!({ "attempt": 1, "decision": "defer", "words": " " }), StatusCode::BAD_REQUEST),
-        (json!({ "attempt": 1, "decision": "approve", "words": "well" }), StatusCode::BAD_REQUEST),
-        (json!({ "attempt": 1, "decision": "maybe" }), StatusCode::BAD_REQUEST),
+        (
+            json!({ "attempt": 2, "decision": "approve" }),
+            StatusCode::CONFLICT,
+        ),
+        (
+            json!({ "attempt": 1, "decision": "reject" }),
+            StatusCode::BAD_REQUEST,
+        ),
+        (
+            json!({ "attempt": 1, "decision": "defer", "words": " " }),
+            StatusCode::BAD_REQUEST,
+        ),
+        (
+            json!({ "attempt": 1, "decision": "approve", "words": "well" }),
+            StatusCode::BAD_REQUEST,
+        ),
+        (
+            json!({ "attempt": 1, "decision": "maybe" }),
+            StatusCode::BAD_REQUEST,
+        ),
     ] {
         let (answered, error) = decide(client, id, &body).await;
         assert_eq!(answered, status, "{body} {error}");
     }
     let deferral = json!({ "attempt": 1, "decision": "defer", "words": " add a calendar " });
     let (status, job) = decide(client, id, &deferral).await;
-    assert_eq!((status, &job["attempt"]), (StatusCode::OK, &json!(2)), "{job}");
+    assert_eq!(
+        (status, &job["attempt"]),
+        (StatusCode::OK, &json!(2)),
+        "{job}"
+    );
     let (again, _) = decide(client, id, &deferral).await;
     assert_eq!(again, StatusCode::CONFLICT, "a question is answered once");
     in_state(client, id, "waiting_approval").await;
@@ -92,7 +115,14 @@ async fn a_person_decides(database: TestDatabase) {
         .as_array()
         .unwrap()
         .iter()
-        .map(|attempt| json!([attempt["number"], attempt["ending"], attempt["detail"], attempt["decision"]]))
+        .map(|attempt| {
+            json!([
+                attempt["number"],
+                attempt["ending"],
+                attempt["detail"],
+                attempt["decision"]
+            ])
+        })
         .collect();
     let expected = [
         json!([1, "waiting_approval", "Is it good?", "deferred"]),
@@ -100,7 +130,11 @@ async fn a_person_decides(database: TestDatabase) {
         json!([3, "succeeded", null, null]),
     ];
     assert_eq!(attempts, expected);
-    let used = [&job["usage"]["micro_usd"], &job["usage"]["tokens"], &job["usage"]["unpriced_tokens"]];
+    let used = [
+        &job["usage"]["micro_usd"],
+        &job["usage"]["tokens"],
+        &job["usage"]["unpriced_tokens"],
+    ];
     assert_eq!(used, [&json!(2500), &json!(150), &json!(50)]);
 
     let events = client.events(id, 0).await;
@@ -122,7 +156,8 @@ async fn a_person_decides(database: TestDatabase) {
     let second = spec(&orchestrator, id, "spec-2.json");
     assert_eq!(second["attempt"]["after_sequence"], 4);
     assert_eq!(second["attempt"]["used"]["micro_usd"], 2500);
-    let decision = json!({ "point": "before_publish", "decision": "deferred", "notes": "add a calendar" });
+    let decision =
+        json!({ "point": "before_publish", "decision": "deferred", "notes": "add a calendar" });
     assert_eq!(second["attempt"]["decision"], decision);
     let third = spec(&orchestrator, id, "spec-3.json");
     assert_eq!(third["attempt"]["decision"]["decision"], "approved");
@@ -150,7 +185,11 @@ async fn a_limit_passes(database: TestDatabase) {
     assert_eq!(job["waiting"]["provider"], "claude");
     assert_eq!(job["waiting"]["detail"], "five hours are used up");
     let job = client.ended(&id).await;
-    assert_eq!((&job["state"], &job["attempt"]), (&json!("succeeded"), &json!(3)), "{job}");
+    assert_eq!(
+        (&job["state"], &job["attempt"]),
+        (&json!("succeeded"), &json!(3)),
+        "{job}"
+    );
     assert_eq!(starts(&orchestrator.artifacts(), &id), 3);
 }
 
@@ -169,7 +208,10 @@ async fn a_wait_outlives_the_orchestrator(database: TestDatabase) {
     // Longer than a lease, if there were one: nobody takes the job over.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let job = binary.client.job(&id).await;
-    assert_eq!((&job["state"], &job["attempt"]), (&json!("waiting_limit"), &json!(1)));
+    assert_eq!(
+        (&job["state"], &job["attempt"]),
+        (&json!("waiting_limit"), &json!(1))
+    );
     binary.kill().await;
     // As if the time had come meanwhile.
     let statement = format!("UPDATE jobs SET resume_at = 1 WHERE id = '{id}'");
@@ -188,7 +230,10 @@ async fn interruptions_have_an_end(database: TestDatabase) {
     let id = client.submit("a list").await;
     let job = client.ended(&id).await;
     assert_eq!(job["state"], "failed");
-    assert_eq!(job["reason"], "the generator was interrupted 4 times: stopped by SIGTERM");
+    assert_eq!(
+        job["reason"],
+        "the generator was interrupted 4 times: stopped by SIGTERM"
+    );
     assert_eq!(job["attempts"].as_array().unwrap().len(), 4);
     assert_eq!(starts(&orchestrator.artifacts(), &id), 4);
     let events = client.events(&id, 0).await;

@@ -214,8 +214,7 @@ exit 1"#;
 
 async fn cancel_while_running(database: TestDatabase) {
     // Ends only when it is asked to, and takes its time.
-    let polite =
-        "trap 'interrupted \"stopped by SIGTERM\"; exit 143' TERM; started; while :; do sleep 0.1; done";
+    let polite = "trap 'interrupted \"stopped by SIGTERM\"; exit 143' TERM; started; while :; do sleep 0.1; done";
     // Has to be forced, with its children.
     let stubborn = "trap '' TERM; started; sleep 1000 & while :; do sleep 0.1; done";
     let orchestrator = Orchestrator::start(database, "").await;

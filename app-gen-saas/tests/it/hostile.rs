@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app_gen_saas::database::NewJob;
+use app_gen_saas::database::{NewJob, Wishes};
 use serde_json::Value;
 use tokio::process::Command;
 use uuid::Uuid;
@@ -48,6 +48,8 @@ async fn thousands_of_random_generators() {
             jobs.search = Duration::from_millis(600);
             jobs.leftovers = Duration::from_millis(200);
             jobs.lease = Duration::from_secs(15);
+            jobs.shortest_wait = Duration::from_millis(50);
+            jobs.usual_wait = Duration::from_millis(50);
         }),
         ..Options::default()
     };
@@ -60,6 +62,7 @@ async fn thousands_of_random_generators() {
             description: "anything".to_owned(),
             provider: "template".to_owned(),
             launcher: "process",
+            wishes: Wishes::default(),
         };
         app.database.insert_job(&job, u32::MAX).await.unwrap();
         ids.push(job.id);

@@ -100,8 +100,9 @@ async fn asks_before_it_publishes(database: TestDatabase) {
     let path = format!("/api/jobs/{id}/artifact");
     let shown = client.get(&path).await.bytes().await.unwrap();
     let approval = serde_json::json!({ "attempt": 1, "decision": "approve" });
-    let decision = client.post(&format!("/api/jobs/{id}/decision"), &approval);
-    assert!(decision.await.status().is_success());
+    let decision = format!("/api/jobs/{id}/decision");
+    let answer = client.post(&decision, &approval).await;
+    assert!(answer.status().is_success());
     let job = client.ended(&id).await;
     assert_eq!(job["state"], "succeeded", "{job}");
     let published = client.get(&path).await.bytes().await.unwrap();
@@ -109,8 +110,9 @@ async fn asks_before_it_publishes(database: TestDatabase) {
 
     let id = submit().await;
     let rejection = serde_json::json!({ "attempt": 1, "decision": "reject", "words": "too blue" });
-    let decision = client.post(&format!("/api/jobs/{id}/decision"), &rejection);
-    assert!(decision.await.status().is_success());
+    let decision = format!("/api/jobs/{id}/decision");
+    let answer = client.post(&decision, &rejection).await;
+    assert!(answer.status().is_success());
     let job = client.ended(&id).await;
     assert_eq!(job["state"], "failed");
     let reason = job["reason"].as_str().unwrap();

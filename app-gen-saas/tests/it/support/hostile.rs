@@ -50,6 +50,10 @@ pub fn hostile_line(
             "{\"name\":\"build\",\"state\":\"running\",\"extra\":1e300}",
         ),
         ("heartbeat", "{}"),
+        (
+            "usage",
+            "{\"role\":\"r\",\"stage\":\"s\",\"provider\":\"p\",\"model\":\"m\",\"tokens\":{\"input\":99999999999,\"cache_read\":0,\"cache_write\":0,\"cache_write_long\":0,\"output\":0,\"thinking\":0},\"micro_usd\":null}",
+        ),
         ("plan", "[1e15,1e15,1e15]"),
         ("plan", WIDE.as_str()),
         ("from_the_future", "\"text\""),
@@ -64,7 +68,10 @@ pub fn hostile_line(
         ("succeeded", "{\"summary\":\"done\"}"),
         ("failed", "{\"reason\":\"because\"}"),
         ("interrupted", "{\"reason\":\"because\"}"),
-        ("waiting_limit", "{\"provider\":\"p\",\"until\":null,\"detail\":\"d\"}"),
+        (
+            "waiting_limit",
+            "{\"provider\":\"p\",\"until\":null,\"detail\":\"d\"}",
+        ),
     ];
     let (kind, fitting) = if random.one_in(100) {
         *random.pick(&last)
@@ -150,12 +157,12 @@ impl Generator {
             Life::Repeats => (start..end).map(|_| heartbeat(1)).collect(),
             Life::Ends(_) | Life::Stays(_) => {
                 let mut random = self.random.clone();
-                let folder = self.spec_uri.replace("/spec.json", "");
+                let (folder, _) = self.spec_uri.rsplit_once('/').unwrap();
                 let mut sequence = 0;
                 (0..end.min(self.lines))
                     .map(|_| {
                         let job_id = &self.job_id;
-                        hostile_line(&mut random, self.mildness, job_id, &mut sequence, &folder)
+                        hostile_line(&mut random, self.mildness, job_id, &mut sequence, folder)
                     })
                     .skip(start)
                     .collect()
@@ -250,7 +257,7 @@ impl HostileLauncher {
                 let known = state
                     .generators
                     .values()
-                    .any(|one| one.job_id == launch.job_id);
+                    .any(|one| one.spec_uri == launch.spec_uri);
                 if !known {
                     self.start(&mut state, launch, late);
                 }
@@ -334,10 +341,9 @@ impl Launcher for HostileLauncher {
     fn find<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, anyhow::Result<Trace>> {
         Box::pin(async {
             let state = self.state();
-            let mut seen = state
-                .generators
-                .iter()
-                .filter(|(_, one)| one.job_id == launch.job_id && one.visible_at <= Instant::now());
+            let mut seen = state.generators.iter().filter(|(_, one)| {
+                one.spec_uri == launch.spec_uri && one.visible_at <= Instant::now()
+            });
             Ok(seen.next().map_or(Trace::Unclear, |(name, _)| {
                 Trace::Task(Task {
                     name: name.clone(),

@@ -93,6 +93,27 @@ test("a stage that failed is closed", () => {
   ]);
 });
 
+test("a stage that an attempt left open is not continued by the next one", () => {
+  const build = (sequence: number): JobEvent => ({
+    sequence,
+    time: time(sequence),
+    type: "stage",
+    body: { name: "build", state: "running" },
+  });
+  const started: JobEvent = {
+    sequence: 3,
+    time: time(3),
+    type: "started",
+    body: { generator_version: "0.1.0", attempt: 2, providers: { template: null } },
+  };
+  const interrupted: JobEvent = { sequence: 2, time: time(2), type: "interrupted", body: { reason: "stopped" } };
+  const result = appendEvents(EMPTY_LOG, [build(1), interrupted, started, build(4)]);
+  expect(result.stages).toEqual([
+    { name: "build", state: "failed", detail: null, startedAt: time(1), finishedAt: time(3) },
+    { name: "build", state: "running", detail: null, startedAt: time(4), finishedAt: null },
+  ]);
+});
+
 test("an agent's work is readable, with the long parts folded", () => {
   const event = (sequence: number, body: unknown): JobEvent =>
     ({ sequence, time: time(sequence), type: "activity", body }) as JobEvent;

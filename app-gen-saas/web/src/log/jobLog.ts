@@ -77,6 +77,12 @@ export function appendEvents(log: JobLog, events: readonly JobEvent[]): JobLog {
 
 function takeEvent(log: JobLog, event: JobEvent): void {
   switch (event.type) {
+    case "started":
+      // What an interrupted attempt left open is not what this one begins.
+      log.stages = log.stages.map((stage) =>
+        stage.state === "running" ? { ...stage, state: "failed", finishedAt: event.time } : stage,
+      );
+      break;
     case "stage":
       log.stages = takeStage(log.stages, event.body, event.time);
       break;
