@@ -61,6 +61,15 @@ test("a failure keeps reason and hint, and the terminal state ends the log", () 
   expect(result.lines.map((line) => line.text)).toEqual(["unknown provider", "Failed"]);
 });
 
+test("a question is in the log once", () => {
+  const result = appendEvents(EMPTY_LOG, [
+    { sequence: 1, time: time(1), type: "waiting_approval", body: { point: "before_publish", question: "Well?" } },
+    { sequence: 2, time: time(2), type: "state", body: { state: "waiting_approval", reason: "Well?" } },
+  ]);
+  expect(result.lines.map((line) => line.text)).toEqual(["Well?", "Needs approval"]);
+  expect(result.ended).toBe(false);
+});
+
 test("a reason that only the orchestrator knows stands in the log", () => {
   const result = appendEvents(EMPTY_LOG, [
     { sequence: 1, time: time(1), type: "state", body: { state: "failed", reason: "exit code 137" } },

@@ -31,6 +31,8 @@ export interface JobLog {
   droppedLines: number;
   stages: Stage[];
   failure: { reason: string; hint: string | null } | null;
+  /** What the last event of the latest attempt said; the job's own state repeats it. */
+  ending: string | null;
   summary: string | null;
   /** The latest state event, which may be ahead of the job as last fetched. */
   state: string | null;
@@ -45,6 +47,7 @@ export const EMPTY_LOG: JobLog = {
   droppedLines: 0,
   stages: [],
   failure: null,
+  ending: null,
   summary: null,
   state: null,
   stateReason: null,
@@ -62,7 +65,7 @@ export function appendEvents(log: JobLog, events: readonly JobEvent[]): JobLog {
     if (event.sequence <= next.lastSequence) continue;
     next.lastSequence = event.sequence;
     takeEvent(next, event);
-    const line = lineOf(event, next.failure?.reason ?? null);
+    const line = lineOf(event, next.ending);
     if (line) lines.push({ sequence: event.sequence, time: event.time, more: null, ...line });
   }
   if (next.lastSequence === log.lastSequence) return log;
@@ -88,6 +91,16 @@ function takeEvent(log: JobLog, event: JobEvent): void {
       break;
     case "failed":
       log.failure = { reason: event.body.reason, hint: event.body.hint ?? null };
+      log.ending = event.body.reason;
+      break;
+    case "waiting_approval":
+      log.ending = event.body.question;
+      break;
+    case "waiting_limit":
+      log.ending = event.body.detail;
+      break;
+    case "interrupted":
+      log.ending = event.body.reason;
       break;
     case "succeeded":
       log.summary = event.body.summary;
@@ -126,7 +139,10 @@ function takeStage(
   ];
 }
 
-/** `known` is the reason that a failed generator gave; the job's last event repeats it. */
+/** What was not proven, or has an outcome that this page does not know, is to be looked at. */
+const CHECK_TONES: Record<string, LineTone> = { passed: "good", failed: "error" };
+
+/** `known` is what the generator said at its end; the state that follows repeats it. */
 function lineOf(event: JobEvent, known: string | null): { tone: LineTone; text: string; more?: string | null } | null {
   switch (event.type) {
     case "heartbeat":
@@ -150,14 +166,12 @@ function lineOf(event: JobEvent, known: string | null): { tone: LineTone; text: 
       if (!told) return null;
       return { tone: told.isProblem ? "warn" : "plain", text: `${event.body.role}: ${told.text}`, more: told.more };
     }
-    case "check": {
-      const tone = { passed: "good", failed: "error" }[event.body.outcome] ?? "warn";
+    case "check":
       return {
-        tone: tone as LineTone,
+        tone: CHECK_TONES[event.body.outcome] ?? "warn",
         text: `Check ${event.body.name}: ${event.body.outcome}`,
         more: event.body.detail ?? null,
       };
-    }
     case "commit":
       return {
         tone: "note",
