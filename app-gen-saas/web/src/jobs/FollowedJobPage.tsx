@@ -8,7 +8,7 @@ import { duration } from "../shared/time.ts";
 import { useNow } from "../shared/useNow.ts";
 import { useJobStream } from "../stream/useJobStream.ts";
 import { CancelButton } from "./CancelButton.tsx";
-import { isTerminal, titleOf, wordsOf } from "./jobState.ts";
+import { isTerminal, isWaiting, titleOf, wordsOf } from "./jobState.ts";
 import { Outcome } from "./Outcome.tsx";
 import { StateBadge } from "./StateBadge.tsx";
 import { usageWords } from "./usage.ts";
@@ -24,7 +24,7 @@ export function FollowedJobPage({ job, jobs }: { job: Job; jobs: Jobs }) {
 
   const title = titleOf(job.description);
   const usage = usageWords(job.usage);
-  const idle = over || job.state === "waiting_approval" || job.state === "waiting_limit";
+  const idle = over || isWaiting(job.state);
   return (
     <article className="job" aria-labelledby="job-title">
       <header className="job-head">

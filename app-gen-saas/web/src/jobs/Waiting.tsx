@@ -4,6 +4,7 @@ import type { Decide, Job } from "../api/types.ts";
 import { Icon } from "../shared/Icon.tsx";
 import { Time } from "../shared/Time.tsx";
 import { clockTime, fullTime } from "../shared/time.ts";
+import { isWaiting } from "./jobState.ts";
 import { messageOf } from "./useJobs.ts";
 
 interface Props {
@@ -16,7 +17,7 @@ interface Props {
 export function Waiting({ job, now, decide }: Props) {
   const { waiting } = job;
   // The state comes by the stream and is newer for a moment.
-  if (!waiting || !job.state.startsWith("waiting_")) return null;
+  if (!waiting || !isWaiting(job.state)) return null;
   if (waiting.kind === "approval") {
     // A later question begins with empty words.
     return <Decision key={job.attempt} job={job} question={waiting.question} decide={decide} />;

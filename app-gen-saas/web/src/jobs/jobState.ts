@@ -34,6 +34,11 @@ export function isTerminal(state: string): boolean {
   return TERMINAL.has(state);
 }
 
+/** Whether it waits for a person or a limit: no generator works on it. */
+export function isWaiting(state: string): boolean {
+  return state === "waiting_approval" || state === "waiting_limit";
+}
+
 const TITLE_LENGTH = 80;
 
 /** The description's first line, cut at a word. */
