@@ -169,7 +169,6 @@ impl Database {
                 return Ok(false);
             };
             if let Pause::Interrupted { .. } = pause {
-                // What a person decided is told again: nothing says that it was taken up.
                 sqlx::query(concat!(
                     "UPDATE jobs SET interruptions = interruptions + 1, ",
                     next_attempt!(),
@@ -241,7 +240,7 @@ impl Database {
             let now = now_millis();
             let mut transaction = self.pool.begin().await?;
             let resumed: Option<(String, i64)> = sqlx::query_as(concat!(
-                "UPDATE jobs SET state = $1, decision = NULL, last_sequence = last_sequence + 1, ",
+                "UPDATE jobs SET state = $1, last_sequence = last_sequence + 1, ",
                 next_attempt!(),
                 " WHERE id = (SELECT id FROM jobs WHERE state = $2 AND resume_at <= $3 \
                  ORDER BY id LIMIT 1) AND state = $2 RETURNING id, last_sequence"

@@ -84,7 +84,7 @@ pub struct Job {
     pub waiting: Option<Pause>,
     /// When it goes on by itself.
     pub resume_at: Option<i64>,
-    /// What a person decided after the attempt before.
+    /// What a person decided last. Each attempt is told it: nothing says that the one before took it up.
     pub decision: Option<Decided>,
     /// What it was submitted with.
     pub wishes: Wishes,

@@ -169,7 +169,8 @@ async fn a_limit_passes(database: TestDatabase) {
         generator: "started
             case $attempt in
               1) limit '\"2026-01-01T00:00:00Z\"'; exit 4 ;;
-              2) limit null; exit 4 ;;
+              2) artifact; ask 'Is it good?'; exit 3 ;;
+              3) limit null; exit 4 ;;
               *) artifact; succeeded ;;
             esac",
         change: Some(|config| {
@@ -184,13 +185,19 @@ async fn a_limit_passes(database: TestDatabase) {
     let job = in_state(client, &id, "waiting_limit").await;
     assert_eq!(job["waiting"]["provider"], "claude");
     assert_eq!(job["waiting"]["detail"], "five hours are used up");
+    in_state(client, &id, "waiting_approval").await;
+    let approval = json!({ "attempt": 2, "decision": "approve" });
+    assert_eq!(decide(client, &id, &approval).await.0, StatusCode::OK);
     let job = client.ended(&id).await;
     assert_eq!(
         (&job["state"], &job["attempt"]),
-        (&json!("succeeded"), &json!(3)),
+        (&json!("succeeded"), &json!(4)),
         "{job}"
     );
-    assert_eq!(starts(&orchestrator.artifacts(), &id), 3);
+    assert_eq!(starts(&orchestrator.artifacts(), &id), 4);
+    // The limit came before the decision was taken up.
+    let last = spec(&orchestrator, &id, "spec-4.json");
+    assert_eq!(last["attempt"]["decision"]["decision"], "approved");
 }
 
 async fn a_wait_outlives_the_orchestrator(database: TestDatabase) {

@@ -82,7 +82,8 @@ pub struct Attempt {
     pub after_sequence: u64,
     /// What the attempts before it used.
     pub used: Used,
-    /// What a person decided since, if the attempt before asked for it.
+    /// What a person decided last, in every attempt from then on: one that was interrupted, or met a
+    /// limit, may not have come to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decided>,
 }
