@@ -137,6 +137,11 @@ async fn a_person_decides(database: TestDatabase) {
     ];
     assert_eq!(used, [&json!(2500), &json!(150), &json!(50)]);
 
+    let other = client.submit("another list").await;
+    let list: Value = client.get("/api/jobs").await.json().await.unwrap();
+    assert_eq!(list["jobs"][0]["id"], other);
+    assert_eq!(list["jobs"][1], job, "the list has the same attempts");
+
     let events = client.events(id, 0).await;
     assert_whole(&events, job["last_sequence"].as_i64().unwrap());
     let states: Vec<String> = outline(&events)
