@@ -152,7 +152,9 @@ fn orchestrator_may(method: &str, path: &[&str]) -> bool {
 
 /// Whether it is the name of the spec of an attempt: `spec.json`, `spec-2.json`, …
 fn is_spec(name: &str) -> bool {
-    let number = name.strip_prefix("spec").and_then(|rest| rest.strip_suffix(".json"));
+    let number = name
+        .strip_prefix("spec")
+        .and_then(|rest| rest.strip_suffix(".json"));
     number.is_some_and(|number| {
         let digits = number.strip_prefix('-').unwrap_or_default();
         number.is_empty() || !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
