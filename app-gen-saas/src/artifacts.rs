@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use app_gen_contract::{JobSpec, MAX_BODY_BYTES, SPEC_NAME, event_body_name, join_uri};
+use app_gen_contract::{JobSpec, MAX_BODY_BYTES, event_body_name, join_uri, spec_name};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
@@ -70,10 +70,10 @@ impl Artifacts {
         join_uri(&self.uri, &format!("jobs/{job_id}"))
     }
 
-    /// The job's spec.
+    /// The spec of an attempt of the job.
     #[must_use]
-    pub fn spec_uri(&self, job_id: &str) -> String {
-        join_uri(&self.job_uri(job_id), SPEC_NAME)
+    pub fn spec_uri(&self, job_id: &str, attempt: u32) -> String {
+        join_uri(&self.job_uri(job_id), &spec_name(attempt))
     }
 
     /// Writes the spec to its place.
@@ -81,11 +81,15 @@ impl Artifacts {
     /// # Errors
     /// When the store fails, retries included.
     pub async fn put_spec(&self, spec: &JobSpec) -> anyhow::Result<()> {
-        let path = self.path(&spec.job_id, SPEC_NAME);
+        let attempt = spec.attempt.number;
+        let path = self.path(&spec.job_id, &spec_name(attempt));
         self.store
             .put(&path, spec.to_json().into())
             .await
-            .with_context(|| format!("failed to write {}", self.spec_uri(&spec.job_id)))?;
+            .with_context(|| {
+                let uri = self.spec_uri(&spec.job_id, attempt);
+                format!("failed to write {uri}")
+            })?;
         Ok(())
     }
 

@@ -36,6 +36,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(health::health))
         .routes(routes!(jobs::create, jobs::list))
         .routes(routes!(jobs::show))
+        .routes(routes!(jobs::decide))
         .routes(routes!(jobs::cancel))
         .routes(routes!(events::stream))
         .routes(routes!(websocket::stream))

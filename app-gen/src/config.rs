@@ -22,7 +22,7 @@ pub(crate) enum Source {
     /// The spec is an object or a file.
     Uri(String),
     /// The spec was put together from variables.
-    Manual(JobSpec),
+    Manual(Box<JobSpec>),
 }
 
 /// Reads the environment through `lookup`; an empty variable counts as unset. `current_dir` holds the
@@ -60,7 +60,7 @@ pub(crate) fn read_source(
             })?,
     };
     JobSpec::new(&job_id, &description, &provider, &artifact_uri)
-        .map(Source::Manual)
+        .map(|spec| Source::Manual(Box::new(spec)))
         .map_err(|error| Failure::bad_spec(error.to_string(), HOW_TO_START))
 }
 
@@ -95,7 +95,7 @@ pub(crate) fn guess_job_id(lookup: &dyn Fn(&str) -> Option<String>) -> String {
 /// The spec itself.
 pub(crate) async fn load_spec(source: &Source) -> Result<JobSpec, Failure> {
     let uri = match source {
-        Source::Manual(spec) => return Ok(spec.clone()),
+        Source::Manual(spec) => return Ok(JobSpec::clone(spec)),
         Source::Uri(uri) => uri,
     };
     let unreadable = |error: anyhow::Error| {
@@ -157,7 +157,7 @@ mod tests {
         let spec = JobSpec::new("j2", "a list", "template", "file:///somewhere/out").unwrap();
         assert_eq!(
             read_source(&environment, Some("/somewhere".into())),
-            Ok(Source::Manual(spec))
+            Ok(Source::Manual(Box::new(spec)))
         );
     }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use app_gen_contract::{
-    Body, EXCERPT_CHARS, Event, LogLevel, MAX_BODY_BYTES, StepState, event_body_name, excerpt,
+    Body, EXCERPT_CHARS, Event, JobSpec, LogLevel, MAX_BODY_BYTES, StageState, event_body_name,
+    excerpt,
 };
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -19,7 +20,7 @@ use crate::location::Location;
 /// The orchestrator allows a silence that is twelve times as long.
 pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The one writer of the process's output. After a terminal event, or once the output cannot be
+/// The one writer of the process's output. After an ending, or once the output cannot be
 /// written any more, events are dropped.
 pub(crate) struct Emitter {
     state: Mutex<State>,
@@ -51,10 +52,12 @@ impl Emitter {
         }
     }
 
-    /// From now on events carry `job_id`, and long bodies go to `folder`.
-    pub(crate) async fn set_job(&self, job_id: &str, folder: Location) {
+    /// From now on events carry the job's id, go on behind those of the attempts before, and long bodies
+    /// go to `folder`.
+    pub(crate) async fn set_job(&self, spec: &JobSpec, folder: Location) {
         let mut state = self.state.lock().await;
-        state.job_id = job_id.to_owned();
+        state.job_id.clone_from(&spec.job_id);
+        state.last_sequence += spec.attempt.after_sequence;
         state.folder = Some(folder);
     }
 
@@ -86,7 +89,7 @@ impl Emitter {
             return;
         }
         state.last_sequence = event.sequence;
-        state.ended = event.is_terminal();
+        state.ended = event.is_ending();
     }
 
     /// Emits a message for people.
@@ -98,9 +101,9 @@ impl Emitter {
         .await;
     }
 
-    /// Emits the beginning or the end of a step.
-    pub(crate) async fn step(&self, name: &str, state: StepState, detail: Option<String>) {
-        self.emit(Body::Step {
+    /// Emits the beginning or the end of a stage.
+    pub(crate) async fn stage(&self, name: &str, state: StageState, detail: Option<String>) {
+        self.emit(Body::Stage {
             name: name.to_owned(),
             state,
             detail,
@@ -165,19 +168,19 @@ async fn store_body(event: &Event, folder: Option<&Location>) -> Result<String> 
 /// The body with every text cut to [`EXCERPT_CHARS`] characters.
 fn cut_texts(body: &Body) -> Body {
     let mut json: Value = serde_json::from_str(&body.to_json()).unwrap_or_default();
-    for value in json
-        .as_object_mut()
-        .into_iter()
-        .flat_map(|fields| fields.values_mut())
-    {
-        if let Some(text) = value
-            .as_str()
-            .filter(|text| text.chars().count() > EXCERPT_CHARS)
-        {
-            *value = excerpt(text.as_bytes()).into();
-        }
-    }
+    cut_texts_in(&mut json);
     Body::from_json(body.kind(), &json.to_string()).unwrap_or(Body::Heartbeat {})
+}
+
+fn cut_texts_in(json: &mut Value) {
+    match json {
+        Value::String(text) if text.chars().count() > EXCERPT_CHARS => {
+            *text = excerpt(text.as_bytes());
+        }
+        Value::Object(fields) => fields.values_mut().for_each(cut_texts_in),
+        Value::Array(values) => values.iter_mut().for_each(cut_texts_in),
+        _ => {}
+    }
 }
 
 #[cfg(test)]
@@ -228,6 +231,14 @@ mod tests {
         )
     }
 
+    /// An attempt that follows so many events.
+    fn spec(after_sequence: u64) -> JobSpec {
+        let mut spec = JobSpec::new("job-7", "x", "template", "file:///out").unwrap();
+        spec.attempt.number = 2;
+        spec.attempt.after_sequence = after_sequence;
+        spec
+    }
+
     fn succeeded() -> Body {
         Body::Succeeded {
             summary: "fine".to_owned(),
@@ -268,7 +279,7 @@ mod tests {
         let (emitter, output) = emitter();
         let uri = format!("file://{}", folder.path().display());
         emitter
-            .set_job("job-7", Location::open(&uri).unwrap())
+            .set_job(&spec(40), Location::open(&uri).unwrap())
             .await;
         let message = "wörd ".repeat(MAX_LINE_BYTES);
         emitter.log(LogLevel::Warn, message.clone()).await;
@@ -277,14 +288,14 @@ mod tests {
         let events = output.events();
         assert_eq!(
             output.kinds(),
-            [(1, "log".to_owned()), (2, "succeeded".to_owned())]
+            [(41, "log".to_owned()), (42, "succeeded".to_owned())]
         );
         assert_eq!(events[0].job_id, "job-7");
         assert_eq!(
             events[0].body_uri(),
-            Some(format!("{uri}/events/000001.json").as_str())
+            Some(format!("{uri}/events/000041.json").as_str())
         );
-        let stored = std::fs::read(folder.path().join("events/000001.json")).unwrap();
+        let stored = std::fs::read(folder.path().join("events/000041.json")).unwrap();
         let body = Body::from_json("log", str::from_utf8(&stored).unwrap()).unwrap();
         assert_eq!(
             body,
@@ -301,7 +312,7 @@ mod tests {
         let (emitter, output) = emitter();
         let uri = format!("file://{}", folder.path().display());
         let location = Location::open(&uri).unwrap();
-        emitter.set_job("job", location).await;
+        emitter.set_job(&spec(0), location).await;
         emitter
             .log(LogLevel::Info, "x".repeat(MAX_BODY_BYTES))
             .await;

@@ -1,12 +1,15 @@
-//! The generator: one process makes one application from one job spec.
+//! The generator: one process is one attempt to make an application from a job spec.
 //!
 //! [`run`] is the whole process: it loads the spec, lets a provider write the application, packs and
-//! publishes it, and reports all of it as event lines on standard output. Nothing else is written
+//! publishes it, and reports all of it as event lines on standard output. It waits for nobody: where a
+//! person must decide, the process ends, and the attempt that follows is told the decision. Nothing else is written
 //! there or to standard error, since both end up in the one log that the orchestrator reads.
 //! The orchestrator starts and watches this process; both use the types of `app-gen-contract`.
 
+mod approval;
 mod config;
 mod emitter;
+mod ending;
 mod failure;
 mod location;
 mod package;

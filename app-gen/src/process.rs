@@ -6,12 +6,13 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use app_gen_contract::{Body, exit};
+use app_gen_contract::exit;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use crate::config::{guess_job_id, read_lifetime, read_source};
 use crate::emitter::Emitter;
+use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::pipeline;
 
@@ -26,10 +27,16 @@ static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
 
 /// How the work ended.
 enum End {
-    Succeeded(String),
-    Failed(Failure),
+    /// As the last event is to report it.
+    Reported(Ending),
     /// The output cannot be written any more, so nothing can be reported.
     OutputClosed,
+}
+
+impl End {
+    fn failed(failure: Failure) -> Self {
+        Self::Reported(Ending::Failed(failure))
+    }
 }
 
 /// Runs the whole generator process: environment in, events on standard output, exit code back.
@@ -75,15 +82,10 @@ async fn supervise() -> u8 {
             let pipeline = tokio::spawn(pipeline::run(source, Arc::clone(&emitter)));
             work(pipeline, &emitter, lifetime).await
         }
-        Err(failure) => End::Failed(failure),
+        Err(failure) => End::failed(failure),
     };
     let (body, exit_code) = match end {
-        End::Succeeded(summary) => (Body::Succeeded { summary }, exit::SUCCEEDED),
-        End::Failed(Failure {
-            reason,
-            hint,
-            exit_code,
-        }) => (Body::Failed { reason, hint }, exit_code),
+        End::Reported(ending) => ending.into_parts(),
         End::OutputClosed => return exit::FAILED,
     };
     // In a task of its own: a write to a full pipe blocks its thread, and the bound must hold.
@@ -95,7 +97,12 @@ async fn supervise() -> u8 {
         .await
         .is_ok()
         && !emitter.is_closed();
-    if told || exit_code != exit::SUCCEEDED {
+    // An ending that nobody heard of is none that the work can go on from.
+    let needs_its_event = matches!(
+        exit_code,
+        exit::SUCCEEDED | exit::WAITING_APPROVAL | exit::WAITING_LIMIT
+    );
+    if told || !needs_its_event {
         exit_code
     } else {
         exit::FAILED
@@ -114,7 +121,7 @@ fn exit_after(time: Duration) {
 /// Waits for the pipeline, a signal, the end of the process's time, or the loss of the output, whichever
 /// comes first.
 async fn work(
-    mut pipeline: JoinHandle<Result<String, Failure>>,
+    mut pipeline: JoinHandle<Result<Ending, Failure>>,
     emitter: &Emitter,
     lifetime: Option<Duration>,
 ) -> End {
@@ -124,11 +131,8 @@ async fn work(
     ) {
         (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
         (Err(error), _) | (_, Err(error)) => {
-            return End::Failed(
-                anyhow::Error::from(error)
-                    .context("cannot listen for signals")
-                    .into(),
-            );
+            let error = anyhow::Error::from(error).context("cannot listen for signals");
+            return End::failed(error.into());
         }
     };
     let out_of_time = async {
@@ -137,28 +141,32 @@ async fn work(
             None => std::future::pending().await,
         }
     };
-    let (reason, exit_code) = tokio::select! {
+    let interrupted = |signal: &str, exit_code| Ending::Interrupted {
+        reason: format!("stopped by {signal}"),
+        exit_code,
+    };
+    let ending = tokio::select! {
         result = &mut pipeline => return match result {
-            Ok(Ok(summary)) => End::Succeeded(summary),
-            Ok(Err(failure)) => End::Failed(failure),
-            Err(_) => End::Failed(panicked()),
+            Ok(Ok(ending)) => End::Reported(ending),
+            Ok(Err(failure)) => End::failed(failure),
+            Err(_) => End::failed(panicked()),
         },
         () = emitter.closed() => return End::OutputClosed,
-        _ = terminate.recv() => ("stopped by SIGTERM".to_owned(), exit::STOPPED),
-        _ = interrupt.recv() => ("stopped by SIGINT".to_owned(), exit::INTERRUPTED),
+        _ = terminate.recv() => interrupted("SIGTERM", exit::STOPPED),
+        _ = interrupt.recv() => interrupted("SIGINT", exit::INTERRUPTED),
         () = out_of_time => {
             let seconds = lifetime.unwrap_or_default().as_secs();
-            (format!("the generator's time of {seconds} seconds is over"), exit::FAILED)
+            Ending::Failed(Failure {
+                reason: format!("the generator's time of {seconds} seconds is over"),
+                hint: None,
+                exit_code: exit::FAILED,
+            })
         }
     };
     pipeline.abort();
     // Dropping the pipeline removes its workspace; a pipeline stuck in a write is left behind.
     let _ = tokio::time::timeout(Duration::from_secs(1), pipeline).await;
-    End::Failed(Failure {
-        reason,
-        hint: None,
-        exit_code,
-    })
+    End::Reported(ending)
 }
 
 fn panicked() -> Failure {
@@ -189,7 +197,7 @@ mod tests {
         )
         .await;
         std::panic::set_hook(previous_hook);
-        let End::Failed(failure) = end else {
+        let End::Reported(Ending::Failed(failure)) = end else {
             panic!("the job did not fail")
         };
         let expected = "the generator panicked: shelf 7 is empty at ";

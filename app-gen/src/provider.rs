@@ -10,6 +10,9 @@ use crate::failure::Failure;
 
 /// Writes an application. Work that blocks goes to a blocking thread, so that a stop is noticed.
 pub(crate) trait Provider: Send + Sync {
+    /// What it would make, as a question to a person.
+    fn plan(&self, spec: &JobSpec) -> String;
+
     /// Writes the application for `spec` into the empty folder `workspace` and reports progress
     /// to `emitter`. Dropping the future ends the work.
     fn write<'call>(

@@ -11,7 +11,7 @@ use crate::config::{ConfigError, Environment, environment};
 pub struct JobsConfig {
     /// Provider of jobs that do not name one.
     pub provider: String,
-    /// Maximum duration from the start.
+    /// Maximum duration of an attempt from its start.
     pub timeout: Duration,
     /// Longest silence of a running generator.
     pub idle_timeout: Duration,
@@ -35,6 +35,17 @@ pub struct JobsConfig {
     pub search: Duration,
     /// Pause between two looks for tasks whose job has ended.
     pub leftovers: Duration,
+    /// How many interrupted attempts a job goes on after.
+    pub interruptions: u32,
+    /// Maximum number of attempts of a job.
+    pub attempts: u32,
+    /// How long a limit of a provider is waited for if the provider does not say, and the bounds of what
+    /// it says.
+    pub usual_wait: Duration,
+    /// See `usual_wait`.
+    pub shortest_wait: Duration,
+    /// See `usual_wait`; providers have limits of a week.
+    pub longest_wait: Duration,
 }
 
 /// How long a generator may live beyond its job's time before it ends by itself: the orchestrator has the
@@ -79,6 +90,11 @@ impl JobsConfig {
             stop_timeout: Duration::from_secs(60),
             search: Duration::from_secs(75),
             leftovers: Duration::from_secs(30),
+            interruptions: 3,
+            attempts: 100,
+            usual_wait: Duration::from_secs(15 * 60),
+            shortest_wait: Duration::from_secs(30),
+            longest_wait: Duration::from_secs(8 * 24 * 60 * 60),
         })
     }
 

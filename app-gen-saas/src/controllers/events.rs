@@ -40,10 +40,16 @@ pub struct Event {
     /// RFC 3339, UTC.
     time: String,
     /// `state` (body: `state`, `reason`?), or the generator's own type: `started`
-    /// (`generator_version`, `provider`), `step` (`name`, `state`: running or done, `detail`?), `log`
-    /// (`level`: info, warn or error, `message`), `heartbeat`, `artifact` (`name`, `uri`, `size_bytes`,
-    /// `sha256`), `succeeded` (`summary`), `failed` (`reason`, `hint`?). More types may come. The last
-    /// event of a job is a `state` with a final state.
+    /// (`generator_version`, `attempt`, `providers`: versions by name), `stage` (`name`, `state`: running,
+    /// done or failed, `detail`?), `activity` (`role`, `stage`, `what` with its own type in `activity`),
+    /// `check` (`name`, `outcome`: passed, failed or skipped, `detail`?, `seconds`), `commit` (`iteration`,
+    /// `commit`, `role`, `message`, `diff`), `usage` (`role`, `stage`, `provider`, `model`, `tokens`,
+    /// `micro_usd`: null without a price), `checkpoint` (`number`, `commit`), `log` (`level`: info, warn or
+    /// error, `message`), `heartbeat`, `artifact` (`name`, `uri`, `size_bytes`, `sha256`), and the last
+    /// event of an attempt: `succeeded` (`summary`), `failed` (`reason`, `hint`?), `waiting_approval`
+    /// (`point`, `question`, `artifact_uri`?), `waiting_limit` (`provider`, `until`, `detail`),
+    /// `interrupted` (`reason`). More types may come. The last event of a job is a `state` with a final
+    /// state.
     r#type: String,
     /// What happened; `uri` alone when the body could not be fetched from where it is.
     #[schema(value_type = Object)]

@@ -1,6 +1,8 @@
-//! Jobs: submit, list, look at, cancel.
+//! Jobs: submit, list, look at, decide, cancel.
 
-use app_gen_contract::JobSpec;
+use std::collections::{BTreeSet, HashMap};
+
+use app_gen_contract::{ApprovalPoint, Attempt as SpecAttempt, Decided, Decision, JobSpec};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -11,7 +13,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::clock::rfc3339;
 use crate::controllers::extract::{ApiJson, ApiQuery, JobId};
-use crate::database::{self, Cancelled, NewJob};
+use crate::database::{self, Cancelled, NewJob, PastAttempt, Pause, Wishes};
 use crate::error::{ApiError, ErrorBody};
 
 /// Seconds after which a full queue may have room again.
@@ -49,9 +51,133 @@ pub struct Job {
     finished_at: Option<String>,
     /// Number of the last event of the job's stream.
     last_sequence: i64,
-    /// The result, once it is in place.
+    /// The result, once it is in place. Of a job that waits for a decision, what is to be looked at.
     #[schema(required)]
     artifact: Option<Artifact>,
+    /// Number of the present attempt, from 1. While the job waits, of the one that asked for that.
+    attempt: u32,
+    /// Attempts that have ended, in their order.
+    attempts: Vec<Attempt>,
+    /// What the job waits for; null unless it does.
+    #[schema(required)]
+    waiting: Option<Waiting>,
+    /// What the attempts used so far.
+    usage: Usage,
+    /// How much all attempts together may use.
+    budget: Budget,
+    /// Where a person wants to decide.
+    #[schema(value_type = Vec<ApprovalPointName>)]
+    approvals: BTreeSet<ApprovalPoint>,
+}
+
+/// An attempt of a job that has ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Attempt {
+    /// From 1.
+    number: i64,
+    /// RFC 3339, UTC.
+    started_at: String,
+    /// RFC 3339, UTC.
+    ended_at: String,
+    /// `waiting_approval`, `waiting_limit`, `interrupted`, or the state in which the job ended with it.
+    ending: String,
+    /// More about that, in words.
+    #[schema(required)]
+    detail: Option<String>,
+    /// `approved`, `rejected` or `deferred`, once a person decided.
+    #[schema(required)]
+    decision: Option<String>,
+}
+
+/// What a job waits for.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Waiting {
+    /// A person's decision: `POST /api/jobs/{id}/decision`.
+    Approval {
+        /// What comes next if the person approves.
+        #[schema(value_type = ApprovalPointName)]
+        point: ApprovalPoint,
+        /// What is to be decided.
+        question: String,
+    },
+    /// A provider's limit.
+    Limit {
+        /// The provider.
+        provider: String,
+        /// When the job goes on: RFC 3339, UTC.
+        until: String,
+        /// In the words of the provider or of the agent.
+        detail: String,
+    },
+}
+
+/// What attempts used.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Usage {
+    /// Millionths of a US dollar, as far as prices are known.
+    micro_usd: i64,
+    /// Tokens of all kinds.
+    tokens: i64,
+    /// Those of them for whose model no price is known: they are not in `micro_usd`.
+    unpriced_tokens: i64,
+    /// Iterations that ended with a commit.
+    iterations: i64,
+    /// Seconds of attempts that have ended.
+    seconds: i64,
+}
+
+/// How much all attempts of a job together may use; what is left out has no bound.
+#[derive(Debug, Default, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// Millionths of a US dollar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    micro_usd: Option<u64>,
+    /// Tokens of all kinds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tokens: Option<u64>,
+    /// Minutes that generators run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    minutes: Option<u64>,
+    /// Iterations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    iterations: Option<u32>,
+}
+
+impl From<app_gen_contract::Budget> for Budget {
+    fn from(budget: app_gen_contract::Budget) -> Self {
+        Self {
+            micro_usd: budget.micro_usd,
+            tokens: budget.tokens,
+            minutes: budget.minutes,
+            iterations: budget.iterations,
+        }
+    }
+}
+
+impl From<Budget> for app_gen_contract::Budget {
+    fn from(budget: Budget) -> Self {
+        Self {
+            micro_usd: budget.micro_usd,
+            tokens: budget.tokens,
+            minutes: budget.minutes,
+            iterations: budget.iterations,
+        }
+    }
+}
+
+/// Where a person may want to decide.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ApprovalPoint)]
+#[expect(
+    dead_code,
+    reason = "the contract's enum as OpenAPI shows it; a test compares the two"
+)]
+pub(crate) enum ApprovalPointName {
+    BeforeBuild,
+    BeforePublish,
 }
 
 /// The result of a job.
@@ -104,6 +230,58 @@ pub struct CreateJob {
     /// Provider that makes the application; the orchestrator's default if it is left out.
     #[serde(default)]
     provider: Option<String>,
+    /// How much all attempts together may use.
+    #[serde(default)]
+    #[schema(required = false)]
+    budget: Budget,
+    /// Where a person wants to decide; default nowhere.
+    #[serde(default)]
+    #[schema(value_type = Vec<ApprovalPointName>, required = false)]
+    approvals: BTreeSet<ApprovalPoint>,
+}
+
+/// What a person decided.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Decide {
+    /// Number of the attempt that asked, so that no decision is taken for the answer to a later question.
+    attempt: u32,
+    /// The decision.
+    decision: DecisionKind,
+    /// Why the result is rejected, or what is still to be done before the question is asked again: 1 to
+    /// 2000 characters. An approval has none.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 2000)]
+    words: Option<String>,
+}
+
+/// A decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionKind {
+    /// The work goes on.
+    Approve,
+    /// It does not go on like this.
+    Reject,
+    /// The question is asked again, after what `words` say was taken up.
+    Defer,
+}
+
+impl Decide {
+    /// The decision in the words of the contract.
+    fn decision(self) -> Result<Decision, ApiError> {
+        match (self.decision, self.words) {
+            (DecisionKind::Approve, None) => Ok(Decision::Approved),
+            (DecisionKind::Reject, Some(reason)) => Ok(Decision::Rejected { reason }),
+            (DecisionKind::Defer, Some(notes)) => Ok(Decision::Deferred { notes }),
+            (DecisionKind::Approve, Some(_)) => Err(ApiError::Invalid(
+                "words is given, and an approval has none".to_owned(),
+            )),
+            (DecisionKind::Reject | DecisionKind::Defer, None) => Err(ApiError::Invalid(
+                "words is missing: say why, or what is to be done first".to_owned(),
+            )),
+        }
+    }
 }
 
 /// Which jobs to list.
@@ -117,8 +295,10 @@ pub struct ListJobs {
     before: Option<String>,
 }
 
-impl From<database::Job> for Job {
-    fn from(job: database::Job) -> Self {
+impl Job {
+    fn new(job: database::Job, attempts: Vec<PastAttempt>) -> Self {
+        let used = job.used;
+        let resume_at = job.resume_at.unwrap_or_default();
         Self {
             id: job.id,
             description: job.description,
@@ -136,6 +316,48 @@ impl From<database::Job> for Job {
                 size_bytes: artifact.size_bytes,
                 sha256: artifact.sha256,
             }),
+            attempt: job.attempt,
+            attempts: attempts.into_iter().map(Attempt::from).collect(),
+            waiting: job.waiting.and_then(|pause| Waiting::new(pause, resume_at)),
+            usage: Usage {
+                micro_usd: used.micro_usd,
+                tokens: used.tokens,
+                unpriced_tokens: used.unpriced_tokens,
+                iterations: used.iterations,
+                seconds: used.millis / 1000,
+            },
+            budget: job.wishes.budget.into(),
+            approvals: job.wishes.approvals,
+        }
+    }
+}
+
+impl From<PastAttempt> for Attempt {
+    fn from(attempt: PastAttempt) -> Self {
+        Self {
+            number: attempt.number,
+            started_at: rfc3339(attempt.started_at),
+            ended_at: rfc3339(attempt.ended_at),
+            ending: attempt.ending,
+            detail: attempt.detail,
+            decision: attempt.decision,
+        }
+    }
+}
+
+impl Waiting {
+    /// `None` for what is not waited for.
+    fn new(pause: Pause, resume_at: i64) -> Option<Self> {
+        match pause {
+            Pause::WaitingApproval { point, question } => Some(Self::Approval { point, question }),
+            Pause::WaitingLimit {
+                provider, detail, ..
+            } => Some(Self::Limit {
+                provider,
+                until: rfc3339(resume_at),
+                detail,
+            }),
+            Pause::Interrupted { .. } => None,
         }
     }
 }
@@ -143,6 +365,13 @@ impl From<database::Job> for Job {
 /// The job, or the error "not found".
 pub(super) async fn find(app: &App, id: &str) -> Result<database::Job, ApiError> {
     app.database.job(id).await?.ok_or(ApiError::NotFound("job"))
+}
+
+/// The job as it is answered.
+async fn answer(app: &App, id: &str) -> Result<Job, ApiError> {
+    let job = find(app, id).await?;
+    let attempts = app.database.attempts(id, id).await?;
+    Ok(Job::new(job, attempts))
 }
 
 /// Submits a description.
@@ -177,6 +406,10 @@ pub async fn create(
         description: spec.description,
         provider: spec.provider,
         launcher: app.config.launcher.name(),
+        wishes: Wishes {
+            budget: request.budget.into(),
+            approvals: request.approvals,
+        },
     };
     if !app.database.insert_job(&job, app.config.jobs.queue).await? {
         return Err(ApiError::Busy {
@@ -185,12 +418,12 @@ pub async fn create(
         });
     }
     app.new_job.notify_one();
-    let job = find(&app, &id).await?;
+    let job = answer(&app, &id).await?;
     let mut headers = HeaderMap::new();
     if let Ok(location) = HeaderValue::try_from(format!("/api/jobs/{id}")) {
         headers.insert(header::LOCATION, location);
     }
-    Ok((StatusCode::CREATED, headers, Json(job.into())))
+    Ok((StatusCode::CREATED, headers, Json(job)))
 }
 
 /// Lists jobs, newest first.
@@ -221,8 +454,21 @@ pub async fn list(
         .transpose()
         .map_err(|_| ApiError::Invalid("before is not the id of a job".to_owned()))?;
     let jobs = app.database.jobs(before.as_deref(), limit).await?;
-    let jobs = jobs.into_iter().map(Job::from).collect();
-    Ok(Json(JobList { jobs }))
+    // They are all jobs between the last and the first of them, so that their attempts are one range.
+    let mut attempts: HashMap<String, Vec<PastAttempt>> = HashMap::new();
+    if let (Some(newest), Some(oldest)) = (jobs.first(), jobs.last()) {
+        for attempt in app.database.attempts(&oldest.id, &newest.id).await? {
+            let of_job = attempts.entry(attempt.job_id.clone()).or_default();
+            of_job.push(attempt);
+        }
+    }
+    let jobs = jobs.into_iter().map(|job| {
+        let own = attempts.remove(&job.id).unwrap_or_default();
+        Job::new(job, own)
+    });
+    Ok(Json(JobList {
+        jobs: jobs.collect(),
+    }))
 }
 
 /// Shows a job.
@@ -238,10 +484,70 @@ pub async fn list(
     )
 )]
 pub async fn show(State(app): State<App>, JobId(id): JobId) -> Result<Json<Job>, ApiError> {
-    Ok(Json(find(&app, &id).await?.into()))
+    Ok(Json(answer(&app, &id).await?))
 }
 
-/// Cancels a job. A job that has not started ends at once; otherwise its generator is stopped, and the
+/// Decides what a job waits for. The next attempt goes on with the decision, as soon as there is room.
+#[utoipa::path(
+    post,
+    path = "/api/jobs/{id}/decision",
+    tag = "jobs",
+    params(("id" = String, Path, description = "Id of the job.")),
+    request_body = Decide,
+    responses(
+        (status = 200, description = "The job in its present state.", body = Job),
+        (status = 400, description = "The body is not valid.", body = ErrorBody),
+        (status = 404, description = "No such job.", body = ErrorBody),
+        (status = 409, description = "The job does not wait for a decision about that attempt.", body = ErrorBody),
+        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
+        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
+        (status = 503, description = "The database does not answer.", body = ErrorBody),
+    )
+)]
+pub async fn decide(
+    State(app): State<App>,
+    JobId(id): JobId,
+    ApiJson(request): ApiJson<Decide>,
+) -> Result<Json<Job>, ApiError> {
+    let job = find(&app, &id).await?;
+    let attempt = request.attempt;
+    let decision = request.decision()?;
+    let decided = match &job.waiting {
+        Some(Pause::WaitingApproval { point, .. }) if job.attempt == attempt => Decided {
+            point: *point,
+            decision,
+        },
+        _ => return Err(NOT_ASKED),
+    };
+    let decided = checked(&app, &job, decided)?;
+    if !app.database.decide(&id, attempt.into(), &decided).await? {
+        return Err(NOT_ASKED);
+    }
+    app.hub.notify(&id);
+    app.new_job.notify_one();
+    Ok(Json(answer(&app, &id).await?))
+}
+
+const NOT_ASKED: ApiError =
+    ApiError::Changed("the job does not wait for a decision about that attempt");
+
+/// The decision as a spec will carry it; the spec itself checks what a generator will accept.
+fn checked(app: &App, job: &database::Job, decided: Decided) -> Result<Decided, ApiError> {
+    let artifact_uri = app.artifacts.job_uri(&job.id);
+    let spec = JobSpec::new(&job.id, &job.description, &job.provider, &artifact_uri);
+    let checked = spec.and_then(|spec| {
+        let attempt = SpecAttempt {
+            number: job.attempt.saturating_add(1),
+            decision: Some(decided.clone()),
+            ..SpecAttempt::default()
+        };
+        JobSpec { attempt, ..spec }.checked()
+    });
+    let spec = checked.map_err(|error| ApiError::Invalid(error.to_string()))?;
+    Ok(spec.attempt.decision.unwrap_or(decided))
+}
+
+/// Cancels a job. A job that has not started, or that waits, ends at once; otherwise its generator is stopped, and the
 /// state follows. A job that has ended stays as it is.
 #[utoipa::path(
     post,
@@ -259,7 +565,7 @@ pub async fn cancel(State(app): State<App>, JobId(id): JobId) -> Result<Json<Job
     if app.database.cancel_job(&id).await? == Cancelled::AtOnce {
         app.hub.notify(&id);
     }
-    Ok(Json(find(&app, &id).await?.into()))
+    Ok(Json(answer(&app, &id).await?))
 }
 
 #[cfg(test)]
@@ -272,5 +578,8 @@ mod tests {
     fn openapi_knows_the_contract_states() {
         let schema = serde_json::to_value(JobStateName::schema()).unwrap();
         assert_eq!(schema["enum"], serde_json::to_value(JobState::ALL).unwrap());
+        let schema = serde_json::to_value(ApprovalPointName::schema()).unwrap();
+        let points = [ApprovalPoint::BeforeBuild, ApprovalPoint::BeforePublish];
+        assert_eq!(schema["enum"], serde_json::to_value(points).unwrap());
     }
 }

@@ -2,7 +2,7 @@
 //! the log to the table, and are never taken apart.
 
 use crate::database::events::{self, EventRecord};
-use crate::database::{Artifact, Database, Lease, bounded, changed};
+use crate::database::{Artifact, Database, Lease, Pause, Used, bounded, changed};
 
 /// Content of a generator's last event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum Outcome {
         /// Why.
         reason: String,
     },
+    /// The attempt has ended, and the job has not.
+    Paused(Pause),
 }
 
 /// An event of the generator, ready to be stored.
@@ -38,8 +40,10 @@ pub struct Batch {
     pub log_position: Option<String>,
     /// A result that these events name.
     pub artifact: Option<Artifact>,
-    /// The content of the generator's last event, if these events hold it.
+    /// The content of the attempt's last event, if these events hold it.
     pub outcome: Option<Outcome>,
+    /// What these events say was used.
+    pub used: Used,
 }
 
 impl Batch {
@@ -74,7 +78,8 @@ impl Database {
     }
 
     /// Stores what was read from the log. `after` is the last number of the generator that was known
-    /// before: a batch that does not continue from there is not stored.
+    /// before: a batch that does not continue from there is not stored. What was used is added in the same
+    /// statement, so that an event that is read twice counts once.
     ///
     /// # Errors
     /// When the database fails.
@@ -91,8 +96,14 @@ impl Database {
             let (outcome, outcome_text) = match &batch.outcome {
                 None => (None, None),
                 Some(Outcome::Succeeded) => (Some("succeeded"), None),
-                Some(Outcome::Failed { reason }) => (Some("failed"), Some(reason.as_str())),
+                Some(Outcome::Failed { reason }) => (Some("failed"), Some(reason.clone())),
+                Some(Outcome::Paused(pause)) => {
+                    let text = serde_json::to_string(pause)
+                        .map_err(|error| sqlx::Error::Encode(error.into()))?;
+                    (Some(pause.ending()), Some(text))
+                }
             };
+            let used = &batch.used;
             let mut transaction = self.pool.begin().await?;
             let last: Option<i64> = sqlx::query_scalar(
                 "UPDATE jobs SET last_sequence = last_sequence + $1, generator_sequence = $2, \
@@ -102,7 +113,10 @@ impl Database {
              artifact_sha256 = COALESCE($6, artifact_sha256), \
              artifact_e_tag = CASE WHEN $6 IS NULL THEN artifact_e_tag END, \
              outcome = COALESCE($7, outcome), outcome_text = COALESCE($8, outcome_text), \
-             event_bytes = event_bytes + $9, reading_deaths = 0 \
+             event_bytes = event_bytes + $9, reading_deaths = 0, \
+             used_micro_usd = used_micro_usd + $13, used_tokens = used_tokens + $14, \
+             used_unpriced_tokens = used_unpriced_tokens + $15, \
+             used_iterations = CASE WHEN used_iterations < $16 THEN $16 ELSE used_iterations END \
              WHERE id = $10 AND owner = $11 AND generator_sequence = $12 AND finished_at IS NULL \
              RETURNING last_sequence",
             )
@@ -118,6 +132,10 @@ impl Database {
             .bind(id)
             .bind(&lease.owner)
             .bind(after)
+            .bind(used.micro_usd)
+            .bind(used.tokens)
+            .bind(used.unpriced_tokens)
+            .bind(used.iterations)
             .fetch_optional(&mut *transaction)
             .await?;
             let Some(last) = last else {

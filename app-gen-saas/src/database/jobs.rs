@@ -5,7 +5,11 @@ use app_gen_contract::JobState;
 use crate::clock::now_millis;
 use crate::database::events::{self, state_event};
 use crate::database::row::job_columns;
-use crate::database::{Database, Job, bounded, changed};
+use crate::database::{Database, Job, Wishes, bounded, changed};
+
+/// Why a job was cancelled that nobody followed.
+const NOT_STARTED: &str = "cancelled before it started";
+const WAITED: &str = "cancelled while it waited";
 
 /// A job to be accepted.
 #[derive(Debug, Clone)]
@@ -18,12 +22,14 @@ pub struct NewJob {
     pub provider: String,
     /// The launcher that will start it.
     pub launcher: &'static str,
+    /// Already checked.
+    pub wishes: Wishes,
 }
 
 /// What a cancel request found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancelled {
-    /// The job had not started and is cancelled now.
+    /// The job had not started, or waited, and is cancelled now.
     AtOnce,
     /// The job's task will be stopped by the orchestrator that follows it.
     Requested,
@@ -39,10 +45,12 @@ impl Database {
     pub async fn insert_job(&self, job: &NewJob, queue: u32) -> sqlx::Result<bool> {
         bounded(async {
         let now = now_millis();
+        let wishes =
+            serde_json::to_string(&job.wishes).map_err(|error| sqlx::Error::Encode(error.into()))?;
         let mut transaction = self.pool.begin().await?;
         let result = sqlx::query(
-            "INSERT INTO jobs (id, description, provider, state, launcher, created_at, last_sequence) \
-             SELECT $1, $2, $3, $4, $5, $6, 1 \
+            "INSERT INTO jobs (id, description, provider, state, launcher, created_at, last_sequence, wishes) \
+             SELECT $1, $2, $3, $4, $5, $6, 1, $8 \
              WHERE (SELECT COUNT(*) FROM jobs WHERE state = $4) < $7",
         )
         .bind(&job.id)
@@ -52,6 +60,7 @@ impl Database {
         .bind(job.launcher)
         .bind(now)
         .bind(i64::from(queue))
+        .bind(wishes)
         .execute(&mut *transaction)
         .await?;
         if !changed(&result) {
@@ -103,48 +112,69 @@ impl Database {
         .await
     }
 
-    /// Cancels a job that has not started; requests the stop of one that has.
+    /// Cancels a job that has not started, or waits; requests the stop of one that runs.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn cancel_job(&self, id: &str) -> sqlx::Result<Cancelled> {
+        // A job that begins to wait between the two looks is met by the second round.
+        for _ in 0..2 {
+            if self.cancel_idle(id).await? {
+                return Ok(Cancelled::AtOnce);
+            }
+            if self.request_stop(id).await? {
+                return Ok(Cancelled::Requested);
+            }
+        }
+        Ok(Cancelled::Nothing)
+    }
+
+    /// Ends a job that nobody follows.
+    async fn cancel_idle(&self, id: &str) -> sqlx::Result<bool> {
         bounded(async {
-        let now = now_millis();
-        let reason = "cancelled before it started";
-        let mut transaction = self.pool.begin().await?;
-        let sequence: Option<i64> = sqlx::query_scalar(
-            "UPDATE jobs SET state = $1, reason = $2, finished_at = $3, last_sequence = last_sequence + 1 \
-             WHERE id = $4 AND state = $5 RETURNING last_sequence",
-        )
-        .bind(JobState::Cancelled.as_str())
-        .bind(reason)
-        .bind(now)
-        .bind(id)
-        .bind(JobState::Queued.as_str())
-        .fetch_optional(&mut *transaction)
-        .await?;
-        if let Some(sequence) = sequence {
-            let event = state_event(sequence, now, JobState::Cancelled, Some(reason));
+            let now = now_millis();
+            let mut transaction = self.pool.begin().await?;
+            let cancelled: Option<(i64, String)> = sqlx::query_as(
+                "UPDATE jobs SET state = $1, finished_at = $2, waiting = NULL, resume_at = NULL, \
+                 reason = CASE WHEN attempt = 1 AND state = $3 THEN $6 ELSE $7 END, \
+                 last_sequence = last_sequence + 1 \
+                 WHERE id = $8 AND state IN ($3, $4, $5) AND finished_at IS NULL \
+                 RETURNING last_sequence, reason",
+            )
+            .bind(JobState::Cancelled.as_str())
+            .bind(now)
+            .bind(JobState::Queued.as_str())
+            .bind(JobState::WaitingApproval.as_str())
+            .bind(JobState::WaitingLimit.as_str())
+            .bind(NOT_STARTED)
+            .bind(WAITED)
+            .bind(id)
+            .fetch_optional(&mut *transaction)
+            .await?;
+            let Some((sequence, reason)) = cancelled else {
+                return Ok(false);
+            };
+            let event = state_event(sequence, now, JobState::Cancelled, Some(&reason));
             events::insert(&mut transaction, id, &event, None).await?;
             transaction.commit().await?;
-            return Ok(Cancelled::AtOnce);
-        }
-        // The job's follower reads this before it starts anything, and every second after that.
-        let result = sqlx::query(
-            "UPDATE jobs SET stop_state = $1, stop_reason = $2 \
-             WHERE id = $3 AND stop_state IS NULL AND finished_at IS NULL",
-        )
-        .bind(JobState::Cancelled.as_str())
-        .bind("cancelled on request")
-        .bind(id)
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(if changed(&result) {
-            Cancelled::Requested
-        } else {
-            Cancelled::Nothing
+            Ok(true)
         })
+        .await
+    }
+
+    /// The job's follower reads this before it starts anything, and every second after that.
+    async fn request_stop(&self, id: &str) -> sqlx::Result<bool> {
+        bounded(async {
+            let result = sqlx::query(
+                "UPDATE jobs SET stop_state = $1, stop_reason = $2 \
+                 WHERE id = $3 AND owner IS NOT NULL AND stop_state IS NULL AND finished_at IS NULL",
+            )
+            .bind(JobState::Cancelled.as_str())
+            .bind("cancelled on request")
+            .bind(id)
+            .execute(&self.pool)
+            .await?;
+            Ok(changed(&result))
         })
         .await
     }

@@ -39,7 +39,8 @@ impl Database {
             // The condition on the state is repeated: of two orchestrators that pick the same row,
             // PostgreSQL lets the second wait, check again, and find it taken.
             let job: Option<Job> = sqlx::query_as(concat!(
-                "UPDATE jobs SET state = $1, owner = $2, lease_expires_at = $3, started_at = $4, \
+                "UPDATE jobs SET state = $1, owner = $2, lease_expires_at = $3, \
+             started_at = COALESCE(started_at, $4), attempt_started_at = $4, \
              last_sequence = last_sequence + 1 \
              WHERE id = (SELECT id FROM jobs WHERE state = $5 ORDER BY id LIMIT 1) AND state = $5 \
              RETURNING ",

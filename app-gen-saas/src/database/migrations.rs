@@ -38,6 +38,12 @@ const MIGRATIONS: &[Texts] = &[
         sqlite: include_str!("../../migrations/sqlite/0003_verified_results.sql"),
         postgres: include_str!("../../migrations/postgres/0003_verified_results.sql"),
     },
+    Texts {
+        version: 4,
+        description: "attempts",
+        sqlite: include_str!("../../migrations/sqlite/0004_attempts.sql"),
+        postgres: include_str!("../../migrations/postgres/0004_attempts.sql"),
+    },
 ];
 
 /// The migrations of one kind of database.

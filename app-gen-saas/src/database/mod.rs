@@ -4,6 +4,7 @@
 //! begins with the statement that writes, so that SQLite takes its lock while it can still wait for it.
 //! No transaction stays open while anything but the database is waited for.
 
+mod attempts;
 mod batch;
 mod events;
 mod jobs;
@@ -21,11 +22,12 @@ use sqlx::any::AnyPoolOptions;
 
 use crate::config::{DatabaseConfig, DatabaseKind};
 
+pub use attempts::{PastAttempt, Pause};
 pub use batch::{Batch, GeneratorEvent, Outcome};
 pub use events::{EventRecord, Page, Progress};
 pub use jobs::{Cancelled, NewJob};
 pub use lease::Lease;
-pub use row::{Artifact, Job, Stop};
+pub use row::{Artifact, Job, Stop, Used, Wishes};
 
 /// How long the start waits for a database that is still starting itself.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);

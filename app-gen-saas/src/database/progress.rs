@@ -3,6 +3,7 @@
 use app_gen_contract::JobState;
 
 use crate::clock::now_millis;
+use crate::database::attempts;
 use crate::database::events::{self, state_event};
 use crate::database::row::job_columns;
 use crate::database::{Database, Job, Lease, Stop, bounded, changed};
@@ -27,11 +28,11 @@ impl Database {
         .await
     }
 
-    /// Counts an attempt to start the task, before it is made; returns its number.
+    /// Counts a try to start the task, before it is made; returns its number.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn begin_attempt(&self, lease: &Lease, id: &str) -> sqlx::Result<Option<i64>> {
+    pub async fn begin_launch(&self, lease: &Lease, id: &str) -> sqlx::Result<Option<i64>> {
         bounded(async {
             sqlx::query_scalar(
                 "UPDATE jobs SET launch_attempt = launch_attempt + 1 \
@@ -153,8 +154,17 @@ impl Database {
         bounded(async {
             let now = now_millis();
             let mut transaction = self.pool.begin().await?;
+            sqlx::query(attempts::KEEP_ATTEMPT)
+                .bind(state.as_str())
+                .bind(reason)
+                .bind(now)
+                .bind(id)
+                .bind(&lease.owner)
+                .execute(&mut *transaction)
+                .await?;
             let sequence: Option<i64> = sqlx::query_scalar(
                 "UPDATE jobs SET state = $1, reason = $2, finished_at = $3, owner = NULL, \
+             used_millis = used_millis + $3 - COALESCE(attempt_started_at, started_at, $3), \
              last_sequence = last_sequence + 1 \
              WHERE id = $4 AND owner = $5 AND finished_at IS NULL RETURNING last_sequence",
             )

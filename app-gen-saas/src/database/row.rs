@@ -1,8 +1,13 @@
 //! A job as the database holds it.
 
-use app_gen_contract::JobState;
+use std::collections::BTreeSet;
+
+use app_gen_contract::{ApprovalPoint, Budget, Decided, JobState};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
+
+use crate::database::{Outcome, Pause};
 
 /// The columns that this version knows, for `SELECT` and `RETURNING`. A newer version may have added
 /// others, of types that `sqlx::Any` cannot read.
@@ -11,7 +16,10 @@ macro_rules! job_columns {
         "id, description, provider, state, reason, launcher, task, task_handle, launch_attempt, \
          created_at, started_at, finished_at, last_sequence, generator_sequence, event_bytes, \
          reading_deaths, log_position, outcome, outcome_text, stop_state, stop_reason, \
-         artifact_name, artifact_size_bytes, artifact_sha256, artifact_e_tag"
+         artifact_name, artifact_size_bytes, artifact_sha256, artifact_e_tag, attempt, \
+         attempt_after_sequence, attempt_after_launch, attempt_started_at, interruptions, waiting, \
+         resume_at, decision, wishes, used_micro_usd, used_tokens, used_unpriced_tokens, \
+         used_iterations, used_millis"
     };
 }
 pub(super) use job_columns;
@@ -38,11 +46,11 @@ pub struct Job {
     pub task: Option<String>,
     /// Handle by which the launcher finds the task.
     pub task_handle: Option<String>,
-    /// Number of the last attempt to start a task; 0 before the first.
+    /// Number of the last try to start a task, whatever the attempt; 0 before the first.
     pub launch_attempt: i64,
     /// When it was accepted.
     pub created_at: i64,
-    /// When an orchestrator claimed it.
+    /// When an orchestrator claimed it for the first time.
     pub started_at: Option<i64>,
     /// When it ended.
     pub finished_at: Option<i64>,
@@ -56,12 +64,56 @@ pub struct Job {
     pub reading_deaths: i64,
     /// Where in the generator's log the next line begins.
     pub log_position: Option<String>,
-    /// Content of the generator's last event.
-    pub outcome: Option<crate::database::Outcome>,
+    /// Content of the present attempt's last event.
+    pub outcome: Option<Outcome>,
     /// Once set, the task is being stopped, and the job ends in this way.
     pub stop: Option<Stop>,
     /// The result.
     pub artifact: Option<Artifact>,
+    /// Number of the present attempt, from 1. While the job waits, of the one that asked for that.
+    pub attempt: u32,
+    /// `generator_sequence` as it was before the present attempt.
+    pub attempt_after_sequence: i64,
+    /// `launch_attempt` as it was before the present attempt.
+    pub attempt_after_launch: i64,
+    /// When an orchestrator claimed the present attempt.
+    pub attempt_started_at: Option<i64>,
+    /// How many attempts were interrupted.
+    pub interruptions: i64,
+    /// What the job waits for.
+    pub waiting: Option<Pause>,
+    /// When it goes on by itself.
+    pub resume_at: Option<i64>,
+    /// What a person decided last. Each attempt is told it: nothing says that the one before took it up.
+    pub decision: Option<Decided>,
+    /// What it was submitted with.
+    pub wishes: Wishes,
+    /// What its attempts used so far.
+    pub used: Used,
+}
+
+/// What a job is submitted with beside its description.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wishes {
+    /// How much all attempts together may use.
+    pub budget: Budget,
+    /// Where a person wants to decide.
+    pub approvals: BTreeSet<ApprovalPoint>,
+}
+
+/// What attempts used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Millionths of a US dollar, as far as prices are known.
+    pub micro_usd: i64,
+    /// Tokens of all kinds.
+    pub tokens: i64,
+    /// Those of them for whose model no price is known.
+    pub unpriced_tokens: i64,
+    /// Iterations that ended with a commit.
+    pub iterations: i64,
+    /// Milliseconds of attempts that have ended.
+    pub millis: i64,
 }
 
 /// How a job ends whose task is being stopped.
@@ -106,9 +158,16 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Job {
         };
         let outcome = match row.try_get::<Option<String>, _>("outcome")?.as_deref() {
             None => None,
-            Some("succeeded") => Some(crate::database::Outcome::Succeeded),
-            Some(_) => Some(crate::database::Outcome::Failed {
+            Some("succeeded") => Some(Outcome::Succeeded),
+            Some("failed") => Some(Outcome::Failed {
                 reason: text_or_empty(row, "outcome_text")?,
+            }),
+            Some(ending) => Some(match json(row, "outcome_text")? {
+                Some(pause) => Outcome::Paused(pause),
+                // Only a newer version knows this ending.
+                None => Outcome::Failed {
+                    reason: format!("the generator ended with {ending}"),
+                },
             }),
         };
         let state_name: String = row.try_get("state")?;
@@ -139,6 +198,22 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Job {
             outcome,
             stop,
             artifact,
+            attempt: u32::try_from(row.try_get::<i64, _>("attempt")?).unwrap_or(u32::MAX),
+            attempt_after_sequence: row.try_get("attempt_after_sequence")?,
+            attempt_after_launch: row.try_get("attempt_after_launch")?,
+            attempt_started_at: row.try_get("attempt_started_at")?,
+            interruptions: row.try_get("interruptions")?,
+            waiting: json(row, "waiting")?,
+            resume_at: row.try_get("resume_at")?,
+            decision: json(row, "decision")?,
+            wishes: json(row, "wishes")?.unwrap_or_default(),
+            used: Used {
+                micro_usd: row.try_get("used_micro_usd")?,
+                tokens: row.try_get("used_tokens")?,
+                unpriced_tokens: row.try_get("used_unpriced_tokens")?,
+                iterations: row.try_get("used_iterations")?,
+                millis: row.try_get("used_millis")?,
+            },
         })
     }
 }
@@ -147,4 +222,11 @@ fn text_or_empty(row: &AnyRow, column: &str) -> sqlx::Result<String> {
     Ok(row
         .try_get::<Option<String>, _>(column)?
         .unwrap_or_default())
+}
+
+/// What a column holds as JSON; nothing if it holds what only a newer version reads.
+fn json<T: DeserializeOwned>(row: &AnyRow, column: &str) -> sqlx::Result<Option<T>> {
+    Ok(row
+        .try_get::<Option<String>, _>(column)?
+        .and_then(|text| serde_json::from_str(&text).ok()))
 }

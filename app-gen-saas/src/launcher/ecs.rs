@@ -1,19 +1,21 @@
 //! Generators as tasks on ECS.
 //!
-//! A task is started with the job's id as `startedBy` and the attempt as client token. On AWS the token
-//! alone makes a repeated RunTask harmless. The local cloud ignores it, so the launcher looks for a task
-//! by `startedBy` before it repeats an attempt, and the SDK's own retries are off for this one call.
+//! A task is started with the job's id as `startedBy` and the number of the try as client token. On AWS
+//! the token alone makes a repeated RunTask harmless. The local cloud ignores it, so the launcher looks for
+//! a task by `startedBy` and by the attempt's spec before it repeats a try, and the SDK's own retries are
+//! off for this one call.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
+use app_gen_contract::env::JOB_SPEC_URI;
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::error::ProvideErrorMetadata as _;
 use aws_sdk_ecs::operation::run_task::RunTaskError;
-use aws_sdk_ecs::types::{DesiredStatus, LaunchType};
+use aws_sdk_ecs::types::{DesiredStatus, LaunchType, Task as EcsTask};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
@@ -120,7 +122,7 @@ impl EcsLauncher {
             .task_definition(&config.task_definition)
             .launch_type(LaunchType::Fargate)
             .count(1)
-            .client_token(format!("{}-{}", launch.job_id, launch.attempt))
+            .client_token(format!("{}-{}", launch.job_id, launch.number))
             .started_by(&launch.job_id)
             .set_tags(Some(tags(&config.tags, &launch.job_id)))
             .overrides(overrides(&config.container, &environment, launch))
@@ -167,9 +169,8 @@ impl EcsLauncher {
             match result {
                 Ok(output) => {
                     for arn in output.task_arns() {
-                        let task = self.task(arn)?;
-                        if desired == DesiredStatus::Running || self.has_run(&task).await? {
-                            return Ok(Some(task));
+                        if self.is_of(arn, launch).await? {
+                            return Ok(Some(self.task(arn)?));
                         }
                     }
                 }
@@ -183,10 +184,14 @@ impl EcsLauncher {
         Ok(None)
     }
 
-    /// Whether this stopped task is more than an earlier attempt that found no room.
-    async fn has_run(&self, task: &Task) -> anyhow::Result<bool> {
-        let status = self.describe(&parse(&task.handle)?).await?;
-        Ok(!matches!(status, TaskStatus::Stopped(ending) if ending.no_room))
+    /// Whether this task of the job is that of this attempt, and more than a try that found no room.
+    async fn is_of(&self, arn: &str, launch: &Launch) -> anyhow::Result<bool> {
+        let handle = self.handle(arn)?;
+        let Some(task) = self.described(&handle).await? else {
+            return Ok(false);
+        };
+        let found_no_room = matches!(status(&task, &handle.container), TaskStatus::Stopped(ending) if ending.no_room);
+        Ok(!found_no_room && spec_uri(&task) == Some(&launch.spec_uri))
     }
 
     /// All tasks of the generator's family that run and are not being stopped.
@@ -236,6 +241,12 @@ impl EcsLauncher {
     }
 
     async fn describe(&self, handle: &Handle) -> anyhow::Result<TaskStatus> {
+        let task = self.described(handle).await?;
+        Ok(task.map_or(TaskStatus::Missing, |task| status(&task, &handle.container)))
+    }
+
+    /// What the cluster knows of the task, if it knows it.
+    async fn described(&self, handle: &Handle) -> anyhow::Result<Option<EcsTask>> {
         let result = self
             .client
             .describe_tasks()
@@ -247,21 +258,14 @@ impl EcsLauncher {
             Ok(output) => output,
             // Without the cluster there is no task in it.
             Err(error) if error.code() == Some("ClusterNotFoundException") => {
-                return Ok(TaskStatus::Missing);
+                return Ok(None);
             }
             Err(error) => {
                 let what = format!("failed to describe {}", handle.task_arn);
                 return Err(described(error, &what));
             }
         };
-        let Some(task) = output.tasks().first() else {
-            return Ok(TaskStatus::Missing);
-        };
-        Ok(match task.last_status().unwrap_or_default() {
-            "PROVISIONING" | "PENDING" | "ACTIVATING" => TaskStatus::Pending,
-            "STOPPED" | "DELETED" => TaskStatus::Stopped(ending(task, &handle.container)),
-            _ => TaskStatus::Running,
-        })
+        Ok(output.tasks.unwrap_or_default().into_iter().next())
     }
 
     async fn stop_task(&self, handle: &Handle, reason: &str) -> anyhow::Result<()> {
@@ -277,6 +281,25 @@ impl EcsLauncher {
             .map_err(|error| described(error, &format!("failed to stop {}", handle.task_arn)))?;
         Ok(())
     }
+}
+
+fn status(task: &EcsTask, container: &str) -> TaskStatus {
+    match task.last_status().unwrap_or_default() {
+        "PROVISIONING" | "PENDING" | "ACTIVATING" => TaskStatus::Pending,
+        "STOPPED" | "DELETED" => TaskStatus::Stopped(ending(task, container)),
+        _ => TaskStatus::Running,
+    }
+}
+
+/// The spec that the task was started with.
+fn spec_uri(task: &EcsTask) -> Option<&str> {
+    let containers = task.overrides()?.container_overrides();
+    let variables = containers
+        .iter()
+        .flat_map(|container| container.environment());
+    variables
+        .filter(|variable| variable.name() == Some(JOB_SPEC_URI))
+        .find_map(|variable| variable.value())
 }
 
 /// The family of `family`, `family:revision` or an ARN that ends so.

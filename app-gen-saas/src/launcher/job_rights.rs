@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use app_gen_contract::{ARTIFACT_NAME, SPEC_NAME};
+use app_gen_contract::{ARTIFACT_NAME, spec_name};
 use aws_config::SdkConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_sdk_ecs::config::ProvideCredentials as _;
@@ -41,7 +41,7 @@ impl JobRights {
         let credentials = AssumeRoleProvider::builder(&self.role_arn)
             .session_name(name)
             .session_length(JOB_RIGHTS_TIME)
-            .policy(policy(&launch.spec_uri)?.to_string())
+            .policy(policy(&launch.spec_uri, launch.attempt)?.to_string())
             .configure(&self.sdk)
             .build()
             .await
@@ -62,20 +62,21 @@ impl JobRights {
     }
 }
 
-/// What the job whose spec is there may do: read the spec, write its result and the bodies of its
-/// events.
-fn policy(spec_uri: &str) -> Result<Value> {
+/// What the attempt whose spec is there may do: read that spec, write the job's result and the bodies of
+/// its events.
+fn policy(spec_uri: &str, attempt: u32) -> Result<Value> {
+    let spec = spec_name(attempt);
     let folder = spec_uri
         .strip_prefix("s3://")
-        .and_then(|object| object.strip_suffix(SPEC_NAME)?.strip_suffix('/'))
+        .and_then(|object| object.strip_suffix(&spec)?.strip_suffix('/'))
         // Both mean something in the patterns of IAM.
         .filter(|folder| !folder.contains(['*', '?', '$']))
-        .with_context(|| format!("{spec_uri} is not the spec of a job in a bucket"))?;
+        .with_context(|| format!("{spec_uri} is not the spec of attempt {attempt} in a bucket"))?;
     let object = |name: &str| format!("arn:aws:s3:::{folder}/{name}");
     Ok(json!({
         "Version": "2012-10-17",
         "Statement": [
-            { "Effect": "Allow", "Action": "s3:GetObject", "Resource": object(SPEC_NAME) },
+            { "Effect": "Allow", "Action": "s3:GetObject", "Resource": object(&spec) },
             {
                 "Effect": "Allow",
                 "Action": "s3:PutObject",
@@ -96,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_job_reaches_its_own_objects_alone() {
-        let rights = policy("s3://bucket/prefix/jobs/1/spec.json").unwrap();
+        let rights = policy("s3://bucket/prefix/jobs/1/spec.json", 1).unwrap();
         let own = "arn:aws:s3:::bucket/prefix/jobs/1";
         assert_eq!(
             rights["Statement"],
@@ -109,13 +110,21 @@ mod tests {
                 },
             ])
         );
+        let second = policy("s3://bucket/prefix/jobs/1/spec-2.json", 2).unwrap();
+        assert_eq!(
+            second["Statement"][0]["Resource"],
+            json!(format!("{own}/spec-2.json")),
+            "a late task of the first attempt does not read what the second one is asked"
+        );
+        assert_eq!(second["Statement"][1], rights["Statement"][1]);
         for other in [
+            "s3://bucket/jobs/1/spec-2.json",
             "file:///jobs/1/spec.json",
             "s3://bucket/jobs/1/app.zip",
             "s3://bucket/jobs/*/spec.json",
             "s3://bucket/jobs/${aws:userid}/spec.json",
         ] {
-            assert!(policy(other).is_err(), "{other}");
+            assert!(policy(other, 1).is_err(), "{other}");
         }
     }
 
@@ -152,6 +161,7 @@ mod tests {
             let launch = Launch {
                 job_id: job_id.to_owned(),
                 attempt: 1,
+                number: 1,
                 spec_uri: format!("s3://bucket/jobs/{job_id}/spec.json"),
                 lifetime: std::time::Duration::from_secs(60),
             };

@@ -25,9 +25,11 @@ use crate::config::LauncherConfig;
 pub struct Launch {
     /// The job.
     pub job_id: String,
-    /// Number of the attempt, from 1; no two attempts of a job share one.
-    pub attempt: i64,
-    /// Where the job's spec is.
+    /// The attempt of the job that the task is to be.
+    pub attempt: u32,
+    /// Number of the try to start a task, from 1; no two tries of a job share one, whatever the attempt.
+    pub number: i64,
+    /// Where the attempt's spec is. No other task than those of this attempt is given it.
     pub spec_uri: String,
     /// After this time the generator ends by itself.
     pub lifetime: Duration,
@@ -90,14 +92,14 @@ pub struct LogPage {
     pub unread_bytes: u64,
 }
 
-/// What is known about an attempt whose outcome was not kept.
+/// What is known about a try whose outcome was not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trace {
     /// It started this task.
     Task(Task),
     /// It did not start a task and never will.
     Never,
-    /// No task can be seen. The same attempt may be repeated: if there is a task after all, no other one
+    /// No task can be seen. The same try may be repeated: if there is a task after all, no other one
     /// is added.
     Unclear,
 }
@@ -105,13 +107,13 @@ pub enum Trace {
 /// Why a task was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
-    /// No attempt can start it; the text is shown to the user.
+    /// No try can start it; the text is shown to the user.
     #[error("{0}")]
     Refused(String),
-    /// This attempt did not start a task; another one may.
+    /// This try did not start a task; another one may.
     #[error("{0}")]
     NotStarted(String),
-    /// It is not known whether this attempt started a task.
+    /// It is not known whether this try started a task.
     #[error(transparent)]
     Unknown(#[from] anyhow::Error),
 }
@@ -136,10 +138,10 @@ pub trait Launcher: Debug + Send + Sync {
     /// The timing of its log.
     fn log_traits(&self) -> LogTraits;
 
-    /// Starts the task of an attempt; may be repeated after [`Trace::Unclear`].
+    /// Starts the task of a try; may be repeated after [`Trace::Unclear`].
     fn launch<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, Result<Task, LaunchError>>;
 
-    /// Looks for the task of an attempt whose outcome was not kept.
+    /// Looks for the task of a try whose outcome was not kept.
     fn find<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, anyhow::Result<Trace>>;
 
     /// Status of the task.
@@ -160,7 +162,7 @@ pub trait Launcher: Debug + Send + Sync {
         force: bool,
     ) -> BoxFuture<'a, anyhow::Result<()>>;
 
-    /// All running tasks that may have been started for a job and be forgotten: by an attempt whose outcome
+    /// All running tasks that may have been started for a job and be forgotten: by a try whose outcome
     /// was lost, or because they could not be stopped. Empty where that cannot happen.
     fn running(&self) -> BoxFuture<'_, anyhow::Result<Vec<RunningTask>>>;
 

@@ -70,7 +70,7 @@ impl ProcessLauncher {
     }
 
     fn start(&self, launch: &Launch) -> io::Result<Handle> {
-        let files = Files::new(&self.log_dir, &launch.job_id, launch.attempt);
+        let files = Files::new(&self.log_dir, launch);
         let log = fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -105,7 +105,7 @@ impl ProcessLauncher {
     }
 
     async fn find_started(&self, launch: &Launch) -> anyhow::Result<Trace> {
-        let files = Files::new(&self.log_dir, &launch.job_id, launch.attempt);
+        let files = Files::new(&self.log_dir, launch);
         let deadline = tokio::time::Instant::now() + PID_TIMEOUT;
         loop {
             match files.call_off()? {
@@ -270,7 +270,7 @@ impl Launcher for ProcessLauncher {
     }
 
     fn running(&self) -> BoxFuture<'_, anyhow::Result<Vec<RunningTask>>> {
-        // An attempt can be called off for certain, and nothing prevents the end of a process.
+        // A try can be called off for certain, and nothing prevents the end of a process.
         Box::pin(async { Ok(Vec::new()) })
     }
 

@@ -1,9 +1,9 @@
 //! The files and processes behind a job of the process launcher.
 //!
 //! A shell runs between the orchestrator and the generator. It outlives the orchestrator and writes down
-//! the generator's exit code, which only a parent process learns. Its first step is to make the attempt's
+//! the generator's exit code, which only a parent process learns. Its first step is to make the try's
 //! pid file, which can be made only once. So an orchestrator that makes that file itself knows that the
-//! attempt has not started and never will.
+//! try has not started and never will.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::launcher::Launch;
 
 /// `$1` pid file, `$2` exit code file, `$3` generator, `$4` seconds that it may take at most, whoever is
 /// there to stop it. Standard output is the job's log. The shell's own messages ("Killed") must not be
@@ -32,13 +34,13 @@ kill -KILL 0
 /// Bytes of a pid or exit code file that are read at most: a generator could write to both.
 const MAX_SHORT_BYTES: u64 = 64;
 
-/// Content of the pid file when the attempt was called off.
+/// Content of the pid file when the try was called off.
 const CALLED_OFF: &str = "-";
 
-/// The files of one attempt of one job.
+/// The files of one try to start a task.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Files {
-    /// The job's log.
+    /// The log of the attempt, which all its tries share.
     pub(super) log: PathBuf,
     /// Id of the supervising shell, from its start on.
     pub(super) pid: PathBuf,
@@ -46,27 +48,32 @@ pub(super) struct Files {
     pub(super) exit: PathBuf,
 }
 
-/// Who made an attempt's pid file.
+/// Who made a try's pid file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum PidFile {
-    /// The attempt's shell, with this process id.
+    /// The try's shell, with this process id.
     Started(i32),
-    /// An orchestrator that called the attempt off.
+    /// An orchestrator that called the try off.
     CalledOff,
     /// It exists, but nothing is written to it yet.
     Empty,
 }
 
 impl Files {
-    pub(super) fn new(log_dir: &Path, job_id: &str, attempt: i64) -> Self {
+    pub(super) fn new(log_dir: &Path, launch: &Launch) -> Self {
+        let Launch { job_id, number, .. } = launch;
+        let log = match launch.attempt {
+            1 => format!("{job_id}.log"),
+            later => format!("{job_id}-{later}.log"),
+        };
         Self {
-            log: log_dir.join(format!("{job_id}.log")),
-            pid: log_dir.join(format!("{job_id}.{attempt}.pid")),
-            exit: log_dir.join(format!("{job_id}.{attempt}.exit")),
+            log: log_dir.join(log),
+            pid: log_dir.join(format!("{job_id}.{number}.pid")),
+            exit: log_dir.join(format!("{job_id}.{number}.exit")),
         }
     }
 
-    /// Makes the pid file before the shell can, so that the attempt will not start any more. If the shell
+    /// Makes the pid file before the shell can, so that the try will not start any more. If the shell
     /// was first, the result names it.
     pub(super) fn call_off(&self) -> io::Result<PidFile> {
         match fs::File::create_new(&self.pid) {
@@ -104,7 +111,7 @@ impl Files {
         }
     }
 
-    /// Whether the shell with this id belongs to this attempt and is alive. Its command line names the pid
+    /// Whether the shell with this id belongs to this try and is alive. Its command line names the pid
     /// file, so that another process with a reused id is not mistaken for it.
     pub(super) fn supervisor_lives(&self, pid: i32) -> bool {
         let own = self.pid.as_os_str().as_encoded_bytes();
@@ -197,14 +204,32 @@ mod tests {
 
     use super::*;
 
+    fn launch(attempt: u32, number: i64) -> Launch {
+        Launch {
+            job_id: "job".to_owned(),
+            attempt,
+            number,
+            spec_uri: "file:///jobs/job/spec.json".to_owned(),
+            lifetime: Duration::from_secs(60),
+        }
+    }
+
+    #[test]
+    fn attempts_have_logs_of_their_own_and_tries_have_not() {
+        let log = |attempt, number| Files::new(Path::new("/logs"), &launch(attempt, number)).log;
+        assert_eq!(log(1, 1), Path::new("/logs/job.log"));
+        assert_eq!(log(1, 2), log(1, 1));
+        assert_eq!(log(2, 3), Path::new("/logs/job-2.log"));
+    }
+
     #[test]
     fn a_try_is_called_off_or_started_never_both() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::new(folder.path(), "job", 1);
+        let files = Files::new(folder.path(), &launch(1, 1));
         assert_eq!(files.call_off().unwrap(), PidFile::CalledOff);
         assert_eq!(files.call_off().unwrap(), PidFile::CalledOff);
 
-        let files = Files::new(folder.path(), "job", 2);
+        let files = Files::new(folder.path(), &launch(1, 2));
         fs::write(&files.pid, "").unwrap();
         assert_eq!(files.call_off().unwrap(), PidFile::Empty);
         fs::write(&files.pid, "17\n").unwrap();
@@ -214,7 +239,7 @@ mod tests {
     /// Runs a generator with nobody to look after it; gives what its exit code file holds.
     async fn supervise(generator: &str, seconds: &str) -> Option<i32> {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::new(folder.path(), "job", 1);
+        let files = Files::new(folder.path(), &launch(1, 1));
         let script = folder.path().join("generator.sh");
         fs::write(&script, format!("#!/bin/sh\n{generator}\n")).unwrap();
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
@@ -256,7 +281,7 @@ mod tests {
     #[test]
     fn what_a_generator_puts_in_the_place_of_a_file_is_not_waited_for() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::new(folder.path(), "job", 1);
+        let files = Files::new(folder.path(), &launch(1, 1));
         let pipe = folder.path().join("pipe");
         rustix::fs::mknodat(
             rustix::fs::CWD,
@@ -275,7 +300,7 @@ mod tests {
     #[test]
     fn a_stranger_is_not_the_supervisor() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::new(folder.path(), "job", 1);
+        let files = Files::new(folder.path(), &launch(1, 1));
         let this_process = i32::try_from(std::process::id()).unwrap();
         assert!(!files.supervisor_lives(this_process));
     }

@@ -1,32 +1,44 @@
-//! How a job ends: from the requested stop, the generator's last event, and the end of its process.
+//! How an attempt ends, and with it the job or not: from the requested stop, the generator's last event,
+//! and the end of its process.
 
 use app_gen_contract::JobState;
 
-use crate::database::{Outcome, Stop};
+use crate::database::{Outcome, Pause, Stop};
 use crate::launcher::Ending;
 
 /// Maximum number of characters of a launcher's text about an ending.
 const MAX_DETAIL_CHARS: usize = 600;
 
-/// The end of a job whose task has ended. A stop that was decided on has precedence.
+/// What the end of an attempt means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Conclusion {
+    /// The job has ended.
+    End(Stop),
+    /// The job goes on with another attempt, now or later.
+    Pause(Pause),
+}
+
+/// The end of an attempt whose task has ended. A stop that was decided on has precedence.
 pub(super) fn verdict(
     stop: Option<&Stop>,
     outcome: Option<&Outcome>,
     has_artifact: bool,
     ending: &Ending,
     last_words: Option<&str>,
-) -> Stop {
+) -> Conclusion {
     if let Some(stop) = stop {
-        return stop.clone();
+        return Conclusion::End(stop.clone());
     }
-    let failed = |reason: String| Stop {
-        state: JobState::Failed,
-        reason,
+    let failed = |reason: String| {
+        Conclusion::End(Stop {
+            state: JobState::Failed,
+            reason,
+        })
     };
     match (outcome, ending.exit_code) {
-        (Some(Outcome::Succeeded), Some(0)) | (Some(Outcome::Failed { .. }), _) => {
-            said(outcome, has_artifact)
-        }
+        (Some(Outcome::Succeeded), Some(0))
+        // What it said before it ended is kept, whatever ended it.
+        | (Some(Outcome::Failed { .. } | Outcome::Paused(_)), _) => said(outcome, has_artifact),
         (Some(Outcome::Succeeded), _) => failed(format!(
             "the generator said that it succeeded, but {}",
             ended(ending)
@@ -40,8 +52,9 @@ pub(super) fn verdict(
 }
 
 /// The meaning of the generator's last event for the job.
-pub(super) fn said(outcome: Option<&Outcome>, has_artifact: bool) -> Stop {
+pub(super) fn said(outcome: Option<&Outcome>, has_artifact: bool) -> Conclusion {
     let (state, reason) = match outcome {
+        Some(Outcome::Paused(pause)) => return Conclusion::Pause(pause.clone()),
         Some(Outcome::Succeeded) if has_artifact => (JobState::Succeeded, String::new()),
         Some(Outcome::Succeeded) => (
             JobState::Failed,
@@ -53,7 +66,7 @@ pub(super) fn said(outcome: Option<&Outcome>, has_artifact: bool) -> Stop {
             "the generator ended without a last event".to_owned(),
         ),
     };
-    Stop { state, reason }
+    Conclusion::End(Stop { state, reason })
 }
 
 fn ended(ending: &Ending) -> String {
@@ -117,8 +130,10 @@ mod tests {
             exit_code,
             ..Ending::default()
         };
-        let stop = verdict(None, outcome.as_ref(), has_artifact, &ending, None);
-        (stop.state, stop.reason)
+        match verdict(None, outcome.as_ref(), has_artifact, &ending, None) {
+            Conclusion::End(stop) => (stop.state, stop.reason),
+            Conclusion::Pause(pause) => panic!("the job goes on: {pause:?}"),
+        }
     }
 
     fn failed(reason: &str) -> (JobState, String) {
@@ -169,9 +184,12 @@ mod tests {
             detail: Some("CannotPullContainerError: no".to_owned()),
             no_room: false,
         };
+        let reason =
+            "the generator crashed: its exit code is unknown: CannotPullContainerError: no";
+        let (state, reason) = failed(reason);
         assert_eq!(
-            verdict(None, None, false, &ending, None).reason,
-            "the generator crashed: its exit code is unknown: CannotPullContainerError: no"
+            verdict(None, None, false, &ending, None),
+            Conclusion::End(Stop { state, reason })
         );
     }
 
@@ -186,6 +204,35 @@ mod tests {
             ..Ending::default()
         };
         let outcome = Some(&Outcome::Succeeded);
-        assert_eq!(verdict(Some(&stop), outcome, true, &ending, None), stop);
+        assert_eq!(
+            verdict(Some(&stop), outcome, true, &ending, None),
+            Conclusion::End(stop)
+        );
+    }
+
+    #[test]
+    fn what_is_waited_for_is_no_end_unless_the_job_is_to_stop() {
+        let pause = Pause::Interrupted {
+            reason: "stopped by SIGTERM".to_owned(),
+        };
+        let outcome = Outcome::Paused(pause.clone());
+        let stop = Stop {
+            state: JobState::Cancelled,
+            reason: "cancelled on request".to_owned(),
+        };
+        for exit_code in [Some(143), Some(137), Some(0), None] {
+            let ending = Ending {
+                exit_code,
+                ..Ending::default()
+            };
+            assert_eq!(
+                verdict(None, Some(&outcome), false, &ending, None),
+                Conclusion::Pause(pause.clone())
+            );
+            assert_eq!(
+                verdict(Some(&stop), Some(&outcome), false, &ending, None),
+                Conclusion::End(stop.clone())
+            );
+        }
     }
 }

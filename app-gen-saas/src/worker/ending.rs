@@ -1,13 +1,14 @@
-//! The end of a job: noticing it, bringing it about, and writing it down.
+//! The end of an attempt, and of the job: noticing it, bringing it about, and writing it down.
 
 use std::time::Duration;
 
-use app_gen_contract::{JobState, parse_line};
+use app_gen_contract::{JobState, excerpt, parse_line};
 use tokio::time::Instant;
 
 use crate::clock::now_millis;
-use crate::database::Stop;
-use crate::worker::conclude;
+use crate::config::JobsConfig;
+use crate::database::{Job, Outcome, Pause, Stop};
+use crate::worker::conclude::{self, Conclusion};
 use crate::worker::follow::{FollowError, Follower, Reading};
 
 /// How long lines of a task that has ended may take when nobody waits for their result.
@@ -16,8 +17,11 @@ const LATE_TIMEOUT: Duration = Duration::from_secs(10);
 const LOG_TIMEOUT: Duration = Duration::from_secs(600);
 
 impl Follower {
-    /// How the job ends, if its end has come.
-    pub(super) async fn end(&mut self, reading: &Reading) -> Result<Option<Stop>, FollowError> {
+    /// How the attempt ends, if its end has come.
+    pub(super) async fn end(
+        &mut self,
+        reading: &Reading,
+    ) -> Result<Option<Conclusion>, FollowError> {
         if self
             .missing_since
             .is_some_and(|since| since.elapsed() >= self.traits.missing)
@@ -26,10 +30,19 @@ impl Follower {
                 state: JobState::Lost,
                 reason: "the generator's task cannot be found any more".to_owned(),
             };
-            return Ok(Some(self.job.stop.clone().unwrap_or(lost)));
+            return Ok(Some(match (&self.job.stop, &self.job.outcome) {
+                (Some(stop), _) => Conclusion::End(stop.clone()),
+                // It has said its last word, and what is gone does not run beside the next attempt.
+                (None, Some(Outcome::Paused(pause))) => Conclusion::Pause(pause.clone()),
+                (None, _) => Conclusion::End(lost),
+            }));
         }
         let Some((since, ending)) = self.stopped.clone() else {
-            return Ok(self.job.stop.clone().filter(|_| self.stops_in_vain()));
+            if !self.stops_in_vain() {
+                return Ok(None);
+            }
+            let stop = self.job.stop.clone().map(Conclusion::End);
+            return Ok(stop.or_else(|| self.lingering().cloned().map(Conclusion::Pause)));
         };
         let complete = self.broken || self.job.outcome.is_some();
         let unfinished = match reading {
@@ -85,8 +98,10 @@ impl Follower {
         {
             self.decide(stop).await?;
         }
-        let Some(stop) = &self.job.stop else {
-            return Ok(());
+        let reason = match (&self.job.stop, self.lingering()) {
+            (Some(stop), _) => stop.reason.clone(),
+            (None, Some(_)) => "its attempt has ended".to_owned(),
+            (None, None) => return Ok(()),
         };
         // What damages the log gets no time to go on with it.
         let force = self.broken || self.asked_to_stop.is_some();
@@ -96,16 +111,11 @@ impl Follower {
         if !due {
             return Ok(());
         }
-        tracing::info!(
-            job_id = self.job.id,
-            force,
-            reason = stop.reason,
-            "stopping a generator"
-        );
+        tracing::info!(job_id = self.job.id, force, reason, "stopping a generator");
         if force {
             self.forced.get_or_insert_with(Instant::now);
         }
-        if let Err(error) = self.app.launcher.stop(handle, &stop.reason, force).await {
+        if let Err(error) = self.app.launcher.stop(handle, &reason, force).await {
             tracing::warn!(
                 job_id = self.job.id,
                 error = format!("{error:#}"),
@@ -121,8 +131,11 @@ impl Follower {
         if self.job.outcome.is_some() {
             // The generator has written its last event but does not exit: the event counts, and the
             // process is ended.
-            return (self.last_event.elapsed() >= jobs.stop_grace)
-                .then(|| conclude::said(self.job.outcome.as_ref(), self.job.artifact.is_some()));
+            let said = conclude::said(self.job.outcome.as_ref(), self.job.artifact.is_some());
+            return match said {
+                Conclusion::End(stop) if self.last_event.elapsed() >= jobs.stop_grace => Some(stop),
+                Conclusion::End(_) | Conclusion::Pause(_) => None,
+            };
         }
         let silent = self.last_event.elapsed() >= jobs.idle_timeout;
         self.out_of_time().or_else(|| {
@@ -136,15 +149,63 @@ impl Follower {
         })
     }
 
-    /// Whether the job has used up its time.
+    /// What the job waits for, if the attempt's process goes on after its last event.
+    fn lingering(&self) -> Option<&Pause> {
+        match &self.job.outcome {
+            Some(Outcome::Paused(pause))
+                if self.last_event.elapsed() >= self.app.config.jobs.stop_grace =>
+            {
+                Some(pause)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the attempt has used up its time.
     pub(super) fn out_of_time(&self) -> Option<Stop> {
         let limit = self.app.config.jobs.timeout;
-        let started = self.job.started_at.unwrap_or_else(now_millis);
+        let job = &self.job;
+        let started = job.attempt_started_at.or(job.started_at);
+        let started = started.unwrap_or_else(now_millis);
         let age = u64::try_from(now_millis().saturating_sub(started)).unwrap_or(0);
         (u128::from(age) >= limit.as_millis()).then(|| Stop {
             state: JobState::TimedOut,
             reason: format!("the job took longer than {} seconds", limit.as_secs()),
         })
+    }
+
+    /// Writes down how the attempt ended; `false` if a stop came in between, which changes that.
+    pub(super) async fn conclude(&mut self, conclusion: Conclusion) -> Result<bool, FollowError> {
+        let pause = match conclusion {
+            Conclusion::End(stop) => return self.finish(&stop).await.map(|()| true),
+            Conclusion::Pause(pause) => pause,
+        };
+        let jobs = &self.app.config.jobs;
+        if let Some(reason) = too_often(&self.job, &pause, jobs) {
+            let state = JobState::Failed;
+            return self.finish(&Stop { state, reason }).await.map(|()| true);
+        }
+        let resume_at = resume_at(&pause, jobs, now_millis());
+        let paused = self
+            .app
+            .database
+            .pause_job(&self.lease, &self.job.id, &pause, resume_at)
+            .await?;
+        if !paused {
+            // Either somebody else has the job now, or it is to stop.
+            self.refresh().await?;
+            return Ok(false);
+        }
+        tracing::info!(
+            job_id = self.job.id,
+            attempt = self.job.attempt,
+            ending = pause.ending(),
+            detail = pause.detail(),
+            "an attempt has ended"
+        );
+        self.app.hub.notify(&self.job.id);
+        self.app.new_job.notify_one();
+        Ok(true)
     }
 
     pub(super) async fn finish(&mut self, stop: &Stop) -> Result<(), FollowError> {
@@ -161,5 +222,87 @@ impl Follower {
         tracing::info!(job_id = self.job.id, state = %stop.state, reason, "a job has ended");
         self.app.hub.notify(&self.job.id);
         Ok(())
+    }
+}
+
+/// Why the job ends instead of another attempt, if it had too many.
+fn too_often(job: &Job, pause: &Pause, limits: &JobsConfig) -> Option<String> {
+    let detail = excerpt(pause.detail().as_bytes());
+    let is_interrupted = matches!(pause, Pause::Interrupted { .. });
+    if is_interrupted && job.interruptions >= i64::from(limits.interruptions) {
+        let times = job.interruptions + 1;
+        return Some(format!(
+            "the generator was interrupted {times} times: {detail}"
+        ));
+    }
+    (job.attempt >= limits.attempts).then(|| {
+        let attempts = job.attempt;
+        format!("the job had {attempts} attempts and has not ended: {detail}")
+    })
+}
+
+/// When a job that waits goes on by itself.
+fn resume_at(pause: &Pause, limits: &JobsConfig, now: i64) -> Option<i64> {
+    let Pause::WaitingLimit { until, .. } = pause else {
+        return None;
+    };
+    let after =
+        |pause: Duration| now.saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
+    // A limit that has passed already, and one in a far future, are mistakes of who said so.
+    let (earliest, latest) = (after(limits.shortest_wait), after(limits.longest_wait));
+    Some(
+        until
+            .unwrap_or(after(limits.usual_wait))
+            .clamp(earliest, latest),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::samples::{job, limits};
+
+    fn limit(until: Option<i64>) -> Pause {
+        Pause::WaitingLimit {
+            provider: "claude".to_owned(),
+            until,
+            detail: "five hours are used up".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_limit_is_waited_for_as_long_as_makes_sense() {
+        let limits = limits(&[]);
+        let wait = |until| resume_at(&limit(until), &limits, 1_000_000).unwrap() - 1_000_000;
+        assert_eq!(wait(Some(1_000_000 + 3_600_000)), 3_600_000);
+        assert_eq!(wait(None), 15 * 60 * 1000);
+        assert_eq!(wait(Some(0)), 30 * 1000);
+        assert_eq!(wait(Some(i64::MAX)), 8 * 24 * 60 * 60 * 1000);
+        let interrupted = Pause::Interrupted {
+            reason: "x".to_owned(),
+        };
+        assert_eq!(resume_at(&interrupted, &limits, 0), None);
+    }
+
+    #[test]
+    fn attempts_have_an_end() {
+        let limits = limits(&[]);
+        let mut job = job(0);
+        let interrupted = Pause::Interrupted {
+            reason: "stopped by SIGTERM".to_owned(),
+        };
+        job.interruptions = 2;
+        assert_eq!(too_often(&job, &interrupted, &limits), None);
+        job.interruptions = 3;
+        assert_eq!(
+            too_often(&job, &interrupted, &limits).unwrap(),
+            "the generator was interrupted 4 times: stopped by SIGTERM"
+        );
+        assert_eq!(too_often(&job, &limit(None), &limits), None);
+        job.attempt = 100;
+        assert_eq!(
+            too_often(&job, &limit(None), &limits).unwrap(),
+            "the job had 100 attempts and has not ended: five hours are used up"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! One job, from its claim to its end.
+//! One attempt of a job, from its claim to its end.
 //!
 //! A follower can die at any point, and another goes on from what the database holds: events are stored
 //! together with the place in the log they were read up to, decisions (a stop, its reason) before they are
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::app::App;
 use crate::database::{Job, Lease, Stop};
 use crate::launcher::{Ending, LogPage, LogTraits, TaskStatus};
-use crate::worker::attempt::Attempt;
+use crate::worker::launching::Launching;
 use crate::worker::reading::{self, Fault};
 use crate::worker::room::{Room, Waiting};
 
@@ -63,8 +63,8 @@ pub(super) struct Follower {
     pub(super) room: Room,
     /// Held while the job waits for its task.
     pub(super) waiting: Option<Waiting>,
-    /// What is known of the last attempt to start a task.
-    pub(super) attempt: Attempt,
+    /// What is known of the last try to start a task.
+    pub(super) launching: Launching,
     /// Where in the log the next reading begins. It differs from the stored place once that has proved
     /// useless.
     pub(super) position: Option<String>,
@@ -98,7 +98,7 @@ impl Follower {
             traits: app.launcher.log_traits(),
             room,
             waiting: None,
-            attempt: Attempt::of_another(&job, now),
+            launching: Launching::of_another(&job, now),
             position: job.log_position.clone(),
             page: None,
             log_bytes: 0,
@@ -145,8 +145,9 @@ impl Follower {
             }
             self.stop_if_needed(handle).await?;
             let reading = self.read(handle).await?;
-            if let Some(stop) = self.end(&reading).await? {
-                self.finish(&stop).await?;
+            if let Some(conclusion) = self.end(&reading).await?
+                && self.conclude(conclusion).await?
+            {
                 if let Err(error) = self.app.launcher.forget(handle).await {
                     tracing::warn!(
                         job_id = self.job.id,
@@ -173,7 +174,8 @@ impl Follower {
     /// Why the task never ran, if there was no room for it and the job may still have another one.
     fn found_no_room(&self) -> Option<String> {
         let (_, ending) = self.stopped.as_ref()?;
-        let is_over = self.job.stop.is_some() || self.job.generator_sequence > 0;
+        let has_begun = self.job.generator_sequence > self.job.attempt_after_sequence;
+        let is_over = self.job.stop.is_some() || has_begun;
         (ending.no_room && !is_over).then(|| ending.detail.clone().unwrap_or_default())
     }
 

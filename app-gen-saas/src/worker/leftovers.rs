@@ -1,7 +1,8 @@
-//! Tasks that run although their job has ended, or has another task: an attempt whose answer was lost can
+//! Tasks that run although their job has ended, or has another task: a try whose answer was lost can
 //! start one late, and a stop can fail for longer than anybody waits. The cloud's own list is looked at, so
 //! nothing is forgotten with an orchestrator.
 
+use app_gen_contract::JobState;
 use tokio::time::sleep;
 
 use crate::app::App;
@@ -47,6 +48,12 @@ async fn stop_all(app: &App) -> anyhow::Result<()> {
 fn why_not(job: &Job, task: &str) -> Option<&'static str> {
     if job.finished_at.is_some() {
         Some("its job has ended")
+    } else if matches!(
+        job.state,
+        JobState::Queued | JobState::WaitingApproval | JobState::WaitingLimit
+    ) {
+        // A job in the queue has no task yet, and one that waits has none any more.
+        Some("its attempt has ended")
     } else if job.task.as_deref().is_some_and(|own| own != task) {
         Some("its job has another task")
     } else {
@@ -66,6 +73,14 @@ mod tests {
         job.task = Some("task".to_owned());
         assert_eq!(why_not(&job, "task"), None);
         assert_eq!(why_not(&job, "other"), Some("its job has another task"));
+        for state in [
+            JobState::Queued,
+            JobState::WaitingApproval,
+            JobState::WaitingLimit,
+        ] {
+            job.state = state;
+            assert_eq!(why_not(&job, "task"), Some("its attempt has ended"));
+        }
         job.finished_at = Some(1);
         assert_eq!(why_not(&job, "task"), Some("its job has ended"));
     }

@@ -1,15 +1,15 @@
-//! The worker: claims jobs and follows each to its end.
+//! The worker: claims jobs and follows each to the end of its attempt.
 //!
 //! New jobs are claimed while there is room; jobs whose orchestrator is gone are claimed in any case,
 //! since their generators run already. The database decides which orchestrator owns a job
 //! (`database::Lease`), so nothing in this module must survive a restart.
 
-mod attempt;
 mod conclude;
 mod ending;
 mod follow;
 mod hold;
 mod identity;
+mod launching;
 mod leftovers;
 mod reading;
 mod result;
@@ -55,34 +55,42 @@ pub async fn run(app: App) {
 #[derive(Default)]
 struct Followers {
     tasks: JoinSet<()>,
-    jobs: HashMap<task::Id, String>,
+    /// The jobs that are followed, with the number of the attempt.
+    jobs: HashMap<task::Id, (String, u32)>,
+    /// Jobs that came back with their next attempt before the follower of the one before has returned.
+    next: HashMap<String, Job>,
     room: Room,
 }
 
 impl Followers {
     fn add(&mut self, app: &App, lease: &Lease, job: Job) {
         // A job can come back while its follower still waits for something: one is enough.
-        if self.jobs.values().any(|followed| *followed == job.id) {
+        if let Some((_, attempt)) = self.jobs.values().find(|(id, _)| *id == job.id) {
+            if *attempt < job.attempt {
+                self.next.insert(job.id.clone(), job);
+            }
             return;
         }
         tracing::info!(
             job_id = job.id,
             state = %job.state,
+            attempt = job.attempt,
             age_secs = now_millis().saturating_sub(job.created_at) / 1000,
             "following a job"
         );
-        let job_id = job.id.clone();
+        let followed = (job.id.clone(), job.attempt);
         let handle = self.tasks.spawn(hold::hold(
             app.clone(),
             lease.clone(),
             self.room.clone(),
             job,
         ));
-        self.jobs.insert(handle.id(), job_id);
+        self.jobs.insert(handle.id(), followed);
     }
 
-    async fn one_ends(&mut self) {
-        let id = match self.tasks.join_next_with_id().await {
+    /// Waits for the end of a follower.
+    async fn one_ends(&mut self) -> task::Id {
+        match self.tasks.join_next_with_id().await {
             Some(Ok((id, ()))) => id,
             Some(Err(error)) => {
                 // Nothing renews the job's lease any more, so it ends, and the job is claimed again.
@@ -90,8 +98,16 @@ impl Followers {
                 error.id()
             }
             None => std::future::pending().await,
-        };
-        self.jobs.remove(&id);
+        }
+    }
+
+    /// Forgets a follower that has ended; the job's next one may begin.
+    fn forget(&mut self, app: &App, lease: &Lease, id: task::Id) {
+        if let Some((job_id, _)) = self.jobs.remove(&id)
+            && let Some(next) = self.next.remove(&job_id)
+        {
+            self.add(app, lease, next);
+        }
     }
 }
 
@@ -102,13 +118,16 @@ async fn take_jobs(app: &App, lease: &Lease, followers: &mut Followers) {
         }
         tokio::select! {
             () = app.new_job.notified() => {}
-            () = followers.one_ends() => {}
+            id = followers.one_ends() => followers.forget(app, lease, id),
             () = tokio::time::sleep(POLL) => {}
         }
     }
 }
 
 async fn claim(app: &App, lease: &Lease, followers: &mut Followers) -> sqlx::Result<()> {
+    while let Some(job_id) = app.database.resume_due().await? {
+        app.hub.notify(&job_id);
+    }
     while let Some(job) = app.database.claim_orphan(lease).await? {
         followers.add(app, lease, job);
     }

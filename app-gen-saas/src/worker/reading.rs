@@ -4,13 +4,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use app_gen_contract::{Body, Event, excerpt, join_uri, parse_line};
+use app_gen_contract::{Body, Event, Tokens, excerpt, join_uri, parse_line};
 use serde_json::json;
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::artifacts::Artifacts;
 use crate::config::JobsConfig;
-use crate::database::{Artifact, Batch, GeneratorEvent, Job, Outcome};
+use crate::database::{Artifact, Batch, GeneratorEvent, Job, Outcome, Pause, Used};
 
 /// A batch ends with the event that brings it here.
 const BATCH_EVENTS: usize = 500;
@@ -19,6 +20,12 @@ const BATCH_BYTES: i64 = 256 * 1024;
 const BATCH_TIME: Duration = Duration::from_secs(2);
 /// Twice what a generator of ours packs. All of it is read before the job ends, to compare its SHA-256.
 const MAX_ARTIFACT_BYTES: u64 = 512 * 1024 * 1024;
+
+/// More than one usage event can report: a hundred billion tokens, or as many millionths of a dollar. Sums
+/// over all events of a job stay far from the end of the database's numbers.
+const MAX_USAGE: u64 = 100_000_000_000;
+/// Maximum number of characters of what a job waits for.
+const MAX_PAUSE_CHARS: usize = 2000;
 
 /// Why lines cannot be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +70,8 @@ pub(super) async fn batch(
             let reason = format!("the generator wrote more than {} events", limits.max_events);
             return (batch, Some(Fault::Broken(reason)));
         }
-        let one = match batch_of_one(artifacts, job, &event).await {
+        let known = batch.artifact.as_ref().or(job.artifact.as_ref());
+        let one = match batch_of_one(artifacts, job, known, &event).await {
             Ok(one) => one,
             Err(reason) => return (batch, Some(Fault::Broken(reason))),
         };
@@ -77,6 +85,7 @@ pub(super) async fn batch(
         }
         batch.events.extend(one.events);
         batch.artifact = one.artifact.or(batch.artifact);
+        batch.used = sum(&batch.used, &one.used);
         batch.outcome = one.outcome;
         if batch.outcome.is_some() {
             lines.clear();
@@ -121,7 +130,12 @@ fn check(job_id: &str, event: &Event) -> Result<(), String> {
 }
 
 /// Makes an event ready to be stored, with its body fetched from where it is.
-async fn batch_of_one(artifacts: &Artifacts, job: &Job, event: &Event) -> Result<Batch, String> {
+async fn batch_of_one(
+    artifacts: &Artifacts,
+    job: &Job,
+    known: Option<&Artifact>,
+    event: &Event,
+) -> Result<Batch, String> {
     let mut batch = Batch::default();
     let fetched = match event.body_uri() {
         Some(uri) => fetch(artifacts, &job.id, event, uri).await,
@@ -152,12 +166,49 @@ async fn batch_of_one(artifacts: &Artifacts, job: &Job, event: &Event) -> Result
             }
             batch.outcome = Some(Outcome::Failed { reason });
         }
-        // The body could not be fetched, but its type alone says that the job failed.
-        None if event.kind() == "failed" => {
-            let reason = "the generator failed; its reason could not be fetched".to_owned();
-            batch.outcome = Some(Outcome::Failed { reason });
+        Some(Body::Usage {
+            tokens, micro_usd, ..
+        }) => batch.used = used(tokens, *micro_usd)?,
+        Some(Body::Commit { iteration, .. }) => batch.used.iterations = i64::from(*iteration),
+        Some(Body::WaitingApproval {
+            point,
+            question,
+            artifact_uri,
+        }) => {
+            let own = known.map(|known| join_uri(&artifacts.job_uri(&job.id), &known.name));
+            if let Some(uri) = artifact_uri
+                .as_ref()
+                .filter(|uri| own.as_ref() != Some(uri))
+            {
+                let uri = excerpt(uri.as_bytes());
+                return Err(format!(
+                    "the generator asks about an artifact that it has not named: {uri}"
+                ));
+            }
+            batch.outcome = Some(Outcome::Paused(Pause::WaitingApproval {
+                point: *point,
+                question: bounded(question),
+            }));
         }
-        None if event.kind() == "succeeded" => batch.outcome = Some(Outcome::Succeeded),
+        Some(Body::WaitingLimit {
+            provider,
+            until,
+            detail,
+        }) => {
+            let millis = |time: &OffsetDateTime| time.unix_timestamp().saturating_mul(1000);
+            batch.outcome = Some(Outcome::Paused(Pause::WaitingLimit {
+                provider: excerpt(provider.as_bytes()),
+                until: until.as_ref().map(millis),
+                detail: bounded(detail),
+            }));
+        }
+        Some(Body::Interrupted { reason }) => {
+            batch.outcome = Some(Outcome::Paused(Pause::Interrupted {
+                reason: bounded(reason),
+            }));
+        }
+        // The body could not be fetched, but its type alone says that the attempt has ended.
+        None if event.is_ending() => batch.outcome = Some(outcome_by_type(event.kind())),
         _ => {}
     }
     let uri = || excerpt(event.body_uri().unwrap_or_default().as_bytes());
@@ -168,6 +219,57 @@ async fn batch_of_one(artifacts: &Artifacts, job: &Job, event: &Event) -> Result
         body: body.map_or_else(|| json!({ "uri": uri() }).to_string(), Body::to_json),
     });
     Ok(batch)
+}
+
+/// What is known of an ending whose body is lost. A question that nobody can read is not decided.
+fn outcome_by_type(kind: &str) -> Outcome {
+    match kind {
+        "succeeded" => Outcome::Succeeded,
+        "interrupted" => Outcome::Paused(Pause::Interrupted {
+            reason: "the generator was interrupted; its reason could not be fetched".to_owned(),
+        }),
+        "failed" => Outcome::Failed {
+            reason: "the generator failed; its reason could not be fetched".to_owned(),
+        },
+        other => Outcome::Failed {
+            reason: format!("what the generator waits for could not be fetched ({other})"),
+        },
+    }
+}
+
+/// A text to be shown, without control characters but line breaks.
+fn bounded(text: &str) -> String {
+    text.chars()
+        .filter(|character| *character == '\n' || !character.is_control())
+        .take(MAX_PAUSE_CHARS)
+        .collect()
+}
+
+fn used(tokens: &Tokens, micro_usd: Option<u64>) -> Result<Used, String> {
+    let number = |number: u64| {
+        i64::try_from(number)
+            .ok()
+            .filter(|_| number <= MAX_USAGE)
+            .ok_or_else(|| format!("the generator reported a usage of {number} at once"))
+    };
+    let tokens = number(tokens.total())?;
+    Ok(Used {
+        micro_usd: number(micro_usd.unwrap_or(0))?,
+        tokens,
+        unpriced_tokens: if micro_usd.is_none() { tokens } else { 0 },
+        ..Used::default()
+    })
+}
+
+/// What two parts of a batch used together; iterations are numbers, of which the last counts.
+fn sum(first: &Used, second: &Used) -> Used {
+    Used {
+        micro_usd: first.micro_usd.saturating_add(second.micro_usd),
+        tokens: first.tokens.saturating_add(second.tokens),
+        unpriced_tokens: first.unpriced_tokens.saturating_add(second.unpriced_tokens),
+        iterations: first.iterations.max(second.iterations),
+        millis: 0,
+    }
 }
 
 /// The body of an event that refers to it; an event without it is still an event.
@@ -234,7 +336,7 @@ mod tests {
 
     fn line(job: &str, sequence: i64, kind: &str, body: &str) -> Vec<u8> {
         format!(
-            r#"{{"version":1,"job_id":"{job}","sequence":{sequence},"time":"2026-01-01T00:00:00Z","type":"{kind}","body":{body}}}"#
+            r#"{{"version":2,"job_id":"{job}","sequence":{sequence},"time":"2026-01-01T00:00:00Z","type":"{kind}","body":{body}}}"#
         )
         .into_bytes()
     }
@@ -332,6 +434,79 @@ mod tests {
         assert_eq!((batches[0].events.len(), batches[0].bytes()), (1, 600));
         let reason = "the generator's events have more than 1000 bytes";
         assert_eq!(fault, Some(Fault::Broken(reason.to_owned())));
+    }
+
+    #[tokio::test]
+    async fn usage_is_summed_and_bounded() {
+        let usage = |number, output: u64, price: &str| {
+            let tokens = format!(
+                r#"{{"input":1,"cache_read":2,"cache_write":3,"cache_write_long":4,"output":{output},"thinking":5}}"#
+            );
+            let body = format!(
+                r#"{{"role":"builder","stage":"build","provider":"claude","model":"m","tokens":{tokens},"micro_usd":{price}}}"#
+            );
+            line("job", number, "usage", &body)
+        };
+        let commit = line(
+            "job",
+            3,
+            "commit",
+            r#"{"iteration":7,"commit":"0","role":"builder","message":"m","diff":""}"#,
+        );
+        let lines = [usage(1, 10, "250"), usage(2, 20, "null"), commit];
+        let (batches, fault) = batches(0, &limits(&[]), &lines).await;
+        assert_eq!(fault, None);
+        let expected = Used {
+            micro_usd: 250,
+            tokens: 50,
+            unpriced_tokens: 30,
+            iterations: 7,
+            millis: 0,
+        };
+        assert_eq!(batches[0].used, expected);
+        for beyond in [usage(1, 0, "100000000001"), usage(1, u64::MAX, "0")] {
+            let (_, fault) = self::batches(0, &limits(&[]), &[beyond]).await;
+            assert!(matches!(fault, Some(Fault::Broken(_))), "{fault:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_attempt_ends_with_what_the_job_waits_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let artifacts = artifacts(folder.path());
+        let own = join_uri(&artifacts.job_uri("job"), "app.zip");
+        let ask = |uri: &str| {
+            let body = format!(
+                r#"{{"point":"before_publish","question":"Well?","artifact_uri":"{uri}"}}"#
+            );
+            line("job", 1, "waiting_approval", &body)
+        };
+        let mut job = job(0);
+        let fault = async |job: &Job, uri: &str| {
+            let mut lines = [ask(uri)].into();
+            let (batch, fault) = batch(&artifacts, job, &limits(&[]), &mut lines).await;
+            assert_eq!(batch.outcome.is_some(), fault.is_none());
+            fault
+        };
+        assert!(fault(&job, &own).await.is_some(), "it named no artifact");
+        job.artifact = Some(Artifact {
+            name: "app.zip".to_owned(),
+            size_bytes: 1,
+            sha256: "0".repeat(64),
+            e_tag: None,
+        });
+        assert_eq!(fault(&job, &own).await, None);
+        assert!(fault(&job, "s3://elsewhere/app.zip").await.is_some());
+
+        let body =
+            r#"{"provider":"claude","until":"2030-01-01T00:00:00Z","detail":"five\u0000 hours"}"#;
+        let (batches, _) = batches(0, &limits(&[]), &[line("job", 1, "waiting_limit", body)]).await;
+        let expected = Pause::WaitingLimit {
+            provider: "claude".to_owned(),
+            until: Some(1_893_456_000_000),
+            detail: "five hours".to_owned(),
+        };
+        assert_eq!(batches[0].outcome, Some(Outcome::Paused(expected)));
     }
 
     #[tokio::test]

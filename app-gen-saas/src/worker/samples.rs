@@ -6,7 +6,7 @@ use app_gen_contract::JobState;
 
 use crate::artifacts::Artifacts;
 use crate::config::{Config, Environment, JobsConfig};
-use crate::database::Job;
+use crate::database::{Job, Used, Wishes};
 
 fn config(folder: &Path, changes: &[(&str, &str)]) -> Config {
     let uri = format!("file://{}", folder.display());
@@ -54,5 +54,15 @@ pub(super) fn job(generator_sequence: i64) -> Job {
         outcome: None,
         stop: None,
         artifact: None,
+        attempt: 1,
+        attempt_after_sequence: 0,
+        attempt_after_launch: 0,
+        attempt_started_at: Some(0),
+        interruptions: 0,
+        waiting: None,
+        resume_at: None,
+        decision: None,
+        wishes: Wishes::default(),
+        used: Used::default(),
     }
 }

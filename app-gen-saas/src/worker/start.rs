@@ -1,30 +1,30 @@
 //! Finds a job's task or starts it, but never starts a second one.
 //!
-//! Every attempt is counted in the database before it is made. If the outcome of an attempt was not kept,
-//! because the orchestrator died or the call broke off, its task is looked for before another attempt, and
-//! for longer before the job ends without one.
+//! Every try is counted in the database before it is made. If the outcome of a try was not kept, because
+//! the orchestrator died or the call broke off, its task is looked for before another try, and for longer
+//! before the job ends without one.
 //!
 //! Only a refusal fails the job. Whatever else prevents a start may pass: the job waits for that as long as
 //! its time lasts, and no other job is claimed meanwhile.
 
 use std::time::Duration;
 
-use app_gen_contract::{JobSpec, JobState};
+use app_gen_contract::{Attempt, JobSpec, JobState, SpecError, Used};
 use tokio::time::{Instant, sleep};
 
 use crate::database::Stop;
 use crate::launcher::{Launch, LaunchError, Trace};
-use crate::worker::attempt::Attempt;
 use crate::worker::follow::{FollowError, Follower};
+use crate::worker::launching::Launching;
 
-/// Pauses between attempts, the first and the longest. While the job is only to end, the pauses are short.
+/// Pauses between tries, the first and the longest. While the job is only to end, the pauses are short.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const SEARCH_PAUSE: Duration = Duration::from_secs(3);
 /// How often a pause looks for a stop.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// What a look or an attempt came to.
+/// What a look or a try came to.
 enum Found {
     /// The job's task.
     Task(String),
@@ -85,7 +85,7 @@ impl Follower {
             .clear_task(&self.lease, &self.job.id)
             .await?;
         self.forget_task();
-        self.attempt = Attempt {
+        self.launching = Launching {
             unclear: None,
             failure: Some(why),
         };
@@ -115,7 +115,7 @@ impl Follower {
     /// The end of a job that has used up its time without a task.
     fn too_late(&self) -> Option<Stop> {
         let mut stop = self.out_of_time()?;
-        if let Some(why) = &self.attempt.failure {
+        if let Some(why) = &self.launching.failure {
             stop.reason = format!("{}: {why}", stop.reason);
         }
         Some(stop)
@@ -123,7 +123,7 @@ impl Follower {
 
     async fn find_or_start(&mut self) -> Result<Found, FollowError> {
         let mut repeat = None;
-        if let Some(since) = self.attempt.unclear {
+        if let Some(since) = self.launching.unclear {
             let launch = self.launch(self.job.launch_attempt);
             let trace = self.app.launcher.find(&launch).await;
             match trace {
@@ -131,7 +131,7 @@ impl Follower {
                     tracing::info!(job_id = launch.job_id, task = task.name, "found a task");
                     return self.keep(&task.name, task.handle).await;
                 }
-                Ok(Trace::Never) => self.attempt.unclear = None,
+                Ok(Trace::Never) => self.launching.unclear = None,
                 // What appears after the search is stopped as a leftover.
                 Ok(Trace::Unclear) | Err(_)
                     if self.job.stop.is_some()
@@ -147,11 +147,10 @@ impl Follower {
         }
     }
 
-    /// Repeats the attempt `repeat`, or makes the next one.
+    /// Repeats the try `repeat`, or makes the next one.
     async fn start(&mut self, repeat: Option<Launch>) -> Result<Found, FollowError> {
         let job = &self.job;
-        let artifact_uri = self.app.artifacts.job_uri(&job.id);
-        let spec = match JobSpec::new(&job.id, &job.description, &job.provider, &artifact_uri) {
+        let spec = match self.spec() {
             Ok(spec) => spec,
             Err(error) => return self.refuse(error.to_string()).await,
         };
@@ -160,11 +159,11 @@ impl Follower {
             Some(launch) => launch,
             None => {
                 let database = &self.app.database;
-                let attempt = database.begin_attempt(&self.lease, &job.id).await?;
-                self.launch(attempt.ok_or(FollowError::Lost)?)
+                let number = database.begin_launch(&self.lease, &job.id).await?;
+                self.launch(number.ok_or(FollowError::Lost)?)
             }
         };
-        let was_unclear = self.attempt.unclear.replace(Instant::now());
+        let was_unclear = self.launching.unclear.replace(Instant::now());
         match self.app.launcher.launch(&launch).await {
             Ok(task) => {
                 tracing::info!(
@@ -175,7 +174,7 @@ impl Follower {
                 self.keep(&task.name, task.handle).await
             }
             Err(LaunchError::Refused(reason)) => {
-                self.attempt.unclear = was_unclear;
+                self.launching.unclear = was_unclear;
                 self.refuse(reason).await
             }
             Err(LaunchError::NotStarted(reason)) => {
@@ -184,7 +183,7 @@ impl Follower {
                     reason,
                     "a generator was not started"
                 );
-                self.attempt = Attempt {
+                self.launching = Launching {
                     unclear: was_unclear,
                     failure: Some(reason),
                 };
@@ -192,7 +191,7 @@ impl Follower {
             }
             Err(LaunchError::Unknown(error)) => {
                 // The time of the search begins when the call has ended.
-                self.attempt.unclear = Some(Instant::now());
+                self.launching.unclear = Some(Instant::now());
                 Err(error.into())
             }
         }
@@ -204,7 +203,7 @@ impl Follower {
             state: JobState::Failed,
             reason,
         };
-        if self.attempt.unclear.is_none() {
+        if self.launching.unclear.is_none() {
             return Ok(Found::End(stop));
         }
         self.decide(stop).await?;
@@ -224,12 +223,38 @@ impl Follower {
         }
     }
 
-    fn launch(&self, attempt: i64) -> Launch {
+    fn launch(&self, number: i64) -> Launch {
+        let job = &self.job;
         Launch {
-            job_id: self.job.id.clone(),
-            attempt,
-            spec_uri: self.app.artifacts.spec_uri(&self.job.id),
+            job_id: job.id.clone(),
+            attempt: job.attempt,
+            number,
+            spec_uri: self.app.artifacts.spec_uri(&job.id, job.attempt),
             lifetime: self.app.config.jobs.lifetime(),
         }
+    }
+
+    /// What the present attempt is asked.
+    fn spec(&self) -> Result<JobSpec, SpecError> {
+        let job = &self.job;
+        let artifact_uri = self.app.artifacts.job_uri(&job.id);
+        let used = Used {
+            micro_usd: job.used.micro_usd.unsigned_abs(),
+            tokens: job.used.tokens.unsigned_abs(),
+            seconds: job.used.millis.unsigned_abs() / 1000,
+            iterations: u32::try_from(job.used.iterations).unwrap_or(u32::MAX),
+        };
+        let spec = JobSpec {
+            attempt: Attempt {
+                number: job.attempt,
+                after_sequence: job.attempt_after_sequence.unsigned_abs(),
+                used,
+                decision: job.decision.clone(),
+            },
+            budget: job.wishes.budget,
+            approvals: job.wishes.approvals.clone(),
+            ..JobSpec::new(&job.id, &job.description, &job.provider, &artifact_uri)?
+        };
+        spec.checked()
     }
 }

@@ -65,7 +65,10 @@ async fn health(database: TestDatabase) {
 async fn submit_and_show(database: TestDatabase) {
     let orchestrator = without_worker(database).await;
     let client = &orchestrator.client;
-    let body = json!({ "description": "  A shop for \"tea\" \u{1F375}\n", "provider": "claude" });
+    let body = json!({
+        "description": "  A shop for \"tea\" \u{1F375}\n", "provider": "claude",
+        "budget": { "tokens": 1_000_000 }, "approvals": ["before_build", "before_build"],
+    });
     let response = client.post("/api/jobs", &body).await;
     assert_eq!(response.status(), StatusCode::CREATED);
     let location = response.headers()["location"].to_str().unwrap().to_owned();
@@ -90,6 +93,12 @@ async fn submit_and_show(database: TestDatabase) {
         "finished_at": null,
         "last_sequence": 1,
         "artifact": null,
+        "attempt": 1,
+        "attempts": [],
+        "waiting": null,
+        "usage": { "micro_usd": 0, "tokens": 0, "unpriced_tokens": 0, "iterations": 0, "seconds": 0 },
+        "budget": { "tokens": 1_000_000 },
+        "approvals": ["before_build"],
     });
     assert_eq!(job, expected);
     assert_eq!(client.job(id).await, expected);
@@ -116,6 +125,18 @@ async fn refused_submissions(database: TestDatabase) {
         (
             json!({ "description": "x", "prompt": "y" }),
             "unknown field",
+        ),
+        (
+            json!({ "description": "x", "budget": { "micro_usd": 0.5 } }),
+            "invalid type",
+        ),
+        (
+            json!({ "description": "x", "budget": { "usd": 1 } }),
+            "unknown field",
+        ),
+        (
+            json!({ "description": "x", "approvals": ["always"] }),
+            "unknown variant",
         ),
         (json!([]), "Failed"),
     ] {

@@ -50,9 +50,9 @@ job=${path##*/}
 sequence=0
 event() {
   sequence=$((sequence + 1))
-  printf '{"version":1,"job_id":"%s","sequence":%d,"time":"2026-01-01T00:00:00.000Z","type":"%s","body":%s}\n' "$job" "$sequence" "$1" "$2"
+  printf '{"version":2,"job_id":"%s","sequence":%d,"time":"2026-01-01T00:00:00.000Z","type":"%s","body":%s}\n' "$job" "$sequence" "$1" "$2"
 }
-started() { event started '{"generator_version":"0","provider":"template"}'; }
+started() { event started '{"generator_version":"0","attempt":1,"providers":{"template":null}}'; }
 log() { event log "{\"level\":\"info\",\"message\":\"$1\"}"; }
 artifact() { event artifact "{\"name\":\"app.zip\",\"uri\":\"$path/app.zip\",\"size_bytes\":2500000,\"sha256\":\"$sha256\"}"; }
 succeeded() { event succeeded '{"summary":"done"}'; }

@@ -108,12 +108,12 @@ async fn failures(database: TestDatabase) {
             "the generator said that it succeeded, but named no artifact",
         ),
         (
-            "started; printf '{\"version\":1'; exit 0",
-            "the generator wrote a last line that is not an event: line is not JSON: {\"version\":1",
+            "started; printf '{\"version\":2'; exit 0",
+            "the generator wrote a last line that is not an event: line is not JSON: {\"version\":2",
         ),
         // A crash counts for more than the half line that it left.
         (
-            "started; printf '{\"version\":1'; kill -9 $$",
+            "started; printf '{\"version\":2'; kill -9 $$",
             "the generator crashed: signal 9 (SIGKILL) ended it",
         ),
     ] {
@@ -214,8 +214,7 @@ exit 1"#;
 
 async fn cancel_while_running(database: TestDatabase) {
     // Ends only when it is asked to, and takes its time.
-    let polite =
-        "trap 'failed \"stopped by SIGTERM\"; exit 143' TERM; started; while :; do sleep 0.1; done";
+    let polite = "trap 'interrupted \"stopped by SIGTERM\"; exit 143' TERM; started; while :; do sleep 0.1; done";
     // Has to be forced, with its children.
     let stubborn = "trap '' TERM; started; sleep 1000 & while :; do sleep 0.1; done";
     let orchestrator = Orchestrator::start(database, "").await;

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app_gen_saas::database::NewJob;
+use app_gen_saas::database::{NewJob, Wishes};
 use serde_json::Value;
 use tokio::process::Command;
 use uuid::Uuid;
@@ -48,6 +48,8 @@ async fn thousands_of_random_generators() {
             jobs.search = Duration::from_millis(600);
             jobs.leftovers = Duration::from_millis(200);
             jobs.lease = Duration::from_secs(15);
+            jobs.shortest_wait = Duration::from_millis(50);
+            jobs.usual_wait = Duration::from_millis(50);
         }),
         ..Options::default()
     };
@@ -60,6 +62,7 @@ async fn thousands_of_random_generators() {
             description: "anything".to_owned(),
             provider: "template".to_owned(),
             launcher: "process",
+            wishes: Wishes::default(),
         };
         app.database.insert_job(&job, u32::MAX).await.unwrap();
         ids.push(job.id);
@@ -304,7 +307,7 @@ async fn a_job_that_kills_its_followers_ends_after_three() {
     let generator = folder.path().join("generator.sh");
     let text = r#"#!/bin/sh
 folder=${JOB_SPEC_URI%/spec.json}
-printf '{"version":1,"job_id":"%s","sequence":1,"time":"2026-01-01T00:00:00Z","type":"log","body_uri":"%s"}\n' \
+printf '{"version":2,"job_id":"%s","sequence":1,"time":"2026-01-01T00:00:00Z","type":"log","body_uri":"%s"}\n' \
   "${folder##*/}" "$folder/events/000001.json"
 sleep 1000
 "#;

@@ -8,6 +8,7 @@
 )]
 
 mod api;
+mod attempts;
 mod connections;
 mod ecs;
 mod ecs_faults;

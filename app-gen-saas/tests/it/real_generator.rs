@@ -11,9 +11,14 @@ use tokio::sync::OnceCell;
 use crate::on_both_databases;
 use crate::support::client::{assert_whole, outline};
 use crate::support::database::TestDatabase;
+use crate::support::eventually;
 use crate::support::orchestrator::{Options, Orchestrator};
 
-on_both_databases!(makes_an_application, refuses_an_unknown_provider);
+on_both_databases!(
+    makes_an_application,
+    asks_before_it_publishes,
+    refuses_an_unknown_provider,
+);
 
 /// Builds the generator's binary beside this test's own; gives its path.
 async fn generator() -> &'static PathBuf {
@@ -75,6 +80,46 @@ async fn makes_an_application(database: TestDatabase) {
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(job["artifact"]["sha256"], digest);
     assert!(zip.starts_with(b"PK"));
+}
+
+async fn asks_before_it_publishes(database: TestDatabase) {
+    let orchestrator = start(database).await;
+    let client = &orchestrator.client;
+    let submit = async || {
+        let body = serde_json::json!({ "description": "a list", "approvals": ["before_publish"] });
+        let job: Value = client.post("/api/jobs", &body).await.json().await.unwrap();
+        let id = job["id"].as_str().unwrap().to_owned();
+        eventually("the question", async || {
+            let job = client.job(&id).await;
+            (job["state"] == "waiting_approval").then_some(())
+        })
+        .await;
+        id
+    };
+    let id = submit().await;
+    let path = format!("/api/jobs/{id}/artifact");
+    let shown = client.get(&path).await.bytes().await.unwrap();
+    let approval = serde_json::json!({ "attempt": 1, "decision": "approve" });
+    let decision = format!("/api/jobs/{id}/decision");
+    let answer = client.post(&decision, &approval).await;
+    assert!(answer.status().is_success());
+    let job = client.ended(&id).await;
+    assert_eq!(job["state"], "succeeded", "{job}");
+    let published = client.get(&path).await.bytes().await.unwrap();
+    assert_eq!(published, shown, "what was approved is what is published");
+
+    let id = submit().await;
+    let rejection = serde_json::json!({ "attempt": 1, "decision": "reject", "words": "too blue" });
+    let decision = format!("/api/jobs/{id}/decision");
+    let answer = client.post(&decision, &rejection).await;
+    assert!(answer.status().is_success());
+    let job = client.ended(&id).await;
+    assert_eq!(job["state"], "failed");
+    let reason = job["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("the application was rejected: too blue"),
+        "{reason}"
+    );
 }
 
 async fn refuses_an_unknown_provider(database: TestDatabase) {

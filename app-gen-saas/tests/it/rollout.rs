@@ -1,5 +1,9 @@
 //! The present orchestrator and the one of the release before on one database: as a deploy lets them work
 //! side by side, and as a deploy and a way back let them follow each other.
+//!
+//! The release before speaks version 1 of the contract with generators, and this one version 2. A generator
+//! that one of them started is read to its end by that one alone: the other refuses its lines, and the job
+//! fails with both versions in its reason. Jobs that wait for their start are not concerned.
 
 use std::path::Path;
 
@@ -85,14 +89,33 @@ impl Stage {
         let artifact = client.get(&format!("/api/jobs/{id}/artifact")).await;
         assert_eq!(artifact.text().await.unwrap(), "zip");
     }
+
+    /// One of a pair that was begun by one version each.
+    async fn one_ends_well(&self, client: &Client, pair: &[String; 2]) {
+        let [first, second] = pair;
+        let (well, cut) = match client.ended(first).await["state"] == "succeeded" {
+            true => (first, second),
+            false => (second, first),
+        };
+        self.ends_well(client, well).await;
+        fails_clearly(client, cut).await;
+    }
 }
 
-/// A deploy, a way back, and both again: what one version began, the other brings to its end.
+/// The job ended when a version read lines of the other version's generator.
+async fn fails_clearly(client: &Client, id: &str) {
+    let job = client.ended(id).await;
+    assert_eq!(job["state"], "failed", "{job}");
+    let reason = job["reason"].as_str().unwrap();
+    assert!(reason.contains("this program reads version"), "{reason}");
+}
+
+/// A deploy, a way back, and both again: what one version accepted, the other brings to its end.
 async fn in_turns(database: TestDatabase) {
     let stage = Stage::new(&database).await;
     let (before, present) = (stage.before, stage.present);
     let mut binary = stage.start(before).await;
-    let mut ids = Vec::new();
+    let (mut ids, mut cut) = (Vec::new(), Vec::new());
     for (turn, next) in [present, before, present, before].into_iter().enumerate() {
         let running = binary.client.submit("runs at the change").await;
         binary.client.has_events(&running, HALF - 1).await;
@@ -104,13 +127,17 @@ async fn in_turns(database: TestDatabase) {
         }
         binary = stage.start(next).await;
         stage.go();
-        ids.extend([running, waiting]);
+        ids.push(waiting);
+        cut.push(running);
         for id in &ids {
             stage.ends_well(&binary.client, id).await;
         }
+        for id in &cut {
+            fails_clearly(&binary.client, id).await;
+        }
         stage.wait();
         let list: Value = binary.client.get("/api/jobs").await.json().await.unwrap();
-        assert_eq!(list["jobs"].as_array().map(Vec::len), Some(ids.len()));
+        assert_eq!(list["jobs"].as_array().map(Vec::len), Some(2 * ids.len()));
     }
     binary.kill().await;
 }
@@ -148,14 +175,12 @@ async fn side_by_side() {
         assert_eq!(client.ended(&unwanted).await["state"], "cancelled");
     }
 
-    // The deploy ends: the old one goes, and the new one has its job too.
+    // The deploy ends: the old one goes, and its job ends with it.
     stage.wait();
     let pair = one_each(&before.client).await;
     assert_eq!(before.terminate().await, Some(0));
     stage.go();
-    for id in &pair {
-        stage.ends_well(&present.client, id).await;
-    }
+    stage.one_ends_well(&present.client, &pair).await;
 
     // The way back: the old one starts beside the new one, which goes.
     stage.wait();
@@ -167,7 +192,12 @@ async fn side_by_side() {
     let job = before.client.ended(unwanted).await;
     assert_eq!(job["state"], "cancelled", "{job}");
     stage.go();
-    stage.ends_well(&before.client, wanted).await;
+    // Whichever version began it.
+    if before.client.ended(wanted).await["state"] == "failed" {
+        fails_clearly(&before.client, wanted).await;
+    } else {
+        stage.ends_well(&before.client, wanted).await;
+    }
     for id in [&first, &second, &waiting] {
         stage.ends_well(&before.client, id).await;
     }

@@ -1,12 +1,12 @@
 //! One run of an agent, from its start to its verdict.
 
-use crate::activity::{Activity, Usage};
 use crate::lines::{Line, Lines};
 use crate::processes::kill_marked;
 use crate::provider::{Provider, Reader, Session, Task};
 use crate::supervise::{Order, Report};
 use crate::verdict::{End, Exit, Stop, Verdict, Wait};
 use crate::watch::Watch;
+use app_gen_contract::{Activity, AgentUsage};
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
@@ -100,7 +100,7 @@ pub struct Outcome {
     /// By which it goes on.
     pub session: Option<Session>,
     /// What it took, as far as the agent said it: one that was killed says nothing.
-    pub usage: Option<Usage>,
+    pub usage: Option<AgentUsage>,
     /// How its program ended; nothing if that is unknown.
     pub exit: Option<Exit>,
     /// Whether files of the workspace differ from those with which the task began.
@@ -326,7 +326,7 @@ impl Run<'_> {
         }
         self.silent_since = Instant::now();
         self.waiting.push_back(Activity::Started {
-            provider: self.provider.name(),
+            provider: self.provider.name().to_owned(),
             workspace: workspace.to_owned(),
         });
     }

@@ -1,7 +1,7 @@
 //! Lines that may be no JSON, and fields that may be missing or of another type. Nothing here fails.
 
-use crate::activity::{Activity, Excerpt};
 use crate::lines::Line;
+use app_gen_contract::{Activity, Excerpt};
 use serde_json::Value;
 use time::OffsetDateTime;
 

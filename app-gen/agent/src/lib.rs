@@ -1,15 +1,15 @@
 //! Drives coding agents: Claude Code and Codex behind one [`Provider`].
 //!
 //! [`run`] starts an agent's program for a prompt in a workspace, turns the lines that it writes into
-//! [`Activity`], ends it and everything that it started, and comes to a [`Verdict`]. The program talks
-//! to a model gateway, whose address and token are all that it is given of the outside.
+//! [`Activity`](app_gen_contract::Activity), ends it and everything that it started, and comes to a
+//! [`Verdict`]. The program talks to a model gateway, whose address and token are all that it is given of
+//! the outside.
 //!
 //! Between the caller and the agent is a process of this crate, [`supervise`]: every descendant of the
 //! agent that loses its parent becomes its child, so that none survives.
 //!
 //! A verdict says how the agent's work ended. Whether what it made is any good is for checks to say.
 
-mod activity;
 mod claude;
 mod codex;
 mod driver;
@@ -23,7 +23,6 @@ mod supervise;
 mod verdict;
 mod watch;
 
-pub use activity::{Activity, Change, Excerpt, Usage};
 pub use claude::Claude;
 pub use codex::Codex;
 pub use driver::{Limits, Outcome, StartError, Supervisor, run};

@@ -1,9 +1,9 @@
 //! What a driver needs to know of one agent. Another agent is one more module that implements it.
 
-use crate::activity::{Activity, Usage};
 use crate::lines::Line;
 use crate::supervise::Launch;
 use crate::verdict::{End, Verdict};
+use app_gen_contract::{Activity, AgentUsage};
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ pub struct Session {
     /// Its name for the agent.
     pub id: String,
     /// What it took in all, for an agent that counts a session and not a run.
-    pub usage: Usage,
+    pub usage: AgentUsage,
 }
 
 /// What an agent is to do, and where.
@@ -107,7 +107,7 @@ pub trait Reader: Send {
     fn session(&self) -> Option<Session>;
 
     /// What the run took, as far as the agent said it.
-    fn usage(&self) -> Option<Usage>;
+    fn usage(&self) -> Option<AgentUsage>;
 
     /// What became of the run.
     fn verdict(&self, end: &End) -> Verdict;

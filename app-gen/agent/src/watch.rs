@@ -1,6 +1,6 @@
 //! Whether an agent does the same again and again.
 
-use crate::activity::Activity;
+use app_gen_contract::Activity;
 use std::collections::HashMap;
 
 /// Tools that run at once. An agent that runs more loses the oldest, and only this watch notices.
@@ -27,7 +27,7 @@ impl Watch {
                 if self.open.len() >= MAX_OPEN {
                     self.open.clear();
                 }
-                let known = (name.clone(), input.digest);
+                let known = (name.clone(), input.digest());
                 if self.open.insert(id.clone(), known).is_none() {
                     self.uses = self.uses.saturating_add(1);
                 }
@@ -36,7 +36,7 @@ impl Watch {
                 let Some((name, input)) = self.open.remove(id) else {
                     return;
                 };
-                let now = (name, input, result.digest);
+                let now = (name, input, result.digest());
                 self.repeats = match self.last.as_ref() == Some(&now) {
                     true => self.repeats.saturating_add(1),
                     false => 1,
@@ -61,7 +61,7 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activity::Excerpt;
+    use app_gen_contract::Excerpt;
 
     fn play(watch: &mut Watch, id: usize, input: &str, result: &str) -> u32 {
         let id = id.to_string();

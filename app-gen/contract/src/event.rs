@@ -2,16 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
+use crate::activity::Activity;
 use crate::raw::RawJson;
+use crate::spec::ApprovalPoint;
+use crate::timestamp::{self, whole_milliseconds};
 
 /// One event of one job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// The job it belongs to.
     pub job_id: String,
-    /// 1 for the job's first event, one more for each that follows, without gaps.
+    /// 1 for the job's first event, one more for each that follows, without gaps. An attempt goes on
+    /// where the one before it ended.
     pub sequence: u64,
     /// When it was made: UTC, whole milliseconds.
     pub time: OffsetDateTime,
@@ -37,22 +42,81 @@ pub enum Payload {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "body", rename_all = "snake_case")]
 pub enum Body {
-    /// The generator runs and has read its spec.
+    /// The generator runs and has read its spec. The first event of an attempt.
     Started {
         /// Version of the generator.
         generator_version: String,
-        /// The provider that the spec asks for.
-        provider: String,
+        /// Number of the attempt, from 1.
+        attempt: u32,
+        /// The providers that the spec asks for, by name, each with the version of its program; `null`
+        /// for one that runs no program.
+        providers: BTreeMap<String, Option<String>>,
     },
     /// A part of the work begins or ends.
-    Step {
+    Stage {
         /// The part's name, in lower case.
         name: String,
         /// Whether it begins or has ended.
-        state: StepState,
+        state: StageState,
         /// A few words about it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
+    },
+    /// An agent did something, or something happened to it.
+    Activity {
+        /// The role that the agent has, `builder` for example.
+        role: String,
+        /// The stage that it works in.
+        stage: String,
+        /// What.
+        what: Activity,
+    },
+    /// A check of the application has ended.
+    Check {
+        /// Its name, in lower case.
+        name: String,
+        /// What it came to.
+        outcome: CheckOutcome,
+        /// What was found; of a failure, what a repair must know.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+        /// How long it took, in whole seconds.
+        seconds: u64,
+    },
+    /// The application has a new commit.
+    Commit {
+        /// The iteration that made it, from 1. It counts on across attempts.
+        iteration: u32,
+        /// Its id in lower-case hexadecimal.
+        commit: String,
+        /// The role that did the work.
+        role: String,
+        /// Its message.
+        message: String,
+        /// What it changes, as a unified diff.
+        diff: String,
+    },
+    /// Tokens that were used since the usage event before. Sums over all events are what the job took.
+    Usage {
+        /// The role that the agent has.
+        role: String,
+        /// The stage that it works in.
+        stage: String,
+        /// The provider.
+        provider: String,
+        /// The model that answered.
+        model: String,
+        /// The tokens.
+        tokens: Tokens,
+        /// What they cost in millionths of a US dollar; `null` where the model's price is not known.
+        micro_usd: Option<u64>,
+    },
+    /// The work is kept: an attempt that follows goes on from here.
+    Checkpoint {
+        /// From 1. It counts on across attempts.
+        number: u32,
+        /// The commit of the workspace in lower-case hexadecimal.
+        commit: String,
     },
     /// A message for people.
     Log {
@@ -74,18 +138,43 @@ pub enum Body {
         /// Its SHA-256 in lower-case hexadecimal.
         sha256: String,
     },
-    /// The last event of a job that ended well.
+    /// An ending: the job ended well.
     Succeeded {
         /// One sentence about the result.
         summary: String,
     },
-    /// The last event of a job that failed.
+    /// An ending: the job failed.
     Failed {
         /// Why.
         reason: String,
         /// What to do about it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hint: Option<String>,
+    },
+    /// An ending: a person must decide, and the next attempt is told what.
+    WaitingApproval {
+        /// What comes next if the person approves.
+        point: ApprovalPoint,
+        /// What is to be decided, in one sentence.
+        question: String,
+        /// The artifact to look at, if there is one: an artifact event named it before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        artifact_uri: Option<String>,
+    },
+    /// An ending: the next attempt makes sense once a limit of a provider has passed.
+    WaitingLimit {
+        /// The provider.
+        provider: String,
+        /// When it passes, if the provider said.
+        #[serde(with = "timestamp::option", default)]
+        until: Option<OffsetDateTime>,
+        /// In the words of the provider or of the agent.
+        detail: String,
+    },
+    /// An ending: something ended the process in the middle of its work, and the next attempt goes on.
+    Interrupted {
+        /// What.
+        reason: String,
     },
     /// A type that this version does not know, from a newer generator.
     #[serde(skip)]
@@ -97,17 +186,63 @@ pub enum Body {
     },
 }
 
-/// Whether a step begins or has ended.
+/// Whether a stage begins or has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum StepState {
+pub enum StageState {
     /// It has begun.
     Running,
     /// It has ended well.
     Done,
+    /// It has ended badly; the ending of the attempt says what follows.
+    Failed,
     /// A state that this version does not know.
     #[serde(other)]
     Unknown,
+}
+
+/// What a check came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckOutcome {
+    /// What it looked at is as it should be.
+    Passed,
+    /// It is not.
+    Failed,
+    /// It could not look, and its detail says why: nothing is proven.
+    Skipped,
+    /// An outcome that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Tokens. Each is in one field only, but for `thinking`, which is a part of `output`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// Input that was neither read from a cache nor written to one.
+    pub input: u64,
+    /// Input that was read from a cache.
+    pub cache_read: u64,
+    /// Input that was written to a cache for the usual time.
+    pub cache_write: u64,
+    /// Input that was written to a cache for an hour.
+    pub cache_write_long: u64,
+    /// Output, thinking included.
+    pub output: u64,
+    /// The part of the output that was thinking, where the provider says it.
+    pub thinking: u64,
+}
+
+impl Tokens {
+    /// All of them, as a budget counts them.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.input
+            .saturating_add(self.cache_read)
+            .saturating_add(self.cache_write)
+            .saturating_add(self.cache_write_long)
+            .saturating_add(self.output)
+    }
 }
 
 /// Severity of a message.
@@ -137,7 +272,7 @@ impl Event {
         }
     }
 
-    /// The event's type: `started`, `step`, …
+    /// The event's type: `started`, `stage`, …
     #[must_use]
     pub fn kind(&self) -> &str {
         match &self.payload {
@@ -164,10 +299,10 @@ impl Event {
         }
     }
 
-    /// Whether no event of this job follows: `succeeded` or `failed`.
+    /// Whether it is an ending: no event of its attempt follows.
     #[must_use]
-    pub fn is_terminal(&self) -> bool {
-        matches!(self.kind(), "succeeded" | "failed")
+    pub fn is_ending(&self) -> bool {
+        ENDINGS.contains(&self.kind())
     }
 
     /// The same event with its body at `body_uri`.
@@ -186,36 +321,30 @@ impl Event {
     /// The time as RFC 3339 in UTC with milliseconds.
     #[must_use]
     pub fn time_text(&self) -> String {
-        let time = self.time;
-        let (hour, minute, second, millisecond) = time.to_hms_milli();
-        format!(
-            "{:04}-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z",
-            time.year(),
-            u8::from(time.month()),
-            time.day()
-        )
+        timestamp::text(self.time)
     }
 }
 
-/// UTC, cut to milliseconds. A time that UTC cannot express (on the first and the last possible day)
-/// keeps its offset.
-pub(crate) fn whole_milliseconds(time: OffsetDateTime) -> OffsetDateTime {
-    let time = time.checked_to_offset(time::UtcOffset::UTC).unwrap_or(time);
-    time.replace_millisecond(time.millisecond()).unwrap_or(time)
-}
-
 impl Body {
-    /// The event's type: `started`, `step`, …
+    /// The event's type: `started`, `stage`, …
     #[must_use]
     pub fn kind(&self) -> &str {
         match self {
             Self::Started { .. } => "started",
-            Self::Step { .. } => "step",
+            Self::Stage { .. } => "stage",
+            Self::Activity { .. } => "activity",
+            Self::Check { .. } => "check",
+            Self::Commit { .. } => "commit",
+            Self::Usage { .. } => "usage",
+            Self::Checkpoint { .. } => "checkpoint",
             Self::Log { .. } => "log",
             Self::Heartbeat {} => "heartbeat",
             Self::Artifact { .. } => "artifact",
             Self::Succeeded { .. } => "succeeded",
             Self::Failed { .. } => "failed",
+            Self::WaitingApproval { .. } => "waiting_approval",
+            Self::WaitingLimit { .. } => "waiting_limit",
+            Self::Interrupted { .. } => "interrupted",
             Self::Unknown { kind, .. } => kind,
         }
     }
@@ -237,7 +366,7 @@ impl Body {
     /// # Errors
     /// The text is not JSON, or the body lacks a field of its type, or a field has the wrong type.
     pub fn from_json(kind: &str, body: &str) -> Result<Self, serde_json::Error> {
-        if KNOWN_KINDS.contains(&kind) {
+        if KNOWN_KINDS.contains(&kind) || ENDINGS.contains(&kind) {
             let body: &RawValue = serde_json::from_str(body)?;
             // The type comes first, so that the body is read as what it is, without a tree before.
             serde_json::from_str(&format!(r#"{{"type":"{kind}","body":{body}}}"#))
@@ -250,12 +379,25 @@ impl Body {
     }
 }
 
-const KNOWN_KINDS: [&str; 7] = [
+/// The types that this version knows, without the endings.
+const KNOWN_KINDS: [&str; 10] = [
     "started",
-    "step",
+    "stage",
+    "activity",
+    "check",
+    "commit",
+    "usage",
+    "checkpoint",
     "log",
     "heartbeat",
     "artifact",
+];
+
+/// The types of an attempt's last event.
+const ENDINGS: [&str; 5] = [
     "succeeded",
     "failed",
+    "waiting_approval",
+    "waiting_limit",
+    "interrupted",
 ];

@@ -9,8 +9,14 @@ pub const FAILED: u8 = 1;
 /// The environment or the job spec cannot be used; a `failed` event says why.
 pub const BAD_SPEC: u8 = 2;
 
-/// Stopped by SIGTERM, after a `failed` event: 128 + 15, as a shell reports it.
+/// The last event was `waiting_approval`.
+pub const WAITING_APPROVAL: u8 = 3;
+
+/// The last event was `waiting_limit`.
+pub const WAITING_LIMIT: u8 = 4;
+
+/// Stopped by SIGTERM, after an `interrupted` event: 128 + 15, as a shell reports it.
 pub const STOPPED: u8 = 143;
 
-/// Stopped by SIGINT (a manual run), after a `failed` event: 128 + 2.
+/// Stopped by SIGINT (a manual run), after an `interrupted` event: 128 + 2.
 pub const INTERRUPTED: u8 = 130;

@@ -4,6 +4,7 @@
 //! The crate holds types and text only and uses no file, network or clock. Both sides can depend on it,
 //! and a change of the generator does not rebuild the orchestrator.
 
+mod activity;
 pub mod env;
 mod event;
 pub mod exit;
@@ -12,16 +13,20 @@ mod raw;
 mod spec;
 mod state;
 mod text;
+mod timestamp;
 
-pub use event::{Body, Event, LogLevel, Payload, StepState};
+pub use activity::{Activity, AgentUsage, Change, Excerpt};
+pub use event::{Body, CheckOutcome, Event, LogLevel, Payload, StageState, Tokens};
 pub use line::{LineError, LineTooLong, MAX_BODY_BYTES, MAX_LINE_BYTES, parse_line};
 pub use raw::RawJson;
 pub use spec::{
-    ARTIFACT_NAME, JobSpec, MAX_DESCRIPTION_CHARS, MAX_SPEC_BYTES, SPEC_NAME, SpecError,
-    event_body_name, join_uri, validate_artifact_uri, validate_description, validate_job_id,
+    ARTIFACT_NAME, ApprovalPoint, Attempt, Budget, Choice, Decided, Decision, Fallback, JobKind,
+    JobSpec, MAX_DECISION_CHARS, MAX_DESCRIPTION_CHARS, MAX_SPEC_BYTES, SpecError, StartFrom, Used,
+    event_body_name, join_uri, spec_name, validate_artifact_uri, validate_description,
+    validate_job_id,
 };
 pub use state::{JobState, UnknownJobState};
 pub use text::{EXCERPT_CHARS, excerpt};
 
 /// Version of the job spec and of the event lines. A reader refuses any other.
-pub const CONTRACT_VERSION: u64 = 1;
+pub const CONTRACT_VERSION: u64 = 2;

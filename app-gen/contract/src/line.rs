@@ -4,13 +4,12 @@ use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
-use crate::event::{Body, Event, Payload, whole_milliseconds};
+use crate::event::{Body, Event, Payload};
 use crate::raw::RawJson;
 use crate::spec::validate_job_id;
 use crate::text::excerpt;
-use crate::{CONTRACT_VERSION, SpecError};
+use crate::{CONTRACT_VERSION, SpecError, timestamp};
 
 /// Maximum size of a line in bytes, its newline included. Log collectors split lines at 16,384.
 pub const MAX_LINE_BYTES: usize = 16_000;
@@ -221,12 +220,7 @@ fn without_place(error: &serde_json::Error) -> String {
 }
 
 fn parse_time(text: &str) -> Result<OffsetDateTime, LineError> {
-    OffsetDateTime::parse(text, &Rfc3339)
-        .map(whole_milliseconds)
-        .ok()
-        // The first and last day can leave the years of RFC 3339 when they are brought to UTC.
-        .filter(|time| time.offset().is_utc() && (0..=9999).contains(&time.year()))
-        .ok_or_else(|| invalid("time", &format!("{text:?} is not RFC 3339")))
+    timestamp::parse(text).ok_or_else(|| invalid("time", &format!("{text:?} is not RFC 3339")))
 }
 
 fn invalid(field: &'static str, reason: &str) -> LineError {

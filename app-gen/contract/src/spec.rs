@@ -1,4 +1,9 @@
-//! The job spec: what the orchestrator asks of one generator process.
+//! The job spec: what the orchestrator asks of one generator process, which is one attempt of a job.
+//!
+//! Each attempt has a spec of its own, so that a task of an earlier one that starts late never reads what
+//! a later one is asked.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,29 +13,184 @@ use crate::text::excerpt;
 /// Maximum number of characters of a description, after trimming.
 pub const MAX_DESCRIPTION_CHARS: usize = 4000;
 
-/// Maximum size of a spec file in bytes. 4000 characters fit, even if JSON escapes each of them as a
-/// surrogate pair.
-pub const MAX_SPEC_BYTES: usize = 64 * 1024;
+/// Maximum number of characters of the words that come with a decision, after trimming.
+pub const MAX_DECISION_CHARS: usize = 2000;
+
+/// Maximum size of a spec file in bytes. The longest texts fit, even if JSON escapes each of their
+/// characters as a surrogate pair.
+pub const MAX_SPEC_BYTES: usize = 128 * 1024;
 
 /// Name of the result under the job's artifact URI.
 pub const ARTIFACT_NAME: &str = "app.zip";
 
-/// Name of the spec under the job's artifact URI.
-pub const SPEC_NAME: &str = "spec.json";
-
-/// One job, as JSON in a file or an object of its own.
+/// One attempt of a job, as JSON in a file or an object of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobSpec {
     /// [`CONTRACT_VERSION`].
     pub version: u64,
     /// `[A-Za-z0-9_-]{1,64}`.
     pub job_id: String,
-    /// Description of the application in the user's words; untrusted.
+    /// What is to be done.
+    pub kind: JobKind,
+    /// The application, or the change, in the user's words; untrusted.
     pub description: String,
-    /// The provider that makes it, `template` for example.
+    /// What a change begins with. A creation has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_from: Option<StartFrom>,
+    /// Which attempt it is, and what came before it.
+    pub attempt: Attempt,
+    /// The provider of every role that chooses none, `template` for example.
     pub provider: String,
+    /// What is chosen for single roles, by the role's name.
+    #[serde(default)]
+    pub roles: BTreeMap<String, Choice>,
+    /// How much all attempts together may use.
+    #[serde(default)]
+    pub budget: Budget,
+    /// Where a person wants to decide before the work goes on.
+    #[serde(default)]
+    pub approvals: BTreeSet<ApprovalPoint>,
     /// The folder of the job's results, `s3://bucket/prefix` or `file:///absolute/path`.
     pub artifact_uri: String,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobKind {
+    /// A new application.
+    Create,
+    /// Another version of one that exists.
+    Change,
+}
+
+/// A commit of an application that exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartFrom {
+    /// A git bundle that holds the commit, `s3://…` or `file:///…`.
+    pub bundle_uri: String,
+    /// The commit's id: 40 or 64 hexadecimal digits in lower case.
+    pub commit: String,
+}
+
+/// Which attempt of its job a generator process is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// From 1.
+    pub number: u32,
+    /// Number of the event that its first event follows; 0 in the first attempt.
+    pub after_sequence: u64,
+    /// What the attempts before it used.
+    pub used: Used,
+    /// What a person decided last, in every attempt from then on: one that was interrupted, or met a
+    /// limit, may not have come to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decided>,
+}
+
+impl Default for Attempt {
+    /// The first one.
+    fn default() -> Self {
+        Self {
+            number: 1,
+            after_sequence: 0,
+            used: Used::default(),
+            decision: None,
+        }
+    }
+}
+
+/// What attempts used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Used {
+    /// Millionths of a US dollar, as far as prices are known.
+    pub micro_usd: u64,
+    /// Tokens of all kinds.
+    pub tokens: u64,
+    /// Seconds that generators ran.
+    pub seconds: u64,
+    /// Iterations that ended with a commit.
+    pub iterations: u32,
+}
+
+/// How much may be used; what is left out has no bound.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// Millionths of a US dollar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_usd: Option<u64>,
+    /// Tokens of all kinds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// Minutes that generators run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<u64>,
+    /// Iterations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iterations: Option<u32>,
+}
+
+/// What is chosen for a role. What is left out is chosen by the role itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// The model, by the provider's name for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Who goes on when a limit of the provider is reached; without it, the job waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
+}
+
+/// Who goes on in place of a provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fallback {
+    /// The other provider.
+    pub provider: String,
+    /// Its model; without it, the one that the role has for this provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
+
+/// Where a person may want to decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApprovalPoint {
+    /// What is to be built is known, and nothing is built yet.
+    BeforeBuild,
+    /// It is built, and nothing is published yet.
+    BeforePublish,
+}
+
+/// A decision, and what it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// Where it was asked for.
+    pub point: ApprovalPoint,
+    /// The decision.
+    #[serde(flatten)]
+    pub decision: Decision,
+}
+
+/// What a person decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "snake_case")]
+pub enum Decision {
+    /// The work goes on.
+    Approved,
+    /// It does not go on like this.
+    Rejected {
+        /// Why; untrusted.
+        reason: String,
+    },
+    /// It is asked for again, after these were taken up.
+    Deferred {
+        /// What is still to be done; untrusted.
+        notes: String,
+    },
 }
 
 /// Why a spec is refused.
@@ -65,7 +225,8 @@ pub enum SpecError {
 }
 
 impl JobSpec {
-    /// A checked spec of the present version; `description` is trimmed.
+    /// The checked spec of the first attempt to create an application, without choices for single roles,
+    /// without bounds and without approvals.
     ///
     /// # Errors
     /// [`SpecError::Invalid`] for the first field that holds what it must not.
@@ -75,17 +236,65 @@ impl JobSpec {
         provider: &str,
         artifact_uri: &str,
     ) -> Result<Self, SpecError> {
-        validate_job_id(job_id)?;
-        let description = validate_description(description)?;
-        validate_provider(provider)?;
-        validate_artifact_uri(artifact_uri)?;
-        Ok(Self {
+        let spec = Self {
             version: CONTRACT_VERSION,
             job_id: job_id.to_owned(),
+            kind: JobKind::Create,
             description: description.to_owned(),
+            start_from: None,
+            attempt: Attempt::default(),
             provider: provider.to_owned(),
-            artifact_uri: artifact_uri.trim_end_matches('/').to_owned(),
-        })
+            roles: BTreeMap::new(),
+            budget: Budget::default(),
+            approvals: BTreeSet::new(),
+            artifact_uri: artifact_uri.to_owned(),
+        };
+        spec.checked()
+    }
+
+    /// The same spec with trimmed texts, once every field holds what it may.
+    ///
+    /// # Errors
+    /// [`SpecError::Invalid`] for the first field that holds what it must not.
+    pub fn checked(mut self) -> Result<Self, SpecError> {
+        validate_job_id(&self.job_id)?;
+        self.description = validate_description(&self.description)?.to_owned();
+        match (self.kind, &self.start_from) {
+            (JobKind::Change, Some(start)) => start.validate()?,
+            (JobKind::Create, None) => {}
+            (JobKind::Change, None) => {
+                return Err(invalid("start_from", "is missing, and a change needs it"));
+            }
+            (JobKind::Create, Some(_)) => {
+                return Err(invalid(
+                    "start_from",
+                    "is given, and a creation begins with nothing",
+                ));
+            }
+        }
+        self.attempt.check()?;
+        validate_provider(&self.provider)?;
+        for (role, choice) in &self.roles {
+            validate_word("roles", role, 32)?;
+            let fallback = choice.fallback.as_ref();
+            let providers = [
+                &choice.provider,
+                &fallback.map(|other| other.provider.clone()),
+            ];
+            for provider in providers.into_iter().flatten() {
+                validate_provider(provider)?;
+            }
+            let models = [
+                &choice.model,
+                &fallback.and_then(|other| other.model.clone()),
+            ];
+            for model in models.into_iter().flatten() {
+                validate_model(model)?;
+            }
+        }
+        validate_artifact_uri(&self.artifact_uri)?;
+        self.artifact_uri = self.artifact_uri.trim_end_matches('/').to_owned();
+        Ok(self)
     }
 
     /// Reads and checks a spec. Fields this version does not know are ignored.
@@ -114,18 +323,52 @@ impl JobSpec {
             }
         }
         let spec: Self = serde_json::from_value(value).map_err(not_json)?;
-        Self::new(
-            &spec.job_id,
-            &spec.description,
-            &spec.provider,
-            &spec.artifact_uri,
-        )
+        spec.checked()
     }
 
     /// The spec as JSON text.
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::json!(self).to_string()
+    }
+}
+
+impl StartFrom {
+    fn validate(&self) -> Result<(), SpecError> {
+        validate_uri("start_from", &self.bundle_uri)?;
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if matches!(self.commit.len(), 40 | 64) && self.commit.bytes().all(is_digit) {
+            return Ok(());
+        }
+        let commit = excerpt(self.commit.as_bytes());
+        Err(invalid(
+            "start_from",
+            format!("names commit {commit:?}, which is no id of one"),
+        ))
+    }
+}
+
+impl Attempt {
+    fn check(&mut self) -> Result<(), SpecError> {
+        let is_first = *self == Self::default();
+        if self.number == 0 || self.number == 1 && !is_first {
+            let reason = "has a number from 1, and the first one follows nothing";
+            return Err(invalid("attempt", reason));
+        }
+        match self.decision.as_mut().map(|decided| &mut decided.decision) {
+            Some(Decision::Rejected { reason: words } | Decision::Deferred { notes: words }) => {
+                *words = validate_text("attempt", words, MAX_DECISION_CHARS)?.to_owned();
+            }
+            Some(Decision::Approved) | None => {}
+        }
+        Ok(())
+    }
+}
+
+fn invalid(field: &'static str, reason: impl Into<String>) -> SpecError {
+    SpecError::Invalid {
+        field,
+        reason: reason.into(),
     }
 }
 
@@ -143,24 +386,25 @@ pub fn validate_job_id(job_id: &str) -> Result<(), SpecError> {
 /// # Errors
 /// [`SpecError::Invalid`].
 pub fn validate_description(description: &str) -> Result<&str, SpecError> {
-    let invalid = |reason: String| {
-        Err(SpecError::Invalid {
-            field: "description",
-            reason,
-        })
-    };
-    let trimmed = description.trim();
+    validate_text("description", description, MAX_DESCRIPTION_CHARS)
+}
+
+fn validate_text<'text>(
+    field: &'static str,
+    text: &'text str,
+    max_chars: usize,
+) -> Result<&'text str, SpecError> {
+    let trimmed = text.trim();
     let characters = trimmed.chars().count();
     if characters == 0 {
-        return invalid("is empty".to_owned());
+        return Err(invalid(field, "is empty"));
     }
-    if characters > MAX_DESCRIPTION_CHARS {
-        return invalid(format!(
-            "has {characters} characters, more than {MAX_DESCRIPTION_CHARS}"
-        ));
+    if characters > max_chars {
+        let reason = format!("has {characters} characters, more than {max_chars}");
+        return Err(invalid(field, reason));
     }
     if trimmed.contains('\0') {
-        return invalid("contains a NUL character".to_owned());
+        return Err(invalid(field, "contains a NUL character"));
     }
     Ok(trimmed)
 }
@@ -170,29 +414,45 @@ pub fn validate_description(description: &str) -> Result<&str, SpecError> {
 /// # Errors
 /// [`SpecError::Invalid`].
 pub fn validate_artifact_uri(uri: &str) -> Result<(), SpecError> {
-    let invalid = |reason: &str| {
-        Err(SpecError::Invalid {
-            field: "artifact_uri",
-            reason: format!("{:?} {reason}", excerpt(uri.as_bytes())),
-        })
+    validate_uri("artifact_uri", uri)
+}
+
+fn validate_uri(field: &'static str, uri: &str) -> Result<(), SpecError> {
+    let refused = |reason: &str| {
+        let uri = excerpt(uri.as_bytes());
+        Err(invalid(field, format!("{uri:?} {reason}")))
     };
     let Some(path) = uri
         .strip_prefix("s3://")
         .or_else(|| uri.strip_prefix("file:///"))
     else {
-        return invalid("is neither s3://bucket/prefix nor file:///absolute/path");
+        return refused("is neither s3://bucket/prefix nor file:///absolute/path");
     };
     let path = path.trim_end_matches('/');
     if path
         .split('/')
         .any(|segment| matches!(segment, "" | "." | ".."))
     {
-        return invalid("has an empty, `.` or `..` segment");
+        return refused("has an empty, `.` or `..` segment");
     }
     if path.chars().any(char::is_control) {
-        return invalid("has a control character");
+        return refused("has a control character");
     }
     Ok(())
+}
+
+/// Providers choose the names of their models, so only what no name has is refused.
+fn validate_model(model: &str) -> Result<(), SpecError> {
+    let fits =
+        (1..=128).contains(&model.len()) && model.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits {
+        return Ok(());
+    }
+    let model = excerpt(model.as_bytes());
+    Err(invalid(
+        "model",
+        format!("{model:?} is not 1 to 128 printable characters of ASCII"),
+    ))
 }
 
 fn validate_provider(provider: &str) -> Result<(), SpecError> {
@@ -207,19 +467,26 @@ fn validate_word(field: &'static str, word: &str, max_length: usize) -> Result<(
     if fits {
         return Ok(());
     }
-    Err(SpecError::Invalid {
+    let word = excerpt(word.as_bytes());
+    Err(invalid(
         field,
-        reason: format!(
-            "{:?} is not [A-Za-z0-9_-]{{1,{max_length}}}",
-            excerpt(word.as_bytes())
-        ),
-    })
+        format!("{word:?} is not [A-Za-z0-9_-]{{1,{max_length}}}"),
+    ))
 }
 
 /// `name` under the folder `base_uri`.
 #[must_use]
 pub fn join_uri(base_uri: &str, name: &str) -> String {
     format!("{}/{name}", base_uri.trim_end_matches('/'))
+}
+
+/// Name, under the job's artifact URI, of the spec of an attempt: `spec.json`, `spec-2.json`, …
+#[must_use]
+pub fn spec_name(attempt: u32) -> String {
+    match attempt {
+        0 | 1 => "spec.json".to_owned(),
+        later => format!("spec-{later}.json"),
+    }
 }
 
 /// Name, under the job's artifact URI, of a body that was too long for its line.
@@ -268,8 +535,11 @@ mod tests {
         };
         assert!(refusal("{").starts_with("job spec is not valid JSON"));
         assert!(refusal("[]").contains("version none"));
-        assert!(refusal(r#"{"version":1}"#).contains("missing field `job_id`"));
-        assert!(with("version", 2.into()).contains("version 2"));
+        assert!(refusal(r#"{"version":2}"#).contains("missing field `job_id`"));
+        assert_eq!(
+            with("version", 1.into()),
+            "job spec has version 1, this program reads version 2"
+        );
         assert!(with("job_id", "a/../b".into()).starts_with("job_id \"a/../b\" is not"));
         assert!(with("job_id", "".into()).starts_with("job_id"));
         assert_eq!(with("description", " \n ".into()), "description is empty");
@@ -290,7 +560,124 @@ mod tests {
                 "{uri}"
             );
         }
-        assert!(refusal(&" ".repeat(MAX_SPEC_BYTES + 1)).contains("more than 65536"));
+        assert!(refusal(&" ".repeat(MAX_SPEC_BYTES + 1)).contains("more than 131072"));
+    }
+
+    /// What a later attempt to change an application may be asked.
+    fn change() -> JobSpec {
+        let spec = JobSpec {
+            kind: JobKind::Change,
+            start_from: Some(StartFrom {
+                bundle_uri: "s3://bucket/jobs/job-0/app.bundle".to_owned(),
+                commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
+            }),
+            attempt: Attempt {
+                number: 2,
+                after_sequence: 17,
+                used: Used {
+                    micro_usd: 1_250_000,
+                    tokens: 90_000,
+                    seconds: 61,
+                    iterations: 3,
+                },
+                decision: Some(Decided {
+                    point: ApprovalPoint::BeforePublish,
+                    decision: Decision::Rejected {
+                        reason: " too blue ".to_owned(),
+                    },
+                }),
+            },
+            roles: BTreeMap::from([(
+                "builder".to_owned(),
+                Choice {
+                    provider: Some("claude".to_owned()),
+                    model: None,
+                    fallback: Some(Fallback {
+                        provider: "codex".to_owned(),
+                        model: Some("gpt-6-sol".to_owned()),
+                    }),
+                },
+            )]),
+            budget: Budget {
+                micro_usd: Some(5_000_000),
+                iterations: Some(8),
+                ..Budget::default()
+            },
+            approvals: BTreeSet::from([ApprovalPoint::BeforePublish]),
+            ..spec()
+        };
+        spec.checked().unwrap()
+    }
+
+    #[test]
+    fn the_wire_form_is_the_documented_one() {
+        let json = serde_json::json!({
+            "version": 2, "job_id": "job-1", "kind": "change", "description": "a list of books",
+            "start_from": {
+                "bundle_uri": "s3://bucket/jobs/job-0/app.bundle",
+                "commit": "0123456789abcdef0123456789abcdef01234567",
+            },
+            "attempt": {
+                "number": 2, "after_sequence": 17,
+                "used": { "micro_usd": 1_250_000, "tokens": 90_000, "seconds": 61, "iterations": 3 },
+                "decision": { "point": "before_publish", "decision": "rejected", "reason": "too blue" },
+            },
+            "provider": "template",
+            "roles": { "builder": {
+                "provider": "claude", "fallback": { "provider": "codex", "model": "gpt-6-sol" },
+            } },
+            "budget": { "micro_usd": 5_000_000, "iterations": 8 },
+            "approvals": ["before_publish"],
+            "artifact_uri": "s3://bucket/jobs/job-1",
+        });
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&change().to_json()).unwrap(),
+            json
+        );
+        assert_eq!(
+            JobSpec::from_json(json.to_string().as_bytes()),
+            Ok(change())
+        );
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        let refusal = |alter: fn(&mut JobSpec)| {
+            let mut spec = change();
+            alter(&mut spec);
+            spec.checked().unwrap_err().to_string()
+        };
+        assert!(refusal(|spec| spec.kind = JobKind::Create).starts_with("start_from is given"));
+        assert!(refusal(|spec| spec.start_from = None).starts_with("start_from is missing"));
+        assert!(refusal(|spec| spec.attempt.number = 1).starts_with("attempt has a number from 1"));
+        assert!(refusal(|spec| spec.attempt.number = 0).starts_with("attempt has a number from 1"));
+        for commit in ["HEAD", "0123", &"A".repeat(40)] {
+            let mut spec = change();
+            spec.start_from.as_mut().unwrap().commit = commit.to_owned();
+            let refusal = spec.checked().unwrap_err().to_string();
+            assert!(refusal.starts_with("start_from names commit"), "{refusal}");
+        }
+        let words = "é".repeat(MAX_DECISION_CHARS + 1);
+        for (notes, reason) in [(" ", "attempt is empty"), (&*words, "attempt has 2001")] {
+            let mut spec = change();
+            spec.attempt.decision.as_mut().unwrap().decision = Decision::Deferred {
+                notes: notes.to_owned(),
+            };
+            assert!(spec.checked().unwrap_err().to_string().starts_with(reason));
+        }
+        let mut spec = change();
+        spec.roles.get_mut("builder").unwrap().model = Some("a b".to_owned());
+        assert!(spec.checked().unwrap_err().to_string().starts_with("model"));
+        let json = change()
+            .to_json()
+            .replace("\"iterations\":8", "\"hours\":8");
+        let refusal = JobSpec::from_json(json.as_bytes()).unwrap_err().to_string();
+        assert!(refusal.contains("unknown field `hours`"), "{refusal}");
+        let json = change().to_json().replace("5000000", "0.5");
+        assert!(
+            JobSpec::from_json(json.as_bytes()).is_err(),
+            "money is whole"
+        );
     }
 
     #[test]
@@ -307,5 +694,9 @@ mod tests {
             "s3://bucket/jobs/1/app.zip"
         );
         assert_eq!(event_body_name(7), "events/000007.json");
+        assert_eq!(
+            [1, 2, 17].map(spec_name),
+            ["spec.json", "spec-2.json", "spec-17.json"]
+        );
     }
 }

@@ -2,7 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail by panicking")]
 
 use app_gen_contract::{
-    Body, Event, LineError, LogLevel, MAX_LINE_BYTES, Payload, RawJson, StepState, parse_line,
+    Activity, AgentUsage, ApprovalPoint, Body, Change, CheckOutcome, Event, Excerpt, LineError,
+    LogLevel, MAX_LINE_BYTES, Payload, RawJson, StageState, Tokens, parse_line,
 };
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -38,20 +39,108 @@ impl Random {
             .collect()
     }
 
+    fn maybe<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        (self.below(2) == 0).then(|| make(self))
+    }
+
+    fn number(&mut self) -> u32 {
+        u32::try_from(self.below(100)).unwrap() + 1
+    }
+
+    fn time(&mut self) -> OffsetDateTime {
+        let milliseconds = i64::try_from(self.next() % 4_000_000_000_000).unwrap();
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000).unwrap()
+    }
+
+    fn excerpt(&mut self) -> Excerpt {
+        Excerpt::new(&self.text(1_800))
+    }
+
+    fn activity(&mut self) -> Activity {
+        match self.below(14) {
+            0 => Activity::Started {
+                provider: self.text(10),
+                workspace: self.text(64),
+            },
+            1 => Activity::Session {
+                id: self.text(36),
+                version: self.maybe(|random| random.text(10)),
+                is_pinned: self.below(2) == 0,
+                model: self.maybe(|random| random.text(20)),
+            },
+            2 => Activity::Said {
+                text: self.excerpt(),
+                helper_of: self.maybe(|random| random.text(10)),
+            },
+            3 => Activity::Thought {
+                text: self.excerpt(),
+                helper_of: None,
+            },
+            4 => Activity::ToolStarted {
+                id: self.text(10),
+                name: self.text(10),
+                input: self.excerpt(),
+                helper_of: self.maybe(|random| random.text(10)),
+            },
+            5 => Activity::ToolEnded {
+                id: self.text(10),
+                result: self.excerpt(),
+                is_error: self.below(2) == 0,
+            },
+            6 => Activity::FileChanged {
+                path: self.text(40),
+                change: [Change::Created, Change::Edited, Change::Removed][self.below(3)],
+            },
+            7 => Activity::Waiting {
+                attempt: self.next(),
+                attempts: self.maybe(Self::next),
+                delay_millis: self.maybe(Self::next),
+                status: self.maybe(|_| 529),
+                reason: self.text(40),
+            },
+            8 => Activity::RateLimit {
+                is_rejected: self.below(2) == 0,
+                resets_at: self.maybe(Self::time),
+                limit: self.maybe(|random| random.text(10)),
+            },
+            9 => Activity::Used {
+                usage: AgentUsage {
+                    input_tokens: self.next(),
+                    cache_read_tokens: self.next(),
+                    cache_write_tokens: self.next(),
+                    output_tokens: self.next(),
+                    micro_usd: self.maybe(Self::next),
+                },
+            },
+            10 => Activity::Trouble {
+                message: self.excerpt(),
+            },
+            11 => Activity::Ended {
+                is_success: self.below(2) == 0,
+                text: self.excerpt(),
+            },
+            12 => Activity::Noted {
+                event: self.text(20),
+            },
+            _ => Activity::Unknown {
+                line: self.excerpt(),
+            },
+        }
+    }
+
     fn body(&mut self) -> Body {
-        match self.below(8) {
+        match self.below(16) {
             0 => Body::Started {
                 generator_version: self.text(10),
-                provider: self.text(10),
+                attempt: self.number(),
+                providers: (0..self.below(3))
+                    .map(|_| (self.text(10), self.maybe(|random| random.text(10))))
+                    .collect(),
             },
-            1 => Body::Step {
+            1 => Body::Stage {
                 name: self.text(10),
-                state: if self.below(2) == 0 {
-                    StepState::Running
-                } else {
-                    StepState::Done
-                },
-                detail: (self.below(2) == 0).then(|| self.text(40)),
+                state: [StageState::Running, StageState::Done, StageState::Failed][self.below(3)],
+                detail: self.maybe(|random| random.text(40)),
             },
             2 => Body::Log {
                 level: [LogLevel::Info, LogLevel::Warn, LogLevel::Error][self.below(3)],
@@ -69,7 +158,61 @@ impl Random {
             },
             6 => Body::Failed {
                 reason: self.text(100),
-                hint: (self.below(2) == 0).then(|| self.text(40)),
+                hint: self.maybe(|random| random.text(40)),
+            },
+            7 => Body::Activity {
+                role: self.text(10),
+                stage: self.text(10),
+                what: self.activity(),
+            },
+            8 => Body::Check {
+                name: self.text(10),
+                outcome: [
+                    CheckOutcome::Passed,
+                    CheckOutcome::Failed,
+                    CheckOutcome::Skipped,
+                ][self.below(3)],
+                detail: self.maybe(|random| random.text(200)),
+                seconds: self.next(),
+            },
+            9 => Body::Commit {
+                iteration: self.number(),
+                commit: self.text(40),
+                role: self.text(10),
+                message: self.text(100),
+                diff: self.text(500),
+            },
+            10 => Body::Usage {
+                role: self.text(10),
+                stage: self.text(10),
+                provider: self.text(10),
+                model: self.text(20),
+                tokens: Tokens {
+                    input: self.next(),
+                    cache_read: self.next(),
+                    cache_write: self.next(),
+                    cache_write_long: self.next(),
+                    output: self.next(),
+                    thinking: self.next(),
+                },
+                micro_usd: self.maybe(Self::next),
+            },
+            11 => Body::Checkpoint {
+                number: self.number(),
+                commit: self.text(40),
+            },
+            12 => Body::WaitingApproval {
+                point: [ApprovalPoint::BeforeBuild, ApprovalPoint::BeforePublish][self.below(2)],
+                question: self.text(100),
+                artifact_uri: self.maybe(|random| random.text(50)),
+            },
+            13 => Body::WaitingLimit {
+                provider: self.text(10),
+                until: self.maybe(Self::time),
+                detail: self.text(100),
+            },
+            14 => Body::Interrupted {
+                reason: self.text(100),
             },
             _ => Body::Unknown {
                 kind: "plan".to_owned(),
@@ -79,10 +222,8 @@ impl Random {
     }
 
     fn event(&mut self) -> Event {
-        let milliseconds = i64::try_from(self.next() % 4_000_000_000_000).unwrap();
-        let time =
-            OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000 + 123)
-                .unwrap();
+        // Less than a millisecond is cut.
+        let time = self.time() + time::Duration::nanoseconds(123);
         let sequence = self.next() >> 1 | 1;
         let event = Event::new(
             "01890a5d-ac96-774b-bcce-b302099a8057",
@@ -206,8 +347,8 @@ fn the_limit_is_the_same_for_writer_and_reader() {
 
 fn valid_line() -> Value {
     json!({
-        "version": 1, "job_id": "job", "sequence": 3, "time": "2026-11-20T10:00:00.123Z",
-        "type": "step", "body": { "name": "build", "state": "running" },
+        "version": 2, "job_id": "job", "sequence": 3, "time": "2026-11-20T10:00:00.123Z",
+        "type": "stage", "body": { "name": "build", "state": "running" },
     })
 }
 
@@ -227,9 +368,9 @@ fn without(field: &str) -> Result<Event, LineError> {
 fn the_wire_form_is_the_documented_one() {
     let event = parse_line(valid_line().to_string().as_bytes()).unwrap();
     assert_eq!(event.time_text(), "2026-11-20T10:00:00.123Z");
-    let body = Body::Step {
+    let body = Body::Stage {
         name: "build".to_owned(),
-        state: StepState::Running,
+        state: StageState::Running,
         detail: None,
     };
     assert_eq!(event.payload, Payload::Inline(body));
@@ -255,9 +396,9 @@ fn what_a_newer_generator_adds_is_tolerated() {
     );
     assert!(with("body", json!({ "name": "a", "state": "done", "cost": 1 })).is_ok());
     let skipped = with("body", json!({ "name": "a", "state": "skipped" })).unwrap();
-    let body = Body::Step {
+    let body = Body::Stage {
         name: "a".to_owned(),
-        state: StepState::Unknown,
+        state: StageState::Unknown,
         detail: None,
     };
     assert_eq!(skipped.body(), Some(&body));
@@ -267,7 +408,7 @@ fn what_a_newer_generator_adds_is_tolerated() {
         body: raw(&valid_line()["body"]),
     };
     assert_eq!(
-        (unknown.kind(), unknown.body(), unknown.is_terminal()),
+        (unknown.kind(), unknown.body(), unknown.is_ending()),
         ("approval", Some(&body), false)
     );
 }
@@ -276,20 +417,20 @@ fn what_a_newer_generator_adds_is_tolerated() {
 fn refusals_name_the_field() {
     let message = |result: Result<Event, LineError>| result.unwrap_err().to_string();
     assert_eq!(
-        message(with("version", json!(2))),
-        "line has version 2, this program reads version 1"
+        message(with("version", json!(1))),
+        "line has version 1, this program reads version 2"
     );
     assert_eq!(
-        message(with("version", json!("1"))),
-        "line has version \"1\", this program reads version 1"
+        message(with("version", json!("2"))),
+        "line has version \"2\", this program reads version 2"
     );
     assert_eq!(
         message(without("version")),
-        "line has version none, this program reads version 1"
+        "line has version none, this program reads version 2"
     );
     assert_eq!(
         message(parse_line(b"17")),
-        "line has version none, this program reads version 1"
+        "line has version none, this program reads version 2"
     );
     assert_eq!(message(parse_line(b"")), "line is not JSON: ");
     assert_eq!(
@@ -320,9 +461,9 @@ fn refusals_name_the_field() {
     );
     assert_eq!(
         message(with("body", json!({ "name": "a" }))),
-        "line's body of type step: missing field `state`"
+        "line's body of type stage: missing field `state`"
     );
-    assert!(message(with("body", json!(null))).starts_with("line's body of type step:"));
+    assert!(message(with("body", json!(null))).starts_with("line's body of type stage:"));
 }
 
 #[test]
@@ -338,11 +479,57 @@ fn bodies_can_be_read_alone() {
 /// CloudWatch Logs hold U+FFFD where a task wrote bytes that are not UTF-8.
 #[test]
 fn a_replacement_character_of_a_log_collector_is_not_utf8() {
-    let line = br#"{"version":1,"job_id":"a","sequence":1,"time":"2026-01-02T03:04:05Z","type":"log","body":{"level":"info","message":"x"}}"#;
+    let line = br#"{"version":2,"job_id":"a","sequence":1,"time":"2026-01-02T03:04:05Z","type":"log","body":{"level":"info","message":"x"}}"#;
     assert!(parse_line(line).is_ok());
     let replaced = String::from_utf8_lossy(line).replace("\"x\"", "\"\u{fffd}\"");
     assert!(matches!(
         parse_line(replaced.as_bytes()),
         Err(LineError::NotUtf8 { .. })
     ));
+}
+
+/// The last event of an attempt is one of five, and a body elsewhere does not hide it.
+#[test]
+fn five_types_are_endings() {
+    let mut random = Random(5);
+    let mut endings = std::collections::BTreeSet::new();
+    for _ in 0..1_000 {
+        let event = random.event();
+        assert_eq!(
+            event.by_reference("s3://b/k").is_ending(),
+            event.is_ending()
+        );
+        if event.is_ending() {
+            endings.insert(event.kind().to_owned());
+        }
+    }
+    let five = [
+        "failed",
+        "interrupted",
+        "succeeded",
+        "waiting_approval",
+        "waiting_limit",
+    ];
+    assert!(endings.iter().eq(five), "{endings:?}");
+}
+
+/// Providers name times in seconds of their choice.
+#[test]
+fn a_nonsensical_time_of_a_limit_loses_no_event() {
+    // In UTC it is in the year 10000.
+    let until = time::macros::datetime!(9999-12-31 23:59 -10);
+    let body = Body::WaitingLimit {
+        provider: "claude".to_owned(),
+        until: Some(until),
+        detail: "later".to_owned(),
+    };
+    let event = Event::new("job", 1, OffsetDateTime::UNIX_EPOCH, body);
+    let line = event.to_line().unwrap();
+    let read = parse_line(line.as_bytes()).unwrap();
+    let body = Body::WaitingLimit {
+        provider: "claude".to_owned(),
+        until: None,
+        detail: "later".to_owned(),
+    };
+    assert_eq!(read.body(), Some(&body), "{line}");
 }

@@ -62,6 +62,15 @@ impl AppInfo {
 pub(crate) struct Template;
 
 impl Provider for Template {
+    fn plan(&self, spec: &JobSpec) -> String {
+        let choice = choose(&spec.description);
+        let name = AppInfo::new(&spec.description, choice.application).name;
+        format!(
+            "May {name:?} be made from a template, without an AI model: {}?",
+            choice.application.kind
+        )
+    }
+
     fn write<'call>(
         &'call self,
         spec: &'call JobSpec,

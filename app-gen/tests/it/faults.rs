@@ -4,10 +4,10 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 
-use app_gen_contract::MAX_SPEC_BYTES;
+use app_gen_contract::{Body, JobKind, JobSpec, MAX_SPEC_BYTES, StartFrom};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{file_uri, finish, generator, run, wait, write_spec};
+use crate::support::{file_uri, finish, generator, put_spec, run, wait, write_spec};
 
 const FAKE_CREDENTIALS: [(&str, &str); 3] = [
     ("AWS_ACCESS_KEY_ID", "local"),
@@ -54,11 +54,11 @@ fn an_unusable_spec_is_exit_code_2_and_names_it() {
     for (content, reason) in [
         ("not json", "job spec is not valid JSON: "),
         (
-            "{\"version\":7}",
-            "job spec has version 7, this program reads version 1",
+            "{\"version\":1}",
+            "job spec has version 1, this program reads version 2",
         ),
         (
-            "{\"version\":1}",
+            "{\"version\":2}",
             "job spec is not valid JSON: missing field `job_id`",
         ),
         ("\u{0}\u{1}\u{ffff}", "job spec is not valid JSON: "),
@@ -73,7 +73,7 @@ fn an_unusable_spec_is_exit_code_2_and_names_it() {
     std::fs::write(&path, " ".repeat(MAX_SPEC_BYTES + 1)).unwrap();
     assert_eq!(
         refusal(),
-        format!("cannot read {uri}: it has 65537 bytes, more than 65536")
+        format!("cannot read {uri}: it has 131073 bytes, more than 131072")
     );
     assert_eq!(
         std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
@@ -101,6 +101,26 @@ fn an_unknown_provider_names_the_known_ones() {
         (
             "unknown provider \"claude\"",
             Some("known providers: template")
+        )
+    );
+}
+
+#[test]
+fn a_change_is_more_than_the_template_can_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let uri = file_uri(&folder.path().join("jobs/j"));
+    let mut spec = JobSpec::new("j", "make it blue", "template", &uri).unwrap();
+    spec.kind = JobKind::Change;
+    spec.start_from = Some(StartFrom {
+        bundle_uri: file_uri(&folder.path().join("app.bundle")),
+        commit: "0".repeat(40),
+    });
+    let run = run(&[("JOB_SPEC_URI", &put_spec(folder.path(), &spec))]);
+    assert_eq!(
+        (run.exit_code, run.failure().0),
+        (
+            Some(1),
+            "provider \"template\" cannot change an application"
         )
     );
 }
@@ -201,7 +221,7 @@ fn a_store_that_fails_for_a_while_is_asked_again() {
 }
 
 #[test]
-fn a_signal_ends_the_job_with_an_event() {
+fn a_signal_ends_the_attempt_with_an_event() {
     for (signal, name, exit_code) in [(Signal::TERM, "SIGTERM", 143), (Signal::INT, "SIGINT", 130)]
     {
         // Takes the request for the spec's copy and never answers.
@@ -220,9 +240,10 @@ fn a_signal_ends_the_job_with_an_event() {
         let run = finish(child);
         assert_eq!(
             (run.exit_code, run.kinds()),
-            (Some(exit_code), vec!["started", "failed"])
+            (Some(exit_code), vec!["started", "interrupted"])
         );
-        assert_eq!(run.failure().0, format!("stopped by {name}"));
+        let reason = format!("stopped by {name}");
+        assert_eq!(run.events[1].body(), Some(&Body::Interrupted { reason }));
         drop(connection);
     }
 }

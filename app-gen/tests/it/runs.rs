@@ -1,9 +1,11 @@
 //! Runs that end well.
 
-use app_gen_contract::{Body, Event, JobSpec, LogLevel, StepState};
+use app_gen_contract::{
+    ApprovalPoint, Body, Decided, Decision, Event, JobSpec, LogLevel, StageState,
+};
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{file_uri, run, unpack, write_spec};
+use crate::support::{file_uri, put_spec, run, unpack, write_spec};
 
 fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
@@ -22,7 +24,7 @@ fn a_spec_becomes_an_application() {
     let archive = folder.path().join("jobs/job-1/app.zip");
     let bytes = std::fs::read(&archive).unwrap();
     let text = str::to_owned;
-    let step = |name, state, detail: Option<String>| Body::Step {
+    let stage = |name, state, detail: Option<String>| Body::Stage {
         name: text(name),
         state,
         detail,
@@ -41,20 +43,21 @@ fn a_spec_becomes_an_application() {
         [
             Body::Started {
                 generator_version: text(env!("CARGO_PKG_VERSION")),
-                provider: text("template")
+                attempt: 1,
+                providers: [(text("template"), None)].into(),
             },
-            step("build", StepState::Running, None),
+            stage("build", StageState::Running, None),
             log("the template is a list, because of \"list\" in the description"),
             log("making \"List of books\" from this template, without an AI model"),
-            step("build", StepState::Done, Some(text("List of books"))),
-            step("package", StepState::Running, None),
-            step(
+            stage("build", StageState::Done, Some(text("List of books"))),
+            stage("package", StageState::Running, None),
+            stage(
                 "package",
-                StepState::Done,
+                StageState::Done,
                 Some(format!("27 files, {} bytes", bytes.len()))
             ),
-            step("publish", StepState::Running, None),
-            step("publish", StepState::Done, None),
+            stage("publish", StageState::Running, None),
+            stage("publish", StageState::Done, None),
             Body::Artifact {
                 name: text("app.zip"),
                 uri: file_uri(&archive),
@@ -109,4 +112,80 @@ fn the_same_description_gives_the_same_bytes() {
         sha256(&std::fs::read(folder.path().join("jobs").join(job_id).join("app.zip")).unwrap())
     });
     assert_eq!(archives[0], archives[1]);
+}
+
+/// A person decides twice; each attempt goes on with the numbers of the one before.
+#[test]
+fn what_is_approved_is_built_and_published() {
+    let folder = tempfile::tempdir().unwrap();
+    let uri = file_uri(&folder.path().join("jobs/job-1"));
+    let mut spec = JobSpec::new("job-1", "a list of books", "template", &uri).unwrap();
+    spec.approvals = [ApprovalPoint::BeforeBuild, ApprovalPoint::BeforePublish].into();
+
+    let plan = run(&[("JOB_SPEC_URI", &put_spec(folder.path(), &spec))]);
+    assert_eq!(
+        (plan.exit_code, plan.kinds()),
+        (Some(3), vec!["started", "waiting_approval"])
+    );
+    let question = Body::WaitingApproval {
+        point: ApprovalPoint::BeforeBuild,
+        question: "May \"List of books\" be made from a template, without an AI model: a list?"
+            .to_owned(),
+        artifact_uri: None,
+    };
+    assert_eq!(plan.events[1].body(), Some(&question));
+
+    let approve = |spec: &mut JobSpec, point| {
+        spec.attempt.number += 1;
+        spec.attempt.decision = Some(Decided {
+            point,
+            decision: Decision::Approved,
+        });
+    };
+    approve(&mut spec, ApprovalPoint::BeforeBuild);
+    spec.attempt.after_sequence = 2;
+    let built = run(&[("JOB_SPEC_URI", &put_spec(folder.path(), &spec))]);
+    assert_eq!(built.exit_code, Some(3), "{built:?}");
+    assert_eq!(built.events[0].sequence, 3);
+    assert!(matches!(
+        built.events[0].body(),
+        Some(Body::Started { attempt: 2, .. })
+    ));
+    let last = built.events.last().unwrap();
+    let archive = folder.path().join("jobs/job-1/app.zip");
+    let question = Body::WaitingApproval {
+        point: ApprovalPoint::BeforePublish,
+        question: "List of books is ready: a list made from a template, without an AI model. \
+                   May it be published?"
+            .to_owned(),
+        artifact_uri: Some(file_uri(&archive)),
+    };
+    assert_eq!(last.body(), Some(&question));
+    let shown = std::fs::read(&archive).unwrap();
+
+    approve(&mut spec, ApprovalPoint::BeforePublish);
+    spec.attempt.after_sequence = last.sequence;
+    let published = run(&[("JOB_SPEC_URI", &put_spec(folder.path(), &spec))]);
+    assert_eq!(published.exit_code, Some(0), "{published:?}");
+    assert_eq!(published.events[0].sequence, last.sequence + 1);
+    assert_eq!(std::fs::read(&archive).unwrap(), shown);
+}
+
+#[test]
+fn what_is_rejected_fails_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let uri = file_uri(&folder.path().join("jobs/job-1"));
+    let mut spec = JobSpec::new("job-1", "a list", "template", &uri).unwrap();
+    spec.approvals = [ApprovalPoint::BeforePublish].into();
+    spec.attempt.number = 2;
+    spec.attempt.after_sequence = 9;
+    spec.attempt.decision = Some(Decided {
+        point: ApprovalPoint::BeforePublish,
+        decision: Decision::Rejected {
+            reason: "too blue".to_owned(),
+        },
+    });
+    let run = run(&[("JOB_SPEC_URI", &put_spec(folder.path(), &spec))]);
+    assert_eq!(run.exit_code, Some(1));
+    assert_eq!(run.failure().0, "the application was rejected: too blue");
 }

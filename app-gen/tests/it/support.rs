@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use app_gen_contract::{Body, Event, parse_line};
+use app_gen_contract::{Body, Event, JobSpec, parse_line, spec_name};
 
 /// No run of these tests may take longer.
 const RUN_TIMEOUT: Duration = Duration::from_secs(60);
@@ -54,7 +54,7 @@ impl Run {
 }
 
 /// Runs it to its end and checks what holds for every run: only event lines on standard output,
-/// numbered from 1 without gaps, exactly one terminal event, the last one; nothing on standard error.
+/// numbered without gaps, exactly one ending, the last event; nothing on standard error.
 pub(crate) fn run(environment: &[(&str, &str)]) -> Run {
     finish(generator(environment).spawn().unwrap())
 }
@@ -82,17 +82,15 @@ pub(crate) fn finish(mut child: Child) -> Run {
         .collect();
     assert_eq!(output.last(), Some(&b'\n'), "{events:?}");
     let sequences: Vec<u64> = events.iter().map(|event| event.sequence).collect();
+    let numbers: Vec<u64> = (sequences[0]..).take(events.len()).collect();
+    assert_eq!(sequences, numbers);
+    let endings: Vec<bool> = events.iter().map(Event::is_ending).collect();
     assert_eq!(
-        sequences,
-        (1..=u64::try_from(events.len()).unwrap()).collect::<Vec<_>>()
-    );
-    let terminal: Vec<bool> = events.iter().map(Event::is_terminal).collect();
-    assert_eq!(
-        terminal.iter().filter(|terminal| **terminal).count(),
+        endings.iter().filter(|ending| **ending).count(),
         1,
         "{events:?}"
     );
-    assert_eq!(terminal.last(), Some(&true), "{events:?}");
+    assert_eq!(endings.last(), Some(&true), "{events:?}");
     Run { exit_code, events }
 }
 
@@ -121,12 +119,17 @@ pub(crate) fn file_uri(path: &Path) -> String {
     format!("file://{}", path.display())
 }
 
-/// Writes a spec for `description` below `folder`, as the orchestrator lays it out, and gives its URI.
+/// Writes the spec of a first attempt below `folder`, and gives its URI.
 pub(crate) fn write_spec(folder: &Path, job_id: &str, description: &str) -> String {
     let artifact_uri = file_uri(&folder.join("jobs").join(job_id));
-    let spec =
-        app_gen_contract::JobSpec::new(job_id, description, "template", &artifact_uri).unwrap();
-    let path = folder.join("jobs").join(job_id).join("spec.json");
+    let spec = JobSpec::new(job_id, description, "template", &artifact_uri).unwrap();
+    put_spec(folder, &spec)
+}
+
+/// Writes a spec below `folder`, as the orchestrator lays it out, and gives its URI.
+pub(crate) fn put_spec(folder: &Path, spec: &JobSpec) -> String {
+    let name = spec_name(spec.attempt.number);
+    let path = folder.join("jobs").join(&spec.job_id).join(name);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, spec.to_json()).unwrap();
     file_uri(&path)

@@ -143,10 +143,22 @@ fn objects(head: &Head, place: &Place, may: fn(&str, &[&str]) -> bool) -> Result
 }
 
 fn orchestrator_may(method: &str, path: &[&str]) -> bool {
-    matches!(
-        (method, path),
-        ("GET" | "HEAD", ["jobs", _, _, ..]) | ("PUT", ["jobs", _, "spec.json"])
-    )
+    match (method, path) {
+        ("GET" | "HEAD", ["jobs", _, _, ..]) => true,
+        ("PUT", ["jobs", _, name]) => is_spec(name),
+        _ => false,
+    }
+}
+
+/// Whether it is the name of the spec of an attempt: `spec.json`, `spec-2.json`, …
+fn is_spec(name: &str) -> bool {
+    let number = name
+        .strip_prefix("spec")
+        .and_then(|rest| rest.strip_suffix(".json"));
+    number.is_some_and(|number| {
+        let digits = number.strip_prefix('-').unwrap_or_default();
+        number.is_empty() || !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 fn generator_may(method: &str, path: &[&str]) -> bool {

@@ -1,5 +1,5 @@
-//! `cargo xtask stop TASK…`: stops tasks. The job of a generator ends with its task; a service
-//! replaces a task that was stopped.
+//! `cargo xtask stop TASK…`: stops tasks. The job of a generator goes on with another attempt (to end it,
+//! cancel it); a service replaces a task that was stopped.
 
 use crate::commands::command::{Answer, Changes, Command};
 use serde::Serialize;

@@ -14,8 +14,11 @@ import { Construct } from "constructs";
 import { Arns } from "../arns.ts";
 import type { Target } from "../target.ts";
 
-/** Exit codes of a generator that worked correctly: it succeeded, reported why the job failed, or was asked to stop. */
-const ORDERLY_EXIT_CODES = [0, 1, 143];
+/**
+ * Exit codes of a generator that worked correctly (`app-gen/contract/src/exit.rs`): it succeeded, reported why the job
+ * failed, ended because a person must decide (3) or a limit must pass (4), or was asked to stop.
+ */
+const ORDERLY_EXIT_CODES = [0, 1, 3, 4, 143];
 
 /** Records and counts task failures. */
 export class TaskFailures extends Construct {

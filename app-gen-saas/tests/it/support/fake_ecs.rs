@@ -139,6 +139,7 @@ async fn answer(State(fake): State<FakeEcs>, headers: HeaderMap, body: String) -
                         "taskArn": task.arn, "startedBy": task.started_by,
                         "lastStatus": status, "desiredStatus": status, "containers": [],
                         "stoppedReason": task.stop_reason,
+                        "overrides": task.request["overrides"],
                     })
                 })
                 .collect();

@@ -4,21 +4,28 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// What every script begins with. A script is given `$folder` (the job's), `$job`, and these functions.
+/// What every script begins with. A script is given `$folder` (the job's), `$job`, `$attempt`, and these
+/// functions. It speaks the version of the contract that its spec has: the release before starts it too.
 const PRELUDE: &str = r#"#!/bin/sh
 path=${JOB_SPEC_URI#file://}
-folder=${path%/spec.json}
+folder=${path%/*}
 job=${folder##*/}
-sequence=0
+field() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" "$path"; }
+version=$(field version)
+attempt=$(field number)
+sequence=$(field after_sequence)
+sequence=${sequence:-0}
 event() {
   sequence=$((sequence + 1))
   line "$sequence" "$1" "\"body\":$2"
 }
 line() {
-  printf '{"version":1,"job_id":"%s","sequence":%d,"time":"2026-01-01T00:00:00.000Z","type":"%s",%s}\n' \
-    "$job" "$1" "$2" "$3"
+  printf '{"version":%d,"job_id":"%s","sequence":%d,"time":"2026-01-01T00:00:00.000Z","type":"%s",%s}\n' \
+    "$version" "$job" "$1" "$2" "$3"
 }
-started() { event started '{"generator_version":"0","provider":"template"}'; }
+started() {
+  event started "{\"generator_version\":\"0\",\"attempt\":${attempt:-1},\"providers\":{\"template\":null},\"provider\":\"template\"}"
+}
 log() { event log "{\"level\":\"info\",\"message\":\"$1\"}"; }
 artifact() {
   [ -e "$folder/app.zip" ] || printf 'zip' > "$folder/app.zip"
@@ -26,6 +33,14 @@ artifact() {
 }
 succeeded() { event succeeded '{"summary":"done"}'; }
 failed() { event failed "{\"reason\":\"$1\"}"; }
+ask() {
+  event waiting_approval "{\"point\":\"before_publish\",\"question\":\"$1\",\"artifact_uri\":\"file://$folder/app.zip\"}"
+}
+limit() { event waiting_limit "{\"provider\":\"claude\",\"until\":$1,\"detail\":\"five hours are used up\"}"; }
+interrupted() { event interrupted "{\"reason\":\"$1\"}"; }
+usage() {
+  event usage "{\"role\":\"builder\",\"stage\":\"build\",\"provider\":\"claude\",\"model\":\"m\",\"tokens\":{\"input\":$1,\"cache_read\":0,\"cache_write\":0,\"cache_write_long\":0,\"output\":0,\"thinking\":0},\"micro_usd\":$2}"
+}
 # Counts how often a job was started, however often that is.
 echo started >> "$folder/starts"
 "#;

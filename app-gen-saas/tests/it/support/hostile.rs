@@ -46,10 +46,14 @@ pub fn hostile_line(
             "{\"level\":\"info\",\"message\":\"\\u0000\\u001b[31m\\r\"}",
         ),
         (
-            "step",
+            "stage",
             "{\"name\":\"build\",\"state\":\"running\",\"extra\":1e300}",
         ),
         ("heartbeat", "{}"),
+        (
+            "usage",
+            "{\"role\":\"r\",\"stage\":\"s\",\"provider\":\"p\",\"model\":\"m\",\"tokens\":{\"input\":99999999999,\"cache_read\":0,\"cache_write\":0,\"cache_write_long\":0,\"output\":0,\"thinking\":0},\"micro_usd\":null}",
+        ),
         ("plan", "[1e15,1e15,1e15]"),
         ("plan", WIDE.as_str()),
         ("from_the_future", "\"text\""),
@@ -63,6 +67,11 @@ pub fn hostile_line(
     let last = [
         ("succeeded", "{\"summary\":\"done\"}"),
         ("failed", "{\"reason\":\"because\"}"),
+        ("interrupted", "{\"reason\":\"because\"}"),
+        (
+            "waiting_limit",
+            "{\"provider\":\"p\",\"until\":null,\"detail\":\"d\"}",
+        ),
     ];
     let (kind, fitting) = if random.one_in(100) {
         *random.pick(&last)
@@ -81,7 +90,7 @@ pub fn hostile_line(
         _ => format!("\"body\":{body}"),
     };
     let mut line = format!(
-        "{{\"version\":1,\"job_id\":\"{job_id}\",\"sequence\":{number},\"time\":\"2026-01-01T00:00:00Z\",\"type\":\"{kind}\",{content}}}"
+        "{{\"version\":2,\"job_id\":\"{job_id}\",\"sequence\":{number},\"time\":\"2026-01-01T00:00:00Z\",\"type\":\"{kind}\",{content}}}"
     )
     .into_bytes();
     match (fault, random.below(4)) {
@@ -138,7 +147,7 @@ impl Generator {
     fn lines(&self, start: usize, end: usize) -> Vec<Vec<u8>> {
         let heartbeat = |number: usize| {
             format!(
-                "{{\"version\":1,\"job_id\":\"{}\",\"sequence\":{number},\"time\":\"2026-01-01T00:00:00Z\",\"type\":\"heartbeat\",\"body\":{{}}}}",
+                "{{\"version\":2,\"job_id\":\"{}\",\"sequence\":{number},\"time\":\"2026-01-01T00:00:00Z\",\"type\":\"heartbeat\",\"body\":{{}}}}",
                 self.job_id
             )
             .into_bytes()
@@ -148,12 +157,12 @@ impl Generator {
             Life::Repeats => (start..end).map(|_| heartbeat(1)).collect(),
             Life::Ends(_) | Life::Stays(_) => {
                 let mut random = self.random.clone();
-                let folder = self.spec_uri.replace("/spec.json", "");
+                let (folder, _) = self.spec_uri.rsplit_once('/').unwrap();
                 let mut sequence = 0;
                 (0..end.min(self.lines))
                     .map(|_| {
                         let job_id = &self.job_id;
-                        hostile_line(&mut random, self.mildness, job_id, &mut sequence, &folder)
+                        hostile_line(&mut random, self.mildness, job_id, &mut sequence, folder)
                     })
                     .skip(start)
                     .collect()
@@ -205,7 +214,7 @@ impl HostileLauncher {
     }
 
     fn start(&self, state: &mut State, launch: &Launch, late: Duration) -> Task {
-        let mut random = self.random(&launch.spec_uri, launch.attempt.unsigned_abs());
+        let mut random = self.random(&launch.spec_uri, launch.number.unsigned_abs());
         let life = match random.below(12) {
             0..4 => Life::Ends(*random.pick(&[0, 0, 1, 3, 137])),
             4..10 => Life::Stays(1 + u32::try_from(random.below(3)).unwrap()),
@@ -248,7 +257,7 @@ impl HostileLauncher {
                 let known = state
                     .generators
                     .values()
-                    .any(|one| one.job_id == launch.job_id);
+                    .any(|one| one.spec_uri == launch.spec_uri);
                 if !known {
                     self.start(&mut state, launch, late);
                 }
@@ -332,10 +341,9 @@ impl Launcher for HostileLauncher {
     fn find<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, anyhow::Result<Trace>> {
         Box::pin(async {
             let state = self.state();
-            let mut seen = state
-                .generators
-                .iter()
-                .filter(|(_, one)| one.job_id == launch.job_id && one.visible_at <= Instant::now());
+            let mut seen = state.generators.iter().filter(|(_, one)| {
+                one.spec_uri == launch.spec_uri && one.visible_at <= Instant::now()
+            });
             Ok(seen.next().map_or(Trace::Unclear, |(name, _)| {
                 Trace::Task(Task {
                     name: name.clone(),

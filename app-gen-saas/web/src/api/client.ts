@@ -1,5 +1,5 @@
 /** The orchestrator's HTTP API. Every call is bounded and fails with an ApiError that can be shown as it is. */
-import type { CreateJob, ErrorBody, Job, JobList } from "./types.ts";
+import type { CreateJob, Decide, ErrorBody, Job, JobList } from "./types.ts";
 
 const TIMEOUT_MS = 15_000;
 
@@ -82,6 +82,14 @@ export function createJob(description: string): Promise<Job> {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ description } satisfies CreateJob),
+  });
+}
+
+export function decideJob(jobId: string, decision: Decide): Promise<Job> {
+  return request<Job>(`${jobPath(jobId)}/decision`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(decision),
   });
 }
 

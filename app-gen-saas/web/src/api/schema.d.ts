@@ -66,10 +66,27 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Cancels a job. A job that has not started ends at once; otherwise its generator is stopped, and the
+         * Cancels a job. A job that has not started, or that waits, ends at once; otherwise its generator is stopped, and the
          *     state follows. A job that has ended stays as it is.
          */
         post: operations["cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{id}/decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Decides what a job waits for. The next attempt goes on with the decision, as soon as there is room. */
+        post: operations["decide"];
         delete?: never;
         options?: never;
         head?: never;
@@ -137,6 +154,11 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * @description Where a person may want to decide.
+         * @enum {string}
+         */
+        ApprovalPoint: "before_build" | "before_publish";
         /** @description The result of a job. */
         Artifact: {
             /** @description File name. */
@@ -149,13 +171,78 @@ export interface components {
              */
             size_bytes: number;
         };
+        /** @description An attempt of a job that has ended. */
+        Attempt: {
+            /** @description `approved`, `rejected` or `deferred`, once a person decided. */
+            decision: string | null;
+            /** @description More about that, in words. */
+            detail: string | null;
+            /** @description RFC 3339, UTC. */
+            ended_at: string;
+            /** @description `waiting_approval`, `waiting_limit`, `interrupted`, or the state in which the job ended with it. */
+            ending: string;
+            /**
+             * Format: int64
+             * @description From 1.
+             */
+            number: number;
+            /** @description RFC 3339, UTC. */
+            started_at: string;
+        };
+        /** @description How much all attempts of a job together may use; what is left out has no bound. */
+        Budget: {
+            /**
+             * Format: int32
+             * @description Iterations.
+             */
+            iterations?: number | null;
+            /**
+             * Format: int64
+             * @description Millionths of a US dollar.
+             */
+            micro_usd?: number | null;
+            /**
+             * Format: int64
+             * @description Minutes that generators run.
+             */
+            minutes?: number | null;
+            /**
+             * Format: int64
+             * @description Tokens of all kinds.
+             */
+            tokens?: number | null;
+        };
         /** @description The body of a request for a new job. */
         CreateJob: {
+            /** @description Where a person wants to decide; default nowhere. */
+            approvals?: components["schemas"]["ApprovalPoint"][];
+            /** @description How much all attempts together may use. */
+            budget?: components["schemas"]["Budget"];
             /** @description Description of the application: 1 to 4000 characters after trimming. */
             description: string;
             /** @description Provider that makes the application; the orchestrator's default if it is left out. */
             provider?: string | null;
         };
+        /** @description What a person decided. */
+        Decide: {
+            /**
+             * Format: int32
+             * @description Number of the attempt that asked, so that no decision is taken for the answer to a later question.
+             */
+            attempt: number;
+            /** @description The decision. */
+            decision: components["schemas"]["DecisionKind"];
+            /**
+             * @description Why the result is rejected, or what is still to be done before the question is asked again: 1 to
+             *     2000 characters. An approval has none.
+             */
+            words?: string | null;
+        };
+        /**
+         * @description A decision.
+         * @enum {string}
+         */
+        DecisionKind: "approve" | "reject" | "defer";
         /** @description The body of every answer that is an error. */
         ErrorBody: {
             error: components["schemas"]["ErrorDetail"];
@@ -185,10 +272,16 @@ export interface components {
             time: string;
             /**
              * @description `state` (body: `state`, `reason`?), or the generator's own type: `started`
-             *     (`generator_version`, `provider`), `step` (`name`, `state`: running or done, `detail`?), `log`
-             *     (`level`: info, warn or error, `message`), `heartbeat`, `artifact` (`name`, `uri`, `size_bytes`,
-             *     `sha256`), `succeeded` (`summary`), `failed` (`reason`, `hint`?). More types may come. The last
-             *     event of a job is a `state` with a final state.
+             *     (`generator_version`, `attempt`, `providers`: versions by name), `stage` (`name`, `state`: running,
+             *     done or failed, `detail`?), `activity` (`role`, `stage`, `what` with its own type in `activity`),
+             *     `check` (`name`, `outcome`: passed, failed or skipped, `detail`?, `seconds`), `commit` (`iteration`,
+             *     `commit`, `role`, `message`, `diff`), `usage` (`role`, `stage`, `provider`, `model`, `tokens`,
+             *     `micro_usd`: null without a price), `checkpoint` (`number`, `commit`), `log` (`level`: info, warn or
+             *     error, `message`), `heartbeat`, `artifact` (`name`, `uri`, `size_bytes`, `sha256`), and the last
+             *     event of an attempt: `succeeded` (`summary`), `failed` (`reason`, `hint`?), `waiting_approval`
+             *     (`point`, `question`, `artifact_uri`?), `waiting_limit` (`provider`, `until`, `detail`),
+             *     `interrupted` (`reason`). More types may come. The last event of a job is a `state` with a final
+             *     state.
              */
             type: string;
         };
@@ -210,7 +303,18 @@ export interface components {
         };
         /** @description A job. */
         Job: {
+            /** @description Where a person wants to decide. */
+            approvals: components["schemas"]["ApprovalPoint"][];
             artifact: components["schemas"]["Artifact"] | null;
+            /**
+             * Format: int32
+             * @description Number of the present attempt, from 1. While the job waits, of the one that asked for that.
+             */
+            attempt: number;
+            /** @description Attempts that have ended, in their order. */
+            attempts: components["schemas"]["Attempt"][];
+            /** @description How much all attempts together may use. */
+            budget: components["schemas"]["Budget"];
             /** @description RFC 3339, UTC. */
             created_at: string;
             /** @description Description of the application. */
@@ -236,6 +340,9 @@ export interface components {
             state: components["schemas"]["JobState"];
             /** @description The process id or the task ARN, once there is one. */
             task: string | null;
+            /** @description What the attempts used so far. */
+            usage: components["schemas"]["Usage"];
+            waiting: components["schemas"]["Waiting"] | null;
         };
         /** @description One page of the list of jobs. */
         JobList: {
@@ -247,6 +354,52 @@ export interface components {
          * @enum {string}
          */
         JobState: "queued" | "starting" | "running" | "waiting_approval" | "waiting_limit" | "publishing" | "succeeded" | "failed" | "cancelled" | "timed_out" | "lost";
+        /** @description What attempts used. */
+        Usage: {
+            /**
+             * Format: int64
+             * @description Iterations that ended with a commit.
+             */
+            iterations: number;
+            /**
+             * Format: int64
+             * @description Millionths of a US dollar, as far as prices are known.
+             */
+            micro_usd: number;
+            /**
+             * Format: int64
+             * @description Seconds of attempts that have ended.
+             */
+            seconds: number;
+            /**
+             * Format: int64
+             * @description Tokens of all kinds.
+             */
+            tokens: number;
+            /**
+             * Format: int64
+             * @description Those of them for whose model no price is known: they are not in `micro_usd`.
+             */
+            unpriced_tokens: number;
+        };
+        /** @description What a job waits for. */
+        Waiting: {
+            /** @enum {string} */
+            kind: "approval";
+            /** @description What comes next if the person approves. */
+            point: components["schemas"]["ApprovalPoint"];
+            /** @description What is to be decided. */
+            question: string;
+        } | {
+            /** @description In the words of the provider or of the agent. */
+            detail: string;
+            /** @enum {string} */
+            kind: "limit";
+            /** @description The provider. */
+            provider: string;
+            /** @description When the job goes on: RFC 3339, UTC. */
+            until: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -473,6 +626,87 @@ export interface operations {
             };
             /** @description No such job. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    decide: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the job. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Decide"];
+            };
+        };
+        responses: {
+            /** @description The job in its present state. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The body is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such job. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The job does not wait for a decision about that attempt. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body has more than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The content type is not application/json. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -6,6 +6,7 @@ type Schemas = components["schemas"];
 export type Job = Schemas["Job"];
 export type JobState = Schemas["JobState"];
 export type JobList = Schemas["JobList"];
+export type Decide = Schemas["Decide"];
 export type CreateJob = Schemas["CreateJob"];
 export type ErrorBody = Schemas["ErrorBody"];
 export type Health = Schemas["Health"];

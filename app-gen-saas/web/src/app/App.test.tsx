@@ -49,7 +49,7 @@ test("a submitted description is followed from queued to its end, without a relo
   const source = FakeEventSource.latest;
   act(() => source.open());
   source.send(1, "state", { state: "running" });
-  source.send(2, "step", { name: "write", state: "running" });
+  source.send(2, "stage", { name: "write", state: "running" });
   source.send(3, "log", { level: "info", message: "wrote package.json" });
   await screen.findByText("wrote package.json");
   expect(screen.getAllByText("Running").length).toBeGreaterThan(0);

@@ -2,16 +2,18 @@ import { useEffect } from "react";
 import type { Job, JobState } from "../api/types.ts";
 import type { JobLog } from "../log/jobLog.ts";
 import { LogView } from "../log/LogView.tsx";
-import { Steps } from "../log/Steps.tsx";
+import { Stages } from "../log/Stages.tsx";
 import { Time } from "../shared/Time.tsx";
 import { duration } from "../shared/time.ts";
 import { useNow } from "../shared/useNow.ts";
 import { useJobStream } from "../stream/useJobStream.ts";
 import { CancelButton } from "./CancelButton.tsx";
-import { isTerminal, titleOf, wordsOf } from "./jobState.ts";
+import { isTerminal, isWaiting, titleOf, wordsOf } from "./jobState.ts";
 import { Outcome } from "./Outcome.tsx";
 import { StateBadge } from "./StateBadge.tsx";
+import { usageWords } from "./usage.ts";
 import type { Jobs } from "./useJobs.ts";
+import { Waiting } from "./Waiting.tsx";
 
 export function FollowedJobPage({ job, jobs }: { job: Job; jobs: Jobs }) {
   const over = isTerminal(job.state);
@@ -21,6 +23,8 @@ export function FollowedJobPage({ job, jobs }: { job: Job; jobs: Jobs }) {
   useDocumentTitle(`${wordsOf(job.state).label}: ${titleOf(job.description)}`);
 
   const title = titleOf(job.description);
+  const usage = usageWords(job.usage);
+  const idle = over || isWaiting(job.state);
   return (
     <article className="job" aria-labelledby="job-title">
       <header className="job-head">
@@ -42,13 +46,16 @@ export function FollowedJobPage({ job, jobs }: { job: Job; jobs: Jobs }) {
             </span>
             <Elapsed job={job} now={now} />
             <span>Provider: {job.provider}</span>
+            {job.attempt > 1 && <span>Attempt {job.attempt}</span>}
+            {usage && <span className="job-usage">{usage}</span>}
           </div>
         </div>
         {!over && <CancelButton cancel={() => jobs.cancel(job.id)} />}
       </header>
       {over && <Outcome job={job} log={log} />}
+      <Waiting job={job} now={now} decide={(decision) => jobs.decide(job.id, decision)} />
       <div className="job-work">
-        <Steps steps={log.steps} over={over} />
+        <Stages stages={log.stages} over={idle} />
         <LogView log={log} connection={connection} retry={retry} />
       </div>
     </article>

@@ -15,6 +15,12 @@ export function aJob(parts: Partial<Job> = {}): Job {
     finished_at: null,
     last_sequence: 0,
     artifact: null,
+    attempt: 1,
+    attempts: [],
+    waiting: null,
+    usage: { micro_usd: 0, tokens: 0, unpriced_tokens: 0, iterations: 0, seconds: 0 },
+    budget: {},
+    approvals: [],
     ...parts,
   };
 }

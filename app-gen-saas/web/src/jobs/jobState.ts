@@ -13,7 +13,7 @@ const WORDS: Record<string, Words> = {
   queued: { label: "Queued", tone: "waiting", sentence: "Waiting for a free generator." },
   starting: { label: "Starting", tone: "active", sentence: "The generator is starting." },
   running: { label: "Running", tone: "active", sentence: "Your app is being written." },
-  waiting_approval: { label: "Needs approval", tone: "waiting", sentence: "The generator is waiting for an approval." },
+  waiting_approval: { label: "Needs approval", tone: "waiting", sentence: "It waits for your decision." },
   waiting_limit: { label: "Paused", tone: "waiting", sentence: "The provider’s limit is reached; the job continues by itself." },
   publishing: { label: "Publishing", tone: "active", sentence: "Your app is being packed and stored." },
   succeeded: { label: "Ready", tone: "done", sentence: "Your app is ready." },
@@ -32,6 +32,11 @@ const TERMINAL = new Set(["succeeded", "failed", "cancelled", "timed_out", "lost
 
 export function isTerminal(state: string): boolean {
   return TERMINAL.has(state);
+}
+
+/** Whether it waits for a person or a limit: no generator works on it. */
+export function isWaiting(state: string): boolean {
+  return state === "waiting_approval" || state === "waiting_limit";
 }
 
 const TITLE_LENGTH = 80;

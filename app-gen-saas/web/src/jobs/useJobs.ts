@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useReducer, useRef, useState } from "react";
-import { ApiError, cancelJob, createJob, getJob, listJobs, PAGE_SIZE } from "../api/client.ts";
-import type { Job } from "../api/types.ts";
+import { ApiError, cancelJob, createJob, decideJob, getJob, listJobs, PAGE_SIZE } from "../api/client.ts";
+import type { Decide, Job } from "../api/types.ts";
 import { isTerminal } from "./jobState.ts";
 import { type JobsAction, type JobsState, newestFirst, NO_JOBS, reduceJobs } from "./jobsStore.ts";
 
@@ -14,6 +14,7 @@ export interface Jobs extends JobsState {
   dispatch: (action: JobsAction) => void;
   create: (description: string) => Promise<Job>;
   cancel: (jobId: string) => Promise<void>;
+  decide: (jobId: string, decision: Decide) => Promise<void>;
   /** Fetches one job anew. */
   refresh: (jobId: string) => Promise<void>;
   loadOlder: () => Promise<void>;
@@ -38,6 +39,10 @@ export function useJobs(): Jobs {
     dispatch,
     create: useCallback(async (description) => received(await createJob(description)), [received]),
     cancel: useCallback(async (jobId) => void received(await cancelJob(jobId)), [received]),
+    decide: useCallback(
+      async (jobId, decision) => void received(await decideJob(jobId, decision)),
+      [received],
+    ),
     refresh: useCallback(async (jobId) => void received(await getJob(jobId)), [received]),
     loadOlder: async () => {
       setLoadingOlder(true);

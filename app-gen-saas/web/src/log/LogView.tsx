@@ -60,20 +60,28 @@ export function LogView({ log, connection, retry }: Props) {
 
 const Line = memo(function Line({ line }: { line: LogLine }) {
   return (
-    <p className={`log-line line-${line.tone}`}>
+    <div className={`log-line line-${line.tone}`}>
       <time dateTime={line.time} title={fullTime(line.time)}>
         {clockTime(line.time)}
       </time>
       {line.tone === "warn" || line.tone === "error" ? (
         <span className="visually-hidden">{line.tone === "warn" ? "Warning:" : "Error:"}</span>
       ) : null}
-      <span className="log-text">{line.text}</span>
-    </p>
+      {line.more === null ? (
+        <span className="log-text">{line.text}</span>
+      ) : (
+        <details className="log-text log-fold">
+          <summary>{line.text}</summary>
+          <pre>{line.more}</pre>
+        </details>
+      )}
+    </div>
   );
 });
 
 function lineText(line: LogLine): string {
-  return `${line.time} ${line.text}`;
+  const text = `${line.time} ${line.text}`;
+  return line.more === null ? text : `${text}\n${line.more}`;
 }
 
 function emptyWords(connection: Connection): string {

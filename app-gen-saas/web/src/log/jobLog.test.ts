@@ -27,20 +27,20 @@ test("a heartbeat moves the resume point and adds no line", () => {
   expect(result).toMatchObject({ lastSequence: 1, lines: [] });
 });
 
-test("steps open and close, and a repeated one is a new entry", () => {
-  const step = (sequence: number, name: string, state: "running" | "done", detail?: string): JobEvent => ({
+test("stages open and close, and a repeated one is a new entry", () => {
+  const stage = (sequence: number, name: string, state: "running" | "done" | "failed", detail?: string): JobEvent => ({
     sequence,
     time: time(sequence),
-    type: "step",
+    type: "stage",
     body: { name, state, detail },
   });
   const result = appendEvents(EMPTY_LOG, [
-    step(1, "write", "running"),
-    step(2, "write", "done", "17 files"),
-    step(3, "write", "running"),
-    step(4, "pack", "done"),
+    stage(1, "write", "running"),
+    stage(2, "write", "done", "17 files"),
+    stage(3, "write", "running"),
+    stage(4, "pack", "done"),
   ]);
-  expect(result.steps).toEqual([
+  expect(result.stages).toEqual([
     { name: "write", state: "done", detail: "17 files", startedAt: time(1), finishedAt: time(2) },
     { name: "write", state: "running", detail: null, startedAt: time(3), finishedAt: null },
     { name: "pack", state: "done", detail: null, startedAt: time(4), finishedAt: time(4) },
@@ -59,6 +59,15 @@ test("a failure keeps reason and hint, and the terminal state ends the log", () 
     ended: true,
   });
   expect(result.lines.map((line) => line.text)).toEqual(["unknown provider", "Failed"]);
+});
+
+test("a question is in the log once", () => {
+  const result = appendEvents(EMPTY_LOG, [
+    { sequence: 1, time: time(1), type: "waiting_approval", body: { point: "before_publish", question: "Well?" } },
+    { sequence: 2, time: time(2), type: "state", body: { state: "waiting_approval", reason: "Well?" } },
+  ]);
+  expect(result.lines.map((line) => line.text)).toEqual(["Well?", "Needs approval"]);
+  expect(result.ended).toBe(false);
 });
 
 test("a reason that only the orchestrator knows stands in the log", () => {
@@ -81,4 +90,72 @@ test("a body stored elsewhere says where", () => {
     { sequence: 1, time: time(1), type: "other", name: "log", body: { uri: "s3://b/000001.json" } },
   ]);
   expect(result.lines[0]?.text).toBe("log: too long to show here, stored at s3://b/000001.json");
+});
+
+test("a stage that failed is closed", () => {
+  const result = appendEvents(EMPTY_LOG, [
+    { sequence: 1, time: time(1), type: "stage", body: { name: "check", state: "running" } },
+    { sequence: 2, time: time(2), type: "stage", body: { name: "check", state: "failed", detail: "2 of 5 failed" } },
+  ]);
+  expect(result.stages).toEqual([
+    { name: "check", state: "failed", detail: "2 of 5 failed", startedAt: time(1), finishedAt: time(2) },
+  ]);
+});
+
+test("a stage that an attempt left open is not continued by the next one", () => {
+  const build = (sequence: number): JobEvent => ({
+    sequence,
+    time: time(sequence),
+    type: "stage",
+    body: { name: "build", state: "running" },
+  });
+  const started: JobEvent = {
+    sequence: 3,
+    time: time(3),
+    type: "started",
+    body: { generator_version: "0.1.0", attempt: 2, providers: { template: null } },
+  };
+  const interrupted: JobEvent = { sequence: 2, time: time(2), type: "interrupted", body: { reason: "stopped" } };
+  const result = appendEvents(EMPTY_LOG, [build(1), interrupted, started, build(4)]);
+  expect(result.stages).toEqual([
+    { name: "build", state: "failed", detail: null, startedAt: time(1), finishedAt: time(3) },
+    { name: "build", state: "running", detail: null, startedAt: time(4), finishedAt: null },
+  ]);
+});
+
+test("an agent's work is readable, with the long parts folded", () => {
+  const event = (sequence: number, body: unknown): JobEvent =>
+    ({ sequence, time: time(sequence), type: "activity", body }) as JobEvent;
+  const result = appendEvents(EMPTY_LOG, [
+    event(1, { role: "builder", stage: "build", what: { activity: "said", text: { text: "I begin.", bytes: 8 } } }),
+    event(2, {
+      role: "builder",
+      stage: "build",
+      what: { activity: "tool_ended", result: { text: "line 1\nline 2", bytes: 13 }, is_error: false },
+    }),
+    event(3, { role: "builder", stage: "build", what: { activity: "used", usage: {} } }),
+    {
+      sequence: 4,
+      time: time(4),
+      type: "commit",
+      body: { iteration: 2, commit: "0123456789abcdef", role: "builder", message: "Add tests", diff: "+one" },
+    },
+  ]);
+  expect(result.lines.map((line) => [line.text, line.more])).toEqual([
+    ["builder: I begin.", null],
+    ["builder: result", "line 1\nline 2"],
+    ["Commit 0123456789 (iteration 2): Add tests", "+one"],
+  ]);
+});
+
+test("a later attempt says which one it is", () => {
+  const result = appendEvents(EMPTY_LOG, [
+    {
+      sequence: 1,
+      time: time(1),
+      type: "started",
+      body: { generator_version: "0.1.0", attempt: 2, providers: { claude: "2.1.0", template: null } },
+    },
+  ]);
+  expect(result.lines[0]?.text).toBe("Generator 0.1.0 started, attempt 2, provider claude 2.1.0, template");
 });

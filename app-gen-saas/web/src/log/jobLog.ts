@@ -1,4 +1,5 @@
-/** A job's events combined: the lines of its log, its steps, and its outcome. */
+/** A job's events combined: the lines of its log, its stages, and its outcome. */
+import { tell } from "../stream/activity.ts";
 import type { JobEvent } from "../stream/event.ts";
 import { byteSize } from "../shared/time.ts";
 import { isTerminal, wordsOf } from "../jobs/jobState.ts";
@@ -10,11 +11,13 @@ export interface LogLine {
   time: string;
   tone: LineTone;
   text: string;
+  /** More of it, which the reader unfolds. */
+  more: string | null;
 }
 
-export interface Step {
+export interface Stage {
   name: string;
-  state: "running" | "done";
+  state: "running" | "done" | "failed";
   detail: string | null;
   startedAt: string;
   finishedAt: string | null;
@@ -26,8 +29,10 @@ export interface JobLog {
   lines: LogLine[];
   /** Number of lines removed at the top to keep the page fast. */
   droppedLines: number;
-  steps: Step[];
+  stages: Stage[];
   failure: { reason: string; hint: string | null } | null;
+  /** What the last event of the latest attempt said; the job's own state repeats it. */
+  ending: string | null;
   summary: string | null;
   /** The latest state event, which may be ahead of the job as last fetched. */
   state: string | null;
@@ -40,8 +45,9 @@ export const EMPTY_LOG: JobLog = {
   lastSequence: 0,
   lines: [],
   droppedLines: 0,
-  steps: [],
+  stages: [],
   failure: null,
+  ending: null,
   summary: null,
   state: null,
   stateReason: null,
@@ -59,8 +65,8 @@ export function appendEvents(log: JobLog, events: readonly JobEvent[]): JobLog {
     if (event.sequence <= next.lastSequence) continue;
     next.lastSequence = event.sequence;
     takeEvent(next, event);
-    const line = lineOf(event, next.failure?.reason ?? null);
-    if (line) lines.push({ sequence: event.sequence, time: event.time, ...line });
+    const line = lineOf(event, next.ending);
+    if (line) lines.push({ sequence: event.sequence, time: event.time, more: null, ...line });
   }
   if (next.lastSequence === log.lastSequence) return log;
   if (lines.length > 0) {
@@ -74,11 +80,27 @@ export function appendEvents(log: JobLog, events: readonly JobEvent[]): JobLog {
 
 function takeEvent(log: JobLog, event: JobEvent): void {
   switch (event.type) {
-    case "step":
-      log.steps = takeStep(log.steps, event.body, event.time);
+    case "started":
+      // What an interrupted attempt left open is not what this one begins.
+      log.stages = log.stages.map((stage) =>
+        stage.state === "running" ? { ...stage, state: "failed", finishedAt: event.time } : stage,
+      );
+      break;
+    case "stage":
+      log.stages = takeStage(log.stages, event.body, event.time);
       break;
     case "failed":
       log.failure = { reason: event.body.reason, hint: event.body.hint ?? null };
+      log.ending = event.body.reason;
+      break;
+    case "waiting_approval":
+      log.ending = event.body.question;
+      break;
+    case "waiting_limit":
+      log.ending = event.body.detail;
+      break;
+    case "interrupted":
+      log.ending = event.body.reason;
       break;
     case "succeeded":
       log.summary = event.body.summary;
@@ -91,46 +113,79 @@ function takeEvent(log: JobLog, event: JobEvent): void {
   }
 }
 
-function takeStep(
-  steps: readonly Step[],
-  body: { name: string; state: "running" | "done"; detail?: string | null },
+function takeStage(
+  stages: readonly Stage[],
+  body: { name: string; state: "running" | "done" | "failed"; detail?: string | null },
   time: string,
-): Step[] {
+): Stage[] {
   const detail = body.detail ?? null;
-  // The latest one of that name: a step may run again in a later iteration.
-  const open = steps.findLastIndex((step) => step.name === body.name && step.state === "running");
+  // The latest one of that name: a stage may run again in a later iteration.
+  const open = stages.findLastIndex((stage) => stage.name === body.name && stage.state === "running");
   if (open >= 0) {
-    return steps.map((step, index) =>
+    return stages.map((stage, index) =>
       index === open
         ? {
-            ...step,
+            ...stage,
             state: body.state,
-            detail: detail ?? step.detail,
-            finishedAt: body.state === "done" ? time : null,
+            detail: detail ?? stage.detail,
+            finishedAt: body.state === "running" ? null : time,
           }
-        : step,
+        : stage,
     );
   }
   return [
-    ...steps,
-    { name: body.name, state: body.state, detail, startedAt: time, finishedAt: body.state === "done" ? time : null },
+    ...stages,
+    { name: body.name, state: body.state, detail, startedAt: time, finishedAt: body.state === "running" ? null : time },
   ];
 }
 
-/** `known` is the reason that a failed generator gave; the job's last event repeats it. */
-function lineOf(event: JobEvent, known: string | null): { tone: LineTone; text: string } | null {
+/** What was not proven, or has an outcome that this page does not know, is to be looked at. */
+const CHECK_TONES: Record<string, LineTone> = { passed: "good", failed: "error" };
+
+/** `known` is what the generator said at its end; the state that follows repeats it. */
+function lineOf(event: JobEvent, known: string | null): { tone: LineTone; text: string; more?: string | null } | null {
   switch (event.type) {
     case "heartbeat":
       return null;
-    case "started":
+    case "usage":
+      // The job's own total is shown, and it counts them all.
+      return null;
+    case "started": {
+      const names = Object.entries(event.body.providers).map(([name, version]) => (version ? `${name} ${version}` : name));
+      const attempt = event.body.attempt > 1 ? `, attempt ${event.body.attempt}` : "";
+      const version = event.body.generator_version;
+      return { tone: "note", text: `Generator ${version} started${attempt}, provider ${names.join(", ")}` };
+    }
+    case "stage": {
+      const detail = event.body.detail ? `: ${event.body.detail}` : "";
+      const words = { running: "Started", done: "Finished", failed: "Failed:" }[event.body.state] ?? event.body.state;
+      return { tone: event.body.state === "failed" ? "error" : "note", text: `${words} ${event.body.name}${detail}` };
+    }
+    case "activity": {
+      const told = tell(event.body.what);
+      if (!told) return null;
+      return { tone: told.isProblem ? "warn" : "plain", text: `${event.body.role}: ${told.text}`, more: told.more };
+    }
+    case "check":
+      return {
+        tone: CHECK_TONES[event.body.outcome] ?? "warn",
+        text: `Check ${event.body.name}: ${event.body.outcome}`,
+        more: event.body.detail ?? null,
+      };
+    case "commit":
       return {
         tone: "note",
-        text: `Generator ${event.body.generator_version} started, provider ${event.body.provider}`,
+        text: `Commit ${event.body.commit.slice(0, 10)} (iteration ${event.body.iteration}): ${event.body.message}`,
+        more: event.body.diff || null,
       };
-    case "step": {
-      const detail = event.body.detail ? `: ${event.body.detail}` : "";
-      return { tone: "note", text: `${event.body.state === "done" ? "Finished" : "Started"} ${event.body.name}${detail}` };
-    }
+    case "checkpoint":
+      return { tone: "note", text: `Kept as checkpoint ${event.body.number}` };
+    case "waiting_approval":
+      return { tone: "warn", text: event.body.question };
+    case "waiting_limit":
+      return { tone: "warn", text: `${event.body.provider}: ${event.body.detail}` };
+    case "interrupted":
+      return { tone: "warn", text: `Interrupted: ${event.body.reason}` };
     case "log":
       return { tone: event.body.level === "info" ? "plain" : event.body.level, text: event.body.message };
     case "artifact":

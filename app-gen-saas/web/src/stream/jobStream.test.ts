@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Connection } from "./connection.ts";
 import type { JobEvent } from "./event.ts";
 import { FakeEventSource } from "./fakeEventSource.ts";
-import { openJobStream, SILENCE_MS } from "./jobStream.ts";
+import { IDLE_SILENCE_MS, openJobStream, SILENCE_MS } from "./jobStream.ts";
 
 let events: JobEvent[];
 let batches: number;
@@ -139,6 +139,21 @@ test("a connection that fell silent is replaced", () => {
   vi.advanceTimersByTime(1);
   expect(FakeEventSource.opened).toHaveLength(2);
   expect(FakeEventSource.latest.url).toBe("/api/jobs/job/events?after=1");
+  stream.close();
+});
+
+test("a job that waits may be silent for longer", () => {
+  const stream = follow();
+  FakeEventSource.latest.open();
+  FakeEventSource.latest.send(1, "state", { state: "waiting_approval" });
+  vi.advanceTimersByTime(IDLE_SILENCE_MS - 1);
+  expect(FakeEventSource.opened).toHaveLength(1);
+  vi.advanceTimersByTime(1);
+  expect(FakeEventSource.opened).toHaveLength(2);
+  FakeEventSource.latest.open();
+  FakeEventSource.latest.send(2, "state", { state: "running" });
+  vi.advanceTimersByTime(SILENCE_MS);
+  expect(FakeEventSource.opened).toHaveLength(3);
   stream.close();
 });
 

@@ -1,6 +1,6 @@
 /** Follows one job's events until its last one, through lost connections, without losing or repeating any. */
 import { eventsHref } from "../api/client.ts";
-import { isTerminal } from "../jobs/jobState.ts";
+import { isTerminal, isWaiting } from "../jobs/jobState.ts";
 import { type Connection, FIRST_CONNECTION, nextConnection, type Signal } from "./connection.ts";
 import { EVENT_TYPES, type JobEvent, parseEvent } from "./event.ts";
 
@@ -29,11 +29,14 @@ const FLUSH_MS = 40;
  * error event reports.
  */
 export const SILENCE_MS = 45_000;
+/** The same for a job that waits: no generator works, so nothing comes, and a reconnect now and then is enough. */
+export const IDLE_SILENCE_MS = 300_000;
 
 export function openJobStream(options: JobStreamOptions): JobStream {
   let connection = FIRST_CONNECTION;
   let source: EventSource | null = null;
   let lastSequence = options.after;
+  let idle = false;
   let pending: JobEvent[] = [];
   let flushTimer: ReturnType<typeof setTimeout> | undefined;
   let retryTimer: ReturnType<typeof setTimeout> | undefined;
@@ -88,12 +91,13 @@ export function openJobStream(options: JobStreamOptions): JobStream {
 
   function expectSound(): void {
     clearTimeout(silenceTimer);
-    silenceTimer = setTimeout(() => signal({ type: "retry" }), SILENCE_MS);
+    silenceTimer = setTimeout(() => signal({ type: "retry" }), idle ? IDLE_SILENCE_MS : SILENCE_MS);
   }
 
   function receive(message: MessageEvent<string>): void {
     const event = parseEvent(message.data);
     if (!event) return;
+    if (event.type === "state") idle = isWaiting(event.body.state);
     expectSound();
     if (event.sequence <= lastSequence) return;
     lastSequence = event.sequence;

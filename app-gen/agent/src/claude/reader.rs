@@ -1,11 +1,11 @@
 //! What the lines of Claude Code's `stream-json` mean.
 
 use super::PINNED;
-use crate::activity::{Activity, Change, Excerpt, Usage};
 use crate::fields::{flat, list, moment, number, owned, parse, status, text, unknown};
 use crate::lines::Line;
 use crate::provider::{Reader, Session};
 use crate::verdict::{End, Reason, Retry, Verdict, Wait, of_status};
+use app_gen_contract::{Activity, AgentUsage, Change, Excerpt};
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -26,7 +26,7 @@ pub(super) struct ClaudeReader {
     /// The session that it was told to use.
     expected: String,
     has_session: bool,
-    usage: Option<Usage>,
+    usage: Option<AgentUsage>,
     /// The newest result, until the agent goes on.
     last_word: Option<LastWord>,
     is_denied: bool,
@@ -60,11 +60,11 @@ impl Reader for ClaudeReader {
     fn session(&self) -> Option<Session> {
         self.has_session.then(|| Session {
             id: self.expected.clone(),
-            usage: Usage::default(),
+            usage: AgentUsage::default(),
         })
     }
 
-    fn usage(&self) -> Option<Usage> {
+    fn usage(&self) -> Option<AgentUsage> {
         self.usage
     }
 
@@ -299,28 +299,39 @@ impl ClaudeReader {
 
 /// What a result says was used since the one before. `modelUsage` and `total_cost_usd` are not read: they
 /// count a whole session, the runs before included.
-fn used(event: &Value) -> Usage {
+fn used(event: &Value) -> AgentUsage {
     let count = |value: &Value, pointer: &str| number(value, pointer).unwrap_or_default();
     let Some(models) = event["model_usage_since_last_result"].as_object() else {
-        return Usage {
+        return AgentUsage {
             input_tokens: count(event, "/usage/input_tokens"),
             cache_read_tokens: count(event, "/usage/cache_read_input_tokens"),
             cache_write_tokens: count(event, "/usage/cache_creation_input_tokens"),
             output_tokens: count(event, "/usage/output_tokens"),
-            cost_usd: None,
+            micro_usd: None,
         };
     };
-    let mut usage = Usage::default();
+    let mut usage = AgentUsage::default();
     for model in models.values() {
-        usage.add(&Usage {
+        usage.add(&AgentUsage {
             input_tokens: count(model, "/inputTokens"),
             cache_read_tokens: count(model, "/cacheReadInputTokens"),
             cache_write_tokens: count(model, "/cacheCreationInputTokens"),
             output_tokens: count(model, "/outputTokens"),
-            cost_usd: model["costUSD"].as_f64(),
+            micro_usd: model["costUSD"].as_f64().and_then(micro_usd),
         });
     }
     usage
+}
+
+/// Dollars as whole millionths; nothing for what is no amount.
+fn micro_usd(dollars: f64) -> Option<u64> {
+    let is_amount = (0.0..=1e9).contains(&dollars);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked above"
+    )]
+    is_amount.then(|| (dollars * 1e6).round() as u64)
 }
 
 /// A command as it is, anything else as JSON.

@@ -1,11 +1,11 @@
 //! What the lines of `codex exec --json` mean.
 
 use super::PINNED;
-use crate::activity::{Activity, Change, Excerpt, Usage};
 use crate::fields::{flat, list, number, owned, parse, text, unknown};
 use crate::lines::Line;
 use crate::provider::{Reader, Session};
 use crate::verdict::{End, Reason, Retry, Verdict, Wait, of_status};
+use app_gen_contract::{Activity, AgentUsage, Change, Excerpt};
 use serde_json::Value;
 
 /// How a turn ended.
@@ -18,8 +18,8 @@ enum LastWord {
 #[derive(Debug, Default)]
 pub(super) struct CodexReader {
     /// What the session took before this run: Codex counts all of it.
-    before: Usage,
-    session_usage: Option<Usage>,
+    before: AgentUsage,
+    session_usage: Option<AgentUsage>,
     session: Option<String>,
     version: Option<String>,
     last_word: Option<LastWord>,
@@ -90,7 +90,7 @@ impl Reader for CodexReader {
         })
     }
 
-    fn usage(&self) -> Option<Usage> {
+    fn usage(&self) -> Option<AgentUsage> {
         Some(self.session_usage?.since(&self.before))
     }
 
@@ -105,7 +105,7 @@ impl Reader for CodexReader {
 
 impl CodexReader {
     /// For a run of a session that took `before` until now.
-    pub(super) fn new(before: Usage) -> Self {
+    pub(super) fn new(before: AgentUsage) -> Self {
         Self {
             before,
             ..Self::default()
@@ -167,13 +167,13 @@ impl CodexReader {
             count("/usage/cached_input_tokens"),
             count("/usage/cache_write_input_tokens"),
         );
-        let total = Usage {
+        let total = AgentUsage {
             // It counts what a cache held as input, too.
             input_tokens: count("/usage/input_tokens").saturating_sub(read),
             cache_read_tokens: read,
             cache_write_tokens: written,
             output_tokens: count("/usage/output_tokens"),
-            cost_usd: None,
+            micro_usd: None,
         };
         self.session_usage = Some(total);
         self.last_word = Some(LastWord::Completed);

@@ -1,7 +1,8 @@
 //! Runs that succeed, lie, loop, linger, crash and are stopped.
 
 use crate::world::{BOTH, Kind, World, exists};
-use app_gen_agent::{Activity, Exit, Reason, Retry, Stop, Task, Verdict};
+use app_gen_agent::{Exit, Reason, Retry, Stop, Task, Verdict};
+use app_gen_contract::Activity;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 

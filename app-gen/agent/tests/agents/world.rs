@@ -2,9 +2,9 @@
 
 use crate::installed::Installed;
 use app_gen_agent::{
-    Activity, Claude, Codex, Credential, Limits, Outcome, Provider, StartError, Supervisor, Task,
-    run,
+    Claude, Codex, Credential, Limits, Outcome, Provider, StartError, Supervisor, Task, run,
 };
+use app_gen_contract::Activity;
 use app_gen_scripted_model::{Model, Script, Settings, serve};
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -1,7 +1,8 @@
 //! Recordings cut, mixed and altered at random: nothing panics, nothing is lost, nothing is invented.
 
 use crate::recordings::{end, names, play};
-use app_gen_agent::{Activity, Exit, Lines, Verdict};
+use app_gen_agent::{Exit, Lines, Verdict};
+use app_gen_contract::Activity;
 use std::fs;
 use std::path::Path;
 

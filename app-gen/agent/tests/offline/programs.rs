@@ -3,9 +3,9 @@
 
 use crate::task;
 use app_gen_agent::{
-    Activity, Claude, Exit, Limits, Outcome, Reason, Retry, StartError, Stop, Supervisor, Task,
-    Verdict, run,
+    Claude, Exit, Limits, Outcome, Reason, Retry, StartError, Stop, Supervisor, Task, Verdict, run,
 };
+use app_gen_contract::Activity;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -123,7 +123,7 @@ fn a_program_that_lives_on_after_its_last_word_is_ended() {
     assert_eq!(outcome.exit, Some(Exit::Signal(9)));
     assert_eq!(outcome.has_changed, Some(true));
     let kinds = activities.iter().map(|activity| match activity {
-        Activity::Started { provider, .. } => *provider,
+        Activity::Started { provider, .. } => provider,
         // Its version is another than the one that is pinned; that is told, and no more.
         Activity::Session {
             version: Some(version),

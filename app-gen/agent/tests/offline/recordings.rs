@@ -1,10 +1,8 @@
 //! What the real agents wrote when they met the scripted model, shortened by what nobody reads.
 
 use crate::task;
-use app_gen_agent::{
-    Activity, Change, Claude, Codex, End, Exit, Lines, Provider, Reader, Reason, Stop, Usage,
-    Verdict,
-};
+use app_gen_agent::{Claude, Codex, End, Exit, Lines, Provider, Reader, Reason, Stop, Verdict};
+use app_gen_contract::{Activity, AgentUsage, Change};
 use std::fs;
 use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
@@ -250,11 +248,11 @@ fn what_claude_does_is_told() {
         "true Done.",
     ];
     assert_eq!(texts, expected);
-    let usage = Usage {
+    let usage = AgentUsage {
         input_tokens: 2_000,
         output_tokens: 200,
-        cost_usd: Some(0.006),
-        ..Usage::default()
+        micro_usd: Some(6_000),
+        ..AgentUsage::default()
     };
     assert_eq!(reader.usage(), Some(usage));
 

@@ -176,10 +176,13 @@ fn a_container_gets_the_credentials_of_its_own_task() {
         (value("AWS_ACCESS_KEY_ID"), value("AWS_SECRET_ACCESS_KEY"))
     };
     let pair = |credentials: access::Credentials| (credentials.id, credentials.secret);
-    assert_eq!(
-        environment("generator", &["JOB_SPEC_URI=s3://ours/jobs/1/spec.json"]),
-        pair(access::generator(KEY, "s3://ours/jobs/1").unwrap())
-    );
+    for spec in ["spec.json", "spec-2.json"] {
+        let spec = format!("JOB_SPEC_URI=s3://ours/jobs/1/{spec}");
+        assert_eq!(
+            environment("generator", &[&spec]),
+            pair(access::generator(KEY, "s3://ours/jobs/1").unwrap())
+        );
+    }
     assert_eq!(
         environment("generator", &["ARTIFACT_URI=s3://ours/jobs/2"]),
         pair(access::generator(KEY, "s3://ours/jobs/2").unwrap())

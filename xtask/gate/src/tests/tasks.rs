@@ -85,6 +85,7 @@ fn the_orchestrator_writes_specs_and_reads_results() {
     let id = "orchestrator~ours";
     for line in [
         "PUT /ours/jobs/1/spec.json",
+        "PUT /ours/jobs/1/spec-2.json",
         "GET /ours/jobs/1/app.zip",
         "GET /ours/jobs/1/app.zip?versionId=a-1_b",
         "HEAD /ours/jobs/1/bodies/7",
@@ -93,6 +94,10 @@ fn the_orchestrator_writes_specs_and_reads_results() {
     }
     for line in [
         "PUT /ours/jobs/1/app.zip",
+        "PUT /ours/jobs/1/spec-.json",
+        "PUT /ours/jobs/1/spec-a.json",
+        "PUT /ours/jobs/1/spec-2/spec.json",
+        "PUT /ours/jobs/1/spec2.json",
         "PUT /ours/state/lock.json",
         "GET /state/lock.json",
         "DELETE /ours/jobs/1/spec.json",

@@ -92,15 +92,15 @@ mod tests {
             ),
             shown(
                 "generator",
-                r#"{"version":1,"job_id":"j1","sequence":3,"time":"2026-11-21T12:03:05.001Z","type":"step","body":{"name":"plan","state":"running"}}"#,
+                r#"{"version":2,"job_id":"j1","sequence":3,"time":"2026-11-21T12:03:05.001Z","type":"stage","body":{"name":"plan","state":"running"}}"#,
             ),
             shown(
                 "generator",
-                r#"{"version":1,"job_id":"j1","sequence":4,"time":"2026-11-21T12:03:05.002Z","type":"log","body":{"level":"error","message":"two\nlines"}}"#,
+                r#"{"version":2,"job_id":"j1","sequence":4,"time":"2026-11-21T12:03:05.002Z","type":"log","body":{"level":"error","message":"two\nlines"}}"#,
             ),
             shown(
                 "generator",
-                r#"{"version":1,"job_id":"j1","sequence":5,"time":"2026-11-21T13:03:05.002+01:00","type":"failed","body":{"reason":"no"}}"#,
+                r#"{"version":2,"job_id":"j1","sequence":5,"time":"2026-11-21T13:03:05.002+01:00","type":"failed","body":{"reason":"no"}}"#,
             ),
             shown("generator", "thread 'main' panicked \u{1b}[2J"),
             shown("generator", r#"{"type":7,"body":[]}"#),
@@ -108,7 +108,7 @@ mod tests {
         ];
         insta::assert_snapshot!(lines.join("\n"), @r#"
         12:03:04.123 orchestrator WARN a job has ended job_id=j1 reason="took too long"
-        12:03:05.001 generator INFO step name=plan state=running sequence=3 job_id=j1
+        12:03:05.001 generator INFO stage name=plan state=running sequence=3 job_id=j1
         12:03:05.002 generator ERROR two\nlines sequence=4 job_id=j1
         12:03:05.002 generator ERROR failed: no sequence=5 job_id=j1
         11:06:40.123 generator - thread 'main' panicked \u{1b}[2J

@@ -1,25 +1,36 @@
 //! What an agent does, in words that are the same for every agent.
+//!
+//! Texts are kept within bounds where they are made, so that an activity fits into a line.
 
 use serde::{Deserialize, Serialize};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use time::OffsetDateTime;
+
+use crate::timestamp;
 
 /// Bytes of an excerpt's beginning, where what it is about usually is.
 const HEAD_BYTES: usize = 2_500;
 /// Bytes of its end, where a test or a build says how it went.
 const TAIL_BYTES: usize = 1_500;
 
-/// A text of any length, kept within a bound.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A text of any length, kept within a bound. Two of them are equal when a reader cannot tell them apart.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Excerpt {
     /// The whole text, or its beginning and its end with a line between them that says what is missing.
     pub text: String,
     /// Length of the whole text.
     pub bytes: usize,
-    /// Tells two long texts apart that have the same excerpt.
     #[serde(skip)]
-    pub(crate) digest: u64,
+    digest: u64,
 }
+
+impl PartialEq for Excerpt {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.text, self.bytes) == (&other.text, other.bytes)
+    }
+}
+
+impl Eq for Excerpt {}
 
 impl Excerpt {
     /// At most 4,100 bytes of `text`.
@@ -41,10 +52,17 @@ impl Excerpt {
             digest: hasher.finish(),
         }
     }
+
+    /// Tells two long texts apart that have the same excerpt, in the process that made both: it is not
+    /// written into lines.
+    #[must_use]
+    pub const fn digest(&self) -> u64 {
+        self.digest
+    }
 }
 
 /// What happened to a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// It is new.
@@ -53,13 +71,16 @@ pub enum Change {
     Edited,
     /// It is gone.
     Removed,
+    /// A change that this version does not know.
+    #[serde(other)]
+    Unknown,
 }
 
-/// Tokens, and dollars where the agent names them.
+/// Tokens, and money where the agent names it.
 ///
 /// They are what the agent says. What is paid for is what the gateway measured.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Usage {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentUsage {
     /// Input that no cache held and that was not written to one.
     pub input_tokens: u64,
     /// Input that a cache held.
@@ -68,24 +89,26 @@ pub struct Usage {
     pub cache_write_tokens: u64,
     /// Output, reasoning included.
     pub output_tokens: u64,
-    /// US dollars at the prices that the agent knows; Codex names none.
-    pub cost_usd: Option<f64>,
+    /// Millionths of a US dollar at the prices that the agent knows; Codex names none.
+    pub micro_usd: Option<u64>,
 }
 
-impl Usage {
-    pub(crate) fn add(&mut self, other: &Self) {
+impl AgentUsage {
+    /// Adds what `other` took.
+    pub fn add(&mut self, other: &Self) {
         let sum = |left: u64, right: u64| left.saturating_add(right);
         self.input_tokens = sum(self.input_tokens, other.input_tokens);
         self.cache_read_tokens = sum(self.cache_read_tokens, other.cache_read_tokens);
         self.cache_write_tokens = sum(self.cache_write_tokens, other.cache_write_tokens);
         self.output_tokens = sum(self.output_tokens, other.output_tokens);
-        if let Some(cost) = other.cost_usd {
-            self.cost_usd = Some(self.cost_usd.unwrap_or_default() + cost);
+        if let Some(cost) = other.micro_usd {
+            self.micro_usd = Some(sum(self.micro_usd.unwrap_or_default(), cost));
         }
     }
 
     /// What came since `earlier`, for an agent that counts a whole session.
-    pub(crate) fn since(&self, earlier: &Self) -> Self {
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
         Self {
             input_tokens: self.input_tokens.saturating_sub(earlier.input_tokens),
             cache_read_tokens: self
@@ -95,19 +118,19 @@ impl Usage {
                 .cache_write_tokens
                 .saturating_sub(earlier.cache_write_tokens),
             output_tokens: self.output_tokens.saturating_sub(earlier.output_tokens),
-            cost_usd: None,
+            micro_usd: None,
         }
     }
 }
 
 /// One thing that an agent did, or that happened to it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "activity", rename_all = "snake_case")]
 pub enum Activity {
     /// Its program runs. The first activity of a run.
     Started {
         /// `claude` or `codex`.
-        provider: &'static str,
+        provider: String,
         /// The workspace as it was before: what a later attempt at the same task is compared with.
         workspace: String,
     },
@@ -181,6 +204,7 @@ pub enum Activity {
         /// Whether requests are refused now.
         is_rejected: bool,
         /// When it is lifted.
+        #[serde(with = "timestamp::option", default)]
         resets_at: Option<OffsetDateTime>,
         /// `five_hour`, …
         limit: Option<String>,
@@ -188,7 +212,7 @@ pub enum Activity {
     /// What the run took so far.
     Used {
         /// In tokens.
-        usage: Usage,
+        usage: AgentUsage,
     },
     /// Something went wrong, and the agent goes on.
     Trouble {
@@ -207,9 +231,76 @@ pub enum Activity {
         /// Which event.
         event: String,
     },
-    /// A line that this version does not know, as it came.
+    /// A line of the agent that its driver does not know, as it came.
     Unknown {
         /// The line.
         line: Excerpt,
     },
+    /// An activity that this version does not know, from a newer generator.
+    #[serde(other)]
+    Other,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_is_bounded_and_tells_long_texts_apart() {
+        let long = |middle: &str| {
+            Excerpt::new(&format!(
+                "{}{middle}{}",
+                "é".repeat(3_000),
+                "ü".repeat(3_000)
+            ))
+        };
+        let excerpt = long("a");
+        assert!(
+            excerpt.text.len() <= HEAD_BYTES + TAIL_BYTES + 100,
+            "{}",
+            excerpt.text.len()
+        );
+        assert_eq!(excerpt.bytes, 12_001);
+        assert!(
+            excerpt.text.contains("\n[… 8001 bytes …]\n"),
+            "{}",
+            excerpt.text
+        );
+        assert_eq!(excerpt, long("b"));
+        assert_ne!(excerpt.digest(), long("b").digest());
+        assert_eq!(Excerpt::new("short").text, "short");
+    }
+
+    #[test]
+    fn the_wire_form_is_the_documented_one() {
+        let limit = Activity::RateLimit {
+            is_rejected: true,
+            resets_at: Some(OffsetDateTime::UNIX_EPOCH),
+            limit: None,
+        };
+        let json = serde_json::json!({
+            "activity": "rate_limit", "is_rejected": true, "resets_at": "1970-01-01T00:00:00.000Z", "limit": null,
+        });
+        assert_eq!(serde_json::to_value(&limit).unwrap(), json);
+        assert_eq!(serde_json::from_value::<Activity>(json).unwrap(), limit);
+        let newer = serde_json::json!({ "activity": "dreamt", "of": "sheep" });
+        assert_eq!(
+            serde_json::from_value::<Activity>(newer).unwrap(),
+            Activity::Other
+        );
+    }
+
+    #[test]
+    fn sums_of_usage_stay_whole() {
+        let one = AgentUsage {
+            input_tokens: u64::MAX,
+            micro_usd: Some(6_000),
+            ..AgentUsage::default()
+        };
+        let mut sum = AgentUsage::default();
+        sum.add(&one);
+        sum.add(&one);
+        assert_eq!((sum.input_tokens, sum.micro_usd), (u64::MAX, Some(12_000)));
+        assert_eq!(sum.since(&one), AgentUsage::default());
+    }
 }

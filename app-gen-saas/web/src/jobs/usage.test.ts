@@ -1,0 +1,20 @@
+import { expect, test } from "vitest";
+import { usageWords } from "./usage.ts";
+
+const usage = (tokens: number, micro_usd: number, unpriced_tokens = 0) => ({
+  tokens,
+  micro_usd,
+  unpriced_tokens,
+  iterations: 0,
+  seconds: 0,
+});
+
+test.each<[Parameters<typeof usage>, string | null]>([
+  [[0, 0], null],
+  [[900, 2], "900 tokens, less than $0.01"],
+  [[1_234_567, 420_000], "1.2M tokens, $0.42"],
+  [[1000, 12_500_000, 400], "1K tokens, at least $12.50"],
+  [[1000, 0, 1000], "1K tokens, price not known"],
+])("%j reads %j", (parts, words) => {
+  expect(usageWords(usage(...parts))).toBe(words);
+});
