@@ -20,3 +20,17 @@ pub const GENERATOR_PROVIDER: &str = "GENERATOR_PROVIDER";
 
 /// Manual run, optional: the folder for the job's results, `s3://…` or `file:///…`; default `./out`.
 pub const ARTIFACT_URI: &str = "ARTIFACT_URI";
+
+/// Manual run, optional: the model of every role that chooses none, by the provider's name for it.
+pub const GENERATOR_MODEL: &str = "GENERATOR_MODEL";
+
+/// Manual run, optional: how many US dollars the job may use, `0.50` for example.
+pub const BUDGET_USD: &str = "BUDGET_USD";
+
+/// Optional: the scripted model answers in place of every provider and plays this script, `create` for
+/// example: one of those that the image has. No key is needed then.
+pub const MODEL_SCRIPT: &str = "MODEL_SCRIPT";
+
+/// Optional: certificates of authorities that are trusted besides those of the image, as PEM. A network
+/// that inspects TLS has one of its own.
+pub const EXTRA_CA_CERTIFICATES: &str = "EXTRA_CA_CERTIFICATES";

@@ -41,6 +41,9 @@ pub struct JobSpec {
     pub attempt: Attempt,
     /// The provider of every role that chooses none, `template` for example.
     pub provider: String,
+    /// The model of every role that chooses none; without it, each role has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// What is chosen for single roles, by the role's name.
     #[serde(default)]
     pub roles: BTreeMap<String, Choice>,
@@ -244,6 +247,7 @@ impl JobSpec {
             start_from: None,
             attempt: Attempt::default(),
             provider: provider.to_owned(),
+            model: None,
             roles: BTreeMap::new(),
             budget: Budget::default(),
             approvals: BTreeSet::new(),
@@ -274,6 +278,9 @@ impl JobSpec {
         }
         self.attempt.check()?;
         validate_provider(&self.provider)?;
+        if let Some(model) = &self.model {
+            validate_model(model)?;
+        }
         for (role, choice) in &self.roles {
             validate_word("roles", role, 32)?;
             let fallback = choice.fallback.as_ref();
