@@ -1,0 +1,221 @@
+//! The pipeline of agents: plan, build, review, publish. Each stage goes on where the attempt before
+//! left it.
+
+mod agents;
+mod build;
+mod halt;
+mod job;
+mod keep;
+mod plan;
+mod prompts;
+mod publish;
+mod review;
+pub(crate) mod state;
+
+use crate::emitter::Emitter;
+use crate::ending::Ending;
+use crate::failure::Failure;
+use crate::location::Location;
+use crate::pipeline::halt::Halt;
+use crate::pipeline::job::Job;
+use crate::pipeline::publish::Published;
+use crate::pipeline::review::Reviewed;
+use crate::pipeline::state::{Stage, State};
+use crate::roles::Role;
+use crate::stop::Stop;
+use crate::workshop::{Agent, Metered, Rights, Workshop};
+use anyhow::Context as _;
+use app_gen_contract::{Body, JobKind, JobSpec, LogLevel, StartFrom};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The most that the history of an application takes.
+const MAX_BUNDLE_BYTES: usize = 256 * 1024 * 1024;
+/// Roles that have a part in every job, or only in one that creates.
+const ALWAYS: [&str; 1] = ["builder"];
+const IN_CREATION: [&str; 6] = [
+    "pm",
+    "architect",
+    "reviewer",
+    "tester",
+    "security",
+    "devops",
+];
+
+/// Does the work of one attempt, and returns how it ends. `started` is emitted here, since it names the
+/// versions of agents.
+pub(crate) async fn run(
+    spec: JobSpec,
+    folder: Location,
+    emitter: Arc<Emitter>,
+    rights: Rights,
+    stop: Stop,
+) -> Result<Ending, Failure> {
+    // Before anything is paid for.
+    let agents = agents_of(&spec)?;
+    let lookup = |name: &str| std::env::var(name).ok();
+    let (workshop, metered) =
+        Workshop::open(rights, &lookup, &spec.budget, &spec.attempt.used).await?;
+    for (provider, agent) in &agents {
+        if !workshop.has_upstream(agent.protocol) {
+            return Err(no_key(provider));
+        }
+    }
+    tell_start(&spec, &emitter, &workshop, &agents).await?;
+    let counts = tokio::spawn(count(metered, Arc::clone(&emitter)));
+    let state = begin(&spec, &folder, &workshop).await?;
+    let mut job = Job::new(spec, folder, Arc::clone(&emitter), workshop, stop, state);
+    let halt = match stages(&mut job).await {
+        Ok(ending) => Halt::Ending(ending),
+        Err(halt) => halt,
+    };
+    let ending = end(&mut job, halt).await;
+    // What agents use is counted until the last request has ended, which is when the gateway does.
+    drop(job);
+    counts.await.context("what was used was not counted")?;
+    ending
+}
+
+async fn stages(job: &mut Job) -> Result<Ending, Halt> {
+    loop {
+        if job.stop.is_wanted() {
+            return Err(Halt::Stopped);
+        }
+        job.state.stage = match job.state.stage {
+            Stage::Plan => {
+                plan::plan(job).await?;
+                Stage::Build
+            }
+            Stage::Build => {
+                build::build(job).await?;
+                match job.spec.kind {
+                    JobKind::Create => Stage::Review,
+                    JobKind::Change => Stage::Publish,
+                }
+            }
+            Stage::Review => match review::review(job).await? {
+                Reviewed::Approved => Stage::Publish,
+                Reviewed::Again => Stage::Build,
+            },
+            Stage::Publish => match publish::publish(job).await? {
+                Published::Ending(ending) => return Ok(ending),
+                Published::Again => Stage::Build,
+            },
+        };
+        keep::checkpoint(job).await?;
+    }
+}
+
+/// Keeps what is worth keeping, and says how the attempt ends.
+async fn end(job: &mut Job, halt: Halt) -> Result<Ending, Failure> {
+    match halt {
+        Halt::Ending(ending @ Ending::Succeeded { .. }) => Ok(ending),
+        Halt::Ending(ending) => {
+            if matches!(ending, Ending::WaitingApproval { .. }) {
+                // The notes that come with the next decision are new ones.
+                job.state.is_reworked = false;
+            }
+            keep::checkpoint_unfinished(job).await?;
+            Ok(ending)
+        }
+        Halt::Stopped => {
+            // An attempt that cannot keep its work is interrupted all the same.
+            if let Err(error) = keep::checkpoint_unfinished(job).await {
+                let message = format!("no checkpoint was written: {error:#}");
+                job.emitter.log(LogLevel::Warn, message).await;
+            }
+            Ok(Ending::Stopped)
+        }
+        Halt::Failed(failure) => {
+            if let Err(Halt::Failed(error)) = publish::rescue(job).await {
+                let message = format!("what was reached is not kept: {}", error.reason);
+                job.emitter.log(LogLevel::Warn, message).await;
+            }
+            Err(failure)
+        }
+    }
+}
+
+/// The agents that the job will start, by provider.
+fn agents_of(spec: &JobSpec) -> Result<BTreeMap<String, Agent>, Failure> {
+    let roles = match spec.kind {
+        JobKind::Create => [&ALWAYS[..], &IN_CREATION[..]].concat(),
+        JobKind::Change => ALWAYS.to_vec(),
+    };
+    let mut providers = BTreeSet::new();
+    for role in roles {
+        let cast = Role::find(role)?.cast(spec)?;
+        providers.extend(cast.fallback.map(|fallback| fallback.provider));
+        providers.insert(cast.provider);
+    }
+    providers
+        .into_iter()
+        .map(|provider| Ok((provider.clone(), Agent::find(&provider)?)))
+        .collect()
+}
+
+fn no_key(provider: &str) -> Failure {
+    let keys = match provider {
+        "claude" => "ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN",
+        _ => "OPENAI_API_KEY",
+    };
+    Failure::job(
+        format!("provider {provider:?} has no key: neither is {keys} set"),
+        "set it: cargo xtask secrets set generator; or try the scripted model, which needs none: --model scripted",
+    )
+}
+
+async fn tell_start(
+    spec: &JobSpec,
+    emitter: &Emitter,
+    workshop: &Workshop,
+    agents: &BTreeMap<String, Agent>,
+) -> Result<(), Failure> {
+    let mut providers = BTreeMap::new();
+    for (name, agent) in agents {
+        providers.insert(name.clone(), Some(workshop.version(agent).await?));
+    }
+    emitter
+        .emit(Body::Started {
+            generator_version: env!("CARGO_PKG_VERSION").to_owned(),
+            attempt: spec.attempt.number,
+            providers,
+        })
+        .await;
+    if let Some(script) = &workshop.script {
+        let message =
+            format!("no AI model is asked: a scripted model plays {script:?}, whatever the description says");
+        emitter.log(LogLevel::Warn, message).await;
+    }
+    for lack in &workshop.lacks {
+        emitter.log(LogLevel::Warn, *lack).await;
+    }
+    Ok(())
+}
+
+/// Reports what agents use, as it comes.
+async fn count(mut metered: Metered, emitter: Arc<Emitter>) {
+    while let Some(usage) = metered.recv().await {
+        emitter.emit(usage).await;
+    }
+}
+
+/// Where the attempt begins: where the one before ended, or at the start.
+async fn begin(spec: &JobSpec, folder: &Location, workshop: &Workshop) -> Result<State, Failure> {
+    if spec.attempt.number > 1
+        && let Some(state) = keep::restore(folder, workshop)
+            .await
+            .context("the work of the attempt before cannot be taken up")?
+    {
+        return Ok(state);
+    }
+    let mut state = State::default();
+    if let Some(StartFrom { bundle_uri, commit }) = &spec.start_from {
+        let bundle = Location::open(bundle_uri)?.read(MAX_BUNDLE_BYTES).await?;
+        keep::begin_change(&workshop.repository, workshop, &bundle, commit)
+            .await
+            .with_context(|| format!("the change cannot begin with commit {commit}"))?;
+        state.head = Some(commit.clone());
+    }
+    Ok(state)
+}
