@@ -45,6 +45,8 @@ pub struct Cage {
 pub struct Ports {
     /// Where it finds the gateway.
     pub gateway: u16,
+    /// Where it finds the mirror of packages, if it may have any.
+    pub packages: Option<u16>,
     /// On which its programs may listen if they name the port.
     pub named: RangeInclusive<u16>,
     /// From which the kernel chooses one for those who ask for any, and one for the near end of each
@@ -59,9 +61,22 @@ impl Ports {
     pub fn with_gateway(gateway: u16) -> Self {
         Self {
             gateway,
+            packages: None,
             named: 20_000..=20_015,
             chosen: 40_000..=40_999,
         }
+    }
+
+    /// The same, and a mirror of packages at this port.
+    #[must_use]
+    pub fn and_packages(mut self, packages: u16) -> Self {
+        self.packages = Some(packages);
+        self
+    }
+
+    /// Those at which something of the generator listens.
+    pub(crate) fn served(&self) -> impl Iterator<Item = u16> {
+        [self.gateway].into_iter().chain(self.packages)
     }
 }
 
@@ -157,7 +172,9 @@ impl Cage {
     /// exit status. The keeper, which runs as root, starts with the same variables: one that a stranger
     /// chose may not be among them.
     ///
-    /// SIGTERM to it ends everything that is in the cage. When it has ended, nothing is left there.
+    /// SIGTERM to it ends everything that is in the cage. SIGUSR1 to it asks the program alone to end, by
+    /// a SIGTERM, as a platform asks the first process of a container. When it has ended, nothing is left
+    /// there.
     ///
     /// # Errors
     ///

@@ -13,18 +13,18 @@ use rustix::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
-    DumpableBehavior, Pid, WaitOptions, WaitStatus, geteuid, getpid, getppid, set_child_subreaper,
-    set_dumpable_behavior, wait,
+    DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, geteuid, getpid, getppid,
+    pidfd_open, pidfd_send_signal, set_child_subreaper, set_dumpable_behavior, wait,
 };
 use rustix::stdio::dup2_stdin;
 use rustix::thread::set_no_new_privs;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::process::{Command, ExitCode};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -74,10 +74,19 @@ fn attend(arguments: &[OsString]) -> io::Result<i32> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     set_child_subreaper(Some(getpid()))?;
     set_no_new_privs(true)?;
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-    thread::spawn(move || {
-        if signals.forever().next().is_some() {
-            kill_all();
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM, SIGUSR1])?;
+    // What is asked before the program is there ends the cage: it has nothing to lose yet.
+    let handle = Arc::new(OnceLock::<OwnedFd>::new());
+    thread::spawn({
+        let handle = Arc::clone(&handle);
+        move || {
+            for signal in signals.forever() {
+                match handle.get().filter(|_| signal == SIGUSR1) {
+                    // One that has ended by itself needs no signal.
+                    Some(program) => drop(pidfd_send_signal(program, Signal::TERM)),
+                    None => kill_all(),
+                }
+            }
         }
     });
     // Threads that are there before this one has to ask do not have to.
@@ -107,6 +116,9 @@ fn attend(arguments: &[OsString]) -> io::Result<i32> {
     listener.send(asks).map_err(io::Error::other)?;
 
     let program = start(text, command)?;
+    // It is not reaped yet, so its number is its own, and the handle stays its own.
+    let opened = pidfd_open(program, PidfdFlags::empty())?;
+    let _ = handle.set(opened);
     // An end of the command's input reaches who writes it, although this process had it too.
     dup2_stdin(File::open("/dev/null")?)?;
     runs.send(()).map_err(io::Error::other)?;

@@ -39,13 +39,12 @@ pub(crate) fn raise(cage: &Cage) -> Result<RestrictionStatus, RulesetError> {
         .chain(cage.readable.iter().map(AsRef::as_ref));
     let listens = AccessNet::BindTcp | AccessNet::ConnectTcp;
     let ports = cage.ports.named.clone().chain(cage.ports.chosen.clone());
+    let served = cage.ports.served();
     let ports = ports
         .map(|port| NetPort::new(port, listens))
-        .chain([
-            // Any port, which is one of those that the kernel chooses.
-            NetPort::new(0, AccessNet::BindTcp),
-            NetPort::new(cage.ports.gateway, AccessNet::ConnectTcp),
-        ])
+        // Any port, which is one of those that the kernel chooses.
+        .chain([NetPort::new(0, AccessNet::BindTcp)])
+        .chain(served.map(|port| NetPort::new(port, AccessNet::ConnectTcp)))
         .map(Ok::<_, RulesetError>);
     Ruleset::default()
         .handle_access(AccessFs::from_all(RIGHTS))?
