@@ -101,7 +101,7 @@ pub trait Provider: Send + Sync {
 }
 
 /// Reads what one run of an agent writes. Whatever that is, nothing here fails.
-pub trait Reader: Send {
+pub trait Reader: Send + Sync {
     /// What a line says.
     fn read(&mut self, line: &Line) -> Vec<Activity>;
 

@@ -13,7 +13,6 @@ use crate::roles::Role;
 use crate::workshop::repository::{MAIN, Message};
 use crate::workshop::snapshot::Snapshot;
 use crate::workshop::fill;
-use anyhow::Context as _;
 use app_gen_contract::{Body, CheckOutcome, JobKind, StageState};
 use time::OffsetDateTime;
 
@@ -56,7 +55,7 @@ pub(crate) async fn build(job: &mut Job) -> Result<(), Halt> {
         let checks = check(job, &snapshot, before.as_ref()).await?;
         let is_good = checks
             .iter()
-            .all(|check| check.outcome != CheckOutcome::Failed);
+            .all(|check| !check.is_failed());
         if is_good && done.trouble.is_none() {
             job.state.good.clone_from(&job.state.head);
             job.state.task = None;
@@ -74,10 +73,7 @@ pub(crate) async fn build(job: &mut Job) -> Result<(), Halt> {
 /// The files of the workspace. What is not fit to be committed is the agent's next task, like a failed check.
 async fn take(job: &Job) -> Result<Snapshot, Halt> {
     let cage = job.workshop.cage("checks", true);
-    let read = tokio::task::spawn_blocking(move || Snapshot::read(&cage))
-        .await
-        .context("the workspace was not read")?;
-    match read {
+    match Snapshot::read(&cage).await? {
         Ok(snapshot) => Ok(snapshot),
         Err(refused) => Err(Halt::Failed(Failure::job(
             format!("the agent left what is no application: {refused}"),
@@ -163,14 +159,7 @@ async fn check(
     };
     let emitter = &job.emitter;
     let all = checks::run(&subject, async |check: &Checked| {
-        emitter
-            .emit(Body::Check {
-                name: check.name.to_owned(),
-                outcome: check.outcome,
-                detail: check.detail.clone(),
-                seconds: check.seconds,
-            })
-            .await;
+        emitter.emit(check.to_body()).await;
     });
     tokio::select! {
         all = all => Ok(all),
@@ -187,7 +176,8 @@ fn passed(checks: &[Checked]) -> usize {
 
 /// Makes a task of what failed, or gives up where nothing gets better.
 async fn next_task(job: &mut Job, checks: &[Checked], done: &Done) -> Result<(), Halt> {
-    let mut signature = checks::signature(checks);
+    let signatures = checks.iter().filter_map(Checked::signature);
+    let mut signature = signatures.collect::<Vec<_>>().join("\n");
     if let Some(trouble) = &done.trouble {
         signature.push_str(trouble);
     }
@@ -224,7 +214,7 @@ async fn find_cause(job: &mut Job, checks: &[Checked]) -> Result<String, Halt> {
 fn given_up(job: &Job, why: String, checks: &[Checked]) -> Halt {
     let failed: Vec<String> = checks
         .iter()
-        .filter(|check| check.outcome == CheckOutcome::Failed)
+        .filter(|check| check.is_failed())
         .map(|check| {
             let first = check.detail.as_deref().unwrap_or_default().lines().next();
             format!("{}: {}", check.name, first.unwrap_or_default())

@@ -60,8 +60,7 @@ pub(crate) async fn checkpoint(job: &mut Job) -> Result<(), Halt> {
 /// Keeps how far the job is in the middle of an iteration, with the workspace as it is.
 pub(crate) async fn checkpoint_unfinished(job: &mut Job) -> Result<()> {
     let cage = job.workshop.cage("checks", true);
-    let read = tokio::task::spawn_blocking(move || Snapshot::read(&cage)).await?;
-    let workspace = match read {
+    let workspace = match Snapshot::read(&cage).await? {
         Ok(snapshot) if !snapshot.files.is_empty() => {
             let message = Message {
                 role: "builder",
@@ -145,8 +144,7 @@ async fn conversations_of(job: &Job) -> Result<Vec<(String, &'static str, Snapsh
         for place in CONVERSATIONS {
             let mut cage = job.workshop.cage(role, false);
             cage.workspace = cage.own.join(place);
-            let read = tokio::task::spawn_blocking(move || Snapshot::read(&cage)).await?;
-            match read {
+            match Snapshot::read(&cage).await? {
                 Ok(snapshot) if !snapshot.files.is_empty() => {
                     all.push((role.clone(), place, snapshot));
                 }

@@ -3,7 +3,7 @@
 use crate::checks::Checked;
 use crate::pipeline::state::Plan;
 use crate::roles::Finding;
-use app_gen_contract::{CheckOutcome, JobKind, JobSpec};
+use app_gen_contract::{JobKind, JobSpec};
 use std::fmt::Write as _;
 
 /// The prompt of a conversation that was interrupted.
@@ -54,7 +54,7 @@ pub(crate) fn repair(checks: &[Checked], trouble: Option<&str>, cause: Option<&s
     }
     let failed: Vec<&Checked> = checks
         .iter()
-        .filter(|check| check.outcome == CheckOutcome::Failed)
+        .filter(|check| check.is_failed())
         .collect();
     if !failed.is_empty() {
         text.push_str("These checks of the application failed. Mend their cause, and leave what works.\n");
@@ -72,7 +72,7 @@ pub(crate) fn repair(checks: &[Checked], trouble: Option<&str>, cause: Option<&s
 pub(crate) fn cause(checks: &[Checked]) -> String {
     let mut text = "The same checks failed twice. What is their cause?\n".to_owned();
     for check in checks {
-        if check.outcome == CheckOutcome::Failed {
+        if check.is_failed() {
             push(&mut text, check.name, check.detail.as_deref().unwrap_or_default());
         }
     }
@@ -139,7 +139,8 @@ fn push(text: &mut String, title: &str, quoted: &str) {
 fn listed(plan: &Plan) -> String {
     let mut text = String::new();
     for criterion in &plan.criteria {
-        let _ = writeln!(text, "- {criterion}");
+        let shown = serde_json::json!({ "request": criterion.request, "expect": criterion.expect });
+        let _ = writeln!(text, "- {} {shown}", criterion.says);
     }
     text
 }
@@ -147,6 +148,7 @@ fn listed(plan: &Plan) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use app_gen_contract::CheckOutcome;
 
     #[test]
     fn what_others_wrote_is_quoted_to_its_last_line() {

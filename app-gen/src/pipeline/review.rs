@@ -7,7 +7,7 @@ use crate::pipeline::halt::Halt;
 use crate::pipeline::job::Job;
 use crate::pipeline::prompts;
 use crate::pipeline::state::{Memory, Stage};
-use crate::roles::{Finding, Review, Role, Severity, json_block};
+use crate::roles::{Finding, Review, Role, Severity};
 use app_gen_contract::{Body, CheckOutcome, StageState};
 use std::time::Instant;
 
@@ -102,7 +102,7 @@ async fn look(
 
 /// The review, or why there is none.
 fn read(done: &Done) -> Result<Review, String> {
-    json_block(&done.words).map_err(|error| match &done.trouble {
+    Review::read(&done.words).map_err(|error| match &done.trouble {
         Some(trouble) => trouble.clone(),
         None => format!("{error:#}"),
     })

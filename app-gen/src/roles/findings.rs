@@ -1,5 +1,7 @@
 //! What those who read an application found.
 
+use crate::roles::json_block;
+use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -44,6 +46,15 @@ pub(crate) enum Severity {
 }
 
 impl Review {
+    /// The review in the words of who made it.
+    ///
+    /// # Errors
+    /// It is of another form. The words are for who made it.
+    pub(crate) fn read(words: &str) -> Result<Self> {
+        let block = json_block(words)?;
+        serde_json::from_str(&block).context("the code block is not what was asked for")
+    }
+
     /// Whether it asks for nothing that must be mended. An approval with a blocking finding is none, and
     /// changes without one are advice.
     pub(crate) fn approves(&self) -> bool {
@@ -74,10 +85,9 @@ impl fmt::Display for Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::roles::json_block;
 
     fn review(json: &str) -> Review {
-        json_block(&format!("```json\n{json}\n```")).unwrap()
+        Review::read(&format!("```json\n{json}\n```")).unwrap()
     }
 
     #[test]
@@ -100,7 +110,7 @@ mod tests {
     #[test]
     fn an_answer_of_another_form_is_refused() {
         for json in ["[]", r#"{"verdict":"fine"}"#, r#"{"verdict":"approve","findings":[{}]}"#] {
-            assert!(json_block::<Review>(&format!("```json\n{json}\n```")).is_err());
+            assert!(Review::read(&format!("```json\n{json}\n```")).is_err());
         }
     }
 }

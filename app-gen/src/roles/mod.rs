@@ -7,7 +7,7 @@ mod findings;
 use crate::failure::Failure;
 use anyhow::{Context as _, Result};
 use app_gen_contract::{Fallback, JobSpec};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ struct Settings {
 }
 
 /// Which agent has a role.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cast {
     /// The provider.
     pub(crate) provider: String,

@@ -1,7 +1,6 @@
 //! Puts files into a folder of agents. A process in the cage writes them: whoever writes into a folder of
 //! somebody else can be led elsewhere by its links.
 
-use crate::workshop::command;
 use crate::workshop::snapshot::Snapshot;
 use anyhow::{Context as _, Result, bail};
 use app_gen_cage::{Cage, Ended};
@@ -21,7 +20,6 @@ pub(crate) async fn fill(cage: &Cage, snapshot: &Snapshot) -> Result<()> {
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    command::ended_with_its_future(&mut tar);
     let mut child = tar.spawn().context("tar does not start")?;
     let mut stdin = child.stdin.take().context("tar has no input")?;
     let write = async {

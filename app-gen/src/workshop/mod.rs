@@ -1,6 +1,7 @@
 //! What a job of agents works in: cages around one workspace, and beside them, where agents do not
 //! reach, the gateway to models, the mirror of packages, and the history of the application.
 
+mod archive;
 pub(crate) mod command;
 mod fill;
 mod meter;
@@ -10,6 +11,7 @@ mod rights;
 pub(crate) mod snapshot;
 
 use crate::failure::Failure;
+use crate::workshop::command::Variables;
 use crate::workshop::meter::Meter;
 use crate::workshop::model::ScriptedModel;
 use crate::workshop::repository::Repository;
@@ -17,7 +19,9 @@ use anyhow::{Context as _, anyhow};
 use app_gen_agent::{Claude, Codex, GatewayFacts, Provider, Supervisor};
 use app_gen_cage::{Cage, Folders, Limits, Ports, USER, end_all, try_attacks};
 use app_gen_contract::{Budget, Used};
-use app_gen_gateway::{Gateway, Packages, PackagesSettings, Protocol, Settings, Upstreams, Usd};
+use app_gen_gateway::{
+    Certificates, Gateway, Packages, PackagesSettings, Protocol, Settings, Upstreams, Usd,
+};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -27,6 +31,11 @@ use std::time::Duration;
 pub(crate) use fill::fill;
 pub(crate) use meter::Metered;
 pub(crate) use rights::Rights;
+
+/// The variable that names another registry of packages, as npm itself reads it.
+const NPM_REGISTRY_VARIABLE: &str = "npm_config_registry";
+/// What to do about a variable that cannot be used.
+const UNSET: &str = "mend or unset the variable";
 
 /// The argument with which this program supervises an agent in its cage.
 pub(crate) const SUPERVISE: &str = "supervise";
@@ -48,6 +57,8 @@ pub(crate) struct Workshop {
     pub(crate) lacks: Vec<&'static str>,
     /// The script of a model that is not real.
     pub(crate) script: Option<String>,
+    /// Whether there is a provider for the Messages API, and for the Responses API.
+    has_upstream: [bool; 2],
     _model: Option<ScriptedModel>,
 }
 
@@ -105,7 +116,9 @@ impl Workshop {
         used: &Used,
     ) -> Result<(Self, Metered), Failure> {
         let (secrets, folders) = rights.caged()?;
-        let certificates = lookup(app_gen_contract::env::EXTRA_CA_CERTIFICATES);
+        let certificates = lookup(app_gen_contract::env::EXTRA_CA_CERTIFICATES).unwrap_or_default();
+        let certificates = Certificates::from_pem(&certificates)
+            .map_err(|error| Failure::bad_spec(error.to_string(), UNSET))?;
         let script = lookup(app_gen_contract::env::MODEL_SCRIPT).filter(|name| !name.is_empty());
         let model = match &script {
             Some(name) => Some(ScriptedModel::start(name).await?),
@@ -116,8 +129,9 @@ impl Workshop {
             None => Upstreams::from_environment(|name| {
                 secrets.get(name).map(str::to_owned).or_else(|| lookup(name))
             })
-            .map_err(|error| Failure::bad_spec(error.to_string(), "mend or unset the variable"))?,
+            .map_err(|error| Failure::bad_spec(error.to_string(), UNSET))?,
         };
+        let has_upstream = [upstreams.anthropic.is_some(), upstreams.openai.is_some()];
         let (meter, metered) = Meter::new();
         let mut settings = Settings::new(upstreams).context("the table of prices is broken")?;
         settings.observer = Arc::clone(&meter) as _;
@@ -126,16 +140,19 @@ impl Workshop {
         let gateway = Gateway::start(settings)
             .await
             .context("the gateway does not start")?;
-        let packages = Packages::start(PackagesSettings {
+        let mut packages = PackagesSettings {
             extra_certificates: certificates,
-            ..PackagesSettings::from_environment(lookup)
-                .map_err(|error| Failure::bad_spec(error.to_string(), "mend or unset the variable"))?
-        })
-        .await
-        .context("the mirror of packages does not start")?;
+            ..PackagesSettings::default()
+        };
+        if let Some(registry) = lookup(NPM_REGISTRY_VARIABLE) {
+            packages.registry = registry;
+        }
+        let packages = Packages::start(packages)
+            .await
+            .context("the mirror of packages does not start")?;
         let repository = Repository::create(&folders.private.join("application.git")).await?;
         let ports =
-            Ports::with_gateway(gateway.address().port()).with_packages(packages.address().port());
+            Ports::with_gateway(gateway.address().port()).and_packages(packages.address().port());
         let mut workshop = Self {
             folders,
             ports,
@@ -145,6 +162,7 @@ impl Workshop {
             repository,
             lacks: Vec::new(),
             script,
+            has_upstream,
             _model: model,
         };
         workshop.prove().await?;
@@ -202,14 +220,24 @@ impl Workshop {
 
     /// What npm calls its registry here.
     pub(crate) fn packages_url(&self) -> String {
-        format!("http://{}/", self.packages.address())
+        self.packages.url()
+    }
+
+    /// Whether the provider of a protocol can be asked.
+    pub(crate) const fn has_upstream(&self, protocol: Protocol) -> bool {
+        let [anthropic, openai] = self.has_upstream;
+        match protocol {
+            Protocol::Anthropic => anthropic,
+            Protocol::OpenAi => openai,
+        }
     }
 
     /// Variables for an agent and what it starts.
     pub(crate) fn variables(&self, cage: &Cage) -> BTreeMap<String, String> {
-        command::npm_variables(cage, &self.packages_url())
-            .into_iter()
-            .chain([("LANG".to_owned(), "C.UTF-8".to_owned())])
+        let variables = Variables::of_npm(cage, &self.packages_url());
+        variables
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect()
     }
 
@@ -228,9 +256,9 @@ impl Workshop {
     pub(crate) async fn version(&self, agent: &Agent) -> Result<String, Failure> {
         let cage = self.cage("trial", false);
         let time = Duration::from_secs(60);
-        let ran = command::run(&cage, agent.program, &["--version"], &BTreeMap::new(), time)
+        let ran = command::run(&cage, agent.program, &["--version"], &Variables::default(), time)
             .await
-            .map_err(anyhow::Error::from)?;
+            .context("the agent's program does not start")?;
         let version = ran.output.trim().to_owned();
         if ran.ended != app_gen_cage::Ended::Code(0) {
             let error = anyhow!("{} --version ended with {:?}: {version}", agent.program, ran.ended);

@@ -42,7 +42,9 @@ impl ScriptedModel {
             .await
             .context("the scripted model cannot listen")?;
         let address = listener.local_addr().context("it has no address")?;
-        let server = tokio::spawn(serve(listener, Arc::new(model)));
+        let server = tokio::spawn(async move {
+            serve(listener, Arc::new(model)).await;
+        });
         Ok(Self { address, server })
     }
 
