@@ -61,7 +61,7 @@ pub(crate) async fn build(job: &mut Job) -> Result<(), Halt> {
             job.state.task = None;
             job.state.failure = None;
             keep::checkpoint(job).await?;
-            let detail = format!("{} checks passed", passed(&checks));
+            let detail = format!("checks passed: {}", passed(&checks));
             job.report(Stage::Build, StageState::Done, Some(detail)).await;
             return Ok(());
         }

@@ -136,9 +136,11 @@ async fn settle(job: &mut Job, stage: Stage, looks: Vec<Looked>) -> Result<Revie
         .flat_map(|(role, review)| review.blocking().map(|finding| (*role, finding)))
         .collect();
     if blocking.is_empty() {
-        let advice: usize = reviews.iter().map(|(_, review)| review.findings().count()).sum();
-        let detail = format!("nothing has to be mended; {advice} pieces of advice");
-        job.report(stage, StageState::Done, Some(detail)).await;
+        // The last stage goes on after this.
+        if stage == Stage::Review {
+            let detail = Some("nothing has to be mended".to_owned());
+            job.report(stage, StageState::Done, detail).await;
+        }
         return Ok(Reviewed::Approved);
     }
     if job.state.reviews > MAX_REVIEWS {
@@ -153,7 +155,10 @@ async fn settle(job: &mut Job, stage: Stage, looks: Vec<Looked>) -> Result<Revie
     }
     let count = blocking.len();
     job.state.task = Some(prompts::mend(blocking.into_iter()));
-    let detail = format!("{count} findings go back to the builder");
+    let detail = match count {
+        1 => "one finding goes back to the builder".to_owned(),
+        count => format!("{count} findings go back to the builder"),
+    };
     job.report(stage, StageState::Done, Some(detail)).await;
     Ok(Reviewed::Again)
 }
