@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use app_gen_contract::{ApprovalPoint, Body, JobKind, JobSpec, LogLevel, StageState, spec_name};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::task::JoinSet;
 
 /// The provider that asks no model.
 const TEMPLATE: &str = "template";
@@ -28,19 +29,53 @@ pub(crate) async fn run(
     let spec = load_spec(&source).await?;
     let folder = Location::open(&spec.artifact_uri)?;
     emitter.set_job(&spec, folder.clone()).await;
-    let _heartbeat = emitter.start_heartbeat(HEARTBEAT_INTERVAL);
-    let spec_copy = folder.child(&spec_name(spec.attempt.number));
-    if source != Source::Uri(spec_copy.uri().to_owned()) {
-        spec_copy.write(spec.to_json().into_bytes()).await?;
+    if spec.provider == TEMPLATE {
+        let work = async {
+            // It runs no program that has a version of its own.
+            let versions = BTreeMap::from([(spec.provider.clone(), None)]);
+            let _heartbeat = begin(&spec, &source, &folder, &emitter, versions).await?;
+            from_template(&spec, &folder, &emitter).await
+        };
+        return tokio::select! {
+            ending = work => ending,
+            // It takes a moment to make again, so there is nothing to keep.
+            () = stop.wanted() => Ok(Ending::Stopped),
+        };
     }
-    if spec.provider != TEMPLATE {
-        return pipeline::run(spec, folder, emitter, rights, stop).await;
+    let open = async {
+        let opened = pipeline::open(&spec, rights).await?;
+        let heartbeat = begin(&spec, &source, &folder, &emitter, opened.versions()).await?;
+        Ok::<_, Failure>((opened, heartbeat))
+    };
+    let (opened, _heartbeat) = tokio::select! {
+        opened = open => opened?,
+        () = stop.wanted() => return Ok(Ending::Stopped),
+    };
+    pipeline::run(spec, folder, emitter, opened, stop).await
+}
+
+/// Reports the start, which is the first event of every attempt, and then a sign of life now and then
+/// until what is returned is dropped. A spec that came from elsewhere is put beside the results.
+async fn begin(
+    spec: &JobSpec,
+    source: &Source,
+    folder: &Location,
+    emitter: &Arc<Emitter>,
+    providers: BTreeMap<String, Option<String>>,
+) -> Result<JoinSet<()>, Failure> {
+    emitter
+        .emit(Body::Started {
+            generator_version: env!("CARGO_PKG_VERSION").to_owned(),
+            attempt: spec.attempt.number,
+            providers,
+        })
+        .await;
+    let heartbeat = emitter.start_heartbeat(HEARTBEAT_INTERVAL);
+    let copy = folder.child(&spec_name(spec.attempt.number));
+    if *source != Source::Uri(copy.uri().to_owned()) {
+        copy.write(spec.to_json().into_bytes()).await?;
     }
-    tokio::select! {
-        ending = from_template(&spec, &folder, &emitter) => ending,
-        // It takes a moment to make again, so there is nothing to keep.
-        () = stop.wanted() => Ok(Ending::Stopped),
-    }
+    Ok(heartbeat)
 }
 
 /// Makes an application from the catalogue.
@@ -49,14 +84,6 @@ async fn from_template(
     folder: &Location,
     emitter: &Emitter,
 ) -> Result<Ending, Failure> {
-    emitter
-        .emit(Body::Started {
-            generator_version: env!("CARGO_PKG_VERSION").to_owned(),
-            attempt: spec.attempt.number,
-            // The template runs no program that has a version of its own.
-            providers: BTreeMap::from([(spec.provider.clone(), None)]),
-        })
-        .await;
     if spec.kind == JobKind::Change {
         return Err(Failure::job(
             format!("provider {TEMPLATE:?} cannot change an application"),

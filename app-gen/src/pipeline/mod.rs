@@ -25,7 +25,7 @@ use crate::roles::Role;
 use crate::stop::Stop;
 use crate::workshop::{Agent, Metered, Rights, Workshop};
 use anyhow::Context as _;
-use app_gen_contract::{Body, JobKind, JobSpec, LogLevel, StartFrom};
+use app_gen_contract::{JobKind, JobSpec, LogLevel, StartFrom};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,26 +45,55 @@ const IN_CREATION: [&str; 6] = [
     "devops",
 ];
 
-/// Does the work of one attempt, and returns how it ends. `started` is emitted here, since it names the
-/// versions of agents.
-pub(crate) async fn run(
-    spec: JobSpec,
-    folder: Location,
-    emitter: Arc<Emitter>,
-    rights: Rights,
-    stop: Stop,
-) -> Result<Ending, Failure> {
-    // Before anything is paid for.
-    let agents = agents_of(&spec)?;
+/// What an attempt works with, before anything was done or paid for.
+pub(crate) struct Opened {
+    workshop: Workshop,
+    metered: Metered,
+    versions: BTreeMap<String, Option<String>>,
+}
+
+impl Opened {
+    /// The providers that the job asks for, with the versions of their agents.
+    pub(crate) fn versions(&self) -> BTreeMap<String, Option<String>> {
+        self.versions.clone()
+    }
+}
+
+/// Gets everything ready that the job needs.
+///
+/// # Errors
+/// Something is missing without which the job would fail later: an agent, a key, a cage that holds.
+pub(crate) async fn open(spec: &JobSpec, rights: Rights) -> Result<Opened, Failure> {
+    let agents = agents_of(spec)?;
     let lookup = |name: &str| std::env::var(name).ok();
     let (workshop, metered) =
         Workshop::open(rights, &lookup, &spec.budget, &spec.attempt.used).await?;
+    let mut versions = BTreeMap::new();
     for (provider, agent) in &agents {
         if !workshop.has_upstream(agent.protocol) {
             return Err(no_key(provider));
         }
+        versions.insert(provider.clone(), Some(workshop.version(agent).await?));
     }
-    tell_start(&spec, &emitter, &workshop, &agents).await?;
+    Ok(Opened {
+        workshop,
+        metered,
+        versions,
+    })
+}
+
+/// Does the work of one attempt, and returns how it ends.
+pub(crate) async fn run(
+    spec: JobSpec,
+    folder: Location,
+    emitter: Arc<Emitter>,
+    opened: Opened,
+    stop: Stop,
+) -> Result<Ending, Failure> {
+    let Opened {
+        workshop, metered, ..
+    } = opened;
+    warn(&emitter, &workshop).await;
     let counts = tokio::spawn(count(metered, Arc::clone(&emitter)));
     let state = begin(&spec, &folder, &workshop).await?;
     let mut job = Job::new(spec, folder, Arc::clone(&emitter), workshop, stop, state);
@@ -172,32 +201,17 @@ fn no_key(provider: &str) -> Failure {
     )
 }
 
-async fn tell_start(
-    spec: &JobSpec,
-    emitter: &Emitter,
-    workshop: &Workshop,
-    agents: &BTreeMap<String, Agent>,
-) -> Result<(), Failure> {
-    let mut providers = BTreeMap::new();
-    for (name, agent) in agents {
-        providers.insert(name.clone(), Some(workshop.version(agent).await?));
-    }
-    emitter
-        .emit(Body::Started {
-            generator_version: env!("CARGO_PKG_VERSION").to_owned(),
-            attempt: spec.attempt.number,
-            providers,
-        })
-        .await;
+/// Says what is not as people would expect.
+async fn warn(emitter: &Emitter, workshop: &Workshop) {
     if let Some(script) = &workshop.script {
-        let message =
-            format!("no AI model is asked: a scripted model plays {script:?}, whatever the description says");
+        let message = format!(
+            "no AI model is asked: a scripted model plays {script:?}, whatever the description says"
+        );
         emitter.log(LogLevel::Warn, message).await;
     }
     for lack in &workshop.lacks {
         emitter.log(LogLevel::Warn, *lack).await;
     }
-    Ok(())
 }
 
 /// Reports what agents use, as it comes.

@@ -70,7 +70,7 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
-    /// The agent of a provider, if it is in this image.
+    /// The agent of a provider.
     pub(crate) fn find(name: &str) -> Result<Self, Failure> {
         let (provider, protocol, program): (Box<dyn Provider>, _, _) = match name {
             "claude" => {
@@ -88,17 +88,24 @@ impl Agent {
                 ));
             }
         };
-        if !Path::new(program).exists() {
-            return Err(Failure::job(
-                format!("the agent of provider {name:?} is not in this image: {program} is missing"),
-                "name it in [images.generator.npm_tools] of app-gen-infra/platform.toml and build the image again",
-            ));
-        }
         Ok(Self {
             provider,
             protocol,
             program,
         })
+    }
+
+    /// # Errors
+    /// It is not in this image.
+    fn must_be_here(&self) -> Result<(), Failure> {
+        let (name, program) = (self.provider.name(), self.program);
+        match Path::new(program).exists() {
+            true => Ok(()),
+            false => Err(Failure::job(
+                format!("the agent of provider {name:?} is not in this image: {program} is missing"),
+                "name it in [images.generator.npm_tools] of app-gen-infra/platform.toml and build the image again",
+            )),
+        }
     }
 }
 
@@ -252,8 +259,9 @@ impl Workshop {
     /// The version of an agent's program.
     ///
     /// # Errors
-    /// It does not run.
+    /// It is not in this image, or does not run.
     pub(crate) async fn version(&self, agent: &Agent) -> Result<String, Failure> {
+        agent.must_be_here()?;
         let cage = self.cage("trial", false);
         let time = Duration::from_secs(60);
         let ran = command::run(&cage, agent.program, &["--version"], &Variables::default(), time)
