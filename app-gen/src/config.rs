@@ -60,7 +60,9 @@ pub(crate) fn read_source(
                 Failure::bad_spec("the current folder has no usable path", "set ARTIFACT_URI")
             })?,
     };
-    let micro_usd = read(env::BUDGET_USD).map(|text| micro_usd(&text)).transpose()?;
+    let micro_usd = read(env::BUDGET_USD)
+        .map(|text| micro_usd(&text))
+        .transpose()?;
     let model = read(env::GENERATOR_MODEL);
     JobSpec::new(&job_id, &description, &provider, &artifact_uri)
         .and_then(|spec| {
@@ -84,7 +86,10 @@ fn micro_usd(text: &str) -> Result<u64, Failure> {
     let dollars = text.parse::<f64>().ok().and_then(Usd::new);
     dollars.map(Usd::millionths).ok_or_else(|| {
         Failure::bad_spec(
-            format!("{} is {text:?}, which is no amount of dollars", env::BUDGET_USD),
+            format!(
+                "{} is {text:?}, which is no amount of dollars",
+                env::BUDGET_USD
+            ),
             "set it to an amount, 0.50 for example, or leave it out",
         )
     })

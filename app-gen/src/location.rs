@@ -91,17 +91,6 @@ impl Location {
             .with_context(|| format!("cannot read {}", self.uri))
     }
 
-    /// As [`Location::read`], or nothing if there is no such object.
-    pub(crate) async fn find(&self, max_bytes: usize) -> Result<Option<Vec<u8>>> {
-        match self.read(max_bytes).await {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) => match error.downcast_ref::<object_store::Error>() {
-                Some(object_store::Error::NotFound { .. }) => Ok(None),
-                _ => Err(error),
-            },
-        }
-    }
-
     /// Creates or replaces the object; readers see the old bytes or the new, never a part.
     pub(crate) async fn write(&self, bytes: Vec<u8>) -> Result<()> {
         let write = async {

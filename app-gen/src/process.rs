@@ -10,9 +10,9 @@ use app_gen_contract::exit;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinError, JoinHandle};
 
+use crate::attempt;
 use crate::config::{guess_job_id, read_lifetime, read_source};
 use crate::emitter::Emitter;
-use crate::attempt;
 use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::stop::Stopper;
@@ -51,7 +51,10 @@ pub fn run() -> ExitCode {
     if let Some(exit_code) = app_gen_cage::run_role() {
         return exit_code;
     }
-    if std::env::args_os().nth(1).is_some_and(|role| role == SUPERVISE) {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|role| role == SUPERVISE)
+    {
         return app_gen_agent::supervise();
     }
     // Before the first thread.

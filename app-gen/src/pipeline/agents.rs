@@ -55,11 +55,7 @@ pub(crate) struct Done {
 ///
 /// # Errors
 /// The attempt has to end.
-pub(crate) async fn work(
-    job: &Job,
-    work: &Work<'_>,
-    memory: &mut Memory,
-) -> Result<Done, Halt> {
+pub(crate) async fn work(job: &Job, work: &Work<'_>, memory: &mut Memory) -> Result<Done, Halt> {
     let mut cast = match &memory.recast {
         Some(cast) => cast.clone(),
         None => work.role.cast(&job.spec)?,
@@ -125,7 +121,11 @@ pub(crate) async fn work(
                     Retry::ContextFull => "its conversation became too long",
                     Retry::SessionLost => "its conversation is lost",
                 };
-                warn(job, format!("the {} is started again: {why}", work.role.name)).await;
+                warn(
+                    job,
+                    format!("the {} is started again: {why}", work.role.name),
+                )
+                .await;
             }
             Verdict::Wait {
                 cause: Wait::Limit,
@@ -179,7 +179,10 @@ async fn start(
         role: work.role.name.to_owned(),
         stage: work.stage.name().to_owned(),
     };
-    #[expect(clippy::cast_precision_loss, reason = "a role's budget is some dollars")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a role's budget is some dollars"
+    )]
     let usd = |micro_usd: u64| Usd::new(micro_usd as f64 / 1e6);
     let budget = Budget {
         usd: work.role.micro_usd().and_then(usd),
@@ -230,7 +233,15 @@ async fn start(
         }
     };
     let ran = async {
-        let ran = run(agent.provider.as_ref(), &supervisor, &task, &limits, stop, &sender).await;
+        let ran = run(
+            agent.provider.as_ref(),
+            &supervisor,
+            &task,
+            &limits,
+            stop,
+            &sender,
+        )
+        .await;
         drop(sender);
         ran
     };

@@ -10,9 +10,9 @@ use crate::pipeline::keep;
 use crate::pipeline::prompts;
 use crate::pipeline::state::Stage;
 use crate::roles::Role;
+use crate::workshop::fill;
 use crate::workshop::repository::{MAIN, Message};
 use crate::workshop::snapshot::Snapshot;
-use crate::workshop::fill;
 use app_gen_contract::{Body, CheckOutcome, JobKind, StageState};
 use time::OffsetDateTime;
 
@@ -30,7 +30,11 @@ pub(crate) async fn build(job: &mut Job) -> Result<(), Halt> {
     let most = job.spec.budget.iterations.unwrap_or(MAX_ITERATIONS);
     loop {
         if job.state.iterations >= most {
-            return Err(given_up(job, format!("its {most} iterations are used up"), &[]));
+            return Err(given_up(
+                job,
+                format!("its {most} iterations are used up"),
+                &[],
+            ));
         }
         if job.time_left().is_zero() {
             return Err(given_up(job, "its time is over".to_owned(), &[]));
@@ -53,16 +57,15 @@ pub(crate) async fn build(job: &mut Job) -> Result<(), Halt> {
         let before = good(job).await?;
         commit(job, &snapshot, &done).await?;
         let checks = check(job, &snapshot, before.as_ref()).await?;
-        let is_good = checks
-            .iter()
-            .all(|check| !check.is_failed());
+        let is_good = checks.iter().all(|check| !check.is_failed());
         if is_good && done.trouble.is_none() {
             job.state.good.clone_from(&job.state.head);
             job.state.task = None;
             job.state.failure = None;
             keep::checkpoint(job).await?;
             let detail = format!("checks passed: {}", passed(&checks));
-            job.report(Stage::Build, StageState::Done, Some(detail)).await;
+            job.report(Stage::Build, StageState::Done, Some(detail))
+                .await;
             return Ok(());
         }
         next_task(job, &checks, &done).await?;

@@ -1,9 +1,10 @@
 //! Checkpoints: what an attempt that follows goes on from, written so that a half-written one is never
 //! used.
 //!
-//! The history and the agents' conversations are objects with the checkpoint's number in their names.
-//! Once they are in place, one small object is replaced that names them with their digests. It holds the
-//! state, too. So a generator that is killed at any moment leaves the checkpoint before.
+//! The history and the agents' conversations are objects in a folder of the checkpoint's own. Once they are
+//! in place, one small object is written that names them with their digests and holds the state; then an
+//! event tells of the checkpoint. The orchestrator tells the next attempt of the last one that it heard of.
+//! So a generator that is killed at any moment leaves the checkpoint before.
 
 use crate::location::Location;
 use crate::pipeline::halt::Halt;
@@ -13,15 +14,15 @@ use crate::workshop::repository::{MAIN, Message, Repository, WORK};
 use crate::workshop::snapshot::Snapshot;
 use crate::workshop::{Workshop, fill};
 use anyhow::{Context as _, Result, ensure};
-use app_gen_contract::{Body, LogLevel};
+use app_gen_contract::{Body, CheckpointId, LogLevel};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use time::OffsetDateTime;
 
-/// The object that names the newest checkpoint.
-const NEWEST: &str = "checkpoints/newest.json";
+/// The object of a checkpoint that is written last.
+const INDEX: &str = "checkpoint.json";
 /// The most that the state of a job takes.
 const MAX_STATE_BYTES: usize = 4 * 1024 * 1024;
 /// The most that a history or a conversation takes.
@@ -85,7 +86,8 @@ pub(crate) async fn checkpoint_unfinished(job: &mut Job) -> Result<()> {
 async fn write(job: &mut Job, workspace: Option<String>) -> Result<()> {
     job.state.checkpoint += 1;
     let number = job.state.checkpoint;
-    let folder = format!("checkpoints/{number:04}");
+    let attempt = job.spec.attempt.number;
+    let folder = CheckpointId { attempt, number }.folder();
     let history = match &workspace {
         Some(_) => {
             let bundle = job.workshop.repository.bundle().await?;
@@ -106,8 +108,14 @@ async fn write(job: &mut Job, workspace: Option<String>) -> Result<()> {
         conversations,
     };
     let text = serde_json::to_vec(&checkpoint)?;
-    ensure!(text.len() <= MAX_STATE_BYTES, "the state of the job is too large to be kept");
-    job.folder.child(NEWEST).write(text).await?;
+    ensure!(
+        text.len() <= MAX_STATE_BYTES,
+        "the state of the job is too large to be kept"
+    );
+    job.folder
+        .child(&format!("{folder}/{INDEX}"))
+        .write(text)
+        .await?;
     let commit = workspace.unwrap_or_default();
     job.emitter.emit(Body::Checkpoint { number, commit }).await;
     Ok(())
@@ -163,16 +171,22 @@ async fn conversations_of(job: &Job) -> Result<Vec<(String, &'static str, Snapsh
 /// What an earlier attempt kept: fills the repository, the workspace and the agents' folders.
 ///
 /// # Errors
-/// There is a checkpoint and it cannot be used.
-pub(crate) async fn restore(folder: &Location, workshop: &Workshop) -> Result<Option<State>> {
-    let Some(text) = folder.child(NEWEST).find(MAX_STATE_BYTES).await? else {
-        return Ok(None);
-    };
+/// It cannot be used.
+pub(crate) async fn restore(
+    id: CheckpointId,
+    folder: &Location,
+    workshop: &Workshop,
+) -> Result<State> {
+    let index = folder.child(&format!("{}/{INDEX}", id.folder()));
+    let text = index.read(MAX_STATE_BYTES).await?;
     let checkpoint: Checkpoint =
         serde_json::from_slice(&text).context("the checkpoint is not one of this version")?;
     let mut state = checkpoint.state;
     if let Some(history) = &checkpoint.history {
-        workshop.repository.take(&get(folder, history).await?).await?;
+        workshop
+            .repository
+            .take(&get(folder, history).await?)
+            .await?;
     }
     if let Some(commit) = &checkpoint.workspace {
         let snapshot = workshop.repository.snapshot(commit).await?;
@@ -180,20 +194,25 @@ pub(crate) async fn restore(folder: &Location, workshop: &Workshop) -> Result<Op
     }
     for (key, kept) in &checkpoint.conversations {
         let (role, place) = key.split_once('/').context("a conversation has no role")?;
-        ensure!(CONVERSATIONS.contains(&place), "{place} holds no conversation");
+        ensure!(
+            CONVERSATIONS.contains(&place),
+            "{place} holds no conversation"
+        );
         let mut cage = workshop.cage(role, true);
         cage.workspace = cage.own.join(PathBuf::from(place));
         fill(&cage, &Snapshot::from_tar(&get(folder, kept).await?)?).await?;
     }
     for (role, memory) in &mut state.roles {
-        let is_kept = CONVERSATIONS
-            .iter()
-            .any(|place| checkpoint.conversations.contains_key(&format!("{role}/{place}")));
+        let is_kept = CONVERSATIONS.iter().any(|place| {
+            checkpoint
+                .conversations
+                .contains_key(&format!("{role}/{place}"))
+        });
         if !is_kept {
             memory.session = None;
         }
     }
-    Ok(Some(state))
+    Ok(state)
 }
 
 /// The application that a change begins with.

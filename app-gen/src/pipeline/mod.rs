@@ -106,7 +106,10 @@ pub(crate) async fn run(
     drop(job);
     if tokio::time::timeout(LAST_COUNT, counts).await.is_err() {
         emitter
-            .log(LogLevel::Warn, "the last requests to the model were not counted")
+            .log(
+                LogLevel::Warn,
+                "the last requests to the model were not counted",
+            )
             .await;
     }
     ending
@@ -223,12 +226,9 @@ async fn count(mut metered: Metered, emitter: Arc<Emitter>) {
 
 /// Where the attempt begins: where the one before ended, or at the start.
 async fn begin(spec: &JobSpec, folder: &Location, workshop: &Workshop) -> Result<State, Failure> {
-    if spec.attempt.number > 1
-        && let Some(state) = keep::restore(folder, workshop)
-            .await
-            .context("the work of the attempt before cannot be taken up")?
-    {
-        return Ok(state);
+    if let Some(id) = spec.attempt.checkpoint {
+        let state = keep::restore(id, folder, workshop).await;
+        return Ok(state.context("the work of the attempt before cannot be taken up")?);
     }
     let mut state = State::default();
     if let Some(StartFrom { bundle_uri, commit }) = &spec.start_from {

@@ -27,7 +27,8 @@ pub(crate) async fn plan(job: &mut Job) -> Result<(), Halt> {
         job.report(Stage::Plan, StageState::Running, None).await;
         make(job, notes.as_deref()).await?;
         let detail = format!("{} acceptance criteria", job.state.plan.criteria.len());
-        job.report(Stage::Plan, StageState::Done, Some(detail)).await;
+        job.report(Stage::Plan, StageState::Done, Some(detail))
+            .await;
     }
     if next == Next::GoOn {
         return Ok(());
@@ -56,7 +57,9 @@ async fn make(job: &mut Job, notes: Option<&str>) -> Result<(), Halt> {
     })
     .await?;
     job.state.plan.specification = Some(specification);
-    job.emitter.log(LogLevel::Info, shown(&job.state.plan)).await;
+    job.emitter
+        .log(LogLevel::Info, shown(&job.state.plan))
+        .await;
     Ok(())
 }
 

@@ -13,7 +13,11 @@ pub(crate) const GO_ON: &str = "Go on.";
 pub(crate) fn criteria(spec: &JobSpec, notes: Option<&str>) -> String {
     let mut text = description(spec);
     if let Some(notes) = notes {
-        push(&mut text, "What the person said about the plan before", notes);
+        push(
+            &mut text,
+            "What the person said about the plan before",
+            notes,
+        );
     }
     text.push_str("\nWhat must the application do?\n");
     text
@@ -24,7 +28,11 @@ pub(crate) fn specification(spec: &JobSpec, plan: &Plan, notes: Option<&str>) ->
     let mut text = description(spec);
     push(&mut text, "Acceptance criteria", &listed(plan));
     if let Some(notes) = notes {
-        push(&mut text, "What the person said about the plan before", notes);
+        push(
+            &mut text,
+            "What the person said about the plan before",
+            notes,
+        );
     }
     text.push_str("\nHow is it built?\n");
     text
@@ -52,15 +60,18 @@ pub(crate) fn repair(checks: &[Checked], trouble: Option<&str>, cause: Option<&s
     if let Some(trouble) = trouble {
         let _ = writeln!(text, "The last run ended badly: {trouble}.");
     }
-    let failed: Vec<&Checked> = checks
-        .iter()
-        .filter(|check| check.is_failed())
-        .collect();
+    let failed: Vec<&Checked> = checks.iter().filter(|check| check.is_failed()).collect();
     if !failed.is_empty() {
-        text.push_str("These checks of the application failed. Mend their cause, and leave what works.\n");
+        text.push_str(
+            "These checks of the application failed. Mend their cause, and leave what works.\n",
+        );
     }
     for check in failed {
-        push(&mut text, check.name, check.detail.as_deref().unwrap_or_default());
+        push(
+            &mut text,
+            check.name,
+            check.detail.as_deref().unwrap_or_default(),
+        );
     }
     if let Some(cause) = cause {
         push(&mut text, "What somebody else found out about it", cause);
@@ -73,7 +84,11 @@ pub(crate) fn cause(checks: &[Checked]) -> String {
     let mut text = "The same checks failed twice. What is their cause?\n".to_owned();
     for check in checks {
         if check.is_failed() {
-            push(&mut text, check.name, check.detail.as_deref().unwrap_or_default());
+            push(
+                &mut text,
+                check.name,
+                check.detail.as_deref().unwrap_or_default(),
+            );
         }
     }
     text
@@ -90,8 +105,12 @@ pub(crate) fn review(spec: &JobSpec, plan: &Plan) -> String {
 }
 
 /// What the builder is asked after a review.
-pub(crate) fn mend<'finding>(findings: impl Iterator<Item = (&'static str, &'finding Finding)>) -> String {
-    let mut text = "Others looked at the application. Mend what they found, and leave what works:\n\n".to_owned();
+pub(crate) fn mend<'finding>(
+    findings: impl Iterator<Item = (&'static str, &'finding Finding)>,
+) -> String {
+    let mut text =
+        "Others looked at the application. Mend what they found, and leave what works:\n\n"
+            .to_owned();
     for (role, finding) in findings {
         let _ = writeln!(text, "- {finding} ({role})");
     }
@@ -100,14 +119,18 @@ pub(crate) fn mend<'finding>(findings: impl Iterator<Item = (&'static str, &'fin
 
 /// What the builder is asked after a person decided against the application as it is.
 pub(crate) fn decided(words: &str) -> String {
-    let mut text = "The person who wants the application looked at it. It is not what they want yet:\n".to_owned();
+    let mut text =
+        "The person who wants the application looked at it. It is not what they want yet:\n"
+            .to_owned();
     push(&mut text, "What they said", words);
     text
 }
 
 /// The same once more, to one whose answer could not be read.
 pub(crate) fn again(reason: &str) -> String {
-    format!("Your answer could not be read: {reason}. Give the whole answer again in the form that was asked for.")
+    format!(
+        "Your answer could not be read: {reason}. Give the whole answer again in the form that was asked for."
+    )
 }
 
 /// The task of one who takes over in the middle.
@@ -170,7 +193,11 @@ mod tests {
             check("install", CheckOutcome::Passed, "fine"),
             check("test", CheckOutcome::Failed, "1 failed\n'  Fern '"),
         ];
-        let text = repair(&checks, Some("the time of the agent was over"), Some("no trim"));
+        let text = repair(
+            &checks,
+            Some("the time of the agent was over"),
+            Some("no trim"),
+        );
         let expected = "The last run ended badly: the time of the agent was over.\n\
              These checks of the application failed. Mend their cause, and leave what works.\n\
              \ntest:\n\n> 1 failed\n> '  Fern '\n\

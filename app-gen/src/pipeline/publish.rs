@@ -10,10 +10,7 @@ use crate::pipeline::review::{Reviewed, run_by_others};
 use crate::pipeline::state::Stage;
 use crate::publish;
 use anyhow::Context as _;
-use app_gen_contract::{ApprovalPoint, JobKind, LogLevel, StageState};
-
-/// Name, under the job's artifact URI, of the history.
-const BUNDLE_NAME: &str = "app.bundle";
+use app_gen_contract::{ApprovalPoint, BUNDLE_NAME, JobKind, LogLevel, StageState};
 
 /// What became of the last stage.
 pub(crate) enum Published {
@@ -83,7 +80,10 @@ async fn pack(job: &Job) -> Result<Package, Halt> {
 fn summary(job: &Job) -> String {
     let by = match &job.workshop.script {
         Some(script) => format!("a scripted model that plays {script:?}, without an AI model"),
-        None => format!("{} in {} iterations", job.spec.provider, job.state.iterations),
+        None => format!(
+            "{} in {} iterations",
+            job.spec.provider, job.state.iterations
+        ),
     };
     match job.spec.kind {
         JobKind::Create => format!("the application is ready: made by {by}"),

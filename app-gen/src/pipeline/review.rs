@@ -50,12 +50,7 @@ pub(crate) async fn run_by_others(job: &mut Job) -> Result<Reviewed, Halt> {
     settle(job, Stage::Publish, vec![looked]).await
 }
 
-async fn look(
-    job: &Job,
-    role: &'static str,
-    prompt: &str,
-    stage: Stage,
-) -> Result<Looked, Halt> {
+async fn look(job: &Job, role: &'static str, prompt: &str, stage: Stage) -> Result<Looked, Halt> {
     let began = Instant::now();
     let role = Role::find(role)?;
     // Nobody judges by what the code was at an earlier look.
@@ -144,7 +139,10 @@ async fn settle(job: &mut Job, stage: Stage, looks: Vec<Looked>) -> Result<Revie
         return Ok(Reviewed::Approved);
     }
     if job.state.reviews > MAX_REVIEWS {
-        let first: Vec<String> = blocking.iter().map(|(_, finding)| finding.to_string()).collect();
+        let first: Vec<String> = blocking
+            .iter()
+            .map(|(_, finding)| finding.to_string())
+            .collect();
         return Err(Halt::Failed(Failure::job(
             format!(
                 "the application is not finished: after {MAX_REVIEWS} rounds, this is still to be mended: {}",

@@ -118,7 +118,10 @@ mod tests {
     fn only_the_same_failure_in_a_row_counts_on() {
         let mut state = State::default();
         let mut count = |signature: &str| state.count(signature.to_owned());
-        assert_eq!([count("a"), count("a"), count("b"), count("a")], [1, 2, 1, 1]);
+        assert_eq!(
+            [count("a"), count("a"), count("b"), count("a")],
+            [1, 2, 1, 1]
+        );
     }
 
     #[test]

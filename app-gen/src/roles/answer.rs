@@ -35,7 +35,10 @@ mod tests {
     fn the_last_block_counts() {
         let words = "First:\n```json\n[1]\n```\nNo, rather:\n\n  ```json\n[2,\n 3]\n  ```\nDone.";
         assert_eq!(json_block(words).unwrap(), "[2,\n 3]\n");
-        assert_eq!(json_block("```json\n[1]\n```\n```js\n[2]\n```").unwrap(), "[1]\n");
+        assert_eq!(
+            json_block("```json\n[1]\n```\n```js\n[2]\n```").unwrap(),
+            "[1]\n"
+        );
     }
 
     #[test]

@@ -109,7 +109,11 @@ mod tests {
 
     #[test]
     fn an_answer_of_another_form_is_refused() {
-        for json in ["[]", r#"{"verdict":"fine"}"#, r#"{"verdict":"approve","findings":[{}]}"#] {
+        for json in [
+            "[]",
+            r#"{"verdict":"fine"}"#,
+            r#"{"verdict":"approve","findings":[{}]}"#,
+        ] {
             assert!(Review::read(&format!("```json\n{json}\n```")).is_err());
         }
     }

@@ -115,10 +115,7 @@ impl Role {
         let choice = spec.roles.get(self.name).cloned().unwrap_or_default();
         let provider = choice.provider.unwrap_or_else(|| spec.provider.clone());
         // A model belongs to a provider: one that is named for all is not for another provider.
-        let for_all = spec
-            .model
-            .clone()
-            .filter(|_| provider == spec.provider);
+        let for_all = spec.model.clone().filter(|_| provider == spec.provider);
         let model = match choice.model.or(for_all) {
             Some(model) => model,
             None => self.model_of(&provider)?,

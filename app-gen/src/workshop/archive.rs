@@ -37,8 +37,15 @@ impl Snapshot {
         for entry in archive.entries()? {
             let mut entry = entry.context("the archive is broken")?;
             let is_file = entry.header().entry_type() == tar::EntryType::Regular;
-            ensure!(is_file && files.len() < MAX_FILES, "the archive is not one of ours");
-            let path = entry.path()?.to_str().context("a path is not UTF-8")?.to_owned();
+            ensure!(
+                is_file && files.len() < MAX_FILES,
+                "the archive is not one of ours"
+            );
+            let path = entry
+                .path()?
+                .to_str()
+                .context("a path is not UTF-8")?
+                .to_owned();
             let is_executable = entry.header().mode()? & 0o100 != 0;
             let mut content = Vec::new();
             entry.read_to_end(&mut content)?;

@@ -16,10 +16,15 @@ use tokio::process::Command;
 pub(crate) async fn fill(cage: &Cage, snapshot: &Snapshot) -> Result<()> {
     let archive = snapshot.to_tar().context("cannot pack the files")?;
     let mut tar = Command::from(cage.command("tar")?);
-    tar.args(["--extract", "--file=-", "--unlink-first", "--recursive-unlink"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
+    tar.args([
+        "--extract",
+        "--file=-",
+        "--unlink-first",
+        "--recursive-unlink",
+    ])
+    .stdin(Stdio::piped())
+    .stdout(Stdio::null())
+    .stderr(Stdio::piped());
     let mut child = tar.spawn().context("tar does not start")?;
     let mut stdin = child.stdin.take().context("tar has no input")?;
     let write = async {
@@ -33,7 +38,10 @@ pub(crate) async fn fill(cage: &Cage, snapshot: &Snapshot) -> Result<()> {
         Ended::Code(0) => Ok(()),
         ended => {
             let errors = String::from_utf8_lossy(&output.stderr);
-            bail!("the files cannot be written to the workspace ({ended:?}): {}", errors.trim())
+            bail!(
+                "the files cannot be written to the workspace ({ended:?}): {}",
+                errors.trim()
+            )
         }
     }
 }

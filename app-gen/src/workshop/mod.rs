@@ -102,7 +102,9 @@ impl Agent {
         match Path::new(program).exists() {
             true => Ok(()),
             false => Err(Failure::job(
-                format!("the agent of provider {name:?} is not in this image: {program} is missing"),
+                format!(
+                    "the agent of provider {name:?} is not in this image: {program} is missing"
+                ),
                 "name it in [images.generator.npm_tools] of app-gen-infra/platform.toml and build the image again",
             )),
         }
@@ -134,7 +136,10 @@ impl Workshop {
         let upstreams = match &model {
             Some(model) => model.upstreams()?,
             None => Upstreams::from_environment(|name| {
-                secrets.get(name).map(str::to_owned).or_else(|| lookup(name))
+                secrets
+                    .get(name)
+                    .map(str::to_owned)
+                    .or_else(|| lookup(name))
             })
             .map_err(|error| Failure::bad_spec(error.to_string(), UNSET))?,
         };
@@ -216,7 +221,11 @@ impl Workshop {
         let arguments = cage.arguments()?;
         Ok(Supervisor {
             program: ourselves.into(),
-            arguments: arguments.into_iter().map(Into::into).chain(inside).collect(),
+            arguments: arguments
+                .into_iter()
+                .map(Into::into)
+                .chain(inside)
+                .collect(),
         })
     }
 
@@ -264,12 +273,22 @@ impl Workshop {
         agent.must_be_here()?;
         let cage = self.cage("trial", false);
         let time = Duration::from_secs(60);
-        let ran = command::run(&cage, agent.program, &["--version"], &Variables::default(), time)
-            .await
-            .context("the agent's program does not start")?;
+        let ran = command::run(
+            &cage,
+            agent.program,
+            &["--version"],
+            &Variables::default(),
+            time,
+        )
+        .await
+        .context("the agent's program does not start")?;
         let version = ran.output.trim().to_owned();
         if ran.ended != app_gen_cage::Ended::Code(0) {
-            let error = anyhow!("{} --version ended with {:?}: {version}", agent.program, ran.ended);
+            let error = anyhow!(
+                "{} --version ended with {:?}: {version}",
+                agent.program,
+                ran.ended
+            );
             return Err(error.into());
         }
         Ok(version)
@@ -286,15 +305,16 @@ impl Drop for Workshop {
 
 /// What is left of a job's budget in dollars and tokens.
 fn remaining(budget: &Budget, used: &Used) -> app_gen_gateway::Budget {
-    #[expect(clippy::cast_precision_loss, reason = "budgets are far below 2^52 millionths")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "budgets are far below 2^52 millionths"
+    )]
     let usd = |micro_usd: u64| Usd::new(micro_usd as f64 / 1e6);
     app_gen_gateway::Budget {
         usd: budget
             .micro_usd
             .map(|all| usd(all.saturating_sub(used.micro_usd)).unwrap_or_default()),
-        tokens: budget
-            .tokens
-            .map(|all| all.saturating_sub(used.tokens)),
+        tokens: budget.tokens.map(|all| all.saturating_sub(used.tokens)),
     }
 }
 

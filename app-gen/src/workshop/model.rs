@@ -32,7 +32,9 @@ impl ScriptedModel {
         if !is_name || !path.is_file() {
             return Err(Failure::bad_spec(
                 format!("there is no script {name:?} for the scripted model"),
-                &format!("set MODEL_SCRIPT to the name of a script in {SCRIPTS}: create, for example"),
+                &format!(
+                    "set MODEL_SCRIPT to the name of a script in {SCRIPTS}: create, for example"
+                ),
             ));
         }
         let script = Script::load(&path)

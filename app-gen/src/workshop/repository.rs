@@ -63,7 +63,14 @@ impl Repository {
         };
         let path = folder.to_str().context("the folder is not UTF-8")?;
         repository
-            .git(&["init", "--quiet", "--bare", "--template=", "--initial-branch=main", path])
+            .git(&[
+                "init",
+                "--quiet",
+                "--bare",
+                "--template=",
+                "--initial-branch=main",
+                path,
+            ])
             .await
             .context("cannot make the repository")?;
         Ok(repository)
@@ -135,7 +142,14 @@ impl Repository {
         tokio::fs::write(&file, bundle).await?;
         let path = file.to_str().context("the folder is not UTF-8")?;
         let taken = self
-            .git(&["fetch", "--quiet", "--no-tags", "--force", path, "+refs/heads/*:refs/heads/*"])
+            .git(&[
+                "fetch",
+                "--quiet",
+                "--no-tags",
+                "--force",
+                path,
+                "+refs/heads/*:refs/heads/*",
+            ])
             .await
             .context("the history cannot be taken over");
         tokio::fs::remove_file(&file).await?;
@@ -215,7 +229,9 @@ impl Repository {
         let name = arguments.first().copied().unwrap_or_default();
         let output = tokio::time::timeout(CALL_TIMEOUT, both)
             .await
-            .with_context(|| format!("git {name} took longer than {} s", CALL_TIMEOUT.as_secs()))??;
+            .with_context(|| {
+                format!("git {name} took longer than {} s", CALL_TIMEOUT.as_secs())
+            })??;
         if !output.status.success() {
             let errors = String::from_utf8_lossy(&output.stderr);
             bail!("git {name} ended with {}: {}", output.status, errors.trim());
@@ -242,7 +258,9 @@ fn entries(listed: &str) -> Result<Vec<Entry>> {
     let mut entries = Vec::new();
     let mut bytes = 0;
     for line in listed.split_terminator('\0') {
-        let (head, path) = line.split_once('\t').context("git's list is of another form")?;
+        let (head, path) = line
+            .split_once('\t')
+            .context("git's list is of another form")?;
         let fields: Vec<&str> = head.split_ascii_whitespace().collect();
         let &[mode, kind, object, size] = fields.as_slice() else {
             bail!("git's list is of another form");
@@ -278,14 +296,21 @@ fn import(
     let mut input = Vec::new();
     writeln!(input, "commit {branch}")?;
     writeln!(input, "author {role} <{role}@app-gen.invalid> {time} +0000")?;
-    writeln!(input, "committer app-gen <app-gen@app-gen.invalid> {time} +0000")?;
+    writeln!(
+        input,
+        "committer app-gen <app-gen@app-gen.invalid> {time} +0000"
+    )?;
     writeln!(input, "data {}\n{text}", text.len())?;
     if let Some(onto) = onto {
         writeln!(input, "from {onto}")?;
     }
     writeln!(input, "deleteall")?;
     for (path, file) in &snapshot.files {
-        let mode = if file.is_executable { "100755" } else { "100644" };
+        let mode = if file.is_executable {
+            "100755"
+        } else {
+            "100644"
+        };
         writeln!(input, "M {mode} inline {}", quoted(path))?;
         writeln!(input, "data {}", file.content.len())?;
         input.extend_from_slice(&file.content);
@@ -338,7 +363,11 @@ mod tests {
         let (_folder, repository) = repository().await;
         let first = snapshot(&[
             // Nothing of this is obeyed: no filter, no end of line, no driver of diffs.
-            (".gitattributes", false, "* text eol=crlf filter=x diff=x export-ignore\n"),
+            (
+                ".gitattributes",
+                false,
+                "* text eol=crlf filter=x diff=x export-ignore\n",
+            ),
             (".gitmodules", false, "[submodule \"a\"]\n"),
             ("a \"b\" ü.txt", false, "one\r\ntwo\n"),
             ("empty", false, ""),
@@ -373,7 +402,12 @@ mod tests {
             .await
             .unwrap();
         let work = repository
-            .commit(WORK, Some(&id), &snapshot(&[("b", false, "b")]), message("b"))
+            .commit(
+                WORK,
+                Some(&id),
+                &snapshot(&[("b", false, "b")]),
+                message("b"),
+            )
             .await
             .unwrap();
         let bundle = repository.bundle().await.unwrap();
