@@ -7,6 +7,7 @@
 //! The orchestrator starts and watches this process; both use the types of `app-gen-contract`.
 
 mod approval;
+mod checks;
 mod config;
 mod emitter;
 mod ending;
@@ -18,5 +19,8 @@ mod process;
 mod provider;
 mod providers;
 mod template;
+#[doc(hidden)]
+pub mod trial;
+mod workshop;
 
 pub use process::run;

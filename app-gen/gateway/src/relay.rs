@@ -35,12 +35,7 @@ pub(crate) struct Relay<W> {
 
 impl<W: Watcher> Relay<W> {
     /// `silence` is how long no piece may come, and `until` is when the whole answer must have come.
-    pub(crate) fn new(
-        body: reqwest::Body,
-        watcher: W,
-        silence: Duration,
-        until: Instant,
-    ) -> Self {
+    pub(crate) fn new(body: reqwest::Body, watcher: W, silence: Duration, until: Instant) -> Self {
         let latest = Instant::now();
         Self {
             body,
