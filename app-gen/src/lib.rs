@@ -25,6 +25,8 @@ mod publish;
 mod roles;
 mod stop;
 mod template;
+#[doc(hidden)]
+pub mod trial;
 mod workshop;
 
 pub use process::run;

@@ -1,7 +1,8 @@
 //! The application is made, in iterations: an agent builds, its work is committed and checked, and what
 //! failed is its next task.
 
-use crate::checks::{self, Checked, Subject};
+use crate::checks::tests_kept::changed_tests;
+use crate::checks::{Checked, Checks, Subject};
 use crate::failure::Failure;
 use crate::pipeline::agents::{Done, Work, work};
 use crate::pipeline::halt::Halt;
@@ -10,10 +11,10 @@ use crate::pipeline::keep;
 use crate::pipeline::prompts;
 use crate::pipeline::state::Stage;
 use crate::roles::Role;
-use crate::workshop::fill;
 use crate::workshop::repository::{MAIN, Message};
 use crate::workshop::snapshot::Snapshot;
-use app_gen_contract::{Body, CheckOutcome, JobKind, StageState};
+use crate::workshop::{clear, fill};
+use app_gen_contract::{Body, CheckOutcome, JobKind, LogLevel, StageState};
 use time::OffsetDateTime;
 
 /// Without a bound of its own, a job has so many iterations.
@@ -53,8 +54,9 @@ pub(crate) async fn build(job: &mut Job) -> Result<(), Halt> {
         let done = work(job, &task, &mut memory).await;
         job.remember(builder.name, memory);
         let done = done?;
-        let snapshot = take(job).await?;
+        let mut snapshot = take(job).await?;
         let before = good(job).await?;
+        protect(job, &mut snapshot, before.as_ref()).await?;
         commit(job, &snapshot, &done).await?;
         let checks = check(job, &snapshot, before.as_ref()).await?;
         let is_good = checks.iter().all(|check| !check.is_failed());
@@ -75,8 +77,7 @@ pub(crate) async fn build(job: &mut Job) -> Result<(), Halt> {
 
 /// The files of the workspace. What is not fit to be committed is the agent's next task, like a failed check.
 async fn take(job: &Job) -> Result<Snapshot, Halt> {
-    let cage = job.workshop.cage("checks", true);
-    match Snapshot::read(&cage).await? {
+    match Snapshot::read(&job.workshop.porter()).await? {
         Ok(snapshot) => Ok(snapshot),
         Err(refused) => Err(Halt::Failed(Failure::job(
             format!("the agent left what is no application: {refused}"),
@@ -137,37 +138,64 @@ async fn commit(job: &mut Job, snapshot: &Snapshot, done: &Done) -> Result<(), H
     Ok(())
 }
 
-/// Checks the application, with the tests that are protected in their places.
+/// Puts the tests that must stay back into their places, if the agent changed them.
+async fn protect(
+    job: &Job,
+    snapshot: &mut Snapshot,
+    before: Option<&Snapshot>,
+) -> Result<(), Halt> {
+    // What a creation begins with is nothing, and its own tests may still grow.
+    let (JobKind::Change, Some(before)) = (job.spec.kind, before) else {
+        return Ok(());
+    };
+    let changed = changed_tests(before, snapshot);
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = changed.iter().map(|(name, _)| *name).collect();
+    let message = format!(
+        "tests that were there before are put back as they were: {}",
+        names.join(", ")
+    );
+    job.emitter.log(LogLevel::Warn, message).await;
+    let files = changed
+        .into_iter()
+        .map(|(name, file)| (name.to_owned(), file.clone()));
+    let restored = Snapshot {
+        files: files.collect(),
+    };
+    fill(&job.workshop.porter(), &restored).await?;
+    snapshot.files.extend(restored.files);
+    Ok(())
+}
+
+/// Checks the application, in a place of its own.
 async fn check(
     job: &Job,
     snapshot: &Snapshot,
     before: Option<&Snapshot>,
 ) -> Result<Vec<Checked>, Halt> {
-    let cage = job.workshop.cage("checks", true);
-    if job.spec.kind == JobKind::Change
-        && let Some(before) = before
-    {
-        let protected = checks::protected_tests(before, snapshot);
-        if !protected.files.is_empty() {
-            fill(&cage, &protected).await?;
-        }
-    }
+    let cage = job.workshop.inspection();
+    clear(&cage).await?;
+    fill(&cage, snapshot).await?;
     let packages_url = job.workshop.packages_url();
-    let subject = Subject {
+    let mut checks = Checks::of(Subject {
         cage: &cage,
         packages_url: &packages_url,
         snapshot,
         before,
         criteria: &job.state.plan.criteria,
-    };
-    let emitter = &job.emitter;
-    let all = checks::run(&subject, async |check: &Checked| {
-        emitter.emit(check.to_body()).await;
     });
-    tokio::select! {
-        all = all => Ok(all),
-        () = job.stop.wanted() => Err(Halt::Stopped),
+    loop {
+        tokio::select! {
+            check = checks.next() => match check? {
+                Some(check) => job.emitter.emit(check.to_body()).await,
+                None => break,
+            },
+            () = job.stop.wanted() => return Err(Halt::Stopped),
+        }
     }
+    Ok(checks.made().to_vec())
 }
 
 fn passed(checks: &[Checked]) -> usize {

@@ -60,7 +60,7 @@ pub(crate) async fn checkpoint(job: &mut Job) -> Result<(), Halt> {
 
 /// Keeps how far the job is in the middle of an iteration, with the workspace as it is.
 pub(crate) async fn checkpoint_unfinished(job: &mut Job) -> Result<()> {
-    let cage = job.workshop.cage("checks", true);
+    let cage = job.workshop.porter();
     let workspace = match Snapshot::read(&cage).await? {
         Ok(snapshot) if !snapshot.files.is_empty() => {
             let message = Message {
@@ -190,7 +190,7 @@ pub(crate) async fn restore(
     }
     if let Some(commit) = &checkpoint.workspace {
         let snapshot = workshop.repository.snapshot(commit).await?;
-        fill(&workshop.cage("checks", true), &snapshot).await?;
+        fill(&workshop.porter(), &snapshot).await?;
     }
     for (key, kept) in &checkpoint.conversations {
         let (role, place) = key.split_once('/').context("a conversation has no role")?;
@@ -228,5 +228,5 @@ pub(crate) async fn begin_change(
     repository.take(bundle).await?;
     repository.point(MAIN, commit).await?;
     let snapshot = repository.snapshot(commit).await?;
-    fill(&workshop.cage("checks", true), &snapshot).await
+    fill(&workshop.porter(), &snapshot).await
 }

@@ -1,7 +1,7 @@
 //! What is to be made: criteria that can be checked, and how it is built.
 
 use crate::approval::{self, Next};
-use crate::checks::{self, Criterion};
+use crate::checks::criteria::{self, Criterion};
 use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::pipeline::agents::{Work, work};
@@ -43,7 +43,7 @@ pub(crate) async fn plan(job: &mut Job) -> Result<(), Halt> {
 async fn make(job: &mut Job, notes: Option<&str>) -> Result<(), Halt> {
     let prompt = prompts::criteria(&job.spec, notes);
     let criteria = ask(job, "pm", prompt, |words| {
-        checks::parse(&json_block(words)?).map_err(anyhow::Error::msg)
+        criteria::parse(&json_block(words)?).map_err(anyhow::Error::msg)
     })
     .await?;
     job.state.plan = Plan {

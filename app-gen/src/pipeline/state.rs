@@ -1,6 +1,6 @@
 //! How far a job is: what an attempt that follows must know. It is a part of every checkpoint.
 
-use crate::checks::Criterion;
+use crate::checks::criteria::Criterion;
 use crate::roles::Cast;
 use app_gen_agent::Session;
 use serde::{Deserialize, Serialize};

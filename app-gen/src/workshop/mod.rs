@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use fill::fill;
+pub(crate) use fill::{clear, fill};
 pub(crate) use meter::Metered;
 pub(crate) use rights::Rights;
 
@@ -208,6 +208,21 @@ impl Workshop {
             readable: vec!["/opt".into()],
             ports: self.ports.clone(),
             limits: Limits::default(),
+        }
+    }
+
+    /// The cage in which the workspace is read, and filled.
+    pub(crate) fn porter(&self) -> Cage {
+        self.cage("porter", true)
+    }
+
+    /// The cage in which an application is checked. It has a workspace of its own: what runs there leaves
+    /// data and packages that belong into no commit, and nothing is there that an agent installed.
+    pub(crate) fn inspection(&self) -> Cage {
+        let cage = self.cage("inspection", true);
+        Cage {
+            workspace: self.folders.agent.join("inspected"),
+            ..cage
         }
     }
 

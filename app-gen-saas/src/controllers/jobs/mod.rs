@@ -1,6 +1,6 @@
 //! Jobs: submit, list, look at, decide, cancel.
 
-mod shown;
+pub mod shown;
 
 use std::collections::{BTreeSet, HashMap};
 
