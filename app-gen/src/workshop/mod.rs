@@ -37,6 +37,12 @@ const NPM_REGISTRY_VARIABLE: &str = "npm_config_registry";
 /// What to do about a variable that cannot be used.
 const UNSET: &str = "mend or unset the variable";
 
+/// Ports of what serves agents. They are not among those at which the kernel lets an application listen or
+/// connect: what an agent may use is not what the generator does.
+const GATEWAY_PORT: u16 = 8_765;
+const PACKAGES_PORT: u16 = 8_766;
+const MODEL_PORT: u16 = 8_767;
+
 /// The argument with which this program supervises an agent in its cage.
 pub(crate) const SUPERVISE: &str = "supervise";
 
@@ -130,7 +136,7 @@ impl Workshop {
             .map_err(|error| Failure::bad_spec(error.to_string(), UNSET))?;
         let script = lookup(app_gen_contract::env::MODEL_SCRIPT).filter(|name| !name.is_empty());
         let model = match &script {
-            Some(name) => Some(ScriptedModel::start(name).await?),
+            Some(name) => Some(ScriptedModel::start(name, MODEL_PORT).await?),
             None => None,
         };
         let upstreams = match &model {
@@ -146,6 +152,7 @@ impl Workshop {
         let has_upstream = [upstreams.anthropic.is_some(), upstreams.openai.is_some()];
         let (meter, metered) = Meter::new();
         let mut settings = Settings::new(upstreams).context("the table of prices is broken")?;
+        settings.port = GATEWAY_PORT;
         settings.observer = Arc::clone(&meter) as _;
         settings.budget = remaining(budget, used);
         settings.extra_certificates = certificates.clone();
@@ -154,6 +161,7 @@ impl Workshop {
             .context("the gateway does not start")?;
         let mut packages = PackagesSettings {
             extra_certificates: certificates,
+            port: PACKAGES_PORT,
             ..PackagesSettings::default()
         };
         if let Some(registry) = lookup(NPM_REGISTRY_VARIABLE) {

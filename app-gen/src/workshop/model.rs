@@ -20,11 +20,11 @@ pub(crate) struct ScriptedModel {
 }
 
 impl ScriptedModel {
-    /// Plays the script of this name.
+    /// Plays the script of this name, at a port of 127.0.0.1.
     ///
     /// # Errors
     /// There is none, or it cannot be played.
-    pub(crate) async fn start(name: &str) -> Result<Self, Failure> {
+    pub(crate) async fn start(name: &str, port: u16) -> Result<Self, Failure> {
         let is_name = name
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte == b'-');
@@ -40,7 +40,7 @@ impl ScriptedModel {
         let script = Script::load(&path)
             .with_context(|| format!("the script {} cannot be played", path.display()))?;
         let model = Model::new(script, Settings::default()).context("the model does not start")?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .await
             .context("the scripted model cannot listen")?;
         let address = listener.local_addr().context("it has no address")?;
