@@ -66,8 +66,7 @@ impl Opened {
 pub(crate) async fn open(spec: &JobSpec, rights: Rights) -> Result<Opened, Failure> {
     let agents = agents_of(spec)?;
     let lookup = |name: &str| std::env::var(name).ok();
-    let (workshop, metered) =
-        Workshop::open(rights, &lookup, &spec.budget, &spec.attempt.used).await?;
+    let (workshop, metered) = Workshop::open(rights, &lookup, spec).await?;
     let mut versions = BTreeMap::new();
     for (provider, agent) in &agents {
         if !workshop.has_upstream(agent.protocol) {

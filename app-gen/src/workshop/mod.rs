@@ -18,7 +18,7 @@ use crate::workshop::repository::Repository;
 use anyhow::{Context as _, anyhow};
 use app_gen_agent::{Claude, Codex, GatewayFacts, Provider, Supervisor};
 use app_gen_cage::{Cage, Folders, Limits, Ports, USER, end_all, try_attacks};
-use app_gen_contract::{Budget, Used};
+use app_gen_contract::{Budget, JobSpec, Used};
 use app_gen_gateway::{
     Certificates, Gateway, Packages, PackagesSettings, Protocol, Settings, Upstreams, Usd,
 };
@@ -120,15 +120,14 @@ impl Agent {
 impl Workshop {
     /// Opens a workshop and proves that its cages hold.
     ///
-    /// `used` counts against `budget`. `lookup` reads the environment.
+    /// What attempts before this one used counts against the job's budget. `lookup` reads the environment.
     ///
     /// # Errors
     /// Agents cannot be kept away from secrets here, or a part of the image is missing.
     pub(crate) async fn open(
         rights: Rights,
         lookup: &(dyn Fn(&str) -> Option<String> + Sync),
-        budget: &Budget,
-        used: &Used,
+        spec: &JobSpec,
     ) -> Result<(Self, Metered), Failure> {
         let (secrets, folders) = rights.caged()?;
         let certificates = lookup(app_gen_contract::env::EXTRA_CA_CERTIFICATES).unwrap_or_default();
@@ -136,7 +135,7 @@ impl Workshop {
             .map_err(|error| Failure::bad_spec(error.to_string(), UNSET))?;
         let script = lookup(app_gen_contract::env::MODEL_SCRIPT).filter(|name| !name.is_empty());
         let model = match &script {
-            Some(name) => Some(ScriptedModel::start(name, MODEL_PORT).await?),
+            Some(name) => Some(ScriptedModel::start(name, MODEL_PORT, spec.attempt.number).await?),
             None => None,
         };
         let upstreams = match &model {
@@ -154,7 +153,7 @@ impl Workshop {
         let mut settings = Settings::new(upstreams).context("the table of prices is broken")?;
         settings.port = GATEWAY_PORT;
         settings.observer = Arc::clone(&meter) as _;
-        settings.budget = remaining(budget, used);
+        settings.budget = remaining(&spec.budget, &spec.attempt.used);
         settings.extra_certificates = certificates.clone();
         let gateway = Gateway::start(settings)
             .await

@@ -20,11 +20,11 @@ pub(crate) struct ScriptedModel {
 }
 
 impl ScriptedModel {
-    /// Plays the script of this name, at a port of 127.0.0.1.
+    /// Plays the script of this name, at a port of 127.0.0.1, for this attempt of a job.
     ///
     /// # Errors
     /// There is none, or it cannot be played.
-    pub(crate) async fn start(name: &str, port: u16) -> Result<Self, Failure> {
+    pub(crate) async fn start(name: &str, port: u16, attempt: u32) -> Result<Self, Failure> {
         let is_name = name
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte == b'-');
@@ -39,7 +39,12 @@ impl ScriptedModel {
         }
         let script = Script::load(&path)
             .with_context(|| format!("the script {} cannot be played", path.display()))?;
-        let model = Model::new(script, Settings::default()).context("the model does not start")?;
+        let settings = Settings {
+            // An attempt before this one ended at them, or before them.
+            limits_have_ended: attempt > 1,
+            ..Settings::default()
+        };
+        let model = Model::new(script, settings).context("the model does not start")?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .await
             .context("the scripted model cannot listen")?;
