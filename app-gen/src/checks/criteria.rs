@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_criteria_of_the_script_are_read() {
-        let script = include_str!("../../scripted-model/scripts/create.toml");
+        let script = include_str!("../../scripted-model/scripts/team.toml");
         let (_, after) = script.split_once("```json").unwrap();
         let (array, _) = after.split_once("```").unwrap();
         let criteria = parse(array).unwrap();

@@ -27,8 +27,9 @@ const PAUSES: [Duration; 3] = [
     Duration::from_secs(30),
     Duration::from_secs(60),
 ];
-/// A limit that passes so soon is waited for; the start of another task takes as long.
-const SHORT_LIMIT: Duration = Duration::from_secs(5);
+/// A limit that passes so soon is waited for; the start of another task takes as long. Codex would wait for
+/// hours.
+const SHORT_LIMIT: Duration = Duration::from_secs(10);
 /// How many activities may wait for the log.
 const MAX_WAITING: usize = 100;
 
@@ -196,6 +197,7 @@ async fn start(
     let time = work.role.time().min(job.time_left());
     let limits = Limits {
         time,
+        limit: SHORT_LIMIT,
         ..Limits::default()
     };
     let supervisor = Workshop::supervisor(&cage, time).context("the agent does not start")?;
@@ -338,6 +340,8 @@ fn failure(cast: &Cast, reason: Reason, detail: &str) -> Failure {
         ),
     };
     let reason = match detail.trim() {
+        // An agent takes the gateway's refusal for one of its provider.
+        _ if reason == Reason::Budget => what,
         "" => what,
         detail => format!("{what}: {detail}"),
     };

@@ -39,7 +39,7 @@ const ALL: [&str; 11] = [
 
 /// The criteria of the script, which the application meets.
 fn criteria() -> &'static str {
-    let script = include_str!("../../scripted-model/scripts/create.toml");
+    let script = include_str!("../../scripted-model/scripts/team.toml");
     let (_, after) = script.split_once("```json").unwrap();
     let (array, _) = after.split_once("```").unwrap();
     array
