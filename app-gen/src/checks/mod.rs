@@ -99,12 +99,6 @@ impl<'subject> Checks<'subject> {
         Ok(self.made.get(self.told - 1))
     }
 
-    /// Makes all that are left, and returns every one.
-    pub(crate) async fn all(mut self) -> Result<Vec<Checked>> {
-        while self.next().await?.is_some() {}
-        Ok(self.made)
-    }
-
     /// Those that were made so far.
     pub(crate) fn made(&self) -> &[Checked] {
         &self.made

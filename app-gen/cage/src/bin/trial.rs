@@ -254,6 +254,11 @@ fn asked(cage: &Cage, _: &Folders) -> Shown<Value> {
     )?;
     let (status, seconds) = stop(&mut child, "USR1")?;
     let left_by_polite = left(cage)?;
+    // The program ends at once, and what it started has something to do before it ends.
+    let tidy = "trap 'sleep 0.3; touch by-itself; exit' TERM; echo; while :; do sleep 0.05; done";
+    let mut shell = started(cage, &format!("({tidy}) & wait"))?;
+    let (first, _) = stop(&mut shell, "USR1")?;
+    let by_itself = text(cage, "ls by-itself && rm by-itself")?;
     let mut deaf = started(cage, "trap '' TERM; echo; sleep 1000 & wait; sleep 1000")?;
     send(&deaf, "USR1")?;
     thread::sleep(Duration::from_millis(300));
@@ -263,6 +268,8 @@ fn asked(cage: &Cage, _: &Folders) -> Shown<Value> {
         "polite": format!("{:?}", Ended::of(status)),
         "seconds": seconds,
         "left_by_polite": left_by_polite,
+        "first": format!("{:?}", Ended::of(first)),
+        "by_itself": by_itself,
         "deaf_stays": stays,
         "deaf": format!("{:?}", Ended::of(stopped)),
         "left_by_deaf": left(cage)?,
