@@ -150,6 +150,12 @@ impl<'subject> Checks<'subject> {
 mod tests {
     use super::*;
 
+    /// The pipeline is a task that any thread goes on with.
+    const _: fn(&mut Checks<'static>) = |checks| {
+        fn moves(_: impl Send) {}
+        moves(checks.next());
+    };
+
     #[test]
     fn a_step_needs_what_was_made_before_it() {
         let mut before: Vec<&str> = Vec::new();

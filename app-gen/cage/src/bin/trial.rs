@@ -21,8 +21,8 @@ const STATE: &str = "/state";
 const SECRET: &str = "GENERATOR_SECRET";
 /// The gateway's port.
 const GATEWAY: u16 = 8_765;
-/// The port of the mirror of packages.
-const PACKAGES: u16 = 8_766;
+/// The port of the mirror of packages: one of those that the kernel chooses, as it may for a generator.
+const PACKAGES: u16 = 40_500;
 const MEBIBYTE: u64 = 1024 * 1024;
 
 type Shown<T> = Result<T, Box<dyn Error>>;
