@@ -41,6 +41,9 @@ pub struct Cage {
 }
 
 /// Ports of loopback. There is no other network in a cage.
+///
+/// A generator had better listen at none of `named` and `chosen`: a cage that is not given such a port may
+/// connect to it all the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ports {
     /// Where it finds the gateway.

@@ -21,8 +21,10 @@ const STATE: &str = "/state";
 const SECRET: &str = "GENERATOR_SECRET";
 /// The gateway's port.
 const GATEWAY: u16 = 8_765;
-/// The port of the mirror of packages: one of those that the kernel chooses, as it may for a generator.
-const PACKAGES: u16 = 40_500;
+/// The port of the mirror of packages.
+const PACKAGES: u16 = 8_766;
+/// One of those that the kernel chooses for who asks for any.
+const CHOSEN: u16 = 40_500;
 const MEBIBYTE: u64 = 1024 * 1024;
 
 type Shown<T> = Result<T, Box<dyn Error>>;
@@ -176,11 +178,16 @@ fn loopback(cage: &Cage, _: &Folders) -> Shown<Value> {
     let read = |port: u16| format!("cat < /dev/tcp/127.0.0.1/{port}");
     let mut without = cage.clone();
     without.ports.packages = None;
+    // The kernel may have chosen it for the generator before.
+    let mut crossed = cage.clone();
+    crossed.ports.packages = Some(CHOSEN);
     Ok(json!({
         "gateway": text(cage, &read(GATEWAY))?,
         "packages": text(cage, &read(PACKAGES))?,
         "packages_without": text(&without, &read(PACKAGES))?,
         "named": text(cage, &listens("20000"))?,
+        "chosen": text(cage, &listens(&CHOSEN.to_string()))?,
+        "chosen_for_packages": text(&crossed, &listens(&CHOSEN.to_string()))?,
         "any": text(cage, &listens("0"))?,
         "other": text(cage, &listens("8080"))?,
     }))

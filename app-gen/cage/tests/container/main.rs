@@ -182,6 +182,9 @@ fn loopback_works_for_what_an_application_needs() {
     let without = loopback["packages_without"].as_str().unwrap();
     assert!(without.contains("Permission denied"), "{without}");
     assert_eq!(loopback["named"], "heard 20000");
+    assert_eq!(loopback["chosen"], "heard 40500");
+    let crossed = loopback["chosen_for_packages"].as_str().unwrap();
+    assert!(crossed.starts_with("no: Permission denied"), "{crossed}");
     let any = loopback["any"].as_str().unwrap();
     let port: u16 = any.strip_prefix("heard ").unwrap().parse().unwrap();
     assert!((40_000..=40_999).contains(&port), "{port}");
