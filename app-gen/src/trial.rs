@@ -72,13 +72,13 @@ async fn check_all(cases: &[Case], folders: &Folders) -> Result<Value> {
         ..PackagesSettings::default()
     });
     let packages = packages.await?;
-    let cage = cage(folders, "base", packages.address().port());
+    let cage = cage(folders, packages.address().port());
     // The mirror stands for the gateway, too: something has to listen there.
     try_attacks(&cage, &folders.private)?;
     let before = application(&cage, "").await?;
     let mut report = json!({});
     for case in cases {
-        let checked = check(case, folders, &packages, &before).await;
+        let checked = check(case, &cage, &packages, &before).await;
         report[&case.name] = checked.with_context(|| case.name.clone())?;
     }
     let counts = packages.counts();
@@ -88,11 +88,11 @@ async fn check_all(cases: &[Case], folders: &Folders) -> Result<Value> {
     Ok(report)
 }
 
-fn cage(folders: &Folders, workspace: &str, packages: u16) -> Cage {
+fn cage(folders: &Folders, packages: u16) -> Cage {
     Cage {
         user: USER,
         folder: folders.agent.clone(),
-        workspace: folders.agent.join(workspace),
+        workspace: folders.agent.join("workspace"),
         writes_workspace: true,
         own: folders.agent.join("checks"),
         readable: vec![PathBuf::from(APPLICATION)],
@@ -103,8 +103,9 @@ fn cage(folders: &Folders, workspace: &str, packages: u16) -> Cage {
 
 /// The application in the workspace of a cage, changed by a shell.
 async fn application(cage: &Cage, change: &str) -> Result<Snapshot> {
-    let script =
-        format!("set -e; cp -r {APPLICATION}/. .; rm -rf node_modules dist data; {change}");
+    let script = format!(
+        "set -e; find . -mindepth 1 -delete; cp -r {APPLICATION}/. .; rm -rf node_modules dist data; {change}"
+    );
     let ran = run(
         cage,
         "bash",
@@ -122,18 +123,12 @@ async fn application(cage: &Cage, change: &str) -> Result<Snapshot> {
     Ok(Snapshot::read(cage).await??)
 }
 
-async fn check(
-    case: &Case,
-    folders: &Folders,
-    packages: &Packages,
-    before: &Snapshot,
-) -> Result<Value> {
-    let cage = cage(folders, &case.name, packages.address().port());
-    let snapshot = application(&cage, &case.change).await?;
+async fn check(case: &Case, cage: &Cage, packages: &Packages, before: &Snapshot) -> Result<Value> {
+    let snapshot = application(cage, &case.change).await?;
     let criteria = criteria::parse(&case.criteria).map_err(anyhow::Error::msg)?;
     let packages_url = packages.url();
     let mut checks = Checks::of(Subject {
-        cage: &cage,
+        cage,
         packages_url: &packages_url,
         snapshot: &snapshot,
         before: Some(before),

@@ -41,6 +41,9 @@ pub struct Cage {
 }
 
 /// Ports of loopback. There is no other network in a cage.
+///
+/// A generator had better listen at none of `named` and `chosen`: a cage that is not given such a port may
+/// connect to it all the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ports {
     /// Where it finds the gateway.
@@ -172,8 +175,8 @@ impl Cage {
     /// exit status. The keeper, which runs as root, starts with the same variables: one that a stranger
     /// chose may not be among them.
     ///
-    /// SIGTERM to it ends everything that is in the cage. SIGUSR1 to it asks the program alone to end, by
-    /// a SIGTERM, as a platform asks the first process of a container. When it has ended, nothing is left
+    /// SIGTERM to it ends everything that is in the cage. SIGUSR1 to it asks everything in the cage to end,
+    /// by a SIGTERM, and lets it. When it has ended, nothing is left
     /// there.
     ///
     /// # Errors

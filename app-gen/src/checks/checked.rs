@@ -161,7 +161,7 @@ mod tests {
         let detail = failed(&text).detail.unwrap();
         assert!(detail.len() <= DETAIL_BYTES);
         assert!(detail.starts_with("line 0\nline 1\n"));
-        assert!(detail.contains("\n[…]\nline 8"), "{detail}");
+        assert!(detail.contains("\n[…]\nline 7"), "{detail}");
         assert!(detail.ends_with("line 999\n"));
         let wide = failed(&"ä".repeat(3_000)).detail.unwrap();
         assert!(wide.len() <= DETAIL_BYTES + 10 && wide.contains("[…]"));

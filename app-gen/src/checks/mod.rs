@@ -99,12 +99,6 @@ impl<'subject> Checks<'subject> {
         Ok(self.made.get(self.told - 1))
     }
 
-    /// Makes all that are left, and returns every one.
-    pub(crate) async fn all(mut self) -> Result<Vec<Checked>> {
-        while self.next().await?.is_some() {}
-        Ok(self.made)
-    }
-
     /// Those that were made so far.
     pub(crate) fn made(&self) -> &[Checked] {
         &self.made
@@ -155,6 +149,12 @@ impl<'subject> Checks<'subject> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The pipeline is a task that any thread goes on with.
+    const _: fn(&mut Checks<'static>) = |checks| {
+        fn moves(_: impl Send) {}
+        moves(checks.next());
+    };
 
     #[test]
     fn a_step_needs_what_was_made_before_it() {

@@ -125,7 +125,7 @@ impl Running {
         })
     }
 
-    /// Asks the program to end, as a platform asks the first process of a container.
+    /// Asks everything that it is to end, and lets it.
     pub(crate) fn ask_to_end(&self) {
         self.signal(Signal::USR1);
     }

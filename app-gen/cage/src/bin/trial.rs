@@ -23,6 +23,8 @@ const SECRET: &str = "GENERATOR_SECRET";
 const GATEWAY: u16 = 8_765;
 /// The port of the mirror of packages.
 const PACKAGES: u16 = 8_766;
+/// One of those that the kernel chooses for who asks for any.
+const CHOSEN: u16 = 40_500;
 const MEBIBYTE: u64 = 1024 * 1024;
 
 type Shown<T> = Result<T, Box<dyn Error>>;
@@ -176,11 +178,16 @@ fn loopback(cage: &Cage, _: &Folders) -> Shown<Value> {
     let read = |port: u16| format!("cat < /dev/tcp/127.0.0.1/{port}");
     let mut without = cage.clone();
     without.ports.packages = None;
+    // The kernel may have chosen it for the generator before.
+    let mut crossed = cage.clone();
+    crossed.ports.packages = Some(CHOSEN);
     Ok(json!({
         "gateway": text(cage, &read(GATEWAY))?,
         "packages": text(cage, &read(PACKAGES))?,
         "packages_without": text(&without, &read(PACKAGES))?,
         "named": text(cage, &listens("20000"))?,
+        "chosen": text(cage, &listens(&CHOSEN.to_string()))?,
+        "chosen_for_packages": text(&crossed, &listens(&CHOSEN.to_string()))?,
         "any": text(cage, &listens("0"))?,
         "other": text(cage, &listens("8080"))?,
     }))
@@ -254,6 +261,11 @@ fn asked(cage: &Cage, _: &Folders) -> Shown<Value> {
     )?;
     let (status, seconds) = stop(&mut child, "USR1")?;
     let left_by_polite = left(cage)?;
+    // The program ends at once, and what it started has something to do before it ends.
+    let tidy = "trap 'sleep 0.3; touch by-itself; exit' TERM; echo; while :; do sleep 0.05; done";
+    let mut shell = started(cage, &format!("({tidy}) & wait"))?;
+    let (first, _) = stop(&mut shell, "USR1")?;
+    let by_itself = text(cage, "ls by-itself && rm by-itself")?;
     let mut deaf = started(cage, "trap '' TERM; echo; sleep 1000 & wait; sleep 1000")?;
     send(&deaf, "USR1")?;
     thread::sleep(Duration::from_millis(300));
@@ -263,6 +275,8 @@ fn asked(cage: &Cage, _: &Folders) -> Shown<Value> {
         "polite": format!("{:?}", Ended::of(status)),
         "seconds": seconds,
         "left_by_polite": left_by_polite,
+        "first": format!("{:?}", Ended::of(first)),
+        "by_itself": by_itself,
         "deaf_stays": stays,
         "deaf": format!("{:?}", Ended::of(stopped)),
         "left_by_deaf": left(cage)?,

@@ -182,6 +182,9 @@ fn loopback_works_for_what_an_application_needs() {
     let without = loopback["packages_without"].as_str().unwrap();
     assert!(without.contains("Permission denied"), "{without}");
     assert_eq!(loopback["named"], "heard 20000");
+    assert_eq!(loopback["chosen"], "heard 40500");
+    let crossed = loopback["chosen_for_packages"].as_str().unwrap();
+    assert!(crossed.starts_with("no: Permission denied"), "{crossed}");
     let any = loopback["any"].as_str().unwrap();
     let port: u16 = any.strip_prefix("heard ").unwrap().parse().unwrap();
     assert!((40_000..=40_999).contains(&port), "{port}");
@@ -215,11 +218,13 @@ fn nothing_survives_a_command_or_a_stop() {
 }
 
 #[test]
-fn a_program_is_asked_to_end_and_may_refuse() {
+fn who_is_asked_to_end_does_so_by_itself_or_not_at_all() {
     let asked = &suite()["asked"];
     assert_eq!(asked["polite"], "Code(5)", "{asked}");
     assert!(asked["seconds"].as_f64().unwrap() < 2.0, "{asked}");
     assert_eq!(asked["left_by_polite"], json!([]));
+    assert_eq!(asked["first"], "Code(143)", "{asked}");
+    assert_eq!(asked["by_itself"], "by-itself", "{asked}");
     assert_eq!(asked["deaf_stays"], true, "{asked}");
     assert_eq!(asked["deaf"], "Code(137)", "{asked}");
     assert_eq!(asked["left_by_deaf"], json!([]));

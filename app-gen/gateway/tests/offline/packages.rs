@@ -135,7 +135,9 @@ fn a_registry_may_redirect_within_itself_only() {
             .find_map(|line| line.strip_prefix("host: "))
             .unwrap();
         let to = |address: &str| {
-            format!("HTTP/1.1 302 Found\r\nlocation: {address}\r\ncontent-length: 0\r\n\r\n")
+            format!(
+                "HTTP/1.1 302 Found\r\nlocation: {address}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+            )
         };
         let answer = match head.split(' ').nth(1).unwrap() {
             "/npm/near" => to(&format!("http://{host}/there")),
