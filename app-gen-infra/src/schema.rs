@@ -268,6 +268,9 @@ pub struct Environment {
     /// asks who they are.
     #[serde(default)]
     pub allowed_cidrs: Vec<Spanned<String>>,
+    /// A file of the checkout with certificates of authorities, as PEM, that generators trust besides those
+    /// of their image. Without one, the local cloud's trust what this machine does.
+    pub extra_certificates: Option<Spanned<String>>,
     /// What the provider of its PostgreSQL charges; absent for the local cloud.
     pub database_usd_per_month: Option<Spanned<u32>>,
     /// The expected use of one month.

@@ -5,10 +5,12 @@
 //! - [`deploy`] brings it to an environment and back, with images from its [`destination`].
 //! - [`status`] and [`logs`] show what runs, and [`doctor`] finds what is wrong and why.
 //! - [`services`] restarts and scales services, [`exec`] runs a command inside a task.
+//! - [`certificates`] are those that generators trust besides those of their image.
 //! - [`secrets`] reads and writes secrets, [`cost`] prices a month, [`prune`] removes what nobody
 //!   needs.
 
 mod application;
+pub mod certificates;
 pub mod cost;
 pub mod deploy;
 pub mod destination;

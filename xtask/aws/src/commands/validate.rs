@@ -30,7 +30,8 @@ impl Handle for EnsureValidation {
         check_digest(&self.generator_image)?;
         check_network(&self.network, cloud)?;
         let names = cloud.validation();
-        let task_definition = ensure(&names, self.generator_image, cloud).await?;
+        let variables = self.generator_environment;
+        let task_definition = ensure(&names, self.generator_image, variables, cloud).await?;
         report::step(&format!("task definition {task_definition}"));
         Ok(ValidationParts {
             cluster: names.cluster,
@@ -46,7 +47,12 @@ impl Handle for EnsureValidation {
 }
 
 /// Makes what is missing; returns `family:revision` of the task definition.
-async fn ensure(names: &Validation, image: String, cloud: &Cloud) -> anyhow::Result<String> {
+async fn ensure(
+    names: &Validation,
+    image: String,
+    variables: BTreeMap<String, String>,
+    cloud: &Cloud,
+) -> anyhow::Result<String> {
     let tags = cloud.tags();
     let task = cloud.platform.generator();
     let Some(size) = task.size.get(&cloud.environment) else {
@@ -89,6 +95,7 @@ async fn ensure(names: &Validation, image: String, cloud: &Cloud) -> anyhow::Res
     ecs.ensure_cluster(&names.cluster, &tags).await?;
     let mut environment = task.environment.clone();
     environment.extend(cloud.task_environment());
+    environment.extend(variables);
     let definition = TaskDefinition {
         family: names.family.clone(),
         container: task.container.clone(),

@@ -1,8 +1,11 @@
 //! A cloud assembly: the folder of templates that CDK makes of its app for one environment. It is
 //! kept with each release, so that a rollback does not need the sources.
 
+use crate::certificates;
 use crate::deploy::{guards, stacks};
 use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,9 +37,13 @@ impl Assembly {
         let of_images = images
             .iter()
             .map(|(name, reference)| format!("images.{name}={reference}"));
+        // In base64, because CDK ends a value at the first line feed.
+        let certificates = certificates::extra(context)?
+            .map(|pem| format!("extraCertificates={}", STANDARD.encode(pem)));
         let arguments: Vec<String> = [format!("env={}", context.environment)]
             .into_iter()
             .chain(of_images)
+            .chain(certificates)
             .flat_map(|value| ["--context".to_owned(), value])
             .collect();
         cdk::synthesise(context, folder, &arguments)?;
