@@ -1,52 +1,32 @@
 //! One run of an agent, from its start to its verdict.
 
 use crate::lines::{Line, Lines};
-use crate::processes::kill_marked;
 use crate::provider::{Provider, Reader, Session, Task};
 use crate::supervise::{Order, Report};
+use crate::supervisor::{DRAIN, Reports, Supervisor, give, kill_all_marked, rest_of, start};
 use crate::verdict::{End, Exit, Stop, Verdict, Wait};
 use crate::watch::Watch;
 use app_gen_contract::{Activity, AgentUsage};
 use std::collections::VecDeque;
-use std::ffi::OsString;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::pin::pin;
-use std::process::Stdio;
 use std::time::Duration;
-use tokio::io::{
-    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
-};
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::process::{Child, Command};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::unix::OwnedWriteHalf;
+use tokio::process::Child;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use uuid::Uuid;
 
 /// Activities that may wait for their reader before the agent has to.
 const MAX_WAITING: usize = 256;
 /// What is kept of standard error.
 const ERROR_BYTES: usize = 4_000;
-/// A pipe holds no more.
-const MAX_PIPE_BYTES: u64 = 1024 * 1024;
-/// How long output may come after everything that could write it has ended.
-const DRAIN: Duration = Duration::from_secs(5);
 /// How long the process between may take for its part beyond killing, which reads a whole workspace; and
 /// how long the caller may take for what is left to tell.
 const REPORT: Duration = Duration::from_secs(60);
 /// Names a run in the environment of all its processes, for the case that what holds them is killed.
 const MARK: &str = "APP_GEN_RUN";
-
-/// How to start [`crate::supervise`].
-#[derive(Debug, Clone)]
-pub struct Supervisor {
-    /// A program that calls it.
-    pub program: PathBuf,
-    /// The arguments with which it does.
-    pub arguments: Vec<OsString>,
-}
 
 /// What a run may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,32 +135,6 @@ pub async fn run(
         before: task.began_with.clone(),
     };
     run.attend(process, &mut reports, stop, activities).await
-}
-
-type Reports = tokio::io::Lines<BufReader<OwnedReadHalf>>;
-
-fn start(supervisor: &Supervisor) -> io::Result<(Child, Reports, OwnedWriteHalf)> {
-    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-    ours.set_nonblocking(true)?;
-    let process = Command::new(&supervisor.program)
-        .args(&supervisor.arguments)
-        .env_clear()
-        .stdin(Stdio::from(OwnedFd::from(theirs)))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        // A signal of a terminal is for the generator, which then stops its agents in order.
-        .process_group(0)
-        .spawn()?;
-    let (reports, orders) = UnixStream::from_std(ours)?.into_split();
-    Ok((process, BufReader::new(reports).lines(), orders))
-}
-
-/// Tells the process between something. If it is gone, its reports end, and that is what is noticed.
-async fn give(orders: &mut OwnedWriteHalf, order: &Order) {
-    if let Ok(mut line) = serde_json::to_vec(order) {
-        line.push(b'\n');
-        let _ = orders.write_all(&line).await;
-    }
 }
 
 /// How far a run is.
@@ -481,30 +435,5 @@ impl Run<'_> {
             has_survivors,
             errors: end.errors,
         }
-    }
-}
-
-/// What is still in a pipe.
-async fn rest_of(pipe: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    // What was read before an end that does not come counts.
-    let _ = timeout(DRAIN, pipe.take(MAX_PIPE_BYTES).read_to_end(&mut bytes)).await;
-    bytes
-}
-
-/// Kills what carries the mark until nothing does.
-async fn kill_all_marked(mark: &str) -> (usize, bool) {
-    let began = Instant::now();
-    let mut killed = 0;
-    loop {
-        match kill_marked(mark) {
-            0 => return (killed, false),
-            more => killed += more,
-        }
-        if began.elapsed() > DRAIN {
-            return (killed, true);
-        }
-        // Those that are killed take a moment to be gone.
-        sleep(Duration::from_millis(20)).await;
     }
 }

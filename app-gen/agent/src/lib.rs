@@ -20,15 +20,17 @@ mod lines;
 mod processes;
 mod provider;
 mod supervise;
+mod supervisor;
 mod verdict;
 mod watch;
 
 pub use claude::Claude;
 pub use codex::Codex;
-pub use driver::{Limits, Outcome, StartError, Supervisor, run};
+pub use driver::{Limits, Outcome, StartError, run};
 pub use environment::{ALLOWED, allowed};
 pub use fingerprint::Fingerprint;
 pub use lines::{Line, Lines, MAX_LINE_BYTES};
 pub use provider::{Credential, Provider, Reader, Session, Task};
 pub use supervise::{Launch, supervise};
+pub use supervisor::Supervisor;
 pub use verdict::{End, Exit, GatewayFacts, Reason, Retry, Stop, Verdict, Wait};

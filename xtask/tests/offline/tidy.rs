@@ -179,10 +179,7 @@ fn one_file_may_be_unsafe_and_no_other() {
         Some("deny")
     );
     let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> = members()
-        .iter()
-        .map(|member| root().join(member))
-        .collect();
+    let mut folders: Vec<PathBuf> = members().iter().map(|member| root().join(member)).collect();
     while let Some(folder) = folders.pop() {
         for item in fs::read_dir(folder).unwrap() {
             let path = item.unwrap().path();

@@ -3,22 +3,24 @@
 //! Each attempt has a spec of its own, so that a task of an earlier one that starts late never reads what
 //! a later one is asked.
 
+mod attempt;
+mod checks;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::CONTRACT_VERSION;
+use crate::spec::checks::{
+    invalid, validate_model, validate_provider, validate_uri, validate_word,
+};
 use crate::text::excerpt;
 
-/// Maximum number of characters of a description, after trimming.
-pub const MAX_DESCRIPTION_CHARS: usize = 4000;
-
-/// Maximum number of characters of the words that come with a decision, after trimming.
-pub const MAX_DECISION_CHARS: usize = 2000;
-
-/// Maximum size of a spec file in bytes. The longest texts fit, even if JSON escapes each of their
-/// characters as a surrogate pair.
-pub const MAX_SPEC_BYTES: usize = 128 * 1024;
+pub use attempt::{ApprovalPoint, Attempt, Decided, Decision, MAX_DECISION_CHARS, Used};
+pub use checks::{
+    MAX_DESCRIPTION_CHARS, MAX_SPEC_BYTES, SpecError, validate_artifact_uri, validate_description,
+    validate_job_id,
+};
 
 /// Name of the result under the job's artifact URI.
 pub const ARTIFACT_NAME: &str = "app.zip";
@@ -76,46 +78,6 @@ pub struct StartFrom {
     pub commit: String,
 }
 
-/// Which attempt of its job a generator process is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
-    /// From 1.
-    pub number: u32,
-    /// Number of the event that its first event follows; 0 in the first attempt.
-    pub after_sequence: u64,
-    /// What the attempts before it used.
-    pub used: Used,
-    /// What a person decided last, in every attempt from then on: one that was interrupted, or met a
-    /// limit, may not have come to it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decision: Option<Decided>,
-}
-
-impl Default for Attempt {
-    /// The first one.
-    fn default() -> Self {
-        Self {
-            number: 1,
-            after_sequence: 0,
-            used: Used::default(),
-            decision: None,
-        }
-    }
-}
-
-/// What attempts used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Used {
-    /// Millionths of a US dollar, as far as prices are known.
-    pub micro_usd: u64,
-    /// Tokens of all kinds.
-    pub tokens: u64,
-    /// Seconds that generators ran.
-    pub seconds: u64,
-    /// Iterations that ended with a commit.
-    pub iterations: u32,
-}
-
 /// How much may be used; what is left out has no bound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -156,75 +118,6 @@ pub struct Fallback {
     /// Its model; without it, the one that the role has for this provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-}
-
-/// Where a person may want to decide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ApprovalPoint {
-    /// What is to be built is known, and nothing is built yet.
-    BeforeBuild,
-    /// It is built, and nothing is published yet.
-    BeforePublish,
-}
-
-/// A decision, and what it is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Decided {
-    /// Where it was asked for.
-    pub point: ApprovalPoint,
-    /// The decision.
-    #[serde(flatten)]
-    pub decision: Decision,
-}
-
-/// What a person decided.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "decision", rename_all = "snake_case")]
-pub enum Decision {
-    /// The work goes on.
-    Approved,
-    /// It does not go on like this.
-    Rejected {
-        /// Why; untrusted.
-        reason: String,
-    },
-    /// It is asked for again, after these were taken up.
-    Deferred {
-        /// What is still to be done; untrusted.
-        notes: String,
-    },
-}
-
-/// Why a spec is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SpecError {
-    /// More than [`MAX_SPEC_BYTES`].
-    #[error("job spec has {bytes} bytes, more than {MAX_SPEC_BYTES}")]
-    TooLong {
-        /// Its size.
-        bytes: usize,
-    },
-    /// Not JSON, or fields are missing or of the wrong type.
-    #[error("job spec is not valid JSON: {reason}")]
-    NotJson {
-        /// What the JSON reader says.
-        reason: String,
-    },
-    /// Written for another contract.
-    #[error("job spec has version {found}, this program reads version {CONTRACT_VERSION}")]
-    WrongVersion {
-        /// The version found.
-        found: String,
-    },
-    /// A field holds what it must not.
-    #[error("{field} {reason}")]
-    Invalid {
-        /// The field's name.
-        field: &'static str,
-        /// What is wrong with it.
-        reason: String,
-    },
 }
 
 impl JobSpec {
@@ -353,132 +246,6 @@ impl StartFrom {
             format!("names commit {commit:?}, which is no id of one"),
         ))
     }
-}
-
-impl Attempt {
-    fn check(&mut self) -> Result<(), SpecError> {
-        let is_first = *self == Self::default();
-        if self.number == 0 || self.number == 1 && !is_first {
-            let reason = "has a number from 1, and the first one follows nothing";
-            return Err(invalid("attempt", reason));
-        }
-        match self.decision.as_mut().map(|decided| &mut decided.decision) {
-            Some(Decision::Rejected { reason: words } | Decision::Deferred { notes: words }) => {
-                *words = validate_text("attempt", words, MAX_DECISION_CHARS)?.to_owned();
-            }
-            Some(Decision::Approved) | None => {}
-        }
-        Ok(())
-    }
-}
-
-fn invalid(field: &'static str, reason: impl Into<String>) -> SpecError {
-    SpecError::Invalid {
-        field,
-        reason: reason.into(),
-    }
-}
-
-/// Checks `[A-Za-z0-9_-]{1,64}`.
-///
-/// # Errors
-/// [`SpecError::Invalid`].
-pub fn validate_job_id(job_id: &str) -> Result<(), SpecError> {
-    validate_word("job_id", job_id, 64)
-}
-
-/// Trims a description and checks that 1 to [`MAX_DESCRIPTION_CHARS`] characters are left, NUL not
-/// among them (PostgreSQL cannot store it).
-///
-/// # Errors
-/// [`SpecError::Invalid`].
-pub fn validate_description(description: &str) -> Result<&str, SpecError> {
-    validate_text("description", description, MAX_DESCRIPTION_CHARS)
-}
-
-fn validate_text<'text>(
-    field: &'static str,
-    text: &'text str,
-    max_chars: usize,
-) -> Result<&'text str, SpecError> {
-    let trimmed = text.trim();
-    let characters = trimmed.chars().count();
-    if characters == 0 {
-        return Err(invalid(field, "is empty"));
-    }
-    if characters > max_chars {
-        let reason = format!("has {characters} characters, more than {max_chars}");
-        return Err(invalid(field, reason));
-    }
-    if trimmed.contains('\0') {
-        return Err(invalid(field, "contains a NUL character"));
-    }
-    Ok(trimmed)
-}
-
-/// Checks for `s3://bucket/prefix` or `file:///absolute/path`, without empty, `.` or `..` segments.
-///
-/// # Errors
-/// [`SpecError::Invalid`].
-pub fn validate_artifact_uri(uri: &str) -> Result<(), SpecError> {
-    validate_uri("artifact_uri", uri)
-}
-
-fn validate_uri(field: &'static str, uri: &str) -> Result<(), SpecError> {
-    let refused = |reason: &str| {
-        let uri = excerpt(uri.as_bytes());
-        Err(invalid(field, format!("{uri:?} {reason}")))
-    };
-    let Some(path) = uri
-        .strip_prefix("s3://")
-        .or_else(|| uri.strip_prefix("file:///"))
-    else {
-        return refused("is neither s3://bucket/prefix nor file:///absolute/path");
-    };
-    let path = path.trim_end_matches('/');
-    if path
-        .split('/')
-        .any(|segment| matches!(segment, "" | "." | ".."))
-    {
-        return refused("has an empty, `.` or `..` segment");
-    }
-    if path.chars().any(char::is_control) {
-        return refused("has a control character");
-    }
-    Ok(())
-}
-
-/// Providers choose the names of their models, so only what no name has is refused.
-fn validate_model(model: &str) -> Result<(), SpecError> {
-    let fits =
-        (1..=128).contains(&model.len()) && model.bytes().all(|byte| byte.is_ascii_graphic());
-    if fits {
-        return Ok(());
-    }
-    let model = excerpt(model.as_bytes());
-    Err(invalid(
-        "model",
-        format!("{model:?} is not 1 to 128 printable characters of ASCII"),
-    ))
-}
-
-fn validate_provider(provider: &str) -> Result<(), SpecError> {
-    validate_word("provider", provider, 32)
-}
-
-fn validate_word(field: &'static str, word: &str, max_length: usize) -> Result<(), SpecError> {
-    let fits = (1..=max_length).contains(&word.len())
-        && word
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    if fits {
-        return Ok(());
-    }
-    let word = excerpt(word.as_bytes());
-    Err(invalid(
-        field,
-        format!("{word:?} is not [A-Za-z0-9_-]{{1,{max_length}}}"),
-    ))
 }
 
 /// `name` under the folder `base_uri`.
@@ -610,6 +377,7 @@ mod tests {
                 iterations: Some(8),
                 ..Budget::default()
             },
+            model: Some("claude-opus-5-5".to_owned()),
             approvals: BTreeSet::from([ApprovalPoint::BeforePublish]),
             ..spec()
         };
@@ -629,7 +397,7 @@ mod tests {
                 "used": { "micro_usd": 1_250_000, "tokens": 90_000, "seconds": 61, "iterations": 3 },
                 "decision": { "point": "before_publish", "decision": "rejected", "reason": "too blue" },
             },
-            "provider": "template",
+            "provider": "template", "model": "claude-opus-5-5",
             "roles": { "builder": {
                 "provider": "claude", "fallback": { "provider": "codex", "model": "gpt-6-sol" },
             } },
@@ -675,6 +443,7 @@ mod tests {
         let mut spec = change();
         spec.roles.get_mut("builder").unwrap().model = Some("a b".to_owned());
         assert!(spec.checked().unwrap_err().to_string().starts_with("model"));
+        assert!(refusal(|spec| spec.model = Some(String::new())).starts_with("model"));
         let json = change()
             .to_json()
             .replace("\"iterations\":8", "\"hours\":8");
