@@ -205,6 +205,9 @@ pub struct SecretKey {
     /// Variables of the orchestrator's environment that must have these values.
     #[serde(default)]
     pub when: BTreeMap<String, String>,
+    /// A name that several keys have where one of them is enough. Such a key is handed over wherever it has a
+    /// value: a job can choose what only it needs.
+    pub one_of: Option<String>,
 }
 
 /// Ports on the loopback interface, and names on this machine.

@@ -228,14 +228,21 @@ test("the generator is root with five capabilities, writes to two folders, and t
   }
 });
 
-/** The environment of the generator's container, where these certificates are given. */
-function variables(certificates: string | undefined): { Name: string; Value: string }[] {
-  const context = certificates === undefined ? images("dev") : { ...images("dev"), extraCertificates: certificates };
-  const made = Template.fromStack(createApp("dev", { context }).service);
+/** The generator's container, where this context is given beside the images. */
+function generator(more: Record<string, string>): {
+  Environment?: { Name: string; Value: string }[];
+  Secrets?: { Name: string; ValueFrom: string }[];
+} {
+  const made = Template.fromStack(createApp("dev", { context: { ...images("dev"), ...more } }).service);
   const [definition] = Object.values(
     made.findResources("AWS::ECS::TaskDefinition", { Properties: { Family: "app-generator" } }),
   );
-  return definition?.["Properties"].ContainerDefinitions[0].Environment ?? [];
+  return definition?.["Properties"].ContainerDefinitions[0];
+}
+
+/** The environment of the generator's container, where these certificates are given. */
+function variables(certificates: string | undefined): { Name: string; Value: string }[] {
+  return generator(certificates === undefined ? {} : { extraCertificates: certificates }).Environment ?? [];
 }
 
 test("generators trust the certificates that are given, and nothing but certificates is taken", () => {
@@ -247,6 +254,18 @@ test("generators trust the certificates that are given, and nothing but certific
   const key = "-----BEGIN PRIVATE KEY-----\nTUlJ\n-----END PRIVATE KEY-----\n";
   for (const refused of [pem, base64(key), base64(pem + key)]) {
     assert.throws(() => variables(refused), /extraCertificates must be base64 of certificates/);
+  }
+});
+
+test("keys of providers are injected where the secret has them", () => {
+  const secret = "arn:aws:secretsmanager:us-east-1:000000000001:secret:app-gen-saas/generator";
+  assert.deepEqual(generator({ "secretKeys.generator": "OPENAI_API_KEY,ANTHROPIC_API_KEY" }).Secrets, [
+    { Name: "ANTHROPIC_API_KEY", ValueFrom: `${secret}:ANTHROPIC_API_KEY::` },
+    { Name: "OPENAI_API_KEY", ValueFrom: `${secret}:OPENAI_API_KEY::` },
+  ]);
+  assert.equal(generator({ "secretKeys.generator": "" }).Secrets, undefined);
+  for (const unknown of ["NO_SUCH_KEY", "GITHUB_BOT_TOKEN"]) {
+    assert.throws(() => generator({ "secretKeys.generator": unknown }), new RegExp(`names ${unknown}, which is no key`));
   }
 });
 

@@ -3,6 +3,7 @@
 
 use crate::certificates;
 use crate::deploy::{guards, stacks};
+use crate::secrets;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -40,9 +41,15 @@ impl Assembly {
         // In base64, because CDK ends a value at the first line feed.
         let certificates = certificates::extra(context)?
             .map(|pem| format!("extraCertificates={}", STANDARD.encode(pem)));
+        // The names of keys, which are in the templates; no value is.
+        let keys = secrets::present(context)?;
+        let keys = keys
+            .iter()
+            .map(|(secret, keys)| format!("secretKeys.{secret}={}", keys.join(",")));
         let arguments: Vec<String> = [format!("env={}", context.environment)]
             .into_iter()
             .chain(of_images)
+            .chain(keys)
             .chain(certificates)
             .flat_map(|value| ["--context".to_owned(), value])
             .collect();
