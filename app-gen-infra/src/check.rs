@@ -352,6 +352,9 @@ impl Checker<'_> {
                 "must be an IPv4 block of a VPC, /16 to /24, for instance 10.10.0.0/16".to_owned(),
             );
         }
+        if let Some(file) = &environment.extra_certificates {
+            self.path(file, Path::is_file, "file")?;
+        }
         for block in &environment.allowed_cidrs {
             if cidr(block.get_ref()).is_none() {
                 return self.fail(

@@ -20,7 +20,11 @@ pub use schema::{
     Secret, SecretKey, Service, Size, Task, Usage,
 };
 
+use std::collections::BTreeMap;
 use std::path::Path;
+
+/// The variable of the orchestrator that has generators play a script in place of a model.
+const MODEL_SCRIPT: &str = "MODEL_SCRIPT";
 
 /// Path of the manifest, relative to the root of the checkout.
 pub const MANIFEST_PATH: &str = "app-gen-infra/platform.toml";
@@ -91,27 +95,62 @@ impl Platform {
         &self.tasks["generator"]
     }
 
-    /// The keys that the secret `name` must hold in `environment`, with the modes that the
+    /// The keys that the secret `name` must hold in `environment`, each of them, with the modes that the
     /// orchestrator's variables select.
     #[must_use]
     pub fn required_secret_keys(&self, name: &str, environment: &str) -> Vec<&str> {
-        let modes = &self.orchestrator().environment;
-        let Some(secret) = self.secrets.get(name) else {
+        let keys = self.secret_keys(name, environment);
+        keys.filter(|(_, key)| key.one_of.is_none() && self.applies(key))
+            .map(|(name, _)| name)
+            .collect()
+    }
+
+    /// The keys of which one is enough, by what they are one of, with the modes that the orchestrator's
+    /// variables select. A scripted model needs no key.
+    #[must_use]
+    pub fn alternative_secret_keys(&self, name: &str, environment: &str) -> Vec<Vec<&str>> {
+        let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        if self.orchestrator().environment.contains_key(MODEL_SCRIPT) {
             return Vec::new();
-        };
-        secret
-            .keys
-            .iter()
-            .filter(|(_, key)| {
+        }
+        for (name, key) in self.secret_keys(name, environment) {
+            if let Some(group) = &key.one_of
+                && self.applies(key)
+            {
+                groups.entry(group).or_default().push(name);
+            }
+        }
+        groups.into_values().collect()
+    }
+
+    /// The keys that are handed over wherever the secret `name` holds them in `environment`.
+    #[must_use]
+    pub fn optional_secret_keys(&self, name: &str, environment: &str) -> Vec<&str> {
+        let keys = self.secret_keys(name, environment);
+        keys.filter(|(_, key)| key.one_of.is_some())
+            .map(|(name, _)| name)
+            .collect()
+    }
+
+    fn secret_keys(
+        &self,
+        name: &str,
+        environment: &str,
+    ) -> impl Iterator<Item = (&str, &SecretKey)> {
+        let keys = self.secrets.get(name).into_iter();
+        keys.flat_map(|secret| &secret.keys)
+            .filter(move |(_, key)| {
                 key.environments.is_empty()
                     || key.environments.iter().any(|name| name == environment)
             })
-            .filter(|(_, key)| {
-                key.when
-                    .iter()
-                    .all(|(variable, value)| modes.get(variable) == Some(value))
-            })
-            .map(|(name, _)| name.as_str())
-            .collect()
+            .map(|(name, key)| (name.as_str(), key))
+    }
+
+    /// Whether the orchestrator's variables are as the key wants them.
+    fn applies(&self, key: &SecretKey) -> bool {
+        let modes = &self.orchestrator().environment;
+        key.when
+            .iter()
+            .all(|(variable, value)| modes.get(variable) == Some(value))
     }
 }

@@ -205,6 +205,9 @@ pub struct SecretKey {
     /// Variables of the orchestrator's environment that must have these values.
     #[serde(default)]
     pub when: BTreeMap<String, String>,
+    /// A name that several keys have where one of them is enough. Such a key is handed over wherever it has a
+    /// value: a job can choose what only it needs.
+    pub one_of: Option<String>,
 }
 
 /// Ports on the loopback interface, and names on this machine.
@@ -268,6 +271,9 @@ pub struct Environment {
     /// asks who they are.
     #[serde(default)]
     pub allowed_cidrs: Vec<Spanned<String>>,
+    /// A file of the checkout with certificates of authorities, as PEM, that generators trust besides those
+    /// of their image. Without one, the local cloud's trust what this machine does.
+    pub extra_certificates: Option<Spanned<String>>,
     /// What the provider of its PostgreSQL charges; absent for the local cloud.
     pub database_usd_per_month: Option<Spanned<u32>>,
     /// The expected use of one month.

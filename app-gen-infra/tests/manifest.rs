@@ -81,6 +81,30 @@ fn a_mode_requires_its_keys() {
 }
 
 #[test]
+fn a_provider_needs_one_of_its_keys_and_jobs_may_choose_another() {
+    let keys = |mode: &str| {
+        let text = committed().replace("GENERATOR_PROVIDER = \"template\"", mode);
+        let platform = Platform::parse(&text, &root()).unwrap();
+        assert!(platform.required_secret_keys("generator", "dev").is_empty());
+        let optional = platform.optional_secret_keys("generator", "dev");
+        assert_eq!(
+            optional,
+            ["ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "OPENAI_API_KEY"]
+        );
+        let groups = platform.alternative_secret_keys("generator", "dev");
+        groups.into_iter().map(|group| group.join(" ")).collect::<Vec<_>>()
+    };
+    assert_eq!(keys("GENERATOR_PROVIDER = \"template\""), [""; 0]);
+    assert_eq!(
+        keys("GENERATOR_PROVIDER = \"claude\""),
+        ["ANTHROPIC_API_KEY CLAUDE_CODE_OAUTH_TOKEN"]
+    );
+    assert_eq!(keys("GENERATOR_PROVIDER = \"codex\""), ["OPENAI_API_KEY"]);
+    let scripted = "GENERATOR_PROVIDER = \"codex\", MODEL_SCRIPT = \"create\"";
+    assert_eq!(keys(scripted), [""; 0]);
+}
+
+#[test]
 fn faults_are_named_by_line_and_key() {
     let cases = [
         ("port = 5013", "port = \"5013\""),

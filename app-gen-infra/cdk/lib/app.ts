@@ -10,6 +10,7 @@ import { ObservabilityStack } from "./observability/observability-stack.ts";
 import { loadPlatform, LOCAL, type Platform } from "./platform.ts";
 import { RegistryStack } from "./registry/registry-stack.ts";
 import { ServiceStack } from "./service/service-stack.ts";
+import { presentSecretKeys } from "./secret-keys.ts";
 import { targetFor } from "./target.ts";
 
 /**
@@ -27,7 +28,8 @@ export class AppGen extends App {
 
   constructor(props: AppProps = {}, platform: Platform = loadPlatform()) {
     super(props);
-    const target = targetFor(platform, String(this.node.tryGetContext("env") ?? LOCAL));
+    const name = String(this.node.tryGetContext("env") ?? LOCAL);
+    const target = targetFor(platform, name, presentSecretKeys(this.node, platform));
     this.network = new NetworkStack(this, target);
     this.registry = new RegistryStack(this, target);
     this.data = new DataStack(this, target);

@@ -66,6 +66,8 @@ export interface SecretKey {
   readonly environments: readonly string[];
   /** Variables of the orchestrator's environment that must have these values. */
   readonly when: Readonly<Record<string, string>>;
+  /** A name of keys of which one is enough; each is injected where the secret has it. */
+  readonly oneOf: string | undefined;
 }
 
 /** One environment. */
@@ -121,10 +123,11 @@ export function loadPlatform(path: string = MANIFEST_PATH): Platform {
   };
 }
 
-/** The keys that the secret must hold in an environment with the modes of the orchestrator's variables; sorted. */
+/** The keys that the secret must hold, each of them, in an environment with the modes of the orchestrator's variables; sorted. */
 export function requiredSecretKeys(platform: Platform, secret: string, environment: string): string[] {
   const modes = platform.orchestrator.environment;
   return Object.entries(platform.secrets[secret]?.keys ?? {})
+    .filter(([, key]) => key.oneOf === undefined)
     .filter(([, key]) => key.environments.length === 0 || key.environments.includes(environment))
     .filter(([, key]) => Object.entries(key.when).every(([variable, value]) => modes[variable] === value))
     .map(([name]) => name)
@@ -162,6 +165,7 @@ function readSecret(table: Table): Secret {
     keys: table.table("keys").map((key) => ({
       environments: key.optional("environments", (name) => key.stringList(name)) ?? [],
       when: key.optional("when", (name) => key.table(name).strings()) ?? {},
+      oneOf: key.optional("one_of", (name) => key.string(name)),
     })),
   };
 }

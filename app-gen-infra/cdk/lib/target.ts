@@ -19,6 +19,8 @@ export interface Target {
   /** Whether people may run commands in the orchestrator's tasks; the local cloud's tasks are entered by the engine. */
   readonly admitsCommands: boolean;
   readonly names: Names;
+  /** Keys of which one is enough that each secret has, by the secret's key in the manifest. */
+  readonly presentSecretKeys: Readonly<Record<string, readonly string[]>>;
 }
 
 /**
@@ -64,7 +66,11 @@ export interface ConsumerNames {
  *
  * @throws Error when the manifest has no such environment.
  */
-export function targetFor(platform: Platform, name: string): Target {
+export function targetFor(
+  platform: Platform,
+  name: string,
+  presentSecretKeys: Target["presentSecretKeys"] = {},
+): Target {
   const environment = platform.environments[name];
   if (environment === undefined) {
     const known = Object.keys(platform.environments).join(", ");
@@ -82,6 +88,7 @@ export function targetFor(platform: Platform, name: string): Target {
     admitted: admitted(platform, environment),
     admitsCommands: !isLocal && !environment.protected,
     names: namesFor(platform, account),
+    presentSecretKeys,
   };
 }
 

@@ -21,7 +21,8 @@ pub const STORAGE_MODE: &str = "STORAGE_MODE";
 pub const AUTH_MODE: &str = "AUTH_MODE";
 /// What starts generators: `process` (default) or `ecs`.
 pub const LAUNCHER: &str = "LAUNCHER";
-/// Provider of jobs that do not name one; default `template`.
+/// Provider of jobs that do not name one: `template` (default), `claude` or `codex`. `GENERATOR_MODEL`, if it
+/// is set, is the model of those jobs. `MODEL_SCRIPT`, if it is set, is passed on to generators.
 pub const GENERATOR_PROVIDER: &str = "GENERATOR_PROVIDER";
 /// `s3://bucket[/prefix]` or `file:///folder`; jobs are kept under `<ARTIFACT_URI>/jobs/<id>/`.
 pub const ARTIFACT_URI: &str = "ARTIFACT_URI";

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use app_gen_contract::JobSpec;
+use app_gen_contract::env::GENERATOR_MODEL;
+use app_gen_contract::{JobSpec, SpecError};
 
 use crate::config::{ConfigError, Environment, environment};
 
@@ -11,6 +12,8 @@ use crate::config::{ConfigError, Environment, environment};
 pub struct JobsConfig {
     /// Provider of jobs that do not name one.
     pub provider: String,
+    /// Model of jobs of that provider that do not name one; `None` leaves it to each role.
+    pub model: Option<String>,
     /// Maximum duration of an attempt from its start.
     pub timeout: Duration,
     /// Longest silence of a running generator.
@@ -59,12 +62,17 @@ impl JobsConfig {
         let provider = environment
             .get(environment::GENERATOR_PROVIDER)
             .unwrap_or("template");
-        JobSpec::new("check", "check", provider, "file:///check").map_err(|error| {
-            ConfigError::new(
-                environment::GENERATOR_PROVIDER,
-                format!("is refused: {error}"),
-            )
-        })?;
+        let refused =
+            |variable, error: SpecError| ConfigError::new(variable, format!("is refused: {error}"));
+        let spec = JobSpec::new("check", "check", provider, "file:///check")
+            .map_err(|error| refused(environment::GENERATOR_PROVIDER, error))?;
+        let model = environment.get(GENERATOR_MODEL).map(str::to_owned);
+        JobSpec {
+            model: model.clone(),
+            ..spec
+        }
+        .checked()
+        .map_err(|error| refused(GENERATOR_MODEL, error))?;
         let from_one = |variable, default| match environment.parsed::<u32>(variable, default)? {
             0 => Err(ConfigError::new(variable, "is 0; it takes a number from 1")),
             number => Ok(number),
@@ -78,6 +86,7 @@ impl JobsConfig {
         };
         Ok(Self {
             provider: provider.to_owned(),
+            model,
             timeout: seconds(environment::JOB_TIMEOUT_SECS, 1800)?,
             idle_timeout: seconds(environment::JOB_IDLE_TIMEOUT_SECS, 120)?,
             max_events: from_one(environment::JOB_MAX_EVENTS, 20_000)?,

@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use app_gen_contract::env::MODEL_SCRIPT;
+
 use crate::config::{ConfigError, Environment, environment};
 
 /// Which launcher, and what it needs.
@@ -164,8 +166,14 @@ fn ecs(environment: &Environment) -> Result<EcsConfig, ConfigError> {
     })
 }
 
+/// What generators get beside their spec and the rights of their job. Whoever runs an orchestrator with a
+/// scripted model runs its generators with it.
 fn extra_environment(environment: &Environment) -> Result<BTreeMap<String, String>, ConfigError> {
-    object_of_texts(environment, environment::GENERATOR_ENVIRONMENT)
+    let mut extra = object_of_texts(environment, environment::GENERATOR_ENVIRONMENT)?;
+    if let Some(script) = environment.get(MODEL_SCRIPT) {
+        extra.insert(MODEL_SCRIPT.to_owned(), script.to_owned());
+    }
+    Ok(extra)
 }
 
 fn object_of_texts(

@@ -97,6 +97,9 @@ pub struct Job {
 /// What a job is submitted with beside its description.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wishes {
+    /// The model of every role that chooses none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// How much all attempts together may use.
     pub budget: Budget,
     /// Where a person wants to decide.

@@ -253,6 +253,7 @@ impl Follower {
                 checkpoint: job.checkpoint,
                 decision: job.decision.clone(),
             },
+            model: job.wishes.model.clone(),
             budget: job.wishes.budget,
             approvals: job.wishes.approvals.clone(),
             ..JobSpec::new(&job.id, &job.description, &job.provider, &artifact_uri)?

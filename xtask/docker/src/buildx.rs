@@ -63,6 +63,9 @@ pub struct Build<'a> {
     pub tag: String,
     /// `registry/repository:tag` of the registry cache.
     pub cache: String,
+    /// Whether its layers have the time of the build, unless they are made anew without it. That takes
+    /// minutes for a large image.
+    pub leaves_times: bool,
     /// Whether every step is done again, and every layer is sent that the registry does not have.
     /// What an earlier build left in the engine or in the registry cache is not used then, because
     /// it may name layers that the registry has lost.
@@ -70,14 +73,16 @@ pub struct Build<'a> {
 }
 
 /// What becomes of the result.
-fn output(containerd_store: bool) -> &'static str {
-    if containerd_store {
+fn output(containerd_store: bool, leaves_times: bool) -> &'static str {
+    match (containerd_store, leaves_times) {
         // A step changes the time of the folder that it writes to, so that an image would be
         // another one each time when its steps are not in a cache. The engine rewrites times only
         // in images that it does not keep. The media types would depend on a cache, too.
-        "type=image,push=true,rewrite-timestamp=true,unpack=false,store=false,oci-mediatypes=true"
-    } else {
-        "type=image,push=true"
+        (true, true) => {
+            "type=image,push=true,rewrite-timestamp=true,unpack=false,store=false,oci-mediatypes=true"
+        }
+        (true, false) => "type=image,push=true,unpack=false,store=false,oci-mediatypes=true",
+        (false, _) => "type=image,push=true",
     }
 }
 
@@ -121,7 +126,7 @@ impl Build<'_> {
         }
         add("--tag", self.tag.clone());
         add("--metadata-file", metadata_file.display().to_string());
-        add("--output", output(containerd_store).to_owned());
+        add("--output", output(containerd_store, self.leaves_times).to_owned());
         // The engine's own builder writes a registry cache only with containerd's image store.
         if containerd_store {
             let cache = &self.cache;

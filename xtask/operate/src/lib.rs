@@ -3,15 +3,21 @@
 //! - [`validation`] runs it in containers of this machine, and the [`smoke`] test uses it as a user
 //!   does.
 //! - [`deploy`] brings it to an environment and back, with images from its [`destination`].
+//! - [`dev_tasks`] lets an orchestrator of `dev` run its jobs as tasks.
 //! - [`status`] and [`logs`] show what runs, and [`doctor`] finds what is wrong and why.
 //! - [`services`] restarts and scales services, [`exec`] runs a command inside a task.
+//! - [`agents`] are those that the generator's image has.
+//! - [`certificates`] are those that generators trust besides those of their image.
 //! - [`secrets`] reads and writes secrets, [`cost`] prices a month, [`prune`] removes what nobody
 //!   needs.
 
+pub mod agents;
 mod application;
+pub mod certificates;
 pub mod cost;
 pub mod deploy;
 pub mod destination;
+pub mod dev_tasks;
 pub mod doctor;
 pub mod exec;
 pub mod logs;

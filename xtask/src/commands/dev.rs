@@ -1,12 +1,16 @@
 //! `cargo xtask dev`: runs the API, which restarts when Rust changes, and the web page with hot
-//! reload. The database is SQLite, and generators are plain processes. Ctrl-C ends everything.
+//! reload. The database is SQLite, and generators are plain processes; with `--provider claude` or `codex`
+//! they are tasks of the local cloud, because agents run in containers only. Ctrl-C ends everything.
 //!
 //! An orchestrator takes jobs from the queue of its database, so `dev` has one of its own and works
 //! for no environment on AWS: a laptop would run the jobs of its users.
 
 use crate::commands::command::{Answer, Changes, Command, Reach};
+use crate::commands::provider;
+use crate::commands::provider::ProviderArgs;
 use anyhow::Context as _;
 use notify::Watcher as _;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -20,7 +24,7 @@ use xtask_core::interrupt;
 use xtask_core::lock::Lock;
 use xtask_core::marked;
 use xtask_machine::{self, orchestrator};
-use xtask_operate::secrets;
+use xtask_operate::{dev_tasks, secrets};
 
 /// Editors write a file in several steps; changes within this time count as one edit.
 const SETTLE: Duration = Duration::from_millis(80);
@@ -38,7 +42,10 @@ const WATCHED: [&str; 6] = [
 
 /// Run the API and the web page on this machine, and reload them after every edit
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args;
+pub(crate) struct Args {
+    #[command(flatten)]
+    provider: ProviderArgs,
+}
 
 impl Command for Args {
     const CHANGES: Changes = Changes::Machine;
@@ -50,6 +57,9 @@ impl Command for Args {
     );
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
+        let mut here = context.in_environment(&context.environment)?;
+        self.provider.set(&mut here.platform);
+        let context = &here;
         let _lock = Lock::try_take(&context.work_folder().join("dev.lock"), "a dev")?;
         let ports = &context.platform.local;
         let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
@@ -64,6 +74,7 @@ impl Command for Args {
             &ports.key("web_port"),
         )?;
         xtask_machine::require(context, xtask_machine::FOR_DEV)?;
+        let tasks = Tasks::of(context)?;
         let web = web_folder(context)?;
         let folder = orchestrator::dev_folder(context);
         let log = folder.join(orchestrator::LOG);
@@ -75,6 +86,10 @@ impl Command for Args {
             *ports.api_port.get_ref(),
             secrets::values(context, "generator")?,
         )?);
+
+        if tasks.is_some() {
+            environment.extend(dev_tasks::environment(context)?);
+        }
 
         // No process that is started below outlives this command.
         let mark = marked::EndOnDrop(context.work_folder());
@@ -109,8 +124,9 @@ impl Command for Args {
             }
             if let Some(path) = next_change(&changes)? {
                 context.report.step(&format!("{path} changed"));
-                match orchestrator::compile(context) {
-                    Ok(()) => {
+                match compiled(context, &tasks) {
+                    Ok(variables) => {
+                        environment.extend(variables);
                         // The port must be free before the next one binds it.
                         drop(api.take());
                         api = Some(orchestrator::start(context, &environment, log.clone())?);
@@ -128,6 +144,55 @@ impl Command for Args {
         drop(api);
         drop(page);
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The jobs of a `dev` whose provider is an agent are tasks of the local cloud. Dropping this stops them.
+struct Tasks<'a> {
+    context: &'a Context,
+    _lock: Lock,
+}
+
+impl<'a> Tasks<'a> {
+    /// `None` where generators are processes of this machine.
+    fn of(context: &'a Context) -> anyhow::Result<Option<Self>> {
+        let environment = &context.platform.orchestrator().environment;
+        if environment
+            .get("GENERATOR_PROVIDER")
+            .is_none_or(|name| *name == provider::Provider::Template.name())
+        {
+            return Ok(None);
+        }
+        xtask_machine::require(context, xtask_machine::FOR_VALIDATE)?;
+        let lock = dev_tasks::hold(context)?;
+        let tasks = Self {
+            context,
+            _lock: lock,
+        };
+        Ok(Some(tasks))
+    }
+}
+
+impl Drop for Tasks<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = dev_tasks::stop(self.context) {
+            self.context.report.step(&format!(
+                "failed to stop the tasks of this dev: {error:#}; run `cargo xtask cleanup`"
+            ));
+        }
+    }
+}
+
+/// Compiles after an edit. Returns variables of the orchestrator that changed with it: where generators are
+/// tasks, they have another image.
+fn compiled(
+    context: &Context,
+    tasks: &Option<Tasks<'_>>,
+) -> anyhow::Result<BTreeMap<String, String>> {
+    orchestrator::compile(context)?;
+    match tasks {
+        Some(_) => dev_tasks::environment(context),
+        None => Ok(BTreeMap::new()),
     }
 }
 

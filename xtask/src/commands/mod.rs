@@ -23,6 +23,7 @@ mod outputs;
 mod plan;
 mod preflight;
 mod promote;
+mod provider;
 mod prune;
 mod releases;
 mod restart;

@@ -2,6 +2,7 @@
 //! Ctrl-C stops the task.
 
 use crate::commands::command::{Answer, Changes, Command};
+use crate::commands::provider::{ProviderArgs, dollars};
 use crate::commands::shown::age::age;
 use crate::commands::shown::log_lines::{MANUAL_JOB, Printer};
 use anyhow::Context as _;
@@ -36,6 +37,11 @@ pub(crate) struct Args {
     /// Description of the application that the task generates
     #[arg(value_name = "DESCRIPTION")]
     description: String,
+    #[command(flatten)]
+    provider: ProviderArgs,
+    /// Most that the task may spend on models, in US dollars, 0.50 for example
+    #[arg(long, value_name = "N", value_parser = dollars)]
+    budget_usd: Option<String>,
     /// Use spot capacity, and on-demand capacity where no spot capacity is free
     #[arg(long)]
     spot: bool,
@@ -110,9 +116,9 @@ impl Args {
             ("APP_DESCRIPTION", self.description.clone()),
             ("ARTIFACT_URI", results),
         ];
-        let environment = &context.platform.orchestrator().environment;
-        if let Some(provider) = environment.get("GENERATOR_PROVIDER") {
-            variables.push(("GENERATOR_PROVIDER", provider.clone()));
+        variables.extend(self.provider.variables(&context.platform));
+        if let Some(budget) = &self.budget_usd {
+            variables.push(("BUDGET_USD", budget.clone()));
         }
         let variable = |(name, value): (&str, String)| Variable {
             name: name.to_owned(),

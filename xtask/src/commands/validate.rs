@@ -2,15 +2,19 @@
 //! a user would. Images that were validated before are not validated again.
 
 use crate::commands::command::{Answer, Changes, Command, Reach};
+use crate::commands::provider;
 use crate::commands::shown::images;
 use std::process::ExitCode;
 use xtask_core::context::Context;
 use xtask_operate::validation;
-use xtask_operate::validation::{Options, Validated};
+use xtask_operate::validation::{Model, Options, Validated};
 
 /// Build the images, start the platform in containers, and use it as a user would
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Who answers the agents that the image has, one job each: the scripted model (with `scripted:SCRIPT`, another script of it), a model of the provider, or `none`, which starts no agent
+    #[arg(long, value_name = "MODEL", default_value = "scripted", value_parser = model)]
+    model: Model,
     /// Validate even if the same images were validated before
     #[arg(long)]
     force: bool,
@@ -26,7 +30,8 @@ impl Command for Args {
     const CHANGES: Changes = Changes::Machine;
     const ANSWER: Answer = Answer::Object(
         r#"`{"state":"validated|unchanged","at","url","images":[IMAGE],
-        "smoke":{"job_id","task","events","artifact_bytes"},"seconds"}`, where IMAGE is an entry
+        "smoke":SEEN,"agents":[SEEN],"seconds"}`, where SEEN is
+        `{"provider","job_id","task","events","artifact_bytes"}` and IMAGE is an entry
         of `images` of `build`"#,
     );
     const REACH: Reach = Reach::Machine(
@@ -35,6 +40,7 @@ impl Command for Args {
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let options = Options {
+            model: self.model,
             force: self.force,
             keep: self.keep,
             record_calls: self.record_calls,
@@ -43,6 +49,16 @@ impl Command for Args {
         context.report.result(&validated, &text(&validated))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn model(text: &str) -> Result<Model, String> {
+    Ok(match text {
+        "none" => Model::None,
+        text => match provider::model(text)? {
+            provider::Model::Named(model) => Model::Named(model),
+            provider::Model::Scripted(script) => Model::Scripted(script),
+        },
+    })
 }
 
 fn text(validated: &Validated) -> String {
@@ -57,6 +73,12 @@ fn text(validated: &Validated) -> String {
         "{images}\nvalidated in {:.1} s: the job of a user ran as {}, and its application answered",
         validated.seconds, seen.task
     );
+    for seen in &validated.agents {
+        text.push_str(&format!(
+            "\n{} made an application as {}, which answered",
+            seen.provider, seen.task
+        ));
+    }
     if let Some(url) = &validated.url {
         text.push_str(&format!(
             "\nthe platform runs at {url} until `cargo xtask cleanup` ends it"

@@ -6,7 +6,6 @@
  * its own.
  */
 
-import type { FargateTaskDefinition } from "aws-cdk-lib/aws-ecs";
 import { PolicyStatement } from "aws-cdk-lib/aws-iam";
 
 /**
@@ -15,19 +14,11 @@ import { PolicyStatement } from "aws-cdk-lib/aws-iam";
  * (github.com/aws/containers-roadmap/issues/1359, aws-containers/amazon-ecs-exec-checker/issues/71).
  * Volumes are root's, so the orchestrator itself still writes nowhere.
  */
-const AGENT_FOLDERS = {
+export const AGENT_FOLDERS = {
   "exec-agent": "/managed-agents",
   "exec-state": "/var/lib/amazon/ssm",
   "exec-log": "/var/log/amazon/ssm",
 } as const;
-
-/** Gives the agent its folders in the definition's container. */
-export function mountAgentFolders(definition: FargateTaskDefinition): void {
-  for (const [name, containerPath] of Object.entries(AGENT_FOLDERS)) {
-    definition.addVolume({ name });
-    definition.defaultContainer?.addMountPoints({ sourceVolume: name, containerPath, readOnly: false });
-  }
-}
 
 /** What the agent does in the name of the task's role. */
 export function takeCommands(): PolicyStatement {

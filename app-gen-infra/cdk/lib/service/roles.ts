@@ -172,13 +172,18 @@ function createExecutionRole(
   return role;
 }
 
-/** The consumer's secret and the keys of it that this environment needs, where it needs any. */
+/**
+ * The consumer's secret and the keys of it that are injected, where there are any: those that this
+ * environment needs, and those of which one is enough that the secret has. ECS starts no task that names a
+ * key which the secret lacks.
+ */
 export function injectedSecret(target: Target, consumer: Consumer): { name: string; keys: string[] } | undefined {
   const secret = consumer.secret === undefined ? undefined : target.platform.secrets[consumer.secret];
   if (consumer.secret === undefined || secret === undefined) {
     return undefined;
   }
-  const keys = requiredSecretKeys(target.platform, consumer.secret, target.name);
+  const required = requiredSecretKeys(target.platform, consumer.secret, target.name);
+  const keys = [...required, ...(target.presentSecretKeys[consumer.secret] ?? [])].sort();
   return keys.length === 0 ? undefined : { name: secret.name, keys };
 }
 

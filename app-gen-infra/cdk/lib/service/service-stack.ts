@@ -3,6 +3,7 @@
 import { Annotations, CfnOutput, Duration, Validations } from "aws-cdk-lib";
 import { type ISecurityGroup, type IVpc, SecurityGroup, SubnetType } from "aws-cdk-lib/aws-ec2";
 import {
+  Capability,
   CfnClusterCapacityProviderAssociations,
   Cluster,
   ContainerInsights,
@@ -13,11 +14,12 @@ import {
 } from "aws-cdk-lib/aws-ecs";
 import type { Construct } from "constructs";
 import { Arns } from "../arns.ts";
+import { EXTRA_CA_CERTIFICATES, extraCertificates } from "../certificates.ts";
 import { imageReference } from "../images.ts";
 import type { NetworkStack } from "../network/network-stack.ts";
 import { ConcernStack } from "../stack.ts";
 import type { Target } from "../target.ts";
-import { mountAgentFolders } from "./exec.ts";
+import { AGENT_FOLDERS } from "./exec.ts";
 import { Entrance } from "./load-balancer.ts";
 import { generatorRoles, orchestratorRoles } from "./roles.ts";
 import { createTaskDefinition, LOG_STREAM_PREFIX } from "./task-definitions.ts";
@@ -83,14 +85,33 @@ export class ServiceStack extends ConcernStack {
 
   private createGenerator(): FargateTaskDefinition {
     const { target } = this;
+    const certificates = extraCertificates(this.node);
     return createTaskDefinition(this, "Generator", {
       target,
       consumer: target.platform.generator,
       names: target.names.generator,
       roles: generatorRoles(this, target),
       image: this.image(target.platform.generator.image),
+      environment: certificates === undefined ? {} : { [EXTRA_CA_CERTIFICATES]: certificates },
       hasTaskRole: false,
-      writesToDisk: true,
+      // It starts as root and keeps CHOWN, KILL, SETGID, SETPCAP and SETUID until it has made its folders,
+      // then three of them, with which it starts agents as another user and ends them (app-gen/cage).
+      // There is no name for all others that leaves some, so each is named.
+      droppedCapabilities: [
+        Capability.AUDIT_WRITE,
+        Capability.DAC_OVERRIDE,
+        Capability.FOWNER,
+        Capability.FSETID,
+        Capability.MKNOD,
+        Capability.NET_BIND_SERVICE,
+        Capability.NET_RAW,
+        Capability.SETFCAP,
+        Capability.SYS_CHROOT,
+      ],
+      // It is the first process itself, and ends whatever is left. An init beside it would be root, too,
+      // with the secrets in its environment.
+      hasInit: false,
+      volumes: { state: "/state", tmp: "/tmp" },
       // Its log is the stream of events that its user watches: no event may be lost.
       logDelivery: "wait",
     });
@@ -99,7 +120,7 @@ export class ServiceStack extends ConcernStack {
   private createOrchestrator(generator: FargateTaskDefinition): FargateTaskDefinition {
     const { target } = this;
     const { names, platform } = target;
-    const definition = createTaskDefinition(this, "Orchestrator", {
+    return createTaskDefinition(this, "Orchestrator", {
       target,
       consumer: platform.orchestrator,
       names: names.orchestrator,
@@ -126,14 +147,12 @@ export class ServiceStack extends ConcernStack {
         // What a task costs is told apart by them; the orchestrator adds the job.
         GENERATOR_TAGS: JSON.stringify({ project: platform.project, environment: target.name }),
       },
-      writesToDisk: false,
+      droppedCapabilities: [Capability.ALL],
+      hasInit: true,
+      volumes: target.admitsCommands ? AGENT_FOLDERS : {},
       // Its log is for operators. The service must not stop because CloudWatch Logs is slow.
       logDelivery: "drop",
     });
-    if (target.admitsCommands) {
-      mountAgentFolders(definition);
-    }
-    return definition;
   }
 
   private createService(cluster: Cluster, definition: FargateTaskDefinition, network: NetworkStack): void {

@@ -38,8 +38,12 @@ export interface TaskProps {
   readonly port?: number;
   /** Whether the container acts with its task role; if not, whoever starts a task gives it credentials. */
   readonly hasTaskRole: boolean;
-  /** Whether the container may write to its own disk. */
-  readonly writesToDisk: boolean;
+  /** Capabilities of Docker's usual set that the container does not have. */
+  readonly droppedCapabilities: readonly Capability[];
+  /** Whether the first process is an init, which ends what the program leaves behind. */
+  readonly hasInit: boolean;
+  /** Where the container may write, by the name of a volume each; they are empty at first, and root's. */
+  readonly volumes: Readonly<Record<string, string>>;
   /**
    * What happens to output that the log takes too slowly: the container waits, or the
    * oldest is dropped. ECS drops output by default.
@@ -82,16 +86,16 @@ export function createTaskDefinition(scope: Construct, id: string, props: TaskPr
       operatingSystemFamily: OperatingSystemFamily.LINUX,
     },
   });
-  const linuxParameters = new LinuxParameters(definition, "Linux", { initProcessEnabled: true });
-  linuxParameters.dropCapabilities(Capability.ALL);
-  definition.addContainer("Container", {
+  const linuxParameters = new LinuxParameters(definition, "Linux", { initProcessEnabled: props.hasInit });
+  linuxParameters.dropCapabilities(...props.droppedCapabilities);
+  const container = definition.addContainer("Container", {
     containerName: consumer.container,
     image: ContainerImage.fromRegistry(props.image),
     environment: { ...consumer.environment, ...props.environment },
     secrets: injectedSecrets(definition, target, consumer),
     portMappings: props.port === undefined ? [] : [{ containerPort: props.port }],
     ...(props.port === undefined ? {} : { healthCheck: answers(props.port) }),
-    readonlyRootFilesystem: !props.writesToDisk,
+    readonlyRootFilesystem: true,
     linuxParameters,
     logging: LogDriver.awsLogs({
       logGroup: LogGroup.fromLogGroupName(definition, "LogGroup", names.logGroup),
@@ -101,6 +105,10 @@ export function createTaskDefinition(scope: Construct, id: string, props: TaskPr
         : { mode: AwsLogDriverMode.NON_BLOCKING, maxBufferSize: Mebibytes.mebibytes(10) }),
     }),
   });
+  for (const [name, containerPath] of Object.entries(props.volumes)) {
+    definition.addVolume({ name });
+    container.addMountPoints({ sourceVolume: name, containerPath, readOnly: false });
+  }
   if (!props.hasTaskRole && definition.node.defaultChild instanceof CfnTaskDefinition) {
     definition.node.defaultChild.taskRoleArn = undefined;
   }

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { Match, Template } from "aws-cdk-lib/assertions";
 import { loadPlatform } from "../../lib/platform.ts";
-import { createApp, DIGEST, template } from "../support.ts";
+import { AWS_ENVIRONMENTS, createApp, DIGEST, images, template } from "../support.ts";
 
 const dev = template("dev", "service");
 
@@ -188,12 +188,85 @@ test("commands come into the orchestrator where nothing is protected, and its ow
   }
 });
 
-test("the generator takes no commands", () => {
-  dev.hasResourceProperties("AWS::ECS::TaskDefinition", {
-    Family: "app-generator",
-    Volumes: Match.absent(),
-    ContainerDefinitions: [Match.objectLike({ MountPoints: Match.absent() })],
-  });
+/** What the generator's container may do, in an environment. */
+function powers(environment: string): object {
+  const families = { Properties: { Family: "app-generator" } };
+  const [definition] = Object.values(template(environment, "service").findResources("AWS::ECS::TaskDefinition", families));
+  const [container] = definition?.["Properties"].ContainerDefinitions;
+  return {
+    user: container.User,
+    privileged: container.Privileged,
+    readOnly: container.ReadonlyRootFilesystem,
+    linux: container.LinuxParameters,
+    volumes: definition?.["Properties"].Volumes,
+    mounts: container.MountPoints,
+  };
+}
+
+test("the generator is root with five capabilities, writes to two folders, and takes no commands", () => {
+  // What Docker gives a container that asks for nothing.
+  const usual = [
+    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW",
+    "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+  ];
+  const kept = ["CHOWN", "KILL", "SETGID", "SETPCAP", "SETUID"];
+  for (const environment of ["local", ...AWS_ENVIRONMENTS]) {
+    assert.deepEqual(powers(environment), {
+      user: undefined,
+      privileged: undefined,
+      readOnly: true,
+      linux: {
+        Capabilities: { Drop: usual.filter((name) => !kept.includes(name)) },
+        InitProcessEnabled: false,
+      },
+      volumes: [{ Name: "state" }, { Name: "tmp" }],
+      mounts: [
+        { ContainerPath: "/state", ReadOnly: false, SourceVolume: "state" },
+        { ContainerPath: "/tmp", ReadOnly: false, SourceVolume: "tmp" },
+      ],
+    });
+  }
+});
+
+/** The generator's container, where this context is given beside the images. */
+function generator(more: Record<string, string>): {
+  Environment?: { Name: string; Value: string }[];
+  Secrets?: { Name: string; ValueFrom: string }[];
+} {
+  const made = Template.fromStack(createApp("dev", { context: { ...images("dev"), ...more } }).service);
+  const [definition] = Object.values(
+    made.findResources("AWS::ECS::TaskDefinition", { Properties: { Family: "app-generator" } }),
+  );
+  return definition?.["Properties"].ContainerDefinitions[0];
+}
+
+/** The environment of the generator's container, where these certificates are given. */
+function variables(certificates: string | undefined): { Name: string; Value: string }[] {
+  return generator(certificates === undefined ? {} : { extraCertificates: certificates }).Environment ?? [];
+}
+
+test("generators trust the certificates that are given, and nothing but certificates is taken", () => {
+  const pem = "-----BEGIN CERTIFICATE-----\nTUlJ\n-----END CERTIFICATE-----\n";
+  const base64 = (text: string) => Buffer.from(text).toString("base64");
+  const named = { Name: "EXTRA_CA_CERTIFICATES", Value: pem };
+  assert.deepEqual(variables(base64(pem)).filter(({ Name }) => Name === named.Name), [named]);
+  assert.deepEqual(variables(undefined).filter(({ Name }) => Name === named.Name), []);
+  const key = "-----BEGIN PRIVATE KEY-----\nTUlJ\n-----END PRIVATE KEY-----\n";
+  for (const refused of [pem, base64(key), base64(pem + key)]) {
+    assert.throws(() => variables(refused), /extraCertificates must be base64 of certificates/);
+  }
+});
+
+test("keys of providers are injected where the secret has them", () => {
+  const secret = "arn:aws:secretsmanager:us-east-1:000000000001:secret:app-gen-saas/generator";
+  assert.deepEqual(generator({ "secretKeys.generator": "OPENAI_API_KEY,ANTHROPIC_API_KEY" }).Secrets, [
+    { Name: "ANTHROPIC_API_KEY", ValueFrom: `${secret}:ANTHROPIC_API_KEY::` },
+    { Name: "OPENAI_API_KEY", ValueFrom: `${secret}:OPENAI_API_KEY::` },
+  ]);
+  assert.equal(generator({ "secretKeys.generator": "" }).Secrets, undefined);
+  for (const unknown of ["NO_SUCH_KEY", "GITHUB_BOT_TOKEN"]) {
+    assert.throws(() => generator({ "secretKeys.generator": unknown }), new RegExp(`names ${unknown}, which is no key`));
+  }
 });
 
 test("without a certificate the load balancer speaks HTTP", () => {

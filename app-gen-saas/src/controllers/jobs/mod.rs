@@ -33,6 +33,12 @@ pub struct CreateJob {
     /// Provider that makes the application; the orchestrator's default if it is left out.
     #[serde(default)]
     provider: Option<String>,
+    /// Model of every role that chooses none, by the provider's name for it: 1 to 128 printable characters
+    /// of ASCII. If it is left out, that of the orchestrator where the provider is the orchestrator's, and
+    /// otherwise the one that each role has.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 128)]
+    model: Option<String>,
     /// How much all attempts together may use.
     #[serde(default)]
     #[schema(required = false)]
@@ -129,13 +135,14 @@ pub async fn create(
     ApiJson(request): ApiJson<CreateJob>,
 ) -> Result<(StatusCode, HeaderMap, Json<Job>), ApiError> {
     let id = Uuid::now_v7().to_string();
-    let provider = request
-        .provider
-        .as_deref()
-        .unwrap_or(&app.config.jobs.provider);
+    let usual = &app.config.jobs;
+    let provider = request.provider.as_deref().unwrap_or(&usual.provider);
+    let usual_model = usual.model.as_ref().filter(|_| provider == usual.provider);
+    let model = request.model.or_else(|| usual_model.cloned());
     // The spec itself checks what a generator will accept.
     let artifact_uri = app.artifacts.job_uri(&id);
     let spec = JobSpec::new(&id, &request.description, provider, &artifact_uri)
+        .and_then(|spec| JobSpec { model, ..spec }.checked())
         .map_err(|error| ApiError::Invalid(error.to_string()))?;
     let job = NewJob {
         id: id.clone(),
@@ -143,6 +150,7 @@ pub async fn create(
         provider: spec.provider,
         launcher: app.config.launcher.name(),
         wishes: Wishes {
+            model: spec.model,
             budget: request.budget.into(),
             approvals: request.approvals,
         },

@@ -18,6 +18,9 @@ pub struct Job {
     description: String,
     /// Provider that makes the application.
     provider: String,
+    /// Model of every role that chooses none; null if each role has its own.
+    #[schema(required)]
+    model: Option<String>,
     /// State. After a rollback it can be one that only the newer version knows.
     #[schema(value_type = JobStateName)]
     state: String,
@@ -216,6 +219,7 @@ impl Job {
             id: job.id,
             description: job.description,
             provider: job.provider,
+            model: job.wishes.model,
             state: job.state_name,
             reason: job.reason,
             launcher: job.launcher,

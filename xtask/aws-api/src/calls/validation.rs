@@ -2,6 +2,7 @@
 
 use crate::calls::tasks::Network;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Makes cluster, bucket, log group, roles and task definition where they are missing. A second
 /// call changes nothing.
@@ -10,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct EnsureValidation {
     /// The generator's image as `repository@sha256:…`.
     pub generator_image: String,
+    /// Variables of the task definition besides those of the manifest.
+    #[serde(default)]
+    pub generator_environment: BTreeMap<String, String>,
     /// Where the network interfaces of the tasks are.
     pub network: Network,
 }

@@ -23,13 +23,24 @@ impl Handle for ListSecrets {
         let mut listed = Vec::new();
         for (id, secret) in &cloud.platform.secrets {
             let values = values(secret, cloud).await?;
-            let required = cloud.platform.required_secret_keys(id, &cloud.environment);
+            let state = |key: &str| {
+                values
+                    .as_ref()
+                    .map_or(SecretState::Missing, |values| values.state(key))
+            };
+            let mut required = cloud.platform.required_secret_keys(id, &cloud.environment);
+            // Where one of several is enough and none is there, each of them would do.
+            let groups = cloud
+                .platform
+                .alternative_secret_keys(id, &cloud.environment);
+            let unmet = groups
+                .into_iter()
+                .filter(|group| group.iter().all(|key| state(key) != SecretState::Set));
+            required.extend(unmet.flatten());
             let keys = secret.keys.keys().map(|key| ListedKey {
                 key: key.clone(),
                 required: required.contains(&key.as_str()),
-                state: values
-                    .as_ref()
-                    .map_or(SecretState::Missing, |values| values.state(key)),
+                state: state(key),
             });
             listed.push(ListedSecret {
                 id: id.clone(),

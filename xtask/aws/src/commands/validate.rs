@@ -30,7 +30,8 @@ impl Handle for EnsureValidation {
         check_digest(&self.generator_image)?;
         check_network(&self.network, cloud)?;
         let names = cloud.validation();
-        let task_definition = ensure(&names, self.generator_image, cloud).await?;
+        let variables = self.generator_environment;
+        let task_definition = ensure(&names, self.generator_image, variables, cloud).await?;
         report::step(&format!("task definition {task_definition}"));
         Ok(ValidationParts {
             cluster: names.cluster,
@@ -46,7 +47,12 @@ impl Handle for EnsureValidation {
 }
 
 /// Makes what is missing; returns `family:revision` of the task definition.
-async fn ensure(names: &Validation, image: String, cloud: &Cloud) -> anyhow::Result<String> {
+async fn ensure(
+    names: &Validation,
+    image: String,
+    variables: BTreeMap<String, String>,
+    cloud: &Cloud,
+) -> anyhow::Result<String> {
     let tags = cloud.tags();
     let task = cloud.platform.generator();
     let Some(size) = task.size.get(&cloud.environment) else {
@@ -89,6 +95,7 @@ async fn ensure(names: &Validation, image: String, cloud: &Cloud) -> anyhow::Res
     ecs.ensure_cluster(&names.cluster, &tags).await?;
     let mut environment = task.environment.clone();
     environment.extend(cloud.task_environment());
+    environment.extend(variables);
     let definition = TaskDefinition {
         family: names.family.clone(),
         container: task.container.clone(),
@@ -138,16 +145,21 @@ struct TaskSecrets {
     variables: BTreeMap<String, String>,
 }
 
-/// The keys that the generator needs in this mode. With the `template` provider it needs no key.
+/// The keys that the generator needs in this mode, and of those of which one is enough, the ones that are
+/// there. With the `template` provider it needs no key.
 async fn task_secrets(cloud: &Cloud) -> Result<TaskSecrets, CloudError> {
     let platform = &cloud.platform;
     let Some(id) = platform.generator().secret.as_ref().map(|id| id.get_ref()) else {
         return Ok(TaskSecrets::default());
     };
     let keys = platform.required_secret_keys(id, &cloud.environment);
-    let (Some(secret), false) = (platform.secrets.get(id), keys.is_empty()) else {
+    let optional = platform.optional_secret_keys(id, &cloud.environment);
+    let Some(secret) = platform.secrets.get(id) else {
         return Ok(TaskSecrets::default());
     };
+    if keys.is_empty() && optional.is_empty() {
+        return Ok(TaskSecrets::default());
+    }
     let stored = Secrets::new(cloud.sdk()).read(&secret.name).await?;
     let missing = |key: &str| {
         CloudError::new(
@@ -160,17 +172,22 @@ async fn task_secrets(cloud: &Cloud) -> Result<TaskSecrets, CloudError> {
         ))
     };
     let Stored::Present { arn, values } = stored else {
-        return Err(missing(keys.first().copied().unwrap_or_default()));
+        return match keys.first() {
+            Some(key) => Err(missing(key)),
+            None => Ok(TaskSecrets::default()),
+        };
     };
-    let mut variables = BTreeMap::new();
-    for key in keys {
-        if !values.has(key) {
-            return Err(missing(key));
-        }
-        variables.insert(key.to_owned(), format!("{arn}:{key}::"));
+    if let Some(key) = keys.iter().find(|key| !values.has(key)) {
+        return Err(missing(key));
     }
+    let present = optional.into_iter().filter(|key| values.has(key));
+    let variables: BTreeMap<String, String> = keys
+        .into_iter()
+        .chain(present)
+        .map(|key| (key.to_owned(), format!("{arn}:{key}::")))
+        .collect();
     Ok(TaskSecrets {
-        arn: Some(arn),
+        arn: (!variables.is_empty()).then_some(arn),
         variables,
     })
 }

@@ -44,6 +44,7 @@ fn secrets_are_set_listed_read_and_removed() {
         json!({
             "id": "generator", "name": format!("{}/generator", space.name), "exists": exists,
             "keys": [
+                key("ANTHROPIC_API_KEY", false),
                 key("CLAUDE_CODE_OAUTH_TOKEN", present[0]),
                 key("GITHUB_BOT_TOKEN", present[1]),
                 key("OPENAI_API_KEY", present[2]),

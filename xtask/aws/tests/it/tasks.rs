@@ -176,8 +176,15 @@ fn the_generator_runs_as_a_task_and_its_artifact_arrives() {
         "",
     );
     let context = space.path("image");
-    std::fs::create_dir_all(context.join("bin")).expect("folder");
-    std::fs::copy(target.join("app-gen"), context.join("bin/app-gen")).expect("binary");
+    let programs = context.join("program/usr/local/bin");
+    std::fs::create_dir_all(&programs).expect("folder");
+    std::fs::copy(target.join("app-gen"), programs.join("app-gen")).expect("binary");
+    // What the Dockerfile takes of its folder itself.
+    for folder in ["image", "scripted-model"] {
+        let from = support::checkout().join("app-gen").join(folder);
+        let from = from.to_str().expect("UTF-8");
+        tool("cp", &["-r", from, context.to_str().expect("UTF-8")], &[], "");
+    }
     std::fs::copy(
         support::checkout().join("app-gen/Dockerfile"),
         context.join("Dockerfile"),

@@ -3,7 +3,8 @@
 //!
 //! `file` finds and reads the file. `directives` reads what the first lines say about the rest, `lines` splits the file, `word` knows
 //! quotes and variables, `flags` and `mount` know what an instruction takes, and `stages` follows
-//! stages to images with the help of `sources` and `arguments`. Only what has an influence on images
+//! stages to images with the help of `sources` and `arguments`. `taken` and `times` look at what its
+//! copies take, and at the times that they leave. Only what has an influence on images
 //! is checked; a build finds other mistakes.
 
 mod arguments;
@@ -18,6 +19,7 @@ mod refusal;
 mod sources;
 mod stages;
 mod taken;
+mod times;
 mod wanted;
 mod word;
 
@@ -94,6 +96,15 @@ fn frontend_of(bytes: &[u8], arguments: &BTreeMap<String, String>) -> Option<Fro
 #[must_use]
 pub fn may_take(bytes: &[u8], folder: &str) -> bool {
     taken::may_take(bytes, folder).unwrap_or(true)
+}
+
+/// Whether a build leaves no time of its own in a layer, so that it makes the same bytes whenever it runs:
+/// all that it does to files is to copy folders onto `/`, or onto folders that such a copy has brought.
+/// `folders` are those of the context, without a slash at either end. What cannot be known without a build
+/// counts as no. Triggers of base images are not looked at.
+#[must_use]
+pub fn leaves_no_times(bytes: &[u8], folders: &BTreeSet<&str>) -> bool {
+    times::are_of_context(bytes, folders).unwrap_or(false)
 }
 
 /// The names of the stages, in small letters. There are none where the file cannot be read.

@@ -265,6 +265,46 @@ fn what_may_be_taken_of_the_context() {
 }
 
 #[test]
+fn a_build_leaves_no_times_where_it_copies_folders_onto_those_that_are_there() {
+    let folders = BTreeSet::from(["a", "a/usr", "a/usr/share", "b", "b/deep"]);
+    let leaves_none = |text: &str| leaves_no_times(format!("FROM x\n{text}\n").as_bytes(), &folders);
+    for text in [
+        "ENV A=b\nENTRYPOINT [\"/x\"]",
+        "COPY a /",
+        "COPY a/ ./b/ //",
+        "COPY a* file /",
+        "COPY [\"a\", \"/\"]",
+        "COPY a /\nCOPY b /usr/share/",
+        "COPY a /\nCOPY b /usr/share\nCOPY a /usr/share/deep\nUSER 1",
+    ] {
+        assert!(leaves_none(text), "{text}");
+    }
+    for text in [
+        "RUN true",
+        "ADD a /",
+        "WORKDIR /usr",
+        "ONBUILD COPY a /",
+        "COPY a /usr",
+        "COPY b /usr/share\nCOPY a /",
+        "COPY a* /\nCOPY b /usr/share",
+        "COPY a /\nCOPY file /usr/share/",
+        "COPY a /\nCOPY b* /usr/share/",
+        "COPY a /\nCOPY b file /usr/share/",
+        "COPY a /\nCOPY b /usr/share/other",
+        "COPY a /\nCOPY b /usr/share/../other",
+        "COPY --link a /",
+        "COPY --from=x a /",
+        "COPY $A /",
+        "COPY a $A",
+        "COPY <<E /\nx\nE",
+        "COPY a /\nFROM y\nCOPY b /usr/share",
+    ] {
+        assert!(!leaves_none(text), "{text}");
+    }
+    assert!(!leaves_no_times(b"COPY <<", &folders));
+}
+
+#[test]
 fn many_stages_need_no_deep_stack() {
     let mut text = "FROM a AS s0\n".to_owned();
     for stage in 1..20_000 {

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use xtask_core::error::{Code, Failure, FailureContext as _};
 use xtask_core::interrupt;
 use xtask_docker::buildx::Source;
-use xtask_docker::dockerfile::may_take;
+use xtask_docker::dockerfile::{leaves_no_times, may_take};
 use xtask_tree::content::Hashed;
 use xtask_tree::entry;
 use xtask_tree::entry::{Digest, Entries, Entry, Mode};
@@ -35,6 +35,8 @@ pub struct Packed {
     pub source: Source,
     /// Where the source is, if it is a folder. It is removed with this value.
     pub folder: Option<OwnFolder>,
+    /// Whether a build of it leaves its own time in a layer.
+    pub leaves_times: bool,
 }
 
 enum Content {
@@ -93,8 +95,10 @@ impl Archive {
             .members
             .keys()
             .any(|path| path == DOCKERFILE_FOLDER.as_bytes() || path.starts_with(below.as_bytes()));
+        self.complete();
+        let leaves_times = !leaves_no_times(dockerfile, &self.folders());
         if is_occupied || may_take(dockerfile, DOCKERFILE_FOLDER) {
-            return self.into_folder(dockerfile, &folder.join("contexts"));
+            return self.into_folder(dockerfile, leaves_times, &folder.join("contexts"));
         }
         let path = below + DOCKERFILE_NAME;
         self.add_bytes(&path, Mode::Plain, dockerfile.to_vec());
@@ -104,11 +108,40 @@ impl Archive {
                 dockerfile: path,
             },
             folder: None,
+            leaves_times,
         })
     }
 
+    /// Adds the folders that something is in and that nobody added. Those that BuildKit would make
+    /// have the time at which it does.
+    fn complete(&mut self) {
+        let above = |path: &Vec<u8>| {
+            let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+            let folders = ends.map(|(end, _)| path[..end].to_vec());
+            folders.collect::<Vec<_>>()
+        };
+        let needed: BTreeSet<Vec<u8>> = self.members.keys().flat_map(above).collect();
+        for folder in needed {
+            self.members.entry(folder).or_insert(Content::Directory);
+        }
+    }
+
+    /// The folders whose names are UTF-8, as a Dockerfile is.
+    fn folders(&self) -> BTreeSet<&str> {
+        self.members
+            .iter()
+            .filter(|(_, content)| matches!(content, Content::Directory))
+            .filter_map(|(path, _)| std::str::from_utf8(path).ok())
+            .collect()
+    }
+
     /// Writes the context into a folder of its own, with the Dockerfile beside it.
-    fn into_folder(self, dockerfile: &[u8], parent: &Path) -> anyhow::Result<Packed> {
+    fn into_folder(
+        self,
+        dockerfile: &[u8],
+        leaves_times: bool,
+        parent: &Path,
+    ) -> anyhow::Result<Packed> {
         let folder = OwnFolder::new(parent)?;
         // BuildKit knows a context by the last part of its path.
         let name = folder.path().file_name().unwrap_or_default();
@@ -127,6 +160,7 @@ impl Archive {
                 dockerfile: beside,
             },
             folder: Some(folder),
+            leaves_times,
         })
     }
 

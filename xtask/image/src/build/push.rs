@@ -33,7 +33,7 @@ pub fn push(
     again: bool,
 ) -> anyhow::Result<String> {
     let folder = folder.join(format!("docker-{}", key.short()));
-    let mut build = build(key, repository, again)?;
+    let mut build = build(key, repository, packed.leaves_times, again)?;
     build
         .push(report, label, &packed.source, &folder)
         .or_else(|error| {
@@ -61,7 +61,12 @@ pub fn push(
         })
 }
 
-fn build<'a>(key: &'a Key, repository: &Repository, again: bool) -> anyhow::Result<Build<'a>> {
+fn build<'a>(
+    key: &'a Key,
+    repository: &Repository,
+    leaves_times: bool,
+    again: bool,
+) -> anyhow::Result<Build<'a>> {
     let inputs = &key.inputs;
     let bases: BTreeMap<&str, &str> = inputs
         .bases
@@ -84,6 +89,7 @@ fn build<'a>(key: &'a Key, repository: &Repository, again: bool) -> anyhow::Resu
         labels: BTreeMap::from([(KEY_LABEL, key.hex.as_str())]),
         tag: repository.tagged(&key.tag()),
         cache: repository.tagged(CACHE_TAG),
+        leaves_times,
         from_nothing: again,
     })
 }

@@ -1,8 +1,12 @@
 //! A cloud assembly: the folder of templates that CDK makes of its app for one environment. It is
 //! kept with each release, so that a rollback does not need the sources.
 
+use crate::certificates;
 use crate::deploy::{guards, stacks};
+use crate::secrets;
 use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,9 +38,19 @@ impl Assembly {
         let of_images = images
             .iter()
             .map(|(name, reference)| format!("images.{name}={reference}"));
+        // In base64, because CDK ends a value at the first line feed.
+        let certificates = certificates::extra(context)?
+            .map(|pem| format!("extraCertificates={}", STANDARD.encode(pem)));
+        // The names of keys, which are in the templates; no value is.
+        let keys = secrets::present(context)?;
+        let keys = keys
+            .iter()
+            .map(|(secret, keys)| format!("secretKeys.{secret}={}", keys.join(",")));
         let arguments: Vec<String> = [format!("env={}", context.environment)]
             .into_iter()
             .chain(of_images)
+            .chain(keys)
+            .chain(certificates)
             .flat_map(|value| ["--context".to_owned(), value])
             .collect();
         cdk::synthesise(context, folder, &arguments)?;

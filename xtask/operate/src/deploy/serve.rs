@@ -11,7 +11,7 @@ use crate::deploy::rollout::Serving;
 use crate::deploy::stacks;
 use crate::destination;
 use crate::smoke;
-use crate::smoke::{Seen, SmokeTest};
+use crate::smoke::{Seen, SmokeTest, Wanted};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use xtask_core::context::Context;
@@ -54,7 +54,7 @@ pub fn serve(
 /// Runs the smoke test, and checks that the cloud ran its job.
 fn use_it(context: &Context, release: &Release, serving: &Serving) -> anyhow::Result<Seen> {
     let test = SmokeTest::new(context, &serving.base_url, &deploy_folder(context, "smoke"));
-    let seen = test.generate(|| Ok(()))?;
+    let seen = test.generate(&Wanted::FROM_TEMPLATE, || Ok(()))?;
     let generator = release.image(context.platform.generator().image.get_ref())?;
     let cluster = &release.service.cluster;
     smoke::ran_as_task(context, &seen, cluster, &generator.reference)?;

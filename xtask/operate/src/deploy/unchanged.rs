@@ -1,9 +1,11 @@
 //! Whether there is anything to deploy. This is decided by a digest, because CDK takes half a
 //! minute to answer.
 
+use crate::certificates;
 use crate::deploy::release;
 use crate::deploy::release::{Image, Release};
 use crate::deploy::{health, stacks};
+use crate::secrets;
 use serde_json::json;
 use std::collections::BTreeMap;
 use xtask_core::context::Context;
@@ -15,7 +17,7 @@ use xtask_tree::content::digest_json;
 const FORM: u32 = 2;
 
 /// Digest of everything that decides what an environment gets: the CDK app, the manifest, the
-/// images.
+/// images, the names of keys that are handed over where they are there, the certificates that generators trust besides those of their image.
 ///
 /// # Errors
 /// A file cannot be read.
@@ -28,6 +30,8 @@ pub fn content(context: &Context, images: &BTreeMap<String, Image>) -> anyhow::R
         "manifest": digest_bytes(&manifest),
         "app": app,
         "images": images,
+        "secret_keys": secrets::present(context)?,
+        "certificates": certificates::extra(context)?.map(|pem| digest_bytes(pem.as_bytes())),
     }))?;
     Ok(digest.to_string())
 }

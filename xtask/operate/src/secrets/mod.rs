@@ -4,21 +4,21 @@ pub mod file;
 
 use std::collections::BTreeMap;
 use xtask_aws_api::SecretText;
-use xtask_aws_api::calls::secrets::SetSecret;
+use xtask_aws_api::calls::secrets::{ListSecrets, SecretState, SetSecret};
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
 use xtask_machine::{aws, ministack};
 
-/// The values of a secret that this environment needs. If its modes need none, the cloud is not
-/// asked.
+/// The values of a secret that this environment needs, and of the keys of which one is enough, those that
+/// are there. If its modes need none, the cloud is not asked.
 ///
 /// # Errors
 /// [`Code::Secret`] naming the first key without a value; or the cloud does not answer.
 pub fn values(context: &Context, secret: &str) -> anyhow::Result<BTreeMap<String, String>> {
-    let required = context
-        .platform
-        .required_secret_keys(secret, &context.environment);
-    if required.is_empty() {
+    let (platform, environment) = (&context.platform, &context.environment);
+    let required = platform.required_secret_keys(secret, environment);
+    let alternatives = platform.alternative_secret_keys(secret, environment);
+    if required.is_empty() && alternatives.is_empty() {
         return Ok(BTreeMap::new());
     }
     ministack::require_if_local(context)?;
@@ -32,6 +32,23 @@ pub fn values(context: &Context, secret: &str) -> anyhow::Result<BTreeMap<String
             .filter(|value| !value.is_empty())
             .ok_or_else(|| missing(context, secret, key))?;
         values.insert(key.to_owned(), value);
+    }
+    for key in platform.optional_secret_keys(secret, environment) {
+        let value = stored.remove(key).map(SecretText::into_revealed);
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            values.insert(key.to_owned(), value);
+        }
+    }
+    for group in alternatives {
+        if let (Some(first), false) = (group.first(), group.iter().any(|key| values.contains_key(*key))) {
+            let failure = missing(context, secret, first);
+            let others = group[1..].join(" or ");
+            return Err(match others.is_empty() {
+                true => failure,
+                false => failure.because(anyhow::anyhow!("{others} would do as well, and is missing, too")),
+            }
+            .into());
+        }
     }
     Ok(values)
 }
@@ -53,6 +70,29 @@ pub fn require_all(context: &Context) -> anyhow::Result<()> {
         values(context, secret.get_ref())?;
     }
     Ok(())
+}
+
+/// The names of the keys of which one is enough that each secret has, by its name in the manifest. The cloud
+/// is not asked where the manifest has no such key.
+///
+/// # Errors
+/// The cloud does not answer.
+pub fn present(context: &Context) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
+    let platform = &context.platform;
+    let optional = |id: &str| platform.optional_secret_keys(id, &context.environment);
+    if platform.secrets.keys().all(|id| optional(id).is_empty()) {
+        return Ok(BTreeMap::new());
+    }
+    let listed = aws::call(context, ListSecrets {}).read()?;
+    let secrets = listed.secrets.into_iter().map(|secret| {
+        let optional = optional(&secret.id);
+        let keys = secret.keys.into_iter();
+        let present = keys.filter(|key| key.state != SecretState::Missing);
+        let present = present.map(|key| key.key);
+        let keys = present.filter(|key| optional.contains(&key.as_str()));
+        (secret.id, keys.collect())
+    });
+    Ok(secrets.collect())
 }
 
 /// Sets a key. The value reaches `xtask-aws` on standard input, never in an argument.

@@ -1,6 +1,7 @@
 //! What a validation uses in the local cloud: cluster, bucket, log group and task definition, and
 //! the tasks that the orchestrator starts there.
 
+use crate::certificates;
 use xtask_aws_api::calls::tasks::Network;
 use xtask_aws_api::calls::validation::{
     EnsureValidation, RemoveValidation, StopValidation, ValidationParts,
@@ -18,8 +19,13 @@ pub fn ensure(context: &Context, generator_image: &str) -> anyhow::Result<Valida
     context
         .report
         .step("prepare cluster, bucket, log group and task definition in the local cloud");
+    let certificates = certificates::extra(context)?;
     let request = EnsureValidation {
         generator_image: generator_image.to_owned(),
+        generator_environment: certificates
+            .map(|pem| (certificates::VARIABLE.to_owned(), pem))
+            .into_iter()
+            .collect(),
         network: Network::default(),
     };
     aws::call(context, request).read()

@@ -9,12 +9,14 @@ mod successes;
 use crate::destination;
 use crate::secrets;
 use crate::secrets::file::SecretsFile;
-use crate::smoke::Seen;
+use crate::agents;
+use crate::smoke::{Seen, Wanted};
 use crate::validation::call_recorder::CallRecorders;
 use crate::validation::cloud_parts::Tasks;
 use crate::validation::compose::CloudPorts;
 use crate::validation::proof::{Expected, base_url, prove};
 use crate::validation::successes::Success;
+use app_gen_infra::Platform;
 use serde::Serialize;
 use std::net::Ipv4Addr;
 use xtask_core::context::Context;
@@ -25,14 +27,34 @@ use xtask_image::build::Outcome;
 use xtask_machine::{gate, net};
 
 /// How to validate.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
+    /// Who answers agents: the one they are to ask, or the scripted model with this script.
+    pub model: Model,
     /// Validate even if the same images were validated before.
     pub force: bool,
     /// Leave the containers running.
     pub keep: bool,
     /// Record which calls the orchestrator and the generator make of the cloud.
     pub record_calls: bool,
+}
+
+/// Who answers the agents of a validation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Model {
+    /// Nobody: no agent is started.
+    None,
+    /// A model of the provider, with the key of the generator's secret.
+    Named(String),
+    /// The scripted model, which plays this script and needs no key.
+    Scripted(String),
+}
+
+impl Default for Model {
+    /// The script that makes a whole application.
+    fn default() -> Self {
+        Self::Scripted("create".to_owned())
+    }
 }
 
 /// Whether anything had to be started.
@@ -58,6 +80,8 @@ pub struct Validated {
     pub images: Vec<Outcome>,
     /// What the smoke test saw; `None` if it did not run.
     pub smoke: Option<Seen>,
+    /// What it saw of each agent that the image has.
+    pub agents: Vec<Seen>,
     /// From the start of the command to the result.
     pub seconds: f64,
 }
@@ -67,10 +91,7 @@ pub struct Validated {
 /// # Errors
 /// The first step that fails. If that is the smoke test, the last lines of the log are shown.
 pub fn validate(context: &Context, options: Options) -> anyhow::Result<Validated> {
-    let _lock = Lock::try_take(
-        &context.state_folder()?.join("locks/validate"),
-        "a validate",
-    )?;
+    let _lock = hold(context, "a validate")?;
     secrets::require_all(context)?;
     let names = build::select(context, &[])?;
     let registry = destination::registry(context, destination::Registry::Environment, &names)?;
@@ -81,7 +102,7 @@ pub fn validate(context: &Context, options: Options) -> anyhow::Result<Validated
         || destination::reach(context, destination::Registry::Environment),
         || xtask_machine::require(context, xtask_machine::FOR_BUILD),
     )?;
-    let digest = successes::digest(context, &images)?;
+    let digest = successes::digest(context, &images, &options.model)?;
     if !options.force
         && !options.keep
         && let Some(last) = Success::of(context, &digest)
@@ -92,35 +113,43 @@ pub fn validate(context: &Context, options: Options) -> anyhow::Result<Validated
             url: None,
             images,
             smoke: None,
+            agents: Vec::new(),
             seconds: context.report.elapsed_secs(),
         });
     }
-    let used = use_platform(context, options, &images, digest.clone());
+    let used = use_platform(context, &options, &images, digest.clone());
     if let Err(error) = &used
         && Rendered::new(error).exit_code == Code::Smoke as u8
     {
         // It worked before and does not any more: the next validation must not believe the record.
         Success::forget(context, &digest)?;
     }
-    let (seen, success) = used?;
+    let (mut seen, success) = used?;
+    let agents = seen.split_off(1);
     Ok(Validated {
         state: State::Validated,
         at: success.at,
         url: options.keep.then(|| base_url(context)),
         images,
-        smoke: Some(seen),
+        smoke: seen.pop(),
+        agents,
         seconds: context.report.elapsed_secs(),
     })
+}
+
+/// Holds what validations use in the local cloud, and the ports of this machine, until the lock is dropped.
+pub(crate) fn hold(context: &Context, holder: &str) -> anyhow::Result<Lock> {
+    Lock::try_take(&context.state_folder()?.join("locks/validate"), holder)
 }
 
 /// Starts the platform, uses it, records the success, and takes the platform down unless it is
 /// kept.
 fn use_platform(
     context: &Context,
-    options: Options,
+    options: &Options,
     images: &[Outcome],
     digest: String,
-) -> anyhow::Result<(Seen, Success)> {
+) -> anyhow::Result<(Vec<Seen>, Success)> {
     let platform = &context.platform;
     xtask_machine::require(context, xtask_machine::FOR_VALIDATE)?;
     remove_earlier(context)?;
@@ -144,7 +173,10 @@ fn use_platform(
         CallRecorders::ports,
     );
     let credentials = gate::orchestrator(context, &format!("s3://{}", parts.bucket))?;
-    let environment = compose::orchestrator_environment(context, &parts, ports, &credentials);
+    let mut environment = compose::orchestrator_environment(context, &parts, ports, &credentials);
+    if let Model::Scripted(script) = &options.model {
+        environment.insert("MODEL_SCRIPT".to_owned(), script.clone());
+    }
     let project = compose::project(
         context,
         &orchestrator.reference,
@@ -159,6 +191,7 @@ fn use_platform(
         orchestrator,
         generator,
         cluster: &parts.cluster,
+        wanted: &wanted(platform, &options.model),
     };
     let seen = prove(context, &project, &expected)?;
     tasks.ended();
@@ -170,6 +203,23 @@ fn use_platform(
         project.keep();
     }
     Ok((seen, success))
+}
+
+/// Who makes an application: the template first, then each agent that the image has.
+fn wanted(platform: &Platform, model: &Model) -> Vec<Wanted> {
+    let model = match model {
+        Model::None => return vec![Wanted::FROM_TEMPLATE],
+        Model::Named(model) => Some(model.clone()),
+        Model::Scripted(_) => None,
+    };
+    let agents = agents::of_image(platform).into_iter();
+    let agents = agents.map(|provider| Wanted {
+        provider,
+        model: model.clone(),
+    });
+    std::iter::once(Wanted::FROM_TEMPLATE)
+        .chain(agents)
+        .collect()
 }
 
 /// Removes what an earlier validation left (`--keep`, `kill -9`), because its database must not be

@@ -1,7 +1,7 @@
 //! The smoke test of a validation. If it fails, the log of the containers shows why.
 
 use crate::smoke;
-use crate::smoke::{Seen, SmokeTest};
+use crate::smoke::{Seen, SmokeTest, Wanted};
 use crate::validation::compose::Project;
 use std::path::Path;
 use xtask_core::context::Context;
@@ -20,6 +20,8 @@ pub(super) struct Expected<'a> {
     pub(super) generator: &'a Outcome,
     /// The cluster that the task runs in.
     pub(super) cluster: &'a str,
+    /// Who is to make an application, one after the other.
+    pub(super) wanted: &'a [Wanted],
 }
 
 /// The address of the orchestrator on this machine.
@@ -39,16 +41,19 @@ pub(super) fn prove(
     context: &Context,
     project: &Project<'_>,
     expected: &Expected<'_>,
-) -> anyhow::Result<Seen> {
+) -> anyhow::Result<Vec<Seen>> {
     let folder = context.work_folder().join("validate");
     let test = SmokeTest::new(context, &base_url(context), &folder);
     let result = test
         .health(&expected.orchestrator.key, || project.orchestrator_runs())
-        .and_then(|()| test.generate(|| check_cloud(context)))
-        .and_then(|seen| {
+        .and_then(|()| {
             let image = &expected.generator.reference;
-            smoke::ran_as_task(context, &seen, expected.cluster, image)?;
-            Ok(seen)
+            let made = expected.wanted.iter().map(|wanted| {
+                let seen = test.generate(wanted, || check_cloud(context))?;
+                smoke::ran_as_task(context, &seen, expected.cluster, image)?;
+                Ok(seen)
+            });
+            made.collect()
         });
     let Err(error) = &result else { return result };
     let rendered = Rendered::new(error);

@@ -1,6 +1,7 @@
 //! The validations of this checkout that succeeded. What one of them validated is not validated
 //! again, also where an edit was made and taken back since.
 
+use crate::validation::Model;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
@@ -11,7 +12,7 @@ use xtask_core::digest::digest_bytes;
 use xtask_image::build::Outcome;
 
 /// Raised when a validation checks more than before.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 /// How many are remembered. Their images may go from the registry; those that a build finds there
 /// again are the same.
@@ -89,13 +90,17 @@ fn read(path: &Path) -> Vec<Success> {
         .unwrap_or_default()
 }
 
-/// Digest of everything that a validation depends on: the manifest and the images.
+/// Digest of everything that a validation depends on: the manifest, the images, and who answers agents.
 ///
 /// # Errors
 /// The manifest cannot be read.
-pub(super) fn digest(context: &Context, images: &[Outcome]) -> anyhow::Result<String> {
+pub(super) fn digest(
+    context: &Context,
+    images: &[Outcome],
+    model: &Model,
+) -> anyhow::Result<String> {
     let manifest = std::fs::read(context.root.join(app_gen_infra::MANIFEST_PATH))?;
-    let mut text = format!("{FORM}\n{}\n", digest_bytes(&manifest));
+    let mut text = format!("{FORM}\n{}\n{model:?}\n", digest_bytes(&manifest));
     for image in images {
         text.push_str(&format!("{} {}\n", image.image, image.reference));
     }

@@ -232,6 +232,7 @@ pub(crate) fn tool(
 /// A request for the parts of a validation.
 pub(crate) fn ensure(image: &str) -> EnsureValidation {
     EnsureValidation {
+        generator_environment: std::collections::BTreeMap::new(),
         generator_image: image.to_owned(),
         network: Network::default(),
     }
