@@ -77,7 +77,7 @@ pub(crate) async fn build(job: &mut Job) -> Result<(), Halt> {
 
 /// The files of the workspace. What is not fit to be committed is the agent's next task, like a failed check.
 async fn take(job: &Job) -> Result<Snapshot, Halt> {
-    match Snapshot::read(&job.workshop.porter()).await? {
+    match Snapshot::of_application(&job.workshop.porter()).await? {
         Ok(snapshot) => Ok(snapshot),
         Err(refused) => Err(Halt::Failed(Failure::job(
             format!("the agent left what is no application: {refused}"),

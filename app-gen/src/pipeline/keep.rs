@@ -61,7 +61,7 @@ pub(crate) async fn checkpoint(job: &mut Job) -> Result<(), Halt> {
 /// Keeps how far the job is in the middle of an iteration, with the workspace as it is.
 pub(crate) async fn checkpoint_unfinished(job: &mut Job) -> Result<()> {
     let cage = job.workshop.porter();
-    let workspace = match Snapshot::read(&cage).await? {
+    let workspace = match Snapshot::of_application(&cage).await? {
         Ok(snapshot) if !snapshot.files.is_empty() => {
             let message = Message {
                 role: "builder",

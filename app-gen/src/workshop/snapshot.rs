@@ -8,6 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use app_gen_cage::{Bounds, Cage, Refused, read_workspace};
+use ignore::gitignore::GitignoreBuilder;
 
 const MEBIBYTE: u64 = 1024 * 1024;
 
@@ -43,6 +44,43 @@ impl std::fmt::Debug for File {
 }
 
 impl Snapshot {
+    /// Reads the application in the workspace of a cage: without what its own `.gitignore` files leave out,
+    /// which its builds and runs made. What is left out is neither checked nor published, so nobody gains by
+    /// it.
+    pub(crate) async fn of_application(cage: &Cage) -> Result<Result<Self, Refused>> {
+        Ok(Self::read(cage).await?.map(Self::without_ignored))
+    }
+
+    fn without_ignored(mut self) -> Self {
+        let mut matchers = Vec::new();
+        for (path, text) in self.texts() {
+            let Some(folder) = path.strip_suffix(".gitignore") else {
+                continue;
+            };
+            if !folder.is_empty() && !folder.ends_with('/') {
+                continue;
+            }
+            let mut builder = GitignoreBuilder::new(Path::new("/").join(folder));
+            for line in text.lines() {
+                // A line that is no pattern leaves nothing out, as in git.
+                let _ = builder.add_line(None, line);
+            }
+            matchers.extend(builder.build());
+        }
+        // The innermost one that has something to say decides.
+        matchers.sort_by_key(|matcher| std::cmp::Reverse(matcher.path().as_os_str().len()));
+        self.files.retain(|path, _| {
+            let path = Path::new("/").join(path);
+            let said = matchers
+                .iter()
+                .filter(|matcher| path.starts_with(matcher.path()))
+                .map(|matcher| matcher.matched_path_or_any_parents(&path, false))
+                .find(|said| !said.is_none());
+            !said.is_some_and(|said| said.is_ignore())
+        });
+        self
+    }
+
     /// Reads the workspace of a cage.
     ///
     /// The inner error is the fault of who wrote the workspace (links, too much); the outer one is the
@@ -112,6 +150,37 @@ pub(crate) mod tests {
         Snapshot {
             files: files.collect(),
         }
+    }
+
+    #[test]
+    fn what_git_would_ignore_is_left_out() {
+        let made = snapshot(&[
+            (".gitignore", "dist/\n*.log\n!keep.log\n/data\n[\n"),
+            ("dist/index.html", ""),
+            ("web/dist/a.js", ""),
+            ("web/data", ""),
+            ("data/x.json", ""),
+            ("a.log", ""),
+            ("keep.log", ""),
+            ("server/.gitignore", "!b.log\nsecret.txt\n"),
+            ("server/b.log", ""),
+            ("server/secret.txt", ""),
+            ("secret.txt", ""),
+            ("x.gitignore", "*\n"),
+        ]);
+        let left: Vec<String> = made.without_ignored().files.into_keys().collect();
+        assert_eq!(
+            left,
+            [
+                ".gitignore",
+                "keep.log",
+                "secret.txt",
+                "server/.gitignore",
+                "server/b.log",
+                "web/data",
+                "x.gitignore",
+            ]
+        );
     }
 
     #[test]

@@ -318,7 +318,7 @@ impl Running {
     /// The programs that run in the container.
     pub(crate) fn programs(&self) -> String {
         let output = command("docker")
-            .args(["top", &self.name, "-o", "args"])
+            .args(["top", &self.name, "-eo", "pid,args"])
             .output()
             .unwrap();
         String::from_utf8(output.stdout).unwrap()

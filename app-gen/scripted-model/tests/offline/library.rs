@@ -54,6 +54,8 @@ fn every_script_is_played_to_its_end_or_without_one() {
             .parts
             .iter()
             .filter(|part| part.repeat)
+            // Whoever only speaks ends with each answer.
+            .filter(|part| part.turns.iter().any(|turn| !turn.actions.is_empty()))
             .map(|part| part.role.clone())
             .collect();
         // Faults are tested by themselves, and some last an hour.
