@@ -47,7 +47,7 @@ pub(crate) async fn test(subject: &Subject<'_>) -> Result<Found> {
                 "npm test ended well and no test passed. Its output ends:\n{tail}"
             ))
         }
-        Some(count) => Found::Good(Some(format!("{count} tests passed"))),
+        Some(count) => Found::Good(Some(format!("tests that passed: {count}"))),
         None if written == 0 => {
             Found::Bad("npm test ended well, but no file has a test".to_owned())
         }

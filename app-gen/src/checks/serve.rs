@@ -171,7 +171,7 @@ async fn accept(running: &Running, port: u16, criteria: &[Criterion]) -> Found {
         }
     }
     match faults.is_empty() {
-        true => Found::Good(Some(format!("{} criteria", criteria.len()))),
+        true => Found::Good(Some(format!("criteria that are met: {}", criteria.len()))),
         false => {
             faults.push(wrote(running));
             Found::Bad(faults.join("\n"))

@@ -16,27 +16,25 @@ pub(crate) fn check(snapshot: &Snapshot, before: Option<&Snapshot>) -> Found {
     let now = counts(snapshot);
     let total: usize = now.values().sum();
     let Some(before) = before else {
-        return Found::Good(Some(format!("{total} tests")));
+        return Found::Good(Some(format!("tests: {total}")));
     };
     let earlier = counts(before);
     let mut faults: Vec<String> = earlier
         .iter()
         .filter(|(path, _)| !now.contains_key(*path))
-        .map(|(path, count)| format!("{path} is gone, which had {count} tests: bring it back"))
+        .map(|(path, count)| format!("{path} is gone: bring it back with its tests ({count})"))
         .collect();
     let total_before: usize = earlier.values().sum();
     if total < total_before {
-        faults.push(format!(
-            "there were {total_before} tests, and there are {total}"
-        ));
+        faults.push(format!("tests before: {total_before}, now: {total}"));
         let fewer = earlier.iter().filter_map(|(path, count)| {
             let left = now.get(path).filter(|left| *left < count)?;
-            Some(format!("{path} had {count} tests, and has {left}"))
+            Some(format!("{path}: tests before: {count}, now: {left}"))
         });
         faults.extend(fewer);
     }
     match faults.is_empty() {
-        true => Found::Good(Some(format!("{total} tests, {total_before} before"))),
+        true => Found::Good(Some(format!("tests: {total}, before: {total_before}"))),
         false => Found::Bad(faults.join("\n")),
     }
 }
@@ -139,21 +137,21 @@ mod tests {
         };
         assert_eq!(
             bad(&[("a.test.js", two), ("c.test.js", one)]),
-            "tests/b.js is gone, which had 1 tests: bring it back"
+            "tests/b.js is gone: bring it back with its tests (1)"
         );
         assert_eq!(
             bad(&[("a.test.js", one), ("tests/b.js", one)]),
-            "there were 3 tests, and there are 2\na.test.js had 2 tests, and has 1"
+            "tests before: 3, now: 2\na.test.js: tests before: 2, now: 1"
         );
         let more = format!("{two}\n{one}");
         let moved = snapshot(&[("a.test.js", one), ("tests/b.js", &more)]);
         assert_eq!(
             check(&moved, Some(&before)),
-            Found::Good(Some("4 tests, 3 before".to_owned()))
+            Found::Good(Some("tests: 4, before: 3".to_owned()))
         );
         assert_eq!(
             check(&before, None),
-            Found::Good(Some("3 tests".to_owned()))
+            Found::Good(Some("tests: 3".to_owned()))
         );
     }
 

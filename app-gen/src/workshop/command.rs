@@ -71,6 +71,12 @@ impl Variables {
         self.0.push((name.to_owned(), value.into()));
         self
     }
+
+    /// Names and values.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.0.iter();
+        pairs.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
 }
 
 /// Runs a command to its end, for so long at most. If the future is dropped, everything that it started ends.
@@ -109,7 +115,7 @@ impl Running {
         let mut command = cage.command(program)?;
         command
             .args(arguments)
-            .envs(variables.0.iter().map(|(name, value)| (name, value)))
+            .envs(variables.pairs())
             .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
             .stderr(writer);
