@@ -66,7 +66,7 @@ async fn submit_and_show(database: TestDatabase) {
     let orchestrator = without_worker(database).await;
     let client = &orchestrator.client;
     let body = json!({
-        "description": "  A shop for \"tea\" \u{1F375}\n", "provider": "claude",
+        "description": "  A shop for \"tea\" \u{1F375}\n", "provider": "claude", "model": "opus",
         "budget": { "tokens": 1_000_000 }, "approvals": ["before_build", "before_build"],
     });
     let response = client.post("/api/jobs", &body).await;
@@ -84,6 +84,7 @@ async fn submit_and_show(database: TestDatabase) {
         "id": id,
         "description": "A shop for \"tea\" \u{1F375}",
         "provider": "claude",
+        "model": "opus",
         "state": "queued",
         "reason": null,
         "launcher": "process",
@@ -105,7 +106,9 @@ async fn submit_and_show(database: TestDatabase) {
     assert_eq!(client.job(&id.to_uppercase()).await, expected);
 
     let default = client.submit("another").await;
-    assert_eq!(client.job(&default).await["provider"], "template");
+    let job = client.job(&default).await;
+    assert_eq!(job["provider"], "template");
+    assert_eq!(job["model"], Value::Null);
 }
 
 async fn refused_submissions(database: TestDatabase) {
@@ -122,6 +125,7 @@ async fn refused_submissions(database: TestDatabase) {
             json!({ "description": "x", "provider": "no such!" }),
             "provider",
         ),
+        (json!({ "description": "x", "model": "two words" }), "model"),
         (
             json!({ "description": "x", "prompt": "y" }),
             "unknown field",

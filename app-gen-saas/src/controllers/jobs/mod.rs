@@ -33,9 +33,7 @@ pub struct CreateJob {
     /// Provider that makes the application; the orchestrator's default if it is left out.
     #[serde(default)]
     provider: Option<String>,
-    /// Model of every role that chooses none, by the provider's name for it: 1 to 128 printable characters
-    /// of ASCII. If it is left out, that of the orchestrator where the provider is the orchestrator's, and
-    /// otherwise the one that each role has.
+    /// Model of roles that choose none; without it the orchestrator's, if the provider is its own.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 128)]
     model: Option<String>,

@@ -220,6 +220,8 @@ export interface components {
             budget?: components["schemas"]["Budget"];
             /** @description Description of the application: 1 to 4000 characters after trimming. */
             description: string;
+            /** @description Model of roles that choose none; without it the orchestrator's, if the provider is its own. */
+            model?: string | null;
             /** @description Provider that makes the application; the orchestrator's default if it is left out. */
             provider?: string | null;
         };
@@ -330,6 +332,8 @@ export interface components {
             last_sequence: number;
             /** @description `process` or `ecs`. */
             launcher: string;
+            /** @description Model of every role that chooses none; null if each role has its own. */
+            model: string | null;
             /** @description Provider that makes the application. */
             provider: string;
             /** @description Why the job ended in this state; null if there is no reason to give. */

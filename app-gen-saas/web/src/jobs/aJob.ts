@@ -6,6 +6,7 @@ export function aJob(parts: Partial<Job> = {}): Job {
     id: "0193-job",
     description: "A recipe box with tags",
     provider: "template",
+    model: null,
     state: "queued",
     reason: null,
     launcher: "process",
