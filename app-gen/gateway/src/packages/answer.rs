@@ -1,8 +1,9 @@
 //! One request of npm: whether it may be asked, and what the registry says.
 
 use crate::exchange::End;
+use crate::packages::bounds::PackagesBounds;
+use crate::packages::counts::{PackagesCounts, Tally, one_more};
 use crate::packages::path::Wanted;
-use crate::packages::{PackagesBounds, PackagesCounts};
 use crate::relay::{Relay, Watcher};
 use crate::server::Answer;
 use http_body_util::{BodyExt as _, Full};
@@ -11,7 +12,7 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use reqwest::{Client, Url};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use tokio::time::{Instant, timeout};
 
 /// What of a request is sent on: how the answer may look, and what npm has of it already. Whatever else a
@@ -45,14 +46,6 @@ pub(crate) struct Mirror {
     tally: Arc<Tally>,
 }
 
-#[derive(Default)]
-struct Tally {
-    requests: AtomicU64,
-    failed: AtomicU64,
-    refused: AtomicU64,
-    bytes: AtomicU64,
-}
-
 impl Mirror {
     pub(crate) fn new(registry: Url, client: Client, bounds: PackagesBounds) -> Self {
         Self {
@@ -64,18 +57,8 @@ impl Mirror {
     }
 
     pub(crate) fn counts(&self) -> PackagesCounts {
-        let now = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        PackagesCounts {
-            requests: now(&self.tally.requests),
-            failed: now(&self.tally.failed),
-            refused: now(&self.tally.refused),
-            bytes: now(&self.tally.bytes),
-        }
+        self.tally.counts()
     }
-}
-
-fn one_more(count: &AtomicU64) {
-    count.fetch_add(1, Ordering::Relaxed);
 }
 
 pub(crate) async fn answer(request: Request<Incoming>, mirror: &Mirror) -> Answer {

@@ -6,7 +6,12 @@
 //! here names the registry, and works elsewhere.
 
 mod answer;
+mod bounds;
+mod counts;
 mod path;
+
+pub use crate::packages::bounds::PackagesBounds;
+pub use crate::packages::counts::PackagesCounts;
 
 use crate::client::{Certificates, client};
 use crate::packages::answer::{Mirror, answer};
@@ -17,7 +22,6 @@ use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -51,31 +55,6 @@ impl Default for PackagesSettings {
     }
 }
 
-/// Bounds of an answer of the registry. npm repeats what they end.
-#[derive(Debug, Clone, Copy)]
-pub struct PackagesBounds {
-    /// Until it begins.
-    pub first_byte: Duration,
-    /// Between two pieces of it.
-    pub silence: Duration,
-    /// The whole answer.
-    pub whole: Duration,
-    /// Its bytes.
-    pub bytes: u64,
-}
-
-impl Default for PackagesBounds {
-    fn default() -> Self {
-        Self {
-            first_byte: Duration::from_secs(60),
-            silence: Duration::from_secs(60),
-            whole: Duration::from_secs(600),
-            // The largest packages are browsers and coding agents.
-            bytes: 512 * 1024 * 1024,
-        }
-    }
-}
-
 /// Why a mirror cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum PackagesError {
@@ -90,19 +69,6 @@ pub enum PackagesError {
     /// The registry cannot be asked.
     #[error(transparent)]
     Registry(#[from] UpstreamError),
-}
-
-/// What a mirror has done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PackagesCounts {
-    /// Requests that the registry was asked.
-    pub requests: u64,
-    /// Those among them that it did not answer, or not to the end.
-    pub failed: u64,
-    /// Requests for something that no installation needs.
-    pub refused: u64,
-    /// Bytes of the bodies that were passed on.
-    pub bytes: u64,
 }
 
 /// A mirror, which serves until it is dropped.
