@@ -48,7 +48,7 @@ pub(crate) const SUPERVISE: &str = "supervise";
 
 /// The agents' programs in the image.
 const CLAUDE: &str = "/opt/claude/claude";
-const CODEX: &str = "/opt/codex/codex";
+const CODEX: &str = "/opt/codex/bin/codex";
 
 /// A workshop. Dropping it ends everything that still runs in a cage.
 pub(crate) struct Workshop {

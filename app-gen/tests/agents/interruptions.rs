@@ -87,7 +87,7 @@ fn killed(seed: u64) -> u32 {
         kills += 1;
         match random(3) {
             0 => running.kill("/opt/claude/claude"),
-            1 => running.kill("/opt/codex/codex"),
+            1 => running.kill("/opt/codex/bin/codex"),
             _ => running.signal("KILL"),
         }
         let (exit_code, events) = running.end();

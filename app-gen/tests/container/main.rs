@@ -113,7 +113,10 @@ static REPORT: LazyLock<Value> = LazyLock::new(|| {
             "/usr/local/bin/node",
         ),
         (modules.join("npm"), "/usr/local/lib/node_modules/npm"),
-        (manifest.join("tools/npm"), "/usr/local/bin/npm"),
+        (
+            manifest.join("image/usr/local/bin/npm"),
+            "/usr/local/bin/npm",
+        ),
         (manifest.join("scripted-model/scripts/plant-diary"), "/app"),
         (certificates.into(), "/certificates.pem"),
     ];
