@@ -180,6 +180,14 @@ fn agents_of(spec: &JobSpec) -> Result<BTreeMap<String, Agent>, Failure> {
         JobKind::Create => [&ALWAYS[..], &IN_CREATION[..]].concat(),
         JobKind::Change => ALWAYS.to_vec(),
     };
+    // A provider that does not exist has no models either, which would be the lesser answer.
+    let chosen = spec
+        .roles
+        .values()
+        .filter_map(|choice| choice.provider.as_ref());
+    for provider in chosen.chain([&spec.provider]) {
+        Agent::find(provider)?;
+    }
     let mut providers = BTreeSet::new();
     for role in roles {
         let cast = Role::find(role)?.cast(spec)?;

@@ -90,7 +90,6 @@ fn an_unknown_provider_names_the_known_ones() {
         ("REQUEST_ID", "j"),
         ("APP_DESCRIPTION", "x"),
         ("GENERATOR_PROVIDER", "other"),
-        ("GENERATOR_MODEL", "any"),
         ("ARTIFACT_URI", &artifact_uri),
     ]);
     assert_eq!((run.exit_code, run.kinds()), (Some(1), vec!["failed"]));
