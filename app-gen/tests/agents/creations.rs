@@ -133,7 +133,7 @@ fn codex_creates_an_application_and_changes_it() {
         Body::Check { name, detail, .. } if name == "tests_kept" => detail,
         _ => None,
     });
-    assert_eq!(checks.as_deref(), Some("4 tests, 3 before"));
+    assert_eq!(checks.as_deref(), Some("tests: 4, before: 3"));
     let Some(Body::Commit { diff, message, .. }) = job
         .bodies()
         .into_iter()
