@@ -89,10 +89,17 @@ fn a_provider_needs_one_of_its_keys_and_jobs_may_choose_another() {
         let optional = platform.optional_secret_keys("generator", "dev");
         assert_eq!(
             optional,
-            ["ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "OPENAI_API_KEY"]
+            [
+                "ANTHROPIC_API_KEY",
+                "CLAUDE_CODE_OAUTH_TOKEN",
+                "OPENAI_API_KEY"
+            ]
         );
         let groups = platform.alternative_secret_keys("generator", "dev");
-        groups.into_iter().map(|group| group.join(" ")).collect::<Vec<_>>()
+        groups
+            .into_iter()
+            .map(|group| group.join(" "))
+            .collect::<Vec<_>>()
     };
     assert_eq!(keys("GENERATOR_PROVIDER = \"template\""), [""; 0]);
     assert_eq!(

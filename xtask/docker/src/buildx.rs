@@ -126,7 +126,10 @@ impl Build<'_> {
         }
         add("--tag", self.tag.clone());
         add("--metadata-file", metadata_file.display().to_string());
-        add("--output", output(containerd_store, self.leaves_times).to_owned());
+        add(
+            "--output",
+            output(containerd_store, self.leaves_times).to_owned(),
+        );
         // The engine's own builder writes a registry cache only with containerd's image store.
         if containerd_store {
             let cache = &self.cache;

@@ -193,7 +193,16 @@ mod tests {
         let (whole, added) = (folder.path().join("whole"), folder.path().join("added"));
         std::fs::write(&whole, "whole").unwrap();
         std::fs::write(&added, "added").unwrap();
-        let both = bundles(|name| Some(if name == BUNDLE_VARIABLE { &whole } else { &added }.into()));
+        let both = bundles(|name| {
+            Some(
+                if name == BUNDLE_VARIABLE {
+                    &whole
+                } else {
+                    &added
+                }
+                .into(),
+            )
+        });
         assert_eq!(both, ["added", "whole"]);
         let missing = bundles(|name| (name == BUNDLE_VARIABLE).then(|| "/no/such/file".into()));
         assert_eq!(missing, [] as [String; 0]);
@@ -219,7 +228,10 @@ mod tests {
     fn the_file_of_the_manifest_has_certificates_and_nothing_secret() {
         let two = certificate(2) + &certificate(1);
         let (_folder, context) = naming(&format!("Ours:\n{two}"));
-        assert_eq!(extra(&context).unwrap(), Some(certificate(1) + &certificate(2)));
+        assert_eq!(
+            extra(&context).unwrap(),
+            Some(certificate(1) + &certificate(2))
+        );
         let many: String = (0..=255).map(certificate).collect();
         for (content, said) in [
             ("", "has no certificate"),
@@ -239,7 +251,12 @@ mod tests {
     #[test]
     fn environments_on_aws_trust_nothing_of_this_machine() {
         let (_folder, mut context) = naming("");
-        context.platform.environments.get_mut("dev").unwrap().extra_certificates = None;
+        context
+            .platform
+            .environments
+            .get_mut("dev")
+            .unwrap()
+            .extra_certificates = None;
         assert_eq!(extra(&context).unwrap(), None);
     }
 }

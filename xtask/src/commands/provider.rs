@@ -59,7 +59,11 @@ impl ProviderArgs {
         if let Some(service) = platform.services.get_mut("orchestrator") {
             let environment = &mut service.environment;
             environment.retain(|name, _| !CHOOSING.contains(&name.as_str()));
-            environment.extend(variables.into_iter().map(|(name, value)| (name.to_owned(), value)));
+            environment.extend(
+                variables
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value)),
+            );
         }
     }
 
@@ -109,10 +113,15 @@ fn is_of_script(byte: u8) -> bool {
 
 /// An amount of US dollars above zero, as it was written.
 pub(crate) fn dollars(text: &str) -> Result<String, String> {
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let is_number = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
     match text.parse::<f64>() {
         Ok(amount) if is_number && amount > 0.0 && amount <= 10_000.0 => Ok(text.to_owned()),
-        _ => Err("a budget is a number of US dollars above 0 and up to 10000, 0.50 for example".to_owned()),
+        _ => Err(
+            "a budget is a number of US dollars above 0 and up to 10000, 0.50 for example"
+                .to_owned(),
+        ),
     }
 }
 
@@ -130,7 +139,14 @@ mod tests {
         for name in ["claude-opus-5", "scripted-model", "vendor:model"] {
             assert_eq!(model(name), named(name));
         }
-        for refused in ["", "two words", "scripted:", "scripted:../x", "scripted:Create", "ümlaut"] {
+        for refused in [
+            "",
+            "two words",
+            "scripted:",
+            "scripted:../x",
+            "scripted:Create",
+            "ümlaut",
+        ] {
             assert!(model(refused).is_err(), "{refused}");
         }
     }
@@ -157,13 +173,21 @@ mod tests {
             let model = text.map(|text| model(text).unwrap());
             let variables = ProviderArgs { provider, model }.variables(&platform);
             let variables = variables.into_iter();
-            variables.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+            variables
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect::<Vec<_>>()
         };
         let (claude, codex) = ("GENERATOR_PROVIDER=claude", "GENERATOR_PROVIDER=codex");
         assert_eq!(variables(None, None), [claude, "GENERATOR_MODEL=opus"]);
-        assert_eq!(variables(Some(Provider::Claude), None), [claude, "GENERATOR_MODEL=opus"]);
+        assert_eq!(
+            variables(Some(Provider::Claude), None),
+            [claude, "GENERATOR_MODEL=opus"]
+        );
         assert_eq!(variables(Some(Provider::Codex), None), [codex]);
-        assert_eq!(variables(None, Some("haiku")), [claude, "GENERATOR_MODEL=haiku"]);
+        assert_eq!(
+            variables(None, Some("haiku")),
+            [claude, "GENERATOR_MODEL=haiku"]
+        );
         let scripted = variables(Some(Provider::Codex), Some("scripted:limit"));
         assert_eq!(scripted, [codex, "MODEL_SCRIPT=limit"]);
     }

@@ -183,7 +183,12 @@ fn the_generator_runs_as_a_task_and_its_artifact_arrives() {
     for folder in ["image", "scripted-model"] {
         let from = support::checkout().join("app-gen").join(folder);
         let from = from.to_str().expect("UTF-8");
-        tool("cp", &["-r", from, context.to_str().expect("UTF-8")], &[], "");
+        tool(
+            "cp",
+            &["-r", from, context.to_str().expect("UTF-8")],
+            &[],
+            "",
+        );
     }
     std::fs::copy(
         support::checkout().join("app-gen/Dockerfile"),

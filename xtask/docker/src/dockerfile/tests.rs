@@ -267,7 +267,8 @@ fn what_may_be_taken_of_the_context() {
 #[test]
 fn a_build_leaves_no_times_where_it_copies_folders_onto_those_that_are_there() {
     let folders = BTreeSet::from(["a", "a/usr", "a/usr/share", "b", "b/deep"]);
-    let leaves_none = |text: &str| leaves_no_times(format!("FROM x\n{text}\n").as_bytes(), &folders);
+    let leaves_none =
+        |text: &str| leaves_no_times(format!("FROM x\n{text}\n").as_bytes(), &folders);
     for text in [
         "ENV A=b\nENTRYPOINT [\"/x\"]",
         "COPY a /",

@@ -40,12 +40,17 @@ pub fn values(context: &Context, secret: &str) -> anyhow::Result<BTreeMap<String
         }
     }
     for group in alternatives {
-        if let (Some(first), false) = (group.first(), group.iter().any(|key| values.contains_key(*key))) {
+        if let (Some(first), false) = (
+            group.first(),
+            group.iter().any(|key| values.contains_key(*key)),
+        ) {
             let failure = missing(context, secret, first);
             let others = group[1..].join(" or ");
             return Err(match others.is_empty() {
                 true => failure,
-                false => failure.because(anyhow::anyhow!("{others} would do as well, and is missing, too")),
+                false => failure.because(anyhow::anyhow!(
+                    "{others} would do as well, and is missing, too"
+                )),
             }
             .into());
         }

@@ -6,10 +6,10 @@ pub mod compose;
 mod proof;
 mod successes;
 
+use crate::agents;
 use crate::destination;
 use crate::secrets;
 use crate::secrets::file::SecretsFile;
-use crate::agents;
 use crate::smoke::{Seen, Wanted};
 use crate::validation::call_recorder::CallRecorders;
 use crate::validation::cloud_parts::Tasks;
