@@ -91,7 +91,7 @@ fn an_edit_reaches_the_images_that_depend_on_it_and_no_other() {
         ("app-gen-saas/web/src/later.test.ts", [false, false]),
         ("app-gen/tests/later.rs", [false, false]),
         ("app-gen/scripted-model/src/lib.rs", [false, false]),
-        ("app-gen/scripted-model/scripts/lies.toml", [false, false]),
+        ("app-gen/scripted-model/scripts/lies.toml", [false, true]),
         ("app-gen-saas/tests/it/later.rs", [false, false]),
     ] {
         copy.append(file, "\n");
