@@ -5,18 +5,20 @@ use app_gen_contract::{ApprovalPoint, Decision, JobSpec};
 use crate::failure::Failure;
 
 /// What a point of the pipeline does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Next {
     /// The work goes on.
     GoOn,
     /// The attempt ends and asks.
     Ask,
+    /// The work is done again with these notes, and then the attempt asks.
+    Rework(String),
 }
 
 /// What this point does in this attempt.
 ///
 /// # Errors
-/// A person decided against the work as it is, and the provider makes the same from the same words.
+/// A person decided against the work.
 pub(crate) fn at(point: ApprovalPoint, spec: &JobSpec) -> Result<Next, Failure> {
     if !spec.approvals.contains(&point) {
         return Ok(Next::GoOn);
@@ -32,20 +34,13 @@ pub(crate) fn at(point: ApprovalPoint, spec: &JobSpec) -> Result<Next, Failure> 
             Next::Ask
         });
     }
-    let hint = "describe the application in other words, in a new job";
     match &decided.decision {
         Decision::Approved => Ok(Next::GoOn),
         Decision::Rejected { reason } => Err(Failure::job(
             format!("the application was rejected: {reason}"),
-            hint,
+            "describe the application in other words, in a new job",
         )),
-        Decision::Deferred { notes } => Err(Failure::job(
-            format!(
-                "provider {:?} cannot take up what is still to be done: {notes}",
-                spec.provider
-            ),
-            hint,
-        )),
+        Decision::Deferred { notes } => Ok(Next::Rework(notes.clone())),
     }
 }
 
@@ -92,13 +87,12 @@ mod tests {
         let deferred = Decision::Deferred {
             notes: "add a calendar".to_owned(),
         };
-        let failure = at(
-            BeforeBuild,
-            &spec(&[BeforeBuild], Some((BeforeBuild, deferred))),
-        );
         assert_eq!(
-            failure.unwrap_err().reason,
-            "provider \"template\" cannot take up what is still to be done: add a calendar"
+            at(
+                BeforeBuild,
+                &spec(&[BeforeBuild], Some((BeforeBuild, deferred))),
+            ),
+            Ok(Next::Rework("add a calendar".to_owned()))
         );
     }
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use app_gen_contract::{JobSpec, MAX_SPEC_BYTES, env};
+use app_gen_contract::{Budget, JobSpec, MAX_SPEC_BYTES, env};
+use app_gen_gateway::Usd;
 
 use crate::failure::{Failure, reason};
 use crate::location::Location;
@@ -59,9 +60,39 @@ pub(crate) fn read_source(
                 Failure::bad_spec("the current folder has no usable path", "set ARTIFACT_URI")
             })?,
     };
+    let micro_usd = read(env::BUDGET_USD)
+        .map(|text| micro_usd(&text))
+        .transpose()?;
+    let model = read(env::GENERATOR_MODEL);
     JobSpec::new(&job_id, &description, &provider, &artifact_uri)
+        .and_then(|spec| {
+            let budget = Budget {
+                micro_usd,
+                ..spec.budget
+            };
+            let spec = JobSpec {
+                model,
+                budget,
+                ..spec
+            };
+            spec.checked()
+        })
         .map(|spec| Source::Manual(Box::new(spec)))
         .map_err(|error| Failure::bad_spec(error.to_string(), HOW_TO_START))
+}
+
+/// Dollars as whole millionths.
+fn micro_usd(text: &str) -> Result<u64, Failure> {
+    let dollars = text.parse::<f64>().ok().and_then(Usd::new);
+    dollars.map(Usd::millionths).ok_or_else(|| {
+        Failure::bad_spec(
+            format!(
+                "{} is {text:?}, which is no amount of dollars",
+                env::BUDGET_USD
+            ),
+            "set it to an amount, 0.50 for example, or leave it out",
+        )
+    })
 }
 
 /// How long the process may live; `None` in a manual run, which nobody forgets.
@@ -159,6 +190,28 @@ mod tests {
             read_source(&environment, Some("/somewhere".into())),
             Ok(Source::Manual(Box::new(spec)))
         );
+    }
+
+    #[test]
+    fn a_manual_run_has_a_model_and_a_budget() {
+        let with = |name, value| {
+            let pairs = [("REQUEST_ID", "j"), ("APP_DESCRIPTION", "x"), (name, value)];
+            read_source(&lookup(&pairs), Some("/somewhere".into()))
+        };
+        let Ok(Source::Manual(spec)) = with("BUDGET_USD", "0.5") else {
+            panic!("it is refused");
+        };
+        assert_eq!(spec.budget.micro_usd, Some(500_000));
+        let Ok(Source::Manual(spec)) = with("GENERATOR_MODEL", "gpt-6-sol") else {
+            panic!("it is refused");
+        };
+        assert_eq!(spec.model.as_deref(), Some("gpt-6-sol"));
+        for amount in ["-1", "much", "NaN", "1e30"] {
+            let refusal = with("BUDGET_USD", amount).unwrap_err().reason;
+            assert!(refusal.starts_with("BUDGET_USD is \""), "{refusal}");
+        }
+        let refusal = with("GENERATOR_MODEL", "a b").unwrap_err().reason;
+        assert!(refusal.starts_with("model \"a b\""), "{refusal}");
     }
 
     #[test]

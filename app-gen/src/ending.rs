@@ -3,6 +3,7 @@
 use app_gen_contract::{ApprovalPoint, Body, exit};
 
 use crate::failure::Failure;
+use time::OffsetDateTime;
 
 /// How an attempt ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,15 @@ pub(crate) enum Ending {
         question: String,
         artifact_uri: Option<String>,
     },
+    /// A limit of a provider must pass.
+    WaitingLimit {
+        provider: String,
+        /// When it passes, if the provider said.
+        until: Option<OffsetDateTime>,
+        detail: String,
+    },
+    /// The work ended because it was asked to. The process knows by what.
+    Stopped,
     /// A signal ended the work.
     Interrupted {
         /// Which.
@@ -50,6 +60,22 @@ impl Ending {
                     artifact_uri,
                 };
                 (body, exit::WAITING_APPROVAL)
+            }
+            Self::WaitingLimit {
+                provider,
+                until,
+                detail,
+            } => {
+                let body = Body::WaitingLimit {
+                    provider,
+                    until,
+                    detail,
+                };
+                (body, exit::WAITING_LIMIT)
+            }
+            Self::Stopped => {
+                let reason = "it was asked to end".to_owned();
+                (Body::Interrupted { reason }, exit::STOPPED)
             }
             Self::Interrupted { reason, exit_code } => (Body::Interrupted { reason }, exit_code),
         }

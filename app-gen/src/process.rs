@@ -8,19 +8,24 @@ use std::time::Duration;
 
 use app_gen_contract::exit;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
+use crate::attempt;
 use crate::config::{guess_job_id, read_lifetime, read_source};
 use crate::emitter::Emitter;
 use crate::ending::Ending;
 use crate::failure::Failure;
-use crate::pipeline;
+use crate::stop::Stopper;
+use crate::workshop::{Rights, SUPERVISE};
 
 /// How long the last event may wait for a reader that has stopped reading.
 const LAST_EVENT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long the process may take to end in an orderly way when its lifetime is over.
-const FORCED_EXIT_AFTER: Duration = Duration::from_secs(15);
+const FORCED_EXIT_AFTER: Duration = Duration::from_secs(40);
+
+/// How long work that was asked to end may take for it. ECS kills a task 30 s after it was asked.
+const STOP_GRACE: Duration = Duration::from_secs(25);
 
 /// Message of the last panic: the hook must not print it, since the output is for events only.
 static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
@@ -39,9 +44,21 @@ impl End {
     }
 }
 
-/// Runs the whole generator process: environment in, events on standard output, exit code back.
+/// Runs the whole generator process: environment in, events on standard output, exit code back. The
+/// processes between it and what it keeps in cages are the same program, started with an argument.
 #[must_use]
 pub fn run() -> ExitCode {
+    if let Some(exit_code) = app_gen_cage::run_role() {
+        return exit_code;
+    }
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|role| role == SUPERVISE)
+    {
+        return app_gen_agent::supervise();
+    }
+    // Before the first thread.
+    let rights = Rights::take();
     std::panic::set_hook(Box::new(record_panic));
     // Two threads: one may wait for the output's reader while the other keeps time.
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -52,7 +69,7 @@ pub fn run() -> ExitCode {
     let Ok(runtime) = runtime else {
         return ExitCode::from(exit::FAILED);
     };
-    let exit_code = runtime.block_on(supervise());
+    let exit_code = runtime.block_on(supervise(rights));
     // This does not wait for a blocking thread in the middle of its work.
     runtime.shutdown_background();
     ExitCode::from(exit_code)
@@ -67,7 +84,7 @@ fn record_panic(info: &PanicHookInfo<'_>) {
     *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{message}{place}"));
 }
 
-async fn supervise() -> u8 {
+async fn supervise(rights: Rights) -> u8 {
     let lookup = |name: &str| std::env::var(name).ok();
     let emitter = Arc::new(Emitter::new(Box::new(io::stdout()), guess_job_id(&lookup)));
     let request = read_lifetime(&lookup).and_then(|lifetime| {
@@ -79,8 +96,10 @@ async fn supervise() -> u8 {
             if let Some(lifetime) = lifetime {
                 exit_after(lifetime.saturating_add(FORCED_EXIT_AFTER));
             }
-            let pipeline = tokio::spawn(pipeline::run(source, Arc::clone(&emitter)));
-            work(pipeline, &emitter, lifetime).await
+            let stopper = Stopper::default();
+            let stop = stopper.listener();
+            let attempt = attempt::run(source, Arc::clone(&emitter), rights, stop);
+            work(tokio::spawn(attempt), &stopper, &emitter, lifetime).await
         }
         Err(failure) => End::failed(failure),
     };
@@ -118,10 +137,11 @@ fn exit_after(time: Duration) {
     });
 }
 
-/// Waits for the pipeline, a signal, the end of the process's time, or the loss of the output, whichever
+/// Waits for the attempt, a signal, the end of the process's time, or the loss of the output, whichever
 /// comes first.
 async fn work(
-    mut pipeline: JoinHandle<Result<Ending, Failure>>,
+    mut attempt: JoinHandle<Result<Ending, Failure>>,
+    stopper: &Stopper,
     emitter: &Emitter,
     lifetime: Option<Duration>,
 ) -> End {
@@ -146,11 +166,7 @@ async fn work(
         exit_code,
     };
     let ending = tokio::select! {
-        result = &mut pipeline => return match result {
-            Ok(Ok(ending)) => End::Reported(ending),
-            Ok(Err(failure)) => End::failed(failure),
-            Err(_) => End::failed(panicked()),
-        },
+        result = &mut attempt => return ended(result),
         () = emitter.closed() => return End::OutputClosed,
         _ = terminate.recv() => interrupted("SIGTERM", exit::STOPPED),
         _ = interrupt.recv() => interrupted("SIGINT", exit::INTERRUPTED),
@@ -163,10 +179,27 @@ async fn work(
             })
         }
     };
-    pipeline.abort();
-    // Dropping the pipeline removes its workspace; a pipeline stuck in a write is left behind.
-    let _ = tokio::time::timeout(Duration::from_secs(1), pipeline).await;
-    End::Reported(ending)
+    stopper.stop();
+    match tokio::time::timeout(STOP_GRACE, &mut attempt).await {
+        // It kept what it could.
+        Ok(Ok(Ok(Ending::Stopped))) => End::Reported(ending),
+        // It had come to its end by itself.
+        Ok(result) => ended(result),
+        Err(_) => {
+            attempt.abort();
+            // One that is stuck in a write is left behind.
+            let _ = tokio::time::timeout(Duration::from_secs(1), attempt).await;
+            End::Reported(ending)
+        }
+    }
+}
+
+fn ended(result: Result<Result<Ending, Failure>, JoinError>) -> End {
+    match result {
+        Ok(Ok(ending)) => End::Reported(ending),
+        Ok(Err(failure)) => End::failed(failure),
+        Err(_) => End::failed(panicked()),
+    }
 }
 
 fn panicked() -> Failure {
@@ -192,6 +225,7 @@ mod tests {
         std::panic::set_hook(Box::new(record_panic));
         let end = work(
             tokio::spawn(async { panic!("shelf {} is empty", 7) }),
+            &Stopper::default(),
             &emitter,
             None,
         )

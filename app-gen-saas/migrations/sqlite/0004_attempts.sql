@@ -11,6 +11,8 @@ ALTER TABLE jobs ADD COLUMN interruptions BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN waiting TEXT;
 ALTER TABLE jobs ADD COLUMN resume_at BIGINT;
 ALTER TABLE jobs ADD COLUMN decision TEXT;
+-- The last checkpoint, from which the next attempt goes on. JSON.
+ALTER TABLE jobs ADD COLUMN checkpoint TEXT;
 -- Budget and approvals that the job was submitted with. JSON.
 ALTER TABLE jobs ADD COLUMN wishes TEXT;
 -- What all attempts used.

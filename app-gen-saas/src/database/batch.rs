@@ -1,6 +1,8 @@
 //! Batches: what a reading of a generator's log brought, written in one transaction. Bodies are text from
 //! the log to the table, and are never taken apart.
 
+use app_gen_contract::CheckpointId;
+
 use crate::database::events::{self, EventRecord};
 use crate::database::{Artifact, Database, Lease, Pause, Used, bounded, changed};
 
@@ -42,6 +44,8 @@ pub struct Batch {
     pub artifact: Option<Artifact>,
     /// The content of the attempt's last event, if these events hold it.
     pub outcome: Option<Outcome>,
+    /// The last checkpoint that these events tell of.
+    pub checkpoint: Option<CheckpointId>,
     /// What these events say was used.
     pub used: Used,
 }
@@ -104,6 +108,11 @@ impl Database {
                 }
             };
             let used = &batch.used;
+            let checkpoint = batch
+                .checkpoint
+                .map(|checkpoint| serde_json::to_string(&checkpoint))
+                .transpose()
+                .map_err(|error| sqlx::Error::Encode(error.into()))?;
             let mut transaction = self.pool.begin().await?;
             let last: Option<i64> = sqlx::query_scalar(
                 "UPDATE jobs SET last_sequence = last_sequence + $1, generator_sequence = $2, \
@@ -116,7 +125,8 @@ impl Database {
              event_bytes = event_bytes + $9, reading_deaths = 0, \
              used_micro_usd = used_micro_usd + $13, used_tokens = used_tokens + $14, \
              used_unpriced_tokens = used_unpriced_tokens + $15, \
-             used_iterations = CASE WHEN used_iterations < $16 THEN $16 ELSE used_iterations END \
+             used_iterations = CASE WHEN used_iterations < $16 THEN $16 ELSE used_iterations END, \
+             checkpoint = COALESCE($17, checkpoint) \
              WHERE id = $10 AND owner = $11 AND generator_sequence = $12 AND finished_at IS NULL \
              RETURNING last_sequence",
             )
@@ -136,6 +146,7 @@ impl Database {
             .bind(used.tokens)
             .bind(used.unpriced_tokens)
             .bind(used.iterations)
+            .bind(checkpoint)
             .fetch_optional(&mut *transaction)
             .await?;
             let Some(last) = last else {

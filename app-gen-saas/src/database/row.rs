@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use app_gen_contract::{ApprovalPoint, Budget, Decided, JobState};
+use app_gen_contract::{ApprovalPoint, Budget, CheckpointId, Decided, JobState};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
@@ -18,7 +18,7 @@ macro_rules! job_columns {
          reading_deaths, log_position, outcome, outcome_text, stop_state, stop_reason, \
          artifact_name, artifact_size_bytes, artifact_sha256, artifact_e_tag, attempt, \
          attempt_after_sequence, attempt_after_launch, attempt_started_at, interruptions, waiting, \
-         resume_at, decision, wishes, used_micro_usd, used_tokens, used_unpriced_tokens, \
+         resume_at, decision, checkpoint, wishes, used_micro_usd, used_tokens, used_unpriced_tokens, \
          used_iterations, used_millis"
     };
 }
@@ -86,6 +86,8 @@ pub struct Job {
     pub resume_at: Option<i64>,
     /// What a person decided last. Each attempt is told it: nothing says that the one before took it up.
     pub decision: Option<Decided>,
+    /// The last checkpoint: the next attempt goes on from there.
+    pub checkpoint: Option<CheckpointId>,
     /// What it was submitted with.
     pub wishes: Wishes,
     /// What its attempts used so far.
@@ -209,6 +211,7 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Job {
             waiting: json(row, "waiting")?,
             resume_at: row.try_get("resume_at")?,
             decision: json(row, "decision")?,
+            checkpoint: json(row, "checkpoint")?,
             wishes: json(row, "wishes")?.unwrap_or_default(),
             used: Used {
                 micro_usd: row.try_get("used_micro_usd")?,

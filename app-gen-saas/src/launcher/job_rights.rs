@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use app_gen_contract::{ARTIFACT_NAME, spec_name};
+use app_gen_contract::{ARTIFACT_NAME, BUNDLE_NAME, checkpoints_of, spec_name};
 use aws_config::SdkConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_sdk_ecs::config::ProvideCredentials as _;
@@ -41,7 +41,7 @@ impl JobRights {
         let credentials = AssumeRoleProvider::builder(&self.role_arn)
             .session_name(name)
             .session_length(JOB_RIGHTS_TIME)
-            .policy(policy(&launch.spec_uri, launch.attempt)?.to_string())
+            .policy(policy(launch)?.to_string())
             .configure(&self.sdk)
             .build()
             .await
@@ -62,9 +62,10 @@ impl JobRights {
     }
 }
 
-/// What the attempt whose spec is there may do: read that spec, write the job's result and the bodies of
-/// its events.
-fn policy(spec_uri: &str, attempt: u32) -> Result<Value> {
+/// What an attempt may do: read its spec and the checkpoint that it goes on from, write the job's result,
+/// the bodies of its events, and checkpoints of its own.
+fn policy(launch: &Launch) -> Result<Value> {
+    let (spec_uri, attempt) = (&launch.spec_uri, launch.attempt);
     let spec = spec_name(attempt);
     let folder = spec_uri
         .strip_prefix("s3://")
@@ -73,14 +74,23 @@ fn policy(spec_uri: &str, attempt: u32) -> Result<Value> {
         .filter(|folder| !folder.contains(['*', '?', '$']))
         .with_context(|| format!("{spec_uri} is not the spec of attempt {attempt} in a bucket"))?;
     let object = |name: &str| format!("arn:aws:s3:::{folder}/{name}");
+    let checkpoint = launch
+        .checkpoint
+        .map(|checkpoint| object(&format!("{}/*", checkpoint.folder())));
+    let read: Vec<String> = [object(&spec)].into_iter().chain(checkpoint).collect();
     Ok(json!({
         "Version": "2012-10-17",
         "Statement": [
-            { "Effect": "Allow", "Action": "s3:GetObject", "Resource": object(&spec) },
+            { "Effect": "Allow", "Action": "s3:GetObject", "Resource": read },
             {
                 "Effect": "Allow",
                 "Action": "s3:PutObject",
-                "Resource": [object(ARTIFACT_NAME), object("events/*")],
+                "Resource": [
+                    object(ARTIFACT_NAME),
+                    object(BUNDLE_NAME),
+                    object("events/*"),
+                    object(&format!("{}/*", checkpoints_of(attempt))),
+                ],
             },
         ],
     }))
@@ -90,33 +100,60 @@ fn policy(spec_uri: &str, attempt: u32) -> Result<Value> {
 mod tests {
     use super::*;
     use crate::tls;
+    use app_gen_contract::CheckpointId;
     use aws_config::BehaviorVersion;
     use aws_sdk_ecs::config::{Credentials, Region};
     use axum::extract::{RawForm, State};
     use std::sync::{Arc, Mutex};
 
+    fn launch(spec_uri: &str, attempt: u32, checkpoint: Option<CheckpointId>) -> Launch {
+        Launch {
+            job_id: "1".to_owned(),
+            attempt,
+            number: 1,
+            spec_uri: spec_uri.to_owned(),
+            checkpoint,
+            lifetime: std::time::Duration::from_secs(60),
+        }
+    }
+
     #[test]
     fn a_job_reaches_its_own_objects_alone() {
-        let rights = policy("s3://bucket/prefix/jobs/1/spec.json", 1).unwrap();
+        let rights = policy(&launch("s3://bucket/prefix/jobs/1/spec.json", 1, None)).unwrap();
         let own = "arn:aws:s3:::bucket/prefix/jobs/1";
         assert_eq!(
             rights["Statement"],
             json!([
-                { "Effect": "Allow", "Action": "s3:GetObject", "Resource": format!("{own}/spec.json") },
+                { "Effect": "Allow", "Action": "s3:GetObject", "Resource": [format!("{own}/spec.json")] },
                 {
                     "Effect": "Allow",
                     "Action": "s3:PutObject",
-                    "Resource": [format!("{own}/app.zip"), format!("{own}/events/*")],
+                    "Resource": [
+                        format!("{own}/app.zip"), format!("{own}/app.bundle"),
+                        format!("{own}/events/*"), format!("{own}/checkpoints/1/*"),
+                    ],
                 },
             ])
         );
-        let second = policy("s3://bucket/prefix/jobs/1/spec-2.json", 2).unwrap();
+        let checkpoint = Some(CheckpointId {
+            attempt: 1,
+            number: 4,
+        });
+        let second = launch("s3://bucket/prefix/jobs/1/spec-2.json", 2, checkpoint);
+        let second = policy(&second).unwrap();
         assert_eq!(
             second["Statement"][0]["Resource"],
-            json!(format!("{own}/spec-2.json")),
+            json!([
+                format!("{own}/spec-2.json"),
+                format!("{own}/checkpoints/1/0004/*")
+            ]),
             "a late task of the first attempt does not read what the second one is asked"
         );
-        assert_eq!(second["Statement"][1], rights["Statement"][1]);
+        assert_eq!(
+            second["Statement"][1]["Resource"][3],
+            json!(format!("{own}/checkpoints/2/*")),
+            "and writes no checkpoint that the second one reads"
+        );
         for other in [
             "s3://bucket/jobs/1/spec-2.json",
             "file:///jobs/1/spec.json",
@@ -124,7 +161,7 @@ mod tests {
             "s3://bucket/jobs/*/spec.json",
             "s3://bucket/jobs/${aws:userid}/spec.json",
         ] {
-            assert!(policy(other, 1).is_err(), "{other}");
+            assert!(policy(&launch(other, 1, None)).is_err(), "{other}");
         }
     }
 
@@ -160,10 +197,7 @@ mod tests {
         for job_id in ["1", "2"] {
             let launch = Launch {
                 job_id: job_id.to_owned(),
-                attempt: 1,
-                number: 1,
-                spec_uri: format!("s3://bucket/jobs/{job_id}/spec.json"),
-                lifetime: std::time::Duration::from_secs(60),
+                ..launch(&format!("s3://bucket/jobs/{job_id}/spec.json"), 1, None)
             };
             let variables = rights.lend(&launch).await.unwrap();
             assert_eq!(variables["AWS_ACCESS_KEY_ID"], "ASIA1");

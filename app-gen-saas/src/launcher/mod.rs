@@ -16,6 +16,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use app_gen_contract::CheckpointId;
 use futures::future::BoxFuture;
 
 use crate::config::LauncherConfig;
@@ -31,6 +32,8 @@ pub struct Launch {
     pub number: i64,
     /// Where the attempt's spec is. No other task than those of this attempt is given it.
     pub spec_uri: String,
+    /// The checkpoint that the attempt goes on from.
+    pub checkpoint: Option<CheckpointId>,
     /// After this time the generator ends by itself.
     pub lifetime: Duration,
 }

@@ -210,6 +210,7 @@ mod tests {
             attempt,
             number,
             spec_uri: "file:///jobs/job/spec.json".to_owned(),
+            checkpoint: None,
             lifetime: Duration::from_secs(60),
         }
     }

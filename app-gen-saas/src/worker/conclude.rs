@@ -18,11 +18,13 @@ pub(super) enum Conclusion {
     Pause(Pause),
 }
 
-/// The end of an attempt whose task has ended. A stop that was decided on has precedence.
+/// The end of an attempt whose task has ended. A stop that was decided on has precedence. One that kept its
+/// work and crashed was interrupted.
 pub(super) fn verdict(
     stop: Option<&Stop>,
     outcome: Option<&Outcome>,
     has_artifact: bool,
+    has_checkpoint: bool,
     ending: &Ending,
     last_words: Option<&str>,
 ) -> Conclusion {
@@ -47,7 +49,13 @@ pub(super) fn verdict(
             Some(fault) => format!("the generator wrote a last line that is not an event: {fault}"),
             None => "the generator ended without a last event (exit code 0)".to_owned(),
         }),
-        (None, _) => failed(format!("the generator crashed: {}", ended(ending))),
+        (None, _) => {
+            let reason = format!("the generator crashed: {}", ended(ending));
+            match has_checkpoint {
+                true => Conclusion::Pause(Pause::Interrupted { reason }),
+                false => failed(reason),
+            }
+        }
     }
 }
 
@@ -130,7 +138,7 @@ mod tests {
             exit_code,
             ..Ending::default()
         };
-        match verdict(None, outcome.as_ref(), has_artifact, &ending, None) {
+        match verdict(None, outcome.as_ref(), has_artifact, false, &ending, None) {
             Conclusion::End(stop) => (stop.state, stop.reason),
             Conclusion::Pause(pause) => panic!("the job goes on: {pause:?}"),
         }
@@ -188,8 +196,21 @@ mod tests {
             "the generator crashed: its exit code is unknown: CannotPullContainerError: no";
         let (state, reason) = failed(reason);
         assert_eq!(
-            verdict(None, None, false, &ending, None),
+            verdict(None, None, false, false, &ending, None),
             Conclusion::End(Stop { state, reason })
+        );
+    }
+
+    #[test]
+    fn one_that_kept_its_work_goes_on_after_a_crash() {
+        let ending = Ending {
+            exit_code: Some(137),
+            ..Ending::default()
+        };
+        let reason = "the generator crashed: signal 9 (SIGKILL) ended it".to_owned();
+        assert_eq!(
+            verdict(None, None, false, true, &ending, None),
+            Conclusion::Pause(Pause::Interrupted { reason })
         );
     }
 
@@ -205,7 +226,7 @@ mod tests {
         };
         let outcome = Some(&Outcome::Succeeded);
         assert_eq!(
-            verdict(Some(&stop), outcome, true, &ending, None),
+            verdict(Some(&stop), outcome, true, true, &ending, None),
             Conclusion::End(stop)
         );
     }
@@ -226,11 +247,11 @@ mod tests {
                 ..Ending::default()
             };
             assert_eq!(
-                verdict(None, Some(&outcome), false, &ending, None),
+                verdict(None, Some(&outcome), false, false, &ending, None),
                 Conclusion::Pause(pause.clone())
             );
             assert_eq!(
-                verdict(Some(&stop), Some(&outcome), false, &ending, None),
+                verdict(Some(&stop), Some(&outcome), false, true, &ending, None),
                 Conclusion::End(stop.clone())
             );
         }

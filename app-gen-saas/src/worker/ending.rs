@@ -76,6 +76,7 @@ impl Follower {
             self.job.stop.as_ref(),
             self.job.outcome.as_ref(),
             self.job.artifact.is_some(),
+            self.job.checkpoint.is_some(),
             &ending,
             last_words.as_deref(),
         )))

@@ -62,6 +62,7 @@ pub(super) fn job(generator_sequence: i64) -> Job {
         waiting: None,
         resume_at: None,
         decision: None,
+        checkpoint: None,
         wishes: Wishes::default(),
         used: Used::default(),
     }

@@ -230,6 +230,7 @@ impl Follower {
             attempt: job.attempt,
             number,
             spec_uri: self.app.artifacts.spec_uri(&job.id, job.attempt),
+            checkpoint: job.checkpoint,
             lifetime: self.app.config.jobs.lifetime(),
         }
     }
@@ -249,6 +250,7 @@ impl Follower {
                 number: job.attempt,
                 after_sequence: job.attempt_after_sequence.unsigned_abs(),
                 used,
+                checkpoint: job.checkpoint,
                 decision: job.decision.clone(),
             },
             model: job.wishes.model.clone(),

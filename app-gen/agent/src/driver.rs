@@ -79,6 +79,8 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// By which it goes on.
     pub session: Option<Session>,
+    /// The whole text with which it ended.
+    pub last_words: Option<String>,
     /// What it took, as far as the agent said it: one that was killed says nothing.
     pub usage: Option<AgentUsage>,
     /// How its program ended; nothing if that is unknown.
@@ -428,6 +430,7 @@ impl Run<'_> {
         Outcome {
             verdict,
             session: self.reader.session().or_else(|| self.task.session.clone()),
+            last_words: self.reader.last_words().map(str::to_owned),
             usage: self.reader.usage(),
             exit,
             has_changed,

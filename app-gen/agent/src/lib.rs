@@ -30,7 +30,7 @@ pub use driver::{Limits, Outcome, StartError, run};
 pub use environment::{ALLOWED, allowed};
 pub use fingerprint::Fingerprint;
 pub use lines::{Line, Lines, MAX_LINE_BYTES};
-pub use provider::{Credential, Provider, Reader, Session, Task};
+pub use provider::{Credential, MAX_WORDS_BYTES, Provider, Reader, Session, Task};
 pub use supervise::{Launch, supervise};
 pub use supervisor::Supervisor;
 pub use verdict::{End, Exit, GatewayFacts, Reason, Retry, Stop, Verdict, Wait};

@@ -10,6 +10,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+/// How much of an agent's last words is kept. An answer that somebody can use is shorter.
+pub const MAX_WORDS_BYTES: usize = 256 * 1024;
+
+/// The beginning of a text, within [`MAX_WORDS_BYTES`].
+pub(crate) fn bounded(words: &str) -> String {
+    words[..words.floor_char_boundary(MAX_WORDS_BYTES)].to_owned()
+}
+
 /// As what an agent shows the token of the gateway.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Credential {
@@ -93,7 +101,7 @@ pub trait Provider: Send + Sync {
 }
 
 /// Reads what one run of an agent writes. Whatever that is, nothing here fails.
-pub trait Reader: Send {
+pub trait Reader: Send + Sync {
     /// What a line says.
     fn read(&mut self, line: &Line) -> Vec<Activity>;
 
@@ -108,6 +116,9 @@ pub trait Reader: Send {
 
     /// What the run took, as far as the agent said it.
     fn usage(&self) -> Option<AgentUsage>;
+
+    /// The whole text with which it ended, within [`MAX_WORDS_BYTES`]: what it was asked to answer.
+    fn last_words(&self) -> Option<&str>;
 
     /// What became of the run.
     fn verdict(&self, end: &End) -> Verdict;

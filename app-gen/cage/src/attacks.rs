@@ -41,8 +41,8 @@ struct Target {
     private: PathBuf,
     /// Where the attacker may write.
     own: PathBuf,
-    /// The gateway's port.
-    gateway: u16,
+    /// The ports at which something of the generator listens: the gateway, the mirror of packages.
+    served: Vec<u16>,
     /// A port that the application may use.
     port: u16,
     /// The version of Landlock: some attacks are refused by nothing else.
@@ -102,8 +102,8 @@ fn names(holes: &[Hole]) -> String {
     holes.collect::<Vec<_>>().join(", ")
 }
 
-/// Tries to get out of the cage in every way that is known. Something has to listen at the gateway's port
-/// of 127.0.0.1. `private` is [`crate::Folders::private`].
+/// Tries to get out of the cage in every way that is known. Something has to listen on 127.0.0.1 at the
+/// port of the gateway, and at that of packages if there is one. `private` is [`crate::Folders::private`].
 ///
 /// # Errors
 ///
@@ -115,7 +115,7 @@ pub fn try_attacks(cage: &Cage, private: &Path) -> Result<Platform, Unsafe> {
         generator: std::process::id().cast_signed(),
         private: private.to_owned(),
         own: cage.own.clone(),
-        gateway: cage.ports.gateway,
+        served: cage.ports.served().collect(),
         port: *cage.ports.named.start(),
         landlock,
     };
@@ -430,19 +430,17 @@ fn listens(address: SocketAddr) -> bool {
 }
 
 fn ports(target: &Target) -> Got {
-    let gateway = SocketAddr::from((Ipv4Addr::LOCALHOST, target.gateway));
-    if listens(gateway) {
-        return Some(gateway.to_string());
+    let at = |port: &u16| SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
+    let mut taken = target.served.iter().map(at);
+    if let Some(address) = taken.find(|address| listens(*address)) {
+        return Some(address.to_string());
     }
     if target.landlock < 4 {
         return None;
     }
-    let beside = SocketAddr::from((Ipv6Addr::LOCALHOST, target.gateway));
-    let other = SocketAddr::from((Ipv4Addr::LOCALHOST, 8_080));
-    let mut taken = [beside, other]
-        .into_iter()
-        .filter(|address| listens(*address));
-    if let Some(address) = taken.next() {
+    let beside = |port: &u16| SocketAddr::from((Ipv6Addr::LOCALHOST, *port));
+    let mut taken = target.served.iter().map(beside).chain([at(&8_080)]);
+    if let Some(address) = taken.find(|address| listens(*address)) {
         return Some(address.to_string());
     }
     // Where Docker's own DNS listens for containers, by which words could be sent anywhere.

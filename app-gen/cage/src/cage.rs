@@ -41,10 +41,15 @@ pub struct Cage {
 }
 
 /// Ports of loopback. There is no other network in a cage.
+///
+/// A generator had better listen at none of `named` and `chosen`: a cage that is not given such a port may
+/// connect to it all the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ports {
     /// Where it finds the gateway.
     pub gateway: u16,
+    /// Where it finds the mirror of packages, if it may have any.
+    pub packages: Option<u16>,
     /// On which its programs may listen if they name the port.
     pub named: RangeInclusive<u16>,
     /// From which the kernel chooses one for those who ask for any, and one for the near end of each
@@ -59,9 +64,22 @@ impl Ports {
     pub fn with_gateway(gateway: u16) -> Self {
         Self {
             gateway,
+            packages: None,
             named: 20_000..=20_015,
             chosen: 40_000..=40_999,
         }
+    }
+
+    /// The same, and a mirror of packages at this port.
+    #[must_use]
+    pub fn and_packages(mut self, packages: u16) -> Self {
+        self.packages = Some(packages);
+        self
+    }
+
+    /// Those at which something of the generator listens.
+    pub(crate) fn served(&self) -> impl Iterator<Item = u16> {
+        [self.gateway].into_iter().chain(self.packages)
     }
 }
 
@@ -157,7 +175,9 @@ impl Cage {
     /// exit status. The keeper, which runs as root, starts with the same variables: one that a stranger
     /// chose may not be among them.
     ///
-    /// SIGTERM to it ends everything that is in the cage. When it has ended, nothing is left there.
+    /// SIGTERM to it ends everything that is in the cage. SIGUSR1 to it asks everything in the cage to end,
+    /// by a SIGTERM, and lets it. When it has ended, nothing is left
+    /// there.
     ///
     /// # Errors
     ///

@@ -6,26 +6,26 @@
 
 use crate::cage::{Cage, DISK_FULL, NOT_STARTED, TOO_LATE};
 use crate::disk::Watch;
-use crate::processes::kill_descendants;
+use crate::processes::signal_descendants;
 use crate::roles::{OURSELVES, Role};
 use crate::{filter, kernel, sockets};
 use rustix::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
-    DumpableBehavior, Pid, WaitOptions, WaitStatus, geteuid, getpid, getppid, set_child_subreaper,
-    set_dumpable_behavior, wait,
+    DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus, geteuid, getpid, getppid,
+    set_child_subreaper, set_dumpable_behavior, wait,
 };
 use rustix::stdio::dup2_stdin;
 use rustix::thread::set_no_new_privs;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -74,10 +74,18 @@ fn attend(arguments: &[OsString]) -> io::Result<i32> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     set_child_subreaper(Some(getpid()))?;
     set_no_new_privs(true)?;
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-    thread::spawn(move || {
-        if signals.forever().next().is_some() {
-            kill_all();
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM, SIGUSR1])?;
+    let is_asked = Arc::new(AtomicBool::new(false));
+    thread::spawn({
+        let is_asked = Arc::clone(&is_asked);
+        move || {
+            for signal in signals.forever() {
+                if signal != SIGUSR1 {
+                    kill_all();
+                }
+                is_asked.store(true, Ordering::SeqCst);
+                signal_descendants(Signal::TERM);
+            }
         }
     });
     // Threads that are there before this one has to ask do not have to.
@@ -111,6 +119,10 @@ fn attend(arguments: &[OsString]) -> io::Result<i32> {
     dup2_stdin(File::open("/dev/null")?)?;
     runs.send(()).map_err(io::Error::other)?;
     let status = reap(program)?;
+    // A shell between npm and a server ends first, and the server may still do what it has to.
+    if is_asked.load(Ordering::SeqCst) {
+        reap_all()?;
+    }
     if !sweep() {
         return Err(io::Error::other("processes are left that cannot be killed"));
     }
@@ -171,7 +183,7 @@ fn watch(generator: Option<Pid>, mut disk: Watch, end: Instant) -> i32 {
 /// Kills whatever is there and whatever comes, until the process ends.
 fn kill_all() -> ! {
     loop {
-        kill_descendants();
+        signal_descendants(Signal::KILL);
         thread::sleep(PAUSE);
     }
 }
@@ -181,6 +193,17 @@ fn reap(program: Pid) -> io::Result<WaitStatus> {
     loop {
         match wait(WaitOptions::empty()) {
             Ok(Some((pid, status))) if pid == program => return Ok(status),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Waits until everything has ended, by itself or because [`kill_all`] began.
+fn reap_all() -> io::Result<()> {
+    loop {
+        match wait(WaitOptions::empty()) {
+            Err(Errno::CHILD) => return Ok(()),
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
@@ -200,7 +223,7 @@ fn code(status: WaitStatus) -> i32 {
 fn sweep() -> bool {
     let began = Instant::now();
     loop {
-        kill_descendants();
+        signal_descendants(Signal::KILL);
         loop {
             match wait(WaitOptions::NOHANG) {
                 Ok(Some(_)) => {}

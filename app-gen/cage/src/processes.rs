@@ -4,23 +4,23 @@ use procfs::process::{Stat, all_processes};
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 use std::collections::HashMap;
 
-/// Sends SIGKILL to everything below this process, and says to how many.
+/// Sends a signal to everything below this process, and says to how many.
 ///
-/// What is started while it looks is missed; so it is called until nothing is left.
-pub(crate) fn kill_descendants() -> usize {
+/// What is started while it looks is missed; so SIGKILL is sent until nothing is left.
+pub(crate) fn signal_descendants(signal: Signal) -> usize {
     let mut children: HashMap<i32, Vec<Stat>> = HashMap::new();
     for process in living() {
         children.entry(process.ppid).or_default().push(process);
     }
-    let mut killed = 0;
+    let mut reached = 0;
     let mut parents = vec![getpid().as_raw_nonzero().get()];
     while let Some(parent) = parents.pop() {
         for process in children.remove(&parent).unwrap_or_default() {
             parents.push(process.pid);
-            killed += usize::from(kill(&process));
+            reached += usize::from(send(&process, signal));
         }
     }
-    killed
+    reached
 }
 
 /// Sends SIGKILL to every process of a user. Returns which these are.
@@ -31,7 +31,7 @@ pub(crate) fn kill_user(user: u32) -> Vec<Pid> {
         status.is_ok_and(|status| [status.ruid, status.euid, status.suid].contains(&user))
     };
     let found = living().into_iter().filter(is_of_user);
-    let killed = found.filter(kill);
+    let killed = found.filter(|process| send(process, Signal::KILL));
     killed
         .filter_map(|process| Pid::from_raw(process.pid))
         .collect()
@@ -46,8 +46,9 @@ fn living() -> Vec<Stat> {
     processes.filter(|process| process.state != 'Z').collect()
 }
 
-/// Kills a process if it is still the one that was meant: its number may belong to another by now.
-fn kill(meant: &Stat) -> bool {
+/// Sends a signal to a process if it is still the one that was meant: its number may belong to another by
+/// now.
+fn send(meant: &Stat, signal: Signal) -> bool {
     let Some(process) = Pid::from_raw(meant.pid) else {
         return false;
     };
@@ -56,5 +57,5 @@ fn kill(meant: &Stat) -> bool {
     };
     let now = procfs::process::Process::new(meant.pid).and_then(|process| process.stat());
     now.is_ok_and(|now| now.starttime == meant.starttime)
-        && pidfd_send_signal(&handle, Signal::KILL).is_ok()
+        && pidfd_send_signal(&handle, signal).is_ok()
 }

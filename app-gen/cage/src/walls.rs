@@ -39,13 +39,14 @@ pub(crate) fn raise(cage: &Cage) -> Result<RestrictionStatus, RulesetError> {
         .chain(cage.readable.iter().map(AsRef::as_ref));
     let listens = AccessNet::BindTcp | AccessNet::ConnectTcp;
     let ports = cage.ports.named.clone().chain(cage.ports.chosen.clone());
+    // The kernel may have chosen one of these for the generator, too.
+    let served: Vec<u16> = cage.ports.served().collect();
     let ports = ports
+        .filter(|port| !served.contains(port))
         .map(|port| NetPort::new(port, listens))
-        .chain([
-            // Any port, which is one of those that the kernel chooses.
-            NetPort::new(0, AccessNet::BindTcp),
-            NetPort::new(cage.ports.gateway, AccessNet::ConnectTcp),
-        ])
+        // Any port, which is one of those that the kernel chooses.
+        .chain([NetPort::new(0, AccessNet::BindTcp)])
+        .chain(served.iter().map(|port| NetPort::new(*port, AccessNet::ConnectTcp)))
         .map(Ok::<_, RulesetError>);
     Ruleset::default()
         .handle_access(AccessFs::from_all(RIGHTS))?

@@ -20,10 +20,10 @@ pub use event::{Body, CheckOutcome, Event, LogLevel, Payload, StageState, Tokens
 pub use line::{LineError, LineTooLong, MAX_BODY_BYTES, MAX_LINE_BYTES, parse_line};
 pub use raw::RawJson;
 pub use spec::{
-    ARTIFACT_NAME, ApprovalPoint, Attempt, Budget, Choice, Decided, Decision, Fallback, JobKind,
-    JobSpec, MAX_DECISION_CHARS, MAX_DESCRIPTION_CHARS, MAX_SPEC_BYTES, SpecError, StartFrom, Used,
-    event_body_name, join_uri, spec_name, validate_artifact_uri, validate_description,
-    validate_job_id,
+    ARTIFACT_NAME, ApprovalPoint, Attempt, BUNDLE_NAME, Budget, CheckpointId, Choice, Decided,
+    Decision, Fallback, JobKind, JobSpec, MAX_DECISION_CHARS, MAX_DESCRIPTION_CHARS,
+    MAX_SPEC_BYTES, SpecError, StartFrom, Used, checkpoints_of, event_body_name, join_uri,
+    spec_name, validate_artifact_uri, validate_description, validate_job_id,
 };
 pub use state::{JobState, UnknownJobState};
 pub use text::{EXCERPT_CHARS, excerpt};

@@ -7,6 +7,7 @@ use crate::limit::Limit;
 use crate::meter::{Form, Meter};
 use crate::pass::Scope;
 use crate::protocol::Protocol;
+use crate::relay::Watcher;
 use crate::shared::Shared;
 use crate::usage::Usage;
 use hyper::HeaderMap;
@@ -91,7 +92,7 @@ impl Account {
     }
 
     /// Some of the answer has passed.
-    pub(crate) fn passed(&mut self, piece: &[u8]) {
+    fn count(&mut self, piece: &[u8]) {
         self.answer_bytes = self.answer_bytes.saturating_add(piece.len() as u64);
         if self.shared.observer.wants_bodies() {
             self.shared.observer.answer_piece(self.number, piece);
@@ -217,6 +218,17 @@ impl Account {
             .find(self.answered_by())
             .or_else(|| prices.find(&self.model));
         budget::spent(price, usage, estimated, is_whole)
+    }
+}
+
+impl Watcher for Account {
+    fn passed(&mut self, piece: &[u8]) -> Option<End> {
+        self.count(piece);
+        None
+    }
+
+    fn ended(&mut self, end: End) {
+        self.settle(end);
     }
 }
 

@@ -6,9 +6,9 @@ use crate::budget::Exhausted;
 use crate::exchange::{End, Refusal};
 use crate::pass::Scope;
 use crate::protocol::Protocol;
-use crate::relay::{Broken, Relay};
+use crate::relay::Relay;
+use crate::server::Answer;
 use crate::shared::Shared;
-use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -17,8 +17,6 @@ use hyper::{Request, Response, StatusCode};
 use serde::Deserialize;
 use std::sync::Arc;
 use tokio::time::{Instant, timeout};
-
-pub(crate) type Answer = Response<BoxBody<Bytes, Broken>>;
 
 /// What an agent may not send on: what belongs to the connection, credentials, and what would make the
 /// provider count for somebody else. Everything else is the agent's and the provider's business.
@@ -280,7 +278,8 @@ async fn ask(parts: &Parts, prepared: Prepared) -> Answer {
         let message = "the provider redirects to another address";
         return error_of(protocol, StatusCode::BAD_GATEWAY, "api_error", message);
     }
-    let mut answer = Response::new(Relay::new(body, account, began).boxed());
+    let (silence, until) = (shared.bounds.silence, began + shared.bounds.whole);
+    let mut answer = Response::new(Relay::new(body, account, silence, until).boxed());
     *answer.status_mut() = head.status;
     *answer.headers_mut() = returned(&head.headers);
     answer

@@ -2,7 +2,9 @@
 
 use crate::bounds::Bounds;
 use crate::budget::{Budget, Line};
+use crate::client::Certificates;
 use crate::exchange::Observer;
+use crate::forward::forward;
 use crate::limit::Limit;
 use crate::pass::Scope;
 use crate::price::{PriceError, Prices};
@@ -30,6 +32,8 @@ pub struct Settings {
     pub bounds: Bounds,
     /// Who learns what happens.
     pub observer: Arc<dyn Observer>,
+    /// Whom to trust besides everybody's authorities.
+    pub extra_certificates: Certificates,
     /// The port of 127.0.0.1; 0 for any.
     pub port: u16,
 }
@@ -46,6 +50,7 @@ impl Settings {
             prices: Prices::built_in()?,
             bounds: Bounds::default(),
             observer: Arc::new(()),
+            extra_certificates: Certificates::default(),
             port: 0,
         })
     }
@@ -99,6 +104,7 @@ impl Gateway {
             settings.budget,
             settings.bounds,
             settings.observer,
+            &settings.extra_certificates,
         )?;
         let shared = Arc::new(shared);
         // Only this address: whoever could reach another would only need a token.
@@ -108,7 +114,11 @@ impl Gateway {
         let address = address.map_err(|source| GatewayError::Listen { port, source })?;
         let served = Arc::clone(&shared);
         let server = tokio::spawn(async move {
-            serve(listener, served).await;
+            serve(listener, move |request| {
+                let shared = Arc::clone(&served);
+                async move { forward(request, &shared).await }
+            })
+            .await;
         });
         Ok(Self {
             shared,

@@ -6,16 +6,20 @@
 //! what it uses is counted from the provider's own words, and a budget that is used up refuses its next
 //! request. It repeats nothing: that is the agent's business.
 //!
+//! [`Packages`] is beside it: a mirror of the registry of npm, for who has no network but loopback.
+//!
 //! The README of this crate says what is counted how, and what is refused.
 
 mod account;
 mod bounds;
 mod budget;
+mod client;
 mod exchange;
 mod forward;
 mod gateway;
 mod limit;
 mod meter;
+mod packages;
 mod pass;
 mod price;
 mod protocol;
@@ -28,9 +32,13 @@ mod usage;
 
 pub use bounds::Bounds;
 pub use budget::{Budget, Line, Place, Spent, total};
+pub use client::{CertificateError, Certificates};
 pub use exchange::{End, Exchange, Observer, Refusal};
 pub use gateway::{Gateway, GatewayError, Pass, Settings};
 pub use limit::{Limit, LimitKind};
+pub use packages::{
+    NPM_REGISTRY, Packages, PackagesBounds, PackagesCounts, PackagesError, PackagesSettings,
+};
 pub use pass::Scope;
 pub use price::{Price, PriceError, Prices};
 pub use protocol::Protocol;

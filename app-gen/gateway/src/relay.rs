@@ -1,6 +1,5 @@
 //! Passes an answer on as it comes: each piece is looked at and handed over, never copied or kept.
 
-use crate::account::Account;
 use crate::exchange::End;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use std::pin::Pin;
@@ -14,9 +13,18 @@ use tokio::time::{Instant, Sleep, sleep_until};
 #[error("the answer of the provider broke")]
 pub(crate) struct Broken;
 
-pub(crate) struct Relay {
+/// Who keeps account of an answer that passes.
+pub(crate) trait Watcher {
+    /// A piece is about to be handed over. An end stops the answer before that.
+    fn passed(&mut self, piece: &[u8]) -> Option<End>;
+
+    /// Nothing more comes. Only the first end counts.
+    fn ended(&mut self, end: End);
+}
+
+pub(crate) struct Relay<W> {
     body: reqwest::Body,
-    account: Account,
+    watcher: W,
     /// When the last piece came.
     latest: Instant,
     silence: Duration,
@@ -25,24 +33,24 @@ pub(crate) struct Relay {
     is_over: bool,
 }
 
-impl Relay {
-    pub(crate) fn new(body: reqwest::Body, account: Account, began: Instant) -> Self {
-        let bounds = account.shared.bounds;
-        let (latest, until) = (Instant::now(), began + bounds.whole);
+impl<W: Watcher> Relay<W> {
+    /// `silence` is how long no piece may come, and `until` is when the whole answer must have come.
+    pub(crate) fn new(body: reqwest::Body, watcher: W, silence: Duration, until: Instant) -> Self {
+        let latest = Instant::now();
         Self {
             body,
-            account,
+            watcher,
             latest,
-            silence: bounds.silence,
+            silence,
             until,
-            alarm: Box::pin(sleep_until(until.min(latest + bounds.silence))),
+            alarm: Box::pin(sleep_until(until.min(latest + silence))),
             is_over: false,
         }
     }
 
     fn end(&mut self, end: End) {
         self.is_over = true;
-        self.account.settle(end);
+        self.watcher.ended(end);
         // This closes the connection to the provider, unless it was read to its end.
         self.body = reqwest::Body::from(Bytes::new());
     }
@@ -65,7 +73,7 @@ impl Relay {
     }
 }
 
-impl Body for Relay {
+impl<W: Watcher + Unpin> Body for Relay<W> {
     type Data = Bytes;
     type Error = Broken;
 
@@ -85,7 +93,10 @@ impl Body for Relay {
                     let Ok(piece) = frame.into_data() else {
                         continue;
                     };
-                    relay.account.passed(&piece);
+                    if let Some(end) = relay.watcher.passed(&piece) {
+                        relay.end(end);
+                        return Poll::Ready(Some(Err(Broken)));
+                    }
                     // Nobody asks again where the head said how long the body is.
                     if relay.body.is_end_stream() {
                         relay.end(End::Answered);

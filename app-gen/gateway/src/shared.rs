@@ -2,6 +2,7 @@
 
 use crate::bounds::{BODIES_KILOBYTES, Bounds};
 use crate::budget::{Budget, Ledger};
+use crate::client::Certificates;
 use crate::exchange::{Exchange, Observer};
 use crate::limit::Limit;
 use crate::pass::Passes;
@@ -34,9 +35,10 @@ impl Shared {
         budget: Budget,
         bounds: Bounds,
         observer: Arc<dyn Observer>,
+        certificates: &Certificates,
     ) -> Result<Self, UpstreamError> {
         let with_client = |protocol| match upstreams.of(protocol) {
-            Some(upstream) => Ok(Some((upstream.clone(), upstream.client()?))),
+            Some(upstream) => Ok(Some((upstream.clone(), upstream.client(certificates)?))),
             None => Ok::<_, UpstreamError>(None),
         };
         Ok(Self {

@@ -1,16 +1,12 @@
 //! The providers: where they are, and the credential that requests to them get.
 
+use crate::client::{Certificates, client};
 use crate::protocol::Protocol;
 use crate::secret::Secret;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Client, Url};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Url};
 use std::net::IpAddr;
-use std::time::Duration;
-
-/// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(10);
-/// How long a connection without a request is kept. Providers close theirs after a minute or more.
-const IDLE: Duration = Duration::from_secs(45);
 
 /// Names of the environment that [`Upstreams::from_environment`] reads.
 pub const ANTHROPIC_API_KEY: &str = "ANTHROPIC_API_KEY";
@@ -139,6 +135,26 @@ impl Upstreams {
     }
 }
 
+/// A URL whose traffic nobody reads on the way, and whether it is of this machine. `name` says what it is
+/// in an error.
+pub(crate) fn safe_url(name: &'static str, text: &str) -> Result<(Url, bool), UpstreamError> {
+    let url = Url::parse(text.trim()).map_err(|error| UpstreamError::NotUrl {
+        name,
+        reason: error.to_string(),
+    })?;
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    if has_user || url.query().is_some() || url.fragment().is_some() {
+        return Err(UpstreamError::Extra { name });
+    }
+    let host = url.host_str().unwrap_or_default();
+    let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+    let is_loopback = host == "localhost" || address.is_some_and(|address| address.is_loopback());
+    if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback) {
+        return Err(UpstreamError::NotSafe { name });
+    }
+    Ok((url, is_loopback))
+}
+
 impl Upstream {
     /// A server at a base URL, which is without `/v1` for Anthropic and with it for OpenAI.
     ///
@@ -154,21 +170,7 @@ impl Upstream {
         of: &'static str,
         credential: Credential,
     ) -> Result<Self, UpstreamError> {
-        let url = Url::parse(text.trim()).map_err(|error| UpstreamError::NotUrl {
-            name,
-            reason: error.to_string(),
-        })?;
-        let has_user = !url.username().is_empty() || url.password().is_some();
-        if has_user || url.query().is_some() || url.fragment().is_some() {
-            return Err(UpstreamError::Extra { name });
-        }
-        let host = url.host_str().unwrap_or_default();
-        let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
-        let is_loopback =
-            host == "localhost" || address.is_some_and(|address| address.is_loopback());
-        if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback) {
-            return Err(UpstreamError::NotSafe { name });
-        }
+        let (url, is_loopback) = safe_url(name, text)?;
         if let Credential::ApiKey(secret) | Credential::ClaudeToken(secret) = &credential
             && !secret.reveal().bytes().all(|byte| byte.is_ascii_graphic())
         {
@@ -221,30 +223,9 @@ impl Upstream {
 
     /// A client for this server alone.
     ///
-    /// It follows no redirect, which would carry the credential elsewhere; repeats nothing, which is the
-    /// agent's business; and asks a proxy only for what is not on this machine.
-    pub(crate) fn client(&self) -> Result<Client, UpstreamError> {
-        // An error means that the process has a provider of TLS already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        // These come on top of those of the system: debian:trixie-slim has none, and without any root
-        // certificate there is no client.
-        let roots: Vec<Certificate> = webpki_root_certs::TLS_SERVER_ROOT_CERTS
-            .iter()
-            .map(|root| Certificate::from_der(root))
-            .collect::<Result<_, _>>()?;
-        let builder = Client::builder()
-            .tls_certs_merge(roots)
-            .connect_timeout(CONNECT)
-            .pool_idle_timeout(IDLE)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .http1_only();
-        let builder = match self.is_loopback {
-            true => builder.no_proxy(),
-            false => builder,
-        };
-        Ok(builder.build()?)
+    /// It follows no redirect, which would carry the credential elsewhere.
+    pub(crate) fn client(&self, certificates: &Certificates) -> Result<Client, UpstreamError> {
+        Ok(client(certificates, self.is_loopback, Policy::none())?)
     }
 }
 
@@ -350,7 +331,8 @@ mod tests {
             openai.url(Protocol::OpenAi, None).as_str(),
             "https://proxy.example/v1/responses"
         );
-        assert!(anthropic.client().is_ok() && openai.client().is_ok());
+        let extra = Certificates::default();
+        assert!(anthropic.client(&extra).is_ok() && openai.client(&extra).is_ok());
         let none = upstreams(&[(OPENAI_API_KEY, " ")]).unwrap();
         assert!(none.anthropic.is_none() && none.openai.is_none());
     }

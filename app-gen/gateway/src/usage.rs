@@ -109,6 +109,12 @@ impl Usd {
         self.0 as f64 / PER_DOLLAR
     }
 
+    /// The amount in whole millionths of a dollar.
+    #[must_use]
+    pub const fn millionths(self) -> u64 {
+        self.0.saturating_add(500_000) / 1_000_000
+    }
+
     /// What so many tokens cost, where this is the price of a million of them.
     pub(crate) fn per_million(self, tokens: u64) -> Self {
         let all = u128::from(self.0) * u128::from(tokens) / 1_000_000;

@@ -59,6 +59,7 @@ fn prepare() -> anyhow::Result<(Model, String)> {
     let settings = Settings {
         key: variable(KEY)?,
         record: std::env::var_os(RECORD).map(PathBuf::from),
+        ..Settings::default()
     };
     let address = variable(LISTEN)?.unwrap_or_else(|| "127.0.0.1:0".to_owned());
     let model = Model::new(script, settings).context("failed to open the record")?;

@@ -21,6 +21,8 @@ pub struct Settings {
     pub key: Option<String>,
     /// The file to which every request is appended as a line of JSON.
     pub record: Option<PathBuf>,
+    /// Limits that end after some time have ended: they were met before this server was started.
+    pub limits_have_ended: bool,
 }
 
 /// A script that is being played.
@@ -29,6 +31,7 @@ pub struct Model {
     script: Script,
     key: Option<String>,
     record: Option<Record>,
+    limits_have_ended: bool,
     memory: Memory,
 }
 
@@ -77,6 +80,7 @@ impl Model {
             script,
             key: settings.key,
             record,
+            limits_have_ended: settings.limits_have_ended,
             memory: Memory::default(),
         })
     }
@@ -192,6 +196,10 @@ impl Model {
         let steps = fault::steps(events, Duration::from_millis(pause));
         let mut reply = Reply::new(200, content_type, steps);
         let fault = choice.content.and_then(|turn| turn.fault.as_ref());
+        let fault = fault.filter(|fault| {
+            let is_limit = fault.for_seconds.is_some();
+            fault.only.is_none_or(|only| only == protocol) && !(is_limit && self.limits_have_ended)
+        });
         if let (Some(fault), false) = (fault, is_waiting) {
             let place = Place {
                 conversation: conversation.id.clone(),

@@ -7,21 +7,16 @@ mod choice;
 mod name;
 mod words;
 
-use std::path::Path;
-use std::pin::Pin;
-
-use anyhow::{Context as _, Result};
-use app_gen_contract::{JobSpec, LogLevel};
+use anyhow::Result;
+use app_gen_contract::JobSpec;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::emitter::Emitter;
-use crate::failure::Failure;
-use crate::provider::{Application, Provider};
 use crate::template::catalogue::{Application as Entry, COMMON};
 use crate::template::choice::{Choice, choose};
 use crate::template::name::{display_name, slug};
 use crate::template::words::samples;
+use crate::workshop::snapshot::{File, Snapshot};
 
 /// The package's name in the files below, exchanged for the application's own.
 const PLACEHOLDER_NAME: &str = "app-gen-template";
@@ -58,54 +53,55 @@ impl AppInfo {
     }
 }
 
-/// The provider.
-pub(crate) struct Template;
+/// An application, and what is said about it.
+pub(crate) struct Application {
+    /// Its name for people.
+    pub(crate) name: String,
+    pub(crate) files: Snapshot,
+    /// How it came about.
+    pub(crate) messages: [String; 2],
+    /// One sentence for the job's last event.
+    pub(crate) summary: String,
+}
 
-impl Provider for Template {
-    fn plan(&self, spec: &JobSpec) -> String {
-        let choice = choose(&spec.description);
-        let name = AppInfo::new(&spec.description, choice.application).name;
-        format!(
-            "May {name:?} be made from a template, without an AI model: {}?",
-            choice.application.kind
-        )
-    }
+/// What would be made, as a question to a person.
+pub(crate) fn plan(spec: &JobSpec) -> String {
+    let choice = choose(&spec.description);
+    let name = AppInfo::new(&spec.description, choice.application).name;
+    format!(
+        "May {name:?} be made from a template, without an AI model: {}?",
+        choice.application.kind
+    )
+}
 
-    fn write<'call>(
-        &'call self,
-        spec: &'call JobSpec,
-        workspace: &'call Path,
-        emitter: &'call Emitter,
-    ) -> Pin<Box<dyn Future<Output = Result<Application, Failure>> + Send + 'call>> {
-        Box::pin(async move {
-            let choice = choose(&spec.description);
-            let info = AppInfo::new(&spec.description, choice.application);
-            emitter.log(LogLevel::Info, why(&choice)).await;
-            let message = format!(
-                "making {:?} from this template, without an AI model",
-                info.name
-            );
-            emitter.log(LogLevel::Info, message).await;
-            for (path, content) in files(&info, choice.application)? {
-                let target = workspace.join(path);
-                let write = async {
-                    tokio::fs::create_dir_all(target.parent().unwrap_or(workspace)).await?;
-                    tokio::fs::write(&target, content).await
-                };
-                write
-                    .await
-                    .with_context(|| format!("cannot write {}", target.display()))?;
-            }
-            let summary = format!(
-                "{} is ready: {} made from a template, without an AI model",
-                info.name, choice.application.kind
-            );
-            Ok(Application {
-                name: info.name,
-                summary,
-            })
-        })
-    }
+/// Makes the application that the description asks for.
+pub(crate) fn make(spec: &JobSpec) -> Result<Application> {
+    let choice = choose(&spec.description);
+    let info = AppInfo::new(&spec.description, choice.application);
+    let files = files(&info, choice.application)?.into_iter();
+    let files = files.map(|(path, content)| {
+        let file = File {
+            is_executable: false,
+            content: content.into_bytes(),
+        };
+        (path.to_owned(), file)
+    });
+    let making = format!(
+        "making {:?} from this template, without an AI model",
+        info.name
+    );
+    let summary = format!(
+        "{} is ready: {} made from a template, without an AI model",
+        info.name, choice.application.kind
+    );
+    Ok(Application {
+        files: Snapshot {
+            files: files.collect(),
+        },
+        messages: [why(&choice), making],
+        summary,
+        name: info.name,
+    })
 }
 
 /// Which template it is, and the words that chose it.

@@ -89,20 +89,33 @@ fn an_unknown_provider_names_the_known_ones() {
     let run = run(&[
         ("REQUEST_ID", "j"),
         ("APP_DESCRIPTION", "x"),
-        ("GENERATOR_PROVIDER", "claude"),
+        ("GENERATOR_PROVIDER", "other"),
+        ("GENERATOR_MODEL", "any"),
         ("ARTIFACT_URI", &artifact_uri),
     ]);
-    assert_eq!(
-        (run.exit_code, run.kinds()),
-        (Some(1), vec!["started", "failed"])
-    );
+    assert_eq!((run.exit_code, run.kinds()), (Some(1), vec!["failed"]));
     assert_eq!(
         run.failure(),
         (
-            "unknown provider \"claude\"",
-            Some("known providers: template")
+            "unknown provider \"other\"",
+            Some("known providers: claude, codex, template")
         )
     );
+}
+
+#[test]
+fn agents_run_in_containers_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let artifact_uri = file_uri(folder.path());
+    let run = run(&[
+        ("REQUEST_ID", "j"),
+        ("APP_DESCRIPTION", "x"),
+        ("GENERATOR_PROVIDER", "claude"),
+        ("ARTIFACT_URI", &artifact_uri),
+    ]);
+    assert_eq!((run.exit_code, run.kinds()), (Some(1), vec!["failed"]));
+    let (reason, _) = run.failure();
+    assert!(reason.starts_with("coding agents "), "{reason}");
 }
 
 #[test]

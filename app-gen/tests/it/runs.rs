@@ -57,7 +57,6 @@ fn a_spec_becomes_an_application() {
                 Some(format!("27 files, {} bytes", bytes.len()))
             ),
             stage("publish", StageState::Running, None),
-            stage("publish", StageState::Done, None),
             Body::Artifact {
                 name: text("app.zip"),
                 uri: file_uri(&archive),
@@ -65,6 +64,7 @@ fn a_spec_becomes_an_application() {
                 sha256: sha256(&bytes),
             },
             log("unpack app.zip, then: npm ci && npm run build && npm start"),
+            stage("publish", StageState::Done, None),
             Body::Succeeded {
                 summary: text(
                     "List of books is ready: a list made from a template, without an AI model"

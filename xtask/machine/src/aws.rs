@@ -255,6 +255,13 @@ fn failure(name: &str, status: ExitStatus, stdout: &[u8], stderr: &[u8]) -> anyh
     }
 }
 
+/// Compiles the binary if there is none, beside other work. What goes wrong is told by the first call.
+pub fn compile_ahead(context: &Context) {
+    if !paths::debug_binary(&context.root, "xtask-aws").is_file() {
+        let _ = compile(context, false);
+    }
+}
+
 /// Brings the binary up to date, once in the life of a command: clean-up must not
 /// wait for somebody else's cargo.
 fn compile(context: &Context, survives_interrupt: bool) -> anyhow::Result<PathBuf> {

@@ -50,7 +50,8 @@ test("every alarm tells somebody, names its severity, and leads to its section o
 
 test("the log lines that metrics are made from are in the orchestrator's sources", () => {
   const folder = join(ROOT, "app-gen-saas/src/worker");
-  const sources = readdirSync(folder).map((name) => readFileSync(join(folder, name), "utf8")).join("\n");
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".rs"));
+  const sources = files.map((name) => readFileSync(join(folder, name), "utf8")).join("\n");
   const logged = (message: string) => sources.match(new RegExp(`tracing::info!\\([^;]*"${message}"\\s*\\)`))?.[0];
   assert.match(logged(JOB_ENDED) ?? "", /\bstate = /);
   const takenUp = logged(JOB_TAKEN_UP) ?? "";

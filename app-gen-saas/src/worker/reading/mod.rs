@@ -77,6 +77,7 @@ pub(super) async fn batch(
         }
         batch.events.extend(one.events);
         batch.artifact = one.artifact.or(batch.artifact);
+        batch.checkpoint = one.checkpoint.or(batch.checkpoint);
         batch.used = sum(&batch.used, &one.used);
         batch.outcome = one.outcome;
         if batch.outcome.is_some() {

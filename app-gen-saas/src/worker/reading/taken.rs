@@ -1,6 +1,6 @@
 //! What the orchestrator takes from one event of a generator.
 
-use app_gen_contract::{Body, Event, Tokens, excerpt, join_uri};
+use app_gen_contract::{Body, CheckpointId, Event, Tokens, excerpt, join_uri};
 use serde_json::json;
 use time::OffsetDateTime;
 
@@ -56,6 +56,12 @@ pub(super) async fn batch_of_one(
         Some(Body::Usage {
             tokens, micro_usd, ..
         }) => batch.used = used(tokens, *micro_usd)?,
+        Some(Body::Checkpoint { number, .. }) => {
+            batch.checkpoint = Some(CheckpointId {
+                attempt: job.attempt,
+                number: *number,
+            });
+        }
         Some(Body::Commit { iteration, .. }) => batch.used.iterations = i64::from(*iteration),
         Some(Body::WaitingApproval {
             point,

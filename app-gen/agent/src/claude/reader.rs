@@ -3,7 +3,7 @@
 use super::PINNED;
 use crate::fields::{flat, list, moment, number, owned, parse, status, text, unknown};
 use crate::lines::Line;
-use crate::provider::{Reader, Session};
+use crate::provider::{Reader, Session, bounded};
 use crate::verdict::{End, Reason, Retry, Verdict, Wait, of_status};
 use app_gen_contract::{Activity, AgentUsage, Change, Excerpt};
 use serde_json::Value;
@@ -19,6 +19,7 @@ struct LastWord {
     /// The provider's name for the error.
     error_type: Option<String>,
     text: String,
+    words: String,
 }
 
 #[derive(Debug, Default)]
@@ -66,6 +67,10 @@ impl Reader for ClaudeReader {
 
     fn usage(&self) -> Option<AgentUsage> {
         self.usage
+    }
+
+    fn last_words(&self) -> Option<&str> {
+        Some(&self.last_word.as_ref()?.words)
     }
 
     fn verdict(&self, end: &End) -> Verdict {
@@ -283,6 +288,7 @@ impl ClaudeReader {
             status: status(event, "/api_error_status"),
             error_type: owned(event, "/api_error_type"),
             text: said.text.clone(),
+            words: bounded(&words),
         });
         let mut usage = self.usage.unwrap_or_default();
         usage.add(&used(event));

@@ -3,7 +3,7 @@
 use super::PINNED;
 use crate::fields::{flat, list, number, owned, parse, text, unknown};
 use crate::lines::Line;
-use crate::provider::{Reader, Session};
+use crate::provider::{Reader, Session, bounded};
 use crate::verdict::{End, Reason, Retry, Verdict, Wait, of_status};
 use app_gen_contract::{Activity, AgentUsage, Change, Excerpt};
 use serde_json::Value;
@@ -24,6 +24,8 @@ pub(super) struct CodexReader {
     version: Option<String>,
     last_word: Option<LastWord>,
     last_said: Option<Excerpt>,
+    /// The same, whole.
+    words: Option<String>,
 }
 
 impl Reader for CodexReader {
@@ -94,6 +96,13 @@ impl Reader for CodexReader {
         Some(self.session_usage?.since(&self.before))
     }
 
+    fn last_words(&self) -> Option<&str> {
+        match self.last_word {
+            Some(LastWord::Completed) => self.words.as_deref(),
+            _ => None,
+        }
+    }
+
     fn verdict(&self, end: &End) -> Verdict {
         match &self.last_word {
             Some(LastWord::Completed) => end.done(),
@@ -118,6 +127,7 @@ impl CodexReader {
         match text(item, "/type") {
             Some("agent_message") => {
                 self.last_said = Some(said("/text"));
+                self.words = Some(bounded(text(item, "/text").unwrap_or_default()));
                 vec![Activity::Said {
                     text: said("/text"),
                     helper_of: None,

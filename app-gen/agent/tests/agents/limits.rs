@@ -1,6 +1,6 @@
 //! Limits, budgets and refusals of the model.
 
-use crate::world::{BOTH, Kind, World};
+use crate::world::{BOTH, Kind, Ran, World};
 use app_gen_agent::{Credential, GatewayFacts, Reason, Task, Verdict, Wait};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -31,21 +31,32 @@ fn limit(seconds: u32, headers: &str) -> String {
 #[test]
 fn a_limit_is_waited_for_and_the_session_goes_on_after_it() {
     for kind in BOTH {
-        // More often than either agent tries in one run, and less often than in two.
-        let fault = "kind = 'status', times = 8, status = 429, error_type = 'rate_limit_error', message = 'A limit.'";
-        let world = World::new(kind, &faulty(fault));
-        let mut ran = world.run(&world.task("Make two files."));
-        let is_limit = matches!(
-            ran.outcome.verdict,
-            Verdict::Wait {
-                cause: Wait::Limit,
-                until: None,
-                ..
-            }
+        // More often than either agent tries in one run: Codex gives up at once without a `retry-after`.
+        let times = 6;
+        let fault = format!(
+            "kind = 'status', times = {times}, status = 429, error_type = 'rate_limit_error', message = 'A limit.'"
         );
-        assert!(is_limit, "{kind:?} {ran:?}");
+        let is_limit = |ran: &Ran| {
+            let verdict = &ran.outcome.verdict;
+            matches!(
+                verdict,
+                Verdict::Wait {
+                    cause: Wait::Limit,
+                    until: None,
+                    ..
+                }
+            )
+        };
+        let world = World::new(kind, &faulty(&fault));
+        let mut ran = world.run(&world.task("Make two files."));
+        assert!(is_limit(&ran), "{kind:?} {ran:?}");
         assert!(world.workspace("before").exists() && !world.workspace("after").exists());
-        ran = world.run(&world.after(&ran, "Go on."));
+        // Each run meets it once at least.
+        for _ in 0..times {
+            if is_limit(&ran) {
+                ran = world.run(&world.after(&ran, "Go on."));
+            }
+        }
         assert_eq!(ran.outcome.verdict, Verdict::Completed, "{kind:?} {ran:?}");
         assert!(world.workspace("after").exists());
     }

@@ -62,6 +62,7 @@ impl World {
         let settings = Settings {
             key: Some(TOKEN.to_owned()),
             record: Some(folder.path().join("requests")),
+            ..Settings::default()
         };
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();

@@ -21,6 +21,10 @@ const STATE: &str = "/state";
 const SECRET: &str = "GENERATOR_SECRET";
 /// The gateway's port.
 const GATEWAY: u16 = 8_765;
+/// The port of the mirror of packages.
+const PACKAGES: u16 = 8_766;
+/// One of those that the kernel chooses for who asks for any.
+const CHOSEN: u16 = 40_500;
 const MEBIBYTE: u64 = 1024 * 1024;
 
 type Shown<T> = Result<T, Box<dyn Error>>;
@@ -54,7 +58,7 @@ fn cage(folders: &Folders) -> Cage {
         writes_workspace: true,
         own: folders.agent.join("builder"),
         readable: Vec::new(),
-        ports: Ports::with_gateway(GATEWAY),
+        ports: Ports::with_gateway(GATEWAY).and_packages(PACKAGES),
         limits: Limits::default(),
     }
 }
@@ -62,23 +66,19 @@ fn cage(folders: &Folders) -> Cage {
 /// Everything that is tried, by name.
 fn suite() -> Shown<Value> {
     let (secrets, folders) = prepare(&[SECRET], Path::new(STATE))?;
-    let gateway = TcpListener::bind((Ipv4Addr::LOCALHOST, GATEWAY))?;
-    thread::spawn(move || {
-        for stream in gateway.incoming().flatten() {
-            // Who does not read it has other worries.
-            let _ = (&stream).write_all(b"the gateway");
-        }
-    });
+    serve(GATEWAY, "the gateway")?;
+    serve(PACKAGES, "the packages")?;
     let cage = cage(&folders);
     let attacks = match try_attacks(&cage, &folders.private) {
         Ok(platform) => json!({ "landlock": platform.landlock, "lacks": platform.lacks() }),
         Err(error) => json!({ "error": error.to_string() }),
     };
-    let parts: [Part; 13] = [
+    let parts: [Part; 14] = [
         ("identity", identity),
         ("loopback", loopback),
         ("endings", endings),
         ("survivors", survivors),
+        ("asked", asked),
         ("bomb", bomb),
         ("disk", disk),
         ("limits", limits),
@@ -102,6 +102,18 @@ fn suite() -> Shown<Value> {
         report["seconds"][name] = began.elapsed().as_secs_f64().into();
     }
     Ok(report)
+}
+
+/// Tells everybody who connects the same.
+fn serve(port: u16, words: &'static str) -> io::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            // Who does not read it has other worries.
+            let _ = (&stream).write_all(words.as_bytes());
+        }
+    });
+    Ok(())
 }
 
 /// A shell with a script, in the cage.
@@ -163,9 +175,19 @@ fn loopback(cage: &Cage, _: &Folders) -> Shown<Value> {
             my $a = $s->accept; print $a \"heard\"; close $a; print <$c>, \" \", $s->sockport'"
         )
     };
+    let read = |port: u16| format!("cat < /dev/tcp/127.0.0.1/{port}");
+    let mut without = cage.clone();
+    without.ports.packages = None;
+    // The kernel may have chosen it for the generator before.
+    let mut crossed = cage.clone();
+    crossed.ports.packages = Some(CHOSEN);
     Ok(json!({
-        "gateway": text(cage, &format!("cat < /dev/tcp/127.0.0.1/{GATEWAY}"))?,
+        "gateway": text(cage, &read(GATEWAY))?,
+        "packages": text(cage, &read(PACKAGES))?,
+        "packages_without": text(&without, &read(PACKAGES))?,
         "named": text(cage, &listens("20000"))?,
+        "chosen": text(cage, &listens(&CHOSEN.to_string()))?,
+        "chosen_for_packages": text(&crossed, &listens(&CHOSEN.to_string()))?,
         "any": text(cage, &listens("0"))?,
         "other": text(cage, &listens("8080"))?,
     }))
@@ -201,11 +223,16 @@ fn started(cage: &Cage, script: &str) -> io::Result<Child> {
 
 fn stop(child: &mut Child, signal: &str) -> io::Result<(ExitStatus, f64)> {
     let began = Instant::now();
+    send(child, signal)?;
+    Ok((child.wait()?, began.elapsed().as_secs_f64()))
+}
+
+fn send(child: &Child, signal: &str) -> io::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "a trial's own process")]
     Command::new("bash")
         .args(["-c", &format!("kill -{signal} {}", child.id())])
         .status()?;
-    Ok((child.wait()?, began.elapsed().as_secs_f64()))
+    Ok(())
 }
 
 fn survivors(cage: &Cage, _: &Folders) -> Shown<Value> {
@@ -223,6 +250,36 @@ fn survivors(cage: &Cage, _: &Folders) -> Shown<Value> {
         "stopped": format!("{:?}", Ended::of(status)),
         "seconds": seconds,
         "after_stop": left(cage)?,
+    }))
+}
+
+/// A program that is asked to end does so by itself, or does not.
+fn asked(cage: &Cage, _: &Folders) -> Shown<Value> {
+    let mut child = started(
+        cage,
+        "trap 'exit 5' TERM; sleep 1000 & echo; while :; do wait; done",
+    )?;
+    let (status, seconds) = stop(&mut child, "USR1")?;
+    let left_by_polite = left(cage)?;
+    // The program ends at once, and what it started has something to do before it ends.
+    let tidy = "trap 'sleep 0.3; touch by-itself; exit' TERM; echo; while :; do sleep 0.05; done";
+    let mut shell = started(cage, &format!("({tidy}) & wait"))?;
+    let (first, _) = stop(&mut shell, "USR1")?;
+    let by_itself = text(cage, "ls by-itself && rm by-itself")?;
+    let mut deaf = started(cage, "trap '' TERM; echo; sleep 1000 & wait; sleep 1000")?;
+    send(&deaf, "USR1")?;
+    thread::sleep(Duration::from_millis(300));
+    let stays = deaf.try_wait()?.is_none();
+    let (stopped, _) = stop(&mut deaf, "TERM")?;
+    Ok(json!({
+        "polite": format!("{:?}", Ended::of(status)),
+        "seconds": seconds,
+        "left_by_polite": left_by_polite,
+        "first": format!("{:?}", Ended::of(first)),
+        "by_itself": by_itself,
+        "deaf_stays": stays,
+        "deaf": format!("{:?}", Ended::of(stopped)),
+        "left_by_deaf": left(cage)?,
     }))
 }
 

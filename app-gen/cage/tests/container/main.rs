@@ -84,8 +84,8 @@ fn no_attack_succeeds() {
 #[test]
 fn every_attack_succeeds_where_there_is_no_cage() {
     let target = json!({
-        "generator": 1, "private": "/state", "own": "/state", "gateway": 8_765, "port": 20_000,
-        "landlock": 6,
+        "generator": 1, "private": "/state", "own": "/state", "served": [8_765, 8_766],
+        "port": 20_000, "landlock": 6,
     });
     let options = [&UNFILTERED[..], &["--cap-add", "SYS_PTRACE"]].concat();
     let script = format!("echo a > /state/secret; cage-trial in-cage attack '{target}'");
@@ -178,7 +178,13 @@ fn a_command_is_another_user_with_nothing_of_the_generator() {
 fn loopback_works_for_what_an_application_needs() {
     let loopback = &suite()["loopback"];
     assert_eq!(loopback["gateway"], "the gateway");
+    assert_eq!(loopback["packages"], "the packages");
+    let without = loopback["packages_without"].as_str().unwrap();
+    assert!(without.contains("Permission denied"), "{without}");
     assert_eq!(loopback["named"], "heard 20000");
+    assert_eq!(loopback["chosen"], "heard 40500");
+    let crossed = loopback["chosen_for_packages"].as_str().unwrap();
+    assert!(crossed.starts_with("no: Permission denied"), "{crossed}");
     let any = loopback["any"].as_str().unwrap();
     let port: u16 = any.strip_prefix("heard ").unwrap().parse().unwrap();
     assert!((40_000..=40_999).contains(&port), "{port}");
@@ -209,6 +215,19 @@ fn nothing_survives_a_command_or_a_stop() {
     assert_eq!(survivors["stopped"], "Code(137)");
     assert_eq!(survivors["after_stop"], json!([]));
     assert!(survivors["seconds"].as_f64().unwrap() < 2.0, "{survivors}");
+}
+
+#[test]
+fn who_is_asked_to_end_does_so_by_itself_or_not_at_all() {
+    let asked = &suite()["asked"];
+    assert_eq!(asked["polite"], "Code(5)", "{asked}");
+    assert!(asked["seconds"].as_f64().unwrap() < 2.0, "{asked}");
+    assert_eq!(asked["left_by_polite"], json!([]));
+    assert_eq!(asked["first"], "Code(143)", "{asked}");
+    assert_eq!(asked["by_itself"], "by-itself", "{asked}");
+    assert_eq!(asked["deaf_stays"], true, "{asked}");
+    assert_eq!(asked["deaf"], "Code(137)", "{asked}");
+    assert_eq!(asked["left_by_deaf"], json!([]));
 }
 
 #[test]

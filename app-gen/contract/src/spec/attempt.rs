@@ -16,6 +16,9 @@ pub struct Attempt {
     pub after_sequence: u64,
     /// What the attempts before it used.
     pub used: Used,
+    /// The checkpoint that it goes on from; without one, it begins anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<CheckpointId>,
     /// What a person decided last, in every attempt from then on: one that was interrupted, or met a
     /// limit, may not have come to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -29,9 +32,34 @@ impl Default for Attempt {
             number: 1,
             after_sequence: 0,
             used: Used::default(),
+            checkpoint: None,
             decision: None,
         }
     }
+}
+
+/// Which checkpoint of a job. Its attempt is in its name, so that a task of an earlier attempt that is still
+/// there replaces nothing of a later one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointId {
+    /// The attempt that wrote it.
+    pub attempt: u32,
+    /// Its number, which counts on across attempts.
+    pub number: u32,
+}
+
+impl CheckpointId {
+    /// Its folder under the job's artifact URI.
+    #[must_use]
+    pub fn folder(&self) -> String {
+        format!("{}/{:04}", checkpoints_of(self.attempt), self.number)
+    }
+}
+
+/// The folder, under the job's artifact URI, of all checkpoints that an attempt writes.
+#[must_use]
+pub fn checkpoints_of(attempt: u32) -> String {
+    format!("checkpoints/{attempt}")
 }
 
 /// What attempts used.

@@ -16,7 +16,10 @@ use crate::spec::checks::{
 };
 use crate::text::excerpt;
 
-pub use attempt::{ApprovalPoint, Attempt, Decided, Decision, MAX_DECISION_CHARS, Used};
+pub use attempt::{
+    ApprovalPoint, Attempt, CheckpointId, Decided, Decision, MAX_DECISION_CHARS, Used,
+    checkpoints_of,
+};
 pub use checks::{
     MAX_DESCRIPTION_CHARS, MAX_SPEC_BYTES, SpecError, validate_artifact_uri, validate_description,
     validate_job_id,
@@ -24,6 +27,9 @@ pub use checks::{
 
 /// Name of the result under the job's artifact URI.
 pub const ARTIFACT_NAME: &str = "app.zip";
+
+/// Name, under the job's artifact URI, of the history of the application: a git bundle.
+pub const BUNDLE_NAME: &str = "app.bundle";
 
 /// One attempt of a job, as JSON in a file or an object of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -354,6 +360,10 @@ mod tests {
                     seconds: 61,
                     iterations: 3,
                 },
+                checkpoint: Some(CheckpointId {
+                    attempt: 1,
+                    number: 4,
+                }),
                 decision: Some(Decided {
                     point: ApprovalPoint::BeforePublish,
                     decision: Decision::Rejected {
@@ -395,6 +405,7 @@ mod tests {
             "attempt": {
                 "number": 2, "after_sequence": 17,
                 "used": { "micro_usd": 1_250_000, "tokens": 90_000, "seconds": 61, "iterations": 3 },
+                "checkpoint": { "attempt": 1, "number": 4 },
                 "decision": { "point": "before_publish", "decision": "rejected", "reason": "too blue" },
             },
             "provider": "template", "model": "claude-opus-5-5",
@@ -474,5 +485,10 @@ mod tests {
             [1, 2, 17].map(spec_name),
             ["spec.json", "spec-2.json", "spec-17.json"]
         );
+        let checkpoint = CheckpointId {
+            attempt: 2,
+            number: 7,
+        };
+        assert_eq!(checkpoint.folder(), "checkpoints/2/0007");
     }
 }

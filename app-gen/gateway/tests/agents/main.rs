@@ -53,6 +53,7 @@ impl Stage {
         let settings = model::Settings {
             key: Some(KEY.to_owned()),
             record: Some(folder.path().join("requests")),
+            ..model::Settings::default()
         };
         let script = model::Script::parse(script, Path::new(".")).unwrap();
         let played = Arc::new(model::Model::new(script, settings).unwrap());

@@ -5,6 +5,7 @@ mod budget;
 mod faults;
 mod fuzz;
 mod leaving;
+mod packages;
 mod passing;
 mod refusing;
 mod support;

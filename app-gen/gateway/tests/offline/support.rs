@@ -172,6 +172,7 @@ impl Served {
         let settings = model::Settings {
             key: Some(KEY.to_owned()),
             record: Some(record.clone()),
+            ..model::Settings::default()
         };
         let script = model::Script::parse(text, &scripts).unwrap();
         let runtime = Runtime::new().unwrap();

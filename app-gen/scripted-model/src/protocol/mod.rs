@@ -6,6 +6,7 @@ mod openai;
 use crate::conversation::Conversation;
 use crate::script::{Action, Stop, Turn, Usage};
 use hyper::HeaderMap;
+use serde::Deserialize;
 use serde_json::Value;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -17,7 +18,8 @@ const MAX_PIECES: usize = 2000;
 const OVER: &str = "The script has no further turn.";
 
 /// Whom a request is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// `POST /v1/messages`, as Claude Code sends it.
     Anthropic,

@@ -1,5 +1,6 @@
 //! What can go wrong with an answer.
 
+use crate::protocol::Protocol;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -11,6 +12,8 @@ pub struct Fault {
     /// It meets every request, of whatever conversation, until this long after the first one: a limit
     /// with a time at which it ends.
     pub for_seconds: Option<u32>,
+    /// It meets the agent of one provider only.
+    pub only: Option<Protocol>,
     /// What happens.
     #[serde(flatten)]
     pub kind: FaultKind,

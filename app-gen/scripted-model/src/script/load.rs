@@ -55,6 +55,16 @@ impl Script {
         if script.parts.is_empty() {
             return Err(content("parts", "there are none"));
         }
+        let mut others = Vec::new();
+        for name in &script.with {
+            let other: Self = toml::from_str(&read(&beside(folder, name, "with")?)?)?;
+            if !other.with.is_empty() || other.parts.iter().any(|part| part.role.is_none()) {
+                let problem = format!("{name} has parts without a role, or takes others with it");
+                return Err(content("with", problem));
+            }
+            others.extend(other.parts);
+        }
+        script.parts.splice(..0, others);
         for (index, part) in script.parts.iter_mut().enumerate() {
             let place = format!("part {}", index + 1);
             // Every text holds the empty one, so such a cue would never let turns go on.

@@ -19,6 +19,9 @@ use std::collections::BTreeMap;
 pub struct Script {
     /// What the script shows, for people.
     pub about: String,
+    /// Scripts beside this one whose parts come before its own. Each of those has a role.
+    #[serde(default)]
+    pub with: Vec<String>,
     /// By role, the text in a request that shows its role. A role that is not here shows itself by a
     /// line `Role: NAME`.
     #[serde(default)]

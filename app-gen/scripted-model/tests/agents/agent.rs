@@ -52,6 +52,7 @@ impl Agent {
         let settings = Settings {
             key: Some(KEY.to_owned()),
             record: Some(folder.path().join("requests")),
+            ..Settings::default()
         };
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();

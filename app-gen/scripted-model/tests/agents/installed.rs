@@ -1,13 +1,10 @@
-//! Where the agents are: `APP_GEN_CLIS`, or installed by the lock file that the image of the generator is made by.
+//! Where the agents are among the tools of the generator's image.
 
-use crate::process::npm;
+#[path = "tools.rs"]
+mod tools;
+
 use std::env::consts::ARCH;
-use std::fs::{self, File};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::path::{Path, PathBuf};
-
-const MANIFEST: &str = include_str!("../../../tools/package.json");
-const LOCK: &str = include_str!("../../../tools/package-lock.json");
+use std::path::PathBuf;
 
 /// The two programs. Each is one native binary of its package and needs no Node.
 pub(crate) struct Installed {
@@ -17,15 +14,11 @@ pub(crate) struct Installed {
 
 impl Installed {
     pub(crate) fn get() -> Self {
-        let folder = match std::env::var_os("APP_GEN_CLIS") {
-            Some(folder) => PathBuf::from(folder),
-            None => install(),
-        };
         let (npm, triple) = match ARCH {
             "aarch64" => ("linux-arm64", "aarch64-unknown-linux-musl"),
             _ => ("linux-x64", "x86_64-unknown-linux-musl"),
         };
-        let modules = folder.join("node_modules");
+        let modules = tools::modules();
         let claude = modules.join(format!("@anthropic-ai/claude-code-{npm}/claude"));
         let codex = modules.join(format!("@openai/codex-{npm}/vendor/{triple}/bin/codex"));
         for program in [&claude, &codex] {
@@ -33,29 +26,4 @@ impl Installed {
         }
         Self { claude, codex }
     }
-}
-
-/// Installs them once for each lock file. They are 800 MB, so it is the target folder that keeps them.
-fn install() -> PathBuf {
-    let mut hasher = DefaultHasher::new();
-    LOCK.hash(&mut hasher);
-    let name = format!("agents-{:016x}", hasher.finish());
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let folder = target.join(&name);
-    let done = folder.join("installed");
-    fs::create_dir_all(&folder).unwrap();
-    // Tests run side by side, and so may two checkouts that share a target folder.
-    let lock = File::create(target.join(format!("{name}.lock"))).unwrap();
-    lock.lock().unwrap();
-    if !done.exists() {
-        fs::write(folder.join("package.json"), MANIFEST).unwrap();
-        fs::write(folder.join("package-lock.json"), LOCK).unwrap();
-        // Their install scripts only link what is here already.
-        npm(
-            &folder,
-            &["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-        );
-        File::create(done).unwrap();
-    }
-    folder
 }

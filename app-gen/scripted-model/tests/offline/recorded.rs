@@ -366,6 +366,7 @@ fn only_the_right_key_is_accepted_and_no_key_is_recorded() {
     let settings = Settings {
         key: Some("right-key".to_owned()),
         record: Some(record.clone()),
+        ..Settings::default()
     };
     let served = Served::new(crate::support::parse(SCRIPT), settings);
     let body = recorded!("claude-first").to_string();

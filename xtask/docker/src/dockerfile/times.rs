@@ -48,7 +48,8 @@ fn copied(
     for word in &words {
         let source = path(word)?;
         let is_folder = folders.contains(source.as_str());
-        if !destination.is_empty() && !(is_folder && known.contains(&destination)) {
+        let is_known = is_folder && known.contains(&destination);
+        if !is_known && !destination.is_empty() {
             return None;
         }
         let below = format!("{source}/");

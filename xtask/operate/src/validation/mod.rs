@@ -19,12 +19,13 @@ use crate::validation::successes::Success;
 use app_gen_infra::Platform;
 use serde::Serialize;
 use std::net::Ipv4Addr;
+use std::thread;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Rendered};
 use xtask_core::lock::Lock;
 use xtask_image::build;
 use xtask_image::build::Outcome;
-use xtask_machine::{gate, net};
+use xtask_machine::{aws, gate, net};
 
 /// How to validate.
 #[derive(Debug, Clone, Default)]
@@ -95,13 +96,20 @@ pub fn validate(context: &Context, options: Options) -> anyhow::Result<Validated
     secrets::require_all(context)?;
     let names = build::select(context, &[])?;
     let registry = destination::registry(context, destination::Registry::Environment, &names)?;
-    let images = build::all(
-        context,
-        &names,
-        &registry,
-        || destination::reach(context, destination::Registry::Environment),
-        || xtask_machine::require(context, xtask_machine::FOR_BUILD),
-    )?;
+    let images = thread::scope(|scope| {
+        build::all(
+            context,
+            &names,
+            &registry,
+            || destination::reach(context, destination::Registry::Environment),
+            || {
+                xtask_machine::require(context, xtask_machine::FOR_BUILD)?;
+                // Two compiles leave less of two cores idle than one, and this one is needed next.
+                scope.spawn(|| aws::compile_ahead(context));
+                Ok(())
+            },
+        )
+    })?;
     let digest = successes::digest(context, &images, &options.model)?;
     if !options.force
         && !options.keep

@@ -45,6 +45,14 @@ const PACKAGE_GROUPS: [&[&str]; 3] = [
 const OFFLINE: &str = "offline";
 /// The target whose tests need a part of this machine for themselves: one at a time.
 const PLATFORM: &str = "platform";
+/// Suites whose tests mostly wait, for the time between two tries of an agent or for the end of a job:
+/// two of them for each core.
+const WAITING: [&str; 4] = [
+    "app-gen-agent::agents",
+    "app-gen-gateway::agents",
+    "app-gen-saas::it",
+    "app-gen-scripted-model::agents",
+];
 
 /// What tests that need nothing run with: one that comes to need something fails.
 const NOTHING: [(&str, &str); 9] = [
@@ -226,9 +234,11 @@ fn run_suite(
     prepare: impl Fn(Cmd) -> Cmd,
     ran: &mut Ran,
 ) -> anyhow::Result<()> {
+    let cores = available_parallelism()?.get();
     let threads = match &*suite.target {
         PLATFORM => 1,
-        _ => available_parallelism()?.get(),
+        _ if WAITING.contains(&&*suite.name()) => 2 * cores,
+        _ => cores,
     };
     let listing = prepare(suite.command()).arg("--list").read()?;
     let started = Instant::now();

@@ -1,0 +1,149 @@
+//! One attempt of a job, from its spec to its end.
+
+use crate::approval::{self, Next};
+use crate::config::{Source, load_spec};
+use crate::emitter::{Emitter, HEARTBEAT_INTERVAL};
+use crate::ending::Ending;
+use crate::failure::Failure;
+use crate::location::Location;
+use crate::stop::Stop;
+use crate::workshop::Rights;
+use crate::{package, pipeline, publish, template};
+use anyhow::Context as _;
+use app_gen_contract::{ApprovalPoint, Body, JobKind, JobSpec, LogLevel, StageState, spec_name};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// The provider that asks no model.
+const TEMPLATE: &str = "template";
+
+/// Does the work of one attempt and returns how it ends. This function emits all events but the last; the
+/// caller emits that one.
+pub(crate) async fn run(
+    source: Source,
+    emitter: Arc<Emitter>,
+    rights: Rights,
+    stop: Stop,
+) -> Result<Ending, Failure> {
+    let spec = load_spec(&source).await?;
+    let folder = Location::open(&spec.artifact_uri)?;
+    emitter.set_job(&spec, folder.clone()).await;
+    if spec.provider == TEMPLATE {
+        let work = async {
+            // It runs no program that has a version of its own.
+            let versions = BTreeMap::from([(spec.provider.clone(), None)]);
+            let _heartbeat = begin(&spec, &source, &folder, &emitter, versions).await?;
+            from_template(&spec, &folder, &emitter).await
+        };
+        return tokio::select! {
+            ending = work => ending,
+            // It takes a moment to make again, so there is nothing to keep.
+            () = stop.wanted() => Ok(Ending::Stopped),
+        };
+    }
+    let open = async {
+        let opened = pipeline::open(&spec, rights).await?;
+        let heartbeat = begin(&spec, &source, &folder, &emitter, opened.versions()).await?;
+        Ok::<_, Failure>((opened, heartbeat))
+    };
+    let (opened, _heartbeat) = tokio::select! {
+        opened = open => opened?,
+        () = stop.wanted() => return Ok(Ending::Stopped),
+    };
+    pipeline::run(spec, folder, emitter, opened, stop).await
+}
+
+/// Reports the start, which is the first event of every attempt, and then a sign of life now and then
+/// until what is returned is dropped. A spec that came from elsewhere is put beside the results.
+async fn begin(
+    spec: &JobSpec,
+    source: &Source,
+    folder: &Location,
+    emitter: &Arc<Emitter>,
+    providers: BTreeMap<String, Option<String>>,
+) -> Result<JoinSet<()>, Failure> {
+    emitter
+        .emit(Body::Started {
+            generator_version: env!("CARGO_PKG_VERSION").to_owned(),
+            attempt: spec.attempt.number,
+            providers,
+        })
+        .await;
+    let heartbeat = emitter.start_heartbeat(HEARTBEAT_INTERVAL);
+    let copy = folder.child(&spec_name(spec.attempt.number));
+    if *source != Source::Uri(copy.uri().to_owned()) {
+        copy.write(spec.to_json().into_bytes()).await?;
+    }
+    Ok(heartbeat)
+}
+
+/// Makes an application from the catalogue.
+async fn from_template(
+    spec: &JobSpec,
+    folder: &Location,
+    emitter: &Emitter,
+) -> Result<Ending, Failure> {
+    if spec.kind == JobKind::Change {
+        return Err(Failure::job(
+            format!("provider {TEMPLATE:?} cannot change an application"),
+            "create a new one, or choose another provider",
+        ));
+    }
+    if asks(ApprovalPoint::BeforeBuild, spec)? {
+        return Ok(Ending::WaitingApproval {
+            point: ApprovalPoint::BeforeBuild,
+            question: template::plan(spec),
+            artifact_uri: None,
+        });
+    }
+    emitter.stage("build", StageState::Running, None).await;
+    let application = template::make(spec)?;
+    for message in application.messages {
+        emitter.log(LogLevel::Info, message).await;
+    }
+    emitter
+        .stage("build", StageState::Done, Some(application.name))
+        .await;
+    emitter.stage("package", StageState::Running, None).await;
+    let files = application.files;
+    let package = tokio::task::spawn_blocking(move || package::pack(&files))
+        .await
+        .context("packing did not finish")??;
+    let detail = format!(
+        "{} files, {} bytes",
+        package.file_count,
+        package.bytes.len()
+    );
+    emitter
+        .stage("package", StageState::Done, Some(detail))
+        .await;
+    let summary = application.summary;
+    if asks(ApprovalPoint::BeforePublish, spec)? {
+        let artifact_uri = publish::artifact(folder, emitter, package).await?;
+        return Ok(Ending::WaitingApproval {
+            point: ApprovalPoint::BeforePublish,
+            question: format!("{summary}. May it be published?"),
+            artifact_uri: Some(artifact_uri),
+        });
+    }
+    emitter.stage("publish", StageState::Running, None).await;
+    publish::artifact(folder, emitter, package).await?;
+    emitter.stage("publish", StageState::Done, None).await;
+    Ok(Ending::Succeeded { summary })
+}
+
+/// Whether a person is asked at this point.
+///
+/// # Errors
+/// A person decided against the application, and the template makes the same from the same words.
+fn asks(point: ApprovalPoint, spec: &JobSpec) -> Result<bool, Failure> {
+    match approval::at(point, spec)? {
+        Next::GoOn => Ok(false),
+        Next::Ask => Ok(true),
+        Next::Rework(notes) => Err(Failure::job(
+            format!("provider {TEMPLATE:?} cannot take up what is still to be done: {notes}"),
+            "describe the application in other words, in a new job",
+        )),
+    }
+}

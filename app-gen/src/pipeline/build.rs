@@ -1,0 +1,266 @@
+//! The application is made, in iterations: an agent builds, its work is committed and checked, and what
+//! failed is its next task.
+
+use crate::checks::tests_kept::changed_tests;
+use crate::checks::{Checked, Checks, Subject};
+use crate::failure::Failure;
+use crate::pipeline::agents::{Done, Work, work};
+use crate::pipeline::halt::Halt;
+use crate::pipeline::job::Job;
+use crate::pipeline::keep;
+use crate::pipeline::prompts;
+use crate::pipeline::state::Stage;
+use crate::roles::Role;
+use crate::workshop::repository::{MAIN, Message};
+use crate::workshop::snapshot::Snapshot;
+use crate::workshop::{clear, fill};
+use app_gen_contract::{Body, CheckOutcome, JobKind, LogLevel, StageState};
+use time::OffsetDateTime;
+
+/// Without a bound of its own, a job has so many iterations.
+const MAX_ITERATIONS: u32 = 12;
+/// So often in a row checks may fail in the same way. Whoever did not mend it by then does not.
+const MAX_SAME: u32 = 3;
+/// Characters of a commit's message. The rest of an agent's last words is in its activities.
+const MAX_MESSAGE_CHARS: usize = 2_000;
+
+/// Builds until the checks pass.
+pub(crate) async fn build(job: &mut Job) -> Result<(), Halt> {
+    job.report(Stage::Build, StageState::Running, None).await;
+    let builder = Role::find("builder")?;
+    let most = job.spec.budget.iterations.unwrap_or(MAX_ITERATIONS);
+    loop {
+        if job.state.iterations >= most {
+            return Err(given_up(
+                job,
+                format!("its {most} iterations are used up"),
+                &[],
+            ));
+        }
+        if job.time_left().is_zero() {
+            return Err(given_up(job, "its time is over".to_owned(), &[]));
+        }
+        let prompt = match &job.state.task {
+            Some(task) => task.clone(),
+            None => prompts::build(&job.spec, &job.state.plan),
+        };
+        let task = Work {
+            role: &builder,
+            stage: Stage::Build,
+            prompt,
+            must_change: true,
+        };
+        let mut memory = job.memory(builder.name);
+        let done = work(job, &task, &mut memory).await;
+        job.remember(builder.name, memory);
+        let done = done?;
+        let mut snapshot = take(job).await?;
+        let before = good(job).await?;
+        protect(job, &mut snapshot, before.as_ref()).await?;
+        commit(job, &snapshot, &done).await?;
+        let checks = check(job, &snapshot, before.as_ref()).await?;
+        let is_good = checks.iter().all(|check| !check.is_failed());
+        if is_good && done.trouble.is_none() {
+            job.state.good.clone_from(&job.state.head);
+            job.state.task = None;
+            job.state.failure = None;
+            keep::checkpoint(job).await?;
+            let detail = format!("checks passed: {}", passed(&checks));
+            job.report(Stage::Build, StageState::Done, Some(detail))
+                .await;
+            return Ok(());
+        }
+        next_task(job, &checks, &done).await?;
+        keep::checkpoint(job).await?;
+    }
+}
+
+/// The files of the workspace. What is not fit to be committed is the agent's next task, like a failed check.
+async fn take(job: &Job) -> Result<Snapshot, Halt> {
+    match Snapshot::of_application(&job.workshop.porter()).await? {
+        Ok(snapshot) => Ok(snapshot),
+        Err(refused) => Err(Halt::Failed(Failure::job(
+            format!("the agent left what is no application: {refused}"),
+            "submit the job again",
+        ))),
+    }
+}
+
+/// The last state whose checks passed, or the one that a change began with.
+async fn good(job: &Job) -> Result<Option<Snapshot>, Halt> {
+    let start = job.spec.start_from.as_ref().map(|start| &start.commit);
+    match job.state.good.as_ref().or(start) {
+        Some(commit) => Ok(Some(job.workshop.repository.snapshot(commit).await?)),
+        None => Ok(None),
+    }
+}
+
+/// Commits what the agent made, if it made anything.
+async fn commit(job: &mut Job, snapshot: &Snapshot, done: &Done) -> Result<(), Halt> {
+    let repository = &job.workshop.repository;
+    let before = match &job.state.head {
+        Some(head) => repository.snapshot(head).await?,
+        None => Snapshot::default(),
+    };
+    job.state.iterations += 1;
+    if before == *snapshot {
+        return Ok(());
+    }
+    let words: String = done.words.trim().chars().take(MAX_MESSAGE_CHARS).collect();
+    let message = match (words.is_empty(), &done.trouble) {
+        (false, _) => words,
+        (true, Some(trouble)) => format!("What was made until {trouble}"),
+        (true, None) => "What the builder made".to_owned(),
+    };
+    let id = repository
+        .commit(
+            MAIN,
+            job.state.head.as_deref(),
+            snapshot,
+            Message {
+                role: "builder",
+                text: &message,
+                time: OffsetDateTime::now_utc().unix_timestamp(),
+            },
+        )
+        .await?;
+    let diff = repository.diff(&id).await?;
+    job.state.head = Some(id.clone());
+    job.emitter
+        .emit(Body::Commit {
+            iteration: job.state.iterations,
+            commit: id,
+            role: "builder".to_owned(),
+            message,
+            diff,
+        })
+        .await;
+    Ok(())
+}
+
+/// Puts the tests that must stay back into their places, if the agent changed them.
+async fn protect(
+    job: &Job,
+    snapshot: &mut Snapshot,
+    before: Option<&Snapshot>,
+) -> Result<(), Halt> {
+    // What a creation begins with is nothing, and its own tests may still grow.
+    let (JobKind::Change, Some(before)) = (job.spec.kind, before) else {
+        return Ok(());
+    };
+    let changed = changed_tests(before, snapshot);
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = changed.iter().map(|(name, _)| *name).collect();
+    let message = format!(
+        "tests that were there before are put back as they were: {}",
+        names.join(", ")
+    );
+    job.emitter.log(LogLevel::Warn, message).await;
+    let files = changed
+        .into_iter()
+        .map(|(name, file)| (name.to_owned(), file.clone()));
+    let restored = Snapshot {
+        files: files.collect(),
+    };
+    fill(&job.workshop.porter(), &restored).await?;
+    snapshot.files.extend(restored.files);
+    Ok(())
+}
+
+/// Checks the application, in a place of its own.
+async fn check(
+    job: &Job,
+    snapshot: &Snapshot,
+    before: Option<&Snapshot>,
+) -> Result<Vec<Checked>, Halt> {
+    let cage = job.workshop.inspection();
+    clear(&cage).await?;
+    fill(&cage, snapshot).await?;
+    let packages_url = job.workshop.packages_url();
+    let mut checks = Checks::of(Subject {
+        cage: &cage,
+        packages_url: &packages_url,
+        snapshot,
+        before,
+        criteria: &job.state.plan.criteria,
+    });
+    loop {
+        tokio::select! {
+            check = checks.next() => match check? {
+                Some(check) => job.emitter.emit(check.to_body()).await,
+                None => break,
+            },
+            () = job.stop.wanted() => return Err(Halt::Stopped),
+        }
+    }
+    Ok(checks.made().to_vec())
+}
+
+fn passed(checks: &[Checked]) -> usize {
+    checks
+        .iter()
+        .filter(|check| check.outcome == CheckOutcome::Passed)
+        .count()
+}
+
+/// Makes a task of what failed, or gives up where nothing gets better.
+async fn next_task(job: &mut Job, checks: &[Checked], done: &Done) -> Result<(), Halt> {
+    let signatures = checks.iter().filter_map(Checked::signature);
+    let mut signature = signatures.collect::<Vec<_>>().join("\n");
+    if let Some(trouble) = &done.trouble {
+        signature.push_str(trouble);
+    }
+    let times = job.state.count(signature);
+    if times >= MAX_SAME {
+        let trouble = done.trouble.clone();
+        let why = trouble.unwrap_or_else(|| format!("the same checks failed {times} times"));
+        return Err(given_up(job, why, checks));
+    }
+    let cause = match times {
+        // It has something to look at, and the builder looked at it in vain.
+        2 if done.trouble.is_none() => Some(find_cause(job, checks).await?),
+        _ => None,
+    };
+    let task = prompts::repair(checks, done.trouble.as_deref(), cause.as_deref());
+    job.state.task = Some(task);
+    Ok(())
+}
+
+async fn find_cause(job: &mut Job, checks: &[Checked]) -> Result<String, Halt> {
+    let role = Role::find("bug_finder")?;
+    let task = Work {
+        role: &role,
+        stage: Stage::Build,
+        prompt: prompts::cause(checks),
+        must_change: false,
+    };
+    let mut memory = job.memory(role.name);
+    let done = work(job, &task, &mut memory).await;
+    job.remember(role.name, memory);
+    Ok(done?.words)
+}
+
+fn given_up(job: &Job, why: String, checks: &[Checked]) -> Halt {
+    let failed: Vec<String> = checks
+        .iter()
+        .filter(|check| check.is_failed())
+        .map(|check| {
+            let first = check.detail.as_deref().unwrap_or_default().lines().next();
+            format!("{}: {}", check.name, first.unwrap_or_default())
+        })
+        .collect();
+    let reason = match failed.is_empty() {
+        true => format!("the application is not finished: {why}"),
+        false => format!(
+            "the application is not finished: {why}. Failed checks: {}",
+            failed.join("; ")
+        ),
+    };
+    let hint = match job.state.head {
+        Some(_) => "download what was reached, or describe the application in other words",
+        None => "describe the application in other words, or choose another model",
+    };
+    Halt::Failed(Failure::job(reason, hint))
+}
