@@ -47,7 +47,7 @@ pub(crate) struct ProviderArgs {
     /// Provider that makes the application [default: GENERATOR_PROVIDER of platform.toml]
     #[arg(long, value_enum)]
     provider: Option<Provider>,
-    /// Model of all roles, by the provider's name for it; `scripted` or `scripted:SCRIPT` plays a script in place of a model and needs no key
+    /// Model of all roles; `scripted` or `scripted:SCRIPT` plays a script and needs no key
     #[arg(long, value_name = "MODEL", value_parser = model)]
     model: Option<Model>,
 }

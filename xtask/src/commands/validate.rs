@@ -12,7 +12,7 @@ use xtask_operate::validation::{Model, Options, Validated};
 /// Build the images, start the platform in containers, and use it as a user would
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Who answers the agents that the image has, one job each: the scripted model (with `scripted:SCRIPT`, another script of it), a model of the provider, or `none`, which starts no agent
+    /// Model that answers each agent of the image: `scripted`, `scripted:SCRIPT`, one of the provider, or `none` to start no agent
     #[arg(long, value_name = "MODEL", default_value = "scripted", value_parser = model)]
     model: Model,
     /// Validate even if the same images were validated before

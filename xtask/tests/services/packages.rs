@@ -33,12 +33,14 @@ fn checkout() -> Checkout {
         MANIFEST,
         "rust = { package = \"tool\"",
         "apt = { packages = [\"hello\"], to = \"debian\" }\n\
-         npm_tools = { folder = \"tools\", files = { \"tools/greet\" = \"greeter/greet\" } }\n\
+         npm_tools = { folder = \"tools\", files = { \"tools/opt/tools/greet\" = \"greeter/greet\" } }\n\
          rust = { package = \"tool\"",
     );
+    checkout.replace(MANIFEST, "\"bin/tool\"", "\"program/usr/local/bin/tool\"");
+    // Folders onto folders that are there: no layer gets a time of the build, and nothing takes one out.
     checkout.write(
         "tool/Dockerfile",
-        "FROM debian:trixie-slim\nCOPY debian/ /\nCOPY tools/ /opt/tools/\nCOPY bin/ /usr/local/bin/\n\
+        "FROM debian:trixie-slim\nCOPY debian/ /\nCOPY tools/ /\nCOPY program/ /\n\
          ENTRYPOINT [\"/bin/sh\", \"-c\", \"hello && /opt/tools/greet && tool\"]\n",
     );
     checkout
@@ -107,7 +109,7 @@ fn packages_are_locked_unpacked_and_run() {
     let listed = checkout.run(&["inputs", "generator"]).expect_success();
     for line in [
         "packages of Debian in debian",
-        "tools/greet from greeter/greet",
+        "tools/opt/tools/greet from greeter/greet",
     ] {
         assert!(listed.stdout.contains(line), "{}", listed.stdout);
     }

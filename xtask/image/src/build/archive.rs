@@ -352,6 +352,37 @@ mod tests {
     }
 
     #[test]
+    fn folders_that_nobody_added_are_packed_and_leave_no_times() {
+        let folder = tempfile::tempdir().unwrap();
+        let packed = |dockerfile: &str| {
+            let mut archive = Archive::default();
+            archive.add_bytes("program/usr/run", Mode::Executable, vec![7]);
+            archive.pack(dockerfile.as_bytes(), folder.path()).unwrap()
+        };
+        let packed_twice = packed("FROM x\nCOPY program /\nCOPY program/usr /usr/\n");
+        assert!(!packed_twice.leaves_times);
+        assert!(packed("FROM x\nCOPY program/usr /usr/\n").leaves_times);
+        let Source::Tar { mut tar, .. } = packed_twice.source else {
+            panic!("it is no tar");
+        };
+        let mut read = tar::Archive::new(&mut tar);
+        let names: Vec<String> = read
+            .entries()
+            .unwrap()
+            .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                ".xtask/Dockerfile",
+                "program/",
+                "program/usr/",
+                "program/usr/run"
+            ]
+        );
+    }
+
+    #[test]
     fn a_tar_holds_what_was_hashed() {
         let folder = tempfile::tempdir().unwrap();
         let deep = folder.path().join("deep".repeat(60)).join("x".repeat(255));

@@ -3,6 +3,7 @@
 use crate::doctor::evidence;
 use crate::doctor::evidence::Evidence;
 use crate::doctor::finding::{Finding, Severity};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use xtask_aws_api::calls::tasks::{Meaning, Task};
 use xtask_aws_api::{Rule, StopReason};
@@ -65,18 +66,34 @@ fn judge(evidence: &Evidence, consumer: &str) -> Vec<Finding> {
                 true if stops.len() >= LOOP && is_service => Rule::CrashLoop,
                 _ => Rule::Stop(meaning.reason),
             };
-            let says = match stops.len() {
-                1 => meaning.says.clone(),
-                times => format!("{} ({times} times)", meaning.says),
+            let told = exits.then(|| told(newest)).flatten();
+            let says = match (&told, stops.len()) {
+                (Some((reason, _)), _) => format!("its job failed: {reason}"),
+                (None, 1) => meaning.says.clone(),
+                (None, times) => format!("{} ({times} times)", meaning.says),
             };
-            let finding = Finding::about(rule, consumer, says, next(evidence, newest, meaning))
-                .evidence(lines(evidence, newest));
+            let next = match told {
+                // What to do about a provider's key, a budget or a missing agent, in the generator's words.
+                Some((_, Some(hint))) => hint,
+                _ => next(evidence, newest, meaning),
+            };
+            let finding =
+                Finding::about(rule, consumer, says, next).evidence(lines(evidence, newest));
             Some(Finding {
                 severity,
                 ..finding
             })
         })
         .collect()
+}
+
+/// Why the job of a task failed and what to do about it, in the last words of its generator.
+fn told(task: &Task) -> Option<(String, Option<String>)> {
+    let line = task.log.as_deref()?.last()?;
+    let event: Value = serde_json::from_str(&line.message).ok()?;
+    let text = |name: &str| event["body"][name].as_str().map(str::to_owned);
+    let reason = text("reason").filter(|_| event["type"] == "failed")?;
+    Some((reason, text("hint")))
 }
 
 /// How bad it is that tasks of a service stopped; `None` if a newer task has outlived them.

@@ -150,6 +150,33 @@ fn one_task_is_judged_whatever_came_after_it() {
 }
 
 #[test]
+fn the_last_words_of_a_generator_say_why_its_job_failed_and_what_to_do() {
+    let finding = |words: &str| {
+        only(|evidence| {
+            let mut task = stopped("exit-1", Some(1));
+            task.kind = "generator".to_owned();
+            task.log.as_mut().unwrap()[0].message = words.to_owned();
+            evidence.focus = Some(Focus {
+                consumer: task.kind.clone(),
+                task: Some(task.id.clone()),
+            });
+            tasks(evidence).push(task);
+        })
+    };
+    let event = |kind: &str| {
+        format!(
+            r#"{{"version":2,"type":"{kind}","body":{{"reason":"provider \"claude\" has no key","hint":"set it"}}}}"#
+        )
+    };
+    let told = finding(&event("failed"));
+    assert_eq!(told.says, "its job failed: provider \"claude\" has no key");
+    assert_eq!(told.next, "set it");
+    for words in [event("interrupted"), "no JSON".to_owned()] {
+        assert_eq!(finding(&words).says, "it is exit-1", "{words}");
+    }
+}
+
+#[test]
 fn findings_about_other_services_are_left_out_if_one_is_named() {
     let about = |consumer: &str| {
         examined(|evidence| {
