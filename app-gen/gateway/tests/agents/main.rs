@@ -55,7 +55,8 @@ impl Stage {
             record: Some(folder.path().join("requests")),
             ..model::Settings::default()
         };
-        let script = model::Script::parse(script, Path::new(".")).unwrap();
+        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripted-model/scripts");
+        let script = model::Script::parse(script, &scripts).unwrap();
         let played = Arc::new(model::Model::new(script, settings).unwrap());
         runtime.spawn(model::serve(listener, played));
         let upstream =
