@@ -75,7 +75,7 @@ pub(crate) async fn build(job: &mut Job) -> Result<(), Halt> {
     }
 }
 
-/// The files of the workspace. What is not fit to be committed is the agent's next task, like a failed check.
+/// The files of the workspace. One with links, or with more than an application has, ends the job.
 async fn take(job: &Job) -> Result<Snapshot, Halt> {
     match Snapshot::of_application(&job.workshop.porter()).await? {
         Ok(snapshot) => Ok(snapshot),
