@@ -109,6 +109,12 @@ impl Usd {
         self.0 as f64 / PER_DOLLAR
     }
 
+    /// So many millionths of a dollar.
+    #[must_use]
+    pub const fn from_millionths(micro_usd: u64) -> Self {
+        Self(micro_usd.saturating_mul(1_000_000))
+    }
+
     /// The amount in whole millionths of a dollar.
     #[must_use]
     pub const fn millionths(self) -> u64 {
@@ -169,6 +175,8 @@ mod tests {
         let sum: Usd = (0..1_000_000).map(|_| price.per_million(1)).sum();
         assert_eq!(sum, Usd::new(0.0375).unwrap());
         assert_eq!(Usd::new(0.05).unwrap().to_string(), "0.0500 $");
+        assert_eq!(Usd::from_millionths(50_000), Usd::new(0.05).unwrap());
+        assert_eq!(Usd::from_millionths(50_001).millionths(), 50_001);
     }
 
     #[test]

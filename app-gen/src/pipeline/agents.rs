@@ -180,13 +180,8 @@ async fn start(
         role: work.role.name.to_owned(),
         stage: work.stage.name().to_owned(),
     };
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a role's budget is some dollars"
-    )]
-    let usd = |micro_usd: u64| Usd::new(micro_usd as f64 / 1e6);
     let budget = Budget {
-        usd: work.role.micro_usd().and_then(usd),
+        usd: work.role.micro_usd().map(Usd::from_millionths),
         tokens: None,
     };
     let pass = workshop

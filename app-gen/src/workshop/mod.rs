@@ -327,15 +327,10 @@ impl Drop for Workshop {
 
 /// What is left of a job's budget in dollars and tokens.
 fn remaining(budget: &Budget, used: &Used) -> app_gen_gateway::Budget {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "budgets are far below 2^52 millionths"
-    )]
-    let usd = |micro_usd: u64| Usd::new(micro_usd as f64 / 1e6);
     app_gen_gateway::Budget {
         usd: budget
             .micro_usd
-            .map(|all| usd(all.saturating_sub(used.micro_usd)).unwrap_or_default()),
+            .map(|all| Usd::from_millionths(all.saturating_sub(used.micro_usd))),
         tokens: budget.tokens.map(|all| all.saturating_sub(used.tokens)),
     }
 }
