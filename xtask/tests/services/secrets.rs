@@ -404,6 +404,41 @@ fn no_command_shows_a_value() {
 }
 
 #[test]
+fn a_key_that_tasks_may_lack_is_handed_over_by_the_next_deploy() {
+    let vault = Vault::new("optional");
+    vault.checkout.replace(
+        "app-gen-infra/platform.toml",
+        "{ when = { GENERATOR_PROVIDER",
+        "{ one_of = \"claude\", when = { GENERATOR_PROVIDER",
+    );
+    let set = ["secrets", "set", "generator", KEY, "--json"];
+    let remove = ["secrets", "remove", "generator", KEY, "--yes"];
+    let removed = vault.run(&remove).expect_success();
+    assert!(
+        removed
+            .stdout
+            .contains("do not start before cargo xtask deploy"),
+        "{removed:?}"
+    );
+    for needs_deploy in [true, false] {
+        let answer = vault
+            .run_with_value(&set, "another")
+            .expect_success()
+            .json();
+        assert_eq!(answer["needs_deploy"], needs_deploy, "{answer:#}");
+    }
+    let answer = vault.run(&[&remove[..], &["--json"]].concat()).json();
+    assert_eq!(answer["needs_deploy"], true, "{answer:#}");
+    let answer = vault.run(&[&remove[..], &["--json"]].concat()).json();
+    assert_eq!(
+        (&answer["removed"], &answer["needs_deploy"]),
+        (&false.into(), &false.into())
+    );
+    let value = vault.value.clone();
+    vault.set(&value);
+}
+
+#[test]
 fn wrong_input_is_refused_before_the_cloud_is_asked() {
     let checkout = Checkout::new();
     // Nothing on standard input.

@@ -100,6 +100,20 @@ pub fn present(context: &Context) -> anyhow::Result<BTreeMap<String, Vec<String>
     Ok(secrets.collect())
 }
 
+/// Whether tasks are to be deployed again for what `change` does to the keys of secrets: their
+/// definition names the optional keys that were there when it was deployed.
+///
+/// # Errors
+/// Those of `change`; or the cloud does not answer.
+pub fn needs_deploy(
+    context: &Context,
+    change: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<bool> {
+    let before = present(context)?;
+    change()?;
+    Ok(present(context)? != before)
+}
+
 /// Sets a key. The value reaches `xtask-aws` on standard input, never in an argument.
 ///
 /// # Errors

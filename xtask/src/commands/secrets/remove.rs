@@ -7,6 +7,7 @@ use xtask_aws_api::calls::secrets::RemoveSecret;
 use xtask_core::context::Context;
 use xtask_machine::{aws, ministack};
 use xtask_operate::deploy::guards;
+use xtask_operate::secrets;
 
 /// Remove a key, or a whole secret
 #[derive(Debug, clap::Args)]
@@ -19,8 +20,11 @@ pub(crate) struct Args {
 
 impl Command for Args {
     const CHANGES: Changes = Changes::Environment;
-    const ANSWER: Answer =
-        Answer::Object(r#"`{"secret","key","removed"}`; `key` is `null` for a whole secret"#);
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"secret","key","removed","needs_deploy":BOOL}`; `key` is `null` for a whole secret;
+            where `needs_deploy`, tasks that were deployed with a removed key do not start before
+            the next `deploy`"#,
+    );
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         remove(context, &self.secret, self.key.as_deref())?;
@@ -52,16 +56,27 @@ fn remove(context: &Context, secret: &str, key: Option<&str>) -> anyhow::Result<
         secret: secret.to_owned(),
         key: key.map(str::to_owned),
     };
-    let removed = aws::call(context, request).read()?.removed;
-    let text = match removed {
-        true => format!("{what} is removed from environment {}", context.environment),
-        false => format!(
-            "{what} does not exist in environment {}",
-            context.environment
-        ),
+    let mut removed = false;
+    let needs_deploy = secrets::needs_deploy(context, || {
+        removed = aws::call(context, request).read()?.removed;
+        Ok(())
+    })?;
+    let environment = &context.environment;
+    let mut text = match removed {
+        true => format!("{what} is removed from environment {environment}"),
+        false => format!("{what} does not exist in environment {environment}"),
     };
+    if needs_deploy {
+        let deploy = format!("cargo xtask deploy --env {environment}");
+        text += &format!("; tasks that were deployed with it do not start before {deploy}");
+    }
     context.report.result(
-        &serde_json::json!({ "secret": name, "key": key, "removed": removed }),
+        &serde_json::json!({
+            "secret": name,
+            "key": key,
+            "removed": removed,
+            "needs_deploy": needs_deploy,
+        }),
         &text,
     )
 }

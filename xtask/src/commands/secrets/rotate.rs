@@ -19,6 +19,7 @@ struct Rotated<'a> {
     key: &'a str,
     /// Services whose tasks have the new value.
     restarted: Vec<String>,
+    needs_deploy: bool,
     seconds: f64,
 }
 
@@ -32,8 +33,9 @@ pub(crate) struct Args {
 impl Command for Args {
     const CHANGES: Changes = Changes::Environment;
     const ANSWER: Answer = Answer::Object(
-        r#"`{"secret","key","restarted":[SERVICE],"seconds"}`; the `restarted` services run with
-        the new value"#,
+        r#"`{"secret","key","restarted":[SERVICE],"needs_deploy":BOOL,"seconds"}`; the `restarted`
+        services run with the new value; where `needs_deploy`, tasks get the key from the next
+        `deploy` on"#,
     );
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
@@ -50,11 +52,15 @@ fn run(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
     guards::said_yes(context, &format!("secrets rotate {secret} {key}"))?;
     let value = set::value(context, secret, key)?;
     ministack::require_if_local(context)?;
-    secrets::store(context, secret, key, value)?;
-    let injected = context
-        .platform
-        .required_secret_keys(secret, &context.environment)
+    let store = || secrets::store(context, secret, key, value);
+    let needs_deploy = secrets::needs_deploy(context, store)?;
+    let (platform, environment) = (&context.platform, &context.environment);
+    let injected = platform
+        .required_secret_keys(secret, environment)
         .contains(&key)
+        || platform
+            .optional_secret_keys(secret, environment)
+            .contains(&key)
         || database::provides(context, secret, key);
     let restarted = if injected {
         consumers(context, secret)?
@@ -79,6 +85,7 @@ fn run(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
     let name = &context.platform.secrets[secret].name;
     let then = match restarted.as_slice() {
         [] if !injected => format!("environment {} does not use it", context.environment),
+        [] if needs_deploy => format!("cargo xtask deploy --env {environment} hands it to tasks"),
         [] => "tasks that start from now on have it, and no running task uses it".to_owned(),
         services => format!("restarted {} with it", services.join(", ")),
     };
@@ -88,6 +95,7 @@ fn run(context: &Context, secret: &str, key: &str) -> anyhow::Result<()> {
             secret: name,
             key,
             restarted,
+            needs_deploy,
             seconds,
         },
         &format!("{key} of {name} is set; {then}"),

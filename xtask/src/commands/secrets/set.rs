@@ -24,21 +24,32 @@ pub(crate) struct Args {
 
 impl Command for Args {
     const CHANGES: Changes = Changes::Environment;
-    const ANSWER: Answer = Answer::Object(r#"`{"secret","key","set":true}`"#);
+    const ANSWER: Answer = Answer::Object(
+        r#"`{"secret","key","set":true,"needs_deploy":BOOL}`; where `needs_deploy`, tasks get the
+        key from the next `deploy` on"#,
+    );
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let Key { secret, key } = &self.key;
         check_name(context, secret, Some(key))?;
         let value = value(context, secret, key)?;
         ministack::require_if_local(context)?;
-        secrets::store(context, secret, key, value)?;
+        let store = || secrets::store(context, secret, key, value);
+        let needs_deploy = secrets::needs_deploy(context, store)?;
+        let environment = &context.environment;
+        let then = match needs_deploy {
+            true => format!("; cargo xtask deploy --env {environment} hands it to tasks"),
+            false => String::new(),
+        };
         let name = &context.platform.secrets[secret].name;
         context.report.result(
-            &serde_json::json!({ "secret": name, "key": key, "set": true }),
-            &format!(
-                "{key} of {name} is set in environment {}",
-                context.environment
-            ),
+            &serde_json::json!({
+                "secret": name,
+                "key": key,
+                "set": true,
+                "needs_deploy": needs_deploy,
+            }),
+            &format!("{key} of {name} is set in environment {environment}{then}"),
         )?;
         Ok(ExitCode::SUCCESS)
     }
