@@ -53,8 +53,17 @@ pub(crate) async fn build(job: &mut Job) -> Result<(), Halt> {
         let mut memory = job.memory(builder.name);
         let done = work(job, &task, &mut memory).await;
         job.remember(builder.name, memory);
-        let done = done?;
-        let mut snapshot = take(job).await?;
+        let mut done = done?;
+        let mut snapshot = match Snapshot::of_application(&job.workshop.porter()).await? {
+            Ok(snapshot) => snapshot,
+            Err(refused) => {
+                job.state.iterations += 1;
+                done.trouble = Some(format!("the workspace is no application: {refused}"));
+                next_task(job, &[], &done).await?;
+                keep::checkpoint(job).await?;
+                continue;
+            }
+        };
         let before = good(job).await?;
         protect(job, &mut snapshot, before.as_ref()).await?;
         commit(job, &snapshot, &done).await?;
@@ -64,7 +73,6 @@ pub(crate) async fn build(job: &mut Job) -> Result<(), Halt> {
             job.state.good.clone_from(&job.state.head);
             job.state.task = None;
             job.state.failure = None;
-            keep::checkpoint(job).await?;
             let detail = format!("checks passed: {}", passed(&checks));
             job.report(Stage::Build, StageState::Done, Some(detail))
                 .await;
@@ -72,17 +80,6 @@ pub(crate) async fn build(job: &mut Job) -> Result<(), Halt> {
         }
         next_task(job, &checks, &done).await?;
         keep::checkpoint(job).await?;
-    }
-}
-
-/// The files of the workspace. One with links, or with more than an application has, ends the job.
-async fn take(job: &Job) -> Result<Snapshot, Halt> {
-    match Snapshot::of_application(&job.workshop.porter()).await? {
-        Ok(snapshot) => Ok(snapshot),
-        Err(refused) => Err(Halt::Failed(Failure::job(
-            format!("the agent left what is no application: {refused}"),
-            "submit the job again",
-        ))),
     }
 }
 

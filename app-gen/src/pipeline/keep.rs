@@ -116,6 +116,8 @@ async fn write(job: &mut Job, workspace: Option<String>) -> Result<()> {
         .child(&format!("{folder}/{INDEX}"))
         .write(text)
         .await?;
+    // A process that is killed has said what it took until here.
+    job.emitter.emit(job.resources.to_body()).await;
     let commit = workspace.unwrap_or_default();
     job.emitter.emit(Body::Checkpoint { number, commit }).await;
     Ok(())
