@@ -1,0 +1,195 @@
+//! Asks the provider of a coding agent, before work that is paid for begins, what would doom it: whether the
+//! key of the generator's secret is accepted, and whether the model exists.
+//!
+//! It is one GET that costs nothing, as a generator of the environment would send it: the same key, the
+//! same server (`ANTHROPIC_BASE_URL` and `OPENAI_BASE_URL` of `[tasks.generator]`), and never over a
+//! connection that others read. Only a clear answer ends a command. A provider that cannot be asked blocks
+//! nothing: it may be out of reach from here and not from where the task runs. What a provider writes is never
+//! shown, because errors of providers quote parts of keys.
+
+mod answer;
+mod provider;
+#[cfg(test)]
+mod tests;
+mod upstream;
+
+pub use crate::providers::answer::Verdict;
+pub use crate::providers::provider::{Chosen, Provider};
+
+use crate::agents;
+use crate::providers::upstream::Upstream;
+use crate::secrets;
+use std::collections::BTreeMap;
+use xtask_aws_api::SecretText;
+use xtask_core::context::Context;
+use xtask_core::error::{Code, Failure};
+
+/// A question that was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Who was asked.
+    pub provider: Provider,
+    /// The key that was sent; `None` where a server of one's own got none.
+    pub key: Option<&'static str>,
+    /// Scheme, host and port of the server that was asked.
+    pub server: String,
+    /// The model that was asked about; `None` if the question was about the key alone.
+    pub model: Option<String>,
+    /// What was answered.
+    pub verdict: Verdict,
+}
+
+/// Where a model was named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamedIn {
+    /// By `--model`, or for want of it in the manifest.
+    CommandLine,
+    /// By `GENERATOR_MODEL` in the manifest.
+    Manifest,
+}
+
+/// Asks the provider that was chosen, and says so. A provider that cannot be asked is only reported.
+///
+/// # Errors
+/// [`Code::Secret`]: no key is there, or the provider refuses it. [`Code::Usage`] or [`Code::Manifest`], by
+/// where it was named: the provider does not know the model. [`Code::Manifest`]: the base URL is not safe.
+/// Or the cloud does not answer.
+pub fn require(context: &Context, chosen: &Chosen, named: NamedIn) -> anyhow::Result<()> {
+    let Some(secret) = context.platform.generator().secret.as_ref() else {
+        return Ok(());
+    };
+    let variables = variables(context)?;
+    let Some(asked) = ask(chosen, &variables)? else {
+        let keys = chosen.provider.keys().iter();
+        let keys: Vec<&str> = keys.map(|key| key.name).collect();
+        return Err(secrets::none_of(context, secret.get_ref(), &keys).into());
+    };
+    report(context, &asked, secret.get_ref(), named)
+}
+
+/// Asks all providers whose agent is in the generator's image and whose key is there, the one that the
+/// orchestrator's variables choose also about its model. None where the orchestrator plays a script.
+///
+/// # Errors
+/// A base URL is not safe, or the cloud does not answer.
+pub fn ask_all(context: &Context) -> anyhow::Result<Vec<Asked>> {
+    let platform = &context.platform;
+    let environment = &platform.orchestrator().environment;
+    if environment.contains_key(provider::SCRIPT_VARIABLE) {
+        return Ok(Vec::new());
+    }
+    let usual = of_orchestrator(context);
+    let found = agents::of_image(platform).into_iter();
+    let chosen = found.filter_map(Provider::named).map(|provider| {
+        let usual = usual.as_ref().filter(|usual| usual.provider == provider);
+        let model = usual.and_then(|usual| usual.model.clone());
+        Chosen { provider, model }
+    });
+    let variables = variables(context)?;
+    let asked = chosen.map(|chosen| Ok(ask(&chosen, &variables)?));
+    asked.filter_map(Result::transpose).collect()
+}
+
+/// What jobs have that name neither provider nor model.
+#[must_use]
+pub fn of_orchestrator(context: &Context) -> Option<Chosen> {
+    let environment = &context.platform.orchestrator().environment;
+    Chosen::by(|name| environment.get(name).map(String::as_str))
+}
+
+/// The variables of a generator: those of the manifest, and its secrets.
+fn variables(context: &Context) -> anyhow::Result<BTreeMap<String, SecretText>> {
+    let task = context.platform.generator();
+    let mut variables: BTreeMap<String, SecretText> = task
+        .environment
+        .iter()
+        .map(|(name, value)| (name.clone(), value.as_str().into()))
+        .collect();
+    if let Some(secret) = &task.secret {
+        variables.extend(secrets::handed_over(context, secret.get_ref())?);
+    }
+    Ok(variables)
+}
+
+/// Asks one provider; `None` where a generator would have neither key nor base URL.
+fn ask(
+    chosen: &Chosen,
+    variables: &BTreeMap<String, SecretText>,
+) -> Result<Option<Asked>, Failure> {
+    let provider = chosen.provider;
+    let Some(upstream) = Upstream::of(provider, |name| variables.get(name).cloned())? else {
+        return Ok(None);
+    };
+    let model = chosen
+        .model
+        .as_deref()
+        .and_then(|model| provider.model(model));
+    Ok(Some(Asked {
+        provider,
+        key: upstream.key(),
+        server: upstream.server().to_owned(),
+        model: model.map(str::to_owned),
+        verdict: upstream.ask(model),
+    }))
+}
+
+/// Says what was answered, or ends the command with it.
+fn report(context: &Context, asked: &Asked, secret: &str, named: NamedIn) -> anyhow::Result<()> {
+    let Asked {
+        provider, server, ..
+    } = asked;
+    let key = asked.key.unwrap_or("no key");
+    match &asked.verdict {
+        Verdict::Accepted => {
+            let model = asked.model.as_ref();
+            let model = model.map_or_else(String::new, |model| format!(" and knows {model}"));
+            let text = format!("the provider of {provider} accepts {key}{model}");
+            context.report.step(&text);
+            Ok(())
+        }
+        Verdict::Unanswered(why) => {
+            context.report.step(&format!(
+                "warning: the provider of {provider} could not be asked whether it accepts {key}: \
+                 {why}"
+            ));
+            Ok(())
+        }
+        Verdict::KeyRefused(why) => {
+            let name = &context.platform.secrets[secret].name;
+            let environment = &context.environment;
+            let first = asked.key.or(provider.keys().first().map(|key| key.name));
+            let key = asked.key.map_or_else(
+                || format!("requests without a key, and secret {name} has none"),
+                |key| format!("{key} of secret {name}"),
+            );
+            let message =
+                format!("the provider of {provider} refuses {key} in environment {environment}");
+            Err(Failure::new(Code::Secret, message)
+                .hint(secrets::set_hint(context, secret, first.unwrap_or("KEY")))
+                .because(anyhow::anyhow!("{why}"))
+                .into())
+        }
+        Verdict::ModelUnknown => {
+            let model = asked.model.as_deref().unwrap_or_default();
+            let (code, hint) = match named {
+                NamedIn::CommandLine => (
+                    Code::Usage,
+                    "name another model with --model MODEL".to_owned(),
+                ),
+                NamedIn::Manifest => (
+                    Code::Manifest,
+                    format!(
+                        "name another GENERATOR_MODEL in {}",
+                        app_gen_infra::MANIFEST_PATH
+                    ),
+                ),
+            };
+            let message =
+                format!("the provider of {provider} has no model `{model}`, or not for {key}");
+            Err(Failure::new(code, message)
+                .hint(hint)
+                .because(anyhow::anyhow!("{server} answers 404"))
+                .into())
+        }
+    }
+}
