@@ -60,15 +60,19 @@ pub fn require(context: &Context, chosen: &Chosen, named: NamedIn) -> anyhow::Re
     };
     let variables = variables(context)?;
     let Some(asked) = ask(chosen, &variables)? else {
-        let keys = chosen.provider.keys().iter();
-        let keys: Vec<&str> = keys.map(|key| key.name).collect();
-        return Err(secrets::none_of(context, secret.get_ref(), &keys).into());
+        let keys = chosen.provider.keys_in(&context.platform, secret.get_ref());
+        return match keys[..] {
+            // No command could set one.
+            [] => Ok(()),
+            _ => Err(secrets::none_of(context, secret.get_ref(), &keys).into()),
+        };
     };
     report(context, &asked, secret.get_ref(), named)
 }
 
-/// Asks all providers whose agent is in the generator's image and whose key is there, the one that the
-/// orchestrator's variables choose also about its model. None where the orchestrator plays a script.
+/// Asks all providers that jobs may name, and whose key is there: the one that the orchestrator's variables
+/// choose, also about its model, and those whose agent is in the generator's image. None where the
+/// orchestrator plays a script.
 ///
 /// # Errors
 /// A base URL is not safe, or the cloud does not answer.
@@ -79,14 +83,22 @@ pub fn ask_all(context: &Context) -> anyhow::Result<Vec<Asked>> {
         return Ok(Vec::new());
     }
     let usual = of_orchestrator(context);
-    let found = agents::of_image(platform).into_iter();
-    let chosen = found.filter_map(Provider::named).map(|provider| {
-        let usual = usual.as_ref().filter(|usual| usual.provider == provider);
-        let model = usual.and_then(|usual| usual.model.clone());
-        Chosen { provider, model }
+    let agents = agents::of_image(platform);
+    let others = agents.into_iter().filter_map(Provider::named);
+    let others = others.filter(|provider| {
+        let usual = usual.as_ref();
+        usual.is_none_or(|usual| usual.provider != *provider)
     });
+    let others = others.map(|provider| Chosen {
+        provider,
+        model: None,
+    });
+    let chosen: Vec<Chosen> = others.chain(usual.clone()).collect();
+    if chosen.is_empty() {
+        return Ok(Vec::new());
+    }
     let variables = variables(context)?;
-    let asked = chosen.map(|chosen| Ok(ask(&chosen, &variables)?));
+    let asked = chosen.iter().map(|chosen| Ok(ask(chosen, &variables)?));
     asked.filter_map(Result::transpose).collect()
 }
 
@@ -135,12 +147,10 @@ fn ask(
 
 /// Says what was answered, or ends the command with it.
 fn report(context: &Context, asked: &Asked, secret: &str, named: NamedIn) -> anyhow::Result<()> {
-    let Asked {
-        provider, server, ..
-    } = asked;
-    let key = asked.key.unwrap_or("no key");
+    let provider = asked.provider;
     match &asked.verdict {
         Verdict::Accepted => {
+            let key = asked.key.unwrap_or("requests without a key");
             let model = asked.model.as_ref();
             let model = model.map_or_else(String::new, |model| format!(" and knows {model}"));
             let text = format!("the provider of {provider} accepts {key}{model}");
@@ -148,48 +158,54 @@ fn report(context: &Context, asked: &Asked, secret: &str, named: NamedIn) -> any
             Ok(())
         }
         Verdict::Unanswered(why) => {
+            let key = asked.key.unwrap_or("requests without a key");
             context.report.step(&format!(
-                "warning: the provider of {provider} could not be asked whether it accepts {key}: \
-                 {why}"
+                "warning: the provider of {provider} could not be asked whether it accepts {key}: {why}"
             ));
             Ok(())
         }
-        Verdict::KeyRefused(why) => {
-            let name = &context.platform.secrets[secret].name;
-            let environment = &context.environment;
-            let first = asked.key.or(provider.keys().first().map(|key| key.name));
-            let key = asked.key.map_or_else(
-                || format!("requests without a key, and secret {name} has none"),
-                |key| format!("{key} of secret {name}"),
-            );
-            let message =
-                format!("the provider of {provider} refuses {key} in environment {environment}");
-            Err(Failure::new(Code::Secret, message)
-                .hint(secrets::set_hint(context, secret, first.unwrap_or("KEY")))
-                .because(anyhow::anyhow!("{why}"))
-                .into())
-        }
-        Verdict::ModelUnknown => {
-            let model = asked.model.as_deref().unwrap_or_default();
-            let (code, hint) = match named {
-                NamedIn::CommandLine => (
-                    Code::Usage,
-                    "name another model with --model MODEL".to_owned(),
-                ),
-                NamedIn::Manifest => (
-                    Code::Manifest,
-                    format!(
-                        "name another GENERATOR_MODEL in {}",
-                        app_gen_infra::MANIFEST_PATH
-                    ),
-                ),
-            };
-            let message =
-                format!("the provider of {provider} has no model `{model}`, or not for {key}");
-            Err(Failure::new(code, message)
-                .hint(hint)
-                .because(anyhow::anyhow!("{server} answers 404"))
-                .into())
-        }
+        Verdict::KeyRefused(why) => Err(key_refused(context, asked, secret, why).into()),
+        Verdict::ModelUnknown => Err(model_unknown(asked, named).into()),
     }
+}
+
+fn key_refused(context: &Context, asked: &Asked, secret: &str, why: &str) -> Failure {
+    let (provider, environment) = (asked.provider, &context.environment);
+    let name = &context.platform.secrets[secret].name;
+    let key = asked.key.map_or_else(
+        || format!("requests without a key, and secret {name} has none"),
+        |key| format!("{key} of secret {name}"),
+    );
+    let message = format!("the provider of {provider} refuses {key} in environment {environment}");
+    let failure = Failure::new(Code::Secret, message).because(anyhow::anyhow!("{why}"));
+    match asked
+        .key
+        .or_else(|| provider.first_key(&context.platform, secret))
+    {
+        Some(key) => failure.hint(secrets::set_hint(context, secret, key)),
+        None => failure,
+    }
+}
+
+fn model_unknown(asked: &Asked, named: NamedIn) -> Failure {
+    let (code, hint) = match named {
+        NamedIn::CommandLine => (
+            Code::Usage,
+            "name another one with --model MODEL".to_owned(),
+        ),
+        NamedIn::Manifest => {
+            let manifest = app_gen_infra::MANIFEST_PATH;
+            (
+                Code::Manifest,
+                format!("name another GENERATOR_MODEL in {manifest}"),
+            )
+        }
+    };
+    let message = format!(
+        "the provider of {} has no model `{}`, or not for this key",
+        asked.provider,
+        asked.model.as_deref().unwrap_or_default()
+    );
+    let answer = anyhow::anyhow!("{} answers 404", asked.server);
+    Failure::new(code, message).hint(hint).because(answer)
 }

@@ -1,5 +1,6 @@
 //! The providers that coding agents ask: their keys, their servers, and who of them is asked.
 
+use app_gen_infra::Platform;
 use std::fmt;
 
 /// Variables of a generator, and of an orchestrator for all of its jobs
@@ -73,6 +74,20 @@ impl Provider {
                 header: Header::Bearer,
             }],
         }
+    }
+
+    /// Those of its keys that the manifest has in a secret.
+    pub(super) fn keys_in(self, platform: &Platform, secret: &str) -> Vec<&'static str> {
+        let known = platform.secrets.get(secret).map(|secret| &secret.keys);
+        let keys = self.keys().iter().map(|key| key.name);
+        keys.filter(|key| known.is_some_and(|known| known.contains_key(*key)))
+            .collect()
+    }
+
+    /// The key that a secret would be given first.
+    #[must_use]
+    pub fn first_key(self, platform: &Platform, secret: &str) -> Option<&'static str> {
+        self.keys_in(platform, secret).first().copied()
     }
 
     /// The variable that names another server than the usual one.
