@@ -17,12 +17,14 @@ pub use crate::providers::answer::Verdict;
 pub use crate::providers::provider::{Chosen, Provider};
 
 use crate::agents;
+use crate::providers::provider::plays_script;
 use crate::providers::upstream::Upstream;
 use crate::secrets;
 use std::collections::BTreeMap;
 use xtask_aws_api::SecretText;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure};
+use xtask_core::interrupt;
 
 /// A question that was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,12 +55,25 @@ pub enum NamedIn {
 /// # Errors
 /// [`Code::Secret`]: no key is there, or the provider refuses it. [`Code::Usage`] or [`Code::Manifest`], by
 /// where it was named: the provider does not know the model. [`Code::Manifest`]: the base URL is not safe.
-/// Or the cloud does not answer.
 pub fn require(context: &Context, chosen: &Chosen, named: NamedIn) -> anyhow::Result<()> {
-    let Some(secret) = context.platform.generator().secret.as_ref() else {
+    let task = context.platform.generator();
+    let Some(secret) = task
+        .secret
+        .as_ref()
+        .filter(|_| !plays_script(&task.environment))
+    else {
         return Ok(());
     };
-    let variables = variables(context)?;
+    let variables = match variables(context) {
+        Ok(variables) => variables,
+        // Whoever may run tasks need not be allowed to read secrets.
+        Err(error) => {
+            interrupt::check()?;
+            let why = format!("the key cannot be read: {error:#}");
+            warn(context, chosen.provider, &why);
+            return Ok(());
+        }
+    };
     let Some(asked) = ask(chosen, &variables)? else {
         let keys = chosen.provider.keys_in(&context.platform, secret.get_ref());
         return match keys[..] {
@@ -71,15 +86,18 @@ pub fn require(context: &Context, chosen: &Chosen, named: NamedIn) -> anyhow::Re
 }
 
 /// Asks all providers that jobs may name, and whose key is there: the one that the orchestrator's variables
-/// choose, also about its model, and those whose agent is in the generator's image. None where the
-/// orchestrator plays a script.
+/// choose, also about its model, and those whose agent is in the generator's image. None where a script is
+/// played.
 ///
 /// # Errors
 /// A base URL is not safe, or the cloud does not answer.
 pub fn ask_all(context: &Context) -> anyhow::Result<Vec<Asked>> {
     let platform = &context.platform;
-    let environment = &platform.orchestrator().environment;
-    if environment.contains_key(provider::SCRIPT_VARIABLE) {
+    let environments = [
+        &platform.orchestrator().environment,
+        &platform.generator().environment,
+    ];
+    if environments.into_iter().any(plays_script) {
         return Ok(Vec::new());
     }
     let usual = of_orchestrator(context);
@@ -158,15 +176,19 @@ fn report(context: &Context, asked: &Asked, secret: &str, named: NamedIn) -> any
             Ok(())
         }
         Verdict::Unanswered(why) => {
-            let key = asked.key.unwrap_or("requests without a key");
-            context.report.step(&format!(
-                "warning: the provider of {provider} could not be asked whether it accepts {key}: {why}"
-            ));
+            warn(context, provider, why);
             Ok(())
         }
         Verdict::KeyRefused(why) => Err(key_refused(context, asked, secret, why).into()),
         Verdict::ModelUnknown => Err(model_unknown(asked, named).into()),
     }
+}
+
+/// Says that nothing was learned, which ends nothing.
+fn warn(context: &Context, provider: Provider, why: &str) {
+    context.report.step(&format!(
+        "warning: the provider of {provider} could not be asked about key and model: {why}"
+    ));
 }
 
 fn key_refused(context: &Context, asked: &Asked, secret: &str, why: &str) -> Failure {

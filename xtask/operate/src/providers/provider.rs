@@ -1,13 +1,14 @@
 //! The providers that coding agents ask: their keys, their servers, and who of them is asked.
 
 use app_gen_infra::Platform;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Variables of a generator, and of an orchestrator for all of its jobs
 /// (`app-gen/contract/src/env.rs`).
 const PROVIDER_VARIABLE: &str = "GENERATOR_PROVIDER";
 const MODEL_VARIABLE: &str = "GENERATOR_MODEL";
-pub(super) const SCRIPT_VARIABLE: &str = "MODEL_SCRIPT";
+const SCRIPT_VARIABLE: &str = "MODEL_SCRIPT";
 
 /// A provider that a coding agent asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,6 +153,12 @@ fn encoded(segment: &str) -> String {
         }
     }
     text
+}
+
+/// Whether variables have a script played in place of every model.
+pub(super) fn plays_script(environment: &BTreeMap<String, String>) -> bool {
+    let script = environment.get(SCRIPT_VARIABLE);
+    script.is_some_and(|script| !script.is_empty())
 }
 
 /// The provider and the model of a generator, or of the jobs of an orchestrator that name no others.
