@@ -7,4 +7,5 @@ mod endings;
 mod interruptions;
 mod secrets;
 mod support;
+mod times;
 mod waiting;
