@@ -51,10 +51,23 @@ struct Kept {
     sha256: String,
 }
 
-/// Keeps how far the job is after a finished iteration.
+/// Keeps how far the job is, with the workspace as it was committed last.
 pub(crate) async fn checkpoint(job: &mut Job) -> Result<(), Halt> {
     let head = job.state.head.clone();
-    write(job, head).await?;
+    let kept = write(job, head).await?;
+    job.emitter.emit(kept).await;
+    Ok(())
+}
+
+/// Keeps a commit before `event` tells of it, so that nobody hears of one that the next attempt does not
+/// have.
+pub(crate) async fn checkpoint_commit(job: &mut Job, event: Option<Body>) -> Result<(), Halt> {
+    let head = job.state.head.clone();
+    let kept = write(job, head).await?;
+    if let Some(event) = event {
+        job.emitter.emit(event).await;
+    }
+    job.emitter.emit(kept).await;
     Ok(())
 }
 
@@ -80,10 +93,13 @@ pub(crate) async fn checkpoint_unfinished(job: &mut Job) -> Result<()> {
             job.state.head.clone()
         }
     };
-    write(job, workspace).await
+    let kept = write(job, workspace).await?;
+    job.emitter.emit(kept).await;
+    Ok(())
 }
 
-async fn write(job: &mut Job, workspace: Option<String>) -> Result<()> {
+/// Writes a checkpoint, and returns the event that tells of it.
+async fn write(job: &mut Job, workspace: Option<String>) -> Result<Body> {
     job.state.checkpoint += 1;
     let number = job.state.checkpoint;
     let attempt = job.spec.attempt.number;
@@ -117,8 +133,7 @@ async fn write(job: &mut Job, workspace: Option<String>) -> Result<()> {
         .write(text)
         .await?;
     let commit = workspace.unwrap_or_default();
-    job.emitter.emit(Body::Checkpoint { number, commit }).await;
-    Ok(())
+    Ok(Body::Checkpoint { number, commit })
 }
 
 async fn put(folder: &Location, name: String, bytes: Vec<u8>) -> Result<Kept> {

@@ -4,6 +4,7 @@
 
 mod creations;
 mod endings;
+mod image;
 mod interruptions;
 mod secrets;
 mod support;
