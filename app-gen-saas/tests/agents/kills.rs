@@ -196,15 +196,15 @@ fn summary(state: &State, seed: u64, took: Duration) -> String {
     let stages = state.done.iter().map(|(_, stage)| *stage);
     let sum = |of: fn(&Proof) -> usize| state.proofs.iter().map(of).sum::<usize>();
     format!(
-        "{} kills ({}; {}) in {} jobs with {} attempts, {} commits ({} of iterations in flight) and {} requests, \
-         {} s, seed {seed}",
+        "{} kills ({}; {}) in {} jobs with {} attempts, {} agents that were started again, \
+         {} commits and {} requests, {} s, seed {seed}",
         state.done.len(),
         counts(victims, &Victim::ALL),
         counts(stages, &Stage::ALL),
         state.proofs.len(),
         sum(|proof| proof.attempts),
+        sum(|proof| proof.restarts),
         sum(|proof| proof.commits),
-        sum(|proof| proof.commits_in_flight),
         sum(|proof| proof.requests),
         took.as_secs(),
     )

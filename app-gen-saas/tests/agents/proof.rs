@@ -12,7 +12,7 @@ use zip::ZipArchive;
 
 use crate::image::command;
 use crate::kills::Run;
-use crate::support::client::{SentEvent, assert_whole, outline, sent_events};
+use crate::support::client::{SentEvent, assert_whole, messages, outline, sent_events};
 use crate::support::eventually;
 use crate::support::generator::processes_of;
 
@@ -21,8 +21,8 @@ use crate::support::generator::processes_of;
 pub struct Proof {
     pub attempts: usize,
     pub commits: usize,
-    /// Commits that an attempt told of and did not keep any more: it was killed between the two events.
-    pub commits_in_flight: usize,
+    /// How often an agent was started again in the middle of its task.
+    pub restarts: usize,
     /// Requests that reached the model.
     pub requests: usize,
 }
@@ -47,7 +47,7 @@ pub async fn prove(
     expected.push("succeeded");
     assert_eq!(endings, expected, "{words}: {job:#}");
     let requests = usage(run, id, &job, events).await;
-    let (kept, commits_in_flight) = commits(events);
+    let kept = commits(events);
     let history = history(&run.folder.join("artifacts/jobs").join(id));
     assert_eq!(
         history, kept,
@@ -58,7 +58,7 @@ pub async fn prove(
     Proof {
         attempts: attempts.len(),
         commits: kept.len(),
-        commits_in_flight,
+        restarts: restarts(events),
         requests,
     }
 }
@@ -126,35 +126,33 @@ async fn usage(run: &Run, id: &str, job: &Value, events: &[SentEvent]) -> usize 
     answered
 }
 
-/// Commits that were kept, and how many were not. No iteration has two of those that were kept.
-fn commits(events: &[SentEvent]) -> (Vec<String>, usize) {
-    let mut kept: Vec<(i64, String)> = Vec::new();
-    let mut in_flight = 0;
-    let mut pending = None;
-    for event in events {
-        let body = &event.data["body"];
-        match event.kind.as_str() {
-            "started" => in_flight += usize::from(pending.take().is_some()),
-            "commit" => {
-                let commit = body["commit"].as_str().unwrap().to_owned();
-                pending = Some((body["iteration"].as_i64().unwrap(), commit));
-            }
-            "checkpoint" => {
-                if let Some((iteration, commit)) = pending.take() {
-                    assert_eq!(body["commit"], *commit);
-                    kept.push((iteration, commit));
-                }
-            }
-            _ => {}
-        }
-    }
-    let mut iterations = kept.iter().map(|(iteration, _)| iteration);
-    assert!(
-        iterations.by_ref().is_sorted_by(|one, next| one < next),
-        "{kept:?}"
-    );
-    let commits = kept.into_iter().map(|(_, commit)| commit);
-    (commits.collect(), in_flight)
+/// The commits that events tell of. Each is kept when it is told of, and no iteration has two.
+fn commits(events: &[SentEvent]) -> Vec<String> {
+    let of_generator: Vec<_> = events
+        .iter()
+        .filter(|event| event.kind != "state")
+        .collect();
+    let told = of_generator
+        .windows(2)
+        .filter(|pair| pair[0].kind == "commit");
+    let commits = told.map(|pair| {
+        let (body, next) = (&pair[0].data["body"], &pair[1]);
+        assert_eq!(next.kind, "checkpoint");
+        assert_eq!(next.data["body"]["commit"], body["commit"]);
+        let commit = body["commit"].as_str().unwrap().to_owned();
+        (body["iteration"].as_i64().unwrap(), commit)
+    });
+    let commits: Vec<_> = commits.collect();
+    let is_sorted = commits.is_sorted_by(|(one, _), (next, _)| one < next);
+    assert!(is_sorted, "{commits:?}");
+    commits.into_iter().map(|(_, commit)| commit).collect()
+}
+
+fn restarts(events: &[SentEvent]) -> usize {
+    let messages = messages(events).into_iter();
+    messages
+        .filter(|message| message.contains(" is started again: "))
+        .count()
 }
 
 /// The commits of the history that was published, the oldest first.

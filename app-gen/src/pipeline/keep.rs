@@ -59,15 +59,13 @@ pub(crate) async fn checkpoint(job: &mut Job) -> Result<(), Halt> {
     Ok(())
 }
 
-/// Keeps a commit before `event` tells of it, so that nobody hears of one that the next attempt does not
-/// have.
+/// As [`checkpoint`], of a commit that `event` tells of. It is told of together with the checkpoint, so that
+/// nobody hears of a commit that the next attempt does not have.
 pub(crate) async fn checkpoint_commit(job: &mut Job, event: Option<Body>) -> Result<(), Halt> {
     let head = job.state.head.clone();
     let kept = write(job, head).await?;
-    if let Some(event) = event {
-        job.emitter.emit(event).await;
-    }
-    job.emitter.emit(kept).await;
+    let events = event.into_iter().chain([kept]);
+    job.emitter.emit_together(events).await;
     Ok(())
 }
 
