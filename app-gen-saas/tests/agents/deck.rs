@@ -30,9 +30,7 @@ impl Victim {
     fn lives_in(self, stage: Stage) -> bool {
         match self {
             Self::Agent => !matches!(stage, Stage::Start | Stage::Checks),
-            // One that has kept nothing yet fails its job.
-            Self::Generator => stage >= Stage::Build,
-            Self::Model | Self::Orchestrator => true,
+            Self::Generator | Self::Model | Self::Orchestrator => true,
         }
     }
 }

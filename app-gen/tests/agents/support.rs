@@ -150,7 +150,7 @@ impl Job {
         });
         let commits: Vec<_> = commits.collect();
         assert!(
-            commits.is_sorted_by_key(|(iteration, _)| *iteration),
+            commits.is_sorted_by(|(one, _), (next, _)| one < next),
             "{commits:?}"
         );
     }
