@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use app_gen_contract::{Budget, JobSpec, MAX_SPEC_BYTES, env};
-use app_gen_gateway::Usd;
 
 use crate::failure::{Failure, reason};
 use crate::location::Location;
@@ -83,8 +82,7 @@ pub(crate) fn read_source(
 
 /// Dollars as whole millionths.
 fn micro_usd(text: &str) -> Result<u64, Failure> {
-    let dollars = text.parse::<f64>().ok().and_then(Usd::new);
-    dollars.map(Usd::millionths).ok_or_else(|| {
+    app_gen_contract::micro_usd(text).ok_or_else(|| {
         Failure::bad_spec(
             format!(
                 "{} is {text:?}, which is no amount of dollars",

@@ -22,6 +22,7 @@ mod package;
 mod pipeline;
 mod process;
 mod publish;
+mod resources;
 mod roles;
 mod stop;
 mod template;

@@ -8,9 +8,8 @@
  * half-right template.
  */
 
-import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { parse } from "smol-toml";
+import { Table } from "./table.ts";
 
 /** The manifest of this checkout. */
 export const MANIFEST_PATH = fileURLToPath(new URL("../../platform.toml", import.meta.url));
@@ -110,7 +109,7 @@ export interface Platform {
  * @throws Error naming the key that is missing or of another type.
  */
 export function loadPlatform(path: string = MANIFEST_PATH): Platform {
-  const table = new Table("", parse(readFileSync(path, "utf8")));
+  const table = Table.ofFile(path);
   return {
     project: table.string("project"),
     owner: table.string("owner"),
@@ -181,66 +180,4 @@ function readEnvironment(table: Table): Environment {
     certificateArn: table.optional("certificate_arn", (key) => table.string(key)),
     allowedCidrs: table.optional("allowed_cidrs", (key) => table.stringList(key)) ?? [],
   };
-}
-
-/** A TOML table that knows its own dotted name, for messages. */
-class Table {
-  readonly #name: string;
-  readonly #values: Record<string, unknown>;
-
-  constructor(name: string, values: object) {
-    this.#name = name;
-    this.#values = values as Record<string, unknown>;
-  }
-
-  string(key: string): string {
-    const value = this.#values[key];
-    return typeof value === "string" ? value : this.#fail(key, "a string");
-  }
-
-  number(key: string): number {
-    const value = this.#values[key];
-    return typeof value === "number" ? value : this.#fail(key, "a number");
-  }
-
-  boolean(key: string): boolean {
-    const value = this.#values[key];
-    return typeof value === "boolean" ? value : this.#fail(key, "true or false");
-  }
-
-  stringList(key: string): string[] {
-    const value = this.#values[key];
-    const isList = Array.isArray(value) && value.every((item) => typeof item === "string");
-    return isList ? value : this.#fail(key, "a list of strings");
-  }
-
-  table(key: string): Table {
-    const value = this.#values[key];
-    const isTable = typeof value === "object" && value !== null && !Array.isArray(value);
-    return isTable ? new Table(this.#path(key), value) : this.#fail(key, "a table");
-  }
-
-  /** The result of `read` for the key, if the key is present. */
-  optional<T>(key: string, read: (key: string) => T): T | undefined {
-    return this.#values[key] === undefined ? undefined : read(key);
-  }
-
-  /** This table read as a map of tables. */
-  map<T>(read: (table: Table) => T): Record<string, T> {
-    return Object.fromEntries(Object.keys(this.#values).map((key) => [key, read(this.table(key))]));
-  }
-
-  /** This table read as a map of strings. */
-  strings(): Record<string, string> {
-    return Object.fromEntries(Object.keys(this.#values).map((key) => [key, this.string(key)]));
-  }
-
-  #path(key: string): string {
-    return this.#name === "" ? key : `${this.#name}.${key}`;
-  }
-
-  #fail(key: string, expected: string): never {
-    const found = this.#values[key] === undefined ? "is missing" : "is something else";
-    throw new Error(`platform.toml: \`${this.#path(key)}\` must be ${expected} and ${found}`);
-  }
 }

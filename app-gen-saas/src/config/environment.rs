@@ -56,6 +56,15 @@ pub const GENERATOR_SUBNETS: &str = "GENERATOR_SUBNETS";
 pub const GENERATOR_SECURITY_GROUPS: &str = "GENERATOR_SECURITY_GROUPS";
 /// ECS launcher, optional: ARN of the role that each job borrows, with rights to its own objects alone.
 pub const GENERATOR_ROLE_ARN: &str = "GENERATOR_ROLE_ARN";
+/// ECS launcher, optional: what an hour of a generator's task costs on demand, in US dollars.
+pub const GENERATOR_USD_PER_HOUR: &str = "GENERATOR_USD_PER_HOUR";
+/// ECS launcher: `spot` runs generators that keep their work on spare capacity, which AWS may take back;
+/// default `on_demand`.
+pub const GENERATOR_CAPACITY: &str = "GENERATOR_CAPACITY";
+/// US dollars that models may cost for a job that names no amount; default 5.
+pub const JOB_BUDGET_USD: &str = "JOB_BUDGET_USD";
+/// Most US dollars that a job may name; default 25.
+pub const JOB_MAX_BUDGET_USD: &str = "JOB_MAX_BUDGET_USD";
 /// Maximum duration of a job from its start, in seconds; default 1800.
 pub const JOB_TIMEOUT_SECS: &str = "JOB_TIMEOUT_SECS";
 /// Longest silence of a running generator, in seconds; default 120.
@@ -120,6 +129,19 @@ impl Environment {
             text.parse()
                 .map_err(|error| ConfigError::new(name, format!("holds {text:?}: {error}")))
         })
+    }
+
+    /// An amount of US dollars in millionths, if there is one.
+    pub(super) fn micro_usd(&self, name: &'static str) -> Result<Option<u64>, ConfigError> {
+        let amount = |text: &str| {
+            app_gen_contract::micro_usd(text).ok_or_else(|| {
+                ConfigError::new(
+                    name,
+                    format!("is {text:?}; it takes an amount, 0.50 for example"),
+                )
+            })
+        };
+        self.get(name).map(amount).transpose()
     }
 
     /// Items of a comma-separated list; empty when the variable is not set.

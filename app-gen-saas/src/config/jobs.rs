@@ -14,6 +14,10 @@ pub struct JobsConfig {
     pub provider: String,
     /// Model of jobs of that provider that do not name one; `None` leaves it to each role.
     pub model: Option<String>,
+    /// Millionths of a US dollar that models may cost for a job that names no amount.
+    pub budget_micro_usd: u64,
+    /// Most that a job may name, in millionths of a US dollar.
+    pub max_budget_micro_usd: u64,
     /// Maximum duration of an attempt from its start.
     pub timeout: Duration,
     /// Longest silence of a running generator.
@@ -77,6 +81,18 @@ impl JobsConfig {
             0 => Err(ConfigError::new(variable, "is 0; it takes a number from 1")),
             number => Ok(number),
         };
+        let max_budget_micro_usd = environment
+            .micro_usd(environment::JOB_MAX_BUDGET_USD)?
+            .unwrap_or(25_000_000);
+        let budget_micro_usd = environment
+            .micro_usd(environment::JOB_BUDGET_USD)?
+            .unwrap_or(5_000_000.min(max_budget_micro_usd));
+        if budget_micro_usd > max_budget_micro_usd {
+            return Err(ConfigError::new(
+                environment::JOB_BUDGET_USD,
+                format!("is more than {}", environment::JOB_MAX_BUDGET_USD),
+            ));
+        }
         let concurrency = from_one(environment::JOB_CONCURRENCY, 4)?;
         let retention_days = from_one(environment::JOB_RETENTION_DAYS, 30)?;
         let seconds = |variable, default| {
@@ -87,6 +103,8 @@ impl JobsConfig {
         Ok(Self {
             provider: provider.to_owned(),
             model,
+            budget_micro_usd,
+            max_budget_micro_usd,
             timeout: seconds(environment::JOB_TIMEOUT_SECS, 1800)?,
             idle_timeout: seconds(environment::JOB_IDLE_TIMEOUT_SECS, 120)?,
             max_events: from_one(environment::JOB_MAX_EVENTS, 20_000)?,

@@ -49,6 +49,10 @@ pub struct EcsConfig {
     /// ARN of the role that each job borrows, with rights to its own objects; `None` where the
     /// container has credentials of its own.
     pub role_arn: Option<String>,
+    /// Millionths of a US dollar that an hour of a task costs on demand, where that is known.
+    pub micro_usd_per_hour: Option<i64>,
+    /// Whether generators that keep their work run on spare capacity.
+    pub spot: bool,
     /// Tags of every task.
     pub tags: BTreeMap<String, String>,
     /// More environment of the container; may hold credentials.
@@ -91,6 +95,16 @@ impl LauncherConfig {
         match self {
             Self::Process(_) => "process",
             Self::Ecs(_) => "ecs",
+        }
+    }
+
+    /// Millionths of a US dollar that an hour of a task costs on demand, where that is known. Nobody pays for
+    /// a process by the hour.
+    #[must_use]
+    pub const fn micro_usd_per_hour(&self) -> Option<i64> {
+        match self {
+            Self::Process(_) => None,
+            Self::Ecs(config) => config.micro_usd_per_hour,
         }
     }
 
@@ -161,6 +175,19 @@ fn ecs(environment: &Environment) -> Result<EcsConfig, ConfigError> {
         role_arn: environment
             .get(environment::GENERATOR_ROLE_ARN)
             .map(str::to_owned),
+        micro_usd_per_hour: environment
+            .micro_usd(environment::GENERATOR_USD_PER_HOUR)?
+            .and_then(|price| i64::try_from(price).ok()),
+        spot: match environment.get(environment::GENERATOR_CAPACITY) {
+            None | Some("on_demand") => false,
+            Some("spot") => true,
+            Some(other) => {
+                return Err(ConfigError::new(
+                    environment::GENERATOR_CAPACITY,
+                    format!("is {other:?}; it takes on_demand or spot"),
+                ));
+            }
+        },
         tags: object_of_texts(environment, environment::GENERATOR_TAGS)?,
         environment: extra_environment(environment)?,
     })

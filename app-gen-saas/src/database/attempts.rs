@@ -11,7 +11,8 @@ use sqlx::any::AnyRow;
 
 use crate::clock::now_millis;
 use crate::database::events::{self, state_event};
-use crate::database::{Database, Lease, bounded, changed};
+use crate::database::row::json;
+use crate::database::{Database, Lease, Resources, bounded, changed};
 
 /// Why an attempt ended without an end of its job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +90,8 @@ pub struct PastAttempt {
     pub detail: Option<String>,
     /// `approved`, `rejected` or `deferred`, once a person decided.
     pub decision: Option<String>,
+    /// What it took of its task, if it said so.
+    pub resources: Option<Resources>,
 }
 
 impl<'row> sqlx::FromRow<'row, AnyRow> for PastAttempt {
@@ -101,6 +104,7 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for PastAttempt {
             ending: row.try_get("ending")?,
             detail: row.try_get("detail")?,
             decision: row.try_get("decision")?,
+            resources: json(row, "resources")?,
         })
     }
 }
@@ -111,20 +115,21 @@ macro_rules! next_attempt {
         "attempt = attempt + 1, attempt_after_sequence = generator_sequence, \
          attempt_after_launch = launch_attempt, attempt_started_at = NULL, task = NULL, \
          task_handle = NULL, log_position = NULL, reading_deaths = 0, outcome = NULL, \
-         outcome_text = NULL, waiting = NULL, resume_at = NULL"
+         outcome_text = NULL, waiting = NULL, resume_at = NULL, resources = NULL, \
+         task_micro_usd_per_hour = NULL"
     };
 }
 
 /// Keeps the attempt that ends, as its job's row knows it; the writer counts up the number after that.
 /// `$1` ending, `$2` detail, `$3` time, `$4` job, `$5` owner.
-pub(super) const KEEP_ATTEMPT: &str = "INSERT INTO attempts (job_id, number, started_at, ended_at, ending, detail) \
-     SELECT id, attempt, COALESCE(attempt_started_at, started_at), $3, $1, $2 FROM jobs \
+pub(super) const KEEP_ATTEMPT: &str = "INSERT INTO attempts (job_id, number, started_at, ended_at, ending, detail, resources) \
+     SELECT id, attempt, COALESCE(attempt_started_at, started_at), $3, $1, $2, resources FROM jobs \
      WHERE id = $4 AND owner = $5 AND finished_at IS NULL AND started_at IS NOT NULL";
 
 impl Database {
     /// Ends the present attempt of a job without ending the job: it waits, or is in the queue with the next
-    /// attempt at once. `resume_at` is when it goes on by itself. `false` when the job is no longer the
-    /// owner's, or when it is to stop.
+    /// attempt at once. `resume_at` is when it goes on by itself; interruptions are counted anew where the
+    /// attempt `advanced` the job. `false` when the job is no longer the owner's, or when it is to stop.
     ///
     /// # Errors
     /// When the database fails.
@@ -133,6 +138,7 @@ impl Database {
         lease: &Lease,
         id: &str,
         pause: &Pause,
+        advanced: bool,
         resume_at: Option<i64>,
     ) -> sqlx::Result<bool> {
         bounded(async {
@@ -152,6 +158,8 @@ impl Database {
                 "UPDATE jobs SET state = $1, waiting = $2, resume_at = $3, owner = NULL, \
                  lease_expires_at = $4, attempt_started_at = NULL, \
                  used_millis = used_millis + $5 - COALESCE(attempt_started_at, started_at), \
+                 used_task_micro_usd = used_task_micro_usd + COALESCE(task_micro_usd_per_hour, 0) \
+                 * ($5 - COALESCE(attempt_started_at, started_at)) / 3600000, \
                  last_sequence = last_sequence + 1 \
                  WHERE id = $6 AND owner = $7 AND stop_state IS NULL AND finished_at IS NULL \
                  RETURNING last_sequence",
@@ -170,11 +178,12 @@ impl Database {
             };
             if let Pause::Interrupted { .. } = pause {
                 sqlx::query(concat!(
-                    "UPDATE jobs SET interruptions = interruptions + 1, ",
+                    "UPDATE jobs SET interruptions = CASE WHEN $2 = 1 THEN 1 ELSE interruptions + 1 END, ",
                     next_attempt!(),
                     " WHERE id = $1"
                 ))
                 .bind(id)
+                .bind(i64::from(advanced))
                 .execute(&mut *transaction)
                 .await?;
             }
@@ -269,7 +278,8 @@ impl Database {
     pub async fn attempts(&self, first: &str, last: &str) -> sqlx::Result<Vec<PastAttempt>> {
         bounded(async {
             sqlx::query_as(
-                "SELECT job_id, number, started_at, ended_at, ending, detail, decision FROM attempts \
+                "SELECT job_id, number, started_at, ended_at, ending, detail, decision, resources \
+                 FROM attempts \
                  WHERE job_id >= $1 AND job_id <= $2 ORDER BY job_id, number",
             )
             .bind(first)

@@ -2,9 +2,10 @@
 //! the log to the table, and are never taken apart.
 
 use app_gen_contract::CheckpointId;
+use serde::Serialize;
 
 use crate::database::events::{self, EventRecord};
-use crate::database::{Artifact, Database, Lease, Pause, Used, bounded, changed};
+use crate::database::{Artifact, Database, Lease, Pause, Resources, Used, bounded, changed};
 
 /// Content of a generator's last event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub struct Batch {
     pub outcome: Option<Outcome>,
     /// The last checkpoint that these events tell of.
     pub checkpoint: Option<CheckpointId>,
+    /// What the attempt took of its task, if these events say it.
+    pub resources: Option<Resources>,
     /// What these events say was used.
     pub used: Used,
 }
@@ -108,11 +111,8 @@ impl Database {
                 }
             };
             let used = &batch.used;
-            let checkpoint = batch
-                .checkpoint
-                .map(|checkpoint| serde_json::to_string(&checkpoint))
-                .transpose()
-                .map_err(|error| sqlx::Error::Encode(error.into()))?;
+            let checkpoint = as_json(batch.checkpoint)?;
+            let resources = as_json(batch.resources)?;
             let mut transaction = self.pool.begin().await?;
             let last: Option<i64> = sqlx::query_scalar(
                 "UPDATE jobs SET last_sequence = last_sequence + $1, generator_sequence = $2, \
@@ -126,7 +126,7 @@ impl Database {
              used_micro_usd = used_micro_usd + $13, used_tokens = used_tokens + $14, \
              used_unpriced_tokens = used_unpriced_tokens + $15, \
              used_iterations = CASE WHEN used_iterations < $16 THEN $16 ELSE used_iterations END, \
-             checkpoint = COALESCE($17, checkpoint) \
+             checkpoint = COALESCE($17, checkpoint), resources = COALESCE($18, resources) \
              WHERE id = $10 AND owner = $11 AND generator_sequence = $12 AND finished_at IS NULL \
              RETURNING last_sequence",
             )
@@ -147,6 +147,7 @@ impl Database {
             .bind(used.unpriced_tokens)
             .bind(used.iterations)
             .bind(checkpoint)
+            .bind(resources)
             .fetch_optional(&mut *transaction)
             .await?;
             let Some(last) = last else {
@@ -167,4 +168,10 @@ impl Database {
         })
         .await
     }
+}
+
+/// A column's JSON.
+fn as_json(value: Option<impl Serialize>) -> sqlx::Result<Option<String>> {
+    let text = value.map(|value| serde_json::to_string(&value)).transpose();
+    text.map_err(|error| sqlx::Error::Encode(error.into()))
 }

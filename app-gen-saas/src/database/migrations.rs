@@ -44,6 +44,12 @@ const MIGRATIONS: &[Texts] = &[
         sqlite: include_str!("../../migrations/sqlite/0004_attempts.sql"),
         postgres: include_str!("../../migrations/postgres/0004_attempts.sql"),
     },
+    Texts {
+        version: 5,
+        description: "resources",
+        sqlite: include_str!("../../migrations/sqlite/0005_resources.sql"),
+        postgres: include_str!("../../migrations/postgres/0005_resources.sql"),
+    },
 ];
 
 /// The migrations of one kind of database.

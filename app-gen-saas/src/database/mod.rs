@@ -27,7 +27,7 @@ pub use batch::{Batch, GeneratorEvent, Outcome};
 pub use events::{EventRecord, Page, Progress};
 pub use jobs::{Cancelled, NewJob};
 pub use lease::Lease;
-pub use row::{Artifact, Job, Stop, Used, Wishes};
+pub use row::{Artifact, Job, Resources, Stop, Used, Wishes};
 
 /// How long the start waits for a database that is still starting itself.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);

@@ -46,7 +46,7 @@ impl Database {
         .await
     }
 
-    /// Stores how the started task can be found.
+    /// Stores how the started task can be found, and what an hour of it costs in millionths of a US dollar.
     ///
     /// # Errors
     /// When the database fails.
@@ -56,16 +56,18 @@ impl Database {
         id: &str,
         task: &str,
         task_handle: &str,
+        micro_usd_per_hour: Option<i64>,
     ) -> sqlx::Result<bool> {
         bounded(async {
             let result = sqlx::query(
-                "UPDATE jobs SET task = $1, task_handle = $2 \
+                "UPDATE jobs SET task = $1, task_handle = $2, task_micro_usd_per_hour = $5 \
              WHERE id = $3 AND owner = $4 AND finished_at IS NULL",
             )
             .bind(task)
             .bind(task_handle)
             .bind(id)
             .bind(&lease.owner)
+            .bind(micro_usd_per_hour)
             .execute(&self.pool)
             .await?;
             Ok(changed(&result))
@@ -80,7 +82,7 @@ impl Database {
     pub async fn clear_task(&self, lease: &Lease, id: &str) -> sqlx::Result<()> {
         bounded(async {
             sqlx::query(
-                "UPDATE jobs SET task = NULL, task_handle = NULL \
+                "UPDATE jobs SET task = NULL, task_handle = NULL, task_micro_usd_per_hour = NULL \
              WHERE id = $1 AND owner = $2 AND finished_at IS NULL",
             )
             .bind(id)
@@ -165,6 +167,8 @@ impl Database {
             let sequence: Option<i64> = sqlx::query_scalar(
                 "UPDATE jobs SET state = $1, reason = $2, finished_at = $3, owner = NULL, \
              used_millis = used_millis + $3 - COALESCE(attempt_started_at, started_at, $3), \
+             used_task_micro_usd = used_task_micro_usd + COALESCE(task_micro_usd_per_hour, 0) \
+             * ($3 - COALESCE(attempt_started_at, started_at, $3)) / 3600000, \
              last_sequence = last_sequence + 1 \
              WHERE id = $4 AND owner = $5 AND finished_at IS NULL RETURNING last_sequence",
             )

@@ -1,8 +1,8 @@
 //! A job as the database holds it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use app_gen_contract::{ApprovalPoint, Budget, CheckpointId, Decided, JobState};
+use app_gen_contract::{ApprovalPoint, Budget, CheckpointId, Choice, Decided, Fallback, JobState};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
@@ -19,7 +19,7 @@ macro_rules! job_columns {
          artifact_name, artifact_size_bytes, artifact_sha256, artifact_e_tag, attempt, \
          attempt_after_sequence, attempt_after_launch, attempt_started_at, interruptions, waiting, \
          resume_at, decision, checkpoint, wishes, used_micro_usd, used_tokens, used_unpriced_tokens, \
-         used_iterations, used_millis"
+         used_iterations, used_millis, used_task_micro_usd, task_micro_usd_per_hour, resources"
     };
 }
 pub(super) use job_columns;
@@ -78,7 +78,7 @@ pub struct Job {
     pub attempt_after_launch: i64,
     /// When an orchestrator claimed the present attempt.
     pub attempt_started_at: Option<i64>,
-    /// How many attempts were interrupted.
+    /// How many attempts were interrupted in a row, the last of which alone may have written a checkpoint.
     pub interruptions: i64,
     /// What the job waits for.
     pub waiting: Option<Pause>,
@@ -86,6 +86,10 @@ pub struct Job {
     pub resume_at: Option<i64>,
     /// What a person decided last. Each attempt is told it: nothing says that the one before took it up.
     pub decision: Option<Decided>,
+    /// What an hour of the present attempt's task costs, in millionths of a US dollar, where that is known.
+    pub task_micro_usd_per_hour: Option<i64>,
+    /// What the present attempt took of its task so far.
+    pub resources: Option<Resources>,
     /// The last checkpoint: the next attempt goes on from there.
     pub checkpoint: Option<CheckpointId>,
     /// What it was submitted with.
@@ -100,6 +104,12 @@ pub struct Wishes {
     /// The model of every role that chooses none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Who goes on for every role that chooses nobody, when a limit of its provider is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
+    /// What is chosen for single roles, by the role's name.
+    #[serde(default)]
+    pub roles: BTreeMap<String, Choice>,
     /// How much all attempts together may use.
     pub budget: Budget,
     /// Where a person wants to decide.
@@ -119,6 +129,19 @@ pub struct Used {
     pub iterations: i64,
     /// Milliseconds of attempts that have ended.
     pub millis: i64,
+    /// Millionths of a US dollar that the tasks of attempts cost that have ended, as far as prices are known.
+    pub task_micro_usd: i64,
+}
+
+/// What an attempt took of its task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resources {
+    /// The most memory that its processes held at once.
+    pub peak_memory_bytes: u64,
+    /// The most that it had on its disk.
+    pub peak_disk_bytes: u64,
+    /// Time of all processors.
+    pub processor_milliseconds: u64,
 }
 
 /// How a job ends whose task is being stopped.
@@ -141,6 +164,15 @@ pub struct Artifact {
     pub sha256: String,
     /// The store's mark of the object whose bytes were found to have this SHA-256.
     pub e_tag: Option<String>,
+}
+
+impl Job {
+    /// Whether the present attempt has kept work that the next one goes on from.
+    #[must_use]
+    pub fn advanced(&self) -> bool {
+        let attempt = self.checkpoint.map(|checkpoint| checkpoint.attempt);
+        attempt == Some(self.attempt)
+    }
 }
 
 impl<'row> sqlx::FromRow<'row, AnyRow> for Job {
@@ -212,6 +244,8 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Job {
             resume_at: row.try_get("resume_at")?,
             decision: json(row, "decision")?,
             checkpoint: json(row, "checkpoint")?,
+            task_micro_usd_per_hour: row.try_get("task_micro_usd_per_hour")?,
+            resources: json(row, "resources")?,
             wishes: json(row, "wishes")?.unwrap_or_default(),
             used: Used {
                 micro_usd: row.try_get("used_micro_usd")?,
@@ -219,6 +253,7 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Job {
                 unpriced_tokens: row.try_get("used_unpriced_tokens")?,
                 iterations: row.try_get("used_iterations")?,
                 millis: row.try_get("used_millis")?,
+                task_micro_usd: row.try_get("used_task_micro_usd")?,
             },
         })
     }
@@ -231,7 +266,7 @@ fn text_or_empty(row: &AnyRow, column: &str) -> sqlx::Result<String> {
 }
 
 /// What a column holds as JSON; nothing if it holds what only a newer version reads.
-fn json<T: DeserializeOwned>(row: &AnyRow, column: &str) -> sqlx::Result<Option<T>> {
+pub(super) fn json<T: DeserializeOwned>(row: &AnyRow, column: &str) -> sqlx::Result<Option<T>> {
     Ok(row
         .try_get::<Option<String>, _>(column)?
         .and_then(|text| serde_json::from_str(&text).ok()))

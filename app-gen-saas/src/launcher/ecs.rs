@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::EcsConfig;
 use crate::launcher::cloudwatch::LogReader;
 use crate::launcher::ecs_ending::ending;
-use crate::launcher::ecs_run::{launch_error, network, overrides, started_arn, tags};
+use crate::launcher::ecs_run::{launch_error, network, overrides, spot, started_arn, tags};
 use crate::launcher::job_rights::JobRights;
 use crate::launcher::sdk_error::described;
 use crate::launcher::{
@@ -115,12 +115,14 @@ impl EcsLauncher {
                 .extend(lent.map_err(|error| LaunchError::NotStarted(format!("{error:#}")))?);
         }
         let once = aws_sdk_ecs::config::Builder::new().retry_config(RetryConfig::disabled());
+        let on_spot = config.spot && launch.may_be_interrupted;
         let result = self
             .client
             .run_task()
             .cluster(&config.cluster)
             .task_definition(&config.task_definition)
-            .launch_type(LaunchType::Fargate)
+            .set_launch_type((!on_spot).then_some(LaunchType::Fargate))
+            .set_capacity_provider_strategy(if on_spot { Some(vec![spot()?]) } else { None })
             .count(1)
             .client_token(format!("{}-{}", launch.job_id, launch.number))
             .started_by(&launch.job_id)

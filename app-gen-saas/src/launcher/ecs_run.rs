@@ -6,8 +6,8 @@ use app_gen_contract::env::{JOB_LIFETIME_SECS, JOB_SPEC_URI};
 use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ecs::operation::run_task::RunTaskOutput;
 use aws_sdk_ecs::types::{
-    AssignPublicIp, AwsVpcConfiguration, ContainerOverride, KeyValuePair, NetworkConfiguration,
-    Tag, TaskOverride,
+    AssignPublicIp, AwsVpcConfiguration, CapacityProviderStrategyItem, ContainerOverride,
+    KeyValuePair, NetworkConfiguration, Tag, TaskOverride,
 };
 
 use crate::config::EcsConfig;
@@ -38,6 +38,12 @@ pub(super) fn overrides(
     TaskOverride::builder()
         .container_overrides(container)
         .build()
+}
+
+/// Spare capacity, for less than half of the price.
+pub(super) fn spot() -> anyhow::Result<CapacityProviderStrategyItem> {
+    let strategy = CapacityProviderStrategyItem::builder().capacity_provider("FARGATE_SPOT");
+    Ok(strategy.weight(1).build()?)
 }
 
 /// What the task's cost is told apart by.

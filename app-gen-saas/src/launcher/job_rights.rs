@@ -114,6 +114,7 @@ mod tests {
             spec_uri: spec_uri.to_owned(),
             checkpoint,
             lifetime: std::time::Duration::from_secs(60),
+            may_be_interrupted: false,
         }
     }
 

@@ -36,6 +36,8 @@ pub struct Launch {
     pub checkpoint: Option<CheckpointId>,
     /// After this time the generator ends by itself.
     pub lifetime: Duration,
+    /// An interruption costs little, so it may run where it can be interrupted.
+    pub may_be_interrupted: bool,
 }
 
 /// A started task.

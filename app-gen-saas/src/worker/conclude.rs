@@ -18,8 +18,8 @@ pub(super) enum Conclusion {
     Pause(Pause),
 }
 
-/// The end of an attempt whose task has ended. A stop that was decided on has precedence. One that kept its
-/// work and crashed was interrupted.
+/// The end of an attempt whose task has ended. A stop that was decided on has precedence. One that crashed
+/// was interrupted if it kept its work, or if it was ended from outside, which may not happen again.
 pub(super) fn verdict(
     stop: Option<&Stop>,
     outcome: Option<&Outcome>,
@@ -51,7 +51,7 @@ pub(super) fn verdict(
         }),
         (None, _) => {
             let reason = format!("the generator crashed: {}", ended(ending));
-            match has_checkpoint {
+            match has_checkpoint || is_ended_from_outside(ending) {
                 true => Conclusion::Pause(Pause::Interrupted { reason }),
                 false => failed(reason),
             }
@@ -75,6 +75,14 @@ pub(super) fn said(outcome: Option<&Outcome>, has_artifact: bool) -> Conclusion 
         ),
     };
     Conclusion::End(Stop { state, reason })
+}
+
+/// Whether somebody ended it for reasons of their own. Too little memory is a reason that stays.
+fn is_ended_from_outside(ending: &Ending) -> bool {
+    const KILLED: i32 = 128 + 9;
+    const TERMINATED: i32 = 128 + 15;
+    let detail = ending.detail.as_deref().unwrap_or_default();
+    matches!(ending.exit_code, Some(KILLED | TERMINATED)) && !detail.contains("OutOfMemory")
 }
 
 fn ended(ending: &Ending) -> String {
@@ -202,15 +210,30 @@ mod tests {
     }
 
     #[test]
-    fn one_that_kept_its_work_goes_on_after_a_crash() {
-        let ending = Ending {
-            exit_code: Some(137),
-            ..Ending::default()
+    fn one_that_kept_its_work_or_was_killed_goes_on_after_a_crash() {
+        let crashed = |has_checkpoint, exit_code, detail: Option<&str>| {
+            let ending = Ending {
+                exit_code: Some(exit_code),
+                detail: detail.map(str::to_owned),
+                no_room: false,
+            };
+            match verdict(None, None, false, has_checkpoint, &ending, None) {
+                Conclusion::Pause(Pause::Interrupted { reason }) => Ok(reason),
+                Conclusion::End(stop) => Err(stop.reason),
+                Conclusion::Pause(other) => panic!("{other:?}"),
+            }
         };
-        let reason = "the generator crashed: signal 9 (SIGKILL) ended it".to_owned();
+        let killed = "the generator crashed: signal 9 (SIGKILL) ended it";
+        for has_checkpoint in [true, false] {
+            assert_eq!(crashed(has_checkpoint, 137, None), Ok(killed.to_owned()));
+        }
+        let own_fault = "the generator crashed: signal 11 (SIGSEGV) ended it";
+        assert_eq!(crashed(true, 139, None), Ok(own_fault.to_owned()));
+        assert_eq!(crashed(false, 139, None), Err(own_fault.to_owned()));
+        let memory = "OutOfMemoryError: Container killed due to memory usage";
         assert_eq!(
-            verdict(None, None, false, true, &ending, None),
-            Conclusion::Pause(Pause::Interrupted { reason })
+            crashed(false, 137, Some(memory)),
+            Err(format!("{killed}: {memory}"))
         );
     }
 

@@ -190,7 +190,13 @@ impl Follower {
         let paused = self
             .app
             .database
-            .pause_job(&self.lease, &self.job.id, &pause, resume_at)
+            .pause_job(
+                &self.lease,
+                &self.job.id,
+                &pause,
+                self.job.advanced(),
+                resume_at,
+            )
             .await?;
         if !paused {
             // Either somebody else has the job now, or it is to stop.
@@ -226,14 +232,14 @@ impl Follower {
     }
 }
 
-/// Why the job ends instead of another attempt, if it had too many.
+/// Why the job ends instead of another attempt, if it had too many, or too many in vain.
 fn too_often(job: &Job, pause: &Pause, limits: &JobsConfig) -> Option<String> {
     let detail = excerpt(pause.detail().as_bytes());
-    let is_interrupted = matches!(pause, Pause::Interrupted { .. });
-    if is_interrupted && job.interruptions >= i64::from(limits.interruptions) {
+    let is_in_vain = matches!(pause, Pause::Interrupted { .. }) && !job.advanced();
+    if is_in_vain && job.interruptions >= i64::from(limits.interruptions) {
         let times = job.interruptions + 1;
         return Some(format!(
-            "the generator was interrupted {times} times: {detail}"
+            "the generator was interrupted {times} times in a row: {detail}"
         ));
     }
     (job.attempt >= limits.attempts).then(|| {
@@ -262,6 +268,7 @@ fn resume_at(pause: &Pause, limits: &JobsConfig, now: i64) -> Option<i64> {
 mod tests {
     use super::*;
     use crate::worker::samples::{job, limits};
+    use app_gen_contract::CheckpointId;
 
     fn limit(until: Option<i64>) -> Pause {
         Pause::WaitingLimit {
@@ -297,8 +304,14 @@ mod tests {
         job.interruptions = 3;
         assert_eq!(
             too_often(&job, &interrupted, &limits).unwrap(),
-            "the generator was interrupted 4 times: stopped by SIGTERM"
+            "the generator was interrupted 4 times in a row: stopped by SIGTERM"
         );
+        job.checkpoint = Some(CheckpointId {
+            attempt: job.attempt,
+            number: 7,
+        });
+        assert_eq!(too_often(&job, &interrupted, &limits), None);
+        job.checkpoint = None;
         assert_eq!(too_often(&job, &limit(None), &limits), None);
         job.attempt = 100;
         assert_eq!(

@@ -63,6 +63,8 @@ pub(super) fn job(generator_sequence: i64) -> Job {
         resume_at: None,
         decision: None,
         checkpoint: None,
+        task_micro_usd_per_hour: None,
+        resources: None,
         wishes: Wishes::default(),
         used: Used::default(),
     }

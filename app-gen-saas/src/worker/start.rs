@@ -12,7 +12,7 @@ use std::time::Duration;
 use app_gen_contract::{Attempt, JobSpec, JobState, SpecError, Used};
 use tokio::time::{Instant, sleep};
 
-use crate::database::Stop;
+use crate::database::{Job, Stop};
 use crate::launcher::{Launch, LaunchError, Trace};
 use crate::worker::follow::{FollowError, Follower};
 use crate::worker::launching::Launching;
@@ -213,7 +213,13 @@ impl Follower {
     async fn keep(&mut self, name: &str, handle: String) -> Result<Found, FollowError> {
         let database = &self.app.database;
         let kept = database
-            .set_task(&self.lease, &self.job.id, name, &handle)
+            .set_task(
+                &self.lease,
+                &self.job.id,
+                name,
+                &handle,
+                self.app.config.launcher.micro_usd_per_hour(),
+            )
             .await?;
         // The job's new owner finds the task in the same way as this orchestrator.
         if kept {
@@ -232,6 +238,7 @@ impl Follower {
             spec_uri: self.app.artifacts.spec_uri(&job.id, job.attempt),
             checkpoint: job.checkpoint,
             lifetime: self.app.config.jobs.lifetime(),
+            may_be_interrupted: may_be_interrupted(job, number),
         }
     }
 
@@ -254,10 +261,40 @@ impl Follower {
                 decision: job.decision.clone(),
             },
             model: job.wishes.model.clone(),
+            fallback: job.wishes.fallback.clone(),
+            roles: job.wishes.roles.clone(),
             budget: job.wishes.budget,
             approvals: job.wishes.approvals.clone(),
             ..JobSpec::new(&job.id, &job.description, &job.provider, &artifact_uri)?
         };
         spec.checked()
+    }
+}
+
+/// Whether the try of this number may run where it can be interrupted: agents keep their work as they go, so
+/// an interruption costs them an iteration. One that was interrupted twice in vain, or found no room there,
+/// gets a place that it keeps.
+fn may_be_interrupted(job: &Job, number: i64) -> bool {
+    const KEEPS_NO_WORK: &str = "template";
+    let is_first_try = number == job.attempt_after_launch + 1;
+    job.provider != KEEPS_NO_WORK && job.interruptions < 2 && is_first_try
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::samples::job;
+
+    #[test]
+    fn only_what_keeps_its_work_may_be_interrupted() {
+        let mut job = job(0);
+        assert!(!may_be_interrupted(&job, 1));
+        job.provider = "claude".to_owned();
+        assert!(may_be_interrupted(&job, 1));
+        assert!(!may_be_interrupted(&job, 2));
+        job.attempt_after_launch = 4;
+        assert!(may_be_interrupted(&job, 5));
+        job.interruptions = 2;
+        assert!(!may_be_interrupted(&job, 5));
     }
 }

@@ -67,6 +67,7 @@ async fn submit_and_show(database: TestDatabase) {
     let client = &orchestrator.client;
     let body = json!({
         "description": "  A shop for \"tea\" \u{1F375}\n", "provider": "claude", "model": "opus",
+        "fallback": { "provider": "codex" }, "roles": { "builder": { "model": "fable" } },
         "budget": { "tokens": 1_000_000 }, "approvals": ["before_build", "before_build"],
     });
     let response = client.post("/api/jobs", &body).await;
@@ -85,6 +86,8 @@ async fn submit_and_show(database: TestDatabase) {
         "description": "A shop for \"tea\" \u{1F375}",
         "provider": "claude",
         "model": "opus",
+        "fallback": { "provider": "codex" },
+        "roles": { "builder": { "model": "fable" } },
         "state": "queued",
         "reason": null,
         "launcher": "process",
@@ -97,8 +100,8 @@ async fn submit_and_show(database: TestDatabase) {
         "attempt": 1,
         "attempts": [],
         "waiting": null,
-        "usage": { "micro_usd": 0, "tokens": 0, "unpriced_tokens": 0, "iterations": 0, "seconds": 0 },
-        "budget": { "tokens": 1_000_000 },
+        "usage": { "micro_usd": 0, "tokens": 0, "unpriced_tokens": 0, "iterations": 0, "seconds": 0, "task_micro_usd": 0 },
+        "budget": { "micro_usd": 5_000_000, "tokens": 1_000_000 },
         "approvals": ["before_build"],
     });
     assert_eq!(job, expected);
@@ -109,6 +112,7 @@ async fn submit_and_show(database: TestDatabase) {
     let job = client.job(&default).await;
     assert_eq!(job["provider"], "template");
     assert_eq!(job["model"], Value::Null);
+    assert_eq!(job["fallback"], Value::Null);
 }
 
 async fn refused_submissions(database: TestDatabase) {
@@ -137,6 +141,18 @@ async fn refused_submissions(database: TestDatabase) {
         (
             json!({ "description": "x", "budget": { "usd": 1 } }),
             "unknown field",
+        ),
+        (
+            json!({ "description": "x", "budget": { "micro_usd": 25_000_001 } }),
+            "25000000 at most",
+        ),
+        (
+            json!({ "description": "x", "roles": { "builder": { "name": "y" } } }),
+            "unknown field",
+        ),
+        (
+            json!({ "description": "x", "fallback": { "provider": "no such!" } }),
+            "provider",
         ),
         (
             json!({ "description": "x", "approvals": ["always"] }),

@@ -18,6 +18,9 @@ on_both_databases!(
     a_limit_passes,
     a_wait_outlives_the_orchestrator,
     interruptions_have_an_end,
+    interruptions_that_advance_a_job_have_none,
+    killed_before_it_kept_anything,
+    what_a_task_took_is_shown,
     cancelled_while_it_waits,
     lingers_after_its_question,
     usage_is_counted_once,
@@ -244,12 +247,64 @@ async fn interruptions_have_an_end(database: TestDatabase) {
     assert_eq!(job["state"], "failed");
     assert_eq!(
         job["reason"],
-        "the generator was interrupted 4 times: stopped by SIGTERM"
+        "the generator was interrupted 4 times in a row: stopped by SIGTERM"
     );
     assert_eq!(job["attempts"].as_array().unwrap().len(), 4);
     assert_eq!(starts(&orchestrator.artifacts(), &id), 4);
     let events = client.events(&id, 0).await;
     assert_whole(&events, job["last_sequence"].as_i64().unwrap());
+}
+
+async fn interruptions_that_advance_a_job_have_none(database: TestDatabase) {
+    let script = "started
+        [ $attempt -ge 7 ] && artifact && succeeded && exit 0
+        [ $attempt -ne 3 ] && checkpoint $attempt
+        [ $attempt -eq 5 ] && kill -9 $$
+        interrupted 'stopped by SIGTERM'; exit 143";
+    let orchestrator = Orchestrator::start(database, script).await;
+    let client = &orchestrator.client;
+    let id = client.submit("a list").await;
+    let job = client.ended(&id).await;
+    assert_eq!(job["state"], "succeeded", "{job}");
+    assert_eq!(job["attempts"].as_array().unwrap().len(), 7);
+    let spec = spec(&orchestrator, &id, "spec-7.json");
+    let checkpoint = json!({ "attempt": 6, "number": 6 });
+    assert_eq!(spec["attempt"]["checkpoint"], checkpoint, "{spec}");
+}
+
+async fn killed_before_it_kept_anything(database: TestDatabase) {
+    let script = "started; [ $attempt -eq 1 ] && kill -9 $$; artifact; succeeded";
+    let orchestrator = Orchestrator::start(database, script).await;
+    let client = &orchestrator.client;
+    let id = client.submit("a list").await;
+    let job = client.ended(&id).await;
+    assert_eq!(job["state"], "succeeded", "{job}");
+    assert_eq!(job["attempts"][0]["ending"], "interrupted");
+}
+
+async fn what_a_task_took_is_shown(database: TestDatabase) {
+    let script = r#"
+        took() {
+          event resources "{\"peak_memory_bytes\":$1,\"peak_disk_bytes\":20,\"processor_milliseconds\":9000}"
+        }
+        started
+        case $attempt in
+          1) took 10; took 30; interrupted 'stopped by SIGTERM'; exit 143 ;;
+          2) interrupted 'stopped by SIGTERM'; exit 143 ;;
+          *) took 40; artifact; succeeded ;;
+        esac"#;
+    let orchestrator = Orchestrator::start(database, script).await;
+    let client = &orchestrator.client;
+    let id = client.submit("a list").await;
+    let job = client.ended(&id).await;
+    assert_eq!(job["state"], "succeeded", "{job}");
+    let took = |memory: u64| json!({ "peak_memory_bytes": memory, "peak_disk_bytes": 20, "processor_seconds": 9 });
+    let attempts = job["attempts"].as_array().unwrap();
+    let resources: Vec<&Value> = attempts
+        .iter()
+        .map(|attempt| &attempt["resources"])
+        .collect();
+    assert_eq!(resources, [&took(30), &Value::Null, &took(40)]);
 }
 
 async fn cancelled_while_it_waits(database: TestDatabase) {

@@ -293,7 +293,7 @@ async fn ends_badly() {
             IMAGE,
             "the generator crashed: it ended with exit code 3",
         ),
-        ("started; exit 137", IMAGE, "the generator crashed: "),
+        ("started; exit 139", IMAGE, "the generator crashed: "),
         (
             "exit 0",
             IMAGE,

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::eventually;
-use crate::support::fake_ecs::{FakeEcs, Run};
+use crate::support::fake_ecs::{FakeEcs, FakeTask, Run};
 
 #[tokio::test]
 async fn a_stop_is_asked_for_until_it_is_seen() {
@@ -57,6 +57,50 @@ async fn a_task_carries_its_tags_and_its_lifetime() {
             .contains(&json!({ "name": "JOB_LIFETIME_SECS", "value": "1920" })),
         "{environment}"
     );
+    binary.kill().await;
+}
+
+#[tokio::test]
+async fn what_keeps_its_work_runs_on_spare_capacity_while_there_is_some() {
+    let fake = FakeEcs::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let variables = [
+        ("GENERATOR_CAPACITY", "spot"),
+        ("GENERATOR_USD_PER_HOUR", "3.6"),
+    ];
+    let binary = fake.orchestrator(&folder, &variables).await;
+    for (provider, first) in [("claude", "FARGATE_SPOT"), ("template", "FARGATE")] {
+        let no_room = "Capacity is unavailable at this time. Please try again later";
+        fake.cloud().next_runs = vec![Run::Stops(no_room)];
+        let body = json!({ "description": "x", "provider": provider });
+        let job: Value = binary
+            .client
+            .post("/api/jobs", &body)
+            .await
+            .json()
+            .await
+            .unwrap();
+        let id = job["id"].as_str().unwrap();
+        let tasks = eventually("its second task", async || {
+            let tasks = fake.tasks_of(id);
+            (tasks.len() == 2).then_some(tasks)
+        })
+        .await;
+        let capacity = |task: &FakeTask| {
+            let provider = &task.request["capacityProviderStrategy"][0]["capacityProvider"];
+            let chosen = [provider, &task.request["launchType"]];
+            let chosen: Vec<_> = chosen.iter().filter_map(|text| text.as_str()).collect();
+            chosen.join(" and ")
+        };
+        let capacities: Vec<String> = tasks.iter().map(capacity).collect();
+        assert_eq!(capacities, [first, "FARGATE"]);
+        // A millisecond costs a millionth of a dollar.
+        eventually("what its task costs", async || {
+            let job = binary.client.job(id).await;
+            (job["usage"]["task_micro_usd"].as_i64() > Some(0)).then_some(())
+        })
+        .await;
+    }
     binary.kill().await;
 }
 

@@ -118,6 +118,16 @@ pub enum Body {
         /// The commit of the workspace in lower-case hexadecimal.
         commit: String,
     },
+    /// What the attempt has taken of its task so far. Each replaces the one before.
+    Resources {
+        /// The most memory that all processes held at once, without the cache of files.
+        peak_memory_bytes: u64,
+        /// The most by which its disk was fuller than at the start. A disk that others write to is fuller by
+        /// their files, too.
+        peak_disk_bytes: u64,
+        /// Time of all processors. What still runs is not in it.
+        processor_milliseconds: u64,
+    },
     /// A message for people.
     Log {
         /// Its severity.
@@ -337,6 +347,7 @@ impl Body {
             Self::Commit { .. } => "commit",
             Self::Usage { .. } => "usage",
             Self::Checkpoint { .. } => "checkpoint",
+            Self::Resources { .. } => "resources",
             Self::Log { .. } => "log",
             Self::Heartbeat {} => "heartbeat",
             Self::Artifact { .. } => "artifact",

@@ -26,7 +26,7 @@ pub use spec::{
     spec_name, validate_artifact_uri, validate_description, validate_job_id,
 };
 pub use state::{JobState, UnknownJobState};
-pub use text::{EXCERPT_CHARS, excerpt};
+pub use text::{EXCERPT_CHARS, excerpt, micro_usd};
 
 /// Version of the job spec and of the event lines. A reader refuses any other.
 pub const CONTRACT_VERSION: u64 = 2;

@@ -30,6 +30,21 @@ pub fn excerpt(bytes: &[u8]) -> String {
     result
 }
 
+/// An amount of US dollars, `0.50` for example, as whole millionths; `None` for what is no amount below a
+/// billion.
+#[must_use]
+pub fn micro_usd(text: &str) -> Option<u64> {
+    let dollars: f64 = text.parse().ok()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the bounds are checked"
+    )]
+    (0.0..1e9)
+        .contains(&dollars)
+        .then(|| (dollars * 1e6).round() as u64)
+}
+
 /// Control characters, line and paragraph separators, zero-width and bidirectional formatting.
 fn is_unprintable(character: char) -> bool {
     character.is_control()
@@ -40,6 +55,15 @@ fn is_unprintable(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn amounts_are_whole_millionths() {
+        assert_eq!(micro_usd("0.1"), Some(100_000));
+        assert_eq!(micro_usd("25"), Some(25_000_000));
+        for text in ["", "-1", "NaN", "inf", "1e9", "1 $"] {
+            assert_eq!(micro_usd(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn is_one_short_printable_line() {

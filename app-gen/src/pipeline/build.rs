@@ -32,8 +32,11 @@ pub(crate) async fn build(job: &mut Job) -> Result<(), Halt> {
         if job.state.unchecked.is_none() {
             make(job).await?;
         }
+        let Some(made) = job.state.unchecked.clone() else {
+            // It is no application.
+            continue;
+        };
         let checks = check(job).await?;
-        let made = job.state.unchecked.clone().unwrap_or_default();
         let trouble = made.trouble;
         let is_good = checks.iter().all(|check| !check.is_failed());
         if is_good && trouble.is_none() {
@@ -41,7 +44,6 @@ pub(crate) async fn build(job: &mut Job) -> Result<(), Halt> {
             job.state.unchecked = None;
             job.state.task = None;
             job.state.failure = None;
-            keep::checkpoint(job).await?;
             let detail = format!("checks passed: {}", passed(&checks));
             job.report(Stage::Build, StageState::Done, Some(detail))
                 .await;
@@ -78,24 +80,21 @@ async fn make(job: &mut Job) -> Result<(), Halt> {
     let done = work(job, &task, &mut memory).await;
     job.remember(builder.name, memory);
     let done = done?;
-    let mut snapshot = take(job).await?;
+    let mut snapshot = match Snapshot::of_application(&job.workshop.porter()).await? {
+        Ok(snapshot) => snapshot,
+        Err(refused) => {
+            job.state.iterations += 1;
+            let trouble = format!("the workspace is no application: {refused}");
+            next_task(job, &[], Some(trouble)).await?;
+            return keep::checkpoint(job).await;
+        }
+    };
     let before = good(job).await?;
     protect(job, &mut snapshot, before.as_ref()).await?;
     let commit = commit(job, &snapshot, &done).await?;
     let trouble = done.trouble;
     job.state.unchecked = Some(Unchecked { trouble });
     keep::checkpoint_commit(job, commit).await
-}
-
-/// The files of the workspace. One with links, or with more than an application has, ends the job.
-async fn take(job: &Job) -> Result<Snapshot, Halt> {
-    match Snapshot::of_application(&job.workshop.porter()).await? {
-        Ok(snapshot) => Ok(snapshot),
-        Err(refused) => Err(Halt::Failed(Failure::job(
-            format!("the agent left what is no application: {refused}"),
-            "submit the job again",
-        ))),
-    }
 }
 
 /// The last state whose checks passed, or the one that a change began with.

@@ -3,6 +3,7 @@
 use crate::emitter::Emitter;
 use crate::location::Location;
 use crate::pipeline::state::{Memory, Stage, State};
+use crate::resources::Resources;
 use crate::stop::Stop;
 use crate::workshop::Workshop;
 use anyhow::Context as _;
@@ -21,6 +22,7 @@ pub(crate) struct Job {
     pub(crate) folder: Location,
     pub(crate) emitter: Arc<Emitter>,
     pub(crate) workshop: Workshop,
+    pub(crate) resources: Arc<Resources>,
     pub(crate) stop: Stop,
     /// How far it is.
     pub(crate) state: State,
@@ -34,6 +36,7 @@ impl Job {
         folder: Location,
         emitter: Arc<Emitter>,
         workshop: Workshop,
+        resources: Arc<Resources>,
         stop: Stop,
         state: State,
     ) -> Self {
@@ -46,6 +49,7 @@ impl Job {
             folder,
             emitter,
             workshop,
+            resources,
             stop,
             state,
             end: Instant::now() + time.min(MAX_TIME),

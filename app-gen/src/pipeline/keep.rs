@@ -54,8 +54,7 @@ struct Kept {
 /// Keeps how far the job is, with the workspace as it was committed last.
 pub(crate) async fn checkpoint(job: &mut Job) -> Result<(), Halt> {
     let head = job.state.head.clone();
-    let kept = write(job, head).await?;
-    job.emitter.emit(kept).await;
+    write(job, head, None).await?;
     Ok(())
 }
 
@@ -63,9 +62,7 @@ pub(crate) async fn checkpoint(job: &mut Job) -> Result<(), Halt> {
 /// nobody hears of a commit that the next attempt does not have.
 pub(crate) async fn checkpoint_commit(job: &mut Job, event: Option<Body>) -> Result<(), Halt> {
     let head = job.state.head.clone();
-    let kept = write(job, head).await?;
-    let events = event.into_iter().chain([kept]);
-    job.emitter.emit_together(events).await;
+    write(job, head, event).await?;
     Ok(())
 }
 
@@ -91,13 +88,11 @@ pub(crate) async fn checkpoint_unfinished(job: &mut Job) -> Result<()> {
             job.state.head.clone()
         }
     };
-    let kept = write(job, workspace).await?;
-    job.emitter.emit(kept).await;
-    Ok(())
+    write(job, workspace, None).await
 }
 
-/// Writes a checkpoint, and returns the event that tells of it.
-async fn write(job: &mut Job, workspace: Option<String>) -> Result<Body> {
+/// Writes a checkpoint, and tells of it after `event`, which tells of its commit.
+async fn write(job: &mut Job, workspace: Option<String>, event: Option<Body>) -> Result<()> {
     job.state.checkpoint += 1;
     let number = job.state.checkpoint;
     let attempt = job.spec.attempt.number;
@@ -130,8 +125,13 @@ async fn write(job: &mut Job, workspace: Option<String>) -> Result<Body> {
         .child(&format!("{folder}/{INDEX}"))
         .write(text)
         .await?;
+    // A process that is killed has said what it took until here.
+    let resources = [job.resources.to_body()].into_iter();
     let commit = workspace.unwrap_or_default();
-    Ok(Body::Checkpoint { number, commit })
+    let kept = Body::Checkpoint { number, commit };
+    let events = resources.chain(event).chain([kept]);
+    job.emitter.emit_together(events).await;
+    Ok(())
 }
 
 async fn put(folder: &Location, name: String, bytes: Vec<u8>) -> Result<Kept> {

@@ -21,6 +21,7 @@ use crate::pipeline::job::Job;
 use crate::pipeline::publish::Published;
 use crate::pipeline::review::Reviewed;
 use crate::pipeline::state::{Stage, State};
+use crate::resources::Resources;
 use crate::roles::Role;
 use crate::stop::Stop;
 use crate::workshop::{Agent, Metered, Rights, Workshop};
@@ -94,8 +95,17 @@ pub(crate) async fn run(
     } = opened;
     warn(&emitter, &workshop).await;
     let counts = tokio::spawn(count(metered, Arc::clone(&emitter)));
+    let resources = Arc::new(Resources::measure(workshop.place()));
     let state = begin(&spec, &folder, &workshop).await?;
-    let mut job = Job::new(spec, folder, Arc::clone(&emitter), workshop, stop, state);
+    let mut job = Job::new(
+        spec,
+        folder,
+        Arc::clone(&emitter),
+        workshop,
+        Arc::clone(&resources),
+        stop,
+        state,
+    );
     let halt = match stages(&mut job).await {
         Ok(ending) => Halt::Ending(ending),
         Err(halt) => halt,
@@ -111,6 +121,7 @@ pub(crate) async fn run(
             )
             .await;
     }
+    emitter.emit(resources.to_body()).await;
     ending
 }
 
@@ -184,9 +195,16 @@ fn agents_of(spec: &JobSpec) -> Result<BTreeMap<String, Agent>, Failure> {
     let chosen = spec
         .roles
         .values()
-        .filter_map(|choice| choice.provider.as_ref());
+        .filter_map(|choice| choice.provider.as_ref())
+        .chain(spec.fallback.as_ref().map(|fallback| &fallback.provider));
     for provider in chosen.chain([&spec.provider]) {
         Agent::find(provider)?;
+    }
+    if let Some(unknown) = spec.roles.keys().find(|role| !Role::exists(role)) {
+        return Err(Failure::job(
+            format!("something is chosen for role {unknown:?}, which does not exist"),
+            &format!("known roles: {}", Role::names().join(", ")),
+        ));
     }
     let mut providers = BTreeSet::new();
     for role in roles {

@@ -77,6 +77,16 @@ impl Role {
         Self::read(name, file).with_context(|| format!("the file of role {name} is broken"))
     }
 
+    /// Whether there is a role of this name.
+    pub(crate) fn exists(name: &str) -> bool {
+        FILES.iter().any(|(known, _)| *known == name)
+    }
+
+    /// The names of all roles.
+    pub(crate) fn names() -> Vec<&'static str> {
+        FILES.iter().map(|(name, _)| *name).collect()
+    }
+
     fn read(name: &'static str, file: &str) -> Result<Self> {
         let rest = file.strip_prefix("+++\n").context("it has no settings")?;
         let (settings, prompt) = rest
@@ -120,10 +130,13 @@ impl Role {
             Some(model) => model,
             None => self.model_of(&provider)?,
         };
+        // One limit holds for all of a provider: it cannot go on in its own place.
+        let for_all = spec.fallback.clone();
+        let for_all = for_all.filter(|fallback| fallback.provider != provider);
         Ok(Cast {
             provider,
             model,
-            fallback: choice.fallback,
+            fallback: choice.fallback.or(for_all),
         })
     }
 

@@ -256,6 +256,11 @@ impl Workshop {
         &self.gateway
     }
 
+    /// A folder on the disk that agents and checks fill.
+    pub(crate) fn place(&self) -> &Path {
+        &self.folders.private
+    }
+
     /// What npm calls its registry here.
     pub(crate) fn packages_url(&self) -> String {
         self.packages.url()

@@ -98,6 +98,22 @@ fn created_by(provider: &str) -> Job {
     ] {
         assert!(spoke(role), "{role}");
     }
+    let took = job.bodies().into_iter().rev().find_map(|body| match body {
+        Body::Resources {
+            peak_memory_bytes,
+            peak_disk_bytes,
+            processor_milliseconds,
+        } => Some([peak_memory_bytes, peak_disk_bytes, processor_milliseconds]),
+        _ => None,
+    });
+    let took = took.unwrap();
+    println!("{provider} took {took:?}: bytes of memory and disk, milliseconds");
+    // An agent alone is larger, and so are the packages of the application; neither is done in a second.
+    let least = [100_000_000, 5_000_000, 1_000];
+    assert!(
+        least.iter().zip(took).all(|(least, took)| took > *least),
+        "{took:?}"
+    );
     job
 }
 
@@ -163,6 +179,16 @@ fn a_failing_test_is_repaired() {
         })
         .collect();
     assert_eq!(outcomes, [CheckOutcome::Failed, CheckOutcome::Passed]);
+    let made: BTreeMap<String, String> = job.application().into_iter().collect();
+    assert_eq!(made, plant_diary());
+}
+
+/// No application may hold a link; that is the builder's next task, and not the end.
+#[test]
+fn a_link_in_the_workspace_is_taken_away() {
+    let mut job = Job::create("claude", "links");
+    assert_eq!(job.attempt(), Some(0), "{:?}", job.ending());
+    job.check();
     let made: BTreeMap<String, String> = job.application().into_iter().collect();
     assert_eq!(made, plant_diary());
 }

@@ -23,7 +23,7 @@ pub enum ExitCode {
     Busy = 7,
     /// The engine, the registry, the local cloud or AWS failed.
     Service = 8,
-    /// A required secret or one of its keys does not exist.
+    /// A required secret or one of its keys does not exist, or a provider refuses the key.
     Secret = 9,
     /// What was deployed does not serve.
     Deploy = 10,
@@ -71,7 +71,7 @@ impl ExitCode {
             Self::Smoke => "the smoke test failed",
             Self::Busy => "another command holds the lock",
             Self::Service => "engine, registry or cloud failed, or a port is taken",
-            Self::Secret => "a required secret is missing",
+            Self::Secret => "a required secret is missing, or a provider refuses it",
             Self::Deploy => "what was deployed does not serve",
             Self::Refused => {
                 "a guard refuses: a protected environment, a question that nobody answered with yes"

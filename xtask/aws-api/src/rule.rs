@@ -44,6 +44,10 @@ pub enum Rule {
     Unanswered,
     /// The identity that asks lacks rights that the commands need.
     Rights,
+    /// The provider of an agent refuses the key.
+    ProviderKey,
+    /// The provider of the orchestrator's agent does not know the model.
+    ProviderModel,
     /// The database of the orchestrator does not answer.
     DatabaseDown,
     /// An image is for another platform than the one that tasks run on.

@@ -7,6 +7,7 @@
 //! - [`status`] and [`logs`] show what runs, and [`doctor`] finds what is wrong and why.
 //! - [`services`] restarts and scales services, [`exec`] runs a command inside a task.
 //! - [`agents`] are those that the generator's image has.
+//! - [`providers`] asks those of agents whether they accept a key and know a model.
 //! - [`certificates`] are those that generators trust besides those of their image.
 //! - [`secrets`] reads and writes secrets, [`cost`] prices a month, [`prune`] removes what nobody
 //!   needs.
@@ -21,6 +22,7 @@ pub mod dev_tasks;
 pub mod doctor;
 pub mod exec;
 pub mod logs;
+pub mod providers;
 pub mod prune;
 pub mod secrets;
 pub mod services;

@@ -18,6 +18,8 @@ use xtask_operate::deploy::release::Release;
 use xtask_operate::deploy::serve::serve;
 use xtask_operate::deploy::service::Service;
 use xtask_operate::deploy::{bootstrap, guards, images, stacks, unchanged};
+use xtask_operate::providers;
+use xtask_operate::providers::NamedIn;
 use xtask_operate::secrets;
 use xtask_operate::smoke::Seen;
 
@@ -83,6 +85,9 @@ fn deploy(args: &Args, context: &Context) -> anyhow::Result<()> {
     let revision = guards::revision(context);
     let sources = Sources::of(context)?;
     let context = sources.context();
+    if let Some(chosen) = providers::of_orchestrator(context) {
+        providers::require(context, &chosen, NamedIn::Manifest)?;
+    }
     let images = if args.images.is_empty() {
         images::validated(context, &lock)?
     } else {

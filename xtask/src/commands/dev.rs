@@ -24,7 +24,8 @@ use xtask_core::interrupt;
 use xtask_core::lock::Lock;
 use xtask_core::marked;
 use xtask_machine::{self, orchestrator};
-use xtask_operate::{dev_tasks, secrets};
+use xtask_operate::providers::NamedIn;
+use xtask_operate::{dev_tasks, providers, secrets};
 
 /// Editors write a file in several steps; changes within this time count as one edit.
 const SETTLE: Duration = Duration::from_millis(80);
@@ -79,12 +80,16 @@ impl Command for Args {
         let folder = orchestrator::dev_folder(context);
         let log = folder.join(orchestrator::LOG);
         let mut environment = secrets::values(context, "orchestrator")?;
+        let generator = secrets::values(context, "generator")?;
+        if let Some(chosen) = providers::of_orchestrator(context) {
+            providers::require(context, &chosen, NamedIn::CommandLine)?;
+        }
         // These come last: whatever a secret says, `dev` works no queue but its own.
         environment.extend(orchestrator::environment(
             context,
             &folder,
             *ports.api_port.get_ref(),
-            secrets::values(context, "generator")?,
+            generator,
         )?);
 
         if tasks.is_some() {

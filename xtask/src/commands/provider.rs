@@ -1,6 +1,9 @@
 //! `--provider` and `--model`: which coding agent makes the application, and who answers it.
 
 use app_gen_infra::Platform;
+use xtask_core::context::Context;
+use xtask_operate::providers;
+use xtask_operate::providers::{Chosen, NamedIn};
 
 /// What `--model` begins with for the model that plays a script.
 const SCRIPTED: &str = "scripted";
@@ -89,6 +92,25 @@ impl ProviderArgs {
             }
         }
         variables
+    }
+}
+
+/// Asks the provider that variables of a generator choose whether it accepts the key and knows the model.
+/// Nothing is asked where a template is filled in, or a script is played.
+///
+/// # Errors
+/// As [`providers::require`].
+pub(crate) fn require(
+    context: &Context,
+    variables: &[(&'static str, String)],
+) -> anyhow::Result<()> {
+    let get = |name: &str| {
+        let found = variables.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.as_str())
+    };
+    match Chosen::by(get) {
+        Some(chosen) => providers::require(context, &chosen, NamedIn::CommandLine),
+        None => Ok(()),
     }
 }
 

@@ -2,6 +2,7 @@
 //! Ctrl-C stops the task.
 
 use crate::commands::command::{Answer, Changes, Command};
+use crate::commands::provider;
 use crate::commands::provider::{ProviderArgs, dollars};
 use crate::commands::shown::age::age;
 use crate::commands::shown::log_lines::{MANUAL_JOB, Printer};
@@ -24,6 +25,9 @@ use xtask_operate::deploy::{guards, release};
 
 /// A task may take a minute to stop, and its end is reported too.
 const STOP_GRACE: Duration = Duration::from_secs(120);
+
+/// The kind of task that asks a provider.
+const GENERATOR: &str = "generator";
 
 /// Part of the name that the CDK app gives the bucket for results.
 const RESULTS: &str = "-generated-apps-";
@@ -65,13 +69,17 @@ impl Command for Args {
         }
         guards::said_yes(context, &format!("run {}", self.kind))?;
         ministack::require_if_local(context)?;
+        let choices = self.provider.variables(&context.platform);
+        if self.kind == GENERATOR {
+            provider::require(context, &choices)?;
+        }
         let job = job_id()?;
         let results = results_of(context, &job)?;
         context.report.step(&format!("job {job}"));
 
         let mut printer = Printer::new(context, false);
         let (mut ended, mut failure) = (None, None);
-        let streamed = aws::call(context, self.request(context, &job, results))
+        let streamed = aws::call(context, self.request(&job, results, choices))
             .timeout(Duration::from_secs(self.timeout_secs) + STOP_GRACE)
             .grace(STOP_GRACE)
             .stream(&self.kind, |item| {
@@ -109,14 +117,19 @@ impl Command for Args {
 }
 
 impl Args {
-    /// The request that runs the task.
-    fn request(&self, context: &Context, job: &str, results: String) -> StreamTask {
+    /// The request that runs the task, with the variables that choose provider and model.
+    fn request(
+        &self,
+        job: &str,
+        results: String,
+        choices: Vec<(&'static str, String)>,
+    ) -> StreamTask {
         let mut variables = vec![
             ("REQUEST_ID", job.to_owned()),
             ("APP_DESCRIPTION", self.description.clone()),
             ("ARTIFACT_URI", results),
         ];
-        variables.extend(self.provider.variables(&context.platform));
+        variables.extend(choices);
         if let Some(budget) = &self.budget_usd {
             variables.push(("BUDGET_USD", budget.clone()));
         }

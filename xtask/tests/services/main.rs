@@ -26,6 +26,7 @@ mod key_table;
 mod keys;
 mod local_services;
 mod packages;
+mod providers;
 mod prune;
 mod refusals;
 mod report;

@@ -17,8 +17,9 @@ import { Arns } from "../arns.ts";
 import { EXTRA_CA_CERTIFICATES, extraCertificates } from "../certificates.ts";
 import { imageReference } from "../images.ts";
 import type { NetworkStack } from "../network/network-stack.ts";
+import { taskUsdPerHour } from "../prices.ts";
 import { ConcernStack } from "../stack.ts";
-import type { Target } from "../target.ts";
+import { sizeIn, type Target } from "../target.ts";
 import { AGENT_FOLDERS } from "./exec.ts";
 import { Entrance } from "./load-balancer.ts";
 import { generatorRoles, orchestratorRoles } from "./roles.ts";
@@ -144,6 +145,10 @@ export class ServiceStack extends ConcernStack {
         GENERATOR_LOG_STREAM_PREFIX: LOG_STREAM_PREFIX,
         GENERATOR_SUBNETS: this.#vpc.publicSubnets.map((subnet) => subnet.subnetId).join(","),
         GENERATOR_SECURITY_GROUPS: this.#generatorSecurityGroup.securityGroupId,
+        // Nothing is paid for what runs on this machine.
+        ...(target.isLocal
+          ? {}
+          : { GENERATOR_USD_PER_HOUR: taskUsdPerHour(sizeIn(target, platform.generator.size)).toFixed(6) }),
         // What a task costs is told apart by them; the orchestrator adds the job.
         GENERATOR_TAGS: JSON.stringify({ project: platform.project, environment: target.name }),
       },

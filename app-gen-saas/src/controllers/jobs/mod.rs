@@ -2,9 +2,11 @@
 
 pub mod shown;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use app_gen_contract::{ApprovalPoint, Attempt as SpecAttempt, Decided, Decision, JobSpec};
+use app_gen_contract::{
+    ApprovalPoint, Attempt as SpecAttempt, Budget as SpecBudget, Decided, Decision, JobSpec,
+};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -13,8 +15,9 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::config::JobsConfig;
 use crate::controllers::extract::{ApiJson, ApiQuery, JobId};
-use crate::controllers::jobs::shown::{ApprovalPointName, Budget, Job, JobList};
+use crate::controllers::jobs::shown::{ApprovalPointName, Budget, Choice, Fallback, Job, JobList};
 use crate::database::{self, Cancelled, NewJob, PastAttempt, Pause, Wishes};
 use crate::error::{ApiError, ErrorBody};
 
@@ -37,6 +40,14 @@ pub struct CreateJob {
     #[serde(default)]
     #[schema(min_length = 1, max_length = 128)]
     model: Option<String>,
+    /// Who goes on for every role that chooses nobody, when a limit of its provider is reached; without it,
+    /// the job waits.
+    #[serde(default)]
+    fallback: Option<Fallback>,
+    /// What is chosen for single roles, by the role's name.
+    #[serde(default)]
+    #[schema(required = false)]
+    roles: BTreeMap<String, Choice>,
     /// How much all attempts together may use.
     #[serde(default)]
     #[schema(required = false)]
@@ -137,10 +148,23 @@ pub async fn create(
     let provider = request.provider.as_deref().unwrap_or(&usual.provider);
     let usual_model = usual.model.as_ref().filter(|_| provider == usual.provider);
     let model = request.model.or_else(|| usual_model.cloned());
+    let budget = bounded(request.budget.into(), usual)?;
+    let roles = request.roles.into_iter();
+    let roles = roles.map(|(role, choice)| (role, choice.into())).collect();
+    let fallback = request.fallback.map(Into::into);
     // The spec itself checks what a generator will accept.
     let artifact_uri = app.artifacts.job_uri(&id);
     let spec = JobSpec::new(&id, &request.description, provider, &artifact_uri)
-        .and_then(|spec| JobSpec { model, ..spec }.checked())
+        .and_then(|spec| {
+            let spec = JobSpec {
+                model,
+                fallback,
+                roles,
+                budget,
+                ..spec
+            };
+            spec.checked()
+        })
         .map_err(|error| ApiError::Invalid(error.to_string()))?;
     let job = NewJob {
         id: id.clone(),
@@ -149,7 +173,9 @@ pub async fn create(
         launcher: app.config.launcher.name(),
         wishes: Wishes {
             model: spec.model,
-            budget: request.budget.into(),
+            fallback: spec.fallback,
+            roles: spec.roles,
+            budget: spec.budget,
             approvals: request.approvals,
         },
     };
@@ -166,6 +192,21 @@ pub async fn create(
         headers.insert(header::LOCATION, location);
     }
     Ok((StatusCode::CREATED, headers, Json(job)))
+}
+
+/// The budget with the orchestrator's amount of dollars, if it names none.
+fn bounded(budget: SpecBudget, limits: &JobsConfig) -> Result<SpecBudget, ApiError> {
+    let micro_usd = budget.micro_usd.unwrap_or(limits.budget_micro_usd);
+    if micro_usd > limits.max_budget_micro_usd {
+        return Err(ApiError::Invalid(format!(
+            "budget.micro_usd is {micro_usd}; a job may cost {} at most",
+            limits.max_budget_micro_usd
+        )));
+    }
+    Ok(SpecBudget {
+        micro_usd: Some(micro_usd),
+        ..budget
+    })
 }
 
 /// Lists jobs, newest first.

@@ -1,13 +1,15 @@
 //! Jobs as the API shows them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use app_gen_contract::ApprovalPoint;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::clock::rfc3339;
+use crate::clock::{now_millis, rfc3339};
 use crate::database::{self, PastAttempt, Pause};
+
+const MILLIS_PER_HOUR: i64 = 60 * 60 * 1000;
 
 /// A job.
 #[derive(Debug, Serialize, ToSchema)]
@@ -21,6 +23,12 @@ pub struct Job {
     /// Model of every role that chooses none; null if each role has its own.
     #[schema(required)]
     model: Option<String>,
+    /// Who goes on for every role that chooses nobody, when a limit of its provider is reached; null if the
+    /// job waits then.
+    #[schema(required)]
+    fallback: Option<Fallback>,
+    /// What is chosen for single roles, by the role's name.
+    roles: BTreeMap<String, Choice>,
     /// State. After a rollback it can be one that only the newer version knows.
     #[schema(value_type = JobStateName)]
     state: String,
@@ -78,6 +86,48 @@ pub struct Attempt {
     /// `approved`, `rejected` or `deferred`, once a person decided.
     #[schema(required)]
     decision: Option<String>,
+    /// What it took of its task; null if it did not say so.
+    #[schema(required)]
+    resources: Option<Resources>,
+}
+
+/// What an attempt took of its task.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Resources {
+    /// The most memory that its processes held at once.
+    peak_memory_bytes: u64,
+    /// The most that it had on its disk.
+    peak_disk_bytes: u64,
+    /// Seconds of all processors.
+    processor_seconds: u64,
+}
+
+/// Who goes on in place of a provider.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fallback {
+    /// The other provider.
+    provider: String,
+    /// Its model; without it, the one that the role has for this provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 128)]
+    model: Option<String>,
+}
+
+/// What is chosen for a role. What is left out is chosen as for all roles.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Choice {
+    /// The provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    provider: Option<String>,
+    /// The model, by the provider's name for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 128)]
+    model: Option<String>,
+    /// Who goes on when a limit of the provider is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fallback: Option<Fallback>,
 }
 
 /// What a job waits for.
@@ -116,9 +166,12 @@ pub struct Usage {
     iterations: i64,
     /// Seconds of attempts that have ended.
     seconds: i64,
+    /// Millionths of a US dollar that the tasks cost, as far as prices are known: that of the present attempt
+    /// until now. On spare capacity it is less.
+    task_micro_usd: i64,
 }
 
-/// How much all attempts of a job together may use; what is left out has no bound.
+/// How much all attempts of a job together may use; what is left out has the orchestrator's bound.
 #[derive(Debug, Default, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
@@ -214,12 +267,20 @@ pub struct JobList {
 impl Job {
     pub(super) fn new(job: database::Job, attempts: Vec<PastAttempt>) -> Self {
         let used = job.used;
+        let task_micro_usd = used.task_micro_usd + task_micro_usd(&job, now_millis());
         let resume_at = job.resume_at.unwrap_or_default();
         Self {
             id: job.id,
             description: job.description,
             provider: job.provider,
             model: job.wishes.model,
+            fallback: job.wishes.fallback.map(Fallback::from),
+            roles: job
+                .wishes
+                .roles
+                .into_iter()
+                .map(|(role, choice)| (role, choice.into()))
+                .collect(),
             state: job.state_name,
             reason: job.reason,
             launcher: job.launcher,
@@ -242,6 +303,7 @@ impl Job {
                 unpriced_tokens: used.unpriced_tokens,
                 iterations: used.iterations,
                 seconds: used.millis / 1000,
+                task_micro_usd,
             },
             budget: job.wishes.budget.into(),
             approvals: job.wishes.approvals,
@@ -258,6 +320,58 @@ impl From<PastAttempt> for Attempt {
             ending: attempt.ending,
             detail: attempt.detail,
             decision: attempt.decision,
+            resources: attempt.resources.map(|resources| Resources {
+                peak_memory_bytes: resources.peak_memory_bytes,
+                peak_disk_bytes: resources.peak_disk_bytes,
+                processor_seconds: resources.processor_milliseconds / 1000,
+            }),
+        }
+    }
+}
+
+/// What the task of the present attempt costs so far, in millionths of a US dollar.
+fn task_micro_usd(job: &database::Job, now: i64) -> i64 {
+    let (Some(since), Some(per_hour), None) = (
+        job.attempt_started_at,
+        job.task_micro_usd_per_hour,
+        job.finished_at,
+    ) else {
+        return 0;
+    };
+    per_hour.saturating_mul(now.saturating_sub(since)) / MILLIS_PER_HOUR
+}
+
+impl From<Fallback> for app_gen_contract::Fallback {
+    fn from(Fallback { provider, model }: Fallback) -> Self {
+        Self { provider, model }
+    }
+}
+
+impl From<app_gen_contract::Fallback> for Fallback {
+    fn from(fallback: app_gen_contract::Fallback) -> Self {
+        Self {
+            provider: fallback.provider,
+            model: fallback.model,
+        }
+    }
+}
+
+impl From<Choice> for app_gen_contract::Choice {
+    fn from(choice: Choice) -> Self {
+        Self {
+            provider: choice.provider,
+            model: choice.model,
+            fallback: choice.fallback.map(Into::into),
+        }
+    }
+}
+
+impl From<app_gen_contract::Choice> for Choice {
+    fn from(choice: app_gen_contract::Choice) -> Self {
+        Self {
+            provider: choice.provider,
+            model: choice.model,
+            fallback: choice.fallback.map(Into::into),
         }
     }
 }

@@ -78,6 +78,7 @@ pub(super) async fn batch(
         batch.events.extend(one.events);
         batch.artifact = one.artifact.or(batch.artifact);
         batch.checkpoint = one.checkpoint.or(batch.checkpoint);
+        batch.resources = one.resources.or(batch.resources);
         batch.used = sum(&batch.used, &one.used);
         batch.outcome = one.outcome;
         if batch.outcome.is_some() {
@@ -129,7 +130,7 @@ fn sum(first: &Used, second: &Used) -> Used {
         tokens: first.tokens.saturating_add(second.tokens),
         unpriced_tokens: first.unpriced_tokens.saturating_add(second.unpriced_tokens),
         iterations: first.iterations.max(second.iterations),
-        millis: 0,
+        ..Used::default()
     }
 }
 
@@ -268,7 +269,7 @@ mod tests {
             tokens: 50,
             unpriced_tokens: 30,
             iterations: 7,
-            millis: 0,
+            ..Used::default()
         };
         assert_eq!(batches[0].used, expected);
         for beyond in [usage(1, 0, "100000000001"), usage(1, u64::MAX, "0")] {

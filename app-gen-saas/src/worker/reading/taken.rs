@@ -5,7 +5,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::artifacts::Artifacts;
-use crate::database::{Artifact, Batch, GeneratorEvent, Job, Outcome, Pause, Used};
+use crate::database::{Artifact, Batch, GeneratorEvent, Job, Outcome, Pause, Resources, Used};
 
 /// Twice what a generator of ours packs. All of it is read before the job ends, to compare its SHA-256.
 pub(super) const MAX_ARTIFACT_BYTES: u64 = 512 * 1024 * 1024;
@@ -60,6 +60,17 @@ pub(super) async fn batch_of_one(
             batch.checkpoint = Some(CheckpointId {
                 attempt: job.attempt,
                 number: *number,
+            });
+        }
+        Some(Body::Resources {
+            peak_memory_bytes,
+            peak_disk_bytes,
+            processor_milliseconds,
+        }) => {
+            batch.resources = Some(Resources {
+                peak_memory_bytes: *peak_memory_bytes,
+                peak_disk_bytes: *peak_disk_bytes,
+                processor_milliseconds: *processor_milliseconds,
             });
         }
         Some(Body::Commit { iteration, .. }) => batch.used.iterations = i64::from(*iteration),

@@ -38,6 +38,7 @@ ask() {
 }
 limit() { event waiting_limit "{\"provider\":\"claude\",\"until\":$1,\"detail\":\"five hours are used up\"}"; }
 interrupted() { event interrupted "{\"reason\":\"$1\"}"; }
+checkpoint() { event checkpoint "{\"number\":$1,\"commit\":\"\"}"; }
 usage() {
   event usage "{\"role\":\"builder\",\"stage\":\"build\",\"provider\":\"claude\",\"model\":\"m\",\"tokens\":{\"input\":$1,\"cache_read\":0,\"cache_write\":0,\"cache_write_long\":0,\"output\":0,\"thinking\":0},\"micro_usd\":$2}"
 }

@@ -23,7 +23,7 @@ export function FollowedJobPage({ job, jobs }: { job: Job; jobs: Jobs }) {
   useDocumentTitle(`${wordsOf(job.state).label}: ${titleOf(job.description)}`);
 
   const title = titleOf(job.description);
-  const usage = usageWords(job.usage);
+  const usage = usageWords(job);
   const idle = over || isWaiting(job.state);
   return (
     <article className="job" aria-labelledby="job-title">

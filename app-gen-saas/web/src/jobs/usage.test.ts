@@ -1,12 +1,13 @@
 import { expect, test } from "vitest";
 import { usageWords } from "./usage.ts";
 
-const usage = (tokens: number, micro_usd: number, unpriced_tokens = 0) => ({
+const usage = (tokens: number, micro_usd: number, unpriced_tokens = 0, task_micro_usd = 0) => ({
   tokens,
   micro_usd,
   unpriced_tokens,
   iterations: 0,
   seconds: 0,
+  task_micro_usd,
 });
 
 test.each<[Parameters<typeof usage>, string | null]>([
@@ -15,6 +16,12 @@ test.each<[Parameters<typeof usage>, string | null]>([
   [[1_234_567, 420_000], "1.2M tokens, $0.42"],
   [[1000, 12_500_000, 400], "1K tokens, at least $12.50"],
   [[1000, 0, 1000], "1K tokens, price not known"],
+  [[0, 0, 0, 13_600], "task $0.01"],
+  [[1000, 420_000, 0, 1_200_000], "1K tokens, $0.42; task $1.20"],
 ])("%j reads %j", (parts, words) => {
-  expect(usageWords(usage(...parts))).toBe(words);
+  expect(usageWords({ usage: usage(...parts), budget: {} })).toBe(words);
+});
+
+test("what models cost is shown against the budget", () => {
+  expect(usageWords({ usage: usage(1000, 420_000), budget: { micro_usd: 5_000_000 } })).toBe("1K tokens, $0.42 of $5.00");
 });

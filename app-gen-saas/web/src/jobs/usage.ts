@@ -1,13 +1,23 @@
 /** What a job used, in words. */
 import type { Job } from "../api/types.ts";
 
-/** "1.2 M tokens, $0.42", "900 tokens, price not known", or null where no model was asked. */
-export function usageWords(usage: Job["usage"]): string | null {
+/** "1.2M tokens, $0.42 of $5.00; task $0.01", or null where nothing was paid for. */
+export function usageWords({ usage, budget }: Pick<Job, "usage" | "budget">): string | null {
+  const parts = [modelWords(usage, budget.micro_usd ?? null), taskWords(usage)].filter((part) => part !== null);
+  return parts.length > 0 ? parts.join("; ") : null;
+}
+
+function modelWords(usage: Job["usage"], limit: number | null): string | null {
   if (usage.tokens === 0) return null;
   const tokens = `${count(usage.tokens)} tokens`;
   if (usage.unpriced_tokens >= usage.tokens) return `${tokens}, price not known`;
   // Where a price is missing, the sum is only what is known of it.
-  return `${tokens}, ${usage.unpriced_tokens > 0 ? "at least " : ""}${dollars(usage.micro_usd)}`;
+  const least = usage.unpriced_tokens > 0 ? "at least " : "";
+  return `${tokens}, ${least}${dollars(usage.micro_usd)}${limit === null ? "" : ` of ${dollars(limit)}`}`;
+}
+
+function taskWords(usage: Job["usage"]): string | null {
+  return usage.task_micro_usd > 0 ? `task ${dollars(usage.task_micro_usd)}` : null;
 }
 
 function dollars(microUsd: number): string {

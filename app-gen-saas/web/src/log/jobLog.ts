@@ -148,7 +148,8 @@ function lineOf(event: JobEvent, known: string | null): { tone: LineTone; text: 
     case "heartbeat":
       return null;
     case "usage":
-      // The job's own total is shown, and it counts them all.
+    case "resources":
+      // The job's own totals are shown, and they count them all.
       return null;
     case "started": {
       const names = Object.entries(event.body.providers).map(([name, version]) => (version ? `${name} ${version}` : name));

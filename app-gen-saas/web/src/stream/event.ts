@@ -16,6 +16,7 @@ export type JobEvent = Head &
     | { type: "commit"; body: { iteration: number; commit: string; role: string; message: string; diff: string } }
     | { type: "usage"; body: { role: string; stage: string; provider: string; model: string; micro_usd: number | null } }
     | { type: "checkpoint"; body: { number: number; commit: string } }
+    | { type: "resources"; body: { peak_memory_bytes: number; peak_disk_bytes: number; processor_milliseconds: number } }
     | { type: "log"; body: { level: "info" | "warn" | "error"; message: string } }
     | { type: "heartbeat"; body: unknown }
     | { type: "artifact"; body: { name: string; size_bytes: number } }
@@ -37,6 +38,7 @@ export const EVENT_TYPES = [
   "commit",
   "usage",
   "checkpoint",
+  "resources",
   "log",
   "heartbeat",
   "artifact",
@@ -57,6 +59,7 @@ const REQUIRED: Record<(typeof EVENT_TYPES)[number], Record<string, "string" | "
   commit: { iteration: "number", commit: "string", role: "string", message: "string", diff: "string" },
   usage: { role: "string", stage: "string", provider: "string", model: "string" },
   checkpoint: { number: "number", commit: "string" },
+  resources: { peak_memory_bytes: "number", peak_disk_bytes: "number", processor_milliseconds: "number" },
   log: { level: "string", message: "string" },
   heartbeat: {},
   artifact: { name: "string", size_bytes: "number" },

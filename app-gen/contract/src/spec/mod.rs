@@ -52,6 +52,10 @@ pub struct JobSpec {
     /// The model of every role that chooses none; without it, each role has its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Who goes on for every role that chooses nobody, when a limit of its provider is reached; without it,
+    /// the job waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
     /// What is chosen for single roles, by the role's name.
     #[serde(default)]
     pub roles: BTreeMap<String, Choice>,
@@ -111,7 +115,7 @@ pub struct Choice {
     /// The model, by the provider's name for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Who goes on when a limit of the provider is reached; without it, the job waits.
+    /// Who goes on when a limit of the provider is reached; without it, the one of the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Fallback>,
 }
@@ -124,6 +128,25 @@ pub struct Fallback {
     /// Its model; without it, the one that the role has for this provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+}
+
+impl Choice {
+    fn validate(&self) -> Result<(), SpecError> {
+        if let Some(provider) = &self.provider {
+            validate_provider(provider)?;
+        }
+        if let Some(model) = &self.model {
+            validate_model(model)?;
+        }
+        self.fallback.as_ref().map_or(Ok(()), Fallback::validate)
+    }
+}
+
+impl Fallback {
+    fn validate(&self) -> Result<(), SpecError> {
+        validate_provider(&self.provider)?;
+        self.model.as_deref().map_or(Ok(()), validate_model)
+    }
 }
 
 impl JobSpec {
@@ -147,6 +170,7 @@ impl JobSpec {
             attempt: Attempt::default(),
             provider: provider.to_owned(),
             model: None,
+            fallback: None,
             roles: BTreeMap::new(),
             budget: Budget::default(),
             approvals: BTreeSet::new(),
@@ -180,23 +204,12 @@ impl JobSpec {
         if let Some(model) = &self.model {
             validate_model(model)?;
         }
+        if let Some(fallback) = &self.fallback {
+            fallback.validate()?;
+        }
         for (role, choice) in &self.roles {
             validate_word("roles", role, 32)?;
-            let fallback = choice.fallback.as_ref();
-            let providers = [
-                &choice.provider,
-                &fallback.map(|other| other.provider.clone()),
-            ];
-            for provider in providers.into_iter().flatten() {
-                validate_provider(provider)?;
-            }
-            let models = [
-                &choice.model,
-                &fallback.and_then(|other| other.model.clone()),
-            ];
-            for model in models.into_iter().flatten() {
-                validate_model(model)?;
-            }
+            choice.validate()?;
         }
         validate_artifact_uri(&self.artifact_uri)?;
         self.artifact_uri = self.artifact_uri.trim_end_matches('/').to_owned();

@@ -14,20 +14,22 @@ use xtask_machine::cdk;
 use xtask_tree::content::digest_json;
 
 /// Raised when a deploy does more than before with the same sources.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 
-/// Digest of everything that decides what an environment gets: the CDK app, the manifest, the
+/// Digest of everything that decides what an environment gets: the CDK app, the manifest, the prices, the
 /// images, the names of keys that are handed over where they are there, the certificates that generators trust besides those of their image.
 ///
 /// # Errors
 /// A file cannot be read.
 pub fn content(context: &Context, images: &BTreeMap<String, Image>) -> anyhow::Result<String> {
     let manifest = std::fs::read(context.root.join(app_gen_infra::MANIFEST_PATH))?;
+    let prices = std::fs::read(context.root.join(app_gen_infra::PRICES_PATH))?;
     let app = cdk::app_entries(context)?;
     let digest = digest_json(&json!({
         "form": FORM,
         "environment": context.environment,
         "manifest": digest_bytes(&manifest),
+        "prices": digest_bytes(&prices),
         "app": app,
         "images": images,
         "secret_keys": secrets::present(context)?,

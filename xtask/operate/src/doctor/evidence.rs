@@ -1,5 +1,6 @@
 //! What is known about an environment when the rules judge it. Nothing here asks a source.
 
+use crate::providers::Asked;
 use app_gen_infra::Platform;
 use app_gen_saas_contract::Health;
 use std::cmp::Reverse;
@@ -85,6 +86,8 @@ pub struct Evidence {
     pub tasks: Source<Vec<Task>>,
     /// The secrets, and which of their keys have a value.
     pub secrets: Source<Vec<ListedSecret>>,
+    /// The providers that jobs may name and whose key is there, each asked about that key.
+    pub providers: Source<Vec<Asked>>,
     /// The rights of whoever runs `doctor`. Only AWS checks them.
     pub rights: Source<Vec<Right>>,
     /// The current release.

@@ -8,6 +8,7 @@ use crate::destination::Registry;
 use crate::doctor::evidence::{
     Answer, Container, Disk, Evidence, Focus, ImageFound, PartFound, Reply, Serving, Source,
 };
+use crate::providers;
 use crate::status::answers;
 use app_gen_saas_contract::Health;
 use std::collections::BTreeMap;
@@ -68,6 +69,7 @@ pub fn gather(context: &Context, about: Option<&str>) -> anyhow::Result<Evidence
         status: Source::Unasked,
         tasks: Source::Unasked,
         secrets: Source::Unasked,
+        providers: Source::Unasked,
         rights: Source::Unasked,
         release: Source::Unasked,
         health: Source::Unasked,
@@ -164,6 +166,7 @@ fn ask_cloud(context: &Context, evidence: &mut Evidence) {
             )
         });
         let secrets = scope.spawn(|| ask(context, ListSecrets {}));
+        let providers = scope.spawn(|| providers::ask_all(context));
         let rights = (!context.is_local()).then(|| {
             scope.spawn(|| {
                 ask(
@@ -189,6 +192,7 @@ fn ask_cloud(context: &Context, evidence: &mut Evidence) {
         evidence.health = health;
         evidence.tasks = joined(tasks).map(|answer| answer.tasks);
         evidence.secrets = joined(secrets).map(|answer| answer.secrets);
+        evidence.providers = joined(providers);
         evidence.errors = joined(errors);
         if let Some(rights) = rights {
             evidence.rights = joined(rights).map(|answer| answer.rights);

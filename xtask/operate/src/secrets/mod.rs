@@ -40,22 +40,32 @@ pub fn values(context: &Context, secret: &str) -> anyhow::Result<BTreeMap<String
         }
     }
     for group in alternatives {
-        if let (Some(first), false) = (
-            group.first(),
-            group.iter().any(|key| values.contains_key(*key)),
-        ) {
-            let failure = missing(context, secret, first);
-            let others = group[1..].join(" or ");
-            return Err(match others.is_empty() {
-                true => failure,
-                false => failure.because(anyhow::anyhow!(
-                    "{others} would do as well, and is missing, too"
-                )),
-            }
-            .into());
+        if !group.iter().any(|key| values.contains_key(*key)) {
+            return Err(none_of(context, secret, &group).into());
         }
     }
     Ok(values)
+}
+
+/// The values of a secret that tasks of this environment get, of those keys that have one. Nothing is missing
+/// here: [`values`] says what a mode needs.
+///
+/// # Errors
+/// The cloud does not answer.
+pub fn handed_over(
+    context: &Context,
+    secret: &str,
+) -> anyhow::Result<BTreeMap<String, SecretText>> {
+    let (platform, environment) = (&context.platform, &context.environment);
+    let mut keys = platform.required_secret_keys(secret, environment);
+    keys.extend(platform.optional_secret_keys(secret, environment));
+    if keys.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    ministack::require_if_local(context)?;
+    let mut stored = aws::secret_values(context, secret)?;
+    stored.retain(|key, value| keys.contains(&key.as_str()) && !value.reveal().is_empty());
+    Ok(stored)
 }
 
 /// Checks that everything that the orchestrator and the generator need has a value, before minutes
@@ -135,7 +145,26 @@ pub fn missing(context: &Context, secret: &str, key: &str) -> Failure {
         Code::Secret,
         format!("secret {name} of environment {environment} has no key {key}"),
     )
-    .hint(format!(
-        "cargo xtask secrets set {secret} {key} --env {environment} < FILE_WITH_THE_VALUE"
-    ))
+    .hint(set_hint(context, secret, key))
+}
+
+/// The error of keys of which one is enough and none has a value.
+pub fn none_of(context: &Context, secret: &str, keys: &[&str]) -> Failure {
+    let failure = missing(context, secret, keys.first().copied().unwrap_or_default());
+    match keys.get(1..).unwrap_or_default() {
+        [] => failure,
+        others => failure.because(anyhow::anyhow!(
+            "{} would do as well, and is missing, too",
+            others.join(" or ")
+        )),
+    }
+}
+
+/// The command that gives a key another value.
+#[must_use]
+pub fn set_hint(context: &Context, secret: &str, key: &str) -> String {
+    format!(
+        "cargo xtask secrets set {secret} {key} --env {} < FILE_WITH_THE_VALUE",
+        context.environment
+    )
 }

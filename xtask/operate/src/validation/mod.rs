@@ -8,6 +8,8 @@ mod successes;
 
 use crate::agents;
 use crate::destination;
+use crate::providers;
+use crate::providers::{Chosen, NamedIn, Provider};
 use crate::secrets;
 use crate::secrets::file::SecretsFile;
 use crate::smoke::{Seen, Wanted};
@@ -160,6 +162,9 @@ fn use_platform(
 ) -> anyhow::Result<(Vec<Seen>, Success)> {
     let platform = &context.platform;
     xtask_machine::require(context, xtask_machine::FOR_VALIDATE)?;
+    if let Model::Named(model) = &options.model {
+        ask_providers(context, model)?;
+    }
     remove_earlier(context)?;
     let secrets_file = secrets::file::materialize(context, "orchestrator")?;
     let orchestrator = outcome(images, platform.orchestrator().image.get_ref())?;
@@ -211,6 +216,17 @@ fn use_platform(
         project.keep();
     }
     Ok((seen, success))
+}
+
+/// Asks the providers of all agents that are about to be paid for.
+fn ask_providers(context: &Context, model: &str) -> anyhow::Result<()> {
+    let agents = agents::of_image(&context.platform).into_iter();
+    for provider in agents.filter_map(Provider::named) {
+        let model = Some(model.to_owned());
+        let chosen = Chosen { provider, model };
+        providers::require(context, &chosen, NamedIn::CommandLine)?;
+    }
+    Ok(())
 }
 
 /// Who makes an application: the template first, then each agent that the image has.

@@ -31,6 +31,7 @@ pub(super) fn unanswered(evidence: &Evidence) -> Vec<Finding> {
     ask("services and alarms", evidence.status.failure());
     ask("tasks", evidence.tasks.failure());
     ask("secrets", evidence.secrets.failure());
+    ask("providers", evidence.providers.failure());
     ask("rights", evidence.rights.failure());
     ask("releases", evidence.release.failure());
     ask("/health", evidence.health.failure());

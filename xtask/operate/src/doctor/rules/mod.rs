@@ -3,6 +3,7 @@
 
 mod configuration;
 mod machine;
+mod providers;
 mod service;
 mod tasks;
 
@@ -86,6 +87,7 @@ pub const CHECKS: &[Check] = &[
             ],
         ]),
     ),
+    check(providers::keys_and_models, These(&[])),
     check(configuration::database, These(&[GIVES_UP, NOT_SERVING])),
     check(
         configuration::image_missing,

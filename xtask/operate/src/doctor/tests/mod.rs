@@ -2,6 +2,7 @@
 
 mod configuration;
 mod machine;
+mod providers;
 mod service;
 mod tasks;
 
@@ -86,6 +87,7 @@ fn healthy() -> Evidence {
             "id": "orchestrator", "name": "app-gen-saas/orchestrator", "exists": true,
             "keys": [{"key": "DATABASE_URL", "required": true, "state": "set"}],
         }))]),
+        providers: Source::Known(Vec::new()),
         rights: Source::Unasked,
         release: Source::Known(Some(Serving {
             id: "r1".to_owned(),
