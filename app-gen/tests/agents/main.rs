@@ -8,4 +8,5 @@ mod image;
 mod interruptions;
 mod secrets;
 mod support;
+mod times;
 mod waiting;

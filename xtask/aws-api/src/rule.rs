@@ -74,6 +74,8 @@ pub enum Rule {
     Alarm,
     /// A service logged errors.
     LogErrors,
+    /// The size of a task does not fit what jobs took of theirs.
+    TaskSize,
 }
 
 impl Rule {

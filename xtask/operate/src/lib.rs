@@ -21,6 +21,7 @@ pub mod destination;
 pub mod dev_tasks;
 pub mod doctor;
 pub mod exec;
+pub mod jobs;
 pub mod logs;
 pub mod providers;
 pub mod prune;

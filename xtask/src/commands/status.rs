@@ -14,8 +14,9 @@ use xtask_core::interrupt;
 use xtask_core::report::{lines, printable, table};
 use xtask_image::key::short;
 use xtask_machine::ministack::State;
+use xtask_operate::jobs::NEWEST;
 use xtask_operate::status;
-use xtask_operate::status::{JOBS_COUNTED, Jobs, Overview, Serving};
+use xtask_operate::status::{Jobs, Overview, Serving};
 
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 /// How many failed tasks are shown; `tasks` lists all of them.
@@ -188,8 +189,8 @@ fn jobs_line(jobs: &Jobs) -> String {
         .map(|(state, count)| format!("{count} {state}"))
         .collect();
     let mut line = states.join(", ");
-    if jobs.newest == JOBS_COUNTED {
-        line.push_str(&format!(", of the newest {JOBS_COUNTED}"));
+    if jobs.newest == NEWEST {
+        line.push_str(&format!(", of the newest {NEWEST}"));
     }
     line
 }

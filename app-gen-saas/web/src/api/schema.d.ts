@@ -186,10 +186,11 @@ export interface components {
              * @description From 1.
              */
             number: number;
+            resources: components["schemas"]["Resources"] | null;
             /** @description RFC 3339, UTC. */
             started_at: string;
         };
-        /** @description How much all attempts of a job together may use; what is left out has no bound. */
+        /** @description How much all attempts of a job together may use; what is left out has the orchestrator's bound. */
         Budget: {
             /**
              * Format: int32
@@ -212,6 +213,14 @@ export interface components {
              */
             tokens?: number | null;
         };
+        /** @description What is chosen for a role. What is left out is chosen as for all roles. */
+        Choice: {
+            fallback?: components["schemas"]["Fallback"] | null;
+            /** @description The model, by the provider's name for it. */
+            model?: string | null;
+            /** @description The provider. */
+            provider?: string | null;
+        };
         /** @description The body of a request for a new job. */
         CreateJob: {
             /** @description Where a person wants to decide; default nowhere. */
@@ -220,10 +229,15 @@ export interface components {
             budget?: components["schemas"]["Budget"];
             /** @description Description of the application: 1 to 4000 characters after trimming. */
             description: string;
+            fallback?: components["schemas"]["Fallback"] | null;
             /** @description Model of roles that choose none; without it the orchestrator's, if the provider is its own. */
             model?: string | null;
             /** @description Provider that makes the application; the orchestrator's default if it is left out. */
             provider?: string | null;
+            /** @description What is chosen for single roles, by the role's name. */
+            roles?: {
+                [key: string]: components["schemas"]["Choice"];
+            };
         };
         /** @description What a person decided. */
         Decide: {
@@ -287,6 +301,13 @@ export interface components {
              */
             type: string;
         };
+        /** @description Who goes on in place of a provider. */
+        Fallback: {
+            /** @description Its model; without it, the one that the role has for this provider. */
+            model?: string | null;
+            /** @description The other provider. */
+            provider: string;
+        };
         /**
          * @description The service that answers, and its condition. The answer has status 200 whatever the condition: who
          *     ends a process because of it would end all of them whenever the database is away for a moment.
@@ -321,6 +342,7 @@ export interface components {
             created_at: string;
             /** @description Description of the application. */
             description: string;
+            fallback: components["schemas"]["Fallback"] | null;
             /** @description RFC 3339, UTC; null before the end. */
             finished_at: string | null;
             /** @description UUID version 7. */
@@ -338,6 +360,10 @@ export interface components {
             provider: string;
             /** @description Why the job ended in this state; null if there is no reason to give. */
             reason: string | null;
+            /** @description What is chosen for single roles, by the role's name. */
+            roles: {
+                [key: string]: components["schemas"]["Choice"];
+            };
             /** @description RFC 3339, UTC; null before the start. */
             started_at: string | null;
             /** @description State. After a rollback it can be one that only the newer version knows. */
@@ -358,6 +384,24 @@ export interface components {
          * @enum {string}
          */
         JobState: "queued" | "starting" | "running" | "waiting_approval" | "waiting_limit" | "publishing" | "succeeded" | "failed" | "cancelled" | "timed_out" | "lost";
+        /** @description What an attempt took of its task. */
+        Resources: {
+            /**
+             * Format: int64
+             * @description The most that it had on its disk.
+             */
+            peak_disk_bytes: number;
+            /**
+             * Format: int64
+             * @description The most memory that its processes held at once.
+             */
+            peak_memory_bytes: number;
+            /**
+             * Format: int64
+             * @description Seconds of all processors.
+             */
+            processor_seconds: number;
+        };
         /** @description What attempts used. */
         Usage: {
             /**
@@ -375,6 +419,12 @@ export interface components {
              * @description Seconds of attempts that have ended.
              */
             seconds: number;
+            /**
+             * Format: int64
+             * @description Millionths of a US dollar that the tasks cost, as far as prices are known: that of the present attempt
+             *     until now. On spare capacity it is less.
+             */
+            task_micro_usd: number;
             /**
              * Format: int64
              * @description Tokens of all kinds.

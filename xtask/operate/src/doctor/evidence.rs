@@ -1,5 +1,6 @@
 //! What is known about an environment when the rules judge it. Nothing here asks a source.
 
+use crate::jobs::Job;
 use crate::providers::Asked;
 use app_gen_infra::Platform;
 use app_gen_saas_contract::Health;
@@ -98,6 +99,8 @@ pub struct Evidence {
     pub images: Vec<ImageFound>,
     /// The container of the local database, as the engine knows it.
     pub database: Source<Option<Container>>,
+    /// The newest jobs.
+    pub jobs: Source<Vec<Job>>,
     /// Lines of level ERROR that the orchestrator wrote recently.
     pub errors: Source<Vec<LogRecord>>,
 }

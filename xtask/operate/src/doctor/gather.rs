@@ -8,6 +8,7 @@ use crate::destination::Registry;
 use crate::doctor::evidence::{
     Answer, Container, Disk, Evidence, Focus, ImageFound, PartFound, Reply, Serving, Source,
 };
+use crate::jobs::{self, Job};
 use crate::providers;
 use crate::status::answers;
 use app_gen_saas_contract::Health;
@@ -70,6 +71,7 @@ pub fn gather(context: &Context, about: Option<&str>) -> anyhow::Result<Evidence
         tasks: Source::Unasked,
         secrets: Source::Unasked,
         providers: Source::Unasked,
+        jobs: Source::Unasked,
         rights: Source::Unasked,
         release: Source::Unasked,
         health: Source::Unasked,
@@ -186,7 +188,11 @@ fn ask_cloud(context: &Context, evidence: &mut Evidence) {
                 .into();
         }
         evidence.status = joined(status);
-        let (release, health) = served.join().unwrap_or((Source::Unasked, Source::Unasked));
+        let (release, health, jobs) =
+            served
+                .join()
+                .unwrap_or((Source::Unasked, Source::Unasked, Source::Unasked));
+        evidence.jobs = jobs;
         evidence.images = images(context, release.known(), &evidence.status);
         evidence.release = release.map(|release| release.as_ref().map(serving));
         evidence.health = health;
@@ -211,11 +217,16 @@ fn joined<T>(thread: thread::ScopedJoinHandle<'_, anyhow::Result<T>>) -> Source<
         .into()
 }
 
-/// The current release, and its answer to `/health`.
-fn served(context: &Context) -> (Source<Option<Release>>, Source<Answer>) {
+/// The current release, its answer to `/health`, and its newest jobs.
+fn served(context: &Context) -> (Source<Option<Release>>, Source<Answer>, Source<Vec<Job>>) {
     let release = match release::list(context) {
         Ok(releases) => release::current(&releases).cloned(),
-        Err(error) => return (Err(error).into(), Source::Unasked),
+        Err(error) => return (Err(error).into(), Source::Unasked, Source::Unasked),
+    };
+    // One that does not answer is found by its health.
+    let jobs = match &release {
+        Some(release) => jobs::newest(context, release).map_or(Source::Unasked, Source::Known),
+        None => Source::Unasked,
     };
     let health = match &release {
         Some(release) => release
@@ -225,7 +236,7 @@ fn served(context: &Context) -> (Source<Option<Release>>, Source<Answer>) {
             .into(),
         None => Source::Unasked,
     };
-    (Source::Known(release), health)
+    (Source::Known(release), health, jobs)
 }
 
 fn serving(release: &Release) -> Serving {

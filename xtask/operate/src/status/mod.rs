@@ -5,23 +5,15 @@ pub mod answers;
 
 use crate::deploy::release;
 use crate::deploy::release::Release;
-use anyhow::Context as _;
-use serde::{Deserialize, Serialize};
+use crate::jobs;
+use serde::Serialize;
 use std::collections::BTreeMap;
-use std::time::Duration;
 use xtask_aws_api::calls::status::{Alarm, ServiceStatus, Status, Unanswered};
 use xtask_aws_api::calls::tasks::Task;
 use xtask_core::context::Context;
 use xtask_core::error::Rendered;
-use xtask_core::http;
 use xtask_docker::reference::Parts;
 use xtask_machine::ministack;
-
-/// How many jobs are counted; the API does not return more at once.
-pub const JOBS_COUNTED: usize = 200;
-const JOBS_TIMEOUT: Duration = Duration::from_secs(3);
-/// Each job holds a description of up to 64 KiB.
-const JOBS_LIMIT_BYTES: u64 = 32 * 1024 * 1024;
 
 /// The state of an environment. This is what `status --json` prints.
 #[derive(Debug, Serialize)]
@@ -70,7 +62,7 @@ pub struct Serving {
 /// The newest jobs, counted by state.
 #[derive(Debug, Serialize)]
 pub struct Jobs {
-    /// How many were counted. If it is [`JOBS_COUNTED`], there may be more.
+    /// How many were counted. If it is [`jobs::NEWEST`], there may be more.
     pub newest: usize,
     /// How many are in each state.
     pub states: BTreeMap<String, usize>,
@@ -188,34 +180,15 @@ fn serving(context: &Context, service: ServiceStatus, releases: &[Release]) -> S
     }
 }
 
-/// Asks the orchestrator through the load balancer, as a user does.
+/// How many of the newest jobs are in each state.
 fn jobs(context: &Context, release: &Release) -> anyhow::Result<Jobs> {
-    #[derive(Deserialize)]
-    struct Listing {
-        jobs: Vec<Job>,
-    }
-    #[derive(Deserialize)]
-    struct Job {
-        state: String,
-    }
-    let (_, base_url) = release.service.addresses(context)?;
-    let url = format!("{base_url}/api/jobs?limit={JOBS_COUNTED}");
-    let mut answer = http::agent(&url, JOBS_TIMEOUT)
-        .get(&url)
-        .call()
-        .with_context(|| format!("{url} does not answer"))?;
-    let status = answer.status();
-    anyhow::ensure!(status.is_success(), "{url} answers {status}");
-    let body = answer.body_mut().with_config().limit(JOBS_LIMIT_BYTES);
-    let listing: Listing = body
-        .read_json()
-        .with_context(|| format!("the answer of {url} cannot be parsed"))?;
+    let newest = jobs::newest(context, release)?;
     let mut states = BTreeMap::new();
-    for job in &listing.jobs {
+    for job in &newest {
         *states.entry(job.state.clone()).or_default() += 1;
     }
     Ok(Jobs {
-        newest: listing.jobs.len(),
+        newest: newest.len(),
         states,
     })
 }

@@ -5,6 +5,7 @@ mod configuration;
 mod machine;
 mod providers;
 mod service;
+mod size;
 mod tasks;
 
 use crate::doctor::evidence::Evidence;
@@ -120,4 +121,6 @@ pub const CHECKS: &[Check] = &[
     check(service::below_desired, These(&[])),
     check(service::alarms, These(&[])),
     check(service::log_errors, These(&[])),
+    check(size::memory, These(&[])),
+    check(size::disk, These(&[])),
 ];

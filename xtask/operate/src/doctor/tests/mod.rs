@@ -4,6 +4,7 @@ mod configuration;
 mod machine;
 mod providers;
 mod service;
+mod size;
 mod tasks;
 
 use crate::doctor::evidence::{
@@ -88,6 +89,7 @@ fn healthy() -> Evidence {
             "keys": [{"key": "DATABASE_URL", "required": true, "state": "set"}],
         }))]),
         providers: Source::Known(Vec::new()),
+        jobs: Source::Known(Vec::new()),
         rights: Source::Unasked,
         release: Source::Known(Some(Serving {
             id: "r1".to_owned(),
