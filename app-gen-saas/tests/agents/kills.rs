@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, block_in_place};
 
 use crate::containers::Containers;
 use crate::deck::{Card, Deck, Victim};
@@ -116,16 +116,18 @@ impl Run {
 
     /// Kills, if the victim is there.
     async fn kill(&self, victim: Victim, job: &str, provider: &str, random: &mut Random) -> bool {
-        match victim {
+        if victim == Victim::Orchestrator {
+            let pause = u64::try_from(random.below(1_500)).unwrap();
+            self.orchestrator.kill(Duration::from_millis(pause)).await;
+            return true;
+        }
+        // Others read their streams while the engine is asked.
+        block_in_place(|| match victim {
             Victim::Generator => self.containers.kill_generator(job),
             Victim::Agent => self.containers.kill_agent(job, provider),
             Victim::Model => self.containers.kill_model(job),
-            Victim::Orchestrator => {
-                let pause = u64::try_from(random.below(1_500)).unwrap();
-                self.orchestrator.kill(Duration::from_millis(pause)).await;
-                true
-            }
-        }
+            Victim::Orchestrator => false,
+        })
     }
 }
 
@@ -150,8 +152,8 @@ async fn job(run: &Run, number: u64, hand: Vec<Card>) {
     let interruptions = killed
         .iter()
         .filter(|(victim, _)| *victim == Victim::Generator);
+    println!("{words}");
     let proof = prove(run, &id, &events, interruptions.count(), &words).await;
-    println!("{words}: {proof:?}");
     let mut state = run.state.lock().await;
     state.dealt -= dealt;
     state.done.extend(killed);

@@ -3,6 +3,7 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::print_stdout,
     clippy::unwrap_used,
     unreachable_pub,
     reason = "all of this is tests"
