@@ -116,18 +116,17 @@ impl Run {
 
     /// Kills, if the victim is there.
     async fn kill(&self, victim: Victim, job: &str, provider: &str, random: &mut Random) -> bool {
-        if victim == Victim::Orchestrator {
-            let pause = u64::try_from(random.below(1_500)).unwrap();
-            self.orchestrator.kill(Duration::from_millis(pause)).await;
-            return true;
-        }
         // Others read their streams while the engine is asked.
-        block_in_place(|| match victim {
-            Victim::Generator => self.containers.kill_generator(job),
-            Victim::Agent => self.containers.kill_agent(job, provider),
-            Victim::Model => self.containers.kill_model(job),
-            Victim::Orchestrator => false,
-        })
+        match victim {
+            Victim::Generator => block_in_place(|| self.containers.kill_generator(job)),
+            Victim::Agent => block_in_place(|| self.containers.kill_agent(job, provider)),
+            Victim::Model => block_in_place(|| self.containers.kill_model(job)),
+            Victim::Orchestrator => {
+                let pause = u64::try_from(random.below(1_500)).unwrap();
+                self.orchestrator.kill(Duration::from_millis(pause)).await;
+                true
+            }
+        }
     }
 }
 
