@@ -148,11 +148,8 @@ async fn job(run: &Run, number: u64, hand: Vec<Card>) {
         "seed {}: job {number} ({provider}, {script}): {killed:?}",
         run.seed
     );
-    let interruptions = killed
-        .iter()
-        .filter(|(victim, _)| *victim == Victim::Generator);
     println!("{words}");
-    let proof = prove(run, &id, &events, interruptions.count(), &words).await;
+    let proof = prove(run, &id, &events, &killed, &words).await;
     let mut state = run.state.lock().await;
     state.dealt -= dealt;
     state.done.extend(killed);
@@ -198,7 +195,7 @@ fn summary(state: &State, seed: u64, took: Duration) -> String {
     let sum = |of: fn(&Proof) -> usize| state.proofs.iter().map(of).sum::<usize>();
     format!(
         "{} kills ({}; {}) in {} jobs with {} attempts, {} agents that were started again, \
-         {} commits and {} requests, {} s, seed {seed}",
+         {} commits, {} requests of which {} were counted, {} s, seed {seed}",
         state.done.len(),
         counts(victims, &Victim::ALL),
         counts(stages, &Stage::ALL),
@@ -207,6 +204,7 @@ fn summary(state: &State, seed: u64, took: Duration) -> String {
         sum(|proof| proof.restarts),
         sum(|proof| proof.commits),
         sum(|proof| proof.requests),
+        sum(|proof| proof.usages),
         took.as_secs(),
     )
 }
