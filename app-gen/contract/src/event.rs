@@ -391,7 +391,7 @@ impl Body {
 }
 
 /// The types that this version knows, without the endings.
-const KNOWN_KINDS: [&str; 10] = [
+const KNOWN_KINDS: [&str; 11] = [
     "started",
     "stage",
     "activity",
@@ -399,6 +399,7 @@ const KNOWN_KINDS: [&str; 10] = [
     "commit",
     "usage",
     "checkpoint",
+    "resources",
     "log",
     "heartbeat",
     "artifact",

@@ -20,13 +20,16 @@ fn most_of_the_time_is_not_the_generators_own() {
     let elsewhere = union(agents.iter().chain(&commands).copied().collect());
     let own = wall.saturating_sub(elsewhere);
     println!("the whole job      {:6.2} s", wall.as_secs_f64());
-    println!("agents work        {:6.2} s", union(agents).as_secs_f64());
-    println!("checks run commands{:6.2} s", union(commands).as_secs_f64());
+    println!("agents work        {:6.2} s", union(agents.clone()).as_secs_f64());
+    println!("checks run commands{:6.2} s", union(commands.clone()).as_secs_f64());
     println!(
         "the generator's own{:6.2} s, {:.1} %",
         own.as_secs_f64(),
         100.0 * own.as_secs_f64() / wall.as_secs_f64()
     );
+    for (seconds, between) in longest(&job, &agents, &commands) {
+        println!("  {seconds:5.2} s {between}");
+    }
     assert!(own < wall / 2, "{own:?} of {wall:?}");
 }
 
@@ -59,6 +62,21 @@ fn spans(job: &Job) -> (Vec<Span>, Vec<Span>) {
         }
     }
     (agents, commands)
+}
+
+/// Where the generator's own time was longest: between which events.
+fn longest(job: &Job, agents: &[Span], commands: &[Span]) -> Vec<(f64, String)> {
+    let pairs = job.events.windows(2).filter_map(|pair| {
+        let (from, to) = (pair[0].time, pair[1].time);
+        let is_elsewhere = |span: &Span| span.0 <= from && to <= span.1;
+        let is_own = !agents.iter().chain(commands).any(is_elsewhere);
+        let between = format!("{} to {}", pair[0].kind(), pair[1].kind());
+        is_own.then(|| ((to - from).as_seconds_f64(), between))
+    });
+    let mut gaps: Vec<(f64, String)> = pairs.collect();
+    gaps.sort_by(|one, other| other.0.total_cmp(&one.0));
+    gaps.truncate(12);
+    gaps
 }
 
 /// How much time spans take together, where several at once count as one.
