@@ -61,26 +61,36 @@ impl Emitter {
         state.folder = Some(folder);
     }
 
-    /// Writes one event. The lock is held while a long body is stored, so that lines keep the order of
-    /// their numbers.
+    /// Writes one event.
     pub(crate) async fn emit(&self, body: Body) {
+        self.emit_together([body]).await;
+    }
+
+    /// Writes events at once: where the process is killed, nobody hears of the first without the others. The
+    /// lock is held while a long body is stored, so that lines keep the order of their numbers.
+    pub(crate) async fn emit_together(&self, bodies: impl IntoIterator<Item = Body>) {
         let mut state = self.state.lock().await;
-        if state.ended {
+        let (mut last_sequence, mut ended) = (state.last_sequence, state.ended);
+        let mut lines = String::new();
+        for body in bodies {
+            if ended {
+                break;
+            }
+            let time = OffsetDateTime::now_utc();
+            let event = Event::new(&state.job_id, last_sequence + 1, time, body);
+            lines += &match event.to_line() {
+                Ok(line) => line,
+                Err(_) => line_of_long(&event, state.folder.as_ref()).await,
+            };
+            last_sequence = event.sequence;
+            ended = event.is_ending();
+        }
+        if lines.is_empty() {
             return;
         }
-        let event = Event::new(
-            &state.job_id,
-            state.last_sequence + 1,
-            OffsetDateTime::now_utc(),
-            body,
-        );
-        let line = match event.to_line() {
-            Ok(line) => line,
-            Err(_) => line_of_long(&event, state.folder.as_ref()).await,
-        };
         if state
             .output
-            .write_all(line.as_bytes())
+            .write_all(lines.as_bytes())
             .and_then(|()| state.output.flush())
             .is_err()
         {
@@ -88,8 +98,8 @@ impl Emitter {
             self.closed.send_replace(true);
             return;
         }
-        state.last_sequence = event.sequence;
-        state.ended = event.is_ending();
+        state.last_sequence = last_sequence;
+        state.ended = ended;
     }
 
     /// Emits a message for people.
@@ -354,6 +364,35 @@ mod tests {
         tasks.join_all().await;
         let sequences: Vec<u64> = output.events().iter().map(|event| event.sequence).collect();
         assert_eq!(sequences, (1..=100).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn nothing_comes_between_events_that_are_told_together() {
+        let (emitter, output) = emitter();
+        let mut tasks = JoinSet::new();
+        for _ in 0..50 {
+            let emitter = Arc::clone(&emitter);
+            tasks.spawn(async move {
+                let log = Body::Log {
+                    level: LogLevel::Info,
+                    message: "first".to_owned(),
+                };
+                emitter.emit_together([log, Body::Heartbeat {}]).await;
+            });
+        }
+        tasks.join_all().await;
+        let (first, second) = ("log".to_owned(), "heartbeat".to_owned());
+        let told = (0..50).flat_map(|pair| {
+            [
+                (2 * pair + 1, first.clone()),
+                (2 * pair + 2, second.clone()),
+            ]
+        });
+        assert_eq!(output.kinds(), told.collect::<Vec<_>>());
+        emitter
+            .emit_together([succeeded(), Body::Heartbeat {}])
+            .await;
+        assert_eq!(output.kinds().len(), 101);
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use crate::pipeline::halt::Halt;
 use crate::pipeline::job::Job;
 use crate::pipeline::keep;
 use crate::pipeline::prompts;
-use crate::pipeline::state::Stage;
+use crate::pipeline::state::{Stage, Unchecked};
 use crate::roles::Role;
 use crate::workshop::repository::{MAIN, Message};
 use crate::workshop::snapshot::Snapshot;
@@ -27,50 +27,21 @@ const MAX_MESSAGE_CHARS: usize = 2_000;
 /// Builds until the checks pass.
 pub(crate) async fn build(job: &mut Job) -> Result<(), Halt> {
     job.report(Stage::Build, StageState::Running, None).await;
-    let builder = Role::find("builder")?;
-    let most = job.spec.budget.iterations.unwrap_or(MAX_ITERATIONS);
     loop {
-        if job.state.iterations >= most {
-            return Err(given_up(
-                job,
-                format!("its {most} iterations are used up"),
-                &[],
-            ));
+        // An attempt before this one may have ended in the middle of the checks.
+        if job.state.unchecked.is_none() {
+            make(job).await?;
         }
-        if job.time_left().is_zero() {
-            return Err(given_up(job, "its time is over".to_owned(), &[]));
-        }
-        let prompt = match &job.state.task {
-            Some(task) => task.clone(),
-            None => prompts::build(&job.spec, &job.state.plan),
+        let Some(made) = job.state.unchecked.clone() else {
+            // It is no application.
+            continue;
         };
-        let task = Work {
-            role: &builder,
-            stage: Stage::Build,
-            prompt,
-            must_change: true,
-        };
-        let mut memory = job.memory(builder.name);
-        let done = work(job, &task, &mut memory).await;
-        job.remember(builder.name, memory);
-        let mut done = done?;
-        let mut snapshot = match Snapshot::of_application(&job.workshop.porter()).await? {
-            Ok(snapshot) => snapshot,
-            Err(refused) => {
-                job.state.iterations += 1;
-                done.trouble = Some(format!("the workspace is no application: {refused}"));
-                next_task(job, &[], &done).await?;
-                keep::checkpoint(job).await?;
-                continue;
-            }
-        };
-        let before = good(job).await?;
-        protect(job, &mut snapshot, before.as_ref()).await?;
-        commit(job, &snapshot, &done).await?;
-        let checks = check(job, &snapshot, before.as_ref()).await?;
+        let checks = check(job).await?;
+        let trouble = made.trouble;
         let is_good = checks.iter().all(|check| !check.is_failed());
-        if is_good && done.trouble.is_none() {
+        if is_good && trouble.is_none() {
             job.state.good.clone_from(&job.state.head);
+            job.state.unchecked = None;
             job.state.task = None;
             job.state.failure = None;
             let detail = format!("checks passed: {}", passed(&checks));
@@ -78,9 +49,52 @@ pub(crate) async fn build(job: &mut Job) -> Result<(), Halt> {
                 .await;
             return Ok(());
         }
-        next_task(job, &checks, &done).await?;
+        next_task(job, &checks, trouble).await?;
+        job.state.unchecked = None;
         keep::checkpoint(job).await?;
     }
+}
+
+/// Has the builder work, and keeps what it made.
+async fn make(job: &mut Job) -> Result<(), Halt> {
+    let most = job.spec.budget.iterations.unwrap_or(MAX_ITERATIONS);
+    if job.state.iterations >= most {
+        let why = format!("its {most} iterations are used up");
+        return Err(given_up(job, why, &[]));
+    }
+    if job.time_left().is_zero() {
+        return Err(given_up(job, "its time is over".to_owned(), &[]));
+    }
+    let builder = Role::find("builder")?;
+    let prompt = match &job.state.task {
+        Some(task) => task.clone(),
+        None => prompts::build(&job.spec, &job.state.plan),
+    };
+    let task = Work {
+        role: &builder,
+        stage: Stage::Build,
+        prompt,
+        must_change: true,
+    };
+    let mut memory = job.memory(builder.name);
+    let done = work(job, &task, &mut memory).await;
+    job.remember(builder.name, memory);
+    let done = done?;
+    let mut snapshot = match Snapshot::of_application(&job.workshop.porter()).await? {
+        Ok(snapshot) => snapshot,
+        Err(refused) => {
+            job.state.iterations += 1;
+            let trouble = format!("the workspace is no application: {refused}");
+            next_task(job, &[], Some(trouble)).await?;
+            return keep::checkpoint(job).await;
+        }
+    };
+    let before = good(job).await?;
+    protect(job, &mut snapshot, before.as_ref()).await?;
+    let commit = commit(job, &snapshot, &done).await?;
+    let trouble = done.trouble;
+    job.state.unchecked = Some(Unchecked { trouble });
+    keep::checkpoint_commit(job, commit).await
 }
 
 /// The last state whose checks passed, or the one that a change began with.
@@ -92,17 +106,22 @@ async fn good(job: &Job) -> Result<Option<Snapshot>, Halt> {
     }
 }
 
-/// Commits what the agent made, if it made anything.
-async fn commit(job: &mut Job, snapshot: &Snapshot, done: &Done) -> Result<(), Halt> {
-    let repository = &job.workshop.repository;
-    let before = match &job.state.head {
-        Some(head) => repository.snapshot(head).await?,
-        None => Snapshot::default(),
-    };
+/// What was committed last.
+async fn committed(job: &Job) -> Result<Snapshot, Halt> {
+    match &job.state.head {
+        Some(head) => Ok(job.workshop.repository.snapshot(head).await?),
+        None => Ok(Snapshot::default()),
+    }
+}
+
+/// Commits what the agent made, if it made anything. Returns the event that tells of it.
+async fn commit(job: &mut Job, snapshot: &Snapshot, done: &Done) -> Result<Option<Body>, Halt> {
+    let before = committed(job).await?;
     job.state.iterations += 1;
     if before == *snapshot {
-        return Ok(());
+        return Ok(None);
     }
+    let repository = &job.workshop.repository;
     let words: String = done.words.trim().chars().take(MAX_MESSAGE_CHARS).collect();
     let message = match (words.is_empty(), &done.trouble) {
         (false, _) => words,
@@ -123,16 +142,13 @@ async fn commit(job: &mut Job, snapshot: &Snapshot, done: &Done) -> Result<(), H
         .await?;
     let diff = repository.diff(&id).await?;
     job.state.head = Some(id.clone());
-    job.emitter
-        .emit(Body::Commit {
-            iteration: job.state.iterations,
-            commit: id,
-            role: "builder".to_owned(),
-            message,
-            diff,
-        })
-        .await;
-    Ok(())
+    Ok(Some(Body::Commit {
+        iteration: job.state.iterations,
+        commit: id,
+        role: "builder".to_owned(),
+        message,
+        diff,
+    }))
 }
 
 /// Puts the tests that must stay back into their places, if the agent changed them.
@@ -166,21 +182,18 @@ async fn protect(
     Ok(())
 }
 
-/// Checks the application, in a place of its own.
-async fn check(
-    job: &Job,
-    snapshot: &Snapshot,
-    before: Option<&Snapshot>,
-) -> Result<Vec<Checked>, Halt> {
+/// Checks what was committed last, in a place of its own.
+async fn check(job: &Job) -> Result<Vec<Checked>, Halt> {
+    let (snapshot, before) = (committed(job).await?, good(job).await?);
     let cage = job.workshop.inspection();
     clear(&cage).await?;
-    fill(&cage, snapshot).await?;
+    fill(&cage, &snapshot).await?;
     let packages_url = job.workshop.packages_url();
     let mut checks = Checks::of(Subject {
         cage: &cage,
         packages_url: &packages_url,
-        snapshot,
-        before,
+        snapshot: &snapshot,
+        before: before.as_ref(),
         criteria: &job.state.plan.criteria,
     });
     loop {
@@ -203,24 +216,31 @@ fn passed(checks: &[Checked]) -> usize {
 }
 
 /// Makes a task of what failed, or gives up where nothing gets better.
-async fn next_task(job: &mut Job, checks: &[Checked], done: &Done) -> Result<(), Halt> {
+async fn next_task(job: &mut Job, checks: &[Checked], trouble: Option<String>) -> Result<(), Halt> {
     let signatures = checks.iter().filter_map(Checked::signature);
     let mut signature = signatures.collect::<Vec<_>>().join("\n");
-    if let Some(trouble) = &done.trouble {
+    if let Some(trouble) = &trouble {
         signature.push_str(trouble);
     }
+    let counted_before = job.state.failure.clone();
     let times = job.state.count(signature);
     if times >= MAX_SAME {
-        let trouble = done.trouble.clone();
         let why = trouble.unwrap_or_else(|| format!("the same checks failed {times} times"));
         return Err(given_up(job, why, checks));
     }
     let cause = match times {
         // It has something to look at, and the builder looked at it in vain.
-        2 if done.trouble.is_none() => Some(find_cause(job, checks).await?),
+        2 if trouble.is_none() => match find_cause(job, checks).await {
+            Ok(cause) => Some(cause),
+            Err(halt) => {
+                // An attempt that follows checks once more, and counts then.
+                job.state.failure = counted_before;
+                return Err(halt);
+            }
+        },
         _ => None,
     };
-    let task = prompts::repair(checks, done.trouble.as_deref(), cause.as_deref());
+    let task = prompts::repair(checks, trouble.as_deref(), cause.as_deref());
     job.state.task = Some(task);
     Ok(())
 }

@@ -51,10 +51,18 @@ struct Kept {
     sha256: String,
 }
 
-/// Keeps how far the job is after a finished iteration.
+/// Keeps how far the job is, with the workspace as it was committed last.
 pub(crate) async fn checkpoint(job: &mut Job) -> Result<(), Halt> {
     let head = job.state.head.clone();
-    write(job, head).await?;
+    write(job, head, None).await?;
+    Ok(())
+}
+
+/// As [`checkpoint`], of a commit that `event` tells of. It is told of together with the checkpoint, so that
+/// nobody hears of a commit that the next attempt does not have.
+pub(crate) async fn checkpoint_commit(job: &mut Job, event: Option<Body>) -> Result<(), Halt> {
+    let head = job.state.head.clone();
+    write(job, head, event).await?;
     Ok(())
 }
 
@@ -80,10 +88,11 @@ pub(crate) async fn checkpoint_unfinished(job: &mut Job) -> Result<()> {
             job.state.head.clone()
         }
     };
-    write(job, workspace).await
+    write(job, workspace, None).await
 }
 
-async fn write(job: &mut Job, workspace: Option<String>) -> Result<()> {
+/// Writes a checkpoint, and tells of it after `event`, which tells of its commit.
+async fn write(job: &mut Job, workspace: Option<String>, event: Option<Body>) -> Result<()> {
     job.state.checkpoint += 1;
     let number = job.state.checkpoint;
     let attempt = job.spec.attempt.number;
@@ -117,9 +126,11 @@ async fn write(job: &mut Job, workspace: Option<String>) -> Result<()> {
         .write(text)
         .await?;
     // A process that is killed has said what it took until here.
-    job.emitter.emit(job.resources.to_body()).await;
+    let resources = [job.resources.to_body()].into_iter();
     let commit = workspace.unwrap_or_default();
-    job.emitter.emit(Body::Checkpoint { number, commit }).await;
+    let kept = Body::Checkpoint { number, commit };
+    let events = resources.chain(event).chain([kept]);
+    job.emitter.emit_together(events).await;
     Ok(())
 }
 

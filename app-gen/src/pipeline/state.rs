@@ -44,6 +44,8 @@ pub(crate) struct State {
     pub(crate) iterations: u32,
     /// How often the application was looked at.
     pub(crate) reviews: u32,
+    /// The iteration whose work is committed and not checked yet.
+    pub(crate) unchecked: Option<Unchecked>,
     /// What the builder is asked next, if it is not the first time.
     pub(crate) task: Option<String>,
     /// How often in a row the checks failed in the same way, and in which.
@@ -67,6 +69,13 @@ pub(crate) struct Plan {
     pub(crate) criteria: Vec<Criterion>,
     /// How it is to be built.
     pub(crate) specification: Option<String>,
+}
+
+/// An iteration whose work is committed and not checked yet: what was paid for is not made again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unchecked {
+    /// Why the builder did not end well by itself.
+    pub(crate) trouble: Option<String>,
 }
 
 /// A failure that came several times in a row.

@@ -47,20 +47,48 @@ fn a_stop_is_obeyed_in_time_and_costs_nothing_that_was_made() {
     assert_eq!(plans.count(), 2, "what was planned is not planned again");
 }
 
-/// `APP_GEN_KILLS` says how many jobs; each is killed at moments that follow from its number.
+/// What the builder made is paid for: the next attempt checks it, and asks nobody to build it once more.
+#[test]
+fn work_that_is_being_checked_is_not_done_again() {
+    for signal in ["TERM", "KILL"] {
+        let mut job = Job::create("codex", "create");
+        let running = job.start();
+        running.wait_for(|event| event.kind() == "commit");
+        running.signal(signal);
+        let (exit_code, events) = running.end();
+        assert_ne!(exit_code, Some(0), "it was too fast");
+        job.take(events);
+        let before = job.events.len();
+
+        assert_eq!(job.attempt(), Some(0), "{:?}", job.ending());
+        job.check();
+        let bodies = job.bodies().split_off(before);
+        let is_build = |body: &Body| {
+            matches!(body, Body::Commit { .. })
+                || matches!(body, Body::Usage { role, .. } if role == "builder")
+        };
+        assert!(!bodies.iter().any(is_build), "{signal}: {bodies:?}");
+    }
+}
+
+/// `APP_GEN_KILLS` says how many kills there are at least. Those of a job come at moments that follow from its
+/// number.
 #[test]
 fn kills_at_any_moment_cost_at_most_the_iteration_in_flight() {
-    let jobs = std::env::var("APP_GEN_KILLS").map_or(2, |count| count.parse().unwrap());
-    let kills: u32 = (0..jobs).map(killed).sum();
+    let wanted = std::env::var("APP_GEN_KILLS").map_or(4, |count| count.parse().unwrap());
+    let (mut jobs, mut kills) = (0, 0);
+    while kills < wanted {
+        kills += killed(jobs);
+        jobs += 1;
+    }
     println!("{kills} kills in {jobs} jobs");
 }
 
 /// A job that is killed again and again until it ends well. Says how often it was.
 fn killed(seed: u64) -> u32 {
-    let provider = if seed.is_multiple_of(2) {
-        "codex"
-    } else {
-        "claude"
+    let (provider, program) = match seed.is_multiple_of(2) {
+        true => ("codex", "/opt/codex/bin/codex"),
+        false => ("claude", "/opt/claude/claude"),
     };
     let mut job = Job::create(provider, "create");
     // A generator of numbers that is good enough for moments (Knuth's MMIX).
@@ -84,10 +112,8 @@ fn killed(seed: u64) -> u32 {
         // Later attempts get more time, so that the job comes to its end.
         let most = 4_000 + 2_000 * u64::from(job.spec.attempt.number);
         thread::sleep(Duration::from_millis(random(most)));
-        kills += 1;
-        match random(3) {
-            0 => running.kill("/opt/claude/claude"),
-            1 => running.kill("/opt/codex/bin/codex"),
+        match random(2) {
+            0 => kills += u32::from(running.kill(program) > 0),
             _ => running.signal("KILL"),
         }
         let (exit_code, events) = running.end();
@@ -101,7 +127,7 @@ fn killed(seed: u64) -> u32 {
         commits = known;
         match exit_code {
             Some(0) => break,
-            Some(137) => {}
+            Some(137) => kills += 1,
             other => panic!("{seed}: {other:?} {:?}", job.ending()),
         }
     }

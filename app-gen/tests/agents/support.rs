@@ -1,12 +1,11 @@
 //! A job, whose attempts run one after the other in containers.
 
+use crate::image::{IMAGE, command, docker, kill, task_options};
 use app_gen_contract::{Attempt, Body, CheckpointId, Event, JobSpec, Used, parse_line, spec_name};
-use serde_json::Value;
-use std::env;
 use std::io::{BufRead as _, BufReader, Cursor, Read as _, Write as _};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, LazyLock, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use zip::ZipArchive;
@@ -15,41 +14,6 @@ use zip::ZipArchive;
 const PATIENCE: Duration = Duration::from_secs(240);
 /// Where the job's folder is in each container.
 const FOLDER: &str = "/out/job";
-/// What this machine trusts; a network that inspects TLS has its authority there.
-const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
-/// The rights of a task, as the template of its stack gives them.
-const RIGHTS: [&str; 5] = ["CHOWN", "KILL", "SETGID", "SETPCAP", "SETUID"];
-
-/// The generator's image: built now, unless the variable names one.
-static IMAGE: LazyLock<String> = LazyLock::new(|| {
-    if let Ok(image) = env::var("APP_GEN_GENERATOR_IMAGE") {
-        return image;
-    }
-    let mut build = command("cargo");
-    let output = build
-        .args(["xtask", "build", "generator", "--json"])
-        .env("APP_GEN_LOCAL_INSTANCE", "test")
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    let built: Value = serde_json::from_slice(&output.stdout).unwrap();
-    built["images"][0]["reference"].as_str().unwrap().to_owned()
-});
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the wrapper of xtask is not for these tests; every wait here is bounded"
-)]
-pub(crate) fn command(program: &str) -> Command {
-    Command::new(program)
-}
-
-fn docker(arguments: &[&str]) -> Output {
-    let output = command("docker").args(arguments).output().unwrap();
-    assert!(output.status.success(), "docker {arguments:?}: {output:?}");
-    output
-}
-
 /// A job with all that its attempts wrote. What the engine keeps of it goes with it.
 pub(crate) struct Job {
     pub(crate) spec: JobSpec,
@@ -93,13 +57,10 @@ impl Job {
         let spec = format!("{FOLDER}/{}", spec_name(self.spec.attempt.number));
         self.write(&spec, self.spec.to_json().as_bytes());
         let name = format!("{}-{}", self.volume, self.spec.attempt.number);
-        let certificates = env::var("SSL_CERT_FILE").unwrap_or_else(|_| CERTIFICATES.to_owned());
         let mut run = command("docker");
-        run.args(["run", "--name", &name, "--read-only", "--tmpfs", "/tmp"])
-            .args(["--volume", "/state", "--cap-drop", "ALL"])
-            .args(RIGHTS.map(|right| format!("--cap-add={right}")))
+        run.args(["run", "--name", &name])
+            .args(task_options())
             .args(["--volume", &format!("{}:/out", self.volume)])
-            .args(["--volume", &format!("{certificates}:{CERTIFICATES}:ro")])
             .args(["--env", &format!("JOB_SPEC_URI=file://{spec}")])
             .args(&self.options)
             .stdin(Stdio::null())
@@ -189,7 +150,7 @@ impl Job {
         });
         let commits: Vec<_> = commits.collect();
         assert!(
-            commits.is_sorted_by_key(|(iteration, _)| *iteration),
+            commits.is_sorted_by(|(one, _), (next, _)| one < next),
             "{commits:?}"
         );
     }
@@ -306,13 +267,9 @@ impl Running {
         let _ = command("docker").args(arguments).output().unwrap();
     }
 
-    /// Kills every process of a program in the container.
-    pub(crate) fn kill(&self, program: &str) {
-        let script = format!(
-            "for one in /proc/[0-9]*; do [ \"$(readlink $one/exe)\" = {program} ] && kill -9 ${{one#/proc/}}; done"
-        );
-        let arguments = ["exec", &self.name, "sh", "-c", &script];
-        let _ = command("docker").args(arguments).output().unwrap();
+    /// Kills every process of a program in the container; says how many these were.
+    pub(crate) fn kill(&self, program: &str) -> u32 {
+        kill(&self.name, program)
     }
 
     /// The programs that run in the container.

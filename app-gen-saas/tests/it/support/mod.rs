@@ -10,29 +10,9 @@ pub mod hostile;
 pub mod orchestrator;
 pub mod random;
 pub mod release_before;
+mod waiting;
 
-use std::future::Future;
-use std::time::Duration;
-
-use tokio::time::{Instant, sleep};
-
-/// Longest wait for anything.
-pub const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Asks until there is an answer; panics with `what` when there is none in time.
-pub async fn eventually<T, Answer>(what: &str, mut ask: impl FnMut() -> Answer) -> T
-where
-    Answer: Future<Output = Option<T>>,
-{
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-        assert!(Instant::now() < deadline, "timed out waiting for {what}");
-        sleep(Duration::from_millis(25)).await;
-    }
-}
+pub use waiting::{PATIENCE, eventually};
 
 /// Runs one test on each database.
 #[macro_export]
