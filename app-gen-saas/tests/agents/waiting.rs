@@ -60,7 +60,7 @@ fn endings(job: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// The limit ends after 20 seconds, and nothing runs until then.
+/// The limit ends after 40 seconds, and nothing runs until then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_waits_for_a_limit_without_a_task_and_goes_on_by_itself() {
     let platform = Platform::start().await;

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use zip::ZipArchive;
 
 /// No wait of these tests may take longer.
@@ -270,6 +272,13 @@ impl Running {
     /// Kills every process of a program in the container; says how many these were.
     pub(crate) fn kill(&self, program: &str) -> u32 {
         kill(&self.name, program)
+    }
+
+    /// When the generator's process began.
+    pub(crate) fn began(&self) -> OffsetDateTime {
+        let inspected = docker(&["inspect", "--format", "{{.State.StartedAt}}", &self.name]);
+        let text = String::from_utf8(inspected.stdout).unwrap();
+        OffsetDateTime::parse(text.trim(), &Rfc3339).unwrap()
     }
 
     /// The programs that run in the container.
