@@ -20,8 +20,14 @@ fn most_of_the_time_is_not_the_generators_own() {
     let elsewhere = union(agents.iter().chain(&commands).copied().collect());
     let own = wall.saturating_sub(elsewhere);
     println!("the whole job      {:6.2} s", wall.as_secs_f64());
-    println!("agents work        {:6.2} s", union(agents.clone()).as_secs_f64());
-    println!("checks run commands{:6.2} s", union(commands.clone()).as_secs_f64());
+    println!(
+        "agents work        {:6.2} s",
+        union(agents.clone()).as_secs_f64()
+    );
+    println!(
+        "checks run commands{:6.2} s",
+        union(commands.clone()).as_secs_f64()
+    );
     println!(
         "the generator's own{:6.2} s, {:.1} %",
         own.as_secs_f64(),
