@@ -9,6 +9,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -58,7 +59,9 @@ pub struct Containers {
 impl Containers {
     /// Gets ready what generators and models are started with, in a folder of this run.
     pub async fn new(folder: &Path) -> Self {
-        let run = format!("{RUN}-{}", std::process::id());
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let run = format!("{RUN}-{}-{number}", std::process::id());
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let scripts = repository.join("app-gen/scripted-model/scripts");
         let model = model_program().await;

@@ -17,4 +17,5 @@ mod kills;
 mod orchestrator;
 mod proof;
 mod support;
+mod waiting;
 mod watch;

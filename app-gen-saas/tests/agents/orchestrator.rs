@@ -40,10 +40,15 @@ impl Orchestrator {
     /// Submits a description; gives the job's id. It is not killed meanwhile: a submission without an answer
     /// is the only request that nobody can repeat.
     pub async fn submit(&self, description: &str, provider: &str) -> String {
-        let binary = self.binary.read().await;
         let body = json!({ "description": description, "provider": provider });
+        self.submit_as(&body).await
+    }
+
+    /// As [`Orchestrator::submit`], with everything that a job can be submitted with.
+    pub async fn submit_as(&self, body: &Value) -> String {
+        let binary = self.binary.read().await;
         let client = &binary.as_ref().unwrap().client;
-        let response = client.post("/api/jobs", &body).await;
+        let response = client.post("/api/jobs", body).await;
         let job: Value = response.json().await.unwrap();
         job["id"].as_str().unwrap().to_owned()
     }

@@ -86,7 +86,7 @@ fn summary(job: &Job) -> String {
         ),
     };
     match job.spec.kind {
-        JobKind::Create => format!("the application is ready: made by {by}"),
-        JobKind::Change => format!("the change is made: by {by}"),
+        JobKind::Create => format!("The application is ready: made by {by}"),
+        JobKind::Change => format!("The change is made by {by}"),
     }
 }

@@ -24,7 +24,7 @@ export function FollowedJobPage({ job, jobs }: { job: Job; jobs: Jobs }) {
 
   const title = titleOf(job.description);
   const usage = usageWords(job);
-  const idle = over || isWaiting(job.state);
+  const work = over ? "over" : isWaiting(job.state) ? "waiting" : "running";
   return (
     <article className="job" aria-labelledby="job-title">
       <header className="job-head">
@@ -55,7 +55,7 @@ export function FollowedJobPage({ job, jobs }: { job: Job; jobs: Jobs }) {
       {over && <Outcome job={job} log={log} />}
       <Waiting job={job} now={now} decide={(decision) => jobs.decide(job.id, decision)} />
       <div className="job-work">
-        <Stages stages={log.stages} over={idle} />
+        <Stages stages={log.stages} work={work} />
         <LogView log={log} connection={connection} retry={retry} />
       </div>
     </article>

@@ -82,7 +82,7 @@ function Decision({ job, question, decide }: { job: Job; question: string; decid
     <section className="outcome" aria-labelledby="waiting-title">
       <div className="outcome-main">
         <h2 id="waiting-title">Your decision</h2>
-        <p className="outcome-reason">{question}</p>
+        <p className="outcome-question">{question}</p>
         {job.artifact && (
           <p className="outcome-actions">
             <a className="button" href={artifactHref(job.id)} download={job.artifact.name}>

@@ -4,23 +4,25 @@ import type { Stage } from "./jobLog.ts";
 
 interface Props {
   stages: readonly Stage[];
-  /** No generator works now: a stage that is still open was never finished. */
-  over: boolean;
+  /** What the job does now: a stage that is still open runs, waits with it, or was never finished. */
+  work: Work;
 }
 
-export function Stages({ stages, over }: Props) {
+export type Work = "running" | "waiting" | "over";
+
+export function Stages({ stages, work }: Props) {
   if (stages.length === 0) return null;
   return (
     <section className="stages" aria-labelledby="stages-title">
       <h2 id="stages-title">Stages</h2>
       <ol>
         {stages.map((stage, index) => (
-          <li key={index} className="stage" data-state={stageState(stage, over)}>
+          <li key={index} className="stage" data-state={stageState(stage, work)}>
             <span className="stage-mark">
-              <Mark state={stageState(stage, over)} />
+              <Mark state={stageState(stage, work)} />
             </span>
             <span className="stage-name">{stage.name}</span>
-            <span className="stage-time">{stageTime(stage, over)}</span>
+            <span className="stage-time">{stageTime(stage, work)}</span>
             {stage.detail && <span className="stage-detail">{stage.detail}</span>}
           </li>
         ))}
@@ -29,22 +31,27 @@ export function Stages({ stages, over }: Props) {
   );
 }
 
-type StageState = "running" | "done" | "broken";
+type StageState = "running" | "waiting" | "done" | "broken";
 
-function stageState(stage: Stage, over: boolean): StageState {
+const OPEN: Record<Work, StageState> = { running: "running", waiting: "waiting", over: "broken" };
+
+function stageState(stage: Stage, work: Work): StageState {
   if (stage.state === "failed") return "broken";
-  return stage.state === "running" && over ? "broken" : stage.state;
+  return stage.state === "running" ? OPEN[work] : stage.state;
 }
 
 function Mark({ state }: { state: StageState }) {
   if (state === "running") return <span className="spinner" aria-hidden="true" />;
+  if (state === "waiting") return <Icon name="pause" />;
   return <Icon name={state === "done" ? "check" : "cross"} />;
 }
 
-function stageTime(stage: Stage, over: boolean): string {
+const OPEN_WORDS: Record<Work, string> = { running: "running", waiting: "waiting", over: "not finished" };
+
+function stageTime(stage: Stage, work: Work): string {
   if (stage.finishedAt) {
     const took = Date.parse(stage.finishedAt) - Date.parse(stage.startedAt);
     return took >= 50 ? duration(took) : stage.state;
   }
-  return over ? "not finished" : "running";
+  return OPEN_WORDS[work];
 }

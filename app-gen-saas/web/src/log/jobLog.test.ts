@@ -121,6 +121,16 @@ test("a stage that an attempt left open is not continued by the next one", () =>
     { name: "build", state: "failed", detail: null, startedAt: time(1), finishedAt: time(3) },
     { name: "build", state: "running", detail: null, startedAt: time(4), finishedAt: null },
   ]);
+  const asked: JobEvent = {
+    sequence: 2,
+    time: time(2),
+    type: "waiting_approval",
+    body: { point: "before_publish", question: "May it be published?" },
+  };
+  const resumed = appendEvents(EMPTY_LOG, [build(1), asked, started, build(4)]);
+  expect(resumed.stages).toEqual([
+    { name: "build", state: "running", detail: null, startedAt: time(4), finishedAt: null },
+  ]);
 });
 
 test("an agent's work is readable, with the long parts folded", () => {

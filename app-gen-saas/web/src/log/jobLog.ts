@@ -34,6 +34,8 @@ export interface JobLog {
   /** What the last event of the latest attempt said; the job's own state repeats it. */
   ending: string | null;
   summary: string | null;
+  /** Whether the latest attempt ended with something to wait for. */
+  waited: boolean;
   /** The latest state event, which may be ahead of the job as last fetched. */
   state: string | null;
   stateReason: string | null;
@@ -49,6 +51,7 @@ export const EMPTY_LOG: JobLog = {
   failure: null,
   ending: null,
   summary: null,
+  waited: false,
   state: null,
   stateReason: null,
   ended: false,
@@ -81,10 +84,13 @@ export function appendEvents(log: JobLog, events: readonly JobEvent[]): JobLog {
 function takeEvent(log: JobLog, event: JobEvent): void {
   switch (event.type) {
     case "started":
-      // What an interrupted attempt left open is not what this one begins.
-      log.stages = log.stages.map((stage) =>
-        stage.state === "running" ? { ...stage, state: "failed", finishedAt: event.time } : stage,
-      );
+      // What an interrupted attempt left open is not what this one begins. What waited goes on, and is told again.
+      log.stages = log.waited
+        ? log.stages.filter((stage) => stage.state !== "running")
+        : log.stages.map((stage) =>
+            stage.state === "running" ? { ...stage, state: "failed", finishedAt: event.time } : stage,
+          );
+      log.waited = false;
       break;
     case "stage":
       log.stages = takeStage(log.stages, event.body, event.time);
@@ -95,9 +101,11 @@ function takeEvent(log: JobLog, event: JobEvent): void {
       break;
     case "waiting_approval":
       log.ending = event.body.question;
+      log.waited = true;
       break;
     case "waiting_limit":
       log.ending = event.body.detail;
+      log.waited = true;
       break;
     case "interrupted":
       log.ending = event.body.reason;

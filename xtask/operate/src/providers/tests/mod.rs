@@ -2,10 +2,10 @@
 
 mod server;
 
-use super::provider::Header;
-use super::tests::server::{Reply, Server};
-use super::upstream::Upstream;
 use super::*;
+use crate::providers::provider::Header;
+use crate::providers::tests::server::{Reply, Server};
+use crate::providers::upstream::Upstream;
 use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
