@@ -17,7 +17,7 @@ use crate::workshop::model::ScriptedModel;
 use crate::workshop::repository::Repository;
 use anyhow::{Context as _, anyhow};
 use app_gen_agent::{Claude, Codex, GatewayFacts, Provider, Supervisor};
-use app_gen_cage::{Cage, Folders, Limits, Ports, USER, end_all, try_attacks};
+use app_gen_cage::{Cage, Ended, Folders, Limits, Ports, USER, end_all, try_attacks};
 use app_gen_contract::{Budget, JobSpec, Used};
 use app_gen_gateway::{
     Certificates, Gateway, Packages, PackagesSettings, Protocol, Settings, Upstreams, Usd,
@@ -45,6 +45,11 @@ const MODEL_PORT: u16 = 8_767;
 
 /// The argument with which this program supervises an agent in its cage.
 pub(crate) const SUPERVISE: &str = "supervise";
+
+/// How long an agent's program may take to say its version.
+const VERSION_TIME: Duration = Duration::from_secs(60);
+/// How a command ended that somebody killed (SIGKILL).
+const KILLED: Ended = Ended::Code(128 + 9);
 
 /// The agents' programs in the image.
 const CLAUDE: &str = "/opt/claude/claude";
@@ -298,19 +303,13 @@ impl Workshop {
     /// It is not in this image, or does not run.
     pub(crate) async fn version(&self, agent: &Agent) -> Result<String, Failure> {
         agent.must_be_here()?;
-        let cage = self.cage("trial", false);
-        let time = Duration::from_secs(60);
-        let ran = command::run(
-            &cage,
-            agent.program,
-            &["--version"],
-            &Variables::default(),
-            time,
-        )
-        .await
-        .context("the agent's program does not start")?;
+        let mut ran = Self::ask_version(&self.cage("trial", false), agent).await?;
+        if ran.ended == KILLED {
+            // Nothing of its own: an agent that meets this in its work is started again, too.
+            ran = Self::ask_version(&self.cage("trial", false), agent).await?;
+        }
         let version = ran.output.trim().to_owned();
-        if ran.ended != app_gen_cage::Ended::Code(0) {
+        if ran.ended != Ended::Code(0) {
             let error = anyhow!(
                 "{} --version ended with {:?}: {version}",
                 agent.program,
@@ -319,6 +318,13 @@ impl Workshop {
             return Err(error.into());
         }
         Ok(version)
+    }
+
+    async fn ask_version(cage: &Cage, agent: &Agent) -> anyhow::Result<command::Ran> {
+        let (arguments, variables) = (["--version"], Variables::default());
+        command::run(cage, agent.program, &arguments, &variables, VERSION_TIME)
+            .await
+            .context("the agent's program does not start")
     }
 }
 
