@@ -17,7 +17,7 @@ const BOUND: Duration = Duration::from_secs(5);
 const BODY_LIMIT_BYTES: u64 = 64 * 1024;
 const ANTHROPIC_VERSION: &str = "2023-06-01";
 /// The beta that lets Anthropic accept the token of a subscription.
-const OAUTH_BETA: &str = "oauth-2025-04-20";
+pub(super) const OAUTH_BETA: &str = "oauth-2025-04-20";
 
 /// Where to ask, and as whom.
 #[derive(Debug, Clone)]

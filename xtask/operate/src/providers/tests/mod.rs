@@ -5,8 +5,10 @@ mod server;
 use super::*;
 use crate::providers::provider::Header;
 use crate::providers::tests::server::{Reply, Server};
-use crate::providers::upstream::Upstream;
+use crate::providers::upstream::{OAUTH_BETA, Upstream};
+use app_gen_infra::Platform;
 use std::net::TcpListener;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 use xtask_core::error::Rendered;
@@ -364,4 +366,28 @@ fn without_a_base_url_the_providers_themselves_are_asked() {
             .iter()
             .all(|key| key.header == Header::Bearer)
     );
+}
+
+/// What a generator would do is not guessed here: its model gateway has the same variables, servers and beta.
+#[test]
+fn the_manifest_and_the_gateway_know_the_same_keys_and_servers() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .unwrap();
+    let platform = Platform::load(root).unwrap();
+    let gateway = std::fs::read_to_string(root.join("app-gen/gateway/src/upstream.rs")).unwrap();
+    let secret = platform.generator().secret.as_ref().unwrap().get_ref();
+    for name in agents::of_image(&platform) {
+        let provider = Provider::named(name).unwrap();
+        let keys = provider.keys().iter().map(|key| key.name);
+        let known = platform.secrets[secret].keys.iter();
+        let known = known.filter(|(_, key)| key.one_of.as_deref() == Some(name));
+        let known: Vec<&str> = known.map(|(key, _)| key.as_str()).collect();
+        assert_eq!(keys.clone().collect::<Vec<_>>(), known, "{name}");
+        let same = keys.chain([provider.base_variable(), provider.usual_base(), OAUTH_BETA]);
+        for text in same {
+            assert!(gateway.contains(&format!("\"{text}\"")), "{text}");
+        }
+    }
 }
