@@ -73,7 +73,7 @@ pub fn command(context: &Context) -> anyhow::Result<Cmd> {
     Ok(without_reports(cdk))
 }
 
-/// Synthesises the app into the folder `output`, from nothing but the app, the manifest and the
+/// Synthesises the app into the folder `output`, from nothing but the app, the manifest, the prices and the
 /// packages that the app pins: nothing of the user reaches it. `arguments` are those of `cdk synth`.
 ///
 /// # Errors
@@ -81,13 +81,14 @@ pub fn command(context: &Context) -> anyhow::Result<Cmd> {
 pub fn synthesise(context: &Context, output: &Path, arguments: &[String]) -> anyhow::Result<()> {
     let packages = packages::verified(context, &folder(context))?;
     let app = app_entries(context)?;
-    let manifest = Path::new(app_gen_infra::MANIFEST_PATH);
     let digest = digest_json(&(&app, arguments))?.to_string();
     let room = Room::make(context, &digest, &packages)?;
     let project = room.copy_project(FOLDER, &folder(context), &app)?;
-    let copy = room.path(manifest);
-    std::fs::copy(context.root.join(manifest), &copy)
-        .with_context(|| format!("failed to write {}", copy.display()))?;
+    for file in [app_gen_infra::MANIFEST_PATH, app_gen_infra::PRICES_PATH] {
+        let copy = room.path(Path::new(file));
+        std::fs::copy(context.root.join(file), &copy)
+            .with_context(|| format!("failed to write {}", copy.display()))?;
+    }
     let cdk = Cmd::new(room.packages().modules().join(".bin/cdk"))
         .args(["synth", "--quiet", "--output"])
         .arg(output)

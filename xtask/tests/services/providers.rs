@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
-const KEY: &str = "CLAUDE_CODE_OAUTH_TOKEN";
+const KEY: &str = "ANTHROPIC_API_KEY";
 const RUN: [&str; 4] = ["run", "generator", "a plant diary", "--json"];
 /// What `run` ends with where nothing is deployed, which it looks at next.
 const GOES_ON: i32 = 10;
@@ -90,6 +90,7 @@ impl World {
         let environment =
             format!("[tasks.generator]\nenvironment = {{ ANTHROPIC_BASE_URL = \"{base}\" }}\n");
         checkout.replace(manifest, "[tasks.generator]\n", &environment);
+        checkout.replace(manifest, "CLAUDE_CODE_OAUTH_TOKEN", KEY);
         checkout.replace(
             manifest,
             "{ when = { GENERATOR_PROVIDER",

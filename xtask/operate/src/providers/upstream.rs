@@ -109,7 +109,18 @@ impl Upstream {
             .take(BODY_LIMIT_BYTES)
             .read_to_end(&mut body);
         let error = ApiError::read(&body);
-        judge(&self.server, status, error.as_ref(), model.is_some())
+        match judge(&self.server, status, error.as_ref(), model.is_some()) {
+            // Nobody promises that this route takes such a token, which agents use with another one.
+            Verdict::KeyRefused(why) if self.is_subscription() => {
+                Verdict::Unanswered(format!("{why} to the token of a subscription"))
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn is_subscription(&self) -> bool {
+        let key = self.key.as_ref();
+        key.is_some_and(|(key, _)| key.header == Header::ClaudeToken)
     }
 
     /// The headers of the question; `None` where the key fits into none.
