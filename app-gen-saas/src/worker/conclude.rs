@@ -41,6 +41,8 @@ pub(super) fn verdict(
         (Some(Outcome::Succeeded), Some(0))
         // What it said before it ended is kept, whatever ended it.
         | (Some(Outcome::Failed { .. } | Outcome::Paused(_)), _) => said(outcome, has_artifact),
+        // Its last word was out, and its result is compared with the digest that it named.
+        (Some(Outcome::Succeeded), _) if is_ended_from_outside(ending) => said(outcome, has_artifact),
         (Some(Outcome::Succeeded), _) => failed(format!(
             "the generator said that it succeeded, but {}",
             ended(ending)
@@ -170,6 +172,11 @@ mod tests {
         assert_eq!(
             end(succeeded(), true, Some(1)),
             failed("the generator said that it succeeded, but it ended with exit code 1")
+        );
+        // Killed in the moment after its last word.
+        assert_eq!(
+            end(succeeded(), true, Some(137)),
+            (JobState::Succeeded, String::new())
         );
         assert_eq!(
             end(succeeded(), true, None),
