@@ -5,6 +5,7 @@
 
 mod attempt;
 mod checks;
+mod choice;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +25,7 @@ pub use checks::{
     MAX_DESCRIPTION_CHARS, MAX_SPEC_BYTES, SpecError, validate_artifact_uri, validate_description,
     validate_job_id,
 };
+pub use choice::{Choice, Fallback};
 
 /// Name of the result under the job's artifact URI.
 pub const ARTIFACT_NAME: &str = "app.zip";
@@ -104,49 +106,6 @@ pub struct Budget {
     /// Iterations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iterations: Option<u32>,
-}
-
-/// What is chosen for a role. What is left out is chosen by the role itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Choice {
-    /// The provider.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub provider: Option<String>,
-    /// The model, by the provider's name for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// Who goes on when a limit of the provider is reached; without it, the one of the job.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fallback: Option<Fallback>,
-}
-
-/// Who goes on in place of a provider.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fallback {
-    /// The other provider.
-    pub provider: String,
-    /// Its model; without it, the one that the role has for this provider.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-}
-
-impl Choice {
-    fn validate(&self) -> Result<(), SpecError> {
-        if let Some(provider) = &self.provider {
-            validate_provider(provider)?;
-        }
-        if let Some(model) = &self.model {
-            validate_model(model)?;
-        }
-        self.fallback.as_ref().map_or(Ok(()), Fallback::validate)
-    }
-}
-
-impl Fallback {
-    fn validate(&self) -> Result<(), SpecError> {
-        validate_provider(&self.provider)?;
-        self.model.as_deref().map_or(Ok(()), validate_model)
-    }
 }
 
 impl JobSpec {
