@@ -46,8 +46,8 @@ fn answer(mut stream: TcpStream, key: &str) -> String {
         .take_while(|line| !line.is_empty())
         .collect();
     let path = head[0].split(' ').nth(1).unwrap().to_owned();
-    let bearer = format!("authorization: Bearer {key}");
-    let (status, kind) = if !head.iter().any(|line| line.eq_ignore_ascii_case(&bearer)) {
+    let sent = format!("x-api-key: {key}");
+    let (status, kind) = if !head.iter().any(|line| line.eq_ignore_ascii_case(&sent)) {
         ("401 Unauthorized", "authentication_error")
     } else if path.contains("/overloaded-model") {
         ("529 Overloaded", "overloaded_error")
