@@ -48,6 +48,7 @@ fn an_agent_that_trespasses_finds_nothing() {
 
     let requests = std::fs::read(&record).unwrap();
     let text = String::from_utf8_lossy(&requests);
+    // The home is that of the container.
     assert!(text.contains("cat /root/.aws"), "it did try");
     let events = serde_json::to_vec(&job.bodies()).unwrap();
     for (where_, bytes) in [

@@ -195,6 +195,7 @@ fn bad_agents_do_what_they_are_for() {
         assert!(
             placeholders.contains("rest of the code unchanged") && placeholders.contains("TODO")
         );
+        // Places of the container that it is played in.
         let trespasses = inputs(&play("trespasses", protocol));
         for place in [
             "/proc/1/environ",
