@@ -72,6 +72,8 @@ fn copy_app(checkout: &Checkout) {
         .folder(root().join(cdk::FOLDER));
     fs::create_dir_all(checkout.path(cdk::FOLDER)).unwrap();
     copy.read().unwrap();
+    let prices = app_gen_infra::PRICES_PATH;
+    fs::copy(root().join(prices), checkout.path(prices)).unwrap();
     fs::create_dir_all(checkout.path("target/xtask/npm")).unwrap();
     for item in fs::read_dir(root().join("target/xtask/npm")).unwrap() {
         let item = item.unwrap();
