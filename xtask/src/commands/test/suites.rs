@@ -151,6 +151,11 @@ pub(super) fn run(
     for group in PACKAGE_GROUPS {
         let mut suites = compile(context, group, &cargo)?;
         suites.retain(|suite| !fast || suite.needs_nothing());
+        // Cargo names them as they come to be linked. What fails soonest comes first.
+        suites.sort_by_cached_key(|suite| {
+            let is_platform = suite.target == PLATFORM;
+            (!suite.needs_nothing(), is_platform, suite.name())
+        });
         for suite in suites {
             run_suite(context, &suite, &prepare, &mut ran)?;
         }
