@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::artifacts::Artifacts;
 use crate::config::Config;
 use crate::database::Database;
 use crate::launcher::{self, Launcher};
 use crate::streams::hub::EventHub;
+
+/// Two of them compare two versions of 32 MiB each: a quarter of the memory of the smallest task.
+const READERS: usize = 2;
 
 /// The orchestrator's parts; clones share them.
 #[derive(Debug, Clone)]
@@ -25,6 +28,10 @@ pub struct App {
     pub hub: Arc<EventHub>,
     /// Wakes the worker when there is a new job.
     pub new_job: Arc<Notify>,
+    /// Wakes who removes what is old or deleted.
+    pub deleted_project: Arc<Notify>,
+    /// How many requests may look into zip files at once: each holds them in memory.
+    pub readers: Arc<Semaphore>,
     /// True once the orchestrator is to stop.
     pub shutdown: watch::Sender<bool>,
 }
@@ -46,6 +53,8 @@ impl App {
             launcher,
             hub,
             new_job: Arc::default(),
+            deleted_project: Arc::default(),
+            readers: Arc::new(Semaphore::new(READERS)),
             shutdown: watch::Sender::new(false),
         })
     }

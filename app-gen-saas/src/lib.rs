@@ -18,6 +18,7 @@ pub mod results;
 pub mod retention;
 pub mod router;
 pub mod server;
+pub mod source;
 pub mod streams;
 pub mod telemetry;
 mod tls;

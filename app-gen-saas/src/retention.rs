@@ -1,4 +1,5 @@
-//! Removes jobs that ended long ago, with their events. Specs and results in a bucket are removed by the
+//! Removes jobs that ended long ago, with their events, and projects that were deleted, with all they have.
+//! Versions of other projects stay. Specs and results in a bucket are removed by the
 //! bucket's own rule after the same number of days (`JOB_RETENTION_DAYS` of `platform.toml`); in a folder,
 //! they are removed here.
 
@@ -25,7 +26,10 @@ pub async fn run(app: App) {
                     PERIOD
                 }
             };
-            tokio::time::sleep(pause).await;
+            tokio::select! {
+                () = app.deleted_project.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
         }
     };
     tokio::select! {
@@ -37,11 +41,20 @@ pub async fn run(app: App) {
 /// Removes the oldest of the old jobs; whether there may be more. One that cannot be removed does not keep
 /// the others.
 async fn remove_some(app: &App) -> anyhow::Result<bool> {
+    let projects = app.database.deleted_projects(BATCH).await?;
+    for project_id in &projects {
+        match remove_project(app, project_id).await {
+            Ok(()) => tracing::info!(project_id, "removed a deleted project"),
+            Err(error) => tracing::warn!(
+                project_id,
+                error = format!("{error:#}"),
+                "failed to remove a deleted project"
+            ),
+        }
+    }
     let kept = i64::try_from(app.config.jobs.retention.as_millis())?;
-    let jobs = app
-        .database
-        .ended_before(now_millis().saturating_sub(kept), BATCH)
-        .await?;
+    let old = now_millis().saturating_sub(kept);
+    let jobs = app.database.ended_before(old, BATCH).await?;
     let mut removed = 0;
     for job_id in &jobs {
         match remove(app, job_id).await {
@@ -56,7 +69,26 @@ async fn remove_some(app: &App) -> anyhow::Result<bool> {
     if removed > 0 {
         tracing::info!(jobs = removed, "removed old jobs");
     }
+    app.database.remove_empty_projects(old).await?;
     Ok(removed > 0 && i64::try_from(jobs.len())? == BATCH)
+}
+
+/// Removes a project that was deleted. Whatever ends this in between, the next one finds what is left.
+async fn remove_project(app: &App, project_id: &str) -> anyhow::Result<()> {
+    let jobs = app.database.job_ids_of_project(project_id).await?;
+    let mut folders = app.database.version_folders(project_id).await?;
+    // A job that was to make a version may have left its files, although it did not end well.
+    folders.extend(jobs.iter().cloned());
+    folders.sort_unstable();
+    folders.dedup();
+    for folder in &folders {
+        app.artifacts.remove_version(project_id, folder).await?;
+    }
+    for job_id in &jobs {
+        remove(app, job_id).await?;
+    }
+    app.database.remove_project(project_id).await?;
+    Ok(())
 }
 
 async fn remove(app: &App, job_id: &str) -> anyhow::Result<()> {

@@ -16,7 +16,8 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::controllers::extract::MAX_REQUEST_BYTES;
-use crate::controllers::{artifact, events, health, jobs, ui, websocket};
+use crate::controllers::projects::versions;
+use crate::controllers::{artifact, events, health, jobs, projects, ui, websocket};
 use crate::error::ApiError;
 use crate::gate::{AllowedHosts, gate};
 
@@ -41,6 +42,15 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(events::stream))
         .routes(routes!(websocket::stream))
         .routes(routes!(artifact::download))
+        .routes(routes!(projects::list))
+        .routes(routes!(projects::show, projects::change, projects::delete))
+        .routes(routes!(versions::list))
+        .routes(routes!(versions::show))
+        .routes(routes!(versions::files))
+        .routes(routes!(versions::file))
+        .routes(routes!(versions::diff))
+        .routes(routes!(versions::download))
+        .routes(routes!(projects::restore))
 }
 
 /// The OpenAPI document, as `/api/openapi.json` serves it.

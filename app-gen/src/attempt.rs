@@ -8,11 +8,13 @@ use crate::failure::Failure;
 use crate::location::Location;
 use crate::stop::Stop;
 use crate::workshop::Rights;
-use crate::{package, pipeline, publish, template};
+use crate::workshop::repository::{MAIN, Message, Repository};
+use crate::{pipeline, publish, template};
 use anyhow::Context as _;
 use app_gen_contract::{ApprovalPoint, Body, JobKind, JobSpec, LogLevel, StageState, spec_name};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use time::OffsetDateTime;
 use tokio::task::JoinSet;
 
 /// The provider that asks no model.
@@ -87,7 +89,7 @@ async fn from_template(
     if spec.kind == JobKind::Change {
         return Err(Failure::job(
             format!("provider {TEMPLATE:?} cannot change an application"),
-            "create a new one, or choose another provider",
+            "choose another provider for the change: claude or codex",
         ));
     }
     if asks(ApprovalPoint::BeforeBuild, spec)? {
@@ -105,22 +107,19 @@ async fn from_template(
     emitter
         .stage("build", StageState::Done, Some(application.name))
         .await;
-    emitter.stage("package", StageState::Running, None).await;
-    let files = application.files;
-    let package = tokio::task::spawn_blocking(move || package::pack(&files))
-        .await
-        .context("packing did not finish")??;
-    let detail = format!(
-        "{} files, {} bytes",
-        package.file_count,
-        package.bytes.len()
-    );
-    emitter
-        .stage("package", StageState::Done, Some(detail))
-        .await;
+    let scratch = tempfile::tempdir().context("there is no place for the history")?;
+    let repository = Repository::create(&scratch.path().join("application")).await?;
+    let message = Message {
+        role: TEMPLATE,
+        text: &spec.description,
+        time: OffsetDateTime::now_utc().unix_timestamp(),
+    };
+    let commit = repository
+        .commit(MAIN, None, &application.files, message)
+        .await?;
     let summary = application.summary;
     if asks(ApprovalPoint::BeforePublish, spec)? {
-        let artifact_uri = publish::artifact(folder, emitter, package).await?;
+        let artifact_uri = publish::publish(folder, emitter, &repository, &commit).await?;
         return Ok(Ending::WaitingApproval {
             point: ApprovalPoint::BeforePublish,
             question: format!("{summary}. May it be published?"),
@@ -128,7 +127,7 @@ async fn from_template(
         });
     }
     emitter.stage("publish", StageState::Running, None).await;
-    publish::artifact(folder, emitter, package).await?;
+    publish::publish(folder, emitter, &repository, &commit).await?;
     emitter.stage("publish", StageState::Done, None).await;
     Ok(Ending::Succeeded { summary })
 }

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
+use object_store::ObjectMeta;
 
 use crate::app::App;
 use crate::controllers::extract::JobId;
@@ -36,15 +37,26 @@ pub async fn download(State(app): State<App>, JobId(id): JobId) -> Result<Respon
             ));
         }
     };
-    let name = format!("attachment; filename=\"app-{id}.zip\"");
-    let etag = format!("\"{}\"", artifact.sha256);
+    zip(&app, object, &format!("app-{id}.zip"), &artifact.sha256)
+}
+
+/// A zip file of the store as the answer; `name` is what a browser calls it.
+pub(super) fn zip(
+    app: &App,
+    object: ObjectMeta,
+    name: &str,
+    sha256: &str,
+) -> Result<Response, ApiError> {
+    let size_bytes = object.size;
+    let name = format!("attachment; filename=\"{name}\"");
+    let etag = format!("\"{sha256}\"");
     let mut response = Body::from_stream(app.artifacts.download(object)).into_response();
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/zip"),
     );
-    headers.insert(header::CONTENT_LENGTH, artifact.size_bytes.into());
+    headers.insert(header::CONTENT_LENGTH, size_bytes.into());
     for (header_name, value) in [(header::CONTENT_DISPOSITION, name), (header::ETAG, etag)] {
         let value =
             HeaderValue::try_from(value).map_err(|error| ApiError::Internal(error.into()))?;

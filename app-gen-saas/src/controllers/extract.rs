@@ -49,14 +49,59 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for ApiQuery<T> {
 #[derive(Debug)]
 pub struct JobId(pub String);
 
+/// The project id of the path, likewise.
+#[derive(Debug)]
+pub struct ProjectId(pub String);
+
+/// The project id of the path, and the number of one of its versions.
+#[derive(Debug)]
+pub struct VersionPath {
+    /// Of the project.
+    pub project_id: String,
+    /// Of the version.
+    pub number: i64,
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for JobId {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Path(text) = Path::<String>::from_request_parts(parts, state)
-            .await
-            .map_err(|_| ApiError::NotFound("job"))?;
-        let id = Uuid::try_parse(&text).map_err(|_| ApiError::NotFound("job"))?;
-        Ok(Self(id.to_string()))
+        let Path(text): Path<String> = path(parts, state, "job").await?;
+        Ok(Self(id(&text, "job")?))
     }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ProjectId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(text): Path<String> = path(parts, state, "project").await?;
+        Ok(Self(id(&text, "project")?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for VersionPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path((project, number)): Path<(String, String)> = path(parts, state, "version").await?;
+        Ok(Self {
+            project_id: id(&project, "project")?,
+            number: number.parse().map_err(|_| ApiError::NotFound("version"))?,
+        })
+    }
+}
+
+async fn path<T: DeserializeOwned + Send, S: Send + Sync>(
+    parts: &mut Parts,
+    state: &S,
+    what: &'static str,
+) -> Result<Path<T>, ApiError> {
+    let path = Path::from_request_parts(parts, state).await;
+    path.map_err(|_| ApiError::NotFound(what))
+}
+
+fn id(text: &str, what: &'static str) -> Result<String, ApiError> {
+    let id = Uuid::try_parse(text).map_err(|_| ApiError::NotFound(what))?;
+    Ok(id.to_string())
 }

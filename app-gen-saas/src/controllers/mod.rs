@@ -5,5 +5,6 @@ pub mod events;
 pub mod extract;
 pub mod health;
 pub mod jobs;
+pub mod projects;
 pub mod ui;
 pub mod websocket;

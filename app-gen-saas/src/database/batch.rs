@@ -121,6 +121,7 @@ impl Database {
              artifact_size_bytes = COALESCE($5, artifact_size_bytes), \
              artifact_sha256 = COALESCE($6, artifact_sha256), \
              artifact_e_tag = CASE WHEN $6 IS NULL THEN artifact_e_tag END, \
+             artifact_commit = CASE WHEN $6 IS NULL THEN artifact_commit ELSE $19 END, \
              outcome = COALESCE($7, outcome), outcome_text = COALESCE($8, outcome_text), \
              event_bytes = event_bytes + $9, reading_deaths = 0, \
              used_micro_usd = used_micro_usd + $13, used_tokens = used_tokens + $14, \
@@ -148,6 +149,7 @@ impl Database {
             .bind(used.iterations)
             .bind(checkpoint)
             .bind(resources)
+            .bind(artifact.and_then(|artifact| artifact.commit.as_deref()))
             .fetch_optional(&mut *transaction)
             .await?;
             let Some(last) = last else {

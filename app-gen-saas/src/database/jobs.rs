@@ -1,21 +1,42 @@
 //! Operations of the API on jobs.
 
+use std::collections::HashMap;
+
 use app_gen_contract::JobState;
 
 use crate::clock::now_millis;
 use crate::database::events::{self, state_event};
 use crate::database::row::job_columns;
-use crate::database::{Database, Job, Wishes, bounded, changed};
+use crate::database::{Database, Job, JobKind, NewProject, Wishes, bounded, changed, projects};
 
 /// Why a job was cancelled that nobody followed.
 const NOT_STARTED: &str = "cancelled before it started";
 const WAITED: &str = "cancelled while it waited";
+
+/// The project of a job to be accepted.
+#[derive(Debug, Clone)]
+pub enum JobProject {
+    /// A new one, whose first version the job makes.
+    New(NewProject),
+    /// One that exists, by its id. `start_version` is the version to begin with; without it, that is the
+    /// newest one once the job starts.
+    Existing {
+        /// UUID.
+        id: String,
+        /// `change` or `restore`.
+        kind: JobKind,
+        /// Known to exist.
+        start_version: Option<i64>,
+    },
+}
 
 /// A job to be accepted.
 #[derive(Debug, Clone)]
 pub struct NewJob {
     /// UUID version 7.
     pub id: String,
+    /// Its project.
+    pub project: JobProject,
     /// Already checked.
     pub description: String,
     /// Already checked.
@@ -24,6 +45,17 @@ pub struct NewJob {
     pub launcher: &'static str,
     /// Already checked.
     pub wishes: Wishes,
+}
+
+/// What became of a job to be accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is in the queue.
+    Queued,
+    /// The queue is full.
+    QueueFull,
+    /// Its project is gone, or was put aside.
+    NoProject,
 }
 
 /// What a cancel request found.
@@ -38,19 +70,41 @@ pub enum Cancelled {
 }
 
 impl Database {
-    /// Accepts a job: state `queued`, first event written. `false` when `queue` jobs wait already.
+    /// Accepts a job, with its project if that is new: state `queued`, first event written. At most `queue`
+    /// jobs wait.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert_job(&self, job: &NewJob, queue: u32) -> sqlx::Result<bool> {
+    pub async fn insert_job(&self, job: &NewJob, queue: u32) -> sqlx::Result<Accepted> {
         bounded(async {
         let now = now_millis();
         let wishes =
             serde_json::to_string(&job.wishes).map_err(|error| sqlx::Error::Encode(error.into()))?;
         let mut transaction = self.pool.begin().await?;
+        let (project_id, kind, start_version) = match &job.project {
+            JobProject::New(project) => {
+                projects::insert(&mut transaction, project, now).await?;
+                (&project.id, JobKind::Create, None)
+            }
+            JobProject::Existing { id, kind, start_version } => {
+                // Whoever deletes the project waits for this transaction, and sees the job then.
+                let result = sqlx::query(
+                    "UPDATE projects SET name = name \
+                     WHERE id = $1 AND deleted_at IS NULL AND archived_at IS NULL",
+                )
+                .bind(id)
+                .execute(&mut *transaction)
+                .await?;
+                if !changed(&result) {
+                    return Ok(Accepted::NoProject);
+                }
+                (id, *kind, *start_version)
+            }
+        };
         let result = sqlx::query(
-            "INSERT INTO jobs (id, description, provider, state, launcher, created_at, last_sequence, wishes) \
-             SELECT $1, $2, $3, $4, $5, $6, 1, $8 \
+            "INSERT INTO jobs (id, description, provider, state, launcher, created_at, last_sequence, \
+             wishes, project_id, kind, start_version) \
+             SELECT $1, $2, $3, $4, $5, $6, 1, $8, $9, $10, $11 \
              WHERE (SELECT COUNT(*) FROM jobs WHERE state = $4) < $7",
         )
         .bind(&job.id)
@@ -61,15 +115,18 @@ impl Database {
         .bind(now)
         .bind(i64::from(queue))
         .bind(wishes)
+        .bind(project_id)
+        .bind(kind.as_str())
+        .bind(start_version)
         .execute(&mut *transaction)
         .await?;
         if !changed(&result) {
-            return Ok(false);
+            return Ok(Accepted::QueueFull);
         }
         let event = state_event(1, now, JobState::Queued, None);
         events::insert(&mut transaction, &job.id, &event, None).await?;
         transaction.commit().await?;
-        Ok(true)
+        Ok(Accepted::Queued)
         })
         .await
     }
@@ -92,24 +149,55 @@ impl Database {
         .await
     }
 
-    /// Up to `limit` jobs, newest first, older than the job `before`.
+    /// Up to `limit` jobs, newest first, older than the job `before`: of one project, or of all.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn jobs(&self, before: Option<&str>, limit: i64) -> sqlx::Result<Vec<Job>> {
+    pub async fn jobs(
+        &self,
+        project_id: Option<&str>,
+        before: Option<&str>,
+        limit: i64,
+    ) -> sqlx::Result<Vec<Job>> {
         bounded(async {
+            let query = match project_id {
+                None => sqlx::query_as(concat!(
+                    "SELECT ",
+                    job_columns!(),
+                    " FROM jobs WHERE id < $1 ORDER BY id DESC LIMIT $2"
+                )),
+                Some(_) => sqlx::query_as(concat!(
+                    "SELECT ",
+                    job_columns!(),
+                    " FROM jobs WHERE id < $1 AND project_id = $3 ORDER BY id DESC LIMIT $2"
+                )),
+            };
             // Ids are UUIDs of version 7 in lower case; every one of them sorts before "g".
-            sqlx::query_as(concat!(
-                "SELECT ",
-                job_columns!(),
-                " FROM jobs WHERE id < $1 ORDER BY id DESC LIMIT $2"
-            ))
-            .bind(before.unwrap_or("g"))
-            .bind(limit)
+            let query = query.bind(before.unwrap_or("g")).bind(limit);
+            let query = match project_id {
+                None => query,
+                Some(id) => query.bind(id),
+            };
+            query.fetch_all(&self.pool).await
+        })
+        .await
+    }
+
+    /// The first job of each project that has not ended: the others of the project wait for its end.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn first_of_projects(&self) -> sqlx::Result<HashMap<String, String>> {
+        let pairs: Vec<(String, String)> = bounded(async {
+            sqlx::query_as(
+                "SELECT project_id, MIN(id) FROM jobs \
+                 WHERE finished_at IS NULL AND project_id IS NOT NULL GROUP BY project_id",
+            )
             .fetch_all(&self.pool)
             .await
         })
-        .await
+        .await?;
+        Ok(pairs.into_iter().collect())
     }
 
     /// Cancels a job that has not started, or waits; requests the stop of one that runs.
@@ -156,6 +244,7 @@ impl Database {
             };
             let event = state_event(sequence, now, JobState::Cancelled, Some(&reason));
             events::insert(&mut transaction, id, &event, None).await?;
+            projects::add_usage(&mut transaction, id).await?;
             transaction.commit().await?;
             Ok(true)
         })

@@ -50,6 +50,12 @@ const MIGRATIONS: &[Texts] = &[
         sqlite: include_str!("../../migrations/sqlite/0005_resources.sql"),
         postgres: include_str!("../../migrations/postgres/0005_resources.sql"),
     },
+    Texts {
+        version: 6,
+        description: "projects",
+        sqlite: include_str!("../../migrations/sqlite/0006_projects.sql"),
+        postgres: include_str!("../../migrations/postgres/0006_projects.sql"),
+    },
 ];
 
 /// The migrations of one kind of database.

@@ -8,11 +8,14 @@ mod attempts;
 mod batch;
 mod events;
 mod jobs;
+mod kind;
 mod lease;
 mod migrations;
 mod progress;
+mod projects;
 mod retention;
 mod row;
+mod versions;
 
 use std::time::Duration;
 
@@ -25,9 +28,12 @@ use crate::config::{DatabaseConfig, DatabaseKind};
 pub use attempts::{PastAttempt, Pause};
 pub use batch::{Batch, GeneratorEvent, Outcome};
 pub use events::{EventRecord, Page, Progress};
-pub use jobs::{Cancelled, NewJob};
+pub use jobs::{Accepted, Cancelled, JobProject, NewJob};
+pub use kind::JobKind;
 pub use lease::Lease;
+pub use projects::{NewProject, Project, ProjectFilter};
 pub use row::{Artifact, Job, Resources, Stop, Used, Wishes};
+pub use versions::{Check, NewVersion, Version};
 
 /// How long the start waits for a database that is still starting itself.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);

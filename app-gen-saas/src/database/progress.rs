@@ -3,10 +3,11 @@
 use app_gen_contract::JobState;
 
 use crate::clock::now_millis;
-use crate::database::attempts;
 use crate::database::events::{self, state_event};
 use crate::database::row::job_columns;
-use crate::database::{Database, Job, Lease, Stop, bounded, changed};
+use crate::database::{
+    Database, Job, Lease, NewVersion, Stop, attempts, bounded, changed, projects, versions,
+};
 
 impl Database {
     /// The job in its present state, if it still belongs to this owner.
@@ -142,7 +143,7 @@ impl Database {
         .await
     }
 
-    /// Ends the job: the state, and the last event of its stream.
+    /// Ends the job: the state, the last event of its stream, and the `version` that it has made, if any.
     ///
     /// # Errors
     /// When the database fails.
@@ -152,6 +153,7 @@ impl Database {
         id: &str,
         state: JobState,
         reason: Option<&str>,
+        version: Option<&NewVersion>,
     ) -> sqlx::Result<bool> {
         bounded(async {
             let now = now_millis();
@@ -184,6 +186,10 @@ impl Database {
             };
             let event = state_event(sequence, now, state, reason);
             events::insert(&mut transaction, id, &event, None).await?;
+            if let Some(version) = version {
+                versions::insert(&mut transaction, id, version, now).await?;
+            }
+            projects::add_usage(&mut transaction, id).await?;
             transaction.commit().await?;
             Ok(true)
         })

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use crate::database::{Outcome, Pause};
+use crate::database::{JobKind, Outcome, Pause};
 
 /// The columns that this version knows, for `SELECT` and `RETURNING`. A newer version may have added
 /// others, of types that `sqlx::Any` cannot read.
@@ -19,7 +19,8 @@ macro_rules! job_columns {
          artifact_name, artifact_size_bytes, artifact_sha256, artifact_e_tag, attempt, \
          attempt_after_sequence, attempt_after_launch, attempt_started_at, interruptions, waiting, \
          resume_at, decision, checkpoint, wishes, used_micro_usd, used_tokens, used_unpriced_tokens, \
-         used_iterations, used_millis, used_task_micro_usd, task_micro_usd_per_hour, resources"
+         used_iterations, used_millis, used_task_micro_usd, task_micro_usd_per_hour, resources, \
+         project_id, kind, start_version, artifact_commit"
     };
 }
 pub(super) use job_columns;
@@ -29,7 +30,13 @@ pub(super) use job_columns;
 pub struct Job {
     /// UUID version 7: ids sort by age.
     pub id: String,
-    /// Description of the application.
+    /// Its project. Jobs from before there were projects have none.
+    pub project_id: Option<String>,
+    /// What it does.
+    pub kind: JobKind,
+    /// The version that it begins with; of a change, only once it has started, unless somebody chose one.
+    pub start_version: Option<i64>,
+    /// Description of the application, or of the change.
     pub description: String,
     /// Provider that makes the application.
     pub provider: String,
@@ -164,6 +171,8 @@ pub struct Artifact {
     pub sha256: String,
     /// The store's mark of the object whose bytes were found to have this SHA-256.
     pub e_tag: Option<String>,
+    /// The commit whose files it has, if its history is kept, too.
+    pub commit: Option<String>,
 }
 
 impl Job {
@@ -183,6 +192,7 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Job {
                 size_bytes: row.try_get("artifact_size_bytes")?,
                 sha256: row.try_get("artifact_sha256")?,
                 e_tag: row.try_get("artifact_e_tag")?,
+                commit: row.try_get("artifact_commit")?,
             }),
             None => None,
         };
@@ -215,6 +225,9 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Job {
         });
         Ok(Self {
             id: row.try_get("id")?,
+            project_id: row.try_get("project_id")?,
+            kind: JobKind::of(row.try_get("kind")?),
+            start_version: row.try_get("start_version")?,
             description: row.try_get("description")?,
             provider: row.try_get("provider")?,
             state,

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use app_gen_contract::{ARTIFACT_NAME, BUNDLE_NAME, checkpoints_of, spec_name};
+use app_gen_contract::{ARTIFACT_NAME, BUNDLE_NAME, START_BUNDLE_NAME, checkpoints_of, spec_name};
 use aws_config::SdkConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_sdk_ecs::config::ProvideCredentials as _;
@@ -62,8 +62,8 @@ impl JobRights {
     }
 }
 
-/// What an attempt may do: read its spec and the checkpoint that it goes on from, write the job's result,
-/// the bodies of its events, and checkpoints of its own.
+/// What an attempt may do: read its spec, the checkpoint that it goes on from and the history that a change
+/// begins with, write the job's result, the bodies of its events, and checkpoints of its own.
 fn policy(launch: &Launch) -> Result<Value> {
     let (spec_uri, attempt) = (&launch.spec_uri, launch.attempt);
     let spec = spec_name(attempt);
@@ -77,7 +77,12 @@ fn policy(launch: &Launch) -> Result<Value> {
     let checkpoint = launch
         .checkpoint
         .map(|checkpoint| object(&format!("{}/*", checkpoint.folder())));
-    let read: Vec<String> = [object(&spec)].into_iter().chain(checkpoint).collect();
+    let start = launch.is_change.then(|| object(START_BUNDLE_NAME));
+    let read: Vec<String> = [object(&spec)]
+        .into_iter()
+        .chain(checkpoint)
+        .chain(start)
+        .collect();
     Ok(json!({
         "Version": "2012-10-17",
         "Statement": [
@@ -114,6 +119,7 @@ mod tests {
             spec_uri: spec_uri.to_owned(),
             checkpoint,
             lifetime: std::time::Duration::from_secs(60),
+            is_change: false,
             may_be_interrupted: false,
         }
     }

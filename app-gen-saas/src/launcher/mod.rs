@@ -34,6 +34,8 @@ pub struct Launch {
     pub spec_uri: String,
     /// The checkpoint that the attempt goes on from.
     pub checkpoint: Option<CheckpointId>,
+    /// Whether the job's folder has a history that the attempt may need.
+    pub is_change: bool,
     /// After this time the generator ends by itself.
     pub lifetime: Duration,
     /// An interruption costs little, so it may run where it can be interrupted.

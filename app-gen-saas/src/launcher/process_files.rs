@@ -212,6 +212,7 @@ mod tests {
             spec_uri: "file:///jobs/job/spec.json".to_owned(),
             checkpoint: None,
             lifetime: Duration::from_secs(60),
+            is_change: false,
             may_be_interrupted: false,
         }
     }

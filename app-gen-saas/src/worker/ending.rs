@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::clock::now_millis;
 use crate::config::JobsConfig;
-use crate::database::{Job, Outcome, Pause, Stop};
+use crate::database::{Job, NewVersion, Outcome, Pause, Stop};
 use crate::worker::conclude::{self, Conclusion};
 use crate::worker::follow::{FollowError, Follower, Reading};
 
@@ -216,18 +216,28 @@ impl Follower {
     }
 
     pub(super) async fn finish(&mut self, stop: &Stop) -> Result<(), FollowError> {
-        let stop = &self.with_result(stop).await;
+        let (stop, version) = self.with_result(stop).await?;
+        self.write_end(&stop, version.as_ref()).await
+    }
+
+    pub(super) async fn write_end(
+        &self,
+        stop: &Stop,
+        version: Option<&NewVersion>,
+    ) -> Result<(), FollowError> {
         let reason = Some(stop.reason.as_str()).filter(|reason| !reason.is_empty());
         let finished = self
             .app
             .database
-            .finish_job(&self.lease, &self.job.id, stop.state, reason)
+            .finish_job(&self.lease, &self.job.id, stop.state, reason, version)
             .await?;
         if !finished {
             return Err(FollowError::Lost);
         }
         tracing::info!(job_id = self.job.id, state = %stop.state, reason, "a job has ended");
         self.app.hub.notify(&self.job.id);
+        // The next job of its project may begin.
+        self.app.new_job.notify_one();
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use app_gen_contract::JobState;
 use tokio::time::{Instant, sleep};
 
 use crate::app::App;
-use crate::database::{Job, Lease, Stop};
+use crate::database::{Job, JobKind, Lease, Stop};
 use crate::launcher::{Ending, LogPage, LogTraits, TaskStatus};
 use crate::worker::launching::Launching;
 use crate::worker::reading::{self, Fault};
@@ -120,6 +120,9 @@ impl Follower {
     }
 
     pub(super) async fn run(&mut self) -> Result<(), FollowError> {
+        if self.job.kind == JobKind::Restore {
+            return self.restore().await;
+        }
         loop {
             match self.task().await? {
                 Err(stop) => return self.finish(&stop).await,

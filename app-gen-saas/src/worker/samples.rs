@@ -6,7 +6,7 @@ use app_gen_contract::JobState;
 
 use crate::artifacts::Artifacts;
 use crate::config::{Config, Environment, JobsConfig};
-use crate::database::{Job, Used, Wishes};
+use crate::database::{Job, JobKind, Used, Wishes};
 
 fn config(folder: &Path, changes: &[(&str, &str)]) -> Config {
     let uri = format!("file://{}", folder.display());
@@ -34,6 +34,9 @@ pub(super) fn artifacts(folder: &Path) -> Artifacts {
 pub(super) fn job(generator_sequence: i64) -> Job {
     Job {
         id: "job".to_owned(),
+        project_id: None,
+        kind: JobKind::Create,
+        start_version: None,
         description: "x".to_owned(),
         provider: "template".to_owned(),
         state: JobState::Running,

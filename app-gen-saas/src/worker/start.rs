@@ -9,10 +9,11 @@
 
 use std::time::Duration;
 
-use app_gen_contract::{Attempt, JobSpec, JobState, SpecError, Used};
+use anyhow::Context as _;
+use app_gen_contract::{Attempt, JobSpec, JobState, SpecError, StartFrom, Used};
 use tokio::time::{Instant, sleep};
 
-use crate::database::{Job, Stop};
+use crate::database::{Job, JobKind, Stop};
 use crate::launcher::{Launch, LaunchError, Trace};
 use crate::worker::follow::{FollowError, Follower};
 use crate::worker::launching::Launching;
@@ -149,11 +150,15 @@ impl Follower {
 
     /// Repeats the try `repeat`, or makes the next one.
     async fn start(&mut self, repeat: Option<Launch>) -> Result<Found, FollowError> {
-        let job = &self.job;
-        let spec = match self.spec() {
+        let start_from = match self.start_from().await? {
+            Ok(start_from) => start_from,
+            Err(reason) => return self.refuse(reason.to_owned()).await,
+        };
+        let spec = match self.spec(start_from) {
             Ok(spec) => spec,
             Err(error) => return self.refuse(error.to_string()).await,
         };
+        let job = &self.job;
         self.app.artifacts.put_spec(&spec).await?;
         let launch = match repeat {
             Some(launch) => launch,
@@ -237,13 +242,36 @@ impl Follower {
             number,
             spec_uri: self.app.artifacts.spec_uri(&job.id, job.attempt),
             checkpoint: job.checkpoint,
+            is_change: job.kind == JobKind::Change,
             lifetime: self.app.config.jobs.lifetime(),
             may_be_interrupted: may_be_interrupted(job, number),
         }
     }
 
+    /// What a change begins with, once its history is in the job's folder; the inner `Err` is why there is
+    /// nothing to change. A creation begins with nothing.
+    async fn start_from(&self) -> Result<Result<Option<StartFrom>, &'static str>, FollowError> {
+        let (database, job) = (&self.app.database, &self.job);
+        let (JobKind::Change, Some(project_id)) = (job.kind, job.project_id.as_deref()) else {
+            return Ok(Ok(None));
+        };
+        let Some(number) = database.begin_change(&self.lease, &job.id).await? else {
+            return Ok(Err("the project has no version that could be changed"));
+        };
+        let version = database.version(project_id, number).await?;
+        let content = version.context("the version is gone")?.content;
+        let artifacts = &self.app.artifacts;
+        let bundle_uri = artifacts
+            .lend_history(project_id, &content.folder, &job.id)
+            .await?;
+        Ok(Ok(Some(StartFrom {
+            bundle_uri,
+            commit: content.commit,
+        })))
+    }
+
     /// What the present attempt is asked.
-    fn spec(&self) -> Result<JobSpec, SpecError> {
+    fn spec(&self, start_from: Option<StartFrom>) -> Result<JobSpec, SpecError> {
         let job = &self.job;
         let artifact_uri = self.app.artifacts.job_uri(&job.id);
         let used = Used {
@@ -253,6 +281,11 @@ impl Follower {
             iterations: u32::try_from(job.used.iterations).unwrap_or(u32::MAX),
         };
         let spec = JobSpec {
+            kind: match &start_from {
+                Some(_) => app_gen_contract::JobKind::Change,
+                None => app_gen_contract::JobKind::Create,
+            },
+            start_from,
             attempt: Attempt {
                 number: job.attempt,
                 after_sequence: job.attempt_after_sequence.unsigned_abs(),

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app_gen_saas::database::{NewJob, Wishes};
+use app_gen_saas::database::{JobProject, NewJob, NewProject, Wishes};
 use serde_json::Value;
 use tokio::process::Command;
 use uuid::Uuid;
@@ -57,8 +57,14 @@ async fn thousands_of_random_generators() {
     let (app, client) = (&orchestrator.app, &orchestrator.client);
     let mut ids = Vec::new();
     for _ in 0..JOBS {
+        let id = Uuid::now_v7().to_string();
         let job = NewJob {
-            id: Uuid::now_v7().to_string(),
+            project: JobProject::New(NewProject {
+                slug: id.clone(),
+                id: id.clone(),
+                name: "anything".to_owned(),
+            }),
+            id,
             description: "anything".to_owned(),
             provider: "template".to_owned(),
             launcher: "process",

@@ -147,6 +147,10 @@ pub enum Body {
         size_bytes: u64,
         /// Its SHA-256 in lower-case hexadecimal.
         sha256: String,
+        /// The commit whose files it has, in lower-case hexadecimal. Its history is in the job's folder, as
+        /// [`crate::BUNDLE_NAME`]. A result that nobody could change has none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<String>,
     },
     /// An ending: the job ended well.
     Succeeded {

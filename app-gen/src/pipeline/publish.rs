@@ -2,15 +2,13 @@
 
 use crate::approval::{self, Next};
 use crate::ending::Ending;
-use crate::package::{self, Package};
 use crate::pipeline::halt::Halt;
 use crate::pipeline::job::Job;
 use crate::pipeline::prompts;
 use crate::pipeline::review::{Reviewed, run_by_others};
 use crate::pipeline::state::Stage;
 use crate::publish;
-use anyhow::Context as _;
-use app_gen_contract::{ApprovalPoint, BUNDLE_NAME, JobKind, LogLevel, StageState};
+use app_gen_contract::{ApprovalPoint, JobKind, LogLevel, StageState};
 
 /// What became of the last stage.
 pub(crate) enum Published {
@@ -38,10 +36,7 @@ pub(crate) async fn publish(job: &mut Job) -> Result<Published, Halt> {
     {
         return Ok(Published::Again);
     }
-    let package = pack(job).await?;
-    let artifact_uri = publish::artifact(&job.folder, &job.emitter, package).await?;
-    let bundle = job.workshop.repository.bundle().await?;
-    job.folder.child(BUNDLE_NAME).write(bundle).await?;
+    let artifact_uri = hand_over(job).await?;
     let summary = summary(job);
     if next != Next::GoOn {
         return Ok(Published::Ending(Ending::WaitingApproval {
@@ -59,8 +54,7 @@ pub(crate) async fn rescue(job: &Job) -> Result<(), Halt> {
     if job.state.head.is_none() {
         return Ok(());
     }
-    let package = pack(job).await?;
-    publish::artifact(&job.folder, &job.emitter, package).await?;
+    hand_over(job).await?;
     let message = match job.state.good == job.state.head {
         true => "what was reached can be downloaded; its checks passed",
         false => "what was reached can be downloaded; its checks did not pass",
@@ -69,12 +63,10 @@ pub(crate) async fn rescue(job: &Job) -> Result<(), Halt> {
     Ok(())
 }
 
-async fn pack(job: &Job) -> Result<Package, Halt> {
-    let snapshot = job.workshop.repository.snapshot(job.head()?).await?;
-    let package = tokio::task::spawn_blocking(move || package::pack(&snapshot))
-        .await
-        .context("packing did not finish")??;
-    Ok(package)
+/// Writes and reports the newest commit; returns the URI of its files.
+async fn hand_over(job: &Job) -> Result<String, Halt> {
+    let repository = &job.workshop.repository;
+    Ok(publish::publish(&job.folder, &job.emitter, repository, job.head()?).await?)
 }
 
 fn summary(job: &Job) -> String {

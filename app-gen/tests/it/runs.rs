@@ -4,6 +4,9 @@ use app_gen_contract::{
     ApprovalPoint, Body, Decided, Decision, Event, JobSpec, LogLevel, StageState,
 };
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::support::{file_uri, put_spec, run, unpack, write_spec};
 
@@ -11,6 +14,33 @@ fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
         .iter()
         .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Clones the history as a person does, and returns the id of its newest commit.
+fn clone_history(bundle: &Path, folder: &Path) -> String {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (bundle, folder) = (bundle.to_str().unwrap(), folder.to_str().unwrap());
+    git(&["clone", "--quiet", "--branch", "main", bundle, folder]);
+    let message = git(&["-C", folder, "log", "--format=%an: %s"]);
+    assert_eq!(message, "template: Build me a list of books\n");
+    git(&["-C", folder, "rev-parse", "HEAD"]).trim().to_owned()
+}
+
+/// The bytes of all files by their paths.
+fn files_below(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    walkdir::WalkDir::new(folder)
+        .into_iter()
+        .map(Result::unwrap)
+        .filter(|entry| entry.file_type().is_file())
+        .map(|entry| {
+            let path = entry.path().strip_prefix(folder).unwrap().to_owned();
+            (path, std::fs::read(entry.path()).unwrap())
+        })
         .collect()
 }
 
@@ -38,6 +68,8 @@ fn a_spec_becomes_an_application() {
         .iter()
         .map(|event| event.body().unwrap().clone())
         .collect();
+    let clone = tempfile::tempdir().unwrap();
+    let commit = clone_history(&folder.path().join("jobs/job-1/app.bundle"), clone.path());
     assert_eq!(
         bodies,
         [
@@ -50,18 +82,13 @@ fn a_spec_becomes_an_application() {
             log("the template is a list, because of \"list\" in the description"),
             log("making \"List of books\" from this template, without an AI model"),
             stage("build", StageState::Done, Some(text("List of books"))),
-            stage("package", StageState::Running, None),
-            stage(
-                "package",
-                StageState::Done,
-                Some(format!("27 files, {} bytes", bytes.len()))
-            ),
             stage("publish", StageState::Running, None),
             Body::Artifact {
                 name: text("app.zip"),
                 uri: file_uri(&archive),
                 size_bytes: u64::try_from(bytes.len()).unwrap(),
                 sha256: sha256(&bytes),
+                commit: Some(commit),
             },
             log("unpack app.zip, then: npm ci && npm run build && npm start"),
             stage("publish", StageState::Done, None),
@@ -77,6 +104,12 @@ fn a_spec_becomes_an_application() {
 
     let unpacked = tempfile::tempdir().unwrap();
     unpack(&archive, unpacked.path());
+    std::fs::remove_dir_all(clone.path().join(".git")).unwrap();
+    assert_eq!(
+        files_below(unpacked.path()),
+        files_below(clone.path()),
+        "the zip file has the files of the commit"
+    );
     assert!(
         std::fs::read_to_string(unpacked.path().join("README.md"))
             .unwrap()

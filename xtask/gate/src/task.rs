@@ -9,7 +9,7 @@ use crate::refusal::Refusal;
 use serde_json::Value;
 
 /// Headers of AWS that a task may send, or beginnings of their names. Others can change the meaning
-/// of a call: one of them copies an object of another bucket.
+/// of a call.
 const HEADERS: [&str; 8] = [
     "x-amz-checksum-",
     "x-amz-content-sha256",
@@ -23,6 +23,10 @@ const HEADERS: [&str; 8] = [
 
 const ECS: &str = "AmazonEC2ContainerServiceV20141113.";
 const LOGS: &str = "Logs_20140328.";
+
+/// Copies an object, possibly of another bucket, instead of writing the body. Only the orchestrator may
+/// send it.
+const COPY_SOURCE: &str = "x-amz-copy-source";
 
 /// Whether the call has to be read whole before [`check`] can judge it.
 pub(crate) fn needs_body(head: &Head) -> bool {
@@ -41,6 +45,7 @@ pub(crate) fn check(
         .headers
         .iter()
         .filter(|(name, _)| name.starts_with("x-amz-"))
+        .filter(|(name, _)| !(name == COPY_SOURCE && matches!(caller, Caller::Orchestrator(_))))
         .find(|(name, _)| !HEADERS.iter().any(|known| name.starts_with(known)))
     {
         return Err(refused(&format!("the header {name}")));
@@ -116,7 +121,6 @@ fn last(name: &str) -> &str {
 }
 
 fn objects(head: &Head, place: &Place, may: fn(&str, &[&str]) -> bool) -> Result<(), Refusal> {
-    let refuse = || Err(refused("this object"));
     let versioned = head
         .query()
         .strip_prefix("versionId=")
@@ -124,30 +128,49 @@ fn objects(head: &Head, place: &Place, may: fn(&str, &[&str]) -> bool) -> Result
     if !(head.query().is_empty() || versioned && head.method != "PUT") {
         return Err(refused("this form of the call"));
     }
-    let Some(path) = head.path().strip_prefix('/') else {
-        return refuse();
+    let path = head.path().strip_prefix('/').unwrap_or_default();
+    let object = own_object(path, place).ok_or_else(|| refused("this object"))?;
+    let is_allowed = match head.header(COPY_SOURCE) {
+        None => may(&head.method, &object),
+        Some(source) => own_object(source.trim_start_matches('/'), place)
+            .is_some_and(|source| head.method == "PUT" && orchestrator_may_copy(&source, &object)),
     };
-    let mut parts = path.split('/').peekable();
+    match is_allowed {
+        true => Ok(()),
+        false => Err(refused("this object")),
+    }
+}
+
+/// The parts of an object's name below the place, if it is there. `path` is that of a bucket and an object.
+fn own_object<'path>(path: &'path str, place: &Place) -> Option<Vec<&'path str>> {
+    let mut parts = path.split('/');
     if !path.split('/').all(is_plain) || parts.next() != Some(&place.bucket) {
-        return refuse();
+        return None;
     }
     for folder in place.prefix.split('/').filter(|folder| !folder.is_empty()) {
         if parts.next() != Some(folder) {
-            return refuse();
+            return None;
         }
     }
-    match may(&head.method, &parts.collect::<Vec<_>>()) {
-        true => Ok(()),
-        false => refuse(),
-    }
+    Some(parts.collect())
 }
 
 fn orchestrator_may(method: &str, path: &[&str]) -> bool {
     match (method, path) {
-        ("GET" | "HEAD", ["jobs", _, _, ..]) => true,
+        ("GET" | "HEAD", ["jobs", _, _, ..] | ["projects", _, _, _])
+        | ("DELETE", ["projects", _, _, _]) => true,
         ("PUT", ["jobs", _, name]) => is_spec(name),
         _ => false,
     }
+}
+
+/// What a job made is kept for its project, and what a project has is lent to a job that changes it.
+fn orchestrator_may_copy(from: &[&str], to: &[&str]) -> bool {
+    matches!(
+        (from, to),
+        (["jobs", _, _], ["projects", _, _, _])
+            | (["projects", _, _, _], ["jobs", _, "start.bundle"])
+    )
 }
 
 /// Whether it is the name of the spec of an attempt: `spec.json`, `spec-2.json`, …

@@ -9,6 +9,8 @@ import type { Target } from "../target.ts";
 
 /** Start of the keys of everything that belongs to a job. */
 export const JOBS_PREFIX = "jobs/";
+/** Start of the keys of all versions of projects. They stay until their project is deleted. */
+export const PROJECTS_PREFIX = "projects/";
 
 /** Start of the keys of the load balancer's access log. */
 export const LOAD_BALANCER_LOG_PREFIX = "load-balancer";

@@ -14,7 +14,7 @@ import {
   ServicePrincipal,
 } from "aws-cdk-lib/aws-iam";
 import type { Construct } from "constructs";
-import { JOBS_PREFIX } from "../data/data-stack.ts";
+import { JOBS_PREFIX, PROJECTS_PREFIX } from "../data/data-stack.ts";
 import { repositoryName } from "../images.ts";
 import { type Consumer, requiredSecretKeys } from "../platform.ts";
 import type { ConsumerNames, Target } from "../target.ts";
@@ -81,6 +81,11 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
     }),
     jobObjects(arns),
     new PolicyStatement({
+      sid: "KeepVersions",
+      actions: ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+      resources: [arns.artifacts(PROJECTS_PREFIX)],
+    }),
+    new PolicyStatement({
       sid: "TellMissingFromForbidden",
       // Without it S3 answers 403 for an object that is not there, not 404.
       actions: ["s3:ListBucket"],
@@ -95,6 +100,7 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
     "*": "neither ListTasks, which its condition limits to this cluster, nor a session's channels take a resource",
     [arns.logStreams(names.generator.logGroup)]: "one stream for each generator task",
     [arns.artifacts(JOBS_PREFIX)]: "the orchestrator's own prefix, which holds every job",
+    [arns.artifacts(PROJECTS_PREFIX)]: "the orchestrator's own prefix, which holds every version",
   };
   acknowledgeWildcards(task, reasons);
   return {

@@ -49,6 +49,9 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
     // app-gen-saas/src/artifacts.rs
     { action: "s3:PutObject", resource: `${BUCKET}/jobs/1/spec.json` },
     { action: "s3:GetObject", resource: `${BUCKET}/jobs/1/app.zip` },
+    { action: "s3:PutObject", resource: `${BUCKET}/projects/2/1/app.zip` },
+    { action: "s3:GetObject", resource: `${BUCKET}/projects/2/1/app.zip` },
+    { action: "s3:DeleteObject", resource: `${BUCKET}/projects/2/1/app.zip` },
     // Asked by S3 itself, before it says that an object is missing.
     { action: "s3:ListBucket", resource: BUCKET },
     // The agent of ECS Exec: a channel that tells it of sessions, and one for each of them.
@@ -76,6 +79,7 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
 export const NOT_RECORDED: Readonly<Record<string, string>> = {
   "iam:PassRole": "IAM asks it of itself when a task is started",
   "sts:AssumeRole": "credentials of tasks of the local cloud are of no role",
+  "s3:DeleteObject": "asked only where a project is deleted",
   "s3:ListBucket": "S3 asks it of itself before it says that an object is missing",
   "ecs:TagResource": "ECS asks it of IAM when a task is started with tags",
   "ecs:StopTask": "asked only where a job is cancelled or runs out of time",

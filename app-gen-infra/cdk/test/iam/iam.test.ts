@@ -196,9 +196,10 @@ test("the list of calls is that of the sources", () => {
     .filter(({ action }) => /^(ecs|logs):/.test(action) && action !== "ecs:TagResource")
     .map(({ action }) => action.split(":")[1]?.toLowerCase());
   assert.deepEqual(listed.sort(), spelled.sort());
-  // `put` is PutObject, the others are GetObject; `put` writes in one part only.
+  // `put` is PutObject, `delete` is DeleteObject, the others are GetObject; `copy` is both GetObject and
+  // PutObject. `put` writes in one part only.
   const store = /\bstore\s*\.(\w+)\(/g;
-  assert.deepEqual(found(store, source("app-gen-saas/src/artifacts.rs")), ["get", "get_opts", "head", "put"]);
+  assert.deepEqual(found(store, source("app-gen-saas/src/artifacts.rs")), ["copy", "delete", "get", "get_opts", "head", "put"]);
   assert.deepEqual(found(store, source("app-gen/src/location.rs")), ["get", "put"]);
 });
 

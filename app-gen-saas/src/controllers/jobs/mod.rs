@@ -17,8 +17,13 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::config::JobsConfig;
 use crate::controllers::extract::{ApiJson, ApiQuery, JobId};
-use crate::controllers::jobs::shown::{ApprovalPointName, Budget, Choice, Fallback, Job, JobList};
-use crate::database::{self, Cancelled, NewJob, PastAttempt, Pause, Wishes};
+use crate::controllers::jobs::shown::{
+    ApprovalPointName, Budget, Choice, Fallback, Job, JobList, Surroundings,
+};
+use crate::controllers::projects::{self, naming};
+use crate::database::{
+    self, Accepted, Cancelled, JobKind, JobProject, NewJob, PastAttempt, Pause, Wishes,
+};
 use crate::error::{ApiError, ErrorBody};
 
 /// Seconds after which a full queue may have room again.
@@ -30,7 +35,16 @@ const MAX_PAGE: i64 = 200;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateJob {
-    /// Description of the application: 1 to 4000 characters after trimming.
+    /// The project that is to be changed; without it, the job makes a new one. The job begins after the other
+    /// jobs of the project have ended.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    project: Option<Uuid>,
+    /// The version that a change begins with; without it, the newest one at the time of its start.
+    #[serde(default)]
+    #[schema(minimum = 1)]
+    start_version: Option<i64>,
+    /// Description of the application, or of what is to be changed: 1 to 4000 characters after trimming.
     #[schema(min_length = 1, max_length = 4000)]
     description: String,
     /// Provider that makes the application; the orchestrator's default if it is left out.
@@ -106,6 +120,8 @@ impl Decide {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListJobs {
+    /// Only jobs of the project with this id.
+    project: Option<String>,
     /// Maximum number of jobs to list: 1 to 200, default 50.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
@@ -122,10 +138,11 @@ pub(super) async fn find(app: &App, id: &str) -> Result<database::Job, ApiError>
 async fn answer(app: &App, id: &str) -> Result<Job, ApiError> {
     let job = find(app, id).await?;
     let attempts = app.database.attempts(id, id).await?;
-    Ok(Job::new(job, attempts))
+    let surroundings = Surroundings::of(app, id, id).await?;
+    Ok(Job::new(job, attempts, &surroundings))
 }
 
-/// Submits a description.
+/// Submits a description of a new application, or of what is to be changed of one.
 #[utoipa::path(
     post,
     path = "/api/jobs",
@@ -134,6 +151,8 @@ async fn answer(app: &App, id: &str) -> Result<Job, ApiError> {
     responses(
         (status = 201, description = "Accepted; `Location` leads to the job.", body = Job),
         (status = 400, description = "The body is not valid.", body = ErrorBody),
+        (status = 404, description = "No such project or version.", body = ErrorBody),
+        (status = 409, description = "The project was put aside.", body = ErrorBody),
         (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
         (status = 415, description = "The content type is not application/json.", body = ErrorBody),
         (status = 503, description = "The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.", body = ErrorBody),
@@ -166,8 +185,10 @@ pub async fn create(
             spec.checked()
         })
         .map_err(|error| ApiError::Invalid(error.to_string()))?;
+    let project = project_of(&app, &request.project, request.start_version, &spec).await?;
     let job = NewJob {
-        id: id.clone(),
+        id,
+        project,
         description: spec.description,
         provider: spec.provider,
         launcher: app.config.launcher.name(),
@@ -179,14 +200,58 @@ pub async fn create(
             approvals: request.approvals,
         },
     };
-    if !app.database.insert_job(&job, app.config.jobs.queue).await? {
-        return Err(ApiError::Busy {
-            message: "too many jobs wait for their start",
-            retry_after_secs: RETRY_AFTER_SECS,
-        });
+    accept(&app, job).await
+}
+
+/// The project of a job: a new one, or one that exists, with a version to begin with.
+async fn project_of(
+    app: &App,
+    project: &Option<Uuid>,
+    start_version: Option<i64>,
+    spec: &JobSpec,
+) -> Result<JobProject, ApiError> {
+    let Some(id) = project.map(|id| id.to_string()) else {
+        if start_version.is_some() {
+            return Err(ApiError::Invalid(
+                "start_version is given without a project".to_owned(),
+            ));
+        }
+        return Ok(JobProject::New(naming::new_project(&spec.description)));
+    };
+    projects::find(app, &id).await?;
+    if let Some(number) = start_version {
+        let version = app.database.version(&id, number).await?;
+        version.ok_or(ApiError::NotFound("version"))?;
+    }
+    Ok(JobProject::Existing {
+        id,
+        kind: JobKind::Change,
+        start_version,
+    })
+}
+
+/// Puts a job into the queue; answers with it.
+pub(super) async fn accept(
+    app: &App,
+    job: NewJob,
+) -> Result<(StatusCode, HeaderMap, Json<Job>), ApiError> {
+    match app.database.insert_job(&job, app.config.jobs.queue).await? {
+        Accepted::Queued => {}
+        Accepted::QueueFull => {
+            return Err(ApiError::Busy {
+                message: "too many jobs wait for their start",
+                retry_after_secs: RETRY_AFTER_SECS,
+            });
+        }
+        Accepted::NoProject => {
+            return Err(ApiError::Changed(
+                "the project was put aside or deleted; take it up again first",
+            ));
+        }
     }
     app.new_job.notify_one();
-    let job = answer(&app, &id).await?;
+    let id = &job.id;
+    let job = answer(app, id).await?;
     let mut headers = HeaderMap::new();
     if let Ok(location) = HeaderValue::try_from(format!("/api/jobs/{id}")) {
         headers.insert(header::LOCATION, location);
@@ -236,10 +301,20 @@ pub async fn list(
         .map(|id| Uuid::try_parse(&id).map(|id| id.to_string()))
         .transpose()
         .map_err(|_| ApiError::Invalid("before is not the id of a job".to_owned()))?;
-    let jobs = app.database.jobs(before.as_deref(), limit).await?;
-    // They are all jobs between the last and the first of them, so that their attempts are one range.
+    let project = query
+        .project
+        .map(|id| Uuid::try_parse(&id).map(|id| id.to_string()))
+        .transpose()
+        .map_err(|_| ApiError::Invalid("project is not the id of a project".to_owned()))?;
+    let jobs = app
+        .database
+        .jobs(project.as_deref(), before.as_deref(), limit)
+        .await?;
+    // They are between the last and the first of them, so that what belongs to them is one range.
+    let mut surroundings = Surroundings::default();
     let mut attempts: HashMap<String, Vec<PastAttempt>> = HashMap::new();
     if let (Some(newest), Some(oldest)) = (jobs.first(), jobs.last()) {
+        surroundings = Surroundings::of(&app, &oldest.id, &newest.id).await?;
         for attempt in app.database.attempts(&oldest.id, &newest.id).await? {
             let of_job = attempts.entry(attempt.job_id.clone()).or_default();
             of_job.push(attempt);
@@ -247,7 +322,7 @@ pub async fn list(
     }
     let jobs = jobs.into_iter().map(|job| {
         let own = attempts.remove(&job.id).unwrap_or_default();
-        Job::new(job, own)
+        Job::new(job, own, &surroundings)
     });
     Ok(Json(JobList {
         jobs: jobs.collect(),

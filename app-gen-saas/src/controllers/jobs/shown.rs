@@ -1,13 +1,14 @@
 //! Jobs as the API shows them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use app_gen_contract::ApprovalPoint;
+use app_gen_contract::{ApprovalPoint, JobState};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::app::App;
 use crate::clock::{now_millis, rfc3339};
-use crate::database::{self, PastAttempt, Pause};
+use crate::database::{self, JobKind, PastAttempt, Pause};
 
 const MILLIS_PER_HOUR: i64 = 60 * 60 * 1000;
 
@@ -16,7 +17,21 @@ const MILLIS_PER_HOUR: i64 = 60 * 60 * 1000;
 pub struct Job {
     /// UUID version 7.
     id: String,
-    /// Description of the application.
+    /// Id of its project; null for a job from before there were projects.
+    #[schema(required)]
+    project: Option<String>,
+    /// What it does.
+    kind: JobKind,
+    /// Number of the version that it begins with, once that is known; null if there is none.
+    #[schema(required)]
+    start_version: Option<i64>,
+    /// Number of the version that it has made; null if there is none.
+    #[schema(required)]
+    version: Option<i64>,
+    /// Id of the job of the same project whose end it waits for; null unless it waits for one.
+    #[schema(required)]
+    waits_for: Option<String>,
+    /// Description of the application, or of what is to be changed.
     description: String,
     /// Provider that makes the application.
     provider: String,
@@ -264,13 +279,48 @@ pub struct JobList {
     pub(super) jobs: Vec<Job>,
 }
 
+/// What is known of jobs beside their own rows.
+#[derive(Debug, Default)]
+pub(super) struct Surroundings {
+    /// The version that a job has made.
+    versions: HashMap<String, i64>,
+    /// The first job of each project that has not ended.
+    first_of_projects: HashMap<String, String>,
+}
+
+impl Surroundings {
+    /// Of the jobs from `first` to `last` in the order of their ids.
+    pub(super) async fn of(app: &App, first: &str, last: &str) -> sqlx::Result<Self> {
+        let versions = app.database.versions_of_jobs(first, last).await?;
+        Ok(Self {
+            versions: versions.into_iter().collect(),
+            first_of_projects: app.database.first_of_projects().await?,
+        })
+    }
+
+    /// The job whose end this one waits for.
+    fn waits_for(&self, job: &database::Job) -> Option<String> {
+        let first = self.first_of_projects.get(job.project_id.as_ref()?)?;
+        (job.state == JobState::Queued && *first < job.id).then(|| first.clone())
+    }
+}
+
 impl Job {
-    pub(super) fn new(job: database::Job, attempts: Vec<PastAttempt>) -> Self {
+    pub(super) fn new(
+        job: database::Job,
+        attempts: Vec<PastAttempt>,
+        surroundings: &Surroundings,
+    ) -> Self {
         let used = job.used;
         let task_micro_usd = used.task_micro_usd + task_micro_usd(&job, now_millis());
         let resume_at = job.resume_at.unwrap_or_default();
         Self {
+            version: surroundings.versions.get(&job.id).copied(),
+            waits_for: surroundings.waits_for(&job),
             id: job.id,
+            project: job.project_id,
+            kind: job.kind,
+            start_version: job.start_version,
             description: job.description,
             provider: job.provider,
             model: job.wishes.model,
@@ -396,7 +446,6 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use app_gen_contract::JobState;
     use utoipa::PartialSchema as _;
 
     #[test]

@@ -302,6 +302,7 @@ mod tests {
             size_bytes: 1,
             sha256: "0".repeat(64),
             e_tag: None,
+            commit: None,
         });
         assert_eq!(fault(&job, &own).await, None);
         assert!(fault(&job, "s3://elsewhere/app.zip").await.is_some());

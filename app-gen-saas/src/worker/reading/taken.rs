@@ -1,6 +1,6 @@
 //! What the orchestrator takes from one event of a generator.
 
-use app_gen_contract::{Body, CheckpointId, Event, Tokens, excerpt, join_uri};
+use app_gen_contract::{Body, CheckpointId, Event, Tokens, excerpt, is_commit_id, join_uri};
 use serde_json::json;
 use time::OffsetDateTime;
 
@@ -35,15 +35,12 @@ pub(super) async fn batch_of_one(
             uri,
             size_bytes,
             sha256,
+            commit,
         }) => {
-            batch.artifact = Some(artifact(
-                artifacts,
-                &job.id,
-                name,
-                uri,
-                *size_bytes,
-                sha256,
-            )?);
+            batch.artifact = Some(Artifact {
+                commit: commit.as_deref().map(commit_id).transpose()?,
+                ..artifact(artifacts, &job.id, name, uri, *size_bytes, sha256)?
+            });
         }
         Some(Body::Succeeded { .. }) => batch.outcome = Some(Outcome::Succeeded),
         Some(Body::Failed { reason, hint }) => {
@@ -184,6 +181,16 @@ async fn fetch(artifacts: &Artifacts, job_id: &str, event: &Event, uri: &str) ->
         .ok()
 }
 
+fn commit_id(text: &str) -> Result<String, String> {
+    match is_commit_id(text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "the generator named commit {:?}, which is no id of one",
+            excerpt(text.as_bytes())
+        )),
+    }
+}
+
 /// A result is only ever served from the job's own folder.
 fn artifact(
     artifacts: &Artifacts,
@@ -217,6 +224,7 @@ fn artifact(
             size_bytes,
             sha256: sha256.to_ascii_lowercase(),
             e_tag: None,
+            commit: None,
         }),
         _ => Err("the generator named an artifact without a usable size and SHA-256".to_owned()),
     }

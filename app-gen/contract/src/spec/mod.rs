@@ -33,6 +33,10 @@ pub const ARTIFACT_NAME: &str = "app.zip";
 /// Name, under the job's artifact URI, of the history of the application: a git bundle.
 pub const BUNDLE_NAME: &str = "app.bundle";
 
+/// Name, under the job's artifact URI, of the history that a change begins with: a git bundle. It is a copy,
+/// so that a generator reads nothing outside of its job's folder.
+pub const START_BUNDLE_NAME: &str = "start.bundle";
+
 /// One attempt of a job, as JSON in a file or an object of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobSpec {
@@ -214,8 +218,7 @@ impl JobSpec {
 impl StartFrom {
     fn validate(&self) -> Result<(), SpecError> {
         validate_uri("start_from", &self.bundle_uri)?;
-        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if matches!(self.commit.len(), 40 | 64) && self.commit.bytes().all(is_digit) {
+        if is_commit_id(&self.commit) {
             return Ok(());
         }
         let commit = excerpt(self.commit.as_bytes());
@@ -224,6 +227,13 @@ impl StartFrom {
             format!("names commit {commit:?}, which is no id of one"),
         ))
     }
+}
+
+/// Whether it is the id of a commit: 40 or 64 hexadecimal digits in lower case.
+#[must_use]
+pub fn is_commit_id(text: &str) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    matches!(text.len(), 40 | 64) && text.bytes().all(is_digit)
 }
 
 /// `name` under the folder `base_uri`.

@@ -151,6 +151,7 @@ impl Random {
                 uri: self.text(50),
                 size_bytes: self.next(),
                 sha256: self.text(64),
+                commit: self.maybe(|random| random.text(40)),
             },
             5 => Body::Succeeded {
                 summary: self.text(100),

@@ -81,6 +81,39 @@ fn a_job_reaches_its_own_folder_only() {
 }
 
 #[test]
+fn the_orchestrator_copies_results_and_histories() {
+    let copy = |from: &str, to: &str| {
+        let head = format!("PUT {to} HTTP/1.1\r\nhost: a\r\nx-amz-copy-source: {from}\r\n\r\n");
+        may("orchestrator~ours", "s3", &head, "")
+    };
+    assert!(copy("ours/jobs/1/app.zip", "/ours/projects/2/1/app.zip"));
+    assert!(copy(
+        "/ours/jobs/1/app.bundle",
+        "/ours/projects/2/1/app.bundle"
+    ));
+    assert!(copy(
+        "ours/projects/2/1/app.bundle",
+        "/ours/jobs/3/start.bundle"
+    ));
+    for (from, to) in [
+        ("state/lock.json", "/ours/projects/2/1/app.zip"),
+        ("ours/lock.json", "/ours/projects/2/1/app.zip"),
+        ("ours/jobs/1/../../lock", "/ours/projects/2/1/app.zip"),
+        ("ours%2fjobs%2f1%2fapp.zip", "/ours/projects/2/1/app.zip"),
+        (
+            "ours/jobs/1/app.zip?versionId=1",
+            "/ours/projects/2/1/app.zip",
+        ),
+        ("ours/jobs/1/app.zip", "/ours/jobs/2/app.zip"),
+        ("ours/jobs/1/app.zip", "/ours/jobs/2/start.bundle"),
+        ("ours/projects/2/1/app.zip", "/ours/projects/3/1/app.zip"),
+        ("ours/projects/2/1/app.zip", "/ours/jobs/3/spec.json"),
+    ] {
+        assert!(!copy(from, to), "{from} to {to}");
+    }
+}
+
+#[test]
 fn the_orchestrator_writes_specs_and_reads_results() {
     let id = "orchestrator~ours";
     for line in [
@@ -89,6 +122,8 @@ fn the_orchestrator_writes_specs_and_reads_results() {
         "GET /ours/jobs/1/app.zip",
         "GET /ours/jobs/1/app.zip?versionId=a-1_b",
         "HEAD /ours/jobs/1/bodies/7",
+        "GET /ours/projects/1/2/app.zip",
+        "DELETE /ours/projects/1/2/app.zip",
     ] {
         assert!(object(id, line), "{line}");
     }
@@ -101,6 +136,8 @@ fn the_orchestrator_writes_specs_and_reads_results() {
         "PUT /ours/state/lock.json",
         "GET /state/lock.json",
         "DELETE /ours/jobs/1/spec.json",
+        "PUT /ours/projects/1/2/app.zip",
+        "DELETE /ours/projects/1",
     ] {
         assert!(!object(id, line), "{line}");
     }
