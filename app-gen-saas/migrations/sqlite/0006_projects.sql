@@ -38,7 +38,8 @@ CREATE TABLE versions (
     PRIMARY KEY (project_id, number)
 );
 
-ALTER TABLE jobs ADD COLUMN project_id TEXT REFERENCES projects (id);
+-- The version before does not know of projects, so that nothing here may keep it from removing rows.
+ALTER TABLE jobs ADD COLUMN project_id TEXT;
 -- create, change or restore.
 ALTER TABLE jobs ADD COLUMN kind TEXT NOT NULL DEFAULT 'create';
 -- The version that it begins with, once that is known.

@@ -81,8 +81,14 @@ async fn submit_and_show(database: TestDatabase) {
         created_at.ends_with('Z') && created_at.len() == 24,
         "{created_at}"
     );
+    let project = job["project"].as_str().unwrap();
     let expected = json!({
         "id": id,
+        "project": project,
+        "kind": "create",
+        "start_version": null,
+        "version": null,
+        "waits_for": null,
         "description": "A shop for \"tea\" \u{1F375}",
         "provider": "claude",
         "model": "opus",

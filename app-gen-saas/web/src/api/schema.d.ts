@@ -14,7 +14,7 @@ export interface paths {
         /** Lists jobs, newest first. */
         get: operations["list"];
         put?: never;
-        /** Submits a description. */
+        /** Submits a description of a new application, or of what is to be changed of one. */
         post: operations["create"];
         delete?: never;
         options?: never;
@@ -133,6 +133,164 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists projects, newest first. */
+        get: operations["list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a project. */
+        get: operations["show"];
+        put?: never;
+        post?: never;
+        /** Deletes a project with its versions, jobs and files. This cannot be taken back. */
+        delete: operations["delete"];
+        options?: never;
+        head?: never;
+        /** Renames a project, puts it aside, or takes it up again. */
+        patch: operations["change"];
+        trace?: never;
+    };
+    "/api/projects/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the versions of a project, newest first. */
+        get: operations["list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}/versions/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a version. */
+        get: operations["show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}/versions/{number}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Compares a version with the one that it was made from, or with another one. */
+        get: operations["diff"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}/versions/{number}/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Downloads the files of a version. */
+        get: operations["download"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}/versions/{number}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads a file of a version: up to 512 KiB of its text. */
+        get: operations["file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}/versions/{number}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the files of a version. */
+        get: operations["files"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}/versions/{number}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Goes back to a version: a job makes it the newest one again, without a generator. It begins after the other
+         *     jobs of the project have ended.
+         */
+        post: operations["restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -213,6 +371,32 @@ export interface components {
              */
             tokens?: number | null;
         };
+        /**
+         * @description What happened to a file.
+         * @enum {string}
+         */
+        Change: "added" | "removed" | "changed";
+        /** @description What is to be changed of a project; what is left out stays. */
+        ChangeProject: {
+            /** @description Whether it is put aside. */
+            archived?: boolean | null;
+            /** @description Another name: 1 to 80 characters after trimming. */
+            name?: string | null;
+        };
+        /** @description What a check came to. */
+        Check: {
+            /** @description What was found. */
+            detail?: string | null;
+            /** @description Its name, in lower case. */
+            name: string;
+            /** @description `passed`, `failed` or `skipped`. */
+            outcome: string;
+            /**
+             * Format: int64
+             * @description How long it took, in whole seconds.
+             */
+            seconds: number;
+        };
         /** @description What is chosen for a role. What is left out is chosen as for all roles. */
         Choice: {
             fallback?: components["schemas"]["Fallback"] | null;
@@ -227,17 +411,27 @@ export interface components {
             approvals?: components["schemas"]["ApprovalPoint"][];
             /** @description How much all attempts together may use. */
             budget?: components["schemas"]["Budget"];
-            /** @description Description of the application: 1 to 4000 characters after trimming. */
+            /** @description Description of the application, or of what is to be changed: 1 to 4000 characters after trimming. */
             description: string;
             fallback?: components["schemas"]["Fallback"] | null;
             /** @description Model of roles that choose none; without it the orchestrator's, if the provider is its own. */
             model?: string | null;
+            /**
+             * @description The project that is to be changed; without it, the job makes a new one. The job begins after the other
+             *     jobs of the project have ended.
+             */
+            project?: string | null;
             /** @description Provider that makes the application; the orchestrator's default if it is left out. */
             provider?: string | null;
             /** @description What is chosen for single roles, by the role's name. */
             roles?: {
                 [key: string]: components["schemas"]["Choice"];
             };
+            /**
+             * Format: int64
+             * @description The version that a change begins with; without it, the newest one at the time of its start.
+             */
+            start_version?: number | null;
         };
         /** @description What a person decided. */
         Decide: {
@@ -259,6 +453,13 @@ export interface components {
          * @enum {string}
          */
         DecisionKind: "approve" | "reject" | "defer";
+        /** @description What differs between two versions. */
+        Difference: {
+            /** @description Sorted by path. */
+            files: components["schemas"]["FileDifference"][];
+            /** @description Whether more files differ than are listed. */
+            truncated: boolean;
+        };
         /** @description The body of every answer that is an error. */
         ErrorBody: {
             error: components["schemas"]["ErrorDetail"];
@@ -308,6 +509,47 @@ export interface components {
             /** @description The other provider. */
             provider: string;
         };
+        /** @description A file of a version. */
+        File: {
+            /** @description Whether it is a program. */
+            executable: boolean;
+            /** @description The language that it is written in, by its name: `typescript` for example. */
+            language: string | null;
+            /** @description Its path, with slashes. */
+            path: string;
+            /**
+             * Format: int64
+             * @description Its size.
+             */
+            size_bytes: number;
+        };
+        /** @description What is in a file of a version. */
+        FileContent: components["schemas"]["File"] & {
+            /** @description Its text; null if it is no text. */
+            text: string | null;
+            /** @description Whether more than this text is in it. */
+            truncated: boolean;
+        };
+        /** @description A file that differs. */
+        FileDifference: {
+            /** @description Lines that the later version has, and the earlier one has not. */
+            added_lines: number;
+            /** @description What happened to it. */
+            change: components["schemas"]["Change"];
+            /** @description The language that it is written in, by its name: `typescript` for example. */
+            language: string | null;
+            /** @description The hunks of a unified diff; null if it is no text, or too long to be shown. */
+            patch: string | null;
+            /** @description Its path, with slashes. */
+            path: string;
+            /** @description Lines that the earlier version has, and the later one has not. */
+            removed_lines: number;
+        };
+        /** @description The files of a version. */
+        FileList: {
+            /** @description Sorted by path. */
+            files: components["schemas"]["File"][];
+        };
         /**
          * @description The service that answers, and its condition. The answer has status 200 whatever the condition: who
          *     ends a process because of it would end all of them whenever the database is away for a moment.
@@ -340,13 +582,15 @@ export interface components {
             budget: components["schemas"]["Budget"];
             /** @description RFC 3339, UTC. */
             created_at: string;
-            /** @description Description of the application. */
+            /** @description Description of the application, or of what is to be changed. */
             description: string;
             fallback: components["schemas"]["Fallback"] | null;
             /** @description RFC 3339, UTC; null before the end. */
             finished_at: string | null;
             /** @description UUID version 7. */
             id: string;
+            /** @description What it does. */
+            kind: components["schemas"]["JobKind"];
             /**
              * Format: int64
              * @description Number of the last event of the job's stream.
@@ -356,6 +600,8 @@ export interface components {
             launcher: string;
             /** @description Model of every role that chooses none; null if each role has its own. */
             model: string | null;
+            /** @description Id of its project; null for a job from before there were projects. */
+            project: string | null;
             /** @description Provider that makes the application. */
             provider: string;
             /** @description Why the job ended in this state; null if there is no reason to give. */
@@ -364,6 +610,11 @@ export interface components {
             roles: {
                 [key: string]: components["schemas"]["Choice"];
             };
+            /**
+             * Format: int64
+             * @description Number of the version that it begins with, once that is known; null if there is none.
+             */
+            start_version: number | null;
             /** @description RFC 3339, UTC; null before the start. */
             started_at: string | null;
             /** @description State. After a rollback it can be one that only the newer version knows. */
@@ -372,8 +623,20 @@ export interface components {
             task: string | null;
             /** @description What the attempts used so far. */
             usage: components["schemas"]["Usage"];
+            /**
+             * Format: int64
+             * @description Number of the version that it has made; null if there is none.
+             */
+            version: number | null;
             waiting: components["schemas"]["Waiting"] | null;
+            /** @description Id of the job of the same project whose end it waits for; null unless it waits for one. */
+            waits_for: string | null;
         };
+        /**
+         * @description What a job does.
+         * @enum {string}
+         */
+        JobKind: "create" | "change" | "restore";
         /** @description One page of the list of jobs. */
         JobList: {
             /** @description Newest first. */
@@ -384,6 +647,44 @@ export interface components {
          * @enum {string}
          */
         JobState: "queued" | "starting" | "running" | "waiting_approval" | "waiting_limit" | "publishing" | "succeeded" | "failed" | "cancelled" | "timed_out" | "lost";
+        /** @description A project: an application over time. */
+        Project: {
+            /** @description Whether it was put aside: it is not listed, and takes no changes. */
+            archived: boolean;
+            /** @description RFC 3339, UTC. */
+            created_at: string;
+            /** @description UUID version 7. */
+            id: string;
+            /**
+             * Format: int64
+             * @description Millionths of a US dollar that its jobs used, as far as prices are known.
+             */
+            micro_usd: number;
+            /** @description Its name for people. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Number of its newest version; 0 before the first.
+             */
+            newest_version: number;
+            /** @description Part of addresses and names elsewhere: small letters, digits and dashes. It stays when the name changes. */
+            slug: string;
+            /**
+             * Format: int64
+             * @description Millionths of a US dollar that the tasks cost of attempts that have ended, as far as prices are known.
+             */
+            task_micro_usd: number;
+            /**
+             * @description Id of its job that is at work or waits; null if there is none. Later jobs of the project begin after
+             *     its end.
+             */
+            unfinished_job: string | null;
+        };
+        /** @description One page of the list of projects. */
+        ProjectList: {
+            /** @description Newest first. */
+            projects: components["schemas"]["Project"][];
+        };
         /** @description What an attempt took of its task. */
         Resources: {
             /**
@@ -436,6 +737,45 @@ export interface components {
              */
             unpriced_tokens: number;
         };
+        /** @description A version of a project: a commit, whose files are never changed. */
+        Version: {
+            /** @description What the checks came to that the generator made of it. */
+            checks: components["schemas"]["Check"][];
+            /** @description Id of its commit. */
+            commit: string;
+            /** @description RFC 3339, UTC. */
+            created_at: string;
+            /** @description What the job was asked. */
+            description: string;
+            /** @description Id of the job that made it. Jobs are removed some time after their end. */
+            job: string;
+            /** @description What the job did. */
+            kind: components["schemas"]["JobKind"];
+            /**
+             * Format: int64
+             * @description From 1, without gaps.
+             */
+            number: number;
+            /**
+             * Format: int64
+             * @description Number of the version that it was made from; null for the first one.
+             */
+            parent: number | null;
+            /** @description Provider that did it. */
+            provider: string;
+            /** @description SHA-256 of the zip file in lower-case hexadecimal. */
+            sha256: string;
+            /**
+             * Format: int64
+             * @description Size of the zip file of its files.
+             */
+            size_bytes: number;
+        };
+        /** @description One page of the list of versions. */
+        VersionList: {
+            /** @description Newest first. */
+            versions: components["schemas"]["Version"][];
+        };
         /** @description What a job waits for. */
         Waiting: {
             /** @enum {string} */
@@ -466,6 +806,8 @@ export interface operations {
     list: {
         parameters: {
             query?: {
+                /** @description Only jobs of the project with this id. */
+                project?: string;
                 /** @description Maximum number of jobs to list: 1 to 200, default 50. */
                 limit?: number;
                 /** @description Only jobs older than the one with this id. */
@@ -530,6 +872,24 @@ export interface operations {
             };
             /** @description The body is not valid. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such project or version. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The project was put aside. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -892,6 +1252,596 @@ export interface operations {
                 };
             };
             /** @description The database does not answer, or too many streams are open; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of projects to list: 1 to 200, default 50. */
+                limit?: number;
+                /** @description Only projects older than the one with this id. */
+                before?: string;
+                /** @description Only projects whose names have this text, in small or capital letters. */
+                search?: string;
+                /** @description List those that were put aside, instead of the others. */
+                archived?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Projects. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectList"];
+                };
+            };
+            /** @description A parameter is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The project. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Project"];
+                };
+            };
+            /** @description No such project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is deleted; its files are removed within the hour. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No such project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A job of the project has not ended. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeProject"];
+            };
+        };
+        responses: {
+            /** @description The project as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Project"];
+                };
+            };
+            /** @description The body is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body has more than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The content type is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of versions to list: 1 to 200, default 50. */
+                limit?: number;
+                /** @description Only versions with a number less than this one. */
+                before?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the project. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Versions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionList"];
+                };
+            };
+            /** @description A parameter is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project. */
+                id: string;
+                /** @description Number of the version. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The version. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Version"];
+                };
+            };
+            /** @description No such project or version. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    diff: {
+        parameters: {
+            query?: {
+                /** @description Number of the other version; without it, the one that this was made from. 0 is an empty version. */
+                from?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the project. */
+                id: string;
+                /** @description Number of the version. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What differs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Difference"];
+                };
+            };
+            /** @description A parameter is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such project or version. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description A version is too large to be looked into, or its stored files are not those that the job made. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database or the store does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    download: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project. */
+                id: string;
+                /** @description Number of the version. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The zip file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": number[];
+                };
+            };
+            /** @description No such project or version. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The stored files are not those that the job made. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database or the store does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    file: {
+        parameters: {
+            query: {
+                /** @description Its path, as the list of files has it. */
+                path: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the project. */
+                id: string;
+                /** @description Number of the version. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileContent"];
+                };
+            };
+            /** @description A parameter is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such project, version or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The version is too large to be looked into, or its stored files are not those that the job made. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database or the store does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    files: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project. */
+                id: string;
+                /** @description Number of the version. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Files. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileList"];
+                };
+            };
+            /** @description No such project or version. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The version is too large to be looked into, or its stored files are not those that the job made. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database or the store does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project. */
+                id: string;
+                /** @description Number of the version. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted; `Location` leads to the job. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description No such project or version. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The project was put aside. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again. */
             503: {
                 headers: {
                     [name: string]: unknown;

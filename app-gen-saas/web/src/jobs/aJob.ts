@@ -4,6 +4,11 @@ import type { Job } from "../api/types.ts";
 export function aJob(parts: Partial<Job> = {}): Job {
   return {
     id: "0193-job",
+    project: "0193-project",
+    kind: "create",
+    start_version: null,
+    version: null,
+    waits_for: null,
     description: "A recipe box with tags",
     provider: "template",
     model: null,
