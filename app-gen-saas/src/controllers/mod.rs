@@ -5,6 +5,7 @@ pub mod events;
 pub mod extract;
 pub mod health;
 pub mod jobs;
+mod naming;
 pub mod projects;
 pub mod ui;
 pub mod websocket;

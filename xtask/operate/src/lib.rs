@@ -6,6 +6,7 @@
 //! - [`dev_tasks`] lets an orchestrator of `dev` run its jobs as tasks.
 //! - [`status`] and [`logs`] show what runs, and [`doctor`] finds what is wrong and why.
 //! - [`services`] restarts and scales services, [`exec`] runs a command inside a task.
+//! - [`product`] is the API of what was deployed, as its users have it.
 //! - [`agents`] are those that the generator's image has.
 //! - [`providers`] asks those of agents whether they accept a key and know a model.
 //! - [`certificates`] are those that generators trust besides those of their image.
@@ -23,6 +24,7 @@ pub mod doctor;
 pub mod exec;
 pub mod jobs;
 pub mod logs;
+pub mod product;
 pub mod providers;
 pub mod prune;
 pub mod secrets;

@@ -16,12 +16,15 @@ mod exec;
 pub(crate) mod help;
 mod inputs;
 mod installing;
+mod jobs;
 mod logs;
 mod one_of;
 mod open;
 mod outputs;
 mod plan;
 mod preflight;
+mod product;
+mod projects;
 mod promote;
 mod provider;
 mod prune;
@@ -79,6 +82,12 @@ command::verbs! {
             Secrets(secrets::Verb),
             Prune(prune::Args),
             Open(open::Args),
+        }
+        "Use" {
+            #[command(subcommand)]
+            Projects(projects::Verb),
+            #[command(subcommand)]
+            Jobs(jobs::Verb),
         }
         "This machine" {
             Setup(setup::Args),

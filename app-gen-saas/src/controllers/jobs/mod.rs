@@ -20,7 +20,7 @@ use crate::controllers::extract::{ApiJson, ApiQuery, JobId};
 use crate::controllers::jobs::shown::{
     ApprovalPointName, Budget, Choice, Fallback, Job, JobList, Surroundings,
 };
-use crate::controllers::projects::{self, naming};
+use crate::controllers::naming;
 use crate::database::{
     self, Accepted, Cancelled, JobKind, JobProject, NewJob, PastAttempt, Pause, Wishes,
 };
@@ -218,7 +218,8 @@ async fn project_of(
         }
         return Ok(JobProject::New(naming::new_project(&spec.description)));
     };
-    projects::find(app, &id).await?;
+    let project = app.database.project(&id).await?;
+    project.ok_or(ApiError::NotFound("project"))?;
     if let Some(number) = start_version {
         let version = app.database.version(&id, number).await?;
         version.ok_or(ApiError::NotFound("version"))?;

@@ -1,6 +1,5 @@
 //! Projects: list, look at, rename, put aside, delete, and go back to a version.
 
-pub(crate) mod naming;
 pub mod versions;
 
 use axum::Json;
@@ -13,8 +12,8 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::clock::rfc3339;
 use crate::controllers::extract::{ApiJson, ApiQuery, ProjectId, VersionPath};
-use crate::controllers::jobs;
 use crate::controllers::jobs::shown::Job;
+use crate::controllers::{jobs, naming};
 use crate::database::{self, JobKind, JobProject, NewJob, ProjectFilter, Wishes};
 use crate::error::{ApiError, ErrorBody};
 

@@ -13,7 +13,7 @@ const SHORT_NAME_CHARS: usize = 50;
 const MAX_SLUG_LENGTH: usize = 40;
 
 /// A project for what was asked for.
-pub(in crate::controllers) fn new_project(description: &str) -> NewProject {
+pub(super) fn new_project(description: &str) -> NewProject {
     let id = Uuid::now_v7().to_string();
     let name = name_of(description);
     NewProject {
