@@ -74,6 +74,52 @@ impl Drop for Edit {
 }
 
 #[test]
+fn an_application_is_made_and_looked_at() {
+    let _alone = alone();
+    run(&["deploy", "--yes", "--json"]).expect_success();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("app.zip").display().to_string();
+    let mut project = String::new();
+    let mut answers = Vec::new();
+    for line in lines_of("Use") {
+        let line = line
+            .replace("DESCRIPTION", "plants")
+            .replace("PROJECT", &project)
+            .replace("FILE", &file);
+        let (code, answer) = follow(&line, Stdio::null());
+        assert_eq!(code, 0, "{line}: {answer:#}");
+        if project.is_empty() {
+            answer["project"].as_str().unwrap().clone_into(&mut project);
+        }
+        answers.push(answer);
+    }
+    let [made, shown, diff, readme, restored, taken] = &answers[..] else {
+        panic!("{answers:#?}");
+    };
+    assert_eq!(
+        (&made["state"], &made["version"]),
+        (&"succeeded".into(), &1.into())
+    );
+    assert_eq!(shown["versions"][0]["job"], made["id"]);
+    let files = diff["files"].as_array().unwrap();
+    assert!(
+        files.iter().any(|file| file["path"] == "package.json"),
+        "{diff:#}"
+    );
+    assert!(
+        readme["text"].as_str().unwrap().contains("template"),
+        "{readme:#}"
+    );
+    assert_eq!(restored["version"], 2);
+    assert_eq!(taken["version"], 2);
+    let bytes = fs::read(&file).unwrap();
+    assert_eq!(made["artifact"]["size_bytes"], bytes.len());
+    let listed = run(&["jobs", "list", "--project", &project, "--json"]).expect_success();
+    assert_eq!(listed["jobs"].as_array().unwrap().len(), 2);
+    run(&["projects", "delete", &project, "--yes", "--json"]).expect_success();
+}
+
+#[test]
 fn an_edit_goes_to_users_and_what_does_not_serve_is_taken_back() {
     let _alone = alone();
     let first = run(&["deploy", "--yes", "--json"]).expect_success()["release"].clone();

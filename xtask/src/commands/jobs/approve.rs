@@ -20,7 +20,7 @@ pub(crate) struct Args {
 impl Command for Args {
     const CHANGES: Changes = Changes::Environment;
     const ANSWER: Answer =
-        Answer::Object("the job of the API; the next attempt goes on with the decision");
+        Answer::Object("a JOB, see below; the next attempt goes on with the decision");
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         guards::said_yes(context, "jobs approve")?;

@@ -19,7 +19,7 @@ pub(crate) struct Args {
 impl Command for Args {
     const CHANGES: Changes = Changes::Environment;
     const ANSWER: Answer =
-        Answer::Object("the job of the API; one that runs is stopped, and its state follows");
+        Answer::Object("a JOB, see below; one that runs is stopped, and its state follows");
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         guards::said_yes(context, "jobs cancel")?;

@@ -31,7 +31,7 @@ pub(crate) struct Args {
 impl Command for Args {
     const CHANGES: Changes = Changes::Environment;
     const ANSWER: Answer = Answer::Object(
-        r#"the job of the API; `waits_for` names the job of the project whose end it waits for. With `--wait`,
+        r#"a JOB, see below; `waits_for` names the job of the project whose end it waits for. With `--wait`,
         once it has ended or asks for a decision: exit code 1 where it ended badly"#,
     );
 

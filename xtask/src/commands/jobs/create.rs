@@ -24,7 +24,7 @@ pub(crate) struct Args {
 impl Command for Args {
     const CHANGES: Changes = Changes::Environment;
     const ANSWER: Answer = Answer::Object(
-        "the job of the API. With `--wait`, once it has ended or asks for a decision: exit code 1 where it ended badly",
+        "a JOB, see below. With `--wait`, once it has ended or asks for a decision: exit code 1 where it ended badly",
     );
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {

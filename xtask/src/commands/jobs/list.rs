@@ -26,10 +26,7 @@ pub(crate) struct Args {
 
 impl Command for Args {
     const CHANGES: Changes = Changes::Nothing;
-    const ANSWER: Answer = Answer::Object(
-        r#"`{"jobs":[JOB]}`, where JOB is the job of the API: `{"id","project","kind","state",
-        "description","reason","version",…}`"#,
-    );
+    const ANSWER: Answer = Answer::Object(r#"`{"jobs":[JOB]}`, newest first; see below"#);
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let mut path = format!("/api/jobs?limit={}", self.limit);

@@ -22,7 +22,7 @@ pub(crate) struct Args {
 impl Command for Args {
     const CHANGES: Changes = Changes::Nothing;
     const ANSWER: Answer = Answer::Object(
-        r#"`{"files":[{"path","change","added_lines","removed_lines","patch"}],"truncated"}`;
+        r#"`{"files":[{"path","change","language","added_lines","removed_lines","patch"}],"truncated"}`;
         `patch` is `null` for what is no text or too long"#,
     );
 

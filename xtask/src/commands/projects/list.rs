@@ -29,10 +29,7 @@ pub(crate) struct Args {
 
 impl Command for Args {
     const CHANGES: Changes = Changes::Nothing;
-    const ANSWER: Answer = Answer::Object(
-        r#"`{"projects":[PROJECT]}`, where PROJECT is the project of the API: `{"id","name","slug",
-        "newest_version","unfinished_job","archived",…}`"#,
-    );
+    const ANSWER: Answer = Answer::Object(r#"`{"projects":[PROJECT]}`, newest first; see below"#);
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         let mut path = format!(

@@ -23,7 +23,7 @@ pub(crate) struct Args {
 
 impl Command for Args {
     const CHANGES: Changes = Changes::Environment;
-    const ANSWER: Answer = Answer::Object("the job of the API that makes it a new version");
+    const ANSWER: Answer = Answer::Object("the JOB that makes it a new version, see below");
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         guards::said_yes(context, "projects restore")?;

@@ -21,8 +21,7 @@ pub(crate) struct Args {
 impl Command for Args {
     const CHANGES: Changes = Changes::Nothing;
     const ANSWER: Answer = Answer::Object(
-        r#"`{"project":PROJECT,"versions":[VERSION]}`, the newest 200 versions, where VERSION is
-        the version of the API: `{"number","parent","commit","job","kind","description","checks",…}`"#,
+        r#"`{"project":PROJECT,"versions":[VERSION]}`, the newest 200 versions; see below"#,
     );
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {

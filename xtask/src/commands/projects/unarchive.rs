@@ -20,7 +20,7 @@ pub(crate) struct Args {
 
 impl Command for Args {
     const CHANGES: Changes = Changes::Environment;
-    const ANSWER: Answer = Answer::Object("the project of the API");
+    const ANSWER: Answer = Answer::Object("a PROJECT, see below");
 
     fn run(self, context: &Context) -> anyhow::Result<ExitCode> {
         guards::said_yes(context, "projects unarchive")?;

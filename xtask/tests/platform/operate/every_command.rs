@@ -119,6 +119,50 @@ impl Listener {
         }
     }
 
+    /// What a user does: with a project of its own, which is deleted at the end.
+    fn hear_the_product(&mut self, form: Form) {
+        let create = ["jobs", "create", "list", "--wait", "--yes", "--json"];
+        let made = run(&create).expect_success();
+        let [job, project] = ["id", "project"].map(|field| made[field].as_str().unwrap());
+        let folder = self.folder.path().join(job);
+        fs::create_dir(&folder).unwrap();
+        let folder = folder.display();
+        for (line, code) in [
+            ("jobs create list --wait --yes".to_owned(), 0),
+            ("jobs list --limit 3".to_owned(), 0),
+            (format!("jobs show {job}"), 0),
+            (format!("jobs download {job} --to {folder}/job.zip"), 0),
+            // It has ended.
+            (format!("jobs cancel {job} --yes"), 0),
+            (format!("jobs approve {job} --yes"), 1),
+            (format!("jobs reject {job} because --yes"), 1),
+            (format!("jobs defer {job} first --yes"), 1),
+            // A template cannot be changed without a model.
+            (
+                format!("jobs change {project} more --provider template --wait --yes"),
+                1,
+            ),
+            ("projects list".to_owned(), 0),
+            (format!("projects show {project}"), 0),
+            (format!("projects files {project}"), 0),
+            (format!("projects files {project} --path README.md"), 0),
+            (format!("projects diff {project}"), 0),
+            (format!("projects restore {project} 1 --wait --yes"), 0),
+            (
+                format!("projects download {project} --to {folder}/project.zip"),
+                0,
+            ),
+            (format!("projects rename {project} plants --yes"), 0),
+            (format!("projects archive {project} --yes"), 0),
+            (format!("jobs change {project} more --yes"), 1),
+            (format!("projects unarchive {project} --yes"), 0),
+            (format!("projects delete {project} --yes"), 0),
+            (format!("projects show {project}"), 1),
+        ] {
+            self.hear(&line, form, Stdio::null(), code);
+        }
+    }
+
     /// A command that reads a value from standard input.
     fn hear_with_value(&mut self, line: &str, form: Form, value: &str, code: i32) {
         let file = self.folder.path().join("value");
@@ -262,6 +306,9 @@ fn every_command_is_silent_of_secrets_and_answers_as_documented() {
             ],
             &[form],
         );
+    }
+    for form in [JSON, WORKFLOW] {
+        listener.hear_the_product(form);
     }
     // What takes long, where most is shown.
     let long = [
