@@ -1,4 +1,5 @@
-//! Limits of providers: a job waits for one without a task, or another agent goes on at once.
+//! Limits of providers: a job waits for one without a task, or another agent goes on at once. What came of it
+//! is changed by the next job.
 
 use std::time::Duration;
 
@@ -97,4 +98,49 @@ async fn another_agent_goes_on_at_once_where_the_job_names_one() {
         .collect();
     builders.dedup();
     assert_eq!(builders, ["claude", "codex"]);
+    is_changed(&platform, &job).await;
+}
+
+/// What one job made, the next one changes: the difference of the two versions is what its agent did.
+async fn is_changed(platform: &Platform, made: &Value) {
+    assert_eq!(made["version"], 1, "{made:#}");
+    let body = json!({
+        "project": made["project"],
+        "description": "a plant can have a note, by the script change",
+        "provider": "codex",
+    });
+    let id = platform.orchestrator.submit_as(&body).await;
+    let job = platform.in_state(&id, "succeeded").await;
+    assert_eq!(
+        (&job["start_version"], &job["version"]),
+        (&json!(1), &json!(2)),
+        "{job:#}"
+    );
+    let project = made["project"].as_str().unwrap();
+    let client = platform.orchestrator.client().await;
+    let get = async |path: &str| -> Value {
+        let path = format!("/api/projects/{project}/versions/2{path}");
+        client.get(&path).await.json().await.unwrap()
+    };
+    let difference = get("/diff").await;
+    let files = difference["files"].as_array().unwrap();
+    let changes: Vec<(&str, &str)> = files
+        .iter()
+        .map(|file| {
+            (
+                file["change"].as_str().unwrap(),
+                file["path"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let expected = [
+        ("changed", "server/app.js"),
+        ("added", "server/note.test.js"),
+        ("changed", "server/store.js"),
+    ];
+    assert_eq!(changes, expected, "{difference:#}");
+    let version = get("").await;
+    let checks = version["checks"].as_array().unwrap();
+    let failed = checks.iter().filter(|check| check["outcome"] != "passed");
+    assert_eq!(failed.count(), 0, "{version:#}");
 }

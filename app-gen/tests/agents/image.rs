@@ -26,17 +26,6 @@ pub(crate) static IMAGE: LazyLock<String> = LazyLock::new(|| {
     built["images"][0]["reference"].as_str().unwrap().to_owned()
 });
 
-/// Kills every process of the program `$0` at the first moment at which there is one, and says how many these
-/// were. Some live for a moment only, which is looked for without a pause, and not for long.
-const KILL: &str = r#"killed=0
-for look in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-  for one in /proc/[0-9]*; do
-    [ "$(readlink "$one/exe")" = "$0" ] && kill -9 "${one#/proc/}" && killed=$((killed + 1))
-  done
-  [ $killed -gt 0 ] && break
-done
-echo $killed"#;
-
 #[expect(
     clippy::disallowed_methods,
     reason = "the wrapper of xtask is not for these tests; every wait here is bounded"
@@ -72,13 +61,4 @@ pub(crate) fn task_options() -> Vec<String> {
         .map(str::to_owned)
         .chain(rights)
         .collect()
-}
-
-/// Kills every process of a program in a container; says how many these were. The container may have ended.
-pub(crate) fn kill(container: &str, program: &str) -> u32 {
-    // Without more rights than the container has, nobody sees which program an agent's process is of.
-    let arguments = ["exec", "--privileged", container, "sh", "-c", KILL, program];
-    let output = command("docker").args(arguments).output().unwrap();
-    let killed = String::from_utf8(output.stdout).unwrap();
-    killed.trim().parse().unwrap_or(0)
 }

@@ -1,6 +1,6 @@
 //! A job, whose attempts run one after the other in containers.
 
-use crate::image::{IMAGE, command, docker, kill, task_options};
+use crate::image::{IMAGE, command, docker, task_options};
 use app_gen_contract::{Attempt, Body, CheckpointId, Event, JobSpec, Used, parse_line, spec_name};
 use std::io::{BufRead as _, BufReader, Cursor, Read as _, Write as _};
 use std::process::{Child, Output, Stdio};
@@ -267,11 +267,6 @@ impl Running {
         // It may have ended meanwhile.
         let arguments = ["kill", "--signal", signal, &self.name];
         let _ = command("docker").args(arguments).output().unwrap();
-    }
-
-    /// Kills every process of a program in the container; says how many these were.
-    pub(crate) fn kill(&self, program: &str) -> u32 {
-        kill(&self.name, program)
     }
 
     /// When the generator's process began.
