@@ -1,5 +1,5 @@
 //! The smoke test does what a user does, against any base URL: it describes an application, watches
-//! the job, downloads the application, builds it, starts it, and opens its page.
+//! the job, downloads the version that it made, builds it, starts it, and opens its page.
 
 use crate::application;
 use crate::application::Use;
@@ -83,12 +83,24 @@ struct Job {
     reason: Option<String>,
     task: Option<String>,
     artifact: Option<Artifact>,
+    project: Option<String>,
+    version: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Artifact {
     size_bytes: u64,
     sha256: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct FileList {
+    files: Vec<File>,
+}
+
+#[derive(Debug, Deserialize)]
+struct File {
+    path: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -218,7 +230,18 @@ impl<'a> SmokeTest<'a> {
         let artifact = job
             .artifact
             .ok_or_else(|| failed("the job succeeded without an artifact"))?;
-        let application = self.download(&job.id, &artifact)?;
+        let (Some(project), Some(version)) = (&job.project, job.version) else {
+            return Err(failed("the job succeeded and made no version of a project").into());
+        };
+        let path = format!("/api/projects/{project}/versions/{version}");
+        let application = self.download(&format!("{path}/download"), &artifact)?;
+        let files: FileList = self
+            .get(&format!("{path}/files"))
+            .failure(|| failed("the files of the version cannot be listed"))?;
+        anyhow::ensure!(
+            files.files.iter().any(|file| file.path == "package.json"),
+            failed("the version has no package.json")
+        );
         match Use::of(self.context) {
             Use::Start => {
                 report.step("smoke: install, build, start");
@@ -299,11 +322,12 @@ impl<'a> SmokeTest<'a> {
         Ok(seen)
     }
 
-    fn download(&self, job_id: &str, artifact: &Artifact) -> anyhow::Result<PathBuf> {
+    /// Downloads what must be the job's artifact, and unpacks it.
+    fn download(&self, path: &str, artifact: &Artifact) -> anyhow::Result<PathBuf> {
         self.context
             .report
             .step(&format!("smoke: download {} bytes", artifact.size_bytes));
-        let url = format!("{}/api/jobs/{job_id}/artifact", self.base_url);
+        let url = format!("{}{path}", self.base_url);
         let mut response = self
             .agent
             .get(&url)
