@@ -210,10 +210,11 @@ fn a_store_that_fails_for_a_while_is_asked_again() {
     let store = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", store.local_addr().unwrap());
     let server = std::thread::spawn(move || {
-        // The spec's copy fails twice; copy and archive arrive.
+        // The spec's copy fails twice; copy, archive and history arrive.
         for status in [
             "503 Slow Down",
             "500 Internal Server Error",
+            "200 OK",
             "200 OK",
             "200 OK",
         ] {
