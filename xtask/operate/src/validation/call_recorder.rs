@@ -315,13 +315,19 @@ const SERVICES: [(&str, &str); 2] = [
     ("Logs_20140328", "logs"),
 ];
 
-/// The key, with `*` in place of ids, which differ from run to run.
+/// The key, with `*` in place of what differs from run to run: ids, and what an agent's job has many of.
 fn pattern(key: &str) -> String {
-    let parts = key.split('/').map(|part| {
+    const MANY: [&str; 2] = ["checkpoints", "events"];
+    let mut parts = Vec::new();
+    for part in key.split('/') {
         let is_id = part.len() >= 32 && part.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-        if is_id { "*" } else { part }
-    });
-    parts.collect::<Vec<_>>().join("/")
+        parts.push(if is_id { "*" } else { part });
+        if MANY.contains(&part) {
+            parts.push("*");
+            break;
+        }
+    }
+    parts.join("/")
 }
 
 #[cfg(test)]
@@ -357,6 +363,24 @@ mod tests {
                 "pieces of {size}"
             );
         }
+    }
+
+    #[test]
+    fn what_differs_from_run_to_run_is_left_out() {
+        let id = "01936f2e-7c1a-7000-8000-0123456789ab";
+        assert_eq!(
+            [
+                format!("projects/{id}/{id}/app.zip"),
+                format!("jobs/{id}/checkpoints/1/0002/history.bundle"),
+                format!("jobs/{id}/events/000077.json"),
+            ]
+            .map(|key| pattern(&key)),
+            [
+                "projects/*/*/app.zip",
+                "jobs/*/checkpoints/*",
+                "jobs/*/events/*"
+            ]
+        );
     }
 
     #[test]
