@@ -5,10 +5,11 @@ import "./styles/base.css";
 import "./styles/layout.css";
 import "./styles/controls.css";
 import "./jobs/composer.css";
-import "./jobs/job-list.css";
 import "./jobs/job.css";
 import "./jobs/outcome.css";
 import "./log/log.css";
+import "./projects/projects.css";
+import "./versions/versions.css";
 
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no #root");

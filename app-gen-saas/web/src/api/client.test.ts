@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { createJob, eventsHref, listJobs } from "./client.ts";
+import { createJob, deleteProject, eventsHref, listJobs } from "./client.ts";
 
 function answer(status: number, body: string): void {
   vi.stubGlobal("fetch", vi.fn(async () => new Response(body, { status })));
@@ -9,7 +9,7 @@ afterEach(() => vi.unstubAllGlobals());
 
 test("a refusal carries the server's own words, as a sentence", async () => {
   answer(422, '{"error":{"code":"invalid_description","message":"the description is empty"}}');
-  await expect(createJob("")).rejects.toMatchObject({
+  await expect(createJob({ description: "" })).rejects.toMatchObject({
     status: 422,
     code: "invalid_description",
     message: "The description is empty.",
@@ -18,17 +18,22 @@ test("a refusal carries the server's own words, as a sentence", async () => {
 
 test("a proxy's error page reads as an unreachable server", async () => {
   answer(502, "<html>Bad gateway</html>");
-  await expect(listJobs()).rejects.toMatchObject({ status: 502, message: "The server can’t be reached." });
+  await expect(listJobs("p")).rejects.toMatchObject({ status: 502, message: "The server can’t be reached." });
 });
 
 test("a success that is no JSON is an error, not a crash later", async () => {
   answer(200, "<!doctype html>");
-  await expect(listJobs()).rejects.toMatchObject({ status: 200, code: "unexpected" });
+  await expect(listJobs("p")).rejects.toMatchObject({ status: 200, code: "unexpected" });
 });
 
 test("no answer at all has status 0", async () => {
   vi.stubGlobal("fetch", vi.fn(async () => Promise.reject(new TypeError("failed to fetch"))));
-  await expect(listJobs()).rejects.toMatchObject({ status: 0, code: "unreachable" });
+  await expect(listJobs("p")).rejects.toMatchObject({ status: 0, code: "unreachable" });
+});
+
+test("a deletion is answered with nothing", async () => {
+  vi.stubGlobal("fetch", vi.fn(async () => new Response(null, { status: 204 })));
+  await expect(deleteProject("p")).resolves.toBeUndefined();
 });
 
 test("addresses escape the job id and name the resume point", () => {

@@ -1,5 +1,20 @@
 /** The orchestrator's HTTP API. Every call is bounded and fails with an ApiError that can be shown as it is. */
-import type { CreateJob, Decide, ErrorBody, Job, JobList } from "./types.ts";
+import type {
+  ChangeProject,
+  CreateJob,
+  Decide,
+  Difference,
+  ErrorBody,
+  FileContent,
+  FileList,
+  Job,
+  JobList,
+  Project,
+  ProjectList,
+  Version,
+  VersionFile,
+  VersionList,
+} from "./types.ts";
 
 const TIMEOUT_MS = 15_000;
 
@@ -16,6 +31,21 @@ export class ApiError extends Error {
   }
 }
 
+/** What failed, in words for the user. */
+export function messageOf(error: unknown): string {
+  return error instanceof ApiError ? error.message : "Something went wrong on this page.";
+}
+
+/** Whether the server answered, and the same request will be refused again. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 429;
+}
+
+/** Whether what the address names does not exist, or cannot exist. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof ApiError && (error.status === 404 || error.status === 400);
+}
+
 async function request<T>(path: string, init: RequestInit = {}): Promise<T> {
   let response: Response;
   try {
@@ -30,6 +60,8 @@ async function request<T>(path: string, init: RequestInit = {}): Promise<T> {
       ? new ApiError(0, "timeout", "The server took too long to answer.")
       : new ApiError(0, "unreachable", "The server can’t be reached.");
   }
+  // "No content" is all there is to say.
+  if (response.status === 204) return undefined as T;
   const body = await readJson(response);
   if (response.ok && body !== undefined) return body as T;
   const reported = (body as Partial<ErrorBody> | undefined)?.error;
@@ -66,10 +98,8 @@ function explainStatus(status: number): string {
 export const PAGE_SIZE = 50;
 
 /** Newest first; `before` is the id after which the next older page starts. */
-export async function listJobs(before?: string): Promise<Job[]> {
-  const query = new URLSearchParams({ limit: String(PAGE_SIZE) });
-  if (before) query.set("before", before);
-  const answer = await request<JobList>(`/api/jobs?${query}`);
+export async function listJobs(projectId: string, before?: string): Promise<Job[]> {
+  const answer = await request<JobList>(`/api/jobs?${pageQuery(before, { project: projectId })}`);
   return answer.jobs;
 }
 
@@ -77,20 +107,12 @@ export function getJob(jobId: string): Promise<Job> {
   return request<Job>(jobPath(jobId));
 }
 
-export function createJob(description: string): Promise<Job> {
-  return request<Job>("/api/jobs", {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ description } satisfies CreateJob),
-  });
+export function createJob(job: CreateJob): Promise<Job> {
+  return send<Job>("POST", "/api/jobs", job);
 }
 
 export function decideJob(jobId: string, decision: Decide): Promise<Job> {
-  return request<Job>(`${jobPath(jobId)}/decision`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(decision),
-  });
+  return send<Job>("POST", `${jobPath(jobId)}/decision`, decision);
 }
 
 export function cancelJob(jobId: string): Promise<Job> {
@@ -106,6 +128,82 @@ export function eventsHref(jobId: string, after: number): string {
   return `${jobPath(jobId)}/events?after=${after}`;
 }
 
+/** Which projects are listed. */
+export interface ProjectFilter {
+  /** Part of the name; empty for all of them. */
+  search: string;
+  /** Those that were put aside, instead of the others. */
+  archived: boolean;
+}
+
+/** Newest first; `before` is the id after which the next older page starts. */
+export async function listProjects({ search, archived }: ProjectFilter, before?: string): Promise<Project[]> {
+  const query = pageQuery(before, { ...(search && { search }), ...(archived && { archived: "true" }) });
+  const answer = await request<ProjectList>(`/api/projects?${query}`);
+  return answer.projects;
+}
+
+export function getProject(projectId: string): Promise<Project> {
+  return request<Project>(projectPath(projectId));
+}
+
+export function changeProject(projectId: string, change: ChangeProject): Promise<Project> {
+  return send<Project>("PATCH", projectPath(projectId), change);
+}
+
+export function deleteProject(projectId: string): Promise<void> {
+  return request<void>(projectPath(projectId), { method: "DELETE" });
+}
+
+/** Newest first; `before` is the number after which the next older page starts. */
+export async function listVersions(projectId: string, before?: number): Promise<Version[]> {
+  const answer = await request<VersionList>(`${projectPath(projectId)}/versions?${pageQuery(before?.toString())}`);
+  return answer.versions;
+}
+
+export function getVersion(projectId: string, number: number): Promise<Version> {
+  return request<Version>(versionPath(projectId, number));
+}
+
+/** What differs from the version that it was made from; everything, for the first one. */
+export function getDifference(projectId: string, number: number): Promise<Difference> {
+  return request<Difference>(`${versionPath(projectId, number)}/diff`);
+}
+
+export async function listFiles(projectId: string, number: number): Promise<VersionFile[]> {
+  const answer = await request<FileList>(`${versionPath(projectId, number)}/files`);
+  return answer.files;
+}
+
+export function getFile(projectId: string, number: number, path: string): Promise<FileContent> {
+  return request<FileContent>(`${versionPath(projectId, number)}/file?${new URLSearchParams({ path })}`);
+}
+
+/** Gives the job that goes back to the version. */
+export function restoreVersion(projectId: string, number: number): Promise<Job> {
+  return request<Job>(`${versionPath(projectId, number)}/restore`, { method: "POST" });
+}
+
+export function downloadHref(projectId: string, number: number): string {
+  return `${versionPath(projectId, number)}/download`;
+}
+
+function send<T>(method: "POST" | "PATCH", path: string, body: object): Promise<T> {
+  return request<T>(path, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+}
+
+function pageQuery(before: string | undefined, others: Record<string, string> = {}): URLSearchParams {
+  return new URLSearchParams({ limit: String(PAGE_SIZE), ...others, ...(before !== undefined && { before }) });
+}
+
 function jobPath(jobId: string): string {
   return `/api/jobs/${encodeURIComponent(jobId)}`;
+}
+
+function projectPath(projectId: string): string {
+  return `/api/projects/${encodeURIComponent(projectId)}`;
+}
+
+function versionPath(projectId: string, number: number): string {
+  return `${projectPath(projectId)}/versions/${number}`;
 }

@@ -1,31 +1,37 @@
 import { act, cleanup, fireEvent, render, screen } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { Job } from "../api/types.ts";
+import type { Job, Project } from "../api/types.ts";
 import { aJob } from "../jobs/aJob.ts";
+import { aProject } from "../projects/aProject.ts";
 import { FakeEventSource } from "../stream/fakeEventSource.ts";
 import { App } from "./App.tsx";
 
 /** The server as the page sees it: what it answers to each call. */
 let jobs: Job[];
+let projects: Project[];
 let reachable: boolean;
 
-async function answer(path: string, init: RequestInit = {}): Promise<Response> {
+const NOT_FOUND = { error: { code: "not_found", message: "there is no such thing" } };
+
+async function answer(address: string, init: RequestInit = {}): Promise<Response> {
   if (!reachable) throw new TypeError("failed to fetch");
+  const [path = ""] = address.split("?");
   if (init.method === "POST") {
-    const job = aJob({ id: "new", description: JSON.parse(String(init.body)).description, last_sequence: 1 });
+    const job = aJob({ id: "new", project: "p", description: JSON.parse(String(init.body)).description, last_sequence: 1 });
     jobs = [job, ...jobs];
+    projects = [aProject({ id: "p", name: job.description, newest_version: 0, unfinished_job: job.id }), ...projects];
     return Response.json(job, { status: 201 });
   }
-  const id = /^\/api\/jobs\/([^/?]+)$/.exec(path)?.[1];
-  if (!id) return Response.json({ jobs });
-  const job = jobs.find((candidate) => candidate.id === id);
-  return job
-    ? Response.json(job)
-    : Response.json({ error: { code: "not_found", message: "there is no such job" } }, { status: 404 });
+  const [, kind, id, part] = path.split("/").slice(1);
+  if (part === "versions") return Response.json({ versions: [] });
+  if (!id) return Response.json(kind === "jobs" ? { jobs } : { projects });
+  const found = [...(kind === "jobs" ? jobs : projects)].find((candidate) => candidate.id === id);
+  return found ? Response.json(found) : Response.json(NOT_FOUND, { status: 404 });
 }
 
 beforeEach(() => {
   jobs = [];
+  projects = [];
   reachable = true;
   sessionStorage.clear();
   window.location.hash = "";
@@ -44,7 +50,7 @@ test("a submitted description is followed from queued to its end, without a relo
   fireEvent.change(screen.getByLabelText("Describe your app"), { target: { value: "A recipe box" } });
   fireEvent.click(screen.getByRole("button", { name: "Generate app" }));
   await screen.findByRole("heading", { level: 1, name: "A recipe box" });
-  expect(window.location.hash).toBe("#/jobs/new");
+  expect(window.location.hash).toBe("#/projects/p");
 
   const source = FakeEventSource.latest;
   act(() => source.open());
@@ -52,14 +58,17 @@ test("a submitted description is followed from queued to its end, without a relo
   source.send(2, "stage", { name: "write", state: "running" });
   source.send(3, "log", { level: "info", message: "wrote package.json" });
   await screen.findByText("wrote package.json");
+  expect(screen.getByText(/as soon as the first version is ready/)).toBeTruthy();
   expect(screen.getAllByText("Running").length).toBeGreaterThan(0);
 
   const artifact = { name: "app.zip", size_bytes: 100, sha256: "00" };
-  jobs = [aJob({ ...jobs[0], state: "succeeded", last_sequence: 5, artifact })];
+  jobs = [aJob({ ...jobs[0], state: "succeeded", last_sequence: 5, artifact, version: 1 })];
+  projects = [aProject({ ...projects[0], newest_version: 1, unfinished_job: null })];
   source.send(4, "succeeded", { summary: "17 files" });
   act(() => source.send(5, "state", { state: "succeeded" }));
   await screen.findByRole("link", { name: "Download app.zip" });
   expect(screen.queryByRole("button", { name: "Cancel" })).toBeNull();
+  await screen.findByLabelText("What should change?");
 });
 
 test("a deep link to a job that does not exist says so", async () => {
@@ -73,12 +82,20 @@ test("a server that is away is announced, and the page recovers by itself", asyn
   reachable = false;
   render(<App />);
   await screen.findByText(/The server can’t be reached/);
-  expect(screen.getByText("The list could not be loaded.")).toBeTruthy();
+  expect(screen.getByText("Your apps could not be loaded.")).toBeTruthy();
   reachable = true;
-  jobs = [aJob({ description: "A plant diary", state: "failed" })];
+  projects = [aProject({ name: "A plant diary" })];
   act(() => void window.dispatchEvent(new Event("online")));
   await screen.findByText("A plant diary");
   expect(screen.queryByText(/can’t be reached/)).toBeNull();
+});
+
+test("an old link to a job leads to its project too", async () => {
+  jobs = [aJob({ id: "old", project: "p", state: "failed", description: "A chess clock" })];
+  window.location.hash = "#/jobs/old";
+  render(<App />);
+  await screen.findByRole("heading", { level: 1, name: "A chess clock" });
+  expect(screen.getByRole("link", { name: "The app" }).getAttribute("href")).toBe("#/projects/p");
 });
 
 test("the empty list says what will be there", async () => {

@@ -1,12 +1,39 @@
 import { expect, test } from "vitest";
-import { jobHref, parseRoute } from "./route.ts";
+import { jobHref, pageKey, parseRoute, projectHref, versionHref } from "./route.ts";
 
-test.each(["", "#", "#/", "#/jobs/", "#/jobs/a/b", "#/jobs/%E0%A4%A"])("%j is the home page", (hash) => {
+test.each([
+  "",
+  "#",
+  "#/",
+  "#/jobs/",
+  "#/jobs/a/b",
+  "#/jobs/%E0%A4%A",
+  "#/projects/",
+  "#/projects/a/versions",
+  "#/projects/a/versions/0",
+  "#/projects/a/versions/x",
+  "#/projects/a/versions/1/files",
+  "#/constructor/a",
+])("%j is the home page", (hash) => {
   expect(parseRoute(hash)).toEqual({ page: "home" });
 });
 
-test("a job's link leads back to that job, whatever its id holds", () => {
-  for (const jobId of ["0193-abc", "a b", "ü/?#%"]) {
-    expect(parseRoute(jobHref(jobId))).toEqual({ page: "job", jobId });
+test("links lead back to what they name, whatever its id or path holds", () => {
+  for (const id of ["0193-abc", "a b", "ü/?#%"]) {
+    expect(parseRoute(jobHref(id))).toEqual({ page: "job", jobId: id });
+    expect(parseRoute(projectHref(id))).toEqual({ page: "project", projectId: id, from: null });
+    expect(parseRoute(projectHref(id, 3))).toEqual({ page: "project", projectId: id, from: 3 });
+    expect(parseRoute(versionHref(id, 2))).toEqual({ page: "version", projectId: id, number: 2, file: null });
+    expect(parseRoute(versionHref(id, 2, "src/ü &?#+.ts"))).toMatchObject({ number: 2, file: "src/ü &?#+.ts" });
   }
+});
+
+test("a version to begin with that is no number is none", () => {
+  expect(parseRoute("#/projects/a?from=x")).toEqual({ page: "project", projectId: "a", from: null });
+});
+
+test("another file is the same page, another version is not", () => {
+  const key = (hash: string) => pageKey(parseRoute(hash));
+  expect(key(versionHref("a", 1, "x"))).toBe(key(versionHref("a", 1)));
+  expect(key(versionHref("a", 2))).not.toBe(key(versionHref("a", 1)));
 });

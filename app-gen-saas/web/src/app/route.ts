@@ -1,24 +1,69 @@
 /** Where the page is. The hash is the whole route, so that a deep link works from any static file server. */
 import { useSyncExternalStore } from "react";
 
-export type Route = { page: "home" } | { page: "job"; jobId: string };
+export type Route =
+  | { page: "home" }
+  /** `from` is the version that a change is to begin with; null for the newest one. */
+  | { page: "project"; projectId: string; from: number | null }
+  /** `file` is the path of the file that is shown. */
+  | { page: "version"; projectId: string; number: number; file: string | null }
+  | { page: "job"; jobId: string };
 
 export function parseRoute(hash: string): Route {
-  const match = /^#\/jobs\/([^/?]+)$/.exec(hash);
-  if (!match?.[1]) return { page: "home" };
+  const [path = "", query = ""] = splitOnce(hash.replace(/^#\/?/, ""), "?");
+  const parameters = new URLSearchParams(query);
   try {
-    return { page: "job", jobId: decodeURIComponent(match[1]) };
+    const [kind, id, ...rest] = path.split("/").map(decodeURIComponent);
+    if (!id) return { page: "home" };
+    if (kind === "jobs" && rest.length === 0) return { page: "job", jobId: id };
+    if (kind !== "projects") return { page: "home" };
+    if (rest.length === 0) return { page: "project", projectId: id, from: numberOf(parameters.get("from")) };
+    const number = rest.length === 2 && rest[0] === "versions" ? numberOf(rest[1] ?? null) : null;
+    if (number !== null) return { page: "version", projectId: id, number, file: parameters.get("file") };
   } catch {
-    // A broken percent escape names no job.
-    return { page: "home" };
+    // A broken percent escape names nothing.
   }
+  return { page: "home" };
 }
+
+function splitOnce(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function numberOf(text: string | null): number | null {
+  return text !== null && /^[1-9]\d{0,14}$/.test(text) ? Number(text) : null;
+}
+
+export const homeHref = "#/";
 
 export function jobHref(jobId: string): string {
   return `#/jobs/${encodeURIComponent(jobId)}`;
 }
 
-export const homeHref = "#/";
+export function projectHref(projectId: string, from: number | null = null): string {
+  const query = from === null ? "" : `?from=${from}`;
+  return `#/projects/${encodeURIComponent(projectId)}${query}`;
+}
+
+export function versionHref(projectId: string, number: number, file: string | null = null): string {
+  const query = file === null ? "" : `?${new URLSearchParams({ file })}`;
+  return `#/projects/${encodeURIComponent(projectId)}/versions/${number}${query}`;
+}
+
+/** What is one page to a reader: another file of a version is not another page. */
+export function pageKey(route: Route): string {
+  switch (route.page) {
+    case "home":
+      return "home";
+    case "project":
+      return `project ${route.projectId}`;
+    case "version":
+      return `version ${route.projectId} ${route.number}`;
+    case "job":
+      return `job ${route.jobId}`;
+  }
+}
 
 function subscribe(changed: () => void): () => void {
   window.addEventListener("hashchange", changed);

@@ -3,15 +3,27 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ApiError } from "../api/client.ts";
 import { aJob } from "./aJob.ts";
 import { Composer, MAX_CHARACTERS } from "./Composer.tsx";
+import { newAppDraft } from "./draft.ts";
 
 const create = vi.fn<(description: string) => Promise<ReturnType<typeof aJob>>>();
 const onCreated = vi.fn();
+const asked = {
+  label: "Describe your app",
+  placeholder: "",
+  rows: 5,
+  submit: "Generate app",
+  empty: "Describe the app first: a sentence is enough.",
+  draft: newAppDraft,
+  examples: [{ name: "Plant diary", text: "A plant diary" }],
+  create,
+  onCreated,
+};
 
 beforeEach(() => {
   sessionStorage.clear();
   create.mockReset();
   onCreated.mockReset();
-  render(<Composer create={create} onCreated={onCreated} />);
+  render(<Composer {...asked} />);
 });
 
 afterEach(cleanup);
@@ -82,11 +94,28 @@ test("the limit counts characters as the server does: an emoji is one", () => {
 test("what is being written survives a reload", () => {
   write("A half-written idea");
   cleanup();
-  render(<Composer create={create} onCreated={onCreated} />);
+  render(<Composer {...asked} />);
   expect(field().value).toBe("A half-written idea");
 });
 
 test("an example fills the field", () => {
   fireEvent.click(screen.getByRole("button", { name: "Plant diary" }));
-  expect(field().value).toContain("plant");
+  expect(field().value).toBe("A plant diary");
+});
+
+test("a field that is closed says why, and sends nothing", () => {
+  cleanup();
+  render(<Composer {...asked} disabled="The app was put aside." />);
+  expect(field().disabled).toBe(true);
+  expect(screen.getByText("The app was put aside.").id).toBe(field().getAttribute("aria-describedby"));
+  expect(screen.queryByRole("button", { name: "Generate app" })).toBeNull();
+  fireEvent.submit(field().form as HTMLFormElement);
+  expect(create).not.toHaveBeenCalled();
+});
+
+test("the drafts of two fields are kept apart", () => {
+  write("A half-written idea");
+  cleanup();
+  render(<Composer {...asked} draft="another" />);
+  expect(field().value).toBe("");
 });

@@ -1,42 +1,55 @@
-import { type FormEvent, type KeyboardEvent, useEffect, useId, useRef, useState } from "react";
+import { type FormEvent, type KeyboardEvent, type ReactNode, useEffect, useId, useRef, useState } from "react";
+import { messageOf } from "../api/client.ts";
 import type { Job } from "../api/types.ts";
 import { Icon } from "../shared/Icon.tsx";
 import { loadDraft, saveDraft } from "./draft.ts";
-import { messageOf } from "./useJobs.ts";
 
 /** The server's limit, counted as it counts: in characters, after trimming. */
 export const MAX_CHARACTERS = 4000;
 /** From here on the counter is shown. */
 const NEARLY = 3600;
 
-const EXAMPLES = [
-  {
-    name: "Recipe box",
-    text: "A recipe box: save recipes with ingredients and tags, search them, and scale the amounts to the number of guests.",
-  },
-  {
-    name: "Reading list",
-    text: "A reading list for our book club: everyone proposes books, votes once per month, and sees what comes next.",
-  },
-  {
-    name: "Plant diary",
-    text: "A plant diary that reminds me which plant needs water today and keeps a note of how each one is doing.",
-  },
-];
+export interface Example {
+  name: string;
+  text: string;
+}
 
 interface Props {
+  /** What the field is for; seen by nobody, heard by those who do not see the page around it. */
+  label: string;
+  placeholder: string;
+  rows: number;
+  submit: string;
+  /** What is said of an empty field. */
+  empty: string;
+  /** Under which key of `draft.ts` the text is kept. */
+  draft: string;
+  examples?: readonly Example[];
+  /** More about what will happen, between the field and its button. */
+  children?: ReactNode;
+  /** Why nothing can be asked now. */
+  disabled?: string | null;
+  /** The field takes the focus whenever this is another value, and when it appears, unless it is null then. */
+  focus?: string | number | null;
   create: (description: string) => Promise<Job>;
   onCreated: (job: Job) => void;
 }
 
-export function Composer({ create, onCreated }: Props) {
-  const [description, setDescription] = useState(loadDraft);
+/** A field for words that become a job. */
+export function Composer(props: Props) {
+  const { draft, examples = [], disabled = null, focus = null } = props;
+  const [description, setDescription] = useState(() => loadDraft(draft));
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const field = useRef<HTMLTextAreaElement>(null);
   const ids = { field: useId(), help: useId(), problem: useId() };
 
-  useEffect(() => saveDraft(description), [description]);
+  useEffect(() => saveDraft(draft, description), [draft, description]);
+  const focusBefore = useRef(focus);
+  useEffect(() => {
+    if (focus !== null || focusBefore.current !== null) field.current?.focus();
+    focusBefore.current = focus;
+  }, [focus]);
 
   const length = [...description.trim()].length;
   const tooLong = length > MAX_CHARACTERS;
@@ -53,16 +66,16 @@ export function Composer({ create, onCreated }: Props) {
 
   async function submit(event?: FormEvent): Promise<void> {
     event?.preventDefault();
-    if (busy) return;
-    if (length === 0) return refuse("Describe the app first: a sentence is enough.");
+    if (busy || disabled !== null) return;
+    if (length === 0) return refuse(props.empty);
     if (tooLong) return refuse(`Please shorten it to ${MAX_CHARACTERS.toLocaleString("en")} characters.`);
     setBusy(true);
     setProblem(null);
     try {
-      const job = await create(description.trim());
+      const job = await props.create(description.trim());
       setDescription("");
-      saveDraft("");
-      onCreated(job);
+      saveDraft(draft, "");
+      props.onCreated(job);
     } catch (error) {
       refuse(`${messageOf(error)} Your text is kept.`);
     } finally {
@@ -77,24 +90,28 @@ export function Composer({ create, onCreated }: Props) {
   return (
     <form className="composer" onSubmit={(event) => void submit(event)} noValidate>
       <label className="visually-hidden" htmlFor={ids.field}>
-        Describe your app
+        {props.label}
       </label>
-      <div className="composer-box" data-invalid={problem !== null || tooLong}>
+      <div className="composer-box" data-invalid={problem !== null || tooLong} data-disabled={disabled !== null}>
         <textarea
           id={ids.field}
           ref={field}
           value={description}
           onChange={(event) => edit(event.target.value)}
           onKeyDown={submitByKey}
-          placeholder="What should it do, and for whom?"
-          rows={5}
+          placeholder={props.placeholder}
+          rows={props.rows}
+          disabled={disabled !== null}
           aria-describedby={problem ? `${ids.problem} ${ids.help}` : ids.help}
           aria-invalid={problem !== null || tooLong}
           spellCheck
         />
+        {props.children}
         <div className="composer-bar">
           <p id={ids.help} className="composer-help">
-            {length >= NEARLY ? (
+            {disabled !== null ? (
+              disabled
+            ) : length >= NEARLY ? (
               <span className={tooLong ? "composer-over" : undefined}>
                 {length.toLocaleString("en")} of {MAX_CHARACTERS.toLocaleString("en")} characters
               </span>
@@ -104,33 +121,37 @@ export function Composer({ create, onCreated }: Props) {
               </span>
             )}
           </p>
-          <button type="submit" className="button button-primary" aria-disabled={busy}>
-            {busy ? "Starting…" : "Generate app"}
-            {!busy && <Icon name="arrow" />}
-          </button>
+          {disabled === null && (
+            <button type="submit" className="button button-primary" aria-disabled={busy}>
+              {busy ? "Starting…" : props.submit}
+              {!busy && <Icon name="arrow" />}
+            </button>
+          )}
         </div>
       </div>
       <p id={ids.problem} className="composer-problem" role="alert">
         {problem}
       </p>
-      <div className="examples" role="group" aria-label="Examples to start from">
-        <span className="examples-title" aria-hidden="true">
-          Try
-        </span>
-        {EXAMPLES.map((example) => (
-          <button
-            key={example.name}
-            type="button"
-            className="chip"
-            onClick={() => {
-              edit(example.text);
-              field.current?.focus();
-            }}
-          >
-            {example.name}
-          </button>
-        ))}
-      </div>
+      {examples.length > 0 && (
+        <div className="examples" role="group" aria-label="Examples to start from">
+          <span className="examples-title" aria-hidden="true">
+            Try
+          </span>
+          {examples.map((example) => (
+            <button
+              key={example.name}
+              type="button"
+              className="chip"
+              onClick={() => {
+                edit(example.text);
+                field.current?.focus();
+              }}
+            >
+              {example.name}
+            </button>
+          ))}
+        </div>
+      )}
     </form>
   );
 }

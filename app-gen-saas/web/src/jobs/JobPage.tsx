@@ -1,66 +1,54 @@
-import { useEffect, useState } from "react";
-import { ApiError } from "../api/client.ts";
-import { homeHref } from "../app/route.ts";
-import { Icon } from "../shared/Icon.tsx";
-import { FollowedJobPage } from "./FollowedJobPage.tsx";
-import { messageOf, type Jobs } from "./useJobs.ts";
-
-interface Props {
-  jobs: Jobs;
-  jobId: string;
-}
+import { useCallback, useState } from "react";
+import { getJob, isMissing, messageOf } from "../api/client.ts";
+import { homeHref, projectHref } from "../app/route.ts";
+import { ServerNotice } from "../app/ServerNotice.tsx";
+import { BackLink } from "../shared/BackLink.tsx";
+import { Loading, PageProblem } from "../shared/PageProblem.tsx";
+import { useDocumentTitle } from "../shared/useDocumentTitle.ts";
+import { FollowedJob } from "./FollowedJob.tsx";
+import { titleOf, wordsOf } from "./jobState.ts";
+import { useJobs } from "./useJobs.ts";
 
 /** The page of the job a link names; mount it anew (key by id) for another one. */
-export function JobPage({ jobs, jobId }: Props) {
-  const [problem, setProblem] = useState<{ missing: boolean; message: string } | null>(null);
-  const [attempt, setAttempt] = useState(0);
-  const { refresh } = jobs;
-
-  useEffect(() => {
-    let current = true;
-    refresh(jobId)
-      .then(() => current && setProblem(null))
-      .catch((error: unknown) => {
-        if (!current) return;
-        const missing = error instanceof ApiError && (error.status === 404 || error.status === 400);
-        setProblem({ missing, message: messageOf(error) });
-      });
-    return () => {
-      current = false;
-    };
-  }, [refresh, jobId, attempt]);
+export function JobPage({ jobId }: { jobId: string }) {
+  const [failure, setFailure] = useState<unknown>(null);
+  const list = useCallback(async () => {
+    try {
+      const job = await getJob(jobId);
+      setFailure(null);
+      return [job];
+    } catch (error) {
+      setFailure(error);
+      throw error;
+    }
+  }, [jobId]);
+  const jobs = useJobs(list);
 
   const job = jobs.jobs.get(jobId);
+  useDocumentTitle(job ? `${wordsOf(job.state).label}: ${titleOf(job.description)}` : "Job");
   return (
     <div className="job-page">
-      <a className="back" href={homeHref}>
-        <Icon name="back" />
-        All apps
-      </a>
-      {job ? (
-        <FollowedJobPage job={job} jobs={jobs} />
-      ) : problem ? (
-        <div className="page-problem">
-          <h1>{problem.missing ? "There is no such job" : "This job could not be loaded"}</h1>
-          <p>{problem.missing ? "The link may be incomplete, or the job belongs to another server." : problem.message}</p>
-          {problem.missing ? (
-            <a className="button" href={homeHref}>
-              Describe a new app
-            </a>
-          ) : (
-            <button type="button" className="button" onClick={() => setAttempt(attempt + 1)}>
-              <Icon name="again" />
-              Try again
-            </button>
-          )}
-        </div>
+      <ServerNotice problem={job ? jobs.problem : null} />
+      {job?.project ? (
+        <BackLink href={projectHref(job.project)}>The app</BackLink>
       ) : (
-        <div className="skeletons" role="status">
-          <span className="visually-hidden">Loading the job</span>
-          <i className="skeleton skeleton-title" />
-          <i className="skeleton" />
-          <i className="skeleton skeleton-block" />
-        </div>
+        <BackLink href={homeHref}>All apps</BackLink>
+      )}
+      {job ? (
+        <FollowedJob job={job} jobs={jobs} level={1} />
+      ) : failure === null ? (
+        <Loading what="the job" page />
+      ) : isMissing(failure) ? (
+        <PageProblem title="There is no such job">
+          <p>The link may be incomplete, the job was removed some time after its end, or it belongs to another server.</p>
+          <a className="button" href={homeHref}>
+            Describe a new app
+          </a>
+        </PageProblem>
+      ) : (
+        <PageProblem title="This job could not be loaded">
+          <p>{messageOf(failure)} This page keeps trying.</p>
+        </PageProblem>
       )}
     </div>
   );

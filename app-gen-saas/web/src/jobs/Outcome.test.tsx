@@ -2,7 +2,7 @@ import { cleanup, fireEvent, render, screen } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { EMPTY_LOG } from "../log/jobLog.ts";
 import { aJob } from "./aJob.ts";
-import { loadDraft } from "./draft.ts";
+import { changeDraft, loadDraft, newAppDraft } from "./draft.ts";
 import { Outcome } from "./Outcome.tsx";
 
 beforeEach(() => sessionStorage.clear());
@@ -47,5 +47,25 @@ test.each([
 test("starting over takes the description along", () => {
   render(<Outcome job={aJob({ state: "failed", description: "A chess clock" })} log={EMPTY_LOG} />);
   fireEvent.click(screen.getByRole("link", { name: "Use this description again" }));
-  expect(loadDraft()).toBe("A chess clock");
+  expect(loadDraft(newAppDraft)).toBe("A chess clock");
+});
+
+test("a change that failed is asked for again in its project", () => {
+  const job = aJob({ state: "failed", kind: "change", project: "p", description: "Make it blue" });
+  const { rerender } = render(<Outcome job={job} log={EMPTY_LOG} />);
+  const link = screen.getByRole("link", { name: "Use this description again" });
+  expect(link.getAttribute("href")).toBe("#/projects/p");
+  fireEvent.click(link);
+  expect(loadDraft(changeDraft("p"))).toBe("Make it blue");
+  expect(loadDraft(newAppDraft)).toBe("");
+  rerender(<Outcome job={{ ...job, kind: "restore" }} log={EMPTY_LOG} />);
+  expect(screen.queryByText("Use this description again")).toBeNull();
+});
+
+test("a version that was made is linked, also where a job has no file of its own", () => {
+  const job = aJob({ state: "succeeded", kind: "restore", project: "p", version: 3 });
+  render(<Outcome job={job} log={EMPTY_LOG} />);
+  expect(screen.getByRole("heading", { name: "The version is the newest one again." })).toBeTruthy();
+  expect(screen.getByRole("link", { name: "Look at version 3" }).getAttribute("href")).toBe("#/projects/p/versions/3");
+  expect(screen.queryByText("There is nothing to download.")).toBeNull();
 });

@@ -1,11 +1,11 @@
 import { useId, useState } from "react";
-import { artifactHref } from "../api/client.ts";
+import { artifactHref, messageOf } from "../api/client.ts";
 import type { Decide, Job } from "../api/types.ts";
+import { Heading } from "../shared/Heading.tsx";
 import { Icon } from "../shared/Icon.tsx";
 import { Time } from "../shared/Time.tsx";
 import { clockTime, fullTime } from "../shared/time.ts";
 import { isWaiting } from "./jobState.ts";
-import { messageOf } from "./useJobs.ts";
 
 interface Props {
   job: Job;
@@ -26,7 +26,7 @@ export function Waiting({ job, now, decide }: Props) {
   return (
     <section className="outcome" aria-labelledby="waiting-title">
       <div className="outcome-main">
-        <h2 id="waiting-title">A limit of {waiting.provider} is reached</h2>
+        <Heading id="waiting-title" className="outcome-title">A limit of {waiting.provider} is reached</Heading>
         <p>{waiting.detail}</p>
         <p className="outcome-note">
           {until > now ? (
@@ -81,7 +81,7 @@ function Decision({ job, question, decide }: { job: Job; question: string; decid
   return (
     <section className="outcome" aria-labelledby="waiting-title">
       <div className="outcome-main">
-        <h2 id="waiting-title">Your decision</h2>
+        <Heading id="waiting-title" className="outcome-title">Your decision</Heading>
         <p className="outcome-question">{question}</p>
         {job.artifact && (
           <p className="outcome-actions">
@@ -139,7 +139,7 @@ function Decision({ job, question, decide }: { job: Job; question: string; decid
           </p>
         )}
         {problem && (
-          <p className="cancel-problem" role="alert">
+          <p className="problem" role="alert">
             {problem}
           </p>
         )}

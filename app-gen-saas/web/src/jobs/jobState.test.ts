@@ -19,3 +19,8 @@ test("a title is the first line, cut at a word", () => {
   expect(title).toBe("quiet words, quiet words, quiet words, quiet words, quiet words, quiet words…");
   expect([...titleOf("🍲".repeat(200))]).toHaveLength(81);
 });
+
+test("what is not a new app is told as what it is", () => {
+  expect(wordsOf("failed", "change")).toMatchObject({ label: "Failed", sentence: "This change could not be made." });
+  expect(wordsOf("cancelled", "change").sentence).toBe(wordsOf("cancelled").sentence);
+});

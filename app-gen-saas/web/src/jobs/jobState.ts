@@ -1,5 +1,7 @@
 /** The name and the meaning of each job state, in the user's words. */
 
+import type { JobKind } from "../api/types.ts";
+
 export type Tone = "waiting" | "active" | "done" | "bad" | "quiet";
 
 interface Words {
@@ -23,9 +25,27 @@ const WORDS: Record<string, Words> = {
   cancelled: { label: "Cancelled", tone: "quiet", sentence: "This job was cancelled." },
 };
 
+/** Where it is not a new app that is made. */
+const SENTENCES: Record<string, Record<string, string>> = {
+  change: {
+    running: "Your app is being changed.",
+    publishing: "The new version is being packed and stored.",
+    succeeded: "The new version is ready.",
+    failed: "This change could not be made.",
+  },
+  restore: {
+    queued: "It begins in a moment.",
+    starting: "The version is being made the newest one again.",
+    succeeded: "The version is the newest one again.",
+    failed: "The version could not be made the newest one again.",
+  },
+};
+
 /** A state this page does not know yet is shown by its own name. */
-export function wordsOf(state: string): Words {
-  return WORDS[state] ?? { label: state.replaceAll("_", " "), tone: "quiet", sentence: "" };
+export function wordsOf(state: string, kind: JobKind = "create"): Words {
+  const words = WORDS[state] ?? { label: state.replaceAll("_", " "), tone: "quiet", sentence: "" };
+  const sentence = SENTENCES[kind]?.[state];
+  return sentence ? { ...words, sentence } : words;
 }
 
 const TERMINAL = new Set(["succeeded", "failed", "cancelled", "timed_out", "lost"]);

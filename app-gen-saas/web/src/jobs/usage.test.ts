@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { usageWords } from "./usage.ts";
+import { projectCostWords, usageWords } from "./usage.ts";
 
 const usage = (tokens: number, micro_usd: number, unpriced_tokens = 0, task_micro_usd = 0) => ({
   tokens,
@@ -24,4 +24,10 @@ test.each<[Parameters<typeof usage>, string | null]>([
 
 test("what models cost is shown against the budget", () => {
   expect(usageWords({ usage: usage(1000, 420_000), budget: { micro_usd: 5_000_000 } })).toBe("1K tokens, $0.42 of $5.00");
+});
+
+test("what a project cost is models and tasks together", () => {
+  expect(projectCostWords({ micro_usd: 0, task_micro_usd: 0 })).toBeNull();
+  expect(projectCostWords({ micro_usd: 420_000, task_micro_usd: 80_000 })).toBe("$0.50");
+  expect(projectCostWords({ micro_usd: 2500, task_micro_usd: 0 })).toBe("less than $0.01");
 });

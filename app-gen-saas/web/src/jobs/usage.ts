@@ -1,10 +1,16 @@
 /** What a job used, in words. */
-import type { Job } from "../api/types.ts";
+import type { Job, Project } from "../api/types.ts";
 
 /** "1.2M tokens, $0.42 of $5.00; task $0.01", or null where nothing was paid for. */
 export function usageWords({ usage, budget }: Pick<Job, "usage" | "budget">): string | null {
   const parts = [modelWords(usage, budget.micro_usd ?? null), taskWords(usage)].filter((part) => part !== null);
   return parts.length > 0 ? parts.join("; ") : null;
+}
+
+/** What all jobs of a project cost so far, models and tasks: "$0.42", or null where nothing was paid for. */
+export function projectCostWords({ micro_usd, task_micro_usd }: Pick<Project, "micro_usd" | "task_micro_usd">): string | null {
+  const microUsd = micro_usd + task_micro_usd;
+  return microUsd > 0 ? dollars(microUsd) : null;
 }
 
 function modelWords(usage: Job["usage"], limit: number | null): string | null {

@@ -1,18 +1,14 @@
-import { useCallback, useEffect, useReducer, useRef, useState } from "react";
-import { ApiError, cancelJob, createJob, decideJob, getJob, listJobs, PAGE_SIZE } from "../api/client.ts";
-import type { Decide, Job } from "../api/types.ts";
+import { useCallback, useReducer, useState } from "react";
+import { cancelJob, createJob, decideJob, getJob, messageOf, PAGE_SIZE } from "../api/client.ts";
+import type { CreateJob, Decide, Job } from "../api/types.ts";
+import { POLL, usePolling } from "../shared/usePolling.ts";
 import { isTerminal } from "./jobState.ts";
 import { type JobsAction, type JobsState, newestFirst, NO_JOBS, reduceJobs } from "./jobsStore.ts";
-
-/** The list is polled often only while one of its jobs is active. */
-const ACTIVE_POLL_MS = 2000;
-const IDLE_POLL_MS = 15_000;
-const FAILED_POLL_MS = 4000;
 
 export interface Jobs extends JobsState {
   loadingOlder: boolean;
   dispatch: (action: JobsAction) => void;
-  create: (description: string) => Promise<Job>;
+  create: (job: CreateJob) => Promise<Job>;
   cancel: (jobId: string) => Promise<void>;
   decide: (jobId: string, decision: Decide) => Promise<void>;
   /** Fetches one job anew. */
@@ -20,13 +16,23 @@ export interface Jobs extends JobsState {
   loadOlder: () => Promise<void>;
 }
 
-export function useJobs(): Jobs {
+/** Newest first; `before` is the id after which the next older page starts. */
+export type ListJobs = (before?: string) => Promise<readonly Job[]>;
+
+/**
+ * The jobs that `list` names, renewed often only while one of them is active. `list` must be the same function for
+ * as long as the component is mounted.
+ */
+export function useJobs(list: ListJobs): Jobs {
   const [state, dispatch] = useReducer(reduceJobs, NO_JOBS);
   const [loadingOlder, setLoadingOlder] = useState(false);
 
   const active = [...state.jobs.values()].some((job) => !isTerminal(job.state));
-  const pauseMs = state.status === "failed" ? FAILED_POLL_MS : active ? ACTIVE_POLL_MS : IDLE_POLL_MS;
-  usePolling(dispatch, pauseMs);
+  const pauseMs = state.status === "failed" ? POLL.failed : active ? POLL.active : POLL.idle;
+  usePolling(
+    useCallback(() => take(list, dispatch), [list]),
+    pauseMs,
+  );
 
   const received = useCallback((job: Job) => {
     dispatch({ type: "received", job });
@@ -37,7 +43,7 @@ export function useJobs(): Jobs {
     ...state,
     loadingOlder,
     dispatch,
-    create: useCallback(async (description) => received(await createJob(description)), [received]),
+    create: useCallback(async (job) => received(await createJob(job)), [received]),
     cancel: useCallback(async (jobId) => void received(await cancelJob(jobId)), [received]),
     decide: useCallback(
       async (jobId, decision) => void received(await decideJob(jobId, decision)),
@@ -47,7 +53,7 @@ export function useJobs(): Jobs {
     loadOlder: async () => {
       setLoadingOlder(true);
       try {
-        await list(dispatch, newestFirst(state.jobs).at(-1)?.id);
+        await take(list, dispatch, newestFirst(state.jobs).at(-1)?.id);
       } finally {
         setLoadingOlder(false);
       }
@@ -55,57 +61,11 @@ export function useJobs(): Jobs {
   };
 }
 
-/** Lists again `pauseMs` after each answer, at once when the page is looked at again, never while it is hidden. */
-function usePolling(dispatch: (action: JobsAction) => void, pauseMs: number): void {
-  const pause = useRef(pauseMs);
-  const wake = useRef<() => void>(() => {});
-
-  useEffect(() => {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    let stopped = false;
-    let running = false;
-
-    async function poll(): Promise<void> {
-      clearTimeout(timer);
-      if (running || stopped) return;
-      running = true;
-      if (!document.hidden) await list(dispatch);
-      running = false;
-      if (!stopped) timer = setTimeout(poll, pause.current);
-    }
-
-    const now = () => void poll();
-    wake.current = () => {
-      clearTimeout(timer);
-      if (!running && !stopped) timer = setTimeout(poll, pause.current);
-    };
-    const again = ["online", "offline", "focus"] as const;
-    for (const event of again) window.addEventListener(event, now);
-    document.addEventListener("visibilitychange", now);
-    now();
-    return () => {
-      stopped = true;
-      clearTimeout(timer);
-      for (const event of again) window.removeEventListener(event, now);
-      document.removeEventListener("visibilitychange", now);
-    };
-  }, [dispatch]);
-
-  useEffect(() => {
-    pause.current = pauseMs;
-    wake.current();
-  }, [pauseMs]);
-}
-
-async function list(dispatch: (action: JobsAction) => void, before?: string): Promise<void> {
+async function take(list: ListJobs, dispatch: (action: JobsAction) => void, before?: string): Promise<void> {
   try {
-    const jobs = await listJobs(before);
+    const jobs = await list(before);
     dispatch({ type: "listed", jobs, pageSize: PAGE_SIZE, older: before !== undefined });
   } catch (error) {
     dispatch({ type: "failed", message: messageOf(error) });
   }
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof ApiError ? error.message : "Something went wrong on this page.";
 }

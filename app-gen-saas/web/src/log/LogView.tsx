@@ -1,6 +1,7 @@
 import { memo, useState } from "react";
 import type { Connection } from "../stream/connection.ts";
 import { CopyButton } from "../shared/CopyButton.tsx";
+import { Heading } from "../shared/Heading.tsx";
 import { Icon } from "../shared/Icon.tsx";
 import { clockTime, fullTime } from "../shared/time.ts";
 import { ConnectionStatus } from "./ConnectionStatus.tsx";
@@ -27,7 +28,7 @@ export function LogView({ log, connection, retry }: Props) {
   return (
     <section className="log" aria-labelledby="log-title">
       <header className="log-head">
-        <h2 id="log-title">Log</h2>
+        <Heading id="log-title" className="work-title">Log</Heading>
         <ConnectionStatus connection={connection} retry={retry} />
         {log.lines.length > 0 && <CopyButton label="Copy" text={() => log.lines.map(lineText).join("\n")} />}
       </header>

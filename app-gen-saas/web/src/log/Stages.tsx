@@ -1,3 +1,4 @@
+import { Heading } from "../shared/Heading.tsx";
 import { Icon } from "../shared/Icon.tsx";
 import { duration } from "../shared/time.ts";
 import type { Stage } from "./jobLog.ts";
@@ -14,7 +15,7 @@ export function Stages({ stages, work }: Props) {
   if (stages.length === 0) return null;
   return (
     <section className="stages" aria-labelledby="stages-title">
-      <h2 id="stages-title">Stages</h2>
+      <Heading id="stages-title" className="work-title">Stages</Heading>
       <ol>
         {stages.map((stage, index) => (
           <li key={index} className="stage" data-state={stageState(stage, work)}>

@@ -12,6 +12,8 @@ const PATHS = {
   stop: "M4.5 4.5h7v7h-7z",
   again: "M12.5 8a4.5 4.5 0 1 1-1.4-3.2M12.7 2.6v2.9H9.8",
   arrow: "M3 8h9.5m0 0L9 4.5M12.5 8 9 11.5",
+  search: "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10zm3.6-1.4L14 14",
+  edit: "M3 13l.6-2.8L10.8 3 13 5.2l-7.2 7.2z",
 } as const;
 
 export function Icon({ name }: { name: keyof typeof PATHS }) {

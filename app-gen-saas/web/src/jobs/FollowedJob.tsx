@@ -3,6 +3,7 @@ import type { Job, JobState } from "../api/types.ts";
 import type { JobLog } from "../log/jobLog.ts";
 import { LogView } from "../log/LogView.tsx";
 import { Stages } from "../log/Stages.tsx";
+import { BelowHeading } from "../shared/Heading.tsx";
 import { Time } from "../shared/Time.tsx";
 import { duration } from "../shared/time.ts";
 import { useNow } from "../shared/useNow.ts";
@@ -15,13 +16,23 @@ import { usageWords } from "./usage.ts";
 import type { Jobs } from "./useJobs.ts";
 import { Waiting } from "./Waiting.tsx";
 
-export function FollowedJobPage({ job, jobs }: { job: Job; jobs: Jobs }) {
+interface Props {
+  job: Job;
+  jobs: Jobs;
+  /** Of its heading: the page's, or a part's of a page. */
+  level: 1 | 3;
+  /** Asks for the same again where the job was asked for; without it, the page for a new app does. */
+  reuse?: () => void;
+}
+
+/** A job with its activity, live; mount it anew (key by id) for another one. */
+export function FollowedJob({ job, jobs, level, reuse }: Props) {
   const over = isTerminal(job.state);
   const now = useNow(over ? 30_000 : 1000);
   const { log, connection, retry } = useJobStream(job.id, over ? job.last_sequence : null);
   useStreamedState(job.id, log, jobs);
-  useDocumentTitle(`${wordsOf(job.state).label}: ${titleOf(job.description)}`);
 
+  const Title = level === 1 ? "h1" : "h3";
   const title = titleOf(job.description);
   const usage = usageWords(job);
   const work = over ? "over" : isWaiting(job.state) ? "waiting" : "running";
@@ -29,7 +40,7 @@ export function FollowedJobPage({ job, jobs }: { job: Job; jobs: Jobs }) {
     <article className="job" aria-labelledby="job-title">
       <header className="job-head">
         <div className="job-heading">
-          <h1 id="job-title">{title}</h1>
+          <Title id="job-title">{title}</Title>
           {title !== job.description.trim() && (
             <details className="job-description">
               <summary>Whole description</summary>
@@ -39,7 +50,7 @@ export function FollowedJobPage({ job, jobs }: { job: Job; jobs: Jobs }) {
           <div className="job-meta">
             <span role="status" className="job-state">
               <StateBadge state={job.state} />
-              {!over && <span className="job-sentence">{wordsOf(job.state).sentence}</span>}
+              {!over && <span className="job-sentence">{waitingWords(job)}</span>}
             </span>
             <span>
               Submitted <Time time={job.created_at} now={now} />
@@ -52,14 +63,20 @@ export function FollowedJobPage({ job, jobs }: { job: Job; jobs: Jobs }) {
         </div>
         {!over && <CancelButton cancel={() => jobs.cancel(job.id)} />}
       </header>
-      {over && <Outcome job={job} log={log} />}
-      <Waiting job={job} now={now} decide={(decision) => jobs.decide(job.id, decision)} />
-      <div className="job-work">
-        <Stages stages={log.stages} work={work} />
-        <LogView log={log} connection={connection} retry={retry} />
-      </div>
+      <BelowHeading level={level}>
+        {over && <Outcome job={job} log={log} reuse={reuse} />}
+        <Waiting job={job} now={now} decide={(decision) => jobs.decide(job.id, decision)} />
+        <div className="job-work">
+          <Stages stages={log.stages} work={work} />
+          <LogView log={log} connection={connection} retry={retry} />
+        </div>
+      </BelowHeading>
     </article>
   );
+}
+
+function waitingWords(job: Job): string {
+  return job.waits_for ? "It begins when the change before it has ended." : wordsOf(job.state, job.kind).sentence;
 }
 
 function Elapsed({ job, now }: { job: Job; now: number }) {
@@ -81,13 +98,4 @@ function useStreamedState(jobId: string, log: JobLog, jobs: Jobs): void {
     refresh(jobId).catch(() => undefined);
     // lastSequence is left out, because every line changes it: only a new state is a reason to fetch.
   }, [dispatch, refresh, jobId, state, stateReason]);
-}
-
-function useDocumentTitle(title: string): void {
-  useEffect(() => {
-    document.title = `${title} · App-Gen`;
-    return () => {
-      document.title = "App-Gen";
-    };
-  }, [title]);
 }
