@@ -225,14 +225,17 @@ impl Database {
         .await
     }
 
-    /// Up to `limit` projects that were deleted, and still have something that is to be removed.
+    /// Up to `limit` projects that were deleted, and still have something that is to be removed. A job that was
+    /// accepted in the moment of the deletion ends first.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn deleted_projects(&self, limit: i64) -> sqlx::Result<Vec<String>> {
         bounded(async {
             sqlx::query_scalar(
-                "SELECT id FROM projects WHERE deleted_at IS NOT NULL ORDER BY id LIMIT $1",
+                "SELECT id FROM projects WHERE deleted_at IS NOT NULL AND NOT EXISTS \
+                 (SELECT 1 FROM jobs WHERE project_id = projects.id AND finished_at IS NULL) \
+                 ORDER BY id LIMIT $1",
             )
             .bind(limit)
             .fetch_all(&self.pool)

@@ -151,7 +151,8 @@ impl Database {
         .await
     }
 
-    /// The numbers of the versions that jobs have made, from `first` to `last` in the order of their ids.
+    /// The numbers of the versions that jobs have made, from `first` to `last` in the order of their ids: of one
+    /// project, or of all.
     ///
     /// # Errors
     /// When the database fails.
@@ -159,15 +160,18 @@ impl Database {
         &self,
         first: &str,
         last: &str,
+        project_id: Option<&str>,
     ) -> sqlx::Result<Vec<(String, i64)>> {
+        const OF_ALL: &str =
+            "SELECT job_id, number FROM versions WHERE job_id >= $1 AND job_id <= $2";
+        const OF_ONE: &str = "SELECT job_id, number FROM versions \
+                              WHERE job_id >= $1 AND job_id <= $2 AND project_id = $3";
         bounded(async {
-            sqlx::query_as(
-                "SELECT job_id, number FROM versions WHERE job_id >= $1 AND job_id <= $2",
-            )
-            .bind(first)
-            .bind(last)
-            .fetch_all(&self.pool)
-            .await
+            let query = match project_id {
+                None => sqlx::query_as(OF_ALL).bind(first).bind(last),
+                Some(id) => sqlx::query_as(OF_ONE).bind(first).bind(last).bind(id),
+            };
+            query.fetch_all(&self.pool).await
         })
         .await
     }

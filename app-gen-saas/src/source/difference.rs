@@ -21,8 +21,6 @@ const COMPARE_TIME: Duration = Duration::from_secs(3);
 const CONTEXT_LINES: usize = 3;
 /// Bytes that are compared at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// A file of which more than this would have to be compared counts as changed.
-const MAX_COMPARED_BYTES: u64 = 256 * 1024 * 1024;
 
 /// What happened to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -149,13 +147,12 @@ fn whole_text(source: &mut Source, path: &str) -> Result<Option<String>> {
 fn same(earlier: &mut Source, before: usize, later: &mut Source, after: usize) -> Result<bool> {
     let before = earlier.archive.by_index(before)?;
     let after = later.archive.by_index(after)?;
-    if before.size() != after.size() || before.size() > MAX_COMPARED_BYTES {
+    let size = before.size();
+    if size != after.size() {
         return Ok(false);
     }
-    let (mut before, mut after) = (
-        before.take(MAX_COMPARED_BYTES),
-        after.take(MAX_COMPARED_BYTES),
-    );
+    // Never more than the directory of the zip file says, which is bounded.
+    let (mut before, mut after) = (before.take(size), after.take(size));
     let (mut left, mut right) = (vec![0; CHUNK_BYTES], vec![0; CHUNK_BYTES]);
     loop {
         let (left_length, right_length) =

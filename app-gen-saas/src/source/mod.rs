@@ -20,8 +20,9 @@ pub use difference::{Change, Difference, FileDifference, difference};
 pub const MAX_ZIP_BYTES: u64 = 32 * 1024 * 1024;
 /// A zip file without files.
 pub const EMPTY_ZIP: [u8; 22] = *b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
-/// Maximum number of files that are listed.
+/// Maximum number of files, and of the bytes of all of them. A generator packs fewer.
 const MAX_FILES: usize = 20_000;
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
 /// Of a file that is longer, the beginning is shown.
 const MAX_SHOWN_BYTES: u64 = 512 * 1024;
 /// Bytes at the beginning of a file among which a NUL says that it is no text, as for git.
@@ -65,7 +66,7 @@ impl Source {
     /// Reads the directory of a zip file.
     ///
     /// # Errors
-    /// It is no zip file, or has too many files.
+    /// It is no zip file, or has too many files or too many bytes.
     pub fn open(zip: Vec<u8>) -> Result<Self> {
         let mut archive =
             ZipArchive::new(Cursor::new(zip)).context("the stored file is no zip file")?;
@@ -74,9 +75,14 @@ impl Source {
             "it has {} files, more than {MAX_FILES}",
             archive.len()
         );
-        let mut files = BTreeMap::new();
+        let (mut files, mut bytes) = (BTreeMap::new(), 0_u64);
         for index in 0..archive.len() {
             let entry = archive.by_index(index)?;
+            bytes = bytes.saturating_add(entry.size());
+            ensure!(
+                bytes <= MAX_BYTES,
+                "its files have more than {MAX_BYTES} bytes"
+            );
             if entry.is_file() {
                 files.insert(entry.name()?.into_owned(), index);
             }
@@ -156,6 +162,10 @@ mod tests {
     use zip::write::SimpleFileOptions;
 
     pub(super) fn source(files: &[(&str, &[u8])]) -> Source {
+        try_source(files).unwrap()
+    }
+
+    fn try_source(files: &[(&str, &[u8])]) -> Result<Source> {
         let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
         for (path, content) in files {
             let mode = if path.ends_with(".sh") { 0o755 } else { 0o644 };
@@ -163,7 +173,7 @@ mod tests {
             archive.start_file(*path, options).unwrap();
             archive.write_all(content).unwrap();
         }
-        Source::open(archive.finish().unwrap().into_inner()).unwrap()
+        Source::open(archive.finish().unwrap().into_inner())
     }
 
     #[test]
@@ -215,10 +225,17 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_is_read_in_part() {
+    fn a_bomb_is_read_in_part_or_not_at_all() {
         let zeros = vec![b'0'; 200 * 1024 * 1024];
-        let mut source = source(&[("bomb.txt", &zeros)]);
-        let content = source.read("bomb.txt").unwrap().unwrap();
+        let mut bomb = source(&[("bomb.txt", &zeros)]);
+        let content = bomb.read("bomb.txt").unwrap().unwrap();
         assert_eq!(content.text.unwrap().len(), 512 * 1024);
+        let two = try_source(&[("a.txt", &zeros), ("b.txt", &zeros)]);
+        assert!(
+            two.err()
+                .unwrap()
+                .to_string()
+                .contains("more than 268435456 bytes")
+        );
     }
 }

@@ -137,8 +137,8 @@ pub(super) async fn find(app: &App, id: &str) -> Result<database::Job, ApiError>
 /// The job as it is answered.
 async fn answer(app: &App, id: &str) -> Result<Job, ApiError> {
     let job = find(app, id).await?;
-    let attempts = app.database.attempts(id, id).await?;
-    let surroundings = Surroundings::of(app, id, id).await?;
+    let attempts = app.database.attempts(id, id, None).await?;
+    let surroundings = Surroundings::of(app, id, id, None).await?;
     Ok(Job::new(job, attempts, &surroundings))
 }
 
@@ -315,8 +315,9 @@ pub async fn list(
     let mut surroundings = Surroundings::default();
     let mut attempts: HashMap<String, Vec<PastAttempt>> = HashMap::new();
     if let (Some(newest), Some(oldest)) = (jobs.first(), jobs.last()) {
-        surroundings = Surroundings::of(&app, &oldest.id, &newest.id).await?;
-        for attempt in app.database.attempts(&oldest.id, &newest.id).await? {
+        let (first, last, project) = (&oldest.id, &newest.id, project.as_deref());
+        surroundings = Surroundings::of(&app, first, last, project).await?;
+        for attempt in app.database.attempts(first, last, project).await? {
             let of_job = attempts.entry(attempt.job_id.clone()).or_default();
             of_job.push(attempt);
         }

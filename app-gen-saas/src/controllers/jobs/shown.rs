@@ -289,9 +289,15 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Of the jobs from `first` to `last` in the order of their ids.
-    pub(super) async fn of(app: &App, first: &str, last: &str) -> sqlx::Result<Self> {
-        let versions = app.database.versions_of_jobs(first, last).await?;
+    /// Of the jobs from `first` to `last` in the order of their ids: of one project, or of all.
+    pub(super) async fn of(
+        app: &App,
+        first: &str,
+        last: &str,
+        project_id: Option<&str>,
+    ) -> sqlx::Result<Self> {
+        let database = &app.database;
+        let versions = database.versions_of_jobs(first, last, project_id).await?;
         Ok(Self {
             versions: versions.into_iter().collect(),
             first_of_projects: app.database.first_of_projects().await?,

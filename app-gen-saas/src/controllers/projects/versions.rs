@@ -1,11 +1,14 @@
 //! The versions of a project: list, look at, read their files, compare, download.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use futures::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
@@ -153,6 +156,13 @@ fn store_error(source: anyhow::Error) -> ApiError {
     }
 }
 
+/// A place among those who look into zip files. It is held until the work is done, also where nobody waits for
+/// its answer any more.
+async fn place(app: &App) -> Result<OwnedSemaphorePermit, ApiError> {
+    let permit = Arc::clone(&app.readers).acquire_owned().await;
+    permit.map_err(|error| ApiError::Internal(error.into()))
+}
+
 /// The files of a version, which are those of its commit or an error.
 async fn open(app: &App, version: &database::Version) -> Result<Source, ApiError> {
     let object = object(app, version).await?;
@@ -180,15 +190,31 @@ async fn open(app: &App, version: &database::Version) -> Result<Source, ApiError
         .await
         .map_err(|error| ApiError::Internal(error.into()))?
     {
-        Some(source) => source.map_err(ApiError::Internal),
+        Some(source) => source.map_err(|error| {
+            let error = format!("{error:#}");
+            tracing::warn!(
+                version.project_id,
+                version.number,
+                error,
+                "unreadable files"
+            );
+            ApiError::Changed(
+                "the files of the version cannot be looked into; they can be downloaded",
+            )
+        }),
         None => Err(ApiError::Changed(DAMAGED)),
     }
 }
 
 /// Does work on files where it keeps nobody from being answered.
 async fn work<T: Send + 'static>(
+    place: OwnedSemaphorePermit,
     work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
 ) -> Result<T, ApiError> {
+    let work = move || {
+        let _place = place;
+        work()
+    };
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| ApiError::Internal(error.into()))?
         .map_err(ApiError::Internal)
@@ -263,9 +289,9 @@ pub async fn show(State(app): State<App>, path: VersionPath) -> Result<Json<Vers
 )]
 pub async fn files(State(app): State<App>, path: VersionPath) -> Result<Json<FileList>, ApiError> {
     let version = find(&app, &path).await?;
-    let _permit = app.readers.acquire().await;
+    let place = place(&app).await?;
     let mut source = open(&app, &version).await?;
-    let files = work(move || source.list()).await?;
+    let files = work(place, move || source.list()).await?;
     Ok(Json(FileList { files }))
 }
 
@@ -293,9 +319,9 @@ pub async fn file(
     ApiQuery(query): ApiQuery<ReadFile>,
 ) -> Result<Json<FileContent>, ApiError> {
     let version = find(&app, &path).await?;
-    let _permit = app.readers.acquire().await;
+    let place = place(&app).await?;
     let mut source = open(&app, &version).await?;
-    let content = work(move || source.read(&query.path)).await?;
+    let content = work(place, move || source.read(&query.path)).await?;
     Ok(Json(content.ok_or(ApiError::NotFound("file"))?))
 }
 
@@ -327,13 +353,13 @@ pub async fn diff(
         0 => None,
         number => Some(find(&app, &VersionPath { number, ..path }).await?),
     };
-    let _permit = app.readers.acquire().await;
+    let place = place(&app).await?;
     let mut later = open(&app, &version).await?;
     let mut earlier = match earlier {
         Some(earlier) => open(&app, &earlier).await?,
-        None => work(|| Source::open(EMPTY_ZIP.to_vec())).await?,
+        None => Source::open(EMPTY_ZIP.to_vec()).map_err(ApiError::Internal)?,
     };
-    let difference = work(move || source::difference(&mut earlier, &mut later)).await?;
+    let difference = work(place, move || source::difference(&mut earlier, &mut later)).await?;
     Ok(Json(difference))
 }
 
