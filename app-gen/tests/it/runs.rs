@@ -6,9 +6,8 @@ use app_gen_contract::{
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::support::{file_uri, put_spec, run, unpack, write_spec};
+use crate::support::{command, file_uri, put_spec, run, unpack, write_spec};
 
 fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
@@ -20,7 +19,7 @@ fn sha256(bytes: &[u8]) -> String {
 /// Clones the history as a person does, and returns the id of its newest commit.
 fn clone_history(bundle: &Path, folder: &Path) -> String {
     let git = |arguments: &[&str]| {
-        let output = Command::new("git").args(arguments).output().unwrap();
+        let output = command("git").args(arguments).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
