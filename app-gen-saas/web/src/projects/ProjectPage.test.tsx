@@ -147,7 +147,7 @@ test("an app is renamed in place", async () => {
   press("Save");
   await screen.findByRole("heading", { level: 1, name: "Family recipes" });
   expect(sent).toEqual([{ method: "PATCH", path: "/api/projects/p", body: { name: "Family recipes" } }]);
-  expect(document.title).toBe("Family recipes · App-Gen");
+  await vi.waitFor(() => expect(document.title).toBe("Family recipes · App-Gen"));
   await vi.waitFor(() => expect(document.activeElement).toBe(screen.getByRole("button", { name: "Rename" })));
 });
 
