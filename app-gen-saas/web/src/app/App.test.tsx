@@ -52,7 +52,7 @@ test("a submitted description is followed from queued to its end, without a relo
   await screen.findByRole("heading", { level: 1, name: "A recipe box" });
   expect(window.location.hash).toBe("#/projects/p");
 
-  const source = FakeEventSource.latest;
+  const source = await vi.waitFor(() => FakeEventSource.latest);
   act(() => source.open());
   source.send(1, "state", { state: "running" });
   source.send(2, "stage", { name: "write", state: "running" });
