@@ -94,8 +94,8 @@ test("the job at work is followed, and one that waits says for what", async () =
   ];
   await open();
   await screen.findByText("It begins when “Make it blue” has ended.");
-  expect(FakeEventSource.opened).toHaveLength(1);
   const source = await vi.waitFor(() => FakeEventSource.latest);
+  expect(FakeEventSource.opened).toHaveLength(1);
   expect(source.url).toContain("/api/jobs/now/events");
   expect(screen.getAllByRole("log")).toHaveLength(1);
 
