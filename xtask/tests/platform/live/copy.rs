@@ -79,12 +79,12 @@ fn update(copy: &Path) {
     share_results(&cache_folder(&source), &cache_folder(copy));
 }
 
-/// Makes the generator's image one without the programs of others: they are hundreds of megabytes, and no
-/// test here starts an agent.
+/// Makes the generator's image one without agents: they are hundreds of megabytes, and no test here starts
+/// one.
 fn leave_agents_out(copy: &Path) {
     let path = copy.join(app_gen_infra::MANIFEST_PATH);
     let manifest = fs::read_to_string(&path).unwrap();
-    let (before, rest) = manifest.split_once("apt = ").unwrap();
+    let (before, rest) = manifest.split_once("# Each line of an agent").unwrap();
     let (_, after) = rest.split_once("\n# --- What runs").unwrap();
     fs::write(path, format!("{before}\n# --- What runs{after}")).unwrap();
 }
