@@ -92,6 +92,32 @@ impl<S: Send + Sync> FromRequestParts<S> for VersionPath {
     }
 }
 
+/// How many items of a list are answered: 50 if nothing is asked for.
+///
+/// # Errors
+/// It is none of 1 to 200.
+pub fn page_limit(asked: Option<i64>) -> Result<i64, ApiError> {
+    const MAX_PAGE: i64 = 200;
+    let limit = asked.unwrap_or(50);
+    match (1..=MAX_PAGE).contains(&limit) {
+        true => Ok(limit),
+        false => Err(ApiError::Invalid(format!(
+            "limit is {limit}; it takes 1 to {MAX_PAGE}"
+        ))),
+    }
+}
+
+/// The id that a parameter holds, in the form in which ids are stored.
+///
+/// # Errors
+/// It is none, which is answered with `refusal`.
+pub fn stored_id(asked: Option<String>, refusal: &str) -> Result<Option<String>, ApiError> {
+    asked
+        .map(|id| Uuid::try_parse(&id).map(|id| id.to_string()))
+        .transpose()
+        .map_err(|_| ApiError::Invalid(refusal.to_owned()))
+}
+
 async fn path<T: DeserializeOwned + Send, S: Send + Sync>(
     parts: &mut Parts,
     state: &S,

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::config::JobsConfig;
-use crate::controllers::extract::{ApiJson, ApiQuery, JobId};
+use crate::controllers::extract::{ApiJson, ApiQuery, JobId, page_limit, stored_id};
 use crate::controllers::jobs::shown::{
     ApprovalPointName, Budget, Choice, Fallback, Job, JobList, Surroundings,
 };
@@ -28,8 +28,6 @@ use crate::error::{ApiError, ErrorBody};
 
 /// Seconds after which a full queue may have room again.
 const RETRY_AFTER_SECS: u32 = 60;
-/// Maximum number of jobs of one page.
-const MAX_PAGE: i64 = 200;
 
 /// The body of a request for a new job.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -291,22 +289,9 @@ pub async fn list(
     State(app): State<App>,
     ApiQuery(query): ApiQuery<ListJobs>,
 ) -> Result<Json<JobList>, ApiError> {
-    let limit = query.limit.unwrap_or(50);
-    if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(ApiError::Invalid(format!(
-            "limit is {limit}; it takes 1 to {MAX_PAGE}"
-        )));
-    }
-    let before = query
-        .before
-        .map(|id| Uuid::try_parse(&id).map(|id| id.to_string()))
-        .transpose()
-        .map_err(|_| ApiError::Invalid("before is not the id of a job".to_owned()))?;
-    let project = query
-        .project
-        .map(|id| Uuid::try_parse(&id).map(|id| id.to_string()))
-        .transpose()
-        .map_err(|_| ApiError::Invalid("project is not the id of a project".to_owned()))?;
+    let limit = page_limit(query.limit)?;
+    let before = stored_id(query.before, "before is not the id of a job")?;
+    let project = stored_id(query.project, "project is not the id of a project")?;
     let jobs = app
         .database
         .jobs(project.as_deref(), before.as_deref(), limit)

@@ -11,14 +11,14 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::clock::rfc3339;
-use crate::controllers::extract::{ApiJson, ApiQuery, ProjectId, VersionPath};
+use crate::controllers::extract::{
+    ApiJson, ApiQuery, ProjectId, VersionPath, page_limit, stored_id,
+};
 use crate::controllers::jobs::shown::Job;
 use crate::controllers::{jobs, naming};
 use crate::database::{self, JobKind, JobProject, NewJob, ProjectFilter, Wishes};
 use crate::error::{ApiError, ErrorBody};
 
-/// Maximum number of projects of one page.
-const MAX_PAGE: i64 = 200;
 /// Maximum number of characters of a search.
 const MAX_SEARCH_CHARS: usize = 100;
 
@@ -121,17 +121,8 @@ pub async fn list(
     State(app): State<App>,
     ApiQuery(query): ApiQuery<ListProjects>,
 ) -> Result<Json<ProjectList>, ApiError> {
-    let limit = query.limit.unwrap_or(50);
-    if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(ApiError::Invalid(format!(
-            "limit is {limit}; it takes 1 to {MAX_PAGE}"
-        )));
-    }
-    let before = query
-        .before
-        .map(|id| Uuid::try_parse(&id).map(|id| id.to_string()))
-        .transpose()
-        .map_err(|_| ApiError::Invalid("before is not the id of a project".to_owned()))?;
+    let limit = page_limit(query.limit)?;
+    let before = stored_id(query.before, "before is not the id of a project")?;
     let search = query.search.filter(|text| !text.trim().is_empty());
     if search
         .as_ref()

@@ -13,14 +13,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::clock::rfc3339;
-use crate::controllers::extract::{ApiQuery, ProjectId, VersionPath};
+use crate::controllers::extract::{ApiQuery, ProjectId, VersionPath, page_limit};
 use crate::controllers::{artifact, projects};
 use crate::database::{self, JobKind};
 use crate::error::{ApiError, ErrorBody};
 use crate::source::{self, Difference, EMPTY_ZIP, File, FileContent, MAX_ZIP_BYTES, Source};
 
-/// Maximum number of versions of one page.
-const MAX_PAGE: i64 = 200;
 const DAMAGED: &str = "the stored files are not those that the job made";
 
 /// A version of a project: a commit, whose files are never changed.
@@ -130,6 +128,11 @@ impl From<database::Version> for Version {
 /// The version, or the error "not found".
 pub(super) async fn find(app: &App, path: &VersionPath) -> Result<database::Version, ApiError> {
     projects::find(app, &path.project_id).await?;
+    of_project(app, path).await
+}
+
+/// The version of a project that is known to be there, or the error "not found".
+async fn of_project(app: &App, path: &VersionPath) -> Result<database::Version, ApiError> {
     let version = app.database.version(&path.project_id, path.number).await?;
     version.ok_or(ApiError::NotFound("version"))
 }
@@ -238,12 +241,7 @@ pub async fn list(
     ProjectId(id): ProjectId,
     ApiQuery(query): ApiQuery<ListVersions>,
 ) -> Result<Json<VersionList>, ApiError> {
-    let limit = query.limit.unwrap_or(50);
-    if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(ApiError::Invalid(format!(
-            "limit is {limit}; it takes 1 to {MAX_PAGE}"
-        )));
-    }
+    let limit = page_limit(query.limit)?;
     projects::find(&app, &id).await?;
     let before = query.before.unwrap_or(i64::MAX);
     let versions = app.database.versions(&id, before, limit).await?;
@@ -351,7 +349,7 @@ pub async fn diff(
     let version = find(&app, &path).await?;
     let earlier = match query.from.or(version.parent).unwrap_or(0) {
         0 => None,
-        number => Some(find(&app, &VersionPath { number, ..path }).await?),
+        number => Some(of_project(&app, &VersionPath { number, ..path }).await?),
     };
     let place = place(&app).await?;
     let mut later = open(&app, &version).await?;
@@ -380,8 +378,8 @@ pub async fn diff(
     )
 )]
 pub async fn download(State(app): State<App>, path: VersionPath) -> Result<Response, ApiError> {
-    let version = find(&app, &path).await?;
     let slug = projects::find(&app, &path.project_id).await?.slug;
+    let version = of_project(&app, &path).await?;
     let object = object(&app, &version).await?;
     // No generator can write there, so that its size is enough to tell a damaged store.
     if i64::try_from(object.size) != Ok(version.content.size_bytes) {
