@@ -10,7 +10,7 @@ use xtask_aws_api::calls::prune::Prune;
 
 #[test]
 fn old_revisions_go_and_what_runs_stays() {
-    let mut service = TestService::deployed("prune");
+    let mut service = TestService::deployed("prune-definitions");
     let image = service.push_probe();
     let definitions: Vec<String> = ["1", "2", "3", "4"]
         .iter()

@@ -1,9 +1,9 @@
 //! Real containers as tasks: how they end, how they are stopped, what they leave.
 
 use crate::support::images::Pushed;
-use crate::support::{self, Ensured, Space, answer, local, tool};
+use crate::support::sdk::Sdk;
+use crate::support::{Ensured, Space, answer, local, tool};
 use serde_json::{Value, json};
-use std::path::Path;
 use std::time::{Duration, Instant};
 use xtask_aws_api::calls::logs::TailLog;
 use xtask_aws_api::calls::s3::GetObject;
@@ -148,86 +148,29 @@ fn an_image_that_does_not_exist_is_a_failure_with_its_reason() {
 }
 
 #[test]
-fn the_generator_runs_as_a_task_and_its_artifact_arrives() {
-    let space = Space::new("generator");
-    let target = Path::new(env!("CARGO_BIN_EXE_xtask-aws"))
-        .parent()
-        .expect("folder of the binary");
-    tool(
-        env!("CARGO"),
-        &[
-            "build",
-            "--quiet",
-            "--package",
-            "app-gen",
-            "--manifest-path",
-            support::checkout()
-                .join("Cargo.toml")
-                .to_str()
-                .expect("UTF-8"),
-            "--target-dir",
-            target
-                .parent()
-                .expect("target folder")
-                .to_str()
-                .expect("UTF-8"),
-        ],
-        &[],
-        "",
-    );
-    let context = space.path("image");
-    let programs = context.join("program/usr/local/bin");
-    std::fs::create_dir_all(&programs).expect("folder");
-    std::fs::copy(target.join("app-gen"), programs.join("app-gen")).expect("binary");
-    // What the Dockerfile takes of its folder itself.
-    for folder in ["image", "scripted-model"] {
-        let from = support::checkout().join("app-gen").join(folder);
-        let from = from.to_str().expect("UTF-8");
-        tool(
-            "cp",
-            &["-r", from, context.to_str().expect("UTF-8")],
-            &[],
-            "",
-        );
-    }
-    std::fs::copy(
-        support::checkout().join("app-gen/Dockerfile"),
-        context.join("Dockerfile"),
-    )
-    .expect("Dockerfile");
-    let image = Pushed::new(
+fn an_object_arrives_whole_and_one_that_is_not_there_leaves_nothing() {
+    let space = Space::new("object");
+    let ensured = Ensured::new(
         &space,
-        &local().registry(),
-        "xtask-aws-test/generator",
-        &context,
+        &format!("registry/nothing@sha256:{}", "3".repeat(64)),
     );
-    let ensured = Ensured::new(&space, &image.by_digest);
+    let sdk = Sdk::new();
+    let content = vec![7; 300_000];
+    let put = sdk.s3().put_object().bucket(&ensured.parts.bucket);
+    let put = put
+        .key("jobs/one/app.zip")
+        .body(content.clone().into())
+        .send();
+    sdk.run(put).expect("put");
     let job = format!("s3://{}/jobs/one", ensured.parts.bucket);
-    // The gate gives them to tasks of the platform's own buckets only.
-    let credentials = xtask_gate::generator(&support::key(), &job).expect("a folder");
-    let done = space.ok(ensured.run_task(&[
-        ("REQUEST_ID", "one"),
-        ("APP_DESCRIPTION", "a list of books"),
-        ("ARTIFACT_URI", &job),
-        ("AWS_ACCESS_KEY_ID", &credentials.id),
-        ("AWS_SECRET_ACCESS_KEY", &credentials.secret),
-    ]));
-    let last = done["log"]["lines"]
-        .as_array()
-        .and_then(|lines| lines.last())
-        .and_then(|line| line["message"].as_str())
-        .expect("a last line");
-    let event: Value = serde_json::from_str(last).expect("an event");
-    assert_eq!(event["type"], json!("succeeded"), "{last}");
 
-    let zip = space.path("app.zip");
+    let there = space.path("there");
     let got = space.ok(GetObject {
         uri: format!("{job}/app.zip"),
-        to: zip.clone(),
+        to: there.clone(),
     });
-    let bytes = std::fs::read(&zip).expect("zip");
-    assert_eq!(got["size_bytes"], json!(bytes.len()));
-    assert!(bytes.starts_with(b"PK\x03\x04"), "no zip");
+    assert_eq!(got["size_bytes"], json!(content.len()));
+    assert_eq!(std::fs::read(&there).expect("read"), content);
 
     let missing = space.call(GetObject {
         uri: format!("{job}/none"),
