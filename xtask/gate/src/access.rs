@@ -100,8 +100,7 @@ pub fn orchestrator(key: &str, artifacts: &str) -> Option<Credentials> {
 }
 
 /// The credentials of a generator whose job's folder is `s3://BUCKET/…/ID`.
-#[must_use]
-pub fn generator(key: &str, folder: &str) -> Option<Credentials> {
+pub(crate) fn generator(key: &str, folder: &str) -> Option<Credentials> {
     task(key, "generator", folder)
 }
 

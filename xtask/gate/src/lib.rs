@@ -26,7 +26,7 @@ mod task;
 mod tests;
 
 pub use crate::access::{
-    Credentials, KEY_HEADER, OPERATOR, create_key, generator, operator, orchestrator, read_key,
+    Credentials, KEY_HEADER, OPERATOR, create_key, operator, orchestrator, read_key,
 };
 pub use crate::serve::run;
 
