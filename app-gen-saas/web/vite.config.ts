@@ -25,6 +25,8 @@ export default defineConfig({
   test: {
     environment: "happy-dom",
     include: ["src/**/*.test.{ts,tsx}"],
+    setupFiles: ["vitest.setup.ts"],
+    testTimeout: 60_000,
     restoreMocks: true,
   },
 });

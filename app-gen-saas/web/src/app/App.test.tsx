@@ -1,4 +1,4 @@
-import { act, cleanup, fireEvent, render, screen } from "@testing-library/react";
+import { act, cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Job, Project } from "../api/types.ts";
 import { aJob } from "../jobs/aJob.ts";
@@ -52,7 +52,7 @@ test("a submitted description is followed from queued to its end, without a relo
   await screen.findByRole("heading", { level: 1, name: "A recipe box" });
   expect(window.location.hash).toBe("#/projects/p");
 
-  const source = await vi.waitFor(() => FakeEventSource.latest);
+  const source = await waitFor(() => FakeEventSource.latest);
   act(() => source.open());
   source.send(1, "state", { state: "running" });
   source.send(2, "stage", { name: "write", state: "running" });

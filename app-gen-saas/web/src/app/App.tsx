@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "react";
+import { useLayoutEffect, useRef } from "react";
 import { JobPage } from "../jobs/JobPage.tsx";
 import { HomePage } from "../projects/HomePage.tsx";
 import { ProjectPage } from "../projects/ProjectPage.tsx";
@@ -48,7 +48,7 @@ function Page({ route }: { route: Route }) {
 function useFocusOnNavigation(page: string) {
   const main = useRef<HTMLElement>(null);
   const shown = useRef(page);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (shown.current === page) return;
     shown.current = page;
     window.scrollTo(0, 0);

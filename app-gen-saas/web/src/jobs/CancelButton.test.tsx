@@ -1,4 +1,4 @@
-import { cleanup, fireEvent, render, screen } from "@testing-library/react";
+import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { afterEach, expect, test, vi } from "vitest";
 import { ApiError } from "../api/client.ts";
 import { CancelButton } from "./CancelButton.tsx";
@@ -24,7 +24,7 @@ test.each(["click", "Escape"])("%s leaves the job alone and returns the focus", 
   if (way === "click") press("Keep going");
   else fireEvent.keyDown(screen.getByRole("button", { name: "Stop it" }), { key: "Escape" });
   const button = screen.getByRole("button", { name: "Cancel" });
-  await vi.waitFor(() => expect(document.activeElement).toBe(button));
+  await waitFor(() => expect(document.activeElement).toBe(button));
   expect(cancel).not.toHaveBeenCalled();
 });
 
@@ -32,6 +32,6 @@ test("a cancel that fails says why and can be tried again", async () => {
   render(<CancelButton cancel={() => Promise.reject(new ApiError(409, "conflict", "The job is over."))} />);
   press("Cancel");
   press("Stop it");
-  await vi.waitFor(() => expect(screen.getByRole("alert").textContent).toBe("The job is over."));
+  await waitFor(() => expect(screen.getByRole("alert").textContent).toBe("The job is over."));
   expect(screen.getByRole("button", { name: "Cancel" })).toBeTruthy();
 });

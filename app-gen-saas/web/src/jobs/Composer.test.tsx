@@ -1,4 +1,4 @@
-import { cleanup, fireEvent, render, screen } from "@testing-library/react";
+import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ApiError } from "../api/client.ts";
 import { aJob } from "./aJob.ts";
@@ -53,7 +53,7 @@ test("the trimmed text is sent and the field is empty for the next one", async (
   create.mockResolvedValue(job);
   write("  A recipe box \n");
   submit();
-  await vi.waitFor(() => expect(onCreated).toHaveBeenCalledWith(job));
+  await waitFor(() => expect(onCreated).toHaveBeenCalledWith(job));
   expect(create).toHaveBeenCalledExactlyOnceWith("A recipe box");
   expect(field().value).toBe("");
   expect(sessionStorage.length).toBe(0);
@@ -78,7 +78,7 @@ test("a failed call says why and keeps the text", async () => {
   create.mockRejectedValue(new ApiError(0, "unreachable", "The server can’t be reached."));
   write("A recipe box");
   submit();
-  await vi.waitFor(() => expect(problem()).toBe("The server can’t be reached. Your text is kept."));
+  await waitFor(() => expect(problem()).toBe("The server can’t be reached. Your text is kept."));
   expect(field().value).toBe("A recipe box");
 });
 

@@ -1,4 +1,4 @@
-import { type FormEvent, type KeyboardEvent, type ReactNode, useEffect, useId, useRef, useState } from "react";
+import { type FormEvent, type KeyboardEvent, type ReactNode, useEffect, useLayoutEffect, useId, useRef, useState } from "react";
 import { messageOf } from "../api/client.ts";
 import type { Job } from "../api/types.ts";
 import { Icon } from "../shared/Icon.tsx";
@@ -46,7 +46,8 @@ export function Composer(props: Props) {
 
   useEffect(() => saveDraft(draft, description), [draft, description]);
   const focusBefore = useRef(focus);
-  useEffect(() => {
+  // With the field itself: a key that is pressed meanwhile is not lost.
+  useLayoutEffect(() => {
     if (focus !== null || focusBefore.current !== null) field.current?.focus();
     focusBefore.current = focus;
   }, [focus]);

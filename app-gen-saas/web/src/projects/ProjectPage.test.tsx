@@ -1,4 +1,4 @@
-import { act, cleanup, fireEvent, render, screen, within } from "@testing-library/react";
+import { act, cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Job, Project, Version } from "../api/types.ts";
 import { aJob } from "../jobs/aJob.ts";
@@ -94,7 +94,7 @@ test("the job at work is followed, and one that waits says for what", async () =
   ];
   await open();
   await screen.findByText("It begins when “Make it blue” has ended.");
-  const source = await vi.waitFor(() => FakeEventSource.latest);
+  const source = await waitFor(() => FakeEventSource.latest);
   expect(FakeEventSource.opened).toHaveLength(1);
   expect(source.url).toContain("/api/jobs/now/events");
   expect(screen.getAllByRole("log")).toHaveLength(1);
@@ -111,7 +111,7 @@ test("a change begins with the newest version, or with the one that was chosen",
   const write = (text: string) => fireEvent.change(screen.getByLabelText("What should change?"), { target: { value: text } });
   write("Make it blue");
   press("Make the change");
-  await vi.waitFor(() => expect(sent.at(-1)?.body).toEqual({ project: "p", description: "Make it blue" }));
+  await waitFor(() => expect(sent.at(-1)?.body).toEqual({ project: "p", description: "Make it blue" }));
   cleanup();
 
   window.location.hash = "#/projects/p?from=1";
@@ -120,10 +120,10 @@ test("a change begins with the newest version, or with the one that was chosen",
   expect(document.activeElement).toBe(screen.getByLabelText("What should change?"));
   write("Make it red");
   press("Make the change");
-  await vi.waitFor(() =>
+  await waitFor(() =>
     expect(sent.at(-1)?.body).toEqual({ project: "p", description: "Make it red", start_version: 1 }),
   );
-  await vi.waitFor(() => expect(window.location.hash).toBe("#/projects/p"));
+  await waitFor(() => expect(window.location.hash).toBe("#/projects/p"));
 });
 
 test.each([
@@ -148,8 +148,8 @@ test("an app is renamed in place", async () => {
   press("Save");
   await screen.findByRole("heading", { level: 1, name: "Family recipes" });
   expect(sent).toEqual([{ method: "PATCH", path: "/api/projects/p", body: { name: "Family recipes" } }]);
-  await vi.waitFor(() => expect(document.title).toBe("Family recipes · App-Gen"));
-  await vi.waitFor(() => expect(document.activeElement).toBe(screen.getByRole("button", { name: "Rename" })));
+  await waitFor(() => expect(document.title).toBe("Family recipes · App-Gen"));
+  await waitFor(() => expect(document.activeElement).toBe(screen.getByRole("button", { name: "Rename" })));
 });
 
 test("Escape leaves the name as it is", async () => {
@@ -182,7 +182,7 @@ test("a deletion says what is lost, and why it is refused", async () => {
   refusal = null;
   press("Delete");
   press("Delete it");
-  await vi.waitFor(() => expect(window.location.hash).toBe("#/"));
+  await waitFor(() => expect(window.location.hash).toBe("#/"));
 });
 
 test("only an older version can be gone back to, and it is asked before", async () => {

@@ -1,4 +1,4 @@
-import { cleanup, fireEvent, render, screen } from "@testing-library/react";
+import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { PAGE_SIZE } from "../api/client.ts";
 import type { Project } from "../api/types.ts";
@@ -60,7 +60,7 @@ test("a search waits for the end of the typing, and says what it did not find", 
   const search = screen.getByLabelText("Search by name");
   fireEvent.change(search, { target: { value: "pl" } });
   fireEvent.change(search, { target: { value: " plant " } });
-  await vi.waitFor(() => expect(names()).toEqual(["Plant diary"]));
+  await waitFor(() => expect(names()).toEqual(["Plant diary"]));
   const searches = vi.mocked(fetch).mock.calls.map(([address]) => new URL(String(address), "http://x").searchParams.get("search"));
   expect(searches.filter((text) => text !== null)).toEqual(["plant"]);
   fireEvent.change(search, { target: { value: "chess" } });

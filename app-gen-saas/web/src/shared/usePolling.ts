@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef } from "react";
+import { useCallback, useEffect, useLayoutEffect, useRef } from "react";
 
 /**
  * Calls `poll` now, again `pauseMs` after each answer (never, with null), and at once when the page is looked at
@@ -54,7 +54,8 @@ export function usePolling(poll: () => Promise<void>, pauseMs: number | null): (
     };
   }, [poll]);
 
-  useEffect(() => {
+  // Together with what is shown of the answer: an event right after it counts.
+  useLayoutEffect(() => {
     pause.current = pauseMs;
     wake.current();
   }, [pauseMs]);

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useLayoutEffect, useRef, useState } from "react";
 import { getFile, isMissing, listFiles } from "../api/client.ts";
 import type { FileContent, VersionFile } from "../api/types.ts";
 import { versionHref } from "../app/route.ts";
@@ -83,7 +83,7 @@ function FileText({ projectId, number, path }: { projectId: string; number: numb
   const load = useCallback(() => getFile(projectId, number, path), [projectId, number, path]);
   const { value: file, error, reload } = useLoaded(load, null);
   const title = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     // On a phone it is below the list, out of sight of who chose it.
     title.current?.focus();
   }, []);
