@@ -26,6 +26,7 @@ export default defineConfig({
     environment: "happy-dom",
     include: ["src/**/*.test.{ts,tsx}"],
     setupFiles: ["vitest.setup.ts"],
+    // Longer than the waits of a test, so that one that is not met says itself what is missing.
     testTimeout: 60_000,
     restoreMocks: true,
   },
