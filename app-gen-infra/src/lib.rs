@@ -31,6 +31,9 @@ pub const MANIFEST_PATH: &str = "app-gen-infra/platform.toml";
 
 /// Path of the folder of the CDK app, relative to the root of the checkout.
 pub const CDK_FOLDER: &str = "app-gen-infra/cdk";
+/// The tests that use the web page in a browser, relative to the root of the checkout. They are no part of the
+/// page, so that no tool of theirs is in a key.
+pub const BROWSER_FOLDER: &str = "app-gen-saas/browser";
 
 /// Hours of a month in the calculation of costs: a twelfth of a year, as AWS counts.
 pub const HOURS_PER_MONTH: u32 = 730;

@@ -30,7 +30,16 @@ impl Machine {
             let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(&file);
             checkout.write(file.to_str().unwrap(), &fs::read_to_string(real).unwrap());
         }
-        // A CDK app that asks for no packages: nothing to download.
+        // Tests in a browser, and a CDK app, that ask for no packages: nothing to download.
+        for (name, text) in [
+            ("package.json", "{\"name\":\"browser\"}"),
+            (
+                "package-lock.json",
+                "{\"name\":\"browser\",\"lockfileVersion\":3,\"packages\":{\"\":{\"name\":\"browser\"}}}",
+            ),
+        ] {
+            checkout.write(&format!("{}/{name}", app_gen_infra::BROWSER_FOLDER), text);
+        }
         for (name, text) in [
             ("package.json", "{\"name\":\"cdk\"}"),
             (

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
-import type { Health, Job, JobList } from "../src/api/types.ts";
+import type { Health, Job, JobList } from "../web/src/api/types.ts";
 
 /** The orchestrator that serves the built page. */
 export const BASE_URL = (process.env.BASE_URL ?? "http://127.0.0.1:5013").replace(/\/$/, "");

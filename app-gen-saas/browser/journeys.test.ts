@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
-import type { Job, JobList } from "../src/api/types.ts";
+import type { Job, JobList } from "../web/src/api/types.ts";
 import {
   assertNoSidewaysScroll,
   assertOrchestrator,

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import type { Browser, Locator, Page } from "playwright-core";
-import type { FileContent, Project, Version } from "../src/api/types.ts";
+import type { FileContent, Project, Version } from "../web/src/api/types.ts";
 import {
   assertAccessible,
   assertOrchestrator,
