@@ -78,6 +78,41 @@ test("a deep link to a job that does not exist says so", async () => {
   expect(FakeEventSource.opened).toHaveLength(0);
 });
 
+test("an address that names no page says so, and leads home", async () => {
+  window.location.hash = "#/nowhere";
+  render(<App />);
+  await screen.findByRole("heading", { level: 1, name: "There is no such page" });
+  expect(screen.getByRole("link", { name: "All apps" }).getAttribute("href")).toBe("#/");
+  act(() => void (window.location.hash = "#/"));
+  await screen.findByLabelText("Describe your app");
+});
+
+test("a path that the server answers with the page, too, is no page, and leads home", async () => {
+  window.history.replaceState(null, "", "/jobs/17");
+  try {
+    render(<App />);
+    await screen.findByRole("heading", { level: 1, name: "There is no such page" });
+    for (const name of ["All apps", "App-Gen", "New app"]) {
+      expect(screen.getByRole("link", { name }).getAttribute("href")).toBe("/");
+    }
+  } finally {
+    window.history.replaceState(null, "", "/");
+  }
+});
+
+test("a fault of the page's code leaves words and a way on, and the next page is shown", async () => {
+  // React reports what the boundary has caught.
+  vi.spyOn(console, "error").mockImplementation(() => undefined);
+  const reload = vi.spyOn(window.location, "reload").mockImplementation(() => undefined);
+  projects = [null as unknown as Project];
+  render(<App />);
+  await screen.findByRole("heading", { level: 1, name: "This page broke" });
+  fireEvent.click(screen.getByRole("button", { name: "Reload the page" }));
+  expect(reload).toHaveBeenCalledTimes(1);
+  act(() => void (window.location.hash = "#/jobs/gone"));
+  await screen.findByRole("heading", { name: "There is no such job" });
+});
+
 test("a server that is away is announced, and the page recovers by itself", async () => {
   reachable = false;
   render(<App />);

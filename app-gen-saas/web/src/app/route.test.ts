@@ -1,10 +1,12 @@
 import { expect, test } from "vitest";
 import { jobHref, pageKey, parseRoute, projectHref, versionHref } from "./route.ts";
 
+test.each(["", "#", "#/", "#/?from=1"])("%j is the home page", (hash) => {
+  expect(parseRoute(hash)).toEqual({ page: "home" });
+});
+
 test.each([
-  "",
-  "#",
-  "#/",
+  "#/jobs",
   "#/jobs/",
   "#/jobs/a/b",
   "#/jobs/%E0%A4%A",
@@ -14,8 +16,9 @@ test.each([
   "#/projects/a/versions/x",
   "#/projects/a/versions/1/files",
   "#/constructor/a",
-])("%j is the home page", (hash) => {
-  expect(parseRoute(hash)).toEqual({ page: "home" });
+  "#/nowhere",
+])("%j is no page", (hash) => {
+  expect(parseRoute(hash)).toEqual({ page: "missing" });
 });
 
 test("links lead back to what they name, whatever its id or path holds", () => {

@@ -1,4 +1,4 @@
-import { useEffect } from "react";
+import { useEffect, useState } from "react";
 import type { Job, JobState } from "../api/types.ts";
 import type { JobLog } from "../log/jobLog.ts";
 import { LogView } from "../log/LogView.tsx";
@@ -30,6 +30,10 @@ export function FollowedJob({ job, jobs, level, reuse }: Props) {
   const over = isTerminal(job.state);
   const now = useNow(over ? 30_000 : 1000);
   const { log, connection, retry } = useJobStream(job.id, over ? job.last_sequence : null);
+  // What happened before anybody looked comes in one go; a connection that breaks is no longer one go.
+  const [wasOver] = useState(over);
+  const isReplaying =
+    wasOver && log.lastSequence < job.last_sequence && connection.attempt === 0 && connection.phase !== "offline";
   useStreamedState(job.id, log, jobs);
 
   const Title = level === 1 ? "h1" : "h3";
@@ -66,7 +70,7 @@ export function FollowedJob({ job, jobs, level, reuse }: Props) {
       <BelowHeading level={level}>
         {over && <Outcome job={job} log={log} reuse={reuse} />}
         <Waiting job={job} now={now} decide={(decision) => jobs.decide(job.id, decision)} />
-        <div className="job-work">
+        <div className="job-work" aria-busy={isReplaying}>
           <Stages stages={log.stages} work={work} />
           <LogView log={log} connection={connection} retry={retry} />
         </div>
