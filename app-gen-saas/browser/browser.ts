@@ -43,6 +43,8 @@ export async function withPage(
   browser: Browser,
   options: BrowserContextOptions,
   journey: (page: Page) => Promise<void>,
+  /** What may be reported, because the journey is about it. */
+  expected?: RegExp,
 ): Promise<void> {
   const context = await browser.newContext({ baseURL: BASE_URL, locale: "en-GB", ...options });
   context.setDefaultTimeout(STEP_TIMEOUT_MS);
@@ -50,7 +52,9 @@ export async function withPage(
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("console", (message) => {
-    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) errors.push(message.text());
+    const text = message.text();
+    if (message.type() !== "error" || text.startsWith("Failed to load resource") || expected?.test(text)) return;
+    errors.push(text);
   });
   try {
     await journey(page);
