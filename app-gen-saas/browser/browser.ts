@@ -15,23 +15,31 @@ export const API_URL = (process.env.API_URL ?? BASE_URL).replace(/\/$/, "");
 export const JOB_TIMEOUT_MS = 120_000;
 const STEP_TIMEOUT_MS = 15_000;
 
+/** Chromium refuses its sandbox to root. */
+export const HAS_SANDBOX = process.getuid?.() !== 0;
+
+export const CHROMIUM_FLAGS = [
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+export function chromiumPath(): string {
+  const path = process.env.CHROMIUM || "/usr/bin/chromium";
+  assert.ok(existsSync(path), `no browser at ${path}: install chromium, or name another in CHROMIUM`);
+  return path;
+}
+
+/** Its profile is playwright's own temporary folder. */
 export function launchBrowser(): Promise<Browser> {
-  const root = process.getuid?.() === 0;
-  const executablePath = process.env.CHROMIUM || "/usr/bin/chromium";
-  assert.ok(existsSync(executablePath), `no browser at ${executablePath}: install chromium, or name another in CHROMIUM`);
   return chromium.launch({
-    executablePath,
+    executablePath: chromiumPath(),
     headless: true,
-    // Chromium refuses its sandbox to root. The profile is playwright's own temporary folder.
-    chromiumSandbox: !root,
-    args: [
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
+    chromiumSandbox: HAS_SANDBOX,
+    args: CHROMIUM_FLAGS,
   });
 }
 

@@ -62,7 +62,7 @@ const press = (name: string | RegExp) => fireEvent.click(screen.getByRole("butto
 
 async function open(from: number | null = null): Promise<void> {
   render(<ProjectPage projectId="p" from={from} />);
-  await screen.findByRole("heading", { level: 1 });
+  await screen.findByRole("heading", { level: 1, name: (name) => !name.startsWith("Loading") });
 }
 
 test("an app is shown with its cost, its newest version and what was asked", async () => {

@@ -52,7 +52,7 @@ afterEach(() => {
 
 async function open(file: string | null = null) {
   const page = render(<VersionPage projectId="p" number={2} file={file} />);
-  await screen.findByRole("heading", { level: 1 });
+  await screen.findByRole("heading", { level: 1, name: (name) => !name.startsWith("Loading") });
   return page;
 }
 
