@@ -52,7 +52,7 @@ enum Step {
     Deploy,
     /// Run the unit and integration tests of all crates against the local services
     Rust,
-    /// Look at all states of the web page of this checkout in a browser, measure and use it
+    /// Look at, measure and use the web page of this checkout in a browser
     Browser,
 }
 
