@@ -133,6 +133,20 @@ test("an old link to a job leads to its project too", async () => {
   expect(screen.getByRole("link", { name: "The app" }).getAttribute("href")).toBe("#/projects/p");
 });
 
+test("what happened before anybody looked is busy until all of it is there", async () => {
+  jobs = [aJob({ id: "old", project: "p", state: "failed", last_sequence: 2 })];
+  window.location.hash = "#/jobs/old";
+  render(<App />);
+  const source = await waitFor(() => FakeEventSource.latest);
+  const isBusy = () => screen.getByRole("log").closest(".job-work")?.getAttribute("aria-busy");
+  act(() => source.open());
+  source.send(1, "log", { level: "info", message: "wrote package.json" });
+  await screen.findByText("wrote package.json");
+  expect(isBusy()).toBe("true");
+  act(() => source.send(2, "state", { state: "failed" }));
+  await waitFor(() => expect(isBusy()).toBe("false"));
+});
+
 test("the empty list says what will be there", async () => {
   render(<App />);
   await screen.findByText(/Nothing here yet/);

@@ -6,14 +6,18 @@ interface Props {
   children: ReactNode;
 }
 
+interface State {
+  isBroken: boolean;
+}
+
 /**
  * Keeps a fault of this page's code from leaving nothing to see. React only has this as a class. Key it by what it
  * is around: with another page, it begins anew.
  */
-export class ErrorBoundary extends Component<Props, { isBroken: boolean }> {
-  override state = { isBroken: false };
+export class ErrorBoundary extends Component<Props, State> {
+  override state: State = { isBroken: false };
 
-  static getDerivedStateFromError(): { isBroken: boolean } {
+  static getDerivedStateFromError(): State {
     return { isBroken: true };
   }
 

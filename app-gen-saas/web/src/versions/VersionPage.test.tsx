@@ -115,6 +115,27 @@ test("damaged files are no reason to show nothing else", async () => {
   await screen.findByText("App.tsx", { selector: "a *" });
 });
 
+test("a part is busy until it is there or cannot be, so that what is below it can wait", async () => {
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  vi.stubGlobal(
+    "fetch",
+    vi.fn(async (address: string) => {
+      if (address.endsWith("/diff")) await released;
+      return answer(address);
+    }),
+  );
+  difference = "damaged";
+  await open();
+  const isBusy = () => screen.getByRole("region", { name: "What changed since version 1" }).getAttribute("aria-busy");
+  expect(isBusy()).toBe("true");
+  release();
+  await screen.findByText("The stored files are not those that the job made.");
+  expect(isBusy()).toBe("false");
+});
+
 test.each<[FileContent, RegExp]>([
   [aFile("logo.png", { text: null }), /This file is no text/],
   [aFile("empty.txt", { text: "" }), /This file is empty/],
