@@ -30,7 +30,7 @@ pub(crate) struct Operation {
     method: String,
 }
 
-/// Installs the package once for each lock file; it has some 300 MB, which the target folder keeps.
+/// Installs the package once for each lock file; it has some 400 MB, which the target folder keeps.
 fn install() -> PathBuf {
     let mut hasher = DefaultHasher::new();
     LOCK.hash(&mut hasher);
@@ -268,7 +268,7 @@ fn json_schema(schema: &Value) -> Value {
 #[test]
 fn what_the_description_does_not_have_is_a_fault() {
     let operation = DESCRIPTION.operation("POST", "/orgs/acme/repos").unwrap();
-    let judge = |body| DESCRIPTION.judge_request(&operation, &[], &body);
+    let judge = |body: Value| DESCRIPTION.judge_request(&operation, &[], &body);
     assert_eq!(judge(json!({ "name": "a", "private": true })), [""; 0]);
     assert_eq!(judge(json!({ "private": true })).len(), 1);
     assert_eq!(judge(json!({ "name": 7 })).len(), 1);
@@ -278,7 +278,7 @@ fn what_the_description_does_not_have_is_a_fault() {
     assert_eq!(DESCRIPTION.judge_answer(&operation, 418, &answer).len(), 1);
     let list = DESCRIPTION.operation("GET", "/repos/a/b/pulls").unwrap();
     let query = |name: &str, value: &str| [(name.to_owned(), value.to_owned())];
-    let judge = |query| DESCRIPTION.judge_request(&list, &query, &Value::Null);
+    let judge = |query: [(String, String); 1]| DESCRIPTION.judge_request(&list, &query, &Value::Null);
     assert_eq!(judge(query("state", "all")), [""; 0]);
     assert_eq!(judge(query("state", "some")).len(), 1);
     assert_eq!(judge(query("colour", "red")).len(), 1);
