@@ -27,7 +27,10 @@ async fn a_version_becomes_a_repository_of_the_tokens_user() {
     assert_eq!(delivered.pull_request_url, None);
     let url = format!("https://github.com/{}", own());
     assert_eq!(delivered.repository_url, url);
-    assert_eq!(world.hub.shared.commit(&own(), "main").as_ref(), Some(first));
+    assert_eq!(
+        world.hub.shared.commit(&own(), "main").as_ref(),
+        Some(first)
+    );
     world.change(&own(), |repository| {
         let description = format!("A diary for plants (App-Gen project {PROJECT})");
         assert_eq!(repository.description, Some(description));
@@ -90,7 +93,10 @@ async fn the_next_version_goes_to_the_same_repository_which_its_owner_may_have_c
     });
     let delivered = world.deliver(&target, 1).await.unwrap();
     let [first, second] = &world.application.versions;
-    assert_eq!(world.hub.shared.commit(&own(), "main").as_ref(), Some(second));
+    assert_eq!(
+        world.hub.shared.commit(&own(), "main").as_ref(),
+        Some(second)
+    );
     assert_eq!(delivered.head, *second);
     world.change(&own(), |repository| {
         assert_eq!(repository.description.as_deref(), Some("My diary"));
@@ -116,7 +122,9 @@ async fn the_default_branch_is_main_and_one_that_was_renamed_stays() {
     let target = target(None, NEW);
     world.deliver(&target, 0).await.unwrap();
     assert_eq!(world.hub.shared.commit(&own(), "master"), None);
-    world.change(&own(), |repository| assert_eq!(repository.default_branch, "main"));
+    world.change(&own(), |repository| {
+        assert_eq!(repository.default_branch, "main")
+    });
 
     let first = world.application.versions[0].clone();
     let bare = world.hub.shared.path(&own());
@@ -138,7 +146,14 @@ async fn a_renamed_repository_is_found_under_its_old_name() {
     there.description = Some(format!("(App-Gen project {PROJECT})"));
     world.hub.shared.create(&name, there);
     let old = format!("{ACME}/{NAME}");
-    world.hub.shared.state.lock().unwrap().renamed.insert(old, name.clone());
+    world
+        .hub
+        .shared
+        .state
+        .lock()
+        .unwrap()
+        .renamed
+        .insert(old, name.clone());
     let delivered = world.deliver(&target(Some(ACME), NEW), 0).await.unwrap();
     assert!(delivered.repository_url.ends_with("/acme/herbarium"));
     let there = world.hub.shared.commit(&name, "main");
@@ -149,11 +164,40 @@ async fn a_renamed_repository_is_found_under_its_old_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_of_an_installation_has_no_user_and_needs_an_owner() {
     let world = World::new().await;
-    let no_user = || crate::faults::fault("GET /api/user", 403, "Resource not accessible by integration");
-    world.hub.shared.state.lock().unwrap().faults.push(no_user());
+    let no_user = || {
+        crate::faults::fault(
+            "GET /api/user",
+            403,
+            "Resource not accessible by integration",
+        )
+    };
+    world
+        .hub
+        .shared
+        .state
+        .lock()
+        .unwrap()
+        .faults
+        .push(no_user());
     let error = world.deliver(&target(None, NEW), 0).await.unwrap_err();
-    assert!(matches!(error, Error::Invalid { field: "the owner", .. }), "{error}");
-    world.hub.shared.state.lock().unwrap().faults.push(no_user());
+    assert!(
+        matches!(
+            error,
+            Error::Invalid {
+                field: "the owner",
+                ..
+            }
+        ),
+        "{error}"
+    );
+    world
+        .hub
+        .shared
+        .state
+        .lock()
+        .unwrap()
+        .faults
+        .push(no_user());
     world.deliver(&target(Some(ACME), NEW), 0).await.unwrap();
     assert_eq!(world.repositories(), [format!("{ACME}/{NAME}")]);
 }

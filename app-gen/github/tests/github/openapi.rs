@@ -96,9 +96,9 @@ impl Description {
             .map(|parameter| self.resolved(parameter))
             .collect();
         for (name, value) in query {
-            let found = parameters.iter().find(|parameter| {
-                parameter["in"] == "query" && parameter["name"] == name.as_str()
-            });
+            let found = parameters
+                .iter()
+                .find(|parameter| parameter["in"] == "query" && parameter["name"] == name.as_str());
             let Some(parameter) = found else {
                 faults.push(format!("there is no parameter {name}"));
                 continue;
@@ -278,11 +278,15 @@ fn what_the_description_does_not_have_is_a_fault() {
     assert_eq!(DESCRIPTION.judge_answer(&operation, 418, &answer).len(), 1);
     let list = DESCRIPTION.operation("GET", "/repos/a/b/pulls").unwrap();
     let query = |name: &str, value: &str| [(name.to_owned(), value.to_owned())];
-    let judge = |query: [(String, String); 1]| DESCRIPTION.judge_request(&list, &query, &Value::Null);
+    let judge =
+        |query: [(String, String); 1]| DESCRIPTION.judge_request(&list, &query, &Value::Null);
     assert_eq!(judge(query("state", "all")), [""; 0]);
     assert_eq!(judge(query("state", "some")).len(), 1);
     assert_eq!(judge(query("colour", "red")).len(), 1);
     let found = DESCRIPTION.operation("GET", "/repos/a/b/git/ref/heads/app-gen/c");
-    assert_eq!(found.unwrap().template, "/repos/{owner}/{repo}/git/ref/{ref}");
+    assert_eq!(
+        found.unwrap().template,
+        "/repos/{owner}/{repo}/git/ref/{ref}"
+    );
     assert!(DESCRIPTION.operation("GET", "/repos/a/b/colours").is_none());
 }

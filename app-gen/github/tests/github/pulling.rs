@@ -14,7 +14,10 @@ fn branch(source: &Source) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_version_goes_on_from_one_that_is_there() {
     let world = World::new().await;
-    world.deliver(&target(None, Mode::NewRepository), 0).await.unwrap();
+    world
+        .deliver(&target(None, Mode::NewRepository), 0)
+        .await
+        .unwrap();
     let theirs = world.add(&own(), "main", Some("main"), &[("src/theirs.js", "x")]);
     let delivered = world.deliver(&target(None, PULL), 1).await.unwrap();
     let source = world.source(1);
@@ -97,7 +100,10 @@ async fn a_branch_with_commits_of_somebody_else_is_left_alone() {
     world.foreign(FULL_NAME, repository("main"));
     let branch = branch(&world.source(0));
     let theirs = world.add(FULL_NAME, &branch, Some("main"), &[("theirs", "x")]);
-    let error = world.deliver(&target(Some(ACME), PULL), 0).await.unwrap_err();
+    let error = world
+        .deliver(&target(Some(ACME), PULL), 0)
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::NonFastForward { .. }), "{error}");
     assert_eq!(world.hub.shared.commit(FULL_NAME, &branch), Some(theirs));
     assert_eq!(world.pulls(FULL_NAME), (0, 0));

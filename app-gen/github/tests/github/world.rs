@@ -120,7 +120,12 @@ impl World {
     pub(crate) fn foreign(&self, full_name: &str, repository: Repository) -> String {
         let branch = repository.default_branch.clone();
         self.hub.shared.create(full_name, repository);
-        self.add(full_name, &branch, None, &[("LICENSE", "Theirs"), ("server/index.js", "x")])
+        self.add(
+            full_name,
+            &branch,
+            None,
+            &[("LICENSE", "Theirs"), ("server/index.js", "x")],
+        )
     }
 
     /// Adds a commit to a branch of GitHub's, on top of another branch or of nothing.
@@ -168,7 +173,10 @@ impl World {
     pub(crate) fn pulls(&self, full_name: &str) -> (usize, usize) {
         let state = self.hub.shared.state.lock().unwrap();
         let pulls = &state.repositories[full_name].pulls;
-        (pulls.len(), pulls.iter().filter(|pull| pull.is_open).count())
+        (
+            pulls.len(),
+            pulls.iter().filter(|pull| pull.is_open).count(),
+        )
     }
 
     /// Changes what GitHub has about a repository.
