@@ -12,7 +12,7 @@ use axum::routing::any;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -98,6 +98,8 @@ pub(crate) enum Hold {
 
 impl Hub {
     pub(crate) async fn start() -> Self {
+        // It may have to be installed first, for which no request waits long enough.
+        LazyLock::force(&DESCRIPTION);
         let shared = Arc::new(Shared {
             folder: tempfile::tempdir().unwrap(),
             state: Mutex::default(),
