@@ -9,6 +9,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -176,7 +177,7 @@ impl Shared {
         let path = url.split('?').next().unwrap().strip_prefix("/api");
         let operation = path.and_then(|path| DESCRIPTION.operation(method, path));
         let faulty = operation.map(|operation| {
-            let body = serde_json::from_str(&fault.body).unwrap_or_default();
+            let body: Value = serde_json::from_str(&fault.body).unwrap_or_default();
             DESCRIPTION.judge_answer(&operation, fault.status, &body)
         });
         let status = StatusCode::from_u16(fault.status).unwrap();
