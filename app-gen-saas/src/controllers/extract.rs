@@ -62,6 +62,29 @@ pub struct VersionPath {
     pub number: i64,
 }
 
+/// The job id of the path, and the number of one of its attachments.
+#[derive(Debug)]
+pub struct AttachmentPath {
+    /// Of the job.
+    pub job_id: String,
+    /// From 1.
+    pub number: usize,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for AttachmentPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path((job, number)): Path<(String, String)> = path(parts, state, "attachment").await?;
+        Ok(Self {
+            job_id: id(&job, "job")?,
+            number: number
+                .parse()
+                .map_err(|_| ApiError::NotFound("attachment"))?,
+        })
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for JobId {
     type Rejection = ApiError;
 

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use app_gen_contract::{ApprovalPoint, Budget, CheckpointId, Choice, Decided, Fallback, JobState};
+use app_gen_contract::{
+    ApprovalPoint, Attachment, Budget, CheckpointId, Choice, Decided, Fallback, JobState,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
@@ -121,6 +123,9 @@ pub struct Wishes {
     pub budget: Budget,
     /// Where a person wants to decide.
     pub approvals: BTreeSet<ApprovalPoint>,
+    /// Files that the person attached. Their bytes are in the job's folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
 }
 
 /// What attempts used.

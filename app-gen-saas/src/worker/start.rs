@@ -242,7 +242,8 @@ impl Follower {
             number,
             spec_uri: self.app.artifacts.spec_uri(&job.id, job.attempt),
             checkpoint: job.checkpoint,
-            is_change: job.kind == JobKind::Change,
+            has_start: job.kind == JobKind::Change,
+            has_attachments: !job.wishes.attachments.is_empty(),
             lifetime: self.app.config.jobs.lifetime(),
             may_be_interrupted: may_be_interrupted(job, number),
         }
@@ -286,6 +287,7 @@ impl Follower {
                 None => app_gen_contract::JobKind::Create,
             },
             start_from,
+            attachments: job.wishes.attachments.clone(),
             attempt: Attempt {
                 number: job.attempt,
                 after_sequence: job.attempt_after_sequence.unsigned_abs(),

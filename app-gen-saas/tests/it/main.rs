@@ -8,6 +8,7 @@
 )]
 
 mod api;
+mod attachments;
 mod attempts;
 mod connections;
 mod ecs;

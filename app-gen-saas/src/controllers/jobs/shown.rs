@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::clock::{now_millis, rfc3339};
+use crate::controllers::attachments::JobAttachment;
 use crate::database::{self, JobKind, PastAttempt, Pause};
 
 const MILLIS_PER_HOUR: i64 = 60 * 60 * 1000;
@@ -82,6 +83,8 @@ pub struct Job {
     /// Where a person wants to decide.
     #[schema(value_type = Vec<ApprovalPointName>)]
     approvals: BTreeSet<ApprovalPoint>,
+    /// Files that the person attached.
+    attachments: Vec<JobAttachment>,
 }
 
 /// An attempt of a job that has ended.
@@ -363,6 +366,7 @@ impl Job {
             },
             budget: job.wishes.budget.into(),
             approvals: job.wishes.approvals,
+            attachments: JobAttachment::of(job.wishes.attachments),
         }
     }
 }
