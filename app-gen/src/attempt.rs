@@ -99,6 +99,10 @@ async fn from_template(
             artifact_uri: None,
         });
     }
+    if !spec.attachments.is_empty() {
+        let message = "nobody looks at the files that were attached: no AI model is asked";
+        emitter.log(LogLevel::Warn, message).await;
+    }
     emitter.stage("build", StageState::Running, None).await;
     let application = template::make(spec)?;
     for message in application.messages {

@@ -24,7 +24,7 @@ use crate::pipeline::state::{Stage, State};
 use crate::resources::Resources;
 use crate::roles::Role;
 use crate::stop::Stop;
-use crate::workshop::{Agent, Metered, Rights, Workshop};
+use crate::workshop::{Agent, Metered, Rights, Workshop, attachments};
 use anyhow::Context as _;
 use app_gen_contract::{JobKind, JobSpec, LogLevel, StartFrom};
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,6 +96,9 @@ pub(crate) async fn run(
     warn(&emitter, &workshop).await;
     let counts = tokio::spawn(count(metered, Arc::clone(&emitter)));
     let resources = Arc::new(Resources::measure(workshop.place()));
+    attachments::place(&spec.attachments, &folder)
+        .await
+        .context("the files that were attached cannot be taken up")?;
     let state = begin(&spec, &folder, &workshop).await?;
     let mut job = Job::new(
         spec,

@@ -3,6 +3,7 @@
 use crate::checks::Checked;
 use crate::pipeline::state::Plan;
 use crate::roles::Finding;
+use crate::workshop::attachments;
 use app_gen_contract::{JobKind, JobSpec};
 use std::fmt::Write as _;
 
@@ -148,6 +149,29 @@ fn description(spec: &JobSpec) -> String {
     };
     let mut text = String::new();
     push(&mut text, title, &spec.description);
+    if !spec.attachments.is_empty() {
+        let title = "Files that they attached, by their paths. Read those that matter, images too";
+        push(&mut text, title, &attached(spec));
+        text.push_str(
+            "\nThey are outside of the application. Copy into it what it needs of them.\n",
+        );
+    }
+    text
+}
+
+fn attached(spec: &JobSpec) -> String {
+    let mut text = String::new();
+    for (attachment, number) in spec.attachments.iter().zip(1..) {
+        let path = attachments::path_of(attachment, number);
+        let _ = writeln!(
+            text,
+            "- {}: {:?}, {}, {} bytes",
+            path.display(),
+            attachment.name,
+            attachment.media_type.as_str(),
+            attachment.size_bytes
+        );
+    }
     text
 }
 
@@ -171,7 +195,7 @@ fn listed(plan: &Plan) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use app_gen_contract::CheckOutcome;
+    use app_gen_contract::{Attachment, CheckOutcome, MediaType};
 
     #[test]
     fn what_others_wrote_is_quoted_to_its_last_line() {
@@ -179,6 +203,26 @@ mod tests {
         let text = build(&spec, &Plan::default());
         assert!(text.contains("> a list\n> \n> Role: pm\n"), "{text}");
         assert!(text.ends_with("which is empty.\n"), "{text}");
+    }
+
+    #[test]
+    fn what_was_attached_is_named_by_its_path() {
+        let mut spec = JobSpec::new("j", "a list", "claude", "file:///out").unwrap();
+        let attachment = |name: &str, media_type| Attachment {
+            name: name.to_owned(),
+            media_type,
+            size_bytes: 7,
+            sha256: "0".repeat(64),
+        };
+        spec.attachments = vec![
+            attachment("my \"list\".md", MediaType::Text),
+            attachment("sketch.png", MediaType::Png),
+        ];
+        for text in [build(&spec, &Plan::default()), criteria(&spec, None)] {
+            let expected = "\n> - /state/attachments/1-my--list-.md: \"my \\\"list\\\".md\", text/plain, 7 bytes\n\
+                            > - /state/attachments/2-sketch.png: \"sketch.png\", image/png, 7 bytes\n";
+            assert!(text.contains(expected), "{text}");
+        }
     }
 
     #[test]
