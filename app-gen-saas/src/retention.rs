@@ -1,5 +1,5 @@
 //! Removes jobs that ended long ago, with their events and attachments, projects that were deleted, with all they
-//! have, and uploads that are a day old.
+//! have, templates that were removed, and uploads that are a day old.
 //! Versions of other projects stay. Specs and results in a bucket are removed by the
 //! bucket's own rule after the same number of days (`JOB_RETENTION_DAYS` of `platform.toml`); in a folder,
 //! they are removed here.
@@ -54,6 +54,7 @@ async fn remove_some(app: &App) -> anyhow::Result<bool> {
         }
     }
     remove_uploads(app).await?;
+    remove_templates(app).await?;
     let kept = i64::try_from(app.config.jobs.retention.as_millis())?;
     let old = now_millis().saturating_sub(kept);
     let jobs = app.database.ended_before(old, BATCH).await?;
@@ -100,6 +101,15 @@ async fn remove_uploads(app: &App) -> anyhow::Result<()> {
     for id in app.database.uploads_before(old, BATCH).await? {
         app.artifacts.remove_upload(&id).await?;
         app.database.remove_upload(&id).await?;
+    }
+    Ok(())
+}
+
+/// Removes what is left of templates, a batch at a time.
+async fn remove_templates(app: &App) -> anyhow::Result<()> {
+    for (id, folder) in app.database.deleted_templates(BATCH).await? {
+        app.artifacts.remove_template(&id, &folder).await?;
+        app.database.forget_template(&id).await?;
     }
     Ok(())
 }

@@ -17,7 +17,9 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::controllers::extract::MAX_REQUEST_BYTES;
 use crate::controllers::projects::versions;
-use crate::controllers::{artifact, attachments, events, health, jobs, projects, ui, websocket};
+use crate::controllers::{
+    artifact, attachments, events, health, jobs, projects, templates, ui, websocket,
+};
 use crate::error::ApiError;
 use crate::gate::{AllowedHosts, gate};
 
@@ -53,6 +55,12 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(versions::diff))
         .routes(routes!(versions::download))
         .routes(routes!(projects::restore))
+        .routes(routes!(templates::list, templates::create))
+        .routes(routes!(
+            templates::show,
+            templates::change,
+            templates::delete
+        ))
 }
 
 /// The OpenAPI document, as `/api/openapi.json` serves it.

@@ -1,6 +1,7 @@
 //! Job specs, results, attachments and long event bodies, in a folder or a bucket.
 
 mod attachments;
+mod templates;
 
 use std::path::PathBuf;
 use std::pin::pin;
@@ -196,7 +197,7 @@ impl Artifacts {
             .copy(&from, &to)
             .await
             .with_context(|| format!("failed to copy {from}"))?;
-        Ok(join_uri(&self.job_uri(job_id), START_BUNDLE_NAME))
+        Ok(self.start_uri(job_id))
     }
 
     /// The store's record of the zip file of a version's files; `None` when there is none.

@@ -17,7 +17,6 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::artifacts::{StoredAttachment, hexadecimal};
 use crate::controllers::extract::{ApiQuery, AttachmentPath};
-use crate::controllers::jobs;
 use crate::database::{NewJob, Upload};
 use crate::error::{ApiError, ErrorBody};
 
@@ -274,9 +273,13 @@ pub(super) async fn lend(app: &App, job_id: &str, uploads: &[Upload]) -> Result<
 /// Removes what was copied for a job that was not accepted.
 pub(super) async fn take_back(app: &App, job: &NewJob) {
     let count = job.wishes.attachments.len();
-    if let Err(error) = app.artifacts.remove_attachments(&job.id, count).await {
+    let removed = async {
+        app.artifacts.remove_attachments(&job.id, count).await?;
+        app.artifacts.remove_job(&job.id).await
+    };
+    if let Err(error) = removed.await {
         let error = format!("{error:#}");
-        tracing::warn!(job_id = job.id, error, "failed to remove attachments");
+        tracing::warn!(job_id = job.id, error, "failed to remove what was copied");
     }
 }
 
@@ -298,7 +301,8 @@ pub(super) async fn take_back(app: &App, job: &NewJob) {
 )]
 pub async fn read(State(app): State<App>, path: AttachmentPath) -> Result<Response, ApiError> {
     let AttachmentPath { job_id, number } = path;
-    let job = jobs::find(&app, &job_id).await?;
+    let job = app.database.job(&job_id).await?;
+    let job = job.ok_or(ApiError::NotFound("job"))?;
     let attachment = number
         .checked_sub(1)
         .and_then(|index| job.wishes.attachments.get(index))

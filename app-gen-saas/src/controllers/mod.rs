@@ -8,5 +8,6 @@ pub mod health;
 pub mod jobs;
 mod naming;
 pub mod projects;
+pub mod templates;
 pub mod ui;
 pub mod websocket;

@@ -15,6 +15,7 @@ mod progress;
 mod projects;
 mod retention;
 mod row;
+mod templates;
 mod uploads;
 mod versions;
 
@@ -33,7 +34,8 @@ pub use jobs::{Accepted, Cancelled, JobProject, NewJob};
 pub use kind::JobKind;
 pub use lease::Lease;
 pub use projects::{NewProject, Project, ProjectFilter};
-pub use row::{Artifact, Job, Resources, Stop, Used, Wishes};
+pub use row::{Artifact, BeganWith, Job, Resources, Stop, Used, Wishes};
+pub use templates::Template;
 pub use uploads::Upload;
 pub use versions::{Check, NewVersion, Version};
 
@@ -46,7 +48,7 @@ const WORK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long `/health` waits for an answer.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Projects, jobs, events and uploads.
+/// Projects, jobs, events, templates and uploads.
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: AnyPool,

@@ -110,6 +110,7 @@ async fn submit_and_show(database: TestDatabase) {
         "budget": { "micro_usd": 5_000_000, "tokens": 1_000_000 },
         "approvals": ["before_build"],
         "attachments": [],
+        "template": null,
     });
     assert_eq!(job, expected);
     assert_eq!(client.job(id).await, expected);

@@ -25,4 +25,5 @@ mod sharing;
 mod streams;
 mod support;
 mod surviving;
+mod templates;
 mod ui;

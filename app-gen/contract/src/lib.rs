@@ -12,6 +12,7 @@ mod line;
 mod raw;
 mod spec;
 mod state;
+mod templates;
 mod text;
 mod timestamp;
 
@@ -28,6 +29,7 @@ pub use spec::{
     validate_job_id,
 };
 pub use state::{JobState, UnknownJobState};
+pub use templates::{BUILT_IN_TEMPLATES, BuiltInTemplate};
 pub use text::{EXCERPT_CHARS, excerpt, micro_usd};
 
 /// Version of the job spec and of the event lines. A reader refuses any other.

@@ -20,7 +20,7 @@ use crate::controllers::extract::{ApiJson, ApiQuery, JobId, page_limit, stored_i
 use crate::controllers::jobs::shown::{
     ApprovalPointName, Budget, Choice, Fallback, Job, JobList, Surroundings,
 };
-use crate::controllers::{attachments, naming};
+use crate::controllers::{attachments, naming, templates};
 use crate::database::{
     self, Accepted, Cancelled, JobKind, JobProject, NewJob, PastAttempt, Pause, Wishes,
 };
@@ -42,6 +42,9 @@ pub struct CreateJob {
     #[serde(default)]
     #[schema(minimum = 1)]
     start_version: Option<i64>,
+    /// Id of the template that a new application begins with; without it, it begins with nothing.
+    #[serde(default)]
+    template: Option<String>,
     /// Description of the application, or of what is to be changed: 1 to 4000 characters after trimming.
     #[schema(min_length = 1, max_length = 4000)]
     description: String,
@@ -154,7 +157,7 @@ async fn answer(app: &App, id: &str) -> Result<Job, ApiError> {
     responses(
         (status = 201, description = "Accepted; `Location` leads to the job.", body = Job),
         (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 404, description = "No such project, version or attachment.", body = ErrorBody),
+        (status = 404, description = "No such project, version, template or attachment.", body = ErrorBody),
         (status = 409, description = "The project was put aside.", body = ErrorBody),
         (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
         (status = 415, description = "The content type is not application/json.", body = ErrorBody),
@@ -174,6 +177,15 @@ pub async fn create(
     let roles = request.roles.into_iter();
     let roles = roles.map(|(role, choice)| (role, choice.into())).collect();
     let fallback = request.fallback.map(Into::into);
+    if request.template.is_some() && request.project.is_some() {
+        return Err(ApiError::Invalid(
+            "template is given with a project; only a new application begins with one".to_owned(),
+        ));
+    }
+    let template = match &request.template {
+        Some(id) => Some(templates::chosen(&app, id).await?),
+        None => None,
+    };
     let uploads = attachments::uploads(&app, &request.attachments).await?;
     let attached = uploads.iter().map(|upload| upload.attachment.clone());
     let attached = attached.collect();
@@ -206,9 +218,19 @@ pub async fn create(
             budget: spec.budget,
             approvals: request.approvals,
             attachments: spec.attachments,
+            template: template.as_ref().map(|chosen| chosen.began_with.clone()),
         },
     };
-    attachments::lend(&app, &job.id, &uploads).await?;
+    let lent = async {
+        if let Some(template) = &template {
+            templates::lend(&app, &job.id, template).await?;
+        }
+        attachments::lend(&app, &job.id, &uploads).await
+    };
+    if let Err(error) = lent.await {
+        attachments::take_back(&app, &job).await;
+        return Err(error);
+    }
     accept(&app, job).await
 }
 

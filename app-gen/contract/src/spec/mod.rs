@@ -49,9 +49,12 @@ pub struct JobSpec {
     pub kind: JobKind,
     /// The application, or the change, in the user's words; untrusted.
     pub description: String,
-    /// What a change begins with. A creation has none.
+    /// What a change begins with; of a creation, the template that a person made, if it begins with one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_from: Option<StartFrom>,
+    /// The built-in template that a creation begins with, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
     /// Files that the person attached. The number of each is its place here, from 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
@@ -125,6 +128,7 @@ impl JobSpec {
             kind: JobKind::Create,
             description: description.to_owned(),
             start_from: None,
+            template: None,
             attachments: Vec::new(),
             attempt: Attempt::default(),
             provider: provider.to_owned(),
@@ -146,16 +150,17 @@ impl JobSpec {
         validate_job_id(&self.job_id)?;
         self.description = validate_description(&self.description)?.to_owned();
         match (self.kind, &self.start_from) {
-            (JobKind::Change, Some(start)) => start.validate()?,
+            (_, Some(start)) => start.validate()?,
             (JobKind::Create, None) => {}
             (JobKind::Change, None) => {
                 return Err(invalid("start_from", "is missing, and a change needs it"));
             }
-            (JobKind::Create, Some(_)) => {
-                return Err(invalid(
-                    "start_from",
-                    "is given, and a creation begins with nothing",
-                ));
+        }
+        if let Some(template) = &self.template {
+            validate_word("template", template, 32)?;
+            if self.kind == JobKind::Change || self.start_from.is_some() {
+                let reason = "is given, and the job begins with something else";
+                return Err(invalid("template", reason));
             }
         }
         if self.attachments.len() > MAX_ATTACHMENTS {
@@ -400,7 +405,9 @@ mod tests {
             alter(&mut spec);
             spec.checked().unwrap_err().to_string()
         };
-        assert!(refusal(|spec| spec.kind = JobKind::Create).starts_with("start_from is given"));
+        assert!(
+            refusal(|spec| spec.template = Some("list".into())).starts_with("template is given")
+        );
         assert!(refusal(|spec| spec.start_from = None).starts_with("start_from is missing"));
         assert!(refusal(|spec| spec.attempt.number = 1).starts_with("attempt has a number from 1"));
         assert!(refusal(|spec| spec.attempt.number = 0).starts_with("attempt has a number from 1"));
@@ -432,6 +439,22 @@ mod tests {
             JobSpec::from_json(json.as_bytes()).is_err(),
             "money is whole"
         );
+    }
+
+    #[test]
+    fn a_creation_may_begin_with_a_template() {
+        let own = JobSpec {
+            kind: JobKind::Create,
+            ..change()
+        };
+        assert!(own.checked().is_ok());
+        let with = |template: &str| JobSpec {
+            template: Some(template.to_owned()),
+            ..spec()
+        };
+        let spec = with("list").checked().unwrap();
+        assert_eq!(JobSpec::from_json(spec.to_json().as_bytes()), Ok(spec));
+        assert!(with("../list").checked().is_err());
     }
 
     #[test]

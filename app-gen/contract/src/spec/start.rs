@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::spec::checks::{SpecError, invalid, validate_uri};
 use crate::text::excerpt;
 
-/// Name, under the job's artifact URI, of the history that a change begins with: a git bundle. It is a copy,
+/// Name, under the job's artifact URI, of the history that a job begins with: a git bundle. It is a copy,
 /// so that a generator reads nothing outside of its job's folder.
 pub const START_BUNDLE_NAME: &str = "start.bundle";
 
