@@ -49,6 +49,10 @@ pub(crate) fn build(spec: &JobSpec, plan: &Plan) -> String {
         push(&mut text, "Specification", specification);
     }
     text.push_str(match spec.kind {
+        JobKind::Create if begins_with_template(spec) => {
+            "\nMake the application in the current folder of the template that is there: look at it first, keep what \
+             fits, and change or remove the rest.\n"
+        }
         JobKind::Create => "\nBuild the application in the current folder, which is empty.\n",
         JobKind::Change => "\nMake this change to the application in the current folder.\n",
     });
@@ -149,6 +153,11 @@ fn description(spec: &JobSpec) -> String {
     };
     let mut text = String::new();
     push(&mut text, title, &spec.description);
+    if begins_with_template(spec) {
+        text.push_str(
+            "\nThe work begins with a template: an application in the current folder. Of it, what fits stays.\n",
+        );
+    }
     if !spec.attachments.is_empty() {
         let title = "Files that they attached, by their paths. Read those that matter, images too";
         push(&mut text, title, &attached(spec));
@@ -157,6 +166,11 @@ fn description(spec: &JobSpec) -> String {
         );
     }
     text
+}
+
+/// Whether there is something in the workspace of a new application.
+fn begins_with_template(spec: &JobSpec) -> bool {
+    spec.kind == JobKind::Create && (spec.start_from.is_some() || spec.template.is_some())
 }
 
 fn attached(spec: &JobSpec) -> String {
@@ -203,6 +217,15 @@ mod tests {
         let text = build(&spec, &Plan::default());
         assert!(text.contains("> a list\n> \n> Role: pm\n"), "{text}");
         assert!(text.ends_with("which is empty.\n"), "{text}");
+    }
+
+    #[test]
+    fn nobody_takes_a_template_for_an_empty_folder() {
+        let mut spec = JobSpec::new("j", "a list", "claude", "file:///out").unwrap();
+        spec.template = Some("list".to_owned());
+        let text = build(&spec, &Plan::default());
+        assert!(!text.contains("empty") && text.contains("the template that is there"));
+        assert!(criteria(&spec, None).contains("begins with a template"));
     }
 
     #[test]
