@@ -1,4 +1,4 @@
-//! What the verbs `jobs` and `projects` have in common: whom they ask, and how a job is shown.
+//! What the verbs `jobs`, `projects` and `templates` have in common: whom they ask, and how a job is shown.
 
 use serde_json::Value;
 use std::process::ExitCode;
