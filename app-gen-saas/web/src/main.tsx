@@ -4,6 +4,7 @@ import { App } from "./app/App.tsx";
 import "./styles/base.css";
 import "./styles/layout.css";
 import "./styles/controls.css";
+import "./attachments/attachments.css";
 import "./jobs/composer.css";
 import "./jobs/job.css";
 import "./jobs/outcome.css";

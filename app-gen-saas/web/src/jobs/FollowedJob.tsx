@@ -1,5 +1,6 @@
 import { useEffect } from "react";
 import type { Job, JobState } from "../api/types.ts";
+import { AttachedFiles } from "../attachments/AttachedFiles.tsx";
 import type { JobLog } from "../log/jobLog.ts";
 import { LogView } from "../log/LogView.tsx";
 import { Stages } from "../log/Stages.tsx";
@@ -47,6 +48,7 @@ export function FollowedJob({ job, jobs, level, reuse }: Props) {
               <p>{job.description}</p>
             </details>
           )}
+          <AttachedFiles job={job} />
           <div className="job-meta">
             <span role="status" className="job-state">
               <StateBadge state={job.state} />

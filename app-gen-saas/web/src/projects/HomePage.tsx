@@ -46,7 +46,7 @@ export function HomePage() {
           empty="Describe the app first: a sentence is enough."
           draft={newAppDraft}
           examples={EXAMPLES}
-          create={(description) => createJob({ description })}
+          create={(description, attachments) => createJob({ description, attachments })}
           onCreated={(job) => {
             window.location.hash = job.project === null ? jobHref(job.id) : projectHref(job.project);
           }}
