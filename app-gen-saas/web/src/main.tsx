@@ -10,6 +10,7 @@ import "./jobs/job.css";
 import "./jobs/outcome.css";
 import "./log/log.css";
 import "./projects/projects.css";
+import "./templates/templates.css";
 import "./versions/versions.css";
 
 const root = document.getElementById("root");

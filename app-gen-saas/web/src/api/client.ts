@@ -217,6 +217,10 @@ export async function listTemplates(search: string, before?: string): Promise<Te
   return answer.templates;
 }
 
+export function getTemplate(templateId: string): Promise<Template> {
+  return request<Template>(templatePath(templateId));
+}
+
 export function createTemplate(template: CreateTemplate): Promise<Template> {
   return send<Template>("POST", "/api/templates", template);
 }

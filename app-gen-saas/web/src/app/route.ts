@@ -3,6 +3,7 @@ import { useSyncExternalStore } from "react";
 
 export type Route =
   | { page: "home" }
+  | { page: "templates" }
   /** `from` is the version that a change is to begin with; null for the newest one. */
   | { page: "project"; projectId: string; from: number | null }
   /** `file` is the path of the file that is shown. */
@@ -14,6 +15,7 @@ export function parseRoute(hash: string): Route {
   const parameters = new URLSearchParams(query);
   try {
     const [kind, id, ...rest] = path.split("/").map(decodeURIComponent);
+    if (kind === "templates" && !id && rest.length === 0) return { page: "templates" };
     if (!id) return { page: "home" };
     if (kind === "jobs" && rest.length === 0) return { page: "job", jobId: id };
     if (kind !== "projects") return { page: "home" };
@@ -36,6 +38,7 @@ function numberOf(text: string | null): number | null {
 }
 
 export const homeHref = "#/";
+export const templatesHref = "#/templates";
 
 export function jobHref(jobId: string): string {
   return `#/jobs/${encodeURIComponent(jobId)}`;
@@ -55,7 +58,8 @@ export function versionHref(projectId: string, number: number, file: string | nu
 export function pageKey(route: Route): string {
   switch (route.page) {
     case "home":
-      return "home";
+    case "templates":
+      return route.page;
     case "project":
       return `project ${route.projectId}`;
     case "version":

@@ -59,6 +59,7 @@ export function FollowedJob({ job, jobs, level, reuse }: Props) {
             </span>
             <Elapsed job={job} now={now} />
             <span>Provider: {job.provider}</span>
+            {job.template && <span>Began with “{job.template.name}”</span>}
             {job.attempt > 1 && <span>Attempt {job.attempt}</span>}
             {usage && <span className="job-usage">{usage}</span>}
           </div>

@@ -27,7 +27,12 @@ export function ChangeBox({ project, from, focus, create }: Props) {
         disabled={closedWords(project)}
         focus={from ?? (focus ? "box" : null)}
         create={(description, attachments) =>
-          create({ project: project.id, description, attachments, ...(from !== null && { start_version: from }) })
+          create({
+            project: project.id,
+            description,
+            ...(attachments.length > 0 && { attachments }),
+            ...(from !== null && { start_version: from }),
+          })
         }
         onCreated={() => {
           // The next change begins with the newest version again.

@@ -124,6 +124,7 @@ function Message({ job, now, before, cancel, reuse }: MessageProps) {
           </span>
         )}
         {job.kind === "change" && job.start_version !== null && <span>from version {job.start_version}</span>}
+        {job.template && <span>Began with “{job.template.name}”</span>}
         {usage && <span>{usage}</span>}
         <a href={jobHref(job.id)}>
           Activity<span className="visually-hidden"> of “{title}”</span>
