@@ -46,7 +46,7 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
     { action: "ecs:DescribeTasks", resource: TASK, context: IN_CLUSTER },
     { action: "ecs:StopTask", resource: TASK, context: IN_CLUSTER },
     { action: "logs:GetLogEvents", resource: logStream("/ecs/app-generator") },
-    // app-gen-saas/src/artifacts.rs
+    // app-gen-saas/src/artifacts/
     { action: "s3:PutObject", resource: `${BUCKET}/jobs/1/spec.json` },
     { action: "s3:GetObject", resource: `${BUCKET}/jobs/1/app.zip` },
     { action: "s3:PutObject", resource: `${BUCKET}/projects/2/1/app.zip` },
