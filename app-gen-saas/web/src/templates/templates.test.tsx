@@ -67,7 +67,7 @@ test("an app begins with the template that was chosen, and the next one with an 
   render(<HomePage />);
   const picker = screen.getByLabelText<HTMLSelectElement>("Begin with");
   await screen.findByRole("option", { name: "Board" });
-  expect([...picker.querySelectorAll("optgroup")].map((group) => group.label)).toEqual(["Built in", "Your templates"]);
+  expect([...picker.querySelectorAll("optgroup")].map((group) => group.getAttribute("label"))).toEqual(["Built in", "Your templates"]);
   fireEvent.change(picker, { target: { value: "list" } });
   expect(screen.getByText("Items to tick off.").id).toBe(picker.getAttribute("aria-describedby"));
   fireEvent.change(screen.getByLabelText("Describe your app"), { target: { value: "A recipe box" } });
