@@ -56,13 +56,15 @@ fn read(path: &Path) -> anyhow::Result<(&str, Vec<u8>)> {
         .file_name()
         .and_then(|name| name.to_str())
         .ok_or_else(|| refuse("its name is not UTF-8".to_owned()))?;
-    let file = File::open(path).map_err(|error| refuse(error.to_string()))?;
-    let is_file = file.metadata().is_ok_and(|facts| facts.is_file());
-    if !is_file {
+    let facts = path.metadata().map_err(|error| refuse(error.to_string()))?;
+    // A pipe would be waited for.
+    if !facts.is_file() {
         return Err(refuse("it is no file".to_owned()).into());
     }
     let mut bytes = Vec::new();
-    file.take(READ_LIMIT_BYTES + 1)
+    File::open(path)
+        .map_err(|error| refuse(error.to_string()))?
+        .take(READ_LIMIT_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| refuse(error.to_string()))?;
     if bytes.len() as u64 > READ_LIMIT_BYTES {
