@@ -105,12 +105,14 @@ async fn remove_uploads(app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Removes what is left of templates, a batch at a time.
+/// Removes what no template has any more, a batch at a time.
 async fn remove_templates(app: &App) -> anyhow::Result<()> {
-    for (id, folder) in app.database.deleted_templates(BATCH).await? {
+    let old = now_millis().saturating_sub(i64::try_from(PERIOD.as_millis())?);
+    for (id, folder) in app.database.idle_template_folders(old, BATCH).await? {
         app.artifacts.remove_template(&id, &folder).await?;
-        app.database.forget_template(&id).await?;
+        app.database.forget_template_folder(&folder).await?;
     }
+    app.database.forget_deleted_templates().await?;
     Ok(())
 }
 

@@ -29,3 +29,11 @@ CREATE TABLE templates (
     -- Once set, nothing sees the template any more, and its objects are being removed.
     deleted_at BIGINT
 );
+
+-- Every folder of a template, written down before anything is in it: what no template has is removed after an
+-- hour, whatever ended its making.
+CREATE TABLE template_folders (
+    folder TEXT PRIMARY KEY NOT NULL,
+    template_id TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);

@@ -298,6 +298,10 @@ async fn take(
     template.version = number;
     template.commit = version.content.commit;
     template.folder = Uuid::now_v7().to_string();
+    // First: whatever ends this in between, the folder is found again.
+    app.database
+        .begin_template_folder(&template.id, &template.folder)
+        .await?;
     let kept = app.artifacts.keep_template(
         &template.project_id,
         &version.content.folder,
@@ -309,9 +313,13 @@ async fn take(
 
 /// Removes what was copied for a template that is not kept.
 async fn give_up(app: &App, template: &database::Template) {
-    let removed = app
-        .artifacts
-        .remove_template(&template.id, &template.folder);
+    let removed = async {
+        let folder = &template.folder;
+        app.artifacts.remove_template(&template.id, folder).await?;
+        app.database.forget_template_folder(folder).await?;
+        anyhow::Ok(())
+    };
+    // It is tried again within the hour.
     if let Err(error) = removed.await {
         let error = format!("{error:#}");
         tracing::warn!(template = template.id, error, "failed to remove a history");

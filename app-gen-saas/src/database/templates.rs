@@ -156,8 +156,8 @@ impl Database {
         .await
     }
 
-    /// Hides a template for good; `false` if there is none with this id. Its objects are removed after that
-    /// ([`Database::deleted_templates`]).
+    /// Hides a template for good; `false` if there is none with this id. Its folder is idle from then on
+    /// ([`Database::idle_template_folders`]).
     ///
     /// # Errors
     /// When the database fails.
@@ -175,15 +175,44 @@ impl Database {
         .await
     }
 
-    /// Ids and folders of up to `limit` templates that were deleted and whose objects are to be removed.
+    /// Writes down that a folder of a template will have something in it.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn deleted_templates(&self, limit: i64) -> sqlx::Result<Vec<(String, String)>> {
+    pub async fn begin_template_folder(&self, id: &str, folder: &str) -> sqlx::Result<()> {
+        bounded(async {
+            sqlx::query(
+                "INSERT INTO template_folders (folder, template_id, created_at) VALUES ($1, $2, $3)",
+            )
+            .bind(folder)
+            .bind(id)
+            .bind(now_millis())
+            .execute(&self.pool)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Up to `limit` folders, each after the id of its template, that no template has: because it was removed, or
+    /// because the folder is from before this time and nobody can still be making it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn idle_template_folders(
+        &self,
+        millis: i64,
+        limit: i64,
+    ) -> sqlx::Result<Vec<(String, String)>> {
         bounded(async {
             sqlx::query_as(
-                "SELECT id, folder FROM templates WHERE deleted_at IS NOT NULL ORDER BY id LIMIT $1",
+                "SELECT template_id, folder FROM template_folders WHERE NOT EXISTS \
+                 (SELECT 1 FROM templates WHERE templates.folder = template_folders.folder \
+                 AND templates.deleted_at IS NULL) AND (template_folders.created_at < $1 OR EXISTS \
+                 (SELECT 1 FROM templates WHERE templates.id = template_folders.template_id \
+                 AND templates.deleted_at IS NOT NULL)) ORDER BY folder LIMIT $2",
             )
+            .bind(millis)
             .bind(limit)
             .fetch_all(&self.pool)
             .await
@@ -191,16 +220,33 @@ impl Database {
         .await
     }
 
-    /// Forgets a template that was deleted.
+    /// Forgets a folder that has nothing in it any more.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn forget_template(&self, id: &str) -> sqlx::Result<()> {
+    pub async fn forget_template_folder(&self, folder: &str) -> sqlx::Result<()> {
         bounded(async {
-            sqlx::query("DELETE FROM templates WHERE id = $1 AND deleted_at IS NOT NULL")
-                .bind(id)
+            sqlx::query("DELETE FROM template_folders WHERE folder = $1")
+                .bind(folder)
                 .execute(&self.pool)
                 .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Forgets templates that were removed and have no folder any more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_deleted_templates(&self) -> sqlx::Result<()> {
+        bounded(async {
+            sqlx::query(
+                "DELETE FROM templates WHERE deleted_at IS NOT NULL AND NOT EXISTS \
+                 (SELECT 1 FROM template_folders WHERE template_id = templates.id)",
+            )
+            .execute(&self.pool)
+            .await?;
             Ok(())
         })
         .await

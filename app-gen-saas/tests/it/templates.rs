@@ -16,6 +16,7 @@ use crate::support::generator::script;
 on_both_databases!(
     a_template_outlives_its_project,
     a_template_takes_another_version_and_goes,
+    a_history_that_no_template_has_is_removed,
     templates_are_listed_and_found,
     what_is_no_template_is_refused,
 );
@@ -138,6 +139,41 @@ async fn a_template_takes_another_version_and_goes(database: TestDatabase) {
     // What began with it stays as it is.
     let shown = client.job(job["id"].as_str().unwrap()).await;
     assert_eq!(shown["template"]["name"], "Diary");
+    binary.kill().await;
+}
+
+/// An orchestrator that dies while it makes a template leaves a folder.
+async fn a_history_that_no_template_has_is_removed(database: TestDatabase) {
+    let folder = tempfile::tempdir().unwrap();
+    write_zips(folder.path());
+    let generator = script(folder.path(), MAKES_VERSIONS);
+    let variables = process_variables(folder.path(), &database.url, &generator);
+    let binary = Binary::start(&variables).await;
+    let source = project(&binary.client, "diary").await;
+    let template = make(&binary.client, "Diary", &source, 1).await;
+    binary.kill().await;
+    let bundle = |folder_name: &str| {
+        let id = template["id"].as_str().unwrap();
+        let objects = folder.path().join("artifacts/templates").join(id);
+        objects.join(folder_name).join("app.bundle")
+    };
+    std::fs::create_dir_all(bundle("left").parent().unwrap()).unwrap();
+    std::fs::write(bundle("left"), "history").unwrap();
+    let id = template["id"].as_str().unwrap();
+    let left = format!("INSERT INTO template_folders VALUES ('left', '{id}', 0)");
+    database.execute(&left).await;
+    let binary = Binary::start(&variables).await;
+    eventually("the removal of what was left", async || {
+        (!bundle("left").exists()).then_some(())
+    })
+    .await;
+    let body = json!({ "template": id, "description": "diary" });
+    let job = submit(&binary.client, &body).await;
+    let done = ended(&binary.client, &job).await;
+    assert_eq!(
+        done["state"], "succeeded",
+        "the template has its own: {done}"
+    );
     binary.kill().await;
 }
 
