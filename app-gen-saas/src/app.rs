@@ -12,6 +12,8 @@ use crate::streams::hub::EventHub;
 
 /// Two of them compare two versions of 32 MiB each: a quarter of the memory of the smallest task.
 const READERS: usize = 2;
+/// Each holds a file of 16 MiB at most.
+const UPLOADERS: usize = 4;
 
 /// The orchestrator's parts; clones share them.
 #[derive(Debug, Clone)]
@@ -32,6 +34,8 @@ pub struct App {
     pub deleted_project: Arc<Notify>,
     /// How many requests may look into zip files at once: each holds them in memory.
     pub readers: Arc<Semaphore>,
+    /// How many requests may hold an attachment at once.
+    pub uploaders: Arc<Semaphore>,
     /// True once the orchestrator is to stop.
     pub shutdown: watch::Sender<bool>,
 }
@@ -55,6 +59,7 @@ impl App {
             new_job: Arc::default(),
             deleted_project: Arc::default(),
             readers: Arc::new(Semaphore::new(READERS)),
+            uploaders: Arc::new(Semaphore::new(UPLOADERS)),
             shutdown: watch::Sender::new(false),
         })
     }

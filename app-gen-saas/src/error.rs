@@ -34,6 +34,9 @@ pub enum ApiError {
     /// 415: the content type is not JSON.
     #[error("expected a body of type application/json")]
     UnsupportedMediaType,
+    /// 415: the body is nothing that is taken here; the message says what is.
+    #[error("{0}")]
+    NotTaken(&'static str),
     /// 421: the request is for another host.
     #[error(
         "the orchestrator does not serve host {0}; ALLOWED_HOSTS names the hosts that it serves"
@@ -85,7 +88,7 @@ impl ApiError {
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Changed(_) => (StatusCode::CONFLICT, "changed"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
-            Self::UnsupportedMediaType => {
+            Self::UnsupportedMediaType | Self::NotTaken(_) => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
             }
             Self::Misdirected(_) => (StatusCode::MISDIRECTED_REQUEST, "misdirected"),
@@ -119,6 +122,16 @@ impl IntoResponse for ApiError {
             headers.insert(header::RETRY_AFTER, retry_after_secs.into());
         }
         response
+    }
+}
+
+impl ApiError {
+    /// The artifact store failed, or did not answer.
+    pub(crate) fn store(source: anyhow::Error) -> Self {
+        Self::Unavailable {
+            message: "the artifact store does not answer",
+            source,
+        }
     }
 }
 

@@ -17,7 +17,9 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::controllers::extract::MAX_REQUEST_BYTES;
 use crate::controllers::projects::versions;
-use crate::controllers::{artifact, events, health, jobs, projects, ui, websocket};
+use crate::controllers::{
+    artifact, attachments, events, health, jobs, projects, templates, ui, websocket,
+};
 use crate::error::ApiError;
 use crate::gate::{AllowedHosts, gate};
 
@@ -42,6 +44,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(events::stream))
         .routes(routes!(websocket::stream))
         .routes(routes!(artifact::download))
+        .routes(routes!(attachments::limits, attachments::upload))
+        .routes(routes!(attachments::read))
         .routes(routes!(projects::list))
         .routes(routes!(projects::show, projects::change, projects::delete))
         .routes(routes!(versions::list))
@@ -51,6 +55,12 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(versions::diff))
         .routes(routes!(versions::download))
         .routes(routes!(projects::restore))
+        .routes(routes!(templates::list, templates::create))
+        .routes(routes!(
+            templates::show,
+            templates::change,
+            templates::delete
+        ))
 }
 
 /// The OpenAPI document, as `/api/openapi.json` serves it.
@@ -92,11 +102,13 @@ async fn no_such_path() -> ApiError {
     ApiError::NotFound("path")
 }
 
-/// The page's files all come from here, and nothing of it may be used by another page.
+/// The page's files all come from here, and nothing of it may be used by another page. Images may also be files
+/// that a person has just chosen.
 const SECURITY_HEADERS: [(HeaderName, &str); 6] = [
     (
         header::CONTENT_SECURITY_POLICY,
-        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
+        "default-src 'self'; img-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
+         object-src 'none'",
     ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),

@@ -80,6 +80,15 @@ pub const JOB_CONCURRENCY: &str = "JOB_CONCURRENCY";
 pub const JOB_QUEUE_LIMIT: &str = "JOB_QUEUE_LIMIT";
 /// Days after its end for which a job and its events are kept; default 30.
 pub const JOB_RETENTION_DAYS: &str = "JOB_RETENTION_DAYS";
+/// Maximum number of files that are attached to a job; default 8, at most 16.
+pub const JOB_MAX_ATTACHMENTS: &str = "JOB_MAX_ATTACHMENTS";
+/// Maximum size in bytes of a file that is attached to a job; default 5242880 (5 MiB), at most 16777216.
+pub const JOB_MAX_ATTACHMENT_BYTES: &str = "JOB_MAX_ATTACHMENT_BYTES";
+/// Maximum size in bytes of all files of a job together; default 20971520 (20 MiB).
+pub const JOB_MAX_ATTACHMENTS_BYTES: &str = "JOB_MAX_ATTACHMENTS_BYTES";
+/// Maximum size in bytes of all files together that were uploaded within a day; default 1073741824 (1 GiB).
+/// More are refused.
+pub const UPLOADS_MAX_BYTES: &str = "UPLOADS_MAX_BYTES";
 /// Optional: what is logged, in the syntax of `tracing_subscriber::EnvFilter`; default `info`.
 pub const RUST_LOG: &str = "RUST_LOG";
 

@@ -1,5 +1,6 @@
 //! The configuration: read once at start from the environment into one struct per concern.
 
+mod attachments;
 mod database;
 pub mod environment;
 mod jobs;
@@ -7,6 +8,7 @@ mod launcher;
 mod server;
 mod storage;
 
+pub use attachments::AttachmentsConfig;
 pub use database::{DatabaseConfig, DatabaseKind};
 pub use environment::Environment;
 pub use jobs::JobsConfig;
@@ -27,6 +29,8 @@ pub struct Config {
     pub launcher: LauncherConfig,
     /// Limits of jobs.
     pub jobs: JobsConfig,
+    /// Limits of files that are attached to jobs.
+    pub attachments: AttachmentsConfig,
 }
 
 /// A variable that is missing or holds what it must not. Values of secrets are never part of it.
@@ -62,6 +66,7 @@ impl Config {
             storage: StorageConfig::from_environment(environment)?,
             launcher: LauncherConfig::from_environment(environment)?,
             jobs: JobsConfig::from_environment(environment)?,
+            attachments: AttachmentsConfig::from_environment(environment)?,
         };
         config.jobs_end_before_their_rights()?;
         Ok(config)
@@ -158,6 +163,12 @@ mod tests {
             (("ALLOWED_HOSTS", "https://app.example"), "ALLOWED_HOSTS"),
             (("JOB_QUEUE_LIMIT", "0"), "JOB_QUEUE_LIMIT"),
             (("JOB_RETENTION_DAYS", "0"), "JOB_RETENTION_DAYS"),
+            (("JOB_MAX_ATTACHMENTS", "17"), "JOB_MAX_ATTACHMENTS"),
+            (
+                ("JOB_MAX_ATTACHMENT_BYTES", "16777217"),
+                "JOB_MAX_ATTACHMENT_BYTES",
+            ),
+            (("UPLOADS_MAX_BYTES", "0"), "UPLOADS_MAX_BYTES"),
         ] {
             let problem = problem(&[changes]);
             assert!(

@@ -56,6 +56,12 @@ const MIGRATIONS: &[Texts] = &[
         sqlite: include_str!("../../migrations/sqlite/0006_projects.sql"),
         postgres: include_str!("../../migrations/postgres/0006_projects.sql"),
     },
+    Texts {
+        version: 9,
+        description: "templates and attachments",
+        sqlite: include_str!("../../migrations/sqlite/0009_templates_and_attachments.sql"),
+        postgres: include_str!("../../migrations/postgres/0009_templates_and_attachments.sql"),
+    },
 ];
 
 /// The migrations of one kind of database.

@@ -15,6 +15,8 @@ mod progress;
 mod projects;
 mod retention;
 mod row;
+mod templates;
+mod uploads;
 mod versions;
 
 use std::time::Duration;
@@ -32,7 +34,9 @@ pub use jobs::{Accepted, Cancelled, JobProject, NewJob};
 pub use kind::JobKind;
 pub use lease::Lease;
 pub use projects::{NewProject, Project, ProjectFilter};
-pub use row::{Artifact, Job, Resources, Stop, Used, Wishes};
+pub use row::{Artifact, BeganWith, Job, Resources, Stop, Used, Wishes};
+pub use templates::Template;
+pub use uploads::Upload;
 pub use versions::{Check, NewVersion, Version};
 
 /// How long the start waits for a database that is still starting itself.
@@ -44,7 +48,7 @@ const WORK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long `/health` waits for an answer.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Jobs and events.
+/// Projects, jobs, events, templates and uploads.
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: AnyPool,

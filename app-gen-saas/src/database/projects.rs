@@ -300,7 +300,7 @@ impl Database {
 }
 
 /// The pattern of `LIKE` for names that have this text.
-fn pattern(search: &str) -> String {
+pub(super) fn pattern(search: &str) -> String {
     let mut pattern = "%".to_owned();
     for character in search.to_lowercase().chars() {
         if matches!(character, '%' | '_' | '\\') {

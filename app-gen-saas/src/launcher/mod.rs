@@ -35,7 +35,9 @@ pub struct Launch {
     /// The checkpoint that the attempt goes on from.
     pub checkpoint: Option<CheckpointId>,
     /// Whether the job's folder has a history that the attempt may need.
-    pub is_change: bool,
+    pub has_start: bool,
+    /// Whether the job's folder has files that a person attached.
+    pub has_attachments: bool,
     /// After this time the generator ends by itself.
     pub lifetime: Duration,
     /// An interruption costs little, so it may run where it can be interrupted.

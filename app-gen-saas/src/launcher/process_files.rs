@@ -212,7 +212,8 @@ mod tests {
             spec_uri: "file:///jobs/job/spec.json".to_owned(),
             checkpoint: None,
             lifetime: Duration::from_secs(60),
-            is_change: false,
+            has_start: false,
+            has_attachments: false,
             may_be_interrupted: false,
         }
     }

@@ -242,16 +242,24 @@ impl Follower {
             number,
             spec_uri: self.app.artifacts.spec_uri(&job.id, job.attempt),
             checkpoint: job.checkpoint,
-            is_change: job.kind == JobKind::Change,
+            has_start: job.kind == JobKind::Change || job.wishes.start_commit().is_some(),
+            has_attachments: !job.wishes.attachments.is_empty(),
             lifetime: self.app.config.jobs.lifetime(),
             may_be_interrupted: may_be_interrupted(job, number),
         }
     }
 
-    /// What a change begins with, once its history is in the job's folder; the inner `Err` is why there is
-    /// nothing to change. A creation begins with nothing.
+    /// What the job begins with, once its history is in the job's folder; the inner `Err` is why there is
+    /// nothing to change. A creation begins with nothing, or with a template, which was lent to it as it was
+    /// accepted.
     async fn start_from(&self) -> Result<Result<Option<StartFrom>, &'static str>, FollowError> {
         let (database, job) = (&self.app.database, &self.job);
+        if let (JobKind::Create, Some(commit)) = (job.kind, job.wishes.start_commit()) {
+            return Ok(Ok(Some(StartFrom {
+                bundle_uri: self.app.artifacts.start_uri(&job.id),
+                commit: commit.to_owned(),
+            })));
+        }
         let (JobKind::Change, Some(project_id)) = (job.kind, job.project_id.as_deref()) else {
             return Ok(Ok(None));
         };
@@ -281,11 +289,18 @@ impl Follower {
             iterations: u32::try_from(job.used.iterations).unwrap_or(u32::MAX),
         };
         let spec = JobSpec {
-            kind: match &start_from {
-                Some(_) => app_gen_contract::JobKind::Change,
-                None => app_gen_contract::JobKind::Create,
+            kind: match job.kind {
+                JobKind::Change => app_gen_contract::JobKind::Change,
+                JobKind::Create | JobKind::Restore => app_gen_contract::JobKind::Create,
             },
             start_from,
+            template: job
+                .wishes
+                .template
+                .as_ref()
+                .filter(|template| template.commit.is_none())
+                .map(|template| template.id.clone()),
+            attachments: job.wishes.attachments.clone(),
             attempt: Attempt {
                 number: job.attempt,
                 after_sequence: job.attempt_after_sequence.unsigned_abs(),

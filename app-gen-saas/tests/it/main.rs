@@ -8,6 +8,7 @@
 )]
 
 mod api;
+mod attachments;
 mod attempts;
 mod connections;
 mod ecs;
@@ -24,4 +25,5 @@ mod sharing;
 mod streams;
 mod support;
 mod surviving;
+mod templates;
 mod ui;

@@ -5,11 +5,13 @@ import { ErrorBoundary } from "./app/ErrorBoundary.tsx";
 import "./styles/base.css";
 import "./styles/layout.css";
 import "./styles/controls.css";
+import "./attachments/attachments.css";
 import "./jobs/composer.css";
 import "./jobs/job.css";
 import "./jobs/outcome.css";
 import "./log/log.css";
 import "./projects/projects.css";
+import "./templates/templates.css";
 import "./versions/versions.css";
 
 const root = document.getElementById("root");

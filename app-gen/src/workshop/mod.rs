@@ -2,6 +2,7 @@
 //! reach, the gateway to models, the mirror of packages, and the history of the application.
 
 mod archive;
+pub(crate) mod attachments;
 pub(crate) mod command;
 mod fill;
 mod meter;
@@ -217,7 +218,7 @@ impl Workshop {
             workspace: self.folders.agent.join("workspace"),
             writes_workspace: writes,
             own: self.folders.agent.join(role),
-            readable: vec!["/opt".into()],
+            readable: vec!["/opt".into(), attachments::folder()],
             ports: self.ports.clone(),
             limits: Limits::default(),
         }
@@ -229,11 +230,13 @@ impl Workshop {
     }
 
     /// The cage in which an application is checked. It has a workspace of its own: what runs there leaves
-    /// data and packages that belong into no commit, and nothing is there that an agent installed.
+    /// data and packages that belong into no commit, and nothing is there that an agent installed. What a person
+    /// attached is not there either: it will be nowhere else.
     pub(crate) fn inspection(&self) -> Cage {
         let cage = self.cage("inspection", true);
         Cage {
             workspace: self.folders.agent.join("inspected"),
+            readable: vec!["/opt".into()],
             ..cage
         }
     }

@@ -14,7 +14,7 @@ const SECRETS: [&str; 4] = [
 ];
 
 /// Where the folders of a generator are: a volume of its task.
-const STATE: &str = "/state";
+pub(super) const STATE: &str = "/state";
 
 /// Whether agents can be kept away from secrets here.
 #[derive(Debug, Clone)]

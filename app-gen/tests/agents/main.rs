@@ -6,6 +6,7 @@
     reason = "a test's helpers fail by panicking, and print what they measured"
 )]
 
+mod attachments;
 mod creations;
 mod endings;
 mod image;

@@ -14,7 +14,7 @@ import {
   ServicePrincipal,
 } from "aws-cdk-lib/aws-iam";
 import type { Construct } from "constructs";
-import { JOBS_PREFIX, PROJECTS_PREFIX } from "../data/data-stack.ts";
+import { ATTACHMENTS_PREFIX, JOBS_PREFIX, PROJECTS_PREFIX, TEMPLATES_PREFIX } from "../data/data-stack.ts";
 import { repositoryName } from "../images.ts";
 import { type Consumer, requiredSecretKeys } from "../platform.ts";
 import type { ConsumerNames, Target } from "../target.ts";
@@ -22,6 +22,8 @@ import { Arns } from "../arns.ts";
 import { takeCommands } from "./exec.ts";
 
 const TASKS = "ecs-tasks.amazonaws.com";
+/** Start of the keys of files that were attached to a job. */
+const ATTACHMENTS_OF_JOBS = `${JOBS_PREFIX}*/${ATTACHMENTS_PREFIX}`;
 
 /** The roles of one task definition. */
 export interface TaskRoles {
@@ -86,6 +88,16 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
       resources: [arns.artifacts(PROJECTS_PREFIX)],
     }),
     new PolicyStatement({
+      sid: "KeepUploadsAndTemplates",
+      actions: ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+      resources: [arns.artifacts(ATTACHMENTS_PREFIX), arns.artifacts(TEMPLATES_PREFIX)],
+    }),
+    new PolicyStatement({
+      sid: "RemoveAttachmentsOfJobs",
+      actions: ["s3:DeleteObject"],
+      resources: [arns.artifacts(ATTACHMENTS_OF_JOBS)],
+    }),
+    new PolicyStatement({
       sid: "TellMissingFromForbidden",
       // Without it S3 answers 403 for an object that is not there, not 404.
       actions: ["s3:ListBucket"],
@@ -101,6 +113,9 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
     [arns.logStreams(names.generator.logGroup)]: "one stream for each generator task",
     [arns.artifacts(JOBS_PREFIX)]: "the orchestrator's own prefix, which holds every job",
     [arns.artifacts(PROJECTS_PREFIX)]: "the orchestrator's own prefix, which holds every version",
+    [arns.artifacts(ATTACHMENTS_PREFIX)]: "the orchestrator's own prefix, which holds every upload",
+    [arns.artifacts(TEMPLATES_PREFIX)]: "the orchestrator's own prefix, which holds every template",
+    [arns.artifacts(ATTACHMENTS_OF_JOBS)]: "each job has its own; nothing else of a job is removed by a task",
   };
   acknowledgeWildcards(task, reasons);
   return {

@@ -46,12 +46,19 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
     { action: "ecs:DescribeTasks", resource: TASK, context: IN_CLUSTER },
     { action: "ecs:StopTask", resource: TASK, context: IN_CLUSTER },
     { action: "logs:GetLogEvents", resource: logStream("/ecs/app-generator") },
-    // app-gen-saas/src/artifacts.rs
+    // app-gen-saas/src/artifacts/
     { action: "s3:PutObject", resource: `${BUCKET}/jobs/1/spec.json` },
     { action: "s3:GetObject", resource: `${BUCKET}/jobs/1/app.zip` },
     { action: "s3:PutObject", resource: `${BUCKET}/projects/2/1/app.zip` },
     { action: "s3:GetObject", resource: `${BUCKET}/projects/2/1/app.zip` },
     { action: "s3:DeleteObject", resource: `${BUCKET}/projects/2/1/app.zip` },
+    { action: "s3:PutObject", resource: `${BUCKET}/attachments/1` },
+    { action: "s3:GetObject", resource: `${BUCKET}/attachments/1` },
+    { action: "s3:DeleteObject", resource: `${BUCKET}/attachments/1` },
+    { action: "s3:DeleteObject", resource: `${BUCKET}/jobs/1/attachments/1` },
+    { action: "s3:PutObject", resource: `${BUCKET}/templates/1/2/app.bundle` },
+    { action: "s3:GetObject", resource: `${BUCKET}/templates/1/2/app.bundle` },
+    { action: "s3:DeleteObject", resource: `${BUCKET}/templates/1/2/app.bundle` },
     // Asked by S3 itself, before it says that an object is missing.
     { action: "s3:ListBucket", resource: BUCKET },
     // The agent of ECS Exec: a channel that tells it of sessions, and one for each of them.
@@ -79,7 +86,7 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
 export const NOT_RECORDED: Readonly<Record<string, string>> = {
   "iam:PassRole": "IAM asks it of itself when a task is started",
   "sts:AssumeRole": "credentials of tasks of the local cloud are of no role",
-  "s3:DeleteObject": "asked only where a project is deleted",
+  "s3:DeleteObject": "asked only where a project, a template or an upload is removed",
   "s3:ListBucket": "S3 asks it of itself before it says that an object is missing",
   "ecs:TagResource": "ECS asks it of IAM when a task is started with tags",
   "ecs:StopTask": "asked only where a job is cancelled or runs out of time",

@@ -199,7 +199,7 @@ test("the list of calls is that of the sources", () => {
   // `put` is PutObject, `delete` is DeleteObject, the others are GetObject; `copy` is both GetObject and
   // PutObject. `put` writes in one part only.
   const store = /\bstore\s*\.(\w+)\(/g;
-  assert.deepEqual(found(store, source("app-gen-saas/src/artifacts.rs")), ["copy", "delete", "get", "get_opts", "head", "put"]);
+  assert.deepEqual(found(store, source("app-gen-saas/src/artifacts")), ["copy", "delete", "get", "get_opts", "head", "put"]);
   assert.deepEqual(found(store, source("app-gen/src/location.rs")), ["get", "put"]);
 });
 

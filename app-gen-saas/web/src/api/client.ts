@@ -1,7 +1,10 @@
 /** The orchestrator's HTTP API. Every call is bounded and fails with an ApiError that can be shown as it is. */
 import type {
+  AttachmentLimits,
   ChangeProject,
+  ChangeTemplate,
   CreateJob,
+  CreateTemplate,
   Decide,
   Difference,
   ErrorBody,
@@ -11,12 +14,17 @@ import type {
   JobList,
   Project,
   ProjectList,
+  Template,
+  TemplateList,
+  UploadedFile,
   Version,
   VersionFile,
   VersionList,
 } from "./types.ts";
 
 const TIMEOUT_MS = 15_000;
+/** A file takes longer than a few words. */
+const UPLOAD_TIMEOUT_MS = 60_000;
 
 export class ApiError extends Error {
   /** The HTTP status, or 0 when no answer came. */
@@ -46,13 +54,13 @@ export function isMissing(error: unknown): boolean {
   return error instanceof ApiError && (error.status === 404 || error.status === 400);
 }
 
-async function request<T>(path: string, init: RequestInit = {}): Promise<T> {
+async function request<T>(path: string, init: RequestInit = {}, timeoutMs = TIMEOUT_MS): Promise<T> {
   let response: Response;
   try {
     response = await fetch(path, {
       ...init,
       headers: { accept: "application/json", ...init.headers },
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     });
   } catch (error) {
     const late = error instanceof DOMException && error.name === "TimeoutError";
@@ -89,7 +97,7 @@ async function readJson(response: Response): Promise<unknown> {
 
 function explainStatus(status: number): string {
   if (status === 404) return "There is nothing at this address.";
-  if (status === 413) return "That is more text than the server accepts.";
+  if (status === 413) return "That is more than the server accepts.";
   if (status === 429) return "Too many requests. Wait a moment, then try again.";
   if (status >= 500) return "The server can’t be reached.";
   return `The server gave an answer this page does not understand (status ${status}).`;
@@ -117,6 +125,21 @@ export function decideJob(jobId: string, decision: Decide): Promise<Job> {
 
 export function cancelJob(jobId: string): Promise<Job> {
   return request<Job>(`${jobPath(jobId)}/cancel`, { method: "POST" });
+}
+
+/** What can be attached to a job. */
+export function getAttachmentLimits(): Promise<AttachmentLimits> {
+  return request<AttachmentLimits>("/api/attachments");
+}
+
+/** Uploads a file; a job names it by its id. */
+export function uploadFile(name: string, file: Blob): Promise<UploadedFile> {
+  const path = `/api/attachments?${new URLSearchParams({ name })}`;
+  return request<UploadedFile>(path, { method: "POST", body: file }, UPLOAD_TIMEOUT_MS);
+}
+
+export function attachmentHref(jobId: string, number: number): string {
+  return `${jobPath(jobId)}/attachments/${number}`;
 }
 
 export function artifactHref(jobId: string): string {
@@ -188,6 +211,28 @@ export function downloadHref(projectId: string, number: number): string {
   return `${versionPath(projectId, number)}/download`;
 }
 
+/** Built-in ones first, on the first page; `before` is the id after which the next older page of the others starts. */
+export async function listTemplates(search: string, before?: string): Promise<Template[]> {
+  const answer = await request<TemplateList>(`/api/templates?${pageQuery(before, { ...(search && { search }) })}`);
+  return answer.templates;
+}
+
+export function getTemplate(templateId: string): Promise<Template> {
+  return request<Template>(templatePath(templateId));
+}
+
+export function createTemplate(template: CreateTemplate): Promise<Template> {
+  return send<Template>("POST", "/api/templates", template);
+}
+
+export function changeTemplate(templateId: string, change: ChangeTemplate): Promise<Template> {
+  return send<Template>("PATCH", templatePath(templateId), change);
+}
+
+export function removeTemplate(templateId: string): Promise<void> {
+  return request<void>(templatePath(templateId), { method: "DELETE" });
+}
+
 function send<T>(method: "POST" | "PATCH", path: string, body: object): Promise<T> {
   return request<T>(path, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 }
@@ -198,6 +243,10 @@ function pageQuery(before: string | undefined, others: Record<string, string> = 
 
 function jobPath(jobId: string): string {
   return `/api/jobs/${encodeURIComponent(jobId)}`;
+}
+
+function templatePath(templateId: string): string {
+  return `/api/templates/${encodeURIComponent(templateId)}`;
 }
 
 function projectPath(projectId: string): string {

@@ -329,6 +329,23 @@ export interface components {
              */
             size_bytes: number;
         };
+        /** @description What can be attached. */
+        AttachmentLimits: {
+            /**
+             * Format: int64
+             * @description Maximum size of a file.
+             */
+            bytes: number;
+            /** @description Maximum number of files of a job. */
+            count: number;
+            /**
+             * Format: int64
+             * @description Maximum size of all files of a job together.
+             */
+            job_bytes: number;
+            /** @description What a file may be. */
+            media_types: string[];
+        };
         /** @description An attempt of a job that has ended. */
         Attempt: {
             /** @description `approved`, `rejected` or `deferred`, once a person decided. */
@@ -383,6 +400,20 @@ export interface components {
             /** @description Another name: 1 to 80 characters after trimming. */
             name?: string | null;
         };
+        /** @description What is to be changed of a template; what is left out stays. */
+        ChangeTemplate: {
+            /** @description Another description: up to 1000 characters. */
+            description?: string | null;
+            /** @description Another name: 1 to 80 characters after trimming. */
+            name?: string | null;
+            /** @description Id of the project of another version; given together with `version`. */
+            project?: string | null;
+            /**
+             * Format: int64
+             * @description Number of that version.
+             */
+            version?: number | null;
+        };
         /** @description What a check came to. */
         Check: {
             /** @description What was found. */
@@ -409,6 +440,11 @@ export interface components {
         CreateJob: {
             /** @description Where a person wants to decide; default nowhere. */
             approvals?: components["schemas"]["ApprovalPoint"][];
+            /**
+             * @description Ids of files that were uploaded (`POST /api/attachments`) and belong to what is asked for: by default
+             *     up to 8.
+             */
+            attachments?: string[];
             /** @description How much all attempts together may use. */
             budget?: components["schemas"]["Budget"];
             /** @description Description of the application, or of what is to be changed: 1 to 4000 characters after trimming. */
@@ -432,6 +468,22 @@ export interface components {
              * @description The version that a change begins with; without it, the newest one at the time of its start.
              */
             start_version?: number | null;
+            /** @description Id of the template that a new application begins with; without it, it begins with nothing. */
+            template?: string | null;
+        };
+        /** @description A template to be made of a version. */
+        CreateTemplate: {
+            /** @description What it is good for: up to 1000 characters. */
+            description?: string;
+            /** @description Its name: 1 to 80 characters after trimming. */
+            name: string;
+            /** @description Id of the project of the version. */
+            project: string;
+            /**
+             * Format: int64
+             * @description Number of the version.
+             */
+            version: number;
         };
         /** @description What a person decided. */
         Decide: {
@@ -571,6 +623,8 @@ export interface components {
             /** @description Where a person wants to decide. */
             approvals: components["schemas"]["ApprovalPoint"][];
             artifact: components["schemas"]["Artifact"] | null;
+            /** @description Files that the person attached. */
+            attachments: components["schemas"]["JobAttachment"][];
             /**
              * Format: int32
              * @description Number of the present attempt, from 1. While the job waits, of the one that asked for that.
@@ -621,6 +675,7 @@ export interface components {
             state: components["schemas"]["JobState"];
             /** @description The process id or the task ARN, once there is one. */
             task: string | null;
+            template: components["schemas"]["JobTemplate"] | null;
             /** @description What the attempts used so far. */
             usage: components["schemas"]["Usage"];
             /**
@@ -631,6 +686,22 @@ export interface components {
             waiting: components["schemas"]["Waiting"] | null;
             /** @description Id of the job of the same project whose end it waits for; null unless it waits for one. */
             waits_for: string | null;
+        };
+        /** @description A file that was attached to a job. */
+        JobAttachment: {
+            /** @description What its bytes are: `text/plain`, `image/png`, `image/jpeg`, `image/webp` or `image/gif`. */
+            media_type: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Its number, from 1. */
+            number: number;
+            /** @description SHA-256 in lower-case hexadecimal. */
+            sha256: string;
+            /**
+             * Format: int64
+             * @description Its size.
+             */
+            size_bytes: number;
         };
         /**
          * @description What a job does.
@@ -647,6 +718,13 @@ export interface components {
          * @enum {string}
          */
         JobState: "queued" | "starting" | "running" | "waiting_approval" | "waiting_limit" | "publishing" | "succeeded" | "failed" | "cancelled" | "timed_out" | "lost";
+        /** @description The template that a job began with, as it was then. */
+        JobTemplate: {
+            /** @description Its id. */
+            id: string;
+            /** @description Its name. */
+            name: string;
+        };
         /** @description A project: an application over time. */
         Project: {
             /** @description Whether it was put aside: it is not listed, and takes no changes. */
@@ -702,6 +780,49 @@ export interface components {
              * @description Seconds of all processors.
              */
             processor_seconds: number;
+        };
+        /** @description A template: an application that new ones can begin with. */
+        Template: {
+            /** @description Whether it comes with the generator. Such a one cannot be changed or removed. */
+            built_in: boolean;
+            /** @description RFC 3339, UTC; null if it is built in. */
+            created_at: string | null;
+            /** @description What it is good for; it may be empty. */
+            description: string;
+            /** @description A job names it: a UUID, or the short name of a built-in one. */
+            id: string;
+            /** @description Its name for people. */
+            name: string;
+            /** @description Id of the project of the version that it was made of, which may be gone; null if it is built in. */
+            project: string | null;
+            /** @description RFC 3339, UTC; null if it is built in. */
+            updated_at: string | null;
+            /**
+             * Format: int64
+             * @description Number of that version.
+             */
+            version: number | null;
+        };
+        /** @description One page of the list of templates. */
+        TemplateList: {
+            /** @description Built-in ones first, on the first page; then the others, newest first. */
+            templates: components["schemas"]["Template"][];
+        };
+        /** @description A file that can be attached to jobs. */
+        UploadedFile: {
+            /** @description UUID version 7: a job names it. */
+            id: string;
+            /** @description What its bytes are: `text/plain`, `image/png`, `image/jpeg`, `image/webp` or `image/gif`. */
+            media_type: string;
+            /** @description Its name. */
+            name: string;
+            /** @description SHA-256 in lower-case hexadecimal. */
+            sha256: string;
+            /**
+             * Format: int64
+             * @description Its size.
+             */
+            size_bytes: number;
         };
         /** @description What attempts used. */
         Usage: {

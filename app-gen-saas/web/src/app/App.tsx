@@ -3,6 +3,7 @@ import { JobPage } from "../jobs/JobPage.tsx";
 import { HomePage } from "../projects/HomePage.tsx";
 import { ProjectPage } from "../projects/ProjectPage.tsx";
 import { Icon } from "../shared/Icon.tsx";
+import { TemplatesPage } from "../templates/TemplatesPage.tsx";
 import { VersionPage } from "../versions/VersionPage.tsx";
 import { ErrorBoundary } from "./ErrorBoundary.tsx";
 import { MissingPage } from "./MissingPage.tsx";
@@ -40,6 +41,8 @@ function Page({ route }: { route: Route }) {
   switch (route.page) {
     case "home":
       return <HomePage />;
+    case "templates":
+      return <TemplatesPage />;
     case "project":
       return <ProjectPage projectId={route.projectId} from={route.from} />;
     case "version":

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { jobHref, pageKey, parseRoute, projectHref, versionHref } from "./route.ts";
+import { jobHref, pageKey, parseRoute, projectHref, templatesHref, versionHref } from "./route.ts";
 
 test.each(["", "#", "#/", "#/?from=1"])("%j is the home page", (hash) => {
   expect(parseRoute(hash)).toEqual({ page: "home" });
@@ -29,6 +29,12 @@ test("links lead back to what they name, whatever its id or path holds", () => {
     expect(parseRoute(versionHref(id, 2))).toEqual({ page: "version", projectId: id, number: 2, file: null });
     expect(parseRoute(versionHref(id, 2, "src/ü &?#+.ts"))).toMatchObject({ number: 2, file: "src/ü &?#+.ts" });
   }
+});
+
+test("templates have a page", () => {
+  expect(parseRoute(templatesHref)).toEqual({ page: "templates" });
+  expect(parseRoute("#/templates/a")).toEqual({ page: "missing" });
+  expect(pageKey(parseRoute(templatesHref))).not.toBe(pageKey(parseRoute("#/")));
 });
 
 test("a version to begin with that is no number is none", () => {

@@ -3,6 +3,7 @@ import { useSyncExternalStore } from "react";
 
 export type Route =
   | { page: "home" }
+  | { page: "templates" }
   /** `from` is the version that a change is to begin with; null for the newest one. */
   | { page: "project"; projectId: string; from: number | null }
   /** `file` is the path of the file that is shown. */
@@ -17,6 +18,7 @@ export function parseRoute(hash: string): Route {
   try {
     if (path === "") return { page: "home" };
     const [kind, id, ...rest] = path.split("/").map(decodeURIComponent);
+    if (kind === "templates" && !id && rest.length === 0) return { page: "templates" };
     if (!id) return { page: "missing" };
     if (kind === "jobs" && rest.length === 0) return { page: "job", jobId: id };
     if (kind !== "projects") return { page: "missing" };
@@ -39,6 +41,7 @@ function numberOf(text: string | null): number | null {
 }
 
 export const homeHref = "#/";
+export const templatesHref = "#/templates";
 
 /** The server has one page, and answers every path with it. */
 function isPathOfPage(): boolean {
@@ -69,6 +72,7 @@ export function pageKey(route: Route): string {
   switch (route.page) {
     case "home":
     case "missing":
+    case "templates":
       return route.page;
     case "project":
       return `project ${route.projectId}`;

@@ -1,5 +1,6 @@
 import { useEffect, useState } from "react";
 import type { Job, JobState } from "../api/types.ts";
+import { AttachedFiles } from "../attachments/AttachedFiles.tsx";
 import type { JobLog } from "../log/jobLog.ts";
 import { LogView } from "../log/LogView.tsx";
 import { Stages } from "../log/Stages.tsx";
@@ -51,6 +52,7 @@ export function FollowedJob({ job, jobs, level, reuse }: Props) {
               <p>{job.description}</p>
             </details>
           )}
+          <AttachedFiles job={job} />
           <div className="job-meta">
             <span role="status" className="job-state">
               <StateBadge state={job.state} />
@@ -61,6 +63,7 @@ export function FollowedJob({ job, jobs, level, reuse }: Props) {
             </span>
             <Elapsed job={job} now={now} />
             <span>Provider: {job.provider}</span>
+            {job.template && <span>Began with “{job.template.name}”</span>}
             {job.attempt > 1 && <span>Attempt {job.attempt}</span>}
             {usage && <span className="job-usage">{usage}</span>}
           </div>

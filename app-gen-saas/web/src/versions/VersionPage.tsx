@@ -13,6 +13,7 @@ import { useDocumentTitle } from "../shared/useDocumentTitle.ts";
 import { useLoaded } from "../shared/useLoaded.ts";
 import { useNow } from "../shared/useNow.ts";
 import { POLL } from "../shared/usePolling.ts";
+import { MakeTemplate } from "../templates/MakeTemplate.tsx";
 import { Checks } from "./Checks.tsx";
 import { Differences } from "./Differences.tsx";
 import { Files } from "./Files.tsx";
@@ -110,6 +111,7 @@ function VersionHead({ project, version }: { project: Project; version: Version 
       </div>
       <Checks checks={version.checks} />
       <VersionActions project={project} version={version} restore={project.archived ? null : restore} />
+      <MakeTemplate project={project} version={version} />
     </header>
   );
 }

@@ -3,20 +3,24 @@
 //! Each attempt has a spec of its own, so that a task of an earlier one that starts late never reads what
 //! a later one is asked.
 
+mod attachment;
 mod attempt;
 mod checks;
 mod choice;
+mod start;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::CONTRACT_VERSION;
-use crate::spec::checks::{
-    invalid, validate_model, validate_provider, validate_uri, validate_word,
-};
+use crate::spec::checks::{invalid, validate_model, validate_provider, validate_word};
 use crate::text::excerpt;
 
+pub use attachment::{
+    Attachment, MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MediaType, attachment_name,
+    validate_attachment_name,
+};
 pub use attempt::{
     ApprovalPoint, Attempt, CheckpointId, Decided, Decision, MAX_DECISION_CHARS, Used,
     checkpoints_of,
@@ -26,16 +30,13 @@ pub use checks::{
     validate_job_id,
 };
 pub use choice::{Choice, Fallback};
+pub use start::{START_BUNDLE_NAME, StartFrom, is_commit_id};
 
 /// Name of the result under the job's artifact URI.
 pub const ARTIFACT_NAME: &str = "app.zip";
 
 /// Name, under the job's artifact URI, of the history of the application: a git bundle.
 pub const BUNDLE_NAME: &str = "app.bundle";
-
-/// Name, under the job's artifact URI, of the history that a change begins with: a git bundle. It is a copy,
-/// so that a generator reads nothing outside of its job's folder.
-pub const START_BUNDLE_NAME: &str = "start.bundle";
 
 /// One attempt of a job, as JSON in a file or an object of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,9 +49,15 @@ pub struct JobSpec {
     pub kind: JobKind,
     /// The application, or the change, in the user's words; untrusted.
     pub description: String,
-    /// What a change begins with. A creation has none.
+    /// What a change begins with; of a creation, the template that a person made, if it begins with one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_from: Option<StartFrom>,
+    /// The built-in template that a creation begins with, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// Files that the person attached. The number of each is its place here, from 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
     /// Which attempt it is, and what came before it.
     pub attempt: Attempt,
     /// The provider of every role that chooses none, `template` for example.
@@ -83,15 +90,6 @@ pub enum JobKind {
     Create,
     /// Another version of one that exists.
     Change,
-}
-
-/// A commit of an application that exists.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StartFrom {
-    /// A git bundle that holds the commit, `s3://…` or `file:///…`.
-    pub bundle_uri: String,
-    /// The commit's id: 40 or 64 hexadecimal digits in lower case.
-    pub commit: String,
 }
 
 /// How much may be used; what is left out has no bound.
@@ -130,6 +128,8 @@ impl JobSpec {
             kind: JobKind::Create,
             description: description.to_owned(),
             start_from: None,
+            template: None,
+            attachments: Vec::new(),
             attempt: Attempt::default(),
             provider: provider.to_owned(),
             model: None,
@@ -150,17 +150,28 @@ impl JobSpec {
         validate_job_id(&self.job_id)?;
         self.description = validate_description(&self.description)?.to_owned();
         match (self.kind, &self.start_from) {
-            (JobKind::Change, Some(start)) => start.validate()?,
+            (_, Some(start)) => start.validate()?,
             (JobKind::Create, None) => {}
             (JobKind::Change, None) => {
                 return Err(invalid("start_from", "is missing, and a change needs it"));
             }
-            (JobKind::Create, Some(_)) => {
-                return Err(invalid(
-                    "start_from",
-                    "is given, and a creation begins with nothing",
-                ));
+        }
+        if let Some(template) = &self.template {
+            validate_word("template", template, 32)?;
+            if self.kind == JobKind::Change || self.start_from.is_some() {
+                let reason = "is given, and the job begins with something else";
+                return Err(invalid("template", reason));
             }
+        }
+        if self.attachments.len() > MAX_ATTACHMENTS {
+            let reason = format!(
+                "has {} files, more than {MAX_ATTACHMENTS}",
+                self.attachments.len()
+            );
+            return Err(invalid("attachments", reason));
+        }
+        for attachment in &self.attachments {
+            attachment.validate()?;
         }
         self.attempt.check()?;
         validate_provider(&self.provider)?;
@@ -213,27 +224,6 @@ impl JobSpec {
     pub fn to_json(&self) -> String {
         serde_json::json!(self).to_string()
     }
-}
-
-impl StartFrom {
-    fn validate(&self) -> Result<(), SpecError> {
-        validate_uri("start_from", &self.bundle_uri)?;
-        if is_commit_id(&self.commit) {
-            return Ok(());
-        }
-        let commit = excerpt(self.commit.as_bytes());
-        Err(invalid(
-            "start_from",
-            format!("names commit {commit:?}, which is no id of one"),
-        ))
-    }
-}
-
-/// Whether it is the id of a commit: 40 or 64 hexadecimal digits in lower case.
-#[must_use]
-pub fn is_commit_id(text: &str) -> bool {
-    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    matches!(text.len(), 40 | 64) && text.bytes().all(is_digit)
 }
 
 /// `name` under the folder `base_uri`.
@@ -415,7 +405,9 @@ mod tests {
             alter(&mut spec);
             spec.checked().unwrap_err().to_string()
         };
-        assert!(refusal(|spec| spec.kind = JobKind::Create).starts_with("start_from is given"));
+        assert!(
+            refusal(|spec| spec.template = Some("list".into())).starts_with("template is given")
+        );
         assert!(refusal(|spec| spec.start_from = None).starts_with("start_from is missing"));
         assert!(refusal(|spec| spec.attempt.number = 1).starts_with("attempt has a number from 1"));
         assert!(refusal(|spec| spec.attempt.number = 0).starts_with("attempt has a number from 1"));
@@ -447,6 +439,22 @@ mod tests {
             JobSpec::from_json(json.as_bytes()).is_err(),
             "money is whole"
         );
+    }
+
+    #[test]
+    fn a_creation_may_begin_with_a_template() {
+        let own = JobSpec {
+            kind: JobKind::Create,
+            ..change()
+        };
+        assert!(own.checked().is_ok());
+        let with = |template: &str| JobSpec {
+            template: Some(template.to_owned()),
+            ..spec()
+        };
+        let spec = with("list").checked().unwrap();
+        assert_eq!(JobSpec::from_json(spec.to_json().as_bytes()), Ok(spec));
+        assert!(with("../list").checked().is_err());
     }
 
     #[test]

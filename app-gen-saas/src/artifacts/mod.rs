@@ -1,4 +1,7 @@
-//! Job specs, results and long event bodies, in a folder or a bucket.
+//! Job specs, results, attachments and long event bodies, in a folder or a bucket.
+
+mod attachments;
+mod templates;
 
 use std::path::PathBuf;
 use std::pin::pin;
@@ -21,12 +24,14 @@ use sha2::{Digest as _, Sha256};
 use crate::config::{StorageConfig, StorageLocation};
 use crate::tls;
 
+pub use attachments::StoredAttachment;
+
 /// Bytes that each request of a download asks for.
 const DOWNLOAD_CHUNK_BYTES: u64 = 1024 * 1024;
 /// Time limits of one request, and of one request with its retries.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Time limit of the reading of an event body: its job is not looked after meanwhile.
+/// Time limit of the reading of a whole object. Of an event body: its job is not looked after meanwhile.
 const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The store below the artifact URI.
@@ -113,13 +118,16 @@ impl Artifacts {
             bail!("event body {uri:?} is not at the place of event {sequence}");
         }
         let path = self.path(job_id, &name);
-        tokio::time::timeout(BODY_TIMEOUT, self.read_body(&path))
-            .await
-            .unwrap_or_else(|_| bail!("no answer within {} s", BODY_TIMEOUT.as_secs()))
-            .with_context(|| format!("failed to read {uri}"))
+        tokio::time::timeout(
+            BODY_TIMEOUT,
+            self.read_at_most(&path, MAX_BODY_BYTES as u64),
+        )
+        .await
+        .unwrap_or_else(|_| bail!("no answer within {} s", BODY_TIMEOUT.as_secs()))
+        .with_context(|| format!("failed to read {uri}"))
     }
 
-    async fn read_body(&self, path: &Path) -> anyhow::Result<Bytes> {
+    async fn read_at_most(&self, path: &Path, max_bytes: u64) -> anyhow::Result<Bytes> {
         if let Some(folder) = &self.folder {
             // A pipe would be waited for, in a thread that nothing can end.
             let file = folder.join(path.as_ref());
@@ -129,8 +137,8 @@ impl Artifacts {
         }
         let result = self.store.get(path).await?;
         let size = result.meta.size;
-        if size > MAX_BODY_BYTES as u64 {
-            bail!("it has {size} bytes, more than {MAX_BODY_BYTES}");
+        if size > max_bytes {
+            bail!("it has {size} bytes, more than {max_bytes}");
         }
         Ok(result.bytes().await?)
     }
@@ -189,7 +197,7 @@ impl Artifacts {
             .copy(&from, &to)
             .await
             .with_context(|| format!("failed to copy {from}"))?;
-        Ok(join_uri(&self.job_uri(job_id), START_BUNDLE_NAME))
+        Ok(self.start_uri(job_id))
     }
 
     /// The store's record of the zip file of a version's files; `None` when there is none.
@@ -215,15 +223,33 @@ impl Artifacts {
     /// When the store fails.
     pub async fn remove_version(&self, project_id: &str, folder: &str) -> anyhow::Result<()> {
         for name in [ARTIFACT_NAME, BUNDLE_NAME] {
-            let path = self.version_path(project_id, folder, name);
-            match self.store.delete(&path).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => {
-                    return Err(error).with_context(|| format!("failed to remove {path}"));
-                }
-            }
+            self.remove(&self.version_path(project_id, folder, name))
+                .await?;
         }
         Ok(())
+    }
+
+    /// Copies an object; `false` when there is none.
+    async fn copied(&self, from: &Path, to: &Path) -> anyhow::Result<bool> {
+        let copied: anyhow::Result<bool> = match &self.folder {
+            None => match self.store.copy(from, to).await {
+                Ok(()) => Ok(true),
+                Err(object_store::Error::NotFound { .. }) => Ok(false),
+                Err(error) => Err(error.into()),
+            },
+            // The store would make a link, and who writes to one of the two files writes to both.
+            Some(folder) => copied_file(&folder.join(from.as_ref()), &folder.join(to.as_ref()))
+                .await
+                .map_err(anyhow::Error::from),
+        };
+        copied.with_context(|| format!("failed to copy {from}"))
+    }
+
+    async fn remove(&self, path: &Path) -> anyhow::Result<()> {
+        match self.store.delete(path).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error).with_context(|| format!("failed to remove {path}")),
+        }
     }
 
     /// The SHA-256 of an object in lower-case hexadecimal; `None` when it is replaced or removed
@@ -243,10 +269,7 @@ impl Artifacts {
                 Err(error) => return Err(error.into()),
             }
         }
-        let digest = digest.finalize();
-        Ok(Some(
-            digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-        ))
+        Ok(Some(hexadecimal(&digest.finalize())))
     }
 
     /// Removes everything of a job from a folder; a bucket has a rule of its own for that.
@@ -294,6 +317,23 @@ impl Artifacts {
         let prefix = &self.prefix;
         Path::from(format!("{prefix}/projects/{project_id}/{folder}/{name}"))
     }
+}
+
+/// Copies a file; `false` when there is none.
+async fn copied_file(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<bool> {
+    if let Some(folder) = to.parent() {
+        tokio::fs::create_dir_all(folder).await?;
+    }
+    match tokio::fs::copy(from, to).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Bytes in lower-case hexadecimal.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn s3(config: &StorageConfig, bucket: &str) -> anyhow::Result<object_store::aws::AmazonS3> {
