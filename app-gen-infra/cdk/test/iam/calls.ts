@@ -38,8 +38,10 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
   "app-gen-saas-task-role": [
     // app-gen-saas/src/launcher
     { action: "ecs:RunTask", resource: `arn:aws:ecs:${PLACE}:task-definition/app-generator:7`, context: IN_CLUSTER },
+    { action: "ecs:RunTask", resource: `arn:aws:ecs:${PLACE}:task-definition/app-preview:3`, context: IN_CLUSTER },
     { action: "ecs:TagResource", resource: TASK, context: { "ecs:CreateAction": "RunTask" } },
     { action: "iam:PassRole", resource: role("app-generator-execution-role"), context: TO_TASKS },
+    { action: "iam:PassRole", resource: role("app-preview-execution-role"), context: TO_TASKS },
     // app-gen-saas/src/launcher/job_rights.rs
     { action: "sts:AssumeRole", resource: role("app-generator-task-role") },
     { action: "ecs:ListTasks", resource: "*", context: IN_CLUSTER },
@@ -73,6 +75,7 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
     },
   ],
   "app-generator-execution-role": starting("app-gen-saas-generator", "/ecs/app-generator"),
+  "app-preview-execution-role": starting("app-gen-saas-generator", "/ecs/app-preview"),
 };
 
 /** Calls of the task roles that no recording can hold, and why. */
@@ -117,6 +120,7 @@ export const FORBIDDEN: readonly Call[] = [
   { action: "s3:DeleteObject", resource: `${BUCKET}/jobs/1/app.zip` },
   { action: "s3:GetObject", resource: "arn:aws:s3:::another-bucket/jobs/1" },
   { action: "logs:GetLogEvents", resource: logStream("/ecs/app-gen-saas-app") },
+  { action: "logs:GetLogEvents", resource: logStream("/ecs/app-preview") },
   { action: "logs:DeleteLogGroup", resource: `arn:aws:logs:${PLACE}:log-group:/ecs/app-generator` },
   {
     action: "secretsmanager:GetSecretValue",

@@ -44,6 +44,7 @@ pub fn orchestrator_environment(
     credentials: &Credentials,
 ) -> BTreeMap<String, String> {
     let platform = &context.platform;
+    let previews = &platform.previews;
     let endpoint = |port: u16| format!("http://host.docker.internal:{port}");
     let cloud = |port: u16, credentials: &Credentials| {
         ministack::client_environment(&platform.region, &endpoint(port), credentials)
@@ -73,6 +74,22 @@ pub fn orchestrator_environment(
         ("GENERATOR_SUBNETS", parts.subnets.join(",")),
         ("GENERATOR_SECURITY_GROUPS", parts.security_groups.join(",")),
         ("GENERATOR_ENVIRONMENT", json!(generator).to_string()),
+        ("PREVIEW_MAX", previews.max_previews.get_ref().to_string()),
+        (
+            "PREVIEW_TIME_TO_LIVE_SECS",
+            previews.time_to_live_secs.get_ref().to_string(),
+        ),
+        (
+            "PREVIEW_TASK_DEFINITION",
+            parts.preview_task_definition.clone(),
+        ),
+        ("PREVIEW_CONTAINER", platform.preview().container.clone()),
+        (
+            "PREVIEW_CONTROL_PORT",
+            previews.control_port.get_ref().to_string(),
+        ),
+        ("PREVIEW_PORT", previews.port.get_ref().to_string()),
+        ("PREVIEW_SECURITY_GROUPS", parts.security_groups.join(",")),
     ];
     environment.extend(
         settings
