@@ -56,6 +56,12 @@ const MIGRATIONS: &[Texts] = &[
         sqlite: include_str!("../../migrations/sqlite/0006_projects.sql"),
         postgres: include_str!("../../migrations/postgres/0006_projects.sql"),
     },
+    Texts {
+        version: 8,
+        description: "previews",
+        sqlite: include_str!("../../migrations/sqlite/0008_previews.sql"),
+        postgres: include_str!("../../migrations/postgres/0008_previews.sql"),
+    },
 ];
 
 /// The migrations of one kind of database.

@@ -11,9 +11,9 @@ use crate::task;
 use sha2::{Digest as _, Sha256};
 use std::time::SystemTime;
 
-/// In which the target of a load balancer finds the name of the preview that was asked for
+/// In which the target of a load balancer finds the name that was asked for, which the header `Host` cannot hold
 /// (`app-gen-saas/src/previews/host.rs`).
-const PREVIEW_HEADER: &str = "x-app-gen-preview-host";
+const HOST_HEADER: &str = "x-app-gen-host";
 
 /// Where a request came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +52,8 @@ pub(crate) fn open(
     now: SystemTime,
 ) -> Result<Step, Refusal> {
     let host = head.header("host").unwrap_or_default().to_ascii_lowercase();
-    // Only the gate says which preview was asked for.
-    head.remove(|name| name == PREVIEW_HEADER);
+    // Only the gate says which name was asked for.
+    head.remove(|name| name == HOST_HEADER);
     if side == Side::Loopback
         && let Some(balancer) = balancer_of_host(&host, config.port)
     {
@@ -76,6 +76,7 @@ pub(crate) fn open(
     if side == Side::Loopback && head.path().starts_with("/_alb/") {
         let name = head.path().split('/').nth(2).unwrap_or_default().to_owned();
         only_data(&mut head);
+        head.set(HOST_HEADER, format!("{name}.alb.localhost:{}", config.port));
         return match is_name(&name) {
             true => Ok(Step::Balance { head, name }),
             false => Err(Refusal::malformed("the load balancer has an odd name")),
@@ -336,7 +337,7 @@ fn is_name(name: &str) -> bool {
 /// For people: the page behind a load balancer has a name of its own, so its requests come from
 /// itself. MiniStack answers some paths below that name itself, and is asked by path instead.
 ///
-/// A preview has an origin of its own, with nothing in it but the preview, so it may be in a frame. Its name
+/// A preview has an origin of its own, with nothing in it but the preview, so it may be in a frame. The name
 /// goes on in a header, since the target would not see it otherwise.
 fn balance_by_host(
     mut head: Head,
@@ -363,9 +364,7 @@ fn balance_by_host(
     if head.header("origin").is_some() {
         head.set("origin", format!("http://{here}"));
     }
-    if is_preview {
-        head.set(PREVIEW_HEADER, host.to_owned());
-    }
+    head.set(HOST_HEADER, host.to_owned());
     head.set("host", here);
     head.target = format!("/_alb/{name}{}", head.target);
     Ok(Step::Balance {

@@ -302,7 +302,7 @@ fn a_preview_is_reached_under_a_name_of_its_own_also_in_a_frame() {
         ),
         // A name that somebody else made up is replaced.
         format!(
-            "GET /x HTTP/1.1\r\nHost: {preview}\r\nX-App-Gen-Preview-Host: other.preview.localhost\r\n\r\n"
+            "GET /x HTTP/1.1\r\nHost: {preview}\r\nX-App-Gen-Host: other.preview.localhost\r\n\r\n"
         ),
     ] {
         let answer = gate.ask(&text);
@@ -310,17 +310,21 @@ fn a_preview_is_reached_under_a_name_of_its_own_also_in_a_frame() {
         let received = gate.received();
         assert!(
             received.split(' ').nth(1).unwrap() == "/_alb/known/x"
-                && received.contains(&format!("x-app-gen-preview-host: {preview}"))
+                && received.contains(&format!("x-app-gen-host: {preview}"))
                 && !received.contains("other.preview.localhost"),
             "{received}"
         );
     }
     let page = format!("known.alb.localhost:{port}");
     let forged = format!(
-        "GET /x HTTP/1.1\r\nHost: {page}\r\nX-App-Gen-Preview-Host: abc.preview.localhost\r\n\r\n"
+        "GET /x HTTP/1.1\r\nHost: {page}\r\nX-App-Gen-Host: abc.preview.localhost\r\n\r\n"
     );
     assert!(gate.ask(&forged).starts_with("HTTP/1.1 200"));
-    assert!(!gate.received().contains("preview"));
+    let received = gate.received();
+    assert!(
+        received.contains(&format!("x-app-gen-host: {page}")) && !received.contains("preview"),
+        "{received}"
+    );
     for text in [
         format!(
             "POST /x HTTP/1.1\r\nHost: {preview}\r\nOrigin: http://{page}\r\nSec-Fetch-Site: same-site\r\n\r\n"
