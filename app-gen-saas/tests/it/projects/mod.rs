@@ -24,7 +24,7 @@ on_both_databases!(
 
 /// A generator whose result is the zip file that is named by the description, in the folder `zips` beside the
 /// store. Its commit is a digest of the description, its history the text `history of <description>`.
-const MAKES_VERSIONS: &str = r#"
+pub const MAKES_VERSIONS: &str = r#"
 text() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" "$path"; }
 description=$(text description)
 check() { event check "{\"name\":\"$1\",\"outcome\":\"$2\",\"seconds\":1}"; }
@@ -59,7 +59,7 @@ fn zip(files: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// What the generator finds for each description.
-fn write_zips(folder: &Path) {
+pub fn write_zips(folder: &Path) {
     let zips = folder.join("zips");
     std::fs::create_dir_all(&zips).unwrap();
     for (name, content) in [
@@ -96,7 +96,7 @@ async fn ended(client: &Client, job: &Value) -> Value {
 }
 
 /// A project with a version of this description.
-async fn project(client: &Client, description: &str) -> String {
+pub async fn project(client: &Client, description: &str) -> String {
     let job = submit(client, &json!({ "description": description })).await;
     let job = ended(client, &job).await;
     assert_eq!(
