@@ -63,6 +63,9 @@ pub struct Preview {
     /// RFC 3339, UTC; null before its end.
     #[schema(required)]
     ended_at: Option<String>,
+    /// RFC 3339, UTC: since then nothing of it runs; null before that.
+    #[schema(required)]
+    stopped_at: Option<String>,
 }
 
 /// The previews that have not ended.
@@ -100,6 +103,7 @@ impl Preview {
             expires_at: rfc3339(preview.new.expires_at),
             ready_at: preview.ready_at.map(rfc3339),
             ended_at: preview.ended_at.map(rfc3339),
+            stopped_at: preview.gone_at.map(rfc3339),
         }
     }
 }

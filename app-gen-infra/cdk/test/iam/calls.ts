@@ -85,7 +85,6 @@ export const NOT_RECORDED: Readonly<Record<string, string>> = {
   "s3:DeleteObject": "asked only where a project is deleted",
   "s3:ListBucket": "S3 asks it of itself before it says that an object is missing",
   "ecs:TagResource": "ECS asks it of IAM when a task is started with tags",
-  "ecs:StopTask": "asked only where a job is cancelled or runs out of time",
   "ssmmessages:CreateControlChannel": "asked by the agent of ECS Exec, which the local cloud has not",
   "ssmmessages:OpenControlChannel": "as CreateControlChannel",
   "ssmmessages:CreateDataChannel": "as CreateControlChannel",

@@ -16,6 +16,8 @@ use xtask_machine::ministack;
 use xtask_machine::postgres_image;
 
 const UP_TIMEOUT: Duration = Duration::from_secs(180);
+/// The engine does it at once.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 const DOWN_TIMEOUT: Duration = Duration::from_secs(120);
 /// Nobody follows the logs for longer.
 const FOLLOW_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -190,6 +192,7 @@ pub fn up<'a>(
             let failure = Failure::new(Code::Service, "failed to start the compose project");
             failure.hint(hint).because(error)
         })?;
+    running.reach_tasks()?;
     Ok(running)
 }
 
@@ -206,6 +209,18 @@ fn hint(text: &str) -> &'static str {
 }
 
 impl Project<'_> {
+    /// Tasks of the local cloud are in the engine's own network, and the project is in one of its own, from which
+    /// no other is reached: the orchestrator is put into both, since it forwards requests to previews.
+    fn reach_tasks(&self) -> anyhow::Result<()> {
+        let id = self.compose(&["ps", "--quiet", "orchestrator"]).read()?;
+        Cmd::new("docker")
+            .args(["network", "connect", "bridge", id.trim()])
+            .timeout(CONNECT_TIMEOUT)
+            .read()
+            .context("failed to put the orchestrator where tasks are")
+            .map(drop)
+    }
+
     /// Leaves the project running.
     pub fn keep(mut self) {
         self.keep = true;
