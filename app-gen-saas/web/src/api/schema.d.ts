@@ -647,6 +647,56 @@ export interface components {
          * @enum {string}
          */
         JobState: "queued" | "starting" | "running" | "waiting_approval" | "waiting_limit" | "publishing" | "succeeded" | "failed" | "cancelled" | "timed_out" | "lost";
+        /** @description A preview: a version that runs for whoever knows its address, until its time is over. */
+        Preview: {
+            /** @description Id of the commit that runs. Answers of the preview name it, too, in `x-app-gen-commit`. */
+            commit: string;
+            /** @description RFC 3339, UTC. */
+            created_at: string;
+            /** @description RFC 3339, UTC; null before its end. */
+            ended_at: string | null;
+            /** @description RFC 3339, UTC: it ends then at the latest. */
+            expires_at: string;
+            /** @description UUID version 7. */
+            id: string;
+            /**
+             * @description What its start is at: `pending`, `waiting` (for room), `installing`, `building`, `starting`; null if it
+             *     does not start.
+             */
+            phase: string | null;
+            /** @description Id of the project. */
+            project: string;
+            /** @description RFC 3339, UTC; null before the application has answered. */
+            ready_at: string | null;
+            /** @description Why it ended, or what it waits for. An application may have written a part of it. */
+            reason: string | null;
+            /** @description How far it is. */
+            state: components["schemas"]["PreviewState"];
+            /** @description RFC 3339, UTC: since then nothing of it runs; null before that. */
+            stopped_at: string | null;
+            /** @description Its address, which nobody can guess; null once it has ended. */
+            url: string | null;
+            /**
+             * Format: int64
+             * @description Number of the version.
+             */
+            version: number;
+        };
+        /** @description The previews that have not ended. */
+        PreviewList: {
+            /**
+             * Format: int32
+             * @description How many there may be at a time.
+             */
+            max: number;
+            /** @description Newest first. */
+            previews: components["schemas"]["Preview"][];
+        };
+        /**
+         * @description How far a preview is.
+         * @enum {string}
+         */
+        PreviewState: "starting" | "ready" | "ended";
         /** @description A project: an application over time. */
         Project: {
             /** @description Whether it was put aside: it is not listed, and takes no changes. */
