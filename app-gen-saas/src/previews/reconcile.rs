@@ -48,6 +48,9 @@ pub(crate) async fn work(app: &App, owner: &str) {
 async fn round(app: &App, previews: &Previews, lease: &Lease) -> sqlx::Result<()> {
     let kept = i64::try_from(app.config.jobs.retention.as_millis()).unwrap_or(i64::MAX);
     let database = &app.database;
+    if !database.has_previews().await? {
+        return Ok(());
+    }
     database
         .end_due_previews(now_millis().saturating_sub(kept))
         .await?;

@@ -258,6 +258,21 @@ impl Database {
         .await
     }
 
+    /// Whether there is anything to look after.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_previews(&self) -> sqlx::Result<bool> {
+        bounded(async {
+            let one: Option<String> =
+                sqlx::query_scalar("SELECT id FROM previews WHERE gone_at IS NULL LIMIT 1")
+                    .fetch_optional(&self.pool)
+                    .await?;
+            Ok(one.is_some())
+        })
+        .await
+    }
+
     /// Ends the preview of a version; false if it has none.
     ///
     /// # Errors

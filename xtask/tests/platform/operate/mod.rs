@@ -303,7 +303,7 @@ fn a_command_runs_inside_and_its_exit_code_is_ours() {
         "{passed:#?}"
     );
     let nobody = run(&["exec", "nobody", "--json"]).expect_error(2);
-    assert_eq!(nobody["hint"], "name one of: orchestrator, generator");
+    assert_eq!(nobody["hint"], "name one of: orchestrator, generator, preview");
 }
 
 #[test]
