@@ -27,8 +27,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 const QUOTED_BYTES: usize = 1_500;
 /// What the application and its packages may write.
 const WRITTEN_BYTES: u64 = 2 * 1024 * 1024 * 1024;
-/// A small task has no more for a stranger.
-const PROCESSES: u64 = 256;
+/// Processes and threads. The kernel counts the user of all containers of a machine together, and an application
+/// with its npm has about 25.
+const PROCESSES: u64 = 2_048;
 
 /// An application that runs. All of it ends when this is dropped.
 pub(super) struct Application {
