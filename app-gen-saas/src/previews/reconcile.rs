@@ -2,10 +2,11 @@
 //! is one step, under a lease, and everything that the next one needs is in the database: an orchestrator may be
 //! killed between any two statements.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use crate::app::App;
 use crate::clock::now_millis;
@@ -25,18 +26,25 @@ pub(crate) async fn work(app: &App, owner: &str) {
         owner: owner.to_owned(),
         duration: previews.config.lease,
     };
-    let mut last_leftovers = None::<Instant>;
+    tokio::join!(
+        take_steps(app, &previews, &lease),
+        stop_leftovers_for_ever(app, &previews)
+    );
+}
+
+/// Takes steps of the previews that are due, side by side: one that waits for something keeps no other waiting.
+async fn take_steps(app: &App, previews: &Arc<Previews>, lease: &Lease) {
+    let mut steps = JoinSet::new();
     loop {
-        if let Err(error) = round(app, &previews, &lease).await {
-            tracing::warn!(%error, "failed to look after previews");
-        }
-        let is_due = last_leftovers.is_none_or(|last| last.elapsed() >= previews.config.leftovers);
-        if is_due {
-            if let Err(error) = stop_leftovers(app, &previews).await {
-                let error = format!("{error:#}");
-                tracing::warn!(error, "failed to look for previews that nobody wants");
+        while steps.try_join_next().is_some() {}
+        match due(app, lease).await {
+            Ok(due) => {
+                for preview in due {
+                    let (app, previews) = (app.clone(), Arc::clone(previews));
+                    steps.spawn(look(app, previews, lease.clone(), preview));
+                }
             }
-            last_leftovers = Some(Instant::now());
+            Err(error) => tracing::warn!(%error, "failed to look after previews"),
         }
         tokio::select! {
             () = previews.wake.notified() => {}
@@ -45,29 +53,24 @@ pub(crate) async fn work(app: &App, owner: &str) {
     }
 }
 
-async fn round(app: &App, previews: &Previews, lease: &Lease) -> sqlx::Result<()> {
-    let kept = i64::try_from(app.config.jobs.retention.as_millis()).unwrap_or(i64::MAX);
+/// The previews that somebody has to look at now; they are ours until they are given back.
+async fn due(app: &App, lease: &Lease) -> sqlx::Result<Vec<Preview>> {
     let database = &app.database;
     if !database.has_previews().await? {
-        return Ok(());
+        return Ok(Vec::new());
     }
+    let kept = i64::try_from(app.config.jobs.retention.as_millis()).unwrap_or(i64::MAX);
     database
         .end_due_previews(now_millis().saturating_sub(kept))
         .await?;
-    let due = database.claim_previews(lease).await?;
-    join_all(
-        due.iter()
-            .map(|preview| look(app, previews, lease, preview)),
-    )
-    .await;
-    Ok(())
+    database.claim_previews(lease).await
 }
 
 /// Takes one step, within the time of the lease, and gives the preview back.
-async fn look(app: &App, previews: &Previews, lease: &Lease, preview: &Preview) {
+async fn look(app: App, previews: Arc<Previews>, lease: Lease, preview: Preview) {
     let config = &previews.config;
-    let taken = timeout(config.lease * 3 / 4, step(app, previews, lease, preview)).await;
-    let pause = match taken {
+    let step = step(&app, &previews, &lease, &preview);
+    let pause = match timeout(config.lease * 3 / 4, step).await {
         Ok(Ok(Pause::Short)) => config.poll,
         Ok(Ok(Pause::Ready)) => config.ready_poll,
         Ok(Ok(Pause::NoRoom)) => config.room_pause,
@@ -89,8 +92,19 @@ async fn look(app: &App, previews: &Previews, lease: &Lease, preview: &Preview) 
         }
     };
     let pause = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
-    if let Err(error) = app.database.release_preview(lease, preview, pause).await {
+    if let Err(error) = app.database.release_preview(&lease, &preview, pause).await {
         tracing::warn!(preview = preview.new.id, %error, "a preview is given back when its lease ends");
+    }
+}
+
+/// Looks for tasks that nobody wants, again and again.
+async fn stop_leftovers_for_ever(app: &App, previews: &Previews) {
+    loop {
+        if let Err(error) = stop_leftovers(app, previews).await {
+            let error = format!("{error:#}");
+            tracing::warn!(error, "failed to look for previews that nobody wants");
+        }
+        sleep(previews.config.leftovers).await;
     }
 }
 
