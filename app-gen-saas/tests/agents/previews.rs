@@ -51,7 +51,7 @@ impl Drop for Run {
         let containers = self.containers();
         let ids: Vec<&str> = containers.lines().collect();
         if !ids.is_empty() {
-            docker(&[&["rm", "--force", "--volumes"], &ids[..]].concat());
+            docker(&[&["rm", "--force", "--volumes"][..], &ids[..]].concat());
         }
     }
 }

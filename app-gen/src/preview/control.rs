@@ -26,7 +26,7 @@ const CONNECTION: Duration = Duration::from_secs(60);
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Answers until this future is dropped.
-pub(super) async fn serve(listener: TcpListener, board: Arc<Board>) -> Infallible {
+pub(super) async fn serve(listener: TcpListener, board: Arc<Board>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {

@@ -19,7 +19,6 @@ use anyhow::{Context as _, Result, bail, ensure};
 use app_gen_cage::Folders;
 use app_gen_contract::{PreviewPhase, PreviewPorts, env, exit};
 use hyper::body::Bytes;
-use std::convert::Infallible;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
@@ -139,7 +138,7 @@ async fn serve(rights: Rights) -> Result<()> {
     let controlled = tokio::spawn(control::serve(control, Arc::clone(&board)));
     let work = async {
         let why = match work(folders, given, relay, &board, lifetime).await {
-            Ok(never) => match never {},
+            Ok(why) => why,
             Err(error) => format!("{error:#}"),
         };
         say(&why);
@@ -157,14 +156,17 @@ async fn serve(rights: Rights) -> Result<()> {
     Ok(())
 }
 
-/// Runs the application that is given, and says why there is none, or none any more.
+/// Runs the application that is given, and says how it ended.
+///
+/// # Errors
+/// There is no application, for a reason of its own or of this machine.
 async fn work(
     folders: Result<Folders, String>,
     given: oneshot::Receiver<Bytes>,
     relay: TcpListener,
     board: &Board,
     lifetime: Duration,
-) -> Result<Infallible> {
+) -> Result<String> {
     let folders = match folders {
         Ok(folders) => folders,
         Err(reason) => bail!(
@@ -182,8 +184,8 @@ async fn work(
     board.enter(PreviewPhase::Ready);
     let port = application.port();
     tokio::select! {
-        never = relay::serve(relay, port) => match never {},
-        why = application.ended() => bail!("{}", why?),
+        why = application.ended() => why,
+        () = relay::serve(relay, port) => bail!("no connection is passed on any more"),
     }
 }
 

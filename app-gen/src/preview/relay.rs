@@ -1,7 +1,6 @@
 //! Passes connections on to the port of the application, byte by byte: sockets of a cage are bound to loopback,
 //! so nothing else in the container could be reached from outside.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -18,7 +17,7 @@ const CONNECTIONS: usize = 256;
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Passes on until this future is dropped, which ends all connections too.
-pub(super) async fn serve(listener: TcpListener, port: u16) -> Infallible {
+pub(super) async fn serve(listener: TcpListener, port: u16) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
