@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures::{SinkExt as _, StreamExt as _};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::client_async;
@@ -22,14 +23,18 @@ use crate::support::previews::Stand;
 
 on_both_databases!(
     a_version_runs_under_a_host_of_its_own,
+    a_change_is_shown_as_what_it_is,
     there_are_only_so_many,
     an_orchestrator_that_was_killed_starts_no_second_one,
     what_is_over_is_stopped_by_whoever_is_there,
 );
 
+/// How many there may be at a time.
+const MAX: u32 = 10;
+
 fn quick(config: &mut Config) {
     let previews = config.previews.as_mut().unwrap();
-    previews.max = 2;
+    previews.max = MAX;
     previews.poll = Duration::from_millis(50);
     previews.ready_poll = Duration::from_millis(50);
     previews.room_pause = Duration::from_millis(100);
@@ -240,18 +245,77 @@ async fn a_websocket_passes(orchestrator: &Orchestrator, host: &str) {
     }
 }
 
+async fn a_change_is_shown_as_what_it_is(database: TestDatabase) {
+    let stand = Arc::new(Stand::default());
+    let (orchestrator, project) = start(database, &stand).await;
+    let client = &orchestrator.client;
+    client.post(&path(&project), &json!({})).await;
+    let first = is(&orchestrator, &project, "ready").await;
+    let body = json!({ "project": project, "description": "add a date" });
+    let job: Value = client.post("/api/jobs", &body).await.json().await.unwrap();
+    let job = client.ended(job["id"].as_str().unwrap()).await;
+    assert_eq!(job["version"], 2, "{job}");
+
+    // Its description, its difference, its download and its preview are of one commit.
+    let path = format!("/api/projects/{project}/versions/2");
+    let version: Value = client.get(&path).await.json().await.unwrap();
+    let commit = version["commit"].as_str().unwrap();
+    let diff = client.get(&format!("{path}/diff")).await;
+    let diff: Value = diff.json().await.unwrap();
+    let patch = diff["files"][0]["patch"].as_str().unwrap();
+    assert_eq!(patch, "@@ -1,2 +1,2 @@\n one\n-two\n+2\n");
+    let zip = client.get(&format!("{path}/download")).await;
+    let digest: String = Sha256::digest(zip.bytes().await.unwrap())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    assert_eq!(version["sha256"], digest.as_str());
+    let path = format!("{path}/preview");
+    let response = client.post(&path, &json!({})).await;
+    assert_eq!(response.status(), StatusCode::CREATED);
+    let second: Value = eventually("a preview of the change", async || {
+        let preview: Value = client.get(&path).await.json().await.unwrap();
+        (preview["state"] == "ready").then_some(preview)
+    })
+    .await;
+    assert_eq!(second["commit"], commit);
+    let response = ask(&orchestrator, &host(&second), "/").await;
+    assert_eq!(response.headers()["x-app-gen-version"], "2");
+    assert_eq!(response.headers()["x-app-gen-commit"], commit);
+    // A task takes no other files than those of this digest.
+    let started: Vec<String> = stand
+        .running_tasks()
+        .into_iter()
+        .map(|task| task.start.sha256)
+        .collect();
+    assert_eq!(started.len(), 2, "{started:?}");
+    assert_eq!(started[1], digest);
+
+    // The version before it is shown as it was, under a host of its own.
+    assert_ne!(first["url"], second["url"]);
+    let response = ask(&orchestrator, &host(&first), "/").await;
+    assert_eq!(response.headers()["x-app-gen-version"], "1");
+    assert_eq!(
+        response.headers()["x-app-gen-commit"],
+        first["commit"].as_str().unwrap()
+    );
+}
+
 async fn there_are_only_so_many(database: TestDatabase) {
     let stand = Arc::new(Stand::default());
     stand.state().no_room = 2;
     let (orchestrator, first) = start(database, &stand).await;
     let client = &orchestrator.client;
-    let second = project(client, "add a date").await;
-    let third = project(client, "diary").await;
-    for project in [&first, &second] {
+    let mut projects = vec![first.clone()];
+    for _ in 0..MAX {
+        projects.push(project(client, "diary").await);
+    }
+    let last = projects.pop().unwrap();
+    for project in &projects {
         let response = client.post(&path(project), &json!({})).await;
         assert_eq!(response.status(), StatusCode::CREATED);
     }
-    let response = client.post(&path(&third), &json!({})).await;
+    let response = client.post(&path(&last), &json!({})).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     let seconds: u64 = response.headers()["retry-after"]
         .to_str()
@@ -264,18 +328,19 @@ async fn there_are_only_so_many(database: TestDatabase) {
     let ends_at = preview(&orchestrator, &first).await["expires_at"].clone();
     assert!(message.contains(ends_at.as_str().unwrap()), "{message}");
 
-    // Where there is no room, the address says so, and it is tried again.
-    is(&orchestrator, &first, "ready").await;
-    is(&orchestrator, &second, "ready").await;
-    assert_eq!(stand.state().starts, 4);
+    // Where there is no room, it is tried again.
+    for project in &projects {
+        is(&orchestrator, project, "ready").await;
+    }
+    assert_eq!(stand.state().starts, MAX + 2);
 
     assert_eq!(delete(&orchestrator, &first).await, StatusCode::NO_CONTENT);
     eventually("a place", async || {
-        let response = client.post(&path(&third), &json!({})).await;
+        let response = client.post(&path(&last), &json!({})).await;
         (response.status() == StatusCode::CREATED).then_some(())
     })
     .await;
-    is(&orchestrator, &third, "ready").await;
+    is(&orchestrator, &last, "ready").await;
 }
 
 async fn an_orchestrator_that_was_killed_starts_no_second_one(database: TestDatabase) {
