@@ -85,7 +85,7 @@ impl SmokeTest<'_> {
                 _ => Ok(Look::NotYet(format!("it is {phase}"))),
             }
         };
-        let preview = wait::until(START_TIMEOUT, PAUSE, look, |late| {
+        let preview: Preview = wait::until(START_TIMEOUT, PAUSE, look, |late| {
             failed(&format!("the preview was not ready {late}"))
         })?;
         anyhow::ensure!(
