@@ -9,6 +9,7 @@ mod error;
 mod exposure;
 mod instance;
 mod prebuilds;
+mod previews;
 mod prices;
 mod schema;
 
@@ -16,8 +17,8 @@ pub use error::ManifestError;
 pub use instance::Instance;
 pub use prices::{PRICES_PATH, Price, Prices};
 pub use schema::{
-    AptPrebuild, Environment, Image, Local, NpmPrebuild, NpmToolsPrebuild, Platform, RustPrebuild,
-    Secret, SecretKey, Service, Size, Task, Usage,
+    AptPrebuild, Environment, Image, Local, NpmPrebuild, NpmToolsPrebuild, Platform, Previews,
+    RustPrebuild, Secret, SecretKey, Service, Size, Task, Usage,
 };
 
 use std::collections::BTreeMap;
@@ -96,6 +97,20 @@ impl Platform {
     #[must_use]
     pub fn generator(&self) -> &Task {
         &self.tasks["generator"]
+    }
+
+    /// The task that runs an application for whoever looks at it.
+    #[must_use]
+    pub fn preview(&self) -> &Task {
+        &self.tasks["preview"]
+    }
+
+    /// The role that is lent to generators.
+    #[must_use]
+    pub fn generator_role(&self) -> &str {
+        let role = self.generator().role.as_ref();
+        // The check of the manifest refuses a generator without one.
+        role.map_or("", |role| role.get_ref().as_str())
     }
 
     /// The keys that the secret `name` must hold in `environment`, each of them, with the modes that the

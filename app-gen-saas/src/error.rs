@@ -50,6 +50,14 @@ pub enum ApiError {
         /// When another attempt makes sense.
         retry_after_secs: u32,
     },
+    /// 503: there is no room for another before a time that the message names.
+    #[error("{message}")]
+    Full {
+        /// For the caller.
+        message: String,
+        /// When another attempt makes sense.
+        retry_after_secs: u32,
+    },
     /// 503: something that this depends on does not answer; another attempt may succeed.
     #[error("{message}")]
     Unavailable {
@@ -92,7 +100,7 @@ impl ApiError {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
             }
             Self::Misdirected(_) => (StatusCode::MISDIRECTED_REQUEST, "misdirected"),
-            Self::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::Busy { .. } | Self::Full { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
@@ -115,6 +123,9 @@ impl IntoResponse for ApiError {
         let error = ErrorDetail { code, message };
         let mut response = (status, Json(ErrorBody { error })).into_response();
         if let Self::Busy {
+            retry_after_secs, ..
+        }
+        | Self::Full {
             retry_after_secs, ..
         } = self
         {

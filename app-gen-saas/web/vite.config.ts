@@ -8,7 +8,8 @@ import { defineConfig } from "vitest/config";
 
 const webPort = Number(process.env.WEB_PORT ?? 5173);
 const apiPort = Number(process.env.API_PORT ?? 5013);
-const api = { target: `http://127.0.0.1:${apiPort}`, ws: true };
+// The API is asked under its own name and port: addresses of previews are made of them.
+const api = { target: `http://127.0.0.1:${apiPort}`, ws: true, changeOrigin: true };
 const folder = fileURLToPath(new URL(".", import.meta.url));
 
 /**

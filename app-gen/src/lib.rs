@@ -20,6 +20,7 @@ mod failure;
 mod location;
 mod package;
 mod pipeline;
+mod preview;
 mod process;
 mod publish;
 mod resources;

@@ -61,6 +61,23 @@ pub const GENERATOR_USD_PER_HOUR: &str = "GENERATOR_USD_PER_HOUR";
 /// ECS launcher: `spot` runs generators that keep their work on spare capacity, which AWS may take back;
 /// default `on_demand`.
 pub const GENERATOR_CAPACITY: &str = "GENERATOR_CAPACITY";
+/// Number of previews that there may be at a time; default 10.
+pub const PREVIEW_MAX: &str = "PREVIEW_MAX";
+/// How long a preview runs at most, in seconds; default 1800.
+pub const PREVIEW_TIME_TO_LIVE_SECS: &str = "PREVIEW_TIME_TO_LIVE_SECS";
+/// The name below which previews have theirs, `preview.app.example.com` for example: everything below it must lead
+/// here. Without it they are below `preview.localhost`, on this machine only.
+pub const PREVIEW_HOST: &str = "PREVIEW_HOST";
+/// ECS launcher: task definition of previews, `family` or `family:revision`. Without it there are none.
+pub const PREVIEW_TASK_DEFINITION: &str = "PREVIEW_TASK_DEFINITION";
+/// ECS launcher: the container in that definition; default `app-preview`.
+pub const PREVIEW_CONTAINER: &str = "PREVIEW_CONTAINER";
+/// ECS launcher, optional: security group ids of previews, separated by commas.
+pub const PREVIEW_SECURITY_GROUPS: &str = "PREVIEW_SECURITY_GROUPS";
+/// ECS launcher: the port at which a preview is given its application; default 5080.
+pub const PREVIEW_CONTROL_PORT: &str = "PREVIEW_CONTROL_PORT";
+/// ECS launcher: the port of the application of a preview; default 5081.
+pub const PREVIEW_PORT: &str = "PREVIEW_PORT";
 /// US dollars that models may cost for a job that names no amount; default 5.
 pub const JOB_BUDGET_USD: &str = "JOB_BUDGET_USD";
 /// Most US dollars that a job may name; default 25.

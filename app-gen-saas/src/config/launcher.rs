@@ -86,7 +86,7 @@ pub const JOB_RIGHTS_TIME: Duration = Duration::from_secs(3600);
 
 /// Variables that a generator inherits: enough to find its tools and S3, but no secret of the
 /// orchestrator, because the generator works on texts of strangers.
-const INHERITED: [&str; 6] = ["HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ"];
+pub(super) const INHERITED: [&str; 6] = ["HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ"];
 
 impl LauncherConfig {
     /// `process` or `ecs`, as jobs show it.
@@ -203,7 +203,7 @@ fn extra_environment(environment: &Environment) -> Result<BTreeMap<String, Strin
     Ok(extra)
 }
 
-fn object_of_texts(
+pub(super) fn object_of_texts(
     environment: &Environment,
     variable: &'static str,
 ) -> Result<BTreeMap<String, String>, ConfigError> {

@@ -5,6 +5,7 @@ mod database;
 pub mod environment;
 mod jobs;
 mod launcher;
+mod previews;
 mod server;
 mod storage;
 
@@ -13,6 +14,7 @@ pub use database::{DatabaseConfig, DatabaseKind};
 pub use environment::Environment;
 pub use jobs::JobsConfig;
 pub use launcher::{EcsConfig, JOB_RIGHTS_TIME, LauncherConfig, ProcessConfig};
+pub use previews::{EcsPreviewConfig, PreviewStarter, PreviewsConfig};
 pub use server::{ServerConfig, ServerLimits};
 pub use storage::{StorageConfig, StorageLocation};
 
@@ -31,6 +33,8 @@ pub struct Config {
     pub jobs: JobsConfig,
     /// Limits of files that are attached to jobs.
     pub attachments: AttachmentsConfig,
+    /// How previews are run, where there are any.
+    pub previews: Option<PreviewsConfig>,
 }
 
 /// A variable that is missing or holds what it must not. Values of secrets are never part of it.
@@ -60,11 +64,13 @@ impl Config {
     pub fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
         only(environment, environment::STORAGE_MODE, "database")?;
         only(environment, environment::AUTH_MODE, "none")?;
+        let launcher = LauncherConfig::from_environment(environment)?;
         let config = Self {
             server: ServerConfig::from_environment(environment)?,
             database: DatabaseConfig::from_environment(environment)?,
             storage: StorageConfig::from_environment(environment)?,
-            launcher: LauncherConfig::from_environment(environment)?,
+            previews: PreviewsConfig::from_environment(environment, &launcher)?,
+            launcher,
             jobs: JobsConfig::from_environment(environment)?,
             attachments: AttachmentsConfig::from_environment(environment)?,
         };

@@ -7,6 +7,7 @@ pub mod extract;
 pub mod health;
 pub mod jobs;
 mod naming;
+pub mod previews;
 pub mod projects;
 pub mod templates;
 pub mod ui;

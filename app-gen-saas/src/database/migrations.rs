@@ -57,6 +57,12 @@ const MIGRATIONS: &[Texts] = &[
         postgres: include_str!("../../migrations/postgres/0006_projects.sql"),
     },
     Texts {
+        version: 8,
+        description: "previews",
+        sqlite: include_str!("../../migrations/sqlite/0008_previews.sql"),
+        postgres: include_str!("../../migrations/postgres/0008_previews.sql"),
+    },
+    Texts {
         version: 9,
         description: "templates and attachments",
         sqlite: include_str!("../../migrations/sqlite/0009_templates_and_attachments.sql"),

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use app_gen_contract::env::JOB_SPEC_URI;
-use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::error::ProvideErrorMetadata as _;
 use aws_sdk_ecs::operation::run_task::RunTaskError;
@@ -34,7 +34,7 @@ use crate::tls;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(40);
 /// Pages of a list of tasks, with 100 each, that are read at most.
-const MAX_LIST_PAGES: usize = 20;
+pub(super) const MAX_LIST_PAGES: usize = 20;
 /// How long a started task may stay out of lists.
 const LIST_DELAY: Duration = Duration::from_secs(2);
 
@@ -57,18 +57,23 @@ struct Handle {
     log_stream: String,
 }
 
+/// What all clients of AWS have in common: each of their calls has a bound.
+pub(super) async fn aws_sdk() -> anyhow::Result<SdkConfig> {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build();
+    Ok(aws_config::defaults(BehaviorVersion::latest())
+        .http_client(tls::aws_http_client()?)
+        .timeout_config(timeouts)
+        .load()
+        .await)
+}
+
 impl EcsLauncher {
     pub(super) async fn new(config: &EcsConfig) -> anyhow::Result<Self> {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .operation_timeout(OPERATION_TIMEOUT)
-            .build();
-        let sdk = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(tls::aws_http_client()?)
-            .timeout_config(timeouts)
-            .load()
-            .await;
+        let sdk = aws_sdk().await?;
         Ok(Self {
             config: config.clone(),
             client: Client::new(&sdk),
@@ -126,9 +131,9 @@ impl EcsLauncher {
             .count(1)
             .client_token(format!("{}-{}", launch.job_id, launch.number))
             .started_by(&launch.job_id)
-            .set_tags(Some(tags(&config.tags, &launch.job_id)))
+            .set_tags(Some(tags(&config.tags, "job", &launch.job_id)))
             .overrides(overrides(&config.container, &environment, launch))
-            .set_network_configuration(network(config)?)
+            .set_network_configuration(network(&config.subnets, &config.security_groups)?)
             .customize()
             .config_override(once)
             .send()
@@ -285,7 +290,7 @@ impl EcsLauncher {
     }
 }
 
-fn status(task: &EcsTask, container: &str) -> TaskStatus {
+pub(super) fn status(task: &EcsTask, container: &str) -> TaskStatus {
     match task.last_status().unwrap_or_default() {
         "PROVISIONING" | "PENDING" | "ACTIVATING" => TaskStatus::Pending,
         "STOPPED" | "DELETED" => TaskStatus::Stopped(ending(task, container)),
@@ -305,7 +310,7 @@ fn spec_uri(task: &EcsTask) -> Option<&str> {
 }
 
 /// The family of `family`, `family:revision` or an ARN that ends so.
-fn family(task_definition: &str) -> &str {
+pub(super) fn family(task_definition: &str) -> &str {
     let name = task_definition.rsplit('/').next().unwrap_or_default();
     name.split_once(':').map_or(name, |(family, _)| family)
 }

@@ -6,10 +6,13 @@
 mod cloudwatch;
 mod ecs;
 mod ecs_ending;
+mod ecs_preview;
 mod ecs_run;
 mod job_rights;
+mod preview;
 mod process;
 mod process_files;
+mod process_preview;
 mod sdk_error;
 
 use std::fmt::Debug;
@@ -20,6 +23,10 @@ use app_gen_contract::CheckpointId;
 use futures::future::BoxFuture;
 
 use crate::config::LauncherConfig;
+
+pub use preview::{
+    PreviewPlaces, PreviewTaskStatus, PreviewTasks, RunningPreview, StartPreview, preview_tasks,
+};
 
 /// The request to start a task.
 #[derive(Debug, Clone)]

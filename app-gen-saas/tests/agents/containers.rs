@@ -242,7 +242,7 @@ async fn model_program() -> PathBuf {
 }
 
 /// A word of a shell's command.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 

@@ -15,6 +15,7 @@ mod deck;
 mod image;
 mod kills;
 mod orchestrator;
+mod previews;
 mod proof;
 mod support;
 mod waiting;

@@ -18,6 +18,7 @@ mod hostile;
 mod newer;
 mod old_jobs;
 mod openapi;
+mod previews;
 mod projects;
 mod real_generator;
 mod rollout;

@@ -10,6 +10,7 @@ import "./jobs/composer.css";
 import "./jobs/job.css";
 import "./jobs/outcome.css";
 import "./log/log.css";
+import "./previews/previews.css";
 import "./projects/projects.css";
 import "./templates/templates.css";
 import "./versions/versions.css";

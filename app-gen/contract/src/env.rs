@@ -34,3 +34,16 @@ pub const MODEL_SCRIPT: &str = "MODEL_SCRIPT";
 /// Optional: certificates of authorities that are trusted besides those of the image, as PEM. A network
 /// that inspects TLS has one of its own.
 pub const EXTRA_CA_CERTIFICATES: &str = "EXTRA_CA_CERTIFICATES";
+
+/// The SHA-256 of an application's zip file in lower-case hexadecimal. Where it is set, the program is a preview
+/// of that application and generates nothing.
+pub const PREVIEW_SHA256: &str = "PREVIEW_SHA256";
+
+/// Preview: after so many seconds it ends by itself, whoever still looks at it.
+pub const PREVIEW_LIFETIME_SECS: &str = "PREVIEW_LIFETIME_SECS";
+
+/// Preview, optional: the port at which it is given the application; default 0, any.
+pub const PREVIEW_CONTROL_PORT: &str = "PREVIEW_CONTROL_PORT";
+
+/// Preview, optional: the port of the application; default 0, any.
+pub const PREVIEW_PORT: &str = "PREVIEW_PORT";

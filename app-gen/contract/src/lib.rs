@@ -9,6 +9,7 @@ pub mod env;
 mod event;
 pub mod exit;
 mod line;
+mod preview;
 mod raw;
 mod spec;
 mod state;
@@ -19,6 +20,10 @@ mod timestamp;
 pub use activity::{Activity, AgentUsage, Change, Excerpt};
 pub use event::{Body, CheckOutcome, Event, LogLevel, Payload, StageState, Tokens};
 pub use line::{LineError, LineTooLong, MAX_BODY_BYTES, MAX_LINE_BYTES, parse_line};
+pub use preview::{
+    MAX_PREVIEW_ZIP_BYTES, PREVIEW_APPLICATION_PATH, PREVIEW_STATUS_PATH, PreviewPhase,
+    PreviewPorts, PreviewStatus,
+};
 pub use raw::RawJson;
 pub use spec::{
     ARTIFACT_NAME, ApprovalPoint, Attachment, Attempt, BUNDLE_NAME, Budget, CheckpointId, Choice,

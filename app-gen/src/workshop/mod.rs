@@ -34,14 +34,14 @@ pub(crate) use meter::Metered;
 pub(crate) use rights::Rights;
 
 /// The variable that names another registry of packages, as npm itself reads it.
-const NPM_REGISTRY_VARIABLE: &str = "npm_config_registry";
+pub(crate) const NPM_REGISTRY_VARIABLE: &str = "npm_config_registry";
 /// What to do about a variable that cannot be used.
 const UNSET: &str = "mend or unset the variable";
 
 /// Ports of what serves agents. They are not among those at which the kernel lets an application listen or
 /// connect: what an agent may use is not what the generator does.
 const GATEWAY_PORT: u16 = 8_765;
-const PACKAGES_PORT: u16 = 8_766;
+pub(crate) const PACKAGES_PORT: u16 = 8_766;
 const MODEL_PORT: u16 = 8_767;
 
 /// The argument with which this program supervises an agent in its cage.

@@ -17,7 +17,7 @@ import type { Construct } from "constructs";
 import { ATTACHMENTS_PREFIX, JOBS_PREFIX, PROJECTS_PREFIX, TEMPLATES_PREFIX } from "../data/data-stack.ts";
 import { repositoryName } from "../images.ts";
 import { type Consumer, requiredSecretKeys } from "../platform.ts";
-import type { ConsumerNames, Target } from "../target.ts";
+import type { Target, TaskNames } from "../target.ts";
 import { Arns } from "../arns.ts";
 import { takeCommands } from "./exec.ts";
 
@@ -27,22 +27,22 @@ const ATTACHMENTS_OF_JOBS = `${JOBS_PREFIX}*/${ATTACHMENTS_PREFIX}`;
 
 /** The roles of one task definition. */
 export interface TaskRoles {
-  /** What the container itself may do; the generator's is lent to one job at a time. */
-  readonly task: Role;
+  /** What the container itself may do; the generator's is lent to one job at a time, and a preview has none. */
+  readonly task?: Role;
   /** What ECS does for it: pull, inject secrets, write logs. */
   readonly execution: Role;
 }
 
-/** The orchestrator: follows its generators, keeps specs and results, starts nothing else. */
+/** The orchestrator: follows its generators and previews, keeps specs and results, starts nothing else. */
 export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
   const { names, platform } = target;
   const arns = new Arns(target);
   const inCluster = { ArnEquals: { "ecs:cluster": arns.cluster() } };
   const statements = [
     new PolicyStatement({
-      sid: "StartGenerators",
+      sid: "StartGeneratorsAndPreviews",
       actions: ["ecs:RunTask"],
-      resources: [arns.taskDefinition(names.generator.family)],
+      resources: [arns.taskDefinition(names.generator.family), arns.taskDefinition(names.preview.family)],
       conditions: inCluster,
     }),
     new PolicyStatement({
@@ -66,9 +66,9 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
       conditions: inCluster,
     }),
     new PolicyStatement({
-      sid: "PassTheGeneratorsRole",
+      sid: "PassTheirExecutionRoles",
       actions: ["iam:PassRole"],
-      resources: [arns.role(names.generator.executionRole)],
+      resources: [arns.role(names.generator.executionRole), arns.role(names.preview.executionRole)],
       conditions: { StringEquals: { "iam:PassedToService": TASKS } },
     }),
     new PolicyStatement({
@@ -108,6 +108,7 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
   const task = createRole(scope, "OrchestratorTaskRole", names.orchestrator.taskRole, ecsTasks(target), statements);
   const reasons: Record<string, string> = {
     [arns.taskDefinition(names.generator.family)]: "every revision of exactly one family",
+    [arns.taskDefinition(names.preview.family)]: "every revision of exactly one family",
     [arns.tasks()]: "tasks have random ids; all of them are of this cluster",
     "*": "neither ListTasks, which its condition limits to this cluster, nor a session's channels take a resource",
     [arns.logStreams(names.generator.logGroup)]: "one stream for each generator task",
@@ -143,6 +144,11 @@ export function generatorRoles(scope: Construct, target: Target): TaskRoles {
   return { task, execution: createExecutionRole(scope, "Generator", target, platform.generator, names.generator) };
 }
 
+/** The preview: it may ask nothing of anybody. */
+export function previewRoles(scope: Construct, target: Target): TaskRoles {
+  return { execution: createExecutionRole(scope, "Preview", target, target.platform.preview, target.names.preview) };
+}
+
 function jobObjects(arns: Arns): PolicyStatement {
   return new PolicyStatement({
     sid: "ReadAndWriteJobs",
@@ -156,7 +162,7 @@ function createExecutionRole(
   id: string,
   target: Target,
   consumer: Consumer,
-  names: ConsumerNames,
+  names: TaskNames,
 ): Role {
   const arns = new Arns(target);
   const logStreams = arns.logStreams(names.logGroup);

@@ -38,8 +38,10 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
   "app-gen-saas-task-role": [
     // app-gen-saas/src/launcher
     { action: "ecs:RunTask", resource: `arn:aws:ecs:${PLACE}:task-definition/app-generator:7`, context: IN_CLUSTER },
+    { action: "ecs:RunTask", resource: `arn:aws:ecs:${PLACE}:task-definition/app-preview:3`, context: IN_CLUSTER },
     { action: "ecs:TagResource", resource: TASK, context: { "ecs:CreateAction": "RunTask" } },
     { action: "iam:PassRole", resource: role("app-generator-execution-role"), context: TO_TASKS },
+    { action: "iam:PassRole", resource: role("app-preview-execution-role"), context: TO_TASKS },
     // app-gen-saas/src/launcher/job_rights.rs
     { action: "sts:AssumeRole", resource: role("app-generator-task-role") },
     { action: "ecs:ListTasks", resource: "*", context: IN_CLUSTER },
@@ -80,6 +82,7 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
     },
   ],
   "app-generator-execution-role": starting("app-gen-saas-generator", "/ecs/app-generator"),
+  "app-preview-execution-role": starting("app-gen-saas-generator", "/ecs/app-preview"),
 };
 
 /** Calls of the task roles that no recording can hold, and why. */
@@ -89,7 +92,6 @@ export const NOT_RECORDED: Readonly<Record<string, string>> = {
   "s3:DeleteObject": "asked only where a project, a template or an upload is removed",
   "s3:ListBucket": "S3 asks it of itself before it says that an object is missing",
   "ecs:TagResource": "ECS asks it of IAM when a task is started with tags",
-  "ecs:StopTask": "asked only where a job is cancelled or runs out of time",
   "ssmmessages:CreateControlChannel": "asked by the agent of ECS Exec, which the local cloud has not",
   "ssmmessages:OpenControlChannel": "as CreateControlChannel",
   "ssmmessages:CreateDataChannel": "as CreateControlChannel",
@@ -124,6 +126,7 @@ export const FORBIDDEN: readonly Call[] = [
   { action: "s3:DeleteObject", resource: `${BUCKET}/jobs/1/app.zip` },
   { action: "s3:GetObject", resource: "arn:aws:s3:::another-bucket/jobs/1" },
   { action: "logs:GetLogEvents", resource: logStream("/ecs/app-gen-saas-app") },
+  { action: "logs:GetLogEvents", resource: logStream("/ecs/app-preview") },
   { action: "logs:DeleteLogGroup", resource: `arn:aws:logs:${PLACE}:log-group:/ecs/app-generator` },
   {
     action: "secretsmanager:GetSecretValue",

@@ -126,7 +126,7 @@ impl From<database::Version> for Version {
 }
 
 /// The version, or the error "not found".
-pub(super) async fn find(app: &App, path: &VersionPath) -> Result<database::Version, ApiError> {
+pub(crate) async fn find(app: &App, path: &VersionPath) -> Result<database::Version, ApiError> {
     projects::find(app, &path.project_id).await?;
     of_project(app, path).await
 }

@@ -12,6 +12,7 @@ import type {
   FileList,
   Job,
   JobList,
+  Preview,
   Project,
   ProjectList,
   Template,
@@ -205,6 +206,30 @@ export function getFile(projectId: string, number: number, path: string): Promis
 /** Gives the job that goes back to the version. */
 export function restoreVersion(projectId: string, number: number): Promise<Job> {
   return request<Job>(`${versionPath(projectId, number)}/restore`, { method: "POST" });
+}
+
+/** The newest preview of the version, also one that has ended; null if it never had one. */
+export async function getPreview(projectId: string, number: number): Promise<Preview | null> {
+  try {
+    return await request<Preview>(`${versionPath(projectId, number)}/preview`);
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
+}
+
+/** Gives the preview that starts, or the one that the version has. */
+export function startPreview(projectId: string, number: number): Promise<Preview> {
+  return request<Preview>(`${versionPath(projectId, number)}/preview`, { method: "POST" });
+}
+
+export function endPreview(projectId: string, number: number): Promise<void> {
+  return request<void>(`${versionPath(projectId, number)}/preview`, { method: "DELETE" });
+}
+
+/** Whether what was asked for does not exist in this environment. */
+export function isNotHere(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 409;
 }
 
 export function downloadHref(projectId: string, number: number): string {

@@ -20,6 +20,7 @@ async function answer(address: string): Promise<Response> {
   if (pathname.endsWith("/diff")) {
     return difference === "damaged" ? refuse(409, "the stored files are not those that the job made") : Response.json(difference);
   }
+  if (pathname.endsWith("/preview")) return refuse(404, "preview not found");
   if (pathname.endsWith("/files")) return Response.json({ files: files satisfies VersionFile[] });
   if (pathname.endsWith("/file")) {
     const file = files.find(({ path }) => path === searchParams.get("path"));

@@ -4,6 +4,7 @@ import type { Project, Version } from "../api/types.ts";
 import { projectHref, versionHref } from "../app/route.ts";
 import { ServerNotice } from "../app/ServerNotice.tsx";
 import { titleOf } from "../jobs/jobState.ts";
+import { PreviewPanel } from "../previews/PreviewPanel.tsx";
 import { NoProject } from "../projects/ProjectPage.tsx";
 import { BackLink } from "../shared/BackLink.tsx";
 import { Loading, PageProblem } from "../shared/PageProblem.tsx";
@@ -44,6 +45,7 @@ export function VersionPage({ projectId, number, file }: Props) {
       {project && version ? (
         <>
           <VersionHead project={project} version={version} />
+          <PreviewPanel projectId={projectId} number={number} />
           <Differences projectId={projectId} number={number} parent={version.parent} />
           <Files projectId={projectId} number={number} file={file} />
         </>

@@ -54,8 +54,8 @@ pub struct Consumer {
     pub container: String,
     /// The log group that its tasks write to.
     pub log_group: String,
-    /// The role of the container itself.
-    pub task_role: String,
+    /// The role of the container itself, if it has rights.
+    pub task_role: Option<String>,
     /// The role that ECS takes on for it, to pull its image, write its log and read its secrets.
     pub execution_role: String,
     /// The ECS service; a kind of task has none.
@@ -126,7 +126,7 @@ fn consumers(platform: &Platform) -> Vec<Consumer> {
         family: service.family.clone(),
         container: service.container.clone(),
         log_group: service.log_group.clone(),
-        task_role: service.role.clone(),
+        task_role: Some(service.role.clone()),
         execution_role: format!("{}-execution-role", service.family),
         service: Some(service.family.clone()),
     });
@@ -135,7 +135,7 @@ fn consumers(platform: &Platform) -> Vec<Consumer> {
         family: task.family.clone(),
         container: task.container.clone(),
         log_group: task.log_group.clone(),
-        task_role: task.role.clone(),
+        task_role: task.role.as_ref().map(|role| role.get_ref().clone()),
         execution_role: format!("{}-execution-role", task.family),
         service: None,
     });

@@ -59,8 +59,11 @@ fn families(cloud: &Cloud) -> Vec<String> {
     let deployed = cloud.deployed().consumers;
     let families = deployed.into_iter().map(|consumer| consumer.family);
     // Validations use the local cloud only.
-    let validation = cloud.is_local().then(|| cloud.validation().family);
-    families.chain(validation).collect()
+    let validation = cloud.is_local().then(|| {
+        let names = cloud.validation();
+        [names.family, names.preview_family]
+    });
+    families.chain(validation.into_iter().flatten()).collect()
 }
 
 /// `family:revision` of everything that services, their deployments and tasks run, and that services

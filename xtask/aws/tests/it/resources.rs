@@ -172,6 +172,7 @@ fn validate_parts_are_made_once_and_removed_once() {
             "bucket": format!("validate-{}-000000000000-us-east-1", space.name),
             "task_definition": format!("{family}:1"),
             "container": space.name,
+            "preview_task_definition": format!("{family}-preview:1"),
             "log_group": format!("/validate/ecs/{}", space.name),
             "log_stream_prefix": "ecs",
             "subnets": [],
@@ -206,6 +207,8 @@ fn validate_parts_are_made_once_and_removed_once() {
         json!({ "removed": [
             format!("task-definition/{family}:1"),
             format!("task-definition/{family}:2"),
+            format!("task-definition/{family}-preview:1"),
+            format!("task-definition/{family}-preview:2"),
             format!("bucket/validate-{}-000000000000-us-east-1", space.name),
             format!("log-group//validate/ecs/{}", space.name),
             format!("role/validate-{}-task-role", space.name),

@@ -170,13 +170,14 @@ fn the_orchestrator_writes_specs_and_reads_results() {
 }
 
 #[test]
-fn the_orchestrator_starts_generators_and_nothing_else() {
+fn the_orchestrator_starts_generators_and_previews_and_nothing_else() {
     let id = "orchestrator~ours";
     let run = |body: &str| call(id, &format!("{ECS}.RunTask"), body);
     let arn = "arn:aws:ecs:us-east-1:000000000000";
     for body in [
         r#"{"cluster":"cluster","taskDefinition":"generators"}"#.to_owned(),
         r#"{"cluster":"cluster","taskDefinition":"generators:7"}"#.to_owned(),
+        r#"{"cluster":"cluster","taskDefinition":"previews:2","startedBy":"1"}"#.to_owned(),
         format!(
             r#"{{"cluster":"{arn}:cluster/cluster","taskDefinition":"{arn}:task-definition/generators:7"}}"#
         ),
@@ -230,6 +231,10 @@ fn the_orchestrator_starts_generators_and_nothing_else() {
         (
             "Logs_20140328.GetLogEvents",
             r#"{"logGroupName":"/ecs/others"}"#,
+        ),
+        (
+            "Logs_20140328.GetLogEvents",
+            r#"{"logGroupName":"/ecs/previews"}"#,
         ),
         (
             "Logs_20140328.GetLogEvents",

@@ -7,6 +7,7 @@ mod diff;
 mod download;
 mod files;
 mod list;
+mod preview;
 mod rename;
 mod restore;
 mod show;
@@ -27,6 +28,7 @@ crate::commands::command::verbs! {
             Files(files::Args),
             Diff(diff::Args),
             Download(download::Args),
+            Preview(preview::Args),
             Restore(restore::Args),
             Rename(rename::Args),
             Archive(archive::Args),

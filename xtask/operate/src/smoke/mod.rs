@@ -1,5 +1,7 @@
 //! The smoke test does what a user does, against any base URL: it describes an application, watches
-//! the job, downloads the version that it made, builds it, starts it, and opens its page.
+//! the job, downloads the version that it made, builds it, starts it, opens its page, and opens its preview.
+
+mod preview;
 
 use crate::application;
 use crate::application::Use;
@@ -250,6 +252,7 @@ impl<'a> SmokeTest<'a> {
             Use::Inspect => application::inspect(&application)
                 .failure(|| failed("the application is not complete"))?,
         }
+        self.try_preview(&path)?;
         Ok(Seen {
             provider: job.provider,
             job_id: job.id,
