@@ -316,9 +316,8 @@ fn a_preview_is_reached_under_a_name_of_its_own_also_in_a_frame() {
         );
     }
     let page = format!("known.alb.localhost:{port}");
-    let forged = format!(
-        "GET /x HTTP/1.1\r\nHost: {page}\r\nX-App-Gen-Host: abc.preview.localhost\r\n\r\n"
-    );
+    let forged =
+        format!("GET /x HTTP/1.1\r\nHost: {page}\r\nX-App-Gen-Host: abc.preview.localhost\r\n\r\n");
     assert!(gate.ask(&forged).starts_with("HTTP/1.1 200"));
     let received = gate.received();
     assert!(
