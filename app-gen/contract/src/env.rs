@@ -34,3 +34,9 @@ pub const MODEL_SCRIPT: &str = "MODEL_SCRIPT";
 /// Optional: certificates of authorities that are trusted besides those of the image, as PEM. A network
 /// that inspects TLS has one of its own.
 pub const EXTRA_CA_CERTIFICATES: &str = "EXTRA_CA_CERTIFICATES";
+
+/// Secret, optional: the token with which a version is delivered to GitHub. Only tasks that deliver have it.
+pub const GITHUB_BOT_TOKEN: &str = "GITHUB_BOT_TOKEN";
+
+/// Secret, optional: the token with which a version is delivered to Fly. Only tasks that deliver have it.
+pub const FLY_API_TOKEN: &str = "FLY_API_TOKEN";

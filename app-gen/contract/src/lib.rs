@@ -21,13 +21,17 @@ pub use line::{LineError, LineTooLong, MAX_BODY_BYTES, MAX_LINE_BYTES, parse_lin
 pub use raw::RawJson;
 pub use spec::{
     ARTIFACT_NAME, ApprovalPoint, Attempt, BUNDLE_NAME, Budget, CheckpointId, Choice, Decided,
-    Decision, Fallback, JobKind, JobSpec, MAX_DECISION_CHARS, MAX_DESCRIPTION_CHARS,
-    MAX_SPEC_BYTES, START_BUNDLE_NAME, SpecError, StartFrom, Used, checkpoints_of, event_body_name,
-    is_commit_id, join_uri, spec_name, validate_artifact_uri, validate_description,
-    validate_job_id,
+    Decision, Delivery, DeliveryTarget, Fallback, JobKind, JobSpec, MAX_DECISION_CHARS,
+    MAX_DESCRIPTION_CHARS, MAX_SPEC_BYTES, START_BUNDLE_NAME, SpecError, StartFrom, Used,
+    checkpoints_of, event_body_name, is_commit_id, join_uri, spec_name, validate_artifact_uri,
+    validate_description, validate_job_id,
 };
 pub use state::{JobState, UnknownJobState};
 pub use text::{EXCERPT_CHARS, excerpt, micro_usd};
 
 /// Version of the job spec and of the event lines. A reader refuses any other.
 pub const CONTRACT_VERSION: u64 = 2;
+
+/// The provider of jobs that deliver. No agent has that name, so that a generator from before there were
+/// deliveries refuses such a job instead of taking it for a change.
+pub const DELIVER_PROVIDER: &str = "deliver";
