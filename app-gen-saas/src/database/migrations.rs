@@ -56,6 +56,12 @@ const MIGRATIONS: &[Texts] = &[
         sqlite: include_str!("../../migrations/sqlite/0006_projects.sql"),
         postgres: include_str!("../../migrations/postgres/0006_projects.sql"),
     },
+    Texts {
+        version: 7,
+        description: "deliveries",
+        sqlite: include_str!("../../migrations/sqlite/0007_deliveries.sql"),
+        postgres: include_str!("../../migrations/postgres/0007_deliveries.sql"),
+    },
 ];
 
 /// The migrations of one kind of database.

@@ -120,6 +120,7 @@ mod tests {
             checkpoint,
             lifetime: std::time::Duration::from_secs(60),
             is_change: false,
+            delivers: false,
             may_be_interrupted: false,
         }
     }

@@ -36,6 +36,8 @@ pub struct Launch {
     pub checkpoint: Option<CheckpointId>,
     /// Whether the job's folder has a history that the attempt may need.
     pub is_change: bool,
+    /// Whether it delivers: it has the tokens for that, and no other task has them.
+    pub delivers: bool,
     /// After this time the generator ends by itself.
     pub lifetime: Duration,
     /// An interruption costs little, so it may run where it can be interrupted.

@@ -213,6 +213,7 @@ mod tests {
             checkpoint: None,
             lifetime: Duration::from_secs(60),
             is_change: false,
+            delivers: false,
             may_be_interrupted: false,
         }
     }

@@ -22,9 +22,9 @@ pub use raw::RawJson;
 pub use spec::{
     ARTIFACT_NAME, ApprovalPoint, Attempt, BUNDLE_NAME, Budget, CheckpointId, Choice, Decided,
     Decision, Delivery, DeliveryTarget, Fallback, JobKind, JobSpec, MAX_DECISION_CHARS,
-    MAX_DESCRIPTION_CHARS, MAX_SPEC_BYTES, START_BUNDLE_NAME, SpecError, StartFrom, Used,
-    checkpoints_of, event_body_name, is_commit_id, join_uri, spec_name, validate_artifact_uri,
-    validate_description, validate_job_id,
+    MAX_DESCRIPTION_CHARS, MAX_SPEC_BYTES, MAX_URL_BYTES, START_BUNDLE_NAME, SpecError, StartFrom,
+    Used, checkpoints_of, event_body_name, is_commit_id, join_uri, spec_name,
+    validate_artifact_uri, validate_description, validate_job_id,
 };
 pub use state::{JobState, UnknownJobState};
 pub use text::{EXCERPT_CHARS, excerpt, micro_usd};

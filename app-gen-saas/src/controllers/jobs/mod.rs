@@ -234,20 +234,7 @@ pub(super) async fn accept(
     app: &App,
     job: NewJob,
 ) -> Result<(StatusCode, HeaderMap, Json<Job>), ApiError> {
-    match app.database.insert_job(&job, app.config.jobs.queue).await? {
-        Accepted::Queued => {}
-        Accepted::QueueFull => {
-            return Err(ApiError::Busy {
-                message: "too many jobs wait for their start",
-                retry_after_secs: RETRY_AFTER_SECS,
-            });
-        }
-        Accepted::NoProject => {
-            return Err(ApiError::Changed(
-                "the project was put aside or deleted; take it up again first",
-            ));
-        }
-    }
+    queued(app.database.insert_job(&job, app.config.jobs.queue).await?)?;
     app.new_job.notify_one();
     let id = &job.id;
     let job = answer(app, id).await?;
@@ -256,6 +243,21 @@ pub(super) async fn accept(
         headers.insert(header::LOCATION, location);
     }
     Ok((StatusCode::CREATED, headers, Json(job)))
+}
+
+/// # Errors
+/// A job is not in the queue.
+pub(super) fn queued(accepted: Accepted) -> Result<(), ApiError> {
+    match accepted {
+        Accepted::Queued => Ok(()),
+        Accepted::QueueFull => Err(ApiError::Busy {
+            message: "too many jobs wait for their start",
+            retry_after_secs: RETRY_AFTER_SECS,
+        }),
+        Accepted::NoProject => Err(ApiError::Changed(
+            "the project was put aside or deleted; take it up again first",
+        )),
+    }
 }
 
 /// The budget with the orchestrator's amount of dollars, if it names none.

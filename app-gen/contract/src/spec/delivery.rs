@@ -9,6 +9,8 @@ use crate::text::excerpt;
 
 /// Maximum number of characters of the name of an application.
 const MAX_NAME_CHARS: usize = 200;
+/// Maximum length of the URL of what was delivered.
+pub const MAX_URL_BYTES: usize = 500;
 
 /// A version to be delivered, or looked at where it was delivered to. Its commit is that of
 /// [`crate::StartFrom`].
@@ -22,9 +24,10 @@ pub struct Delivery {
     pub name: String,
     /// Number of the version.
     pub version: u32,
-    /// Nothing is changed: what the target has is looked at.
-    #[serde(default)]
-    pub check_only: bool,
+    /// Where people find what is looked at: nothing is delivered then. It is what an earlier delivery said,
+    /// [`crate::Body::Delivered`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_url: Option<String>,
 }
 
 /// Where a version is delivered to.
@@ -33,13 +36,17 @@ pub struct Delivery {
 pub enum DeliveryTarget {
     /// A repository on GitHub.
     Github {
-        /// The user or the organisation that has it, or gets it.
-        owner: String,
-        /// Its name.
+        /// The user or the organisation that has it, or gets it. Without it, whoever the token belongs to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner: Option<String>,
+        /// Its name, without its owner.
         repository: String,
         /// Whether everybody may see it, where the delivery makes it. One that exists stays as it is.
         #[serde(default)]
         public: bool,
+        /// Whether the repository is there already, and gets a branch with a pull request.
+        #[serde(default)]
+        pull_request: bool,
     },
     /// An app on Fly.io.
     Fly {
@@ -71,6 +78,19 @@ impl Delivery {
                 "names version 0, and they count from 1",
             ));
         }
+        if let Some(url) = &self.check_url {
+            let is_url = url.starts_with("https://") || url.starts_with("http://");
+            if !is_url
+                || url.len() > MAX_URL_BYTES
+                || !url.bytes().all(|byte| byte.is_ascii_graphic())
+            {
+                let url = excerpt(url.as_bytes());
+                return Err(invalid(
+                    "delivery",
+                    format!("has URL {url:?}, which is none"),
+                ));
+            }
+        }
         self.target.validate()
     }
 }
@@ -92,7 +112,10 @@ impl DeliveryTarget {
         match self {
             Self::Github {
                 owner, repository, ..
-            } => format!("github:{owner}/{repository}").to_ascii_lowercase(),
+            } => {
+                let owner = owner.as_deref().unwrap_or("~");
+                format!("github:{owner}/{repository}").to_ascii_lowercase()
+            }
             Self::Fly {
                 organization, app, ..
             } => format!(
@@ -111,19 +134,22 @@ impl DeliveryTarget {
             Self::Github {
                 owner, repository, ..
             } => {
-                let is_edge_dash = owner.starts_with('-') || owner.ends_with('-');
-                named("owner", owner, 39, |byte| {
-                    byte.is_ascii_alphanumeric() || byte == b'-'
-                })?;
+                if let Some(owner) = owner {
+                    named("owner", owner, 39, |byte| {
+                        byte.is_ascii_alphanumeric() || byte == b'-'
+                    })?;
+                    if owner.starts_with('-') || owner.ends_with('-') {
+                        return Err(unusable("owner", owner));
+                    }
+                }
                 named("repository", repository, 100, |byte| {
                     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
                 })?;
                 let is_reserved = matches!(repository.as_str(), "." | "..")
                     || repository.to_ascii_lowercase().ends_with(".git");
-                match (is_edge_dash, is_reserved) {
-                    (false, false) => Ok(()),
-                    (true, _) => Err(unusable("owner", owner)),
-                    (false, true) => Err(unusable("repository", repository)),
+                match is_reserved {
+                    false => Ok(()),
+                    true => Err(unusable("repository", repository)),
                 }
             }
             Self::Fly {
@@ -153,8 +179,13 @@ impl fmt::Display for DeliveryTarget {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Github {
-                owner, repository, ..
+                owner: Some(owner),
+                repository,
+                ..
             } => write!(formatter, "the repository {owner}/{repository} on GitHub"),
+            Self::Github { repository, .. } => {
+                write!(formatter, "the repository {repository} on GitHub")
+            }
             Self::Fly { app: Some(app), .. } => write!(formatter, "the app {app} on Fly.io"),
             Self::Fly { organization, .. } => {
                 write!(
@@ -199,9 +230,10 @@ mod tests {
 
     fn github(owner: &str, repository: &str) -> DeliveryTarget {
         DeliveryTarget::Github {
-            owner: owner.to_owned(),
+            owner: (!owner.is_empty()).then(|| owner.to_owned()),
             repository: repository.to_owned(),
             public: false,
+            pull_request: false,
         }
     }
 
@@ -217,7 +249,7 @@ mod tests {
     fn names_are_those_that_the_targets_take() {
         for good in [
             github("octo-org", "plant.diary_2"),
-            github("a", "b"),
+            github("", "b"),
             fly("plant-diary", "personal", "iad"),
             fly("", "personal", ""),
         ] {
@@ -226,7 +258,6 @@ mod tests {
         for (bad, field) in [
             (github("-a", "b"), "owner"),
             (github("a_b", "b"), "owner"),
-            (github("", "b"), "owner"),
             (github("a", ".."), "repository"),
             (github("a", "b/c"), "repository"),
             (github("a", "b.Git"), "repository"),
@@ -248,6 +279,7 @@ mod tests {
         let place = |target: DeliveryTarget| target.place("project-1");
         assert_eq!(place(github("Octo", "Plants")), "github:octo/plants");
         assert_eq!(place(github("octo", "plants")), "github:octo/plants");
+        assert_eq!(place(github("", "plants")), "github:~/plants");
         assert_eq!(place(fly("plants", "a", "ams")), "fly:a/plants");
         assert_eq!(place(fly("", "a", "ams")), "fly:a/project-1");
     }

@@ -27,7 +27,7 @@ pub use checks::{
     validate_job_id,
 };
 pub use choice::{Choice, Fallback};
-pub use delivery::{Delivery, DeliveryTarget};
+pub use delivery::{Delivery, DeliveryTarget, MAX_URL_BYTES};
 
 /// Name of the result under the job's artifact URI.
 pub const ARTIFACT_NAME: &str = "app.zip";

@@ -160,7 +160,7 @@ fn delivery() -> JobSpec {
             project_id: "project-1".to_owned(),
             name: " Books ".to_owned(),
             version: 3,
-            check_only: false,
+            check_url: None,
         }),
         ..change()
     };
@@ -177,7 +177,7 @@ fn a_delivery_names_its_target_and_its_commit() {
             "target": {
                 "kind": "fly", "app": "books", "organization": "personal", "region": "ams",
             },
-            "project_id": "project-1", "name": "Books", "version": 3, "check_only": false,
+            "project_id": "project-1", "name": "Books", "version": 3,
         })
     );
     assert_eq!(
@@ -192,6 +192,16 @@ fn a_delivery_names_its_target_and_its_commit() {
     assert!(refusal(|delivery| delivery.version = 0).contains("version 0"));
     assert!(refusal(|delivery| delivery.name = " ".to_owned()).starts_with("delivery is empty"));
     assert!(refusal(|delivery| delivery.project_id = "a/b".to_owned()).starts_with("delivery "));
+    for url in [
+        "ftp://x",
+        "https://a b",
+        &format!("https://{}", "a".repeat(500)),
+    ] {
+        let mut spec = delivery();
+        spec.delivery.as_mut().unwrap().check_url = Some(url.to_owned());
+        let refusal = spec.checked().unwrap_err().to_string();
+        assert!(refusal.starts_with("delivery has URL"), "{refusal}");
+    }
     let mut spec = delivery();
     spec.start_from = None;
     assert!(
