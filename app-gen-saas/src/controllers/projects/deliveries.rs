@@ -260,9 +260,10 @@ pub async fn create(
             "approval is given with check_only, which changes nothing".to_owned(),
         ));
     }
-    let verb = match request.check_only {
-        true => "Look at",
-        false => "Deliver",
+    let number = version.number;
+    let description = match request.check_only {
+        true => format!("Look for version {number} at {target}"),
+        false => format!("Deliver version {number} to {target}"),
     };
     let approvals = request
         .approval
@@ -276,7 +277,7 @@ pub async fn create(
             kind: JobKind::Deliver,
             start_version: Some(version.number),
         },
-        description: format!("{verb} version {} for {target}", version.number),
+        description,
         provider: DELIVER_PROVIDER.to_owned(),
         launcher: app.config.launcher.name(),
         wishes: Wishes {
