@@ -21,6 +21,7 @@ const PACKAGE_GROUPS: [&[&str]; 3] = [
         "app-gen-agent",
         "app-gen-cage",
         "app-gen-gateway",
+        "app-gen-github",
         "app-gen-scripted-model",
         "app-gen-saas-contract",
         "app-gen-saas",
