@@ -16,7 +16,7 @@ pub use error::ManifestError;
 pub use instance::Instance;
 pub use prices::{PRICES_PATH, Price, Prices};
 pub use schema::{
-    AptPrebuild, Environment, Image, Local, NpmPrebuild, NpmToolsPrebuild, Platform, RustPrebuild,
+    AptPrebuild, Deliverer, Environment, Image, Local, NpmPrebuild, NpmToolsPrebuild, Platform, RustPrebuild,
     Secret, SecretKey, Service, Size, Task, Usage,
 };
 

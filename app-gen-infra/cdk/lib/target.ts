@@ -1,6 +1,6 @@
 /** What one synthesis is for: an environment of the manifest, its account and its names. */
 
-import { type Environment, LOCAL, type Platform, type Size } from "./platform.ts";
+import { type Consumer, type Environment, LOCAL, type Platform, type Size } from "./platform.ts";
 
 /** The account id of the local cloud. */
 const LOCAL_ACCOUNT = "000000000000";
@@ -39,6 +39,8 @@ export interface Names {
   readonly accessLogBucket: string;
   readonly orchestrator: ConsumerNames;
   readonly generator: ConsumerNames;
+  /** Tasks of the generator that deliver; they have its log group and its task role. */
+  readonly deliverer: ConsumerNames | undefined;
   /** Log group of the stop events of tasks that failed; EventBridge writes to `/aws/events/` only. */
   readonly taskFailureLogGroup: string;
   /** EventBridge rule that writes there. */
@@ -117,13 +119,14 @@ export function sizeIn(target: Target, sizes: Readonly<Record<string, Size>>): S
 
 /** Accounts are not shared: the manifest's reader refuses that. */
 function namesFor(platform: Platform, account: string): Names {
-  const consumer = ({ family, logGroup, role }: Platform["generator"]): ConsumerNames => ({
+  const consumer = ({ family, logGroup, role }: Consumer): ConsumerNames => ({
     family,
     logGroup,
     taskRole: role,
     executionRole: `${family}-execution-role`,
   });
   const { project } = platform;
+  const { deliverer } = platform.generator;
   return {
     cluster: `${project}-cluster`,
     service: platform.orchestrator.family,
@@ -134,6 +137,7 @@ function namesFor(platform: Platform, account: string): Names {
     accessLogBucket: `${project}-access-logs-${account}`,
     orchestrator: consumer(platform.orchestrator),
     generator: consumer(platform.generator),
+    deliverer: deliverer && consumer({ ...platform.generator, family: deliverer.family }),
     taskFailureLogGroup: `/aws/events/${project}-task-failures`,
     taskFailureRule: `${project}-task-failures`,
     alarmPrefix: `${project}-`,

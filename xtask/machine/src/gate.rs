@@ -270,7 +270,17 @@ fn platform(context: &Context) -> Platform {
         generator: generator.container.clone(),
         buckets: vec![deployed.artifact_bucket.clone(), validation.bucket],
         clusters: vec![deployed.cluster.clone(), validation.cluster],
-        families: [of_deployed(|kind| &kind.family), vec![validation.family]].concat(),
+        families: [
+            of_deployed(|kind| &kind.family),
+            Vec::from_iter(
+                deployed
+                    .deliverer
+                    .as_ref()
+                    .map(|deliverer| deliverer.family.clone()),
+            ),
+            vec![validation.family],
+        ]
+        .concat(),
         log_groups: [
             of_deployed(|kind| &kind.log_group),
             vec![validation.log_group],

@@ -36,11 +36,13 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
   const { names, platform } = target;
   const arns = new Arns(target);
   const inCluster = { ArnEquals: { "ecs:cluster": arns.cluster() } };
+  const started = [names.generator, ...(names.deliverer === undefined ? [] : [names.deliverer])];
+  const definitions = started.map(({ family }) => arns.taskDefinition(family));
   const statements = [
     new PolicyStatement({
       sid: "StartGenerators",
       actions: ["ecs:RunTask"],
-      resources: [arns.taskDefinition(names.generator.family)],
+      resources: definitions,
       conditions: inCluster,
     }),
     new PolicyStatement({
@@ -66,7 +68,7 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
     new PolicyStatement({
       sid: "PassTheGeneratorsRole",
       actions: ["iam:PassRole"],
-      resources: [arns.role(names.generator.executionRole)],
+      resources: started.map(({ executionRole }) => arns.role(executionRole)),
       conditions: { StringEquals: { "iam:PassedToService": TASKS } },
     }),
     new PolicyStatement({
@@ -95,7 +97,7 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
   ];
   const task = createRole(scope, "OrchestratorTaskRole", names.orchestrator.taskRole, ecsTasks(target), statements);
   const reasons: Record<string, string> = {
-    [arns.taskDefinition(names.generator.family)]: "every revision of exactly one family",
+    ...Object.fromEntries(definitions.map((definition) => [definition, "every revision of exactly one family"])),
     [arns.tasks()]: "tasks have random ids; all of them are of this cluster",
     "*": "neither ListTasks, which its condition limits to this cluster, nor a session's channels take a resource",
     [arns.logStreams(names.generator.logGroup)]: "one stream for each generator task",
@@ -126,6 +128,32 @@ export function generatorRoles(scope: Construct, target: Target): TaskRoles {
     [arns.artifacts(JOBS_PREFIX)]: "the session policy of each task narrows it to the objects of one job",
   });
   return { task, execution: createExecutionRole(scope, "Generator", target, platform.generator, names.generator) };
+}
+
+/**
+ * Tasks of the generator that deliver. ECS injects the tokens for that into them alone; their rights to the objects
+ * of one job are those of the generator.
+ */
+export function delivererRoles(scope: Construct, target: Target, generator: TaskRoles): TaskRoles | undefined {
+  const { names } = target;
+  const consumer = delivererOf(target);
+  if (consumer === undefined || names.deliverer === undefined) {
+    return undefined;
+  }
+  return {
+    task: generator.task,
+    execution: createExecutionRole(scope, "Deliverer", target, consumer, names.deliverer),
+  };
+}
+
+/** What tasks that deliver are, as a consumer of images and secrets. */
+export function delivererOf(target: Target): Consumer | undefined {
+  const { generator } = target.platform;
+  if (generator.deliverer === undefined) {
+    return undefined;
+  }
+  const { family, secret, environment } = generator.deliverer;
+  return { ...generator, family, secret, environment: { ...generator.environment, ...environment } };
 }
 
 function jobObjects(arns: Arns): PolicyStatement {

@@ -16,13 +16,14 @@ import type { Construct } from "constructs";
 import { Arns } from "../arns.ts";
 import { EXTRA_CA_CERTIFICATES, extraCertificates } from "../certificates.ts";
 import { imageReference } from "../images.ts";
+import type { Consumer } from "../platform.ts";
 import type { NetworkStack } from "../network/network-stack.ts";
 import { taskUsdPerHour } from "../prices.ts";
 import { ConcernStack } from "../stack.ts";
-import { sizeIn, type Target } from "../target.ts";
+import { type ConsumerNames, sizeIn, type Target } from "../target.ts";
 import { AGENT_FOLDERS } from "./exec.ts";
 import { Entrance } from "./load-balancer.ts";
-import { generatorRoles, orchestratorRoles } from "./roles.ts";
+import { delivererOf, delivererRoles, generatorRoles, orchestratorRoles, type TaskRoles } from "./roles.ts";
 import { createTaskDefinition, LOG_STREAM_PREFIX } from "./task-definitions.ts";
 
 /** The start waits up to 30 s for the database and then migrates it; until here no health check counts. */
@@ -50,8 +51,10 @@ export class ServiceStack extends ConcernStack {
       vpc: network.vpc,
       securityGroup: this.sealed("LoadBalancerSecurityGroup", network.loadBalancerSecurityGroup),
     });
-    const generator = this.createGenerator();
-    const orchestrator = this.createOrchestrator(generator);
+    const roles = generatorRoles(this, target);
+    const generator = this.createGenerator("Generator", target.platform.generator, target.names.generator, roles);
+    const deliverer = this.createDeliverer(roles);
+    const orchestrator = this.createOrchestrator(generator, deliverer);
     this.createService(cluster, orchestrator, network);
     new CfnOutput(this, "Url", { value: this.entrance.url, description: "Where users go" });
     new CfnOutput(this, "ClusterName", { value: cluster.clusterName });
@@ -84,15 +87,25 @@ export class ServiceStack extends ConcernStack {
     return cluster;
   }
 
-  private createGenerator(): FargateTaskDefinition {
+  /** The same container with the tokens that deliver, which no agent ever runs beside. */
+  private createDeliverer(roles: TaskRoles): FargateTaskDefinition | undefined {
+    const { target } = this;
+    const [consumer, own] = [delivererOf(target), delivererRoles(this, target, roles)];
+    if (consumer === undefined || own === undefined || target.names.deliverer === undefined) {
+      return undefined;
+    }
+    return this.createGenerator("Deliverer", consumer, target.names.deliverer, own);
+  }
+
+  private createGenerator(id: string, consumer: Consumer, names: ConsumerNames, roles: TaskRoles): FargateTaskDefinition {
     const { target } = this;
     const certificates = extraCertificates(this.node);
-    return createTaskDefinition(this, "Generator", {
+    return createTaskDefinition(this, id, {
       target,
-      consumer: target.platform.generator,
-      names: target.names.generator,
-      roles: generatorRoles(this, target),
-      image: this.image(target.platform.generator.image),
+      consumer,
+      names,
+      roles,
+      image: this.image(consumer.image),
       environment: certificates === undefined ? {} : { [EXTRA_CA_CERTIFICATES]: certificates },
       hasTaskRole: false,
       // It starts as root and keeps CHOWN, KILL, SETGID, SETPCAP and SETUID until it has made its folders,
@@ -118,7 +131,10 @@ export class ServiceStack extends ConcernStack {
     });
   }
 
-  private createOrchestrator(generator: FargateTaskDefinition): FargateTaskDefinition {
+  private createOrchestrator(
+    generator: FargateTaskDefinition,
+    deliverer: FargateTaskDefinition | undefined,
+  ): FargateTaskDefinition {
     const { target } = this;
     const { names, platform } = target;
     return createTaskDefinition(this, "Orchestrator", {
@@ -139,6 +155,7 @@ export class ServiceStack extends ConcernStack {
         ECS_CLUSTER: names.cluster,
         // With its revision: an orchestrator that is rolled back takes its generator with it.
         GENERATOR_TASK_DEFINITION: generator.taskDefinitionArn,
+        ...(deliverer === undefined ? {} : { DELIVERER_TASK_DEFINITION: deliverer.taskDefinitionArn }),
         GENERATOR_CONTAINER: platform.generator.container,
         GENERATOR_ROLE_ARN: new Arns(target).role(names.generator.taskRole),
         GENERATOR_LOG_GROUP: names.generator.logGroup,

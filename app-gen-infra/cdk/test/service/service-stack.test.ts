@@ -85,6 +85,7 @@ test("images are given by digest alone", () => {
   assert.deepEqual(given.sort(), [
     `${registry}/app-gen-saas-app@${DIGEST}`,
     `${registry}/app-gen-saas-generator@${DIGEST}`,
+    `${registry}/app-gen-saas-generator@${DIGEST}`,
   ]);
 });
 
@@ -188,9 +189,9 @@ test("commands come into the orchestrator where nothing is protected, and its ow
   }
 });
 
-/** What the generator's container may do, in an environment. */
-function powers(environment: string): object {
-  const families = { Properties: { Family: "app-generator" } };
+/** What the container of a generator's family may do, in an environment. */
+function powers(environment: string, family: string): object {
+  const families = { Properties: { Family: family } };
   const [definition] = Object.values(template(environment, "service").findResources("AWS::ECS::TaskDefinition", families));
   const [container] = definition?.["Properties"].ContainerDefinitions;
   return {
@@ -210,8 +211,10 @@ test("the generator is root with five capabilities, writes to two folders, and t
     "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
   ];
   const kept = ["CHOWN", "KILL", "SETGID", "SETPCAP", "SETUID"];
-  for (const environment of ["local", ...AWS_ENVIRONMENTS]) {
-    assert.deepEqual(powers(environment), {
+  const families = ["app-generator", "app-generator-deliverer"];
+  const all = ["local", ...AWS_ENVIRONMENTS].flatMap((name) => families.map((family) => [name, family] as const));
+  for (const [environment, family] of all) {
+    assert.deepEqual(powers(environment, family), {
       user: undefined,
       privileged: undefined,
       readOnly: true,
@@ -228,14 +231,14 @@ test("the generator is root with five capabilities, writes to two folders, and t
   }
 });
 
-/** The generator's container, where this context is given beside the images. */
-function generator(more: Record<string, string>): {
+/** The generator's container, or that of another family, where this context is given beside the images. */
+function generator(more: Record<string, string>, family = "app-generator"): {
   Environment?: { Name: string; Value: string }[];
   Secrets?: { Name: string; ValueFrom: string }[];
 } {
   const made = Template.fromStack(createApp("dev", { context: { ...images("dev"), ...more } }).service);
   const [definition] = Object.values(
-    made.findResources("AWS::ECS::TaskDefinition", { Properties: { Family: "app-generator" } }),
+    made.findResources("AWS::ECS::TaskDefinition", { Properties: { Family: family } }),
   );
   return definition?.["Properties"].ContainerDefinitions[0];
 }
@@ -267,6 +270,33 @@ test("keys of providers are injected where the secret has them", () => {
   for (const unknown of ["NO_SUCH_KEY", "GITHUB_BOT_TOKEN"]) {
     assert.throws(() => generator({ "secretKeys.generator": unknown }), new RegExp(`names ${unknown}, which is no key`));
   }
+});
+
+test("tokens that deliver are injected into tasks that deliver, and into no other", () => {
+  const secret = "arn:aws:secretsmanager:us-east-1:000000000001:secret:app-gen-saas/deliverer";
+  const both = {
+    "secretKeys.deliverer": "GITHUB_BOT_TOKEN,FLY_API_TOKEN",
+    "secretKeys.generator": "OPENAI_API_KEY",
+  };
+  const names = (family: string) => generator(both, family).Secrets?.map(({ Name }) => Name);
+  assert.deepEqual(generator(both, "app-generator-deliverer").Secrets, [
+    { Name: "FLY_API_TOKEN", ValueFrom: `${secret}:FLY_API_TOKEN::` },
+    { Name: "GITHUB_BOT_TOKEN", ValueFrom: `${secret}:GITHUB_BOT_TOKEN::` },
+  ]);
+  assert.deepEqual(names("app-generator"), ["OPENAI_API_KEY"]);
+  assert.deepEqual(names("app-gen-saas-app"), ["DATABASE_URL"]);
+  const variables = generator(both, "app-generator-deliverer").Environment?.map(({ Name }) => Name);
+  assert.ok(variables?.includes("FLY_BASE_IMAGE"));
+  // Their log is where the orchestrator reads events.
+  dev.hasResourceProperties("AWS::ECS::TaskDefinition", {
+    Family: "app-generator-deliverer",
+    ContainerDefinitions: [
+      Match.objectLike({
+        Name: "app-generator",
+        LogConfiguration: Match.objectLike({ Options: Match.objectLike({ "awslogs-group": "/ecs/app-generator" }) }),
+      }),
+    ],
+  });
 });
 
 test("without a certificate the load balancer speaks HTTP", () => {

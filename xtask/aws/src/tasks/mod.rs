@@ -40,7 +40,9 @@ pub(crate) fn known(found: DescribedTask, cloud: &Cloud) -> Task {
         .iter()
         .find(|consumer| consumer.family == family)
         .map(|consumer| consumer.name.clone());
-    let validated = || (family == cloud.validation().family).then(|| GENERATOR.to_owned());
+    let delivers = (deployed.deliverer.as_ref()).is_some_and(|known| known.family == family);
+    let validated =
+        || (delivers || family == cloud.validation().family).then(|| GENERATOR.to_owned());
     let kind = kind.or_else(validated).unwrap_or_else(|| OTHER.to_owned());
     let service = service.map(|service| {
         let named = deployed.services().find(|(_, name)| *name == service);
