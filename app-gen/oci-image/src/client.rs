@@ -1,4 +1,4 @@
-//! The client for requests to registries, and whom it trusts.
+//! The client for requests, and whom it trusts.
 
 use crate::reference::is_loopback;
 use reqwest::redirect::{Attempt, Policy};
@@ -17,8 +17,13 @@ pub(crate) fn is_safe(url: &Url) -> bool {
     url.scheme() == "https" || url.scheme() == "http" && url.host_str().is_some_and(is_loopback)
 }
 
-/// A client, which repeats nothing. `extra_certificates` are in the form of PEM.
-pub(crate) fn client(extra_certificates: &str, is_loopback: bool) -> Result<Client, String> {
+/// A client for one server, whose host may have a port. It repeats nothing, and follows no redirect to where
+/// somebody else reads along. `extra_certificates` are in the form of PEM, those of authorities that are
+/// trusted besides those that everybody trusts.
+///
+/// # Errors
+/// A certificate cannot be used.
+pub fn http_client(extra_certificates: &str, host: &str) -> Result<Client, String> {
     // An error means that the process has a provider of TLS already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut roots = Vec::new();
@@ -38,7 +43,7 @@ pub(crate) fn client(extra_certificates: &str, is_loopback: bool) -> Result<Clie
         .referer(false)
         .http1_only();
     // A proxy is asked only for what is not on this machine.
-    let builder = match is_loopback {
+    let builder = match is_loopback(host) {
         true => builder.no_proxy(),
         false => builder,
     };

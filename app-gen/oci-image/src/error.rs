@@ -98,7 +98,7 @@ impl Error {
 
     /// Whether the registry refuses who asks.
     #[must_use]
-    pub fn is_right(&self) -> bool {
+    pub fn is_denied(&self) -> bool {
         matches!(
             self,
             Self::Missing {

@@ -1,5 +1,6 @@
 //! What an image is to be.
 
+use crate::reference::BaseImage;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -11,6 +12,8 @@ pub const USER: u32 = 10_001;
 /// What an image is to be, above its base.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
+    /// What is below the application.
+    pub base: BaseImage,
     /// The folder of the application, as it runs.
     pub folder: PathBuf,
     /// Files that the image has besides those of the folder, or in their place, by their path in it.
@@ -49,10 +52,11 @@ pub struct Health {
 }
 
 impl Image {
-    /// An application of Node as the generator starts it: `npm start`, with PORT, HOST and NODE_ENV.
+    /// An application of Node as the generator starts it: `npm start`, with PORT, HOST and NODE_ENV. The base
+    /// has both programs.
     #[must_use]
-    pub fn of_node(folder: PathBuf, port: u16) -> Self {
-        // The folder of the user's home is none that it could write to.
+    pub fn of_node(base: BaseImage, folder: PathBuf, port: u16) -> Self {
+        // The user has no home, and programs look for one.
         let environment = [
             ("HOME", "/tmp".to_owned()),
             ("HOST", "0.0.0.0".to_owned()),
@@ -67,6 +71,7 @@ impl Image {
              .then(answer=>process.exit(answer.status<500?0:1),()=>process.exit(1))"
         );
         Self {
+            base,
             folder,
             files: BTreeMap::new(),
             modified_secs: 0,

@@ -20,6 +20,7 @@ mod reference;
 mod registry;
 mod secret;
 
+pub use client::http_client;
 pub use error::Error;
 pub use image::{FOLDER, Health, Image, USER};
 pub use layer::Layer;

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::image::Image;
 use crate::layer::Layer;
 use crate::limits::Limits;
-use crate::reference::{BaseImage, Repository};
+use crate::reference::Repository;
 use crate::registry::{Access, Mounted, Registry, body_of_answer, body_of_file};
 use reqwest::Body;
 use std::time::Duration;
@@ -45,7 +45,6 @@ enum Origin<'a> {
 /// A registry does not answer, or not as it should, or refuses; [`Error::retryable`] says whether the same call
 /// may work later.
 pub async fn push(
-    base: &BaseImage,
     image: &Image,
     layer: &Layer,
     to: &Repository,
@@ -54,6 +53,7 @@ pub async fn push(
     limits: &Limits,
     progress: &(dyn Fn(u64, u64) + Send + Sync),
 ) -> Result<Pushed, Error> {
+    let base = &image.base;
     let certificates = &access.extra_certificates;
     let source = Registry::new(&base.repository, &access.base, certificates, None, false)?;
     let from = &base.repository;
@@ -66,22 +66,22 @@ pub async fn push(
         .iter()
         .map(|layer| (&*layer.digest, layer.size_bytes, Origin::Base(&source)))
         .collect();
-    blobs.push((&layer.digest, layer.size_bytes, Origin::Layer(layer)));
+    blobs.push((&*layer.digest, layer.size_bytes, Origin::Layer(layer)));
     let configuration = &documents.configuration;
     blobs.push((
-        &configuration.digest,
+        &*configuration.digest,
         configuration.bytes.len() as u64,
         Origin::Bytes(&configuration.bytes),
     ));
 
-    let total_bytes = blobs.iter().map(|(_, size_bytes, _)| size_bytes).sum();
+    let total_bytes: u64 = blobs.iter().map(|(_, size_bytes, _)| size_bytes).sum();
     let mut pushed = Pushed {
         reference: format!("{to}@{}", documents.manifest.digest),
         digest: documents.manifest.digest.clone(),
         sent_bytes: 0,
         mounted_bytes: 0,
     };
-    let mut done_bytes = 0;
+    let mut done_bytes = 0_u64;
     progress(done_bytes, total_bytes);
     let is_same_registry = from.registry == to.registry;
     let mount_from = is_same_registry.then_some(&*from.name);

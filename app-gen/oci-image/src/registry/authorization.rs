@@ -137,7 +137,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_password_answers_its_own_challenge_and_no_service_without_https() {
-        let client = crate::client::client("", true).unwrap();
+        let client = crate::client::http_client("", "localhost").unwrap();
         let credentials = Credentials::Basic {
             user: "x".to_owned(),
             password: Secret::new("hidden-words"),

@@ -5,7 +5,7 @@ mod blobs;
 
 pub(crate) use crate::registry::blobs::{Mounted, body_of_answer, body_of_file};
 
-use crate::client::{client, is_safe};
+use crate::client::{http_client, is_safe};
 use crate::digest::digest_of;
 use crate::error::Error;
 use crate::reference::Repository;
@@ -87,7 +87,7 @@ impl<'a> Registry<'a> {
         push_from: Option<&Repository>,
         is_push: bool,
     ) -> Result<Self, Error> {
-        let client = client(extra_certificates, repository.is_loopback());
+        let client = http_client(extra_certificates, repository.api_host());
         let client = client.map_err(|reason| Error::Client {
             registry: repository.registry.clone(),
             reason,
