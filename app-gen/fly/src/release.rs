@@ -86,8 +86,8 @@ pub(crate) fn configuration(
 ) -> Value {
     let mut metadata = BTreeMap::from([
         (PROJECT, project_id),
-        (COMMIT, &release.commit),
-        (VERSION, &release.version),
+        (COMMIT, &*release.commit),
+        (VERSION, &*release.version),
     ]);
     if is_released {
         metadata.insert(RELEASED, &release.image);
