@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-/// What became of the version before, after a new one was not healthy.
+/// What became of the machine after a new version failed on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum GoneBack {
-    /// It serves again.
+    /// The version before serves again.
     To {
         /// Its commit.
         commit: String,
     },
-    /// There is none: the machine was removed.
-    Nothing,
+    /// There is no version before. The machine was removed.
+    Removed,
+    /// There is no version before. The machine is healthy and was kept.
+    Kept,
     /// Going back failed as well.
     Failed {
         /// Why.
@@ -19,12 +22,27 @@ pub enum GoneBack {
     },
 }
 
+impl GoneBack {
+    fn text(&self) -> String {
+        match self {
+            Self::To { commit } => format!("commit {commit} serves again"),
+            Self::Removed => {
+                "there is no version to go back to, and the machine was removed".to_owned()
+            }
+            Self::Kept => {
+                "there is no version to go back to, and the machine keeps running".to_owned()
+            }
+            Self::Failed { reason } => format!("going back failed: {reason}"),
+        }
+    }
+}
+
 /// Why a delivery failed. Its text is what failed, on what, and why; [`Error::next`] is what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// What was given cannot be delivered.
-    #[error("failed to deliver to Fly.io: {reason}")]
+    #[error("this cannot be delivered to Fly.io: {reason}")]
     Input {
         /// What about it.
         reason: String,
@@ -35,8 +53,8 @@ pub enum Error {
         /// The name.
         app: String,
     },
-    /// The app is in the organization, but something else than this project runs there.
-    #[error("the app {app} is not of this project: {reason}")]
+    /// The app can be seen, but it is not this project's.
+    #[error("the app {app} is not this project's: {reason}")]
     NotOurs {
         /// Its name.
         app: String,
@@ -44,13 +62,13 @@ pub enum Error {
         reason: String,
     },
     /// The token is none, or no longer.
-    #[error("Fly.io does not accept the token FLY_API_TOKEN: {reason}")]
+    #[error("Fly.io does not accept the token in FLY_API_TOKEN: {reason}")]
     Token {
         /// What Fly.io says.
         reason: String,
     },
     /// The token may not do this.
-    #[error("the token FLY_API_TOKEN may not {what}: {reason}")]
+    #[error("the token in FLY_API_TOKEN may not {what}: {reason}")]
     NoRight {
         /// What was tried.
         what: String,
@@ -58,7 +76,7 @@ pub enum Error {
         reason: String,
     },
     /// A quota is used up, or Fly.io wants to be paid.
-    #[error("Fly.io refuses to {what} because of a quota or of billing: {reason}")]
+    #[error("Fly.io refuses to {what}, for a quota or for billing: {reason}")]
     Quota {
         /// What was tried.
         what: String,
@@ -78,13 +96,15 @@ pub enum Error {
     Image {
         /// Where to.
         image: String,
-        /// What the registry says.
+        /// Why.
         reason: String,
-        /// Whether the same may work later.
+        /// Whether the registry refuses the token.
+        is_denied: bool,
+        /// Whether the same call may work later.
         is_retryable: bool,
     },
     /// The version is not healthy.
-    #[error("the version of commit {commit} is not healthy on {app}: {reason}; {}", .gone_back.text())]
+    #[error("commit {commit} is not healthy on {app}: {reason}; {}", .gone_back.text())]
     Health {
         /// The app.
         app: String,
@@ -92,7 +112,7 @@ pub enum Error {
         commit: String,
         /// What was seen.
         reason: String,
-        /// What became of the version before.
+        /// What became of the machine.
         gone_back: GoneBack,
     },
     /// The machine is healthy, but the URL does not answer with the commit.
@@ -106,7 +126,7 @@ pub enum Error {
         seconds: u64,
         /// What it answered last.
         seen: String,
-        /// What became of the version before.
+        /// What became of the machine.
         gone_back: GoneBack,
     },
     /// Too many requests, for longer than is waited.
@@ -125,7 +145,7 @@ pub enum Error {
         /// The machine.
         machine: String,
     },
-    /// No answer in time, or none at all.
+    /// No answer in time, or none at all, or one of a server that is out of order.
     #[error("failed to {what}: {reason}")]
     Unreachable {
         /// What was tried.
@@ -143,4 +163,86 @@ pub enum Error {
         /// What it says.
         reason: String,
     },
+}
+
+impl Error {
+    /// What to do next, as a sentence for the person who delivers.
+    #[must_use]
+    pub fn next(&self) -> String {
+        match self {
+            Self::Input { .. } => "change what the message names, and deliver again".to_owned(),
+            Self::NameTaken { .. } => {
+                "choose another name for the app in the target, and deliver again".to_owned()
+            }
+            Self::NotOurs { app, .. } => format!(
+                "choose another name or organization in the target, or remove the app with \
+                 `fly apps destroy {app}` if nobody needs it"
+            ),
+            Self::Token { .. } => {
+                "make a token with `fly tokens create org`, and store it as FLY_API_TOKEN"
+                    .to_owned()
+            }
+            Self::NoRight { .. } => {
+                "make a token that may do it, of the organization in the target, \
+                 with `fly tokens create org`, and store it as FLY_API_TOKEN"
+                    .to_owned()
+            }
+            Self::Quota { .. } => {
+                "look at https://fly.io/dashboard under Billing, and deliver again".to_owned()
+            }
+            Self::Capacity { .. } => {
+                "choose another region in the target, or deliver again later".to_owned()
+            }
+            Self::Image {
+                is_denied: true, ..
+            } => {
+                "make a token that may push images, with `fly tokens create org`, and store it as \
+                 FLY_API_TOKEN"
+                    .to_owned()
+            }
+            Self::Image {
+                is_retryable: true, ..
+            } => "deliver again: what was pushed is kept".to_owned(),
+            Self::Image { .. } => "change what the message names, and deliver again".to_owned(),
+            Self::Health { app, .. } => format!(
+                "read what the application wrote with `fly logs --app {app}`, change it, and deliver \
+                 the new version"
+            ),
+            Self::Url { url, .. } => {
+                format!("open {url} in a browser, and deliver again if it answers")
+            }
+            Self::RateLimited { wait, .. } => {
+                format!(
+                    "deliver again in {} s: what is done is kept",
+                    wait.as_secs()
+                )
+            }
+            Self::Busy { .. } => {
+                "wait until the other change is over, and deliver again".to_owned()
+            }
+            Self::Unreachable { .. } => {
+                "look at https://status.flyio.net, and deliver again: what is done is kept"
+                    .to_owned()
+            }
+            Self::Answer { .. } => {
+                "look at https://status.flyio.net, and report the message if it says nothing"
+                    .to_owned()
+            }
+        }
+    }
+
+    /// Whether the same call may work later, without anything being changed. All that was done is kept, and is
+    /// found again.
+    #[must_use]
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::Image { is_retryable, .. } => *is_retryable,
+            Self::Capacity { .. }
+            | Self::Url { .. }
+            | Self::RateLimited { .. }
+            | Self::Busy { .. }
+            | Self::Unreachable { .. } => true,
+            _ => false,
+        }
+    }
 }

@@ -59,6 +59,14 @@ impl Token {
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
+
+    /// A text of somebody else, without the token in it.
+    pub(crate) fn hide(&self, text: &str) -> String {
+        match self.0.is_empty() {
+            true => text.to_owned(),
+            false => text.replace(&self.0, "<token>"),
+        }
+    }
 }
 
 impl fmt::Debug for Token {
@@ -132,6 +140,23 @@ impl Default for Patience {
             limit: Duration::from_secs(120),
             lease: Duration::from_secs(60),
         }
+    }
+}
+
+impl Endpoints {
+    /// Where an app answers, without a slash at the end.
+    pub(crate) fn url_of(&self, app: &str) -> String {
+        let url = self.public_url.replace("{app}", app);
+        url.trim_end_matches('/').to_owned()
+    }
+
+    /// Where the images of an app are: `registry/name`.
+    pub(crate) fn repository_of(&self, app: &str) -> String {
+        format!(
+            "{}/{}",
+            self.registry,
+            self.repository.replace("{app}", app)
+        )
     }
 }
 
