@@ -10,6 +10,7 @@ import "./jobs/outcome.css";
 import "./log/log.css";
 import "./projects/projects.css";
 import "./versions/versions.css";
+import "./deliveries/deliveries.css";
 
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no #root");

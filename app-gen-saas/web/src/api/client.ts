@@ -1,8 +1,11 @@
 /** The orchestrator's HTTP API. Every call is bounded and fails with an ApiError that can be shown as it is. */
 import type {
   ChangeProject,
+  CreateDelivery,
   CreateJob,
   Decide,
+  Delivery,
+  DeliveryList,
   Difference,
   ErrorBody,
   FileContent,
@@ -182,6 +185,21 @@ export function getFile(projectId: string, number: number, path: string): Promis
 /** Gives the job that goes back to the version. */
 export function restoreVersion(projectId: string, number: number): Promise<Job> {
   return request<Job>(`${versionPath(projectId, number)}/restore`, { method: "POST" });
+}
+
+/** Of one version, or of all; what was asked for last comes first. */
+export async function listDeliveries(projectId: string, version?: number): Promise<Delivery[]> {
+  const query = new URLSearchParams({
+    limit: String(PAGE_SIZE),
+    ...(version !== undefined && { version: String(version) }),
+  });
+  const answer = await request<DeliveryList>(`${projectPath(projectId)}/deliveries?${query}`);
+  return answer.deliveries;
+}
+
+/** Gives the delivery that was asked for; it goes its way by itself. */
+export function deliverVersion(projectId: string, number: number, delivery: CreateDelivery): Promise<Delivery> {
+  return send<Delivery>("POST", `${versionPath(projectId, number)}/deliveries`, delivery);
 }
 
 export function downloadHref(projectId: string, number: number): string {
