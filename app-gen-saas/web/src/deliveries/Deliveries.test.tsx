@@ -33,6 +33,7 @@ afterEach(() => {
 async function open(parts: Parameters<typeof aProject>[0] = {}) {
   render(<Deliveries project={aProject({ id: "p", slug: "plants-12", ...parts })} number={2} />);
   await screen.findByRole("heading", { name: "Where it is" });
+  for (const form of document.querySelectorAll("details")) form.open = true;
 }
 
 const press = (name: string | RegExp) => fireEvent.click(screen.getByRole("button", { name }));
