@@ -20,10 +20,11 @@ const ANSWER: Duration = Duration::from_secs(20);
 /// The most bytes of an answer: names of branches, of which a repository can have many.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
-/// What is said of where a version is delivered to.
+/// Which commit is where a version was delivered to. `wanted` is the version's.
 pub(super) async fn look(
     target: &DeliveryTarget,
     url: &str,
+    wanted: &str,
     rights: &Rights,
 ) -> Result<Shown, Failure> {
     let commit = match target {
@@ -47,7 +48,10 @@ pub(super) async fn look(
             let (owner, name) = owner.zip(name).context("the URL names no repository")?;
             let asked = format!("{base}/{owner}/{name}.git/info/refs?service=git-upload-pack");
             let answer = ask(&asked, Some(token.trim())).await?;
-            answer.as_deref().and_then(head_of)
+            let commits = branches(&answer.unwrap_or_default());
+            // That of a pull request is on a branch of its own.
+            let wanted = commits.iter().find(|found| *found == wanted);
+            wanted.or(commits.first()).cloned()
         }
     };
     Ok(Shown {
@@ -120,19 +124,36 @@ fn commit_of(body: &[u8]) -> Option<String> {
     is_commit_id(commit).then(|| commit.to_owned())
 }
 
-/// The commit of the default branch, in the list of branches of git's own protocol: `<length><id> HEAD\0…`.
-fn head_of(body: &[u8]) -> Option<String> {
-    const HEAD: &[u8] = b" HEAD\0";
-    let end = body.windows(HEAD.len()).position(|part| part == HEAD)?;
-    let start = body[..end]
-        .iter()
-        .rposition(|byte| !byte.is_ascii_hexdigit())
-        .map_or(0, |place| place + 1);
-    // Digits before the id say how long lines are: four each.
-    let digits = &body[start..end];
-    let length = if digits.len() < 64 { 40 } else { 64 };
-    let id = str::from_utf8(&digits[digits.len().checked_sub(length)?..]).ok()?;
-    is_commit_id(id).then(|| id.to_owned())
+/// The commits of branches, that of the default one first, in the list of git's own protocol: lines that begin
+/// with their length in four hexadecimal digits, `<id> <name>`. What is no such list has none.
+fn branches(body: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = body;
+    while let Some((length, tail)) = rest.split_at_checked(4) {
+        let length = str::from_utf8(length).ok();
+        let Some(length) = length.and_then(|text| usize::from_str_radix(text, 16).ok()) else {
+            break;
+        };
+        // A length that does not count itself is a mark between parts.
+        let Some(size) = length.checked_sub(4) else {
+            rest = tail;
+            continue;
+        };
+        let Some((line, after)) = tail.split_at_checked(size) else {
+            break;
+        };
+        rest = after;
+        let line = String::from_utf8_lossy(line);
+        // Behind a zero is what the server can do.
+        let line = line.split('\0').next().unwrap_or_default().trim_end();
+        if let Some((id, name)) = line.split_once(' ')
+            && is_commit_id(id)
+            && (name == "HEAD" || name.starts_with("refs/heads/"))
+        {
+            found.push(id.to_owned());
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -148,15 +169,36 @@ mod tests {
         for text in ["", "<!doctype html>", "{}", "{\"commit\":\"main\"}"] {
             assert_eq!(commit_of(text.as_bytes()), None, "{text}");
         }
-        let refs = format!("001e# service=git-upload-pack\n0000014f{COMMIT} HEAD\0multi_ack\n");
-        assert_eq!(head_of(refs.as_bytes()).as_deref(), Some(COMMIT));
+    }
+
+    #[test]
+    fn branches_are_read_in_their_order() {
+        let other = "f".repeat(40);
+        let line = |text: String| format!("{:04x}{text}", text.len() + 4);
+        let refs = [
+            line("# service=git-upload-pack\n".to_owned()),
+            "0000".to_owned(),
+            line(format!(
+                "{COMMIT} HEAD\0multi_ack symref=HEAD:refs/heads/main\n"
+            )),
+            line(format!("{COMMIT} refs/heads/main\n")),
+            line(format!("{other} refs/heads/work\n")),
+            line(format!("{other} refs/tags/v1\n")),
+            "0000".to_owned(),
+        ]
+        .concat();
+        let expected = [COMMIT, COMMIT, &*other];
+        assert_eq!(branches(refs.as_bytes()), expected);
+        // What breaks off has what came before.
+        assert_eq!(branches(&refs.as_bytes()[..refs.len() - 80]).len(), 2);
         for refs in [
             "",
+            "xyz",
+            "zzzz",
+            "ffff0",
             "001e# service=git-upload-pack\n0000",
-            "xyz HEAD\0",
-            " HEAD\0",
         ] {
-            assert_eq!(head_of(refs.as_bytes()), None, "{refs:?}");
+            assert_eq!(branches(refs.as_bytes()), Vec::<String>::new(), "{refs:?}");
         }
     }
 }

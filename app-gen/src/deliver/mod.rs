@@ -85,7 +85,7 @@ impl Work<'_> {
         let target = &delivery.target;
         if let Some(url) = &delivery.check_url {
             self.stage(LOOK, StageState::Running).await;
-            let shown = look::look(target, url, &rights).await?;
+            let shown = look::look(target, url, &self.start.commit, &rights).await?;
             let summary = match &shown.commit {
                 Some(commit) if *commit == self.start.commit => {
                     format!("{target} shows version {version}")
