@@ -1,0 +1,261 @@
+//! To GitHub: end to end, with its refusals, and killed at every call.
+
+use crate::hub::{BOT, CLOSED, Fault, Hold, Hub, Repository, TOKEN};
+use crate::job::{Job, PROJECT, has_text, kill_when_held};
+use app_gen_contract::{ApprovalPoint, Body, Decided, Decision, DeliveryTarget, JobSpec};
+
+const NAME: &str = "plant-diary";
+
+fn target(owner: Option<&str>) -> DeliveryTarget {
+    DeliveryTarget::Github {
+        owner: owner.map(str::to_owned),
+        repository: NAME.to_owned(),
+        public: false,
+        pull_request: false,
+    }
+}
+
+/// The variables with which a generator finds the stand-in.
+fn environment(hub: &Hub) -> [(&'static str, String); 3] {
+    let address = hub.address;
+    [
+        ("GITHUB_API_URL", format!("http://{address}/api")),
+        ("GITHUB_SERVER_URL", format!("http://{address}/git")),
+        ("GITHUB_BOT_TOKEN", TOKEN.to_owned()),
+    ]
+}
+
+fn borrowed<'a>(variables: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
+    let pairs = variables.iter();
+    pairs.map(|(name, value)| (*name, value.as_str())).collect()
+}
+
+/// The one repository there is, and its commit.
+fn repository(hub: &Hub) -> (String, Option<String>) {
+    let names: Vec<String> = {
+        let state = hub.shared.state.lock().unwrap();
+        state.repositories.keys().cloned().collect()
+    };
+    let [name] = names.as_slice() else {
+        panic!("there are other repositories than one: {names:?}");
+    };
+    (name.clone(), hub.shared.commit(name, "main"))
+}
+
+fn calls(hub: &Hub) -> usize {
+    hub.shared.state.lock().unwrap().calls.len()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_version_becomes_a_repository_and_a_second_time_changes_nothing() {
+    let (job, hub) = (Job::new(), Hub::start().await);
+    let variables = environment(&hub);
+    let own = format!("{BOT}/{NAME}");
+    for number in [1, 2] {
+        let ended = job.run(&job.spec(number, target(None)), &borrowed(&variables));
+        let url = format!("https://github.com/{own}");
+        assert_eq!(ended.delivered(), (&*url, Some(&*job.commit)));
+        assert_eq!(
+            ended.last(),
+            &Body::Succeeded {
+                summary: format!("Version 3 is at {url}"),
+            }
+        );
+        assert_eq!(repository(&hub), (own.clone(), Some(job.commit.clone())));
+    }
+    let description = format!("Plant diary (App-Gen project {PROJECT})");
+    let of_hub = |hub: &Hub| {
+        hub.shared.state.lock().unwrap().repositories[&own]
+            .description
+            .clone()
+    };
+    assert_eq!(of_hub(&hub), Some(description));
+    assert!(!has_text(&job.path(), TOKEN), "the token is kept nowhere");
+
+    // A look says what is there, and what is there in the place of it.
+    let mut look = job.spec(3, target(None));
+    let url = format!("{}/{own}", variables[1].1);
+    look.delivery.as_mut().unwrap().check_url = Some(url.clone());
+    let before = calls(&hub);
+    let looked = job.run(&look, &borrowed(&variables));
+    assert_eq!(looked.delivered(), (&*url, Some(&*job.commit)));
+    assert_eq!(calls(&hub), before + 1);
+    let other = "f".repeat(40);
+    look.start_from.as_mut().unwrap().commit.clone_from(&other);
+    look.attempt.number = 4;
+    let looked = job.run(&look, &borrowed(&variables));
+    assert_eq!(looked.delivered(), (&*url, Some(&*job.commit)));
+    let elsewhere = format!("https://elsewhere.example/{own}");
+    look.delivery.as_mut().unwrap().check_url = Some(elsewhere.clone());
+    look.attempt.number = 5;
+    let (reason, _) = {
+        let ended = job.run(&look, &borrowed(&variables));
+        let (reason, hint) = ended.failure();
+        (reason.to_owned(), hint.to_owned())
+    };
+    assert!(
+        reason.starts_with(&format!("{elsewhere} is not on")),
+        "{reason}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_kill_at_any_call_leaves_one_repository_with_the_commit() {
+    let job = Job::new();
+    let mut number = 1;
+    loop {
+        let mut ends_before = false;
+        for hold in [Hold::Before(number), Hold::After(number)] {
+            let hub = Hub::start().await;
+            let variables = environment(&hub);
+            hub.shared.state.lock().unwrap().hold = Some(hold);
+            let first = job.start(&job.spec(1, target(None)), &borrowed(&variables));
+            let is_held = kill_when_held(first, &hub.shared.held).await;
+            ends_before |= !is_held;
+            hub.shared.state.lock().unwrap().hold = None;
+            let second = job.run(&job.spec(2, target(None)), &borrowed(&variables));
+            assert_eq!(second.delivered().1, Some(&*job.commit), "{hold:?}");
+            let expected = (format!("{BOT}/{NAME}"), Some(job.commit.clone()));
+            assert_eq!(repository(&hub), expected, "{hold:?}");
+        }
+        if ends_before {
+            break;
+        }
+        number += 1;
+    }
+    assert!(number > 5, "only {number} calls were met");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_goes_wrong_is_said_with_what_to_do() {
+    let own = format!("{BOT}/{NAME}");
+    for (case, token, owner, reason, hint) in [
+        (
+            "no token",
+            "",
+            None,
+            "there is no token for this target: GITHUB_BOT_TOKEN is not set",
+            "cargo xtask secrets set deliverer GITHUB_BOT_TOKEN",
+        ),
+        (
+            "broken token",
+            "ghp two",
+            None,
+            "the token of GitHub cannot be used: ",
+            "copy the token again",
+        ),
+        (
+            "other token",
+            "ghp_other",
+            None,
+            "GitHub refuses the token: ",
+            "make a new token",
+        ),
+        (
+            "no right",
+            TOKEN,
+            Some(CLOSED),
+            "the token may not ",
+            "use a token with the scope `repo`",
+        ),
+        (
+            "name taken",
+            TOKEN,
+            None,
+            "the name app-gen-bot/plant-diary is taken by a repository that is not this project's",
+            "choose another name",
+        ),
+    ] {
+        let (job, hub) = (Job::new(), Hub::start().await);
+        if case == "name taken" {
+            let theirs = Repository {
+                description: Some("Somebody's".to_owned()),
+                default_branch: "main".to_owned(),
+                ..Repository::default()
+            };
+            hub.shared.create(&own, theirs);
+        }
+        let mut variables = environment(&hub);
+        variables[2].1 = token.to_owned();
+        let ended = job.run(&job.spec(1, target(owner)), &borrowed(&variables));
+        assert_eq!(ended.exit_code, Some(1), "{case}");
+        let told = ended.failure();
+        assert!(told.0.starts_with(reason), "{case}: {told:?}");
+        assert!(told.1.contains(hint), "{case}: {told:?}");
+        let is_secret = !token.is_empty();
+        assert!(
+            !(is_secret && ended.output.contains(token)),
+            "{case}: the token is shown"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_limit_is_waited_for_by_nobody_here() {
+    let (job, hub) = (Job::new(), Hub::start().await);
+    hub.shared.state.lock().unwrap().faults.push(Fault {
+        call: "GET /api/",
+        times: 1,
+        status: 429,
+        headers: vec![("retry-after", "7200".to_owned())],
+        body: r#"{"message":"You have exceeded a secondary rate limit.","documentation_url":"https://docs.github.com/rest","status":"429"}"#.to_owned(),
+    });
+    let ended = job.run(&job.spec(1, target(None)), &borrowed(&environment(&hub)));
+    assert_eq!(ended.exit_code, Some(4), "{ended:?}");
+    let Body::WaitingLimit {
+        provider, until, ..
+    } = ended.last()
+    else {
+        panic!("{ended:?}");
+    };
+    assert_eq!(provider, "github");
+    let last = ended.events.last().unwrap().time;
+    let wait = (until.unwrap() - last).whole_minutes();
+    assert!((110..=120).contains(&wait), "{wait}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_is_asked_before_a_person_has_approved() {
+    let (job, hub) = (Job::new(), Hub::start().await);
+    let variables = environment(&hub);
+    let spec = |number: u32, decision: Option<Decision>| {
+        let mut spec: JobSpec = job.spec(number, target(None));
+        spec.approvals.insert(ApprovalPoint::BeforePublish);
+        spec.attempt.decision = decision.map(|decision| Decided {
+            point: ApprovalPoint::BeforePublish,
+            decision,
+        });
+        spec
+    };
+    let asked = job.run(&spec(1, None), &borrowed(&variables));
+    assert_eq!(asked.exit_code, Some(3));
+    assert_eq!(
+        asked.last(),
+        &Body::WaitingApproval {
+            point: ApprovalPoint::BeforePublish,
+            question:
+                "May version 3 of \"Plant diary\" be delivered to the repository plant-diary on GitHub?"
+                    .to_owned(),
+            artifact_uri: None,
+        }
+    );
+    let words = || "not yet".to_owned();
+    for (number, decision, reason) in [
+        (
+            2,
+            Decision::Rejected { reason: words() },
+            "the delivery was rejected: not yet",
+        ),
+        (
+            3,
+            Decision::Deferred { notes: words() },
+            "the delivery was put off until this is done: not yet",
+        ),
+    ] {
+        let ended = job.run(&spec(number, Some(decision)), &borrowed(&variables));
+        assert_eq!(ended.failure().0, reason);
+    }
+    assert_eq!(calls(&hub), 0);
+    let approved = job.run(&spec(4, Some(Decision::Approved)), &borrowed(&variables));
+    assert_eq!(approved.delivered().1, Some(&*job.commit));
+}
