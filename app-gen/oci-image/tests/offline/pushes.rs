@@ -110,8 +110,9 @@ async fn an_image_is_its_base_below_the_application_and_is_pushed_once() {
     let note = |done, total| seen.lock().unwrap().push((done, total));
     let pushed = world.push_with(&note).await.unwrap();
 
-    let manifest = to.pushed("app", "v1");
-    assert_eq!(pushed.digest, digest(manifest.to_string().as_bytes()));
+    let bytes = to.pushed("app", "v1");
+    assert_eq!(pushed.digest, digest(&bytes));
+    let manifest: Value = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(
         pushed.reference,
         format!("{}/app@{}", to.host, pushed.digest)

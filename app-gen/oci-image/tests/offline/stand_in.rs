@@ -87,11 +87,10 @@ impl Registry {
         digest
     }
 
-    /// A document that was pushed under a tag.
-    pub(crate) fn pushed(&self, repository: &str, tag: &str) -> Value {
+    /// The bytes of a document that was pushed under a tag.
+    pub(crate) fn pushed(&self, repository: &str, tag: &str) -> Vec<u8> {
         let key = (repository.to_owned(), tag.to_owned());
-        let held = self.held.lock().unwrap();
-        serde_json::from_slice(&held.manifests[&key].1).unwrap()
+        self.held.lock().unwrap().manifests[&key].1.clone()
     }
 
     /// A blob that is JSON.
@@ -181,9 +180,11 @@ fn manifests(
 ) -> Response {
     if method == Method::GET {
         return match held.manifests.get(&key) {
-            Some((kind, bytes)) => {
-                respond(StatusCode::OK, &[("content-type", kind)], bytes.clone())
-            }
+            Some((kind, bytes)) => respond(
+                StatusCode::OK,
+                &[("content-type", kind.as_str())],
+                bytes.clone(),
+            ),
             None => refuse(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN"),
         };
     }
@@ -227,7 +228,11 @@ fn blobs(
             }
         }
         let place = format!("/v2/{repository}/blobs/uploads/1?_state=a");
-        return respond(StatusCode::ACCEPTED, &[("location", &place)], Vec::new());
+        return respond(
+            StatusCode::ACCEPTED,
+            &[("location", place.as_str())],
+            Vec::new(),
+        );
     }
     if method == Method::PUT {
         let named = &query["digest"];
