@@ -24,14 +24,21 @@ pub(crate) async fn ensure(
         },
         Err(error) => return Err(error),
     }
-    // It takes a moment until all of Fly.io knows a new app.
+    // It takes a moment until all of Fly.io knows a new app. Until then, a token may be no token for it.
     let began = Instant::now();
-    while api.app(app).await?.is_none() {
-        if began.elapsed() > patience.request {
-            return Err(Error::Unreachable {
-                what: format!("see the new app {app}"),
-                reason: "Fly.io does not know it, although it has made it".to_owned(),
-            });
+    loop {
+        let is_late = began.elapsed() > patience.request;
+        match api.app(app).await {
+            Ok(Some(_)) => break,
+            Ok(None) if is_late => {
+                return Err(Error::Unreachable {
+                    what: format!("see the new app {app}"),
+                    reason: "Fly.io does not know it, although it has made it".to_owned(),
+                });
+            }
+            Ok(None) => {}
+            Err(Error::Token { .. }) if !is_late => {}
+            Err(error) => return Err(error),
         }
         sleep(patience.pause).await;
     }
@@ -56,13 +63,12 @@ pub(crate) fn is_of(found: &App, app: &str, organization: &str) -> Result<(), Er
 /// Makes sure of an address of each kind: both cost nothing.
 pub(crate) async fn ensure_addresses(api: &Api<'_>, app: &str) -> Result<(), Error> {
     let found = api.addresses(app).await?;
-    // Those that begin so are of the organization's own network.
-    let is_private = |ip: &str| ip.starts_with("fdaa:");
-    if !found.iter().any(|address| !address.ip.contains(':')) {
+    if !found.iter().any(|address| address.ip.contains('.')) {
         api.assign(app, "shared_v4").await?;
     }
-    let is_v6 = |ip: &str| ip.contains(':') && !is_private(ip);
-    if !found.iter().any(|address| is_v6(&address.ip)) {
+    // Those that begin so are of the organization's own network.
+    let is_public = |ip: &str| ip.contains(':') && !ip.starts_with("fdaa:");
+    if !found.iter().any(|address| is_public(&address.ip)) {
         api.assign(app, "v6").await?;
     }
     Ok(())

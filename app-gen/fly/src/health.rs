@@ -32,7 +32,6 @@ pub(crate) async fn wait(
 ) -> Result<Result<(), String>, Error> {
     let patience = delivery.endpoints.patience;
     let began = Instant::now();
-    let mut seen;
     loop {
         let left = patience.health.saturating_sub(began.elapsed());
         let timeout = left.min(LONGEST_WAIT);
@@ -43,9 +42,9 @@ pub(crate) async fn wait(
         if is_started {
             break;
         }
-        seen = format!("the machine does not start; it is {}", found.state);
         if began.elapsed() >= patience.health {
-            return Ok(Err(seen));
+            let state = &found.state;
+            return Ok(Err(format!("the machine does not start; it is {state}")));
         }
         if found.state == "failed" {
             return Ok(Err(ended(&found)));
@@ -55,10 +54,9 @@ pub(crate) async fn wait(
     let mut still = 0;
     loop {
         let found = look(delivery, machine).await?;
-        match unhealthy(&found) {
-            None => return Ok(Ok(())),
-            Some(reason) => seen = reason,
-        }
+        let Some(seen) = unhealthy(&found) else {
+            return Ok(Ok(()));
+        };
         still = match &*found.state {
             "stopped" | "failed" | "destroyed" => still + 1,
             _ => 0,

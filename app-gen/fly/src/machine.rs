@@ -35,10 +35,7 @@ pub(crate) async fn find(
         });
     }
     // The one that has our name first.
-    machines.sort_by(|one, other| {
-        let key = |machine: &Machine| (machine.name != MACHINE, machine.id.clone());
-        key(one).cmp(&key(other))
-    });
+    machines.sort_by_cached_key(|machine| (machine.name != MACHINE, machine.id.clone()));
     Ok(machines)
 }
 

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::git::{Place, Remote, UNSAID_LIMIT, Workspace};
 use crate::patience::Patience;
 use crate::settings::{Bounds, Delivered, Settings, Step};
-use crate::target::{Mode, Source, Target};
+use crate::target::{MAX_TOPICS, Mode, Source, Target};
 use crate::token::Token;
 
 /// The branch of a repository that had none.
@@ -19,8 +19,6 @@ const BRANCH: &str = "refs/github/branch";
 const MAX_SIZE: u64 = 1024 * 1024;
 /// How often GitHub is asked which commit a branch has: not all of its servers know it at once.
 const READS: u32 = 5;
-/// The most topics of a repository.
-const MAX_TOPICS: usize = 20;
 
 /// Delivers a version. `progress` is called as each step begins.
 ///
@@ -149,6 +147,7 @@ impl Delivery<'_> {
                 repository: repository.full_name.clone(),
             });
         }
+        writable(repository)?;
         match head {
             Some(head) if head == *commit => {}
             Some(_) if !goes_on => {
@@ -187,7 +186,6 @@ impl Delivery<'_> {
     }
 
     async fn push(&self, repository: &Repository, branch: &str, tip: &str) -> Result<(), Error> {
-        self.writable(repository)?;
         let place = Place {
             repository: &repository.full_name,
             branch,
@@ -203,15 +201,6 @@ impl Delivery<'_> {
                 ended => return ended,
             }
             wait = wait.saturating_mul(2);
-        }
-    }
-
-    fn writable(&self, repository: &Repository) -> Result<(), Error> {
-        match repository.archived {
-            false => Ok(()),
-            true => Err(Error::Archived {
-                repository: repository.full_name.clone(),
-            }),
         }
     }
 
@@ -267,7 +256,7 @@ impl Delivery<'_> {
     /// To a branch of its own, with a pull request to the default branch.
     async fn as_pull_request(&self, repository: &Repository) -> Result<Delivered, Error> {
         self.patience.step(Step::Compare);
-        self.writable(repository)?;
+        writable(repository)?;
         let commit = &self.source.commit;
         let base = &repository.default_branch;
         let Some(base_head) = self.api.head(repository, base).await? else {
@@ -415,5 +404,15 @@ impl Delivery<'_> {
             head,
             pull_request_url,
         }
+    }
+}
+
+/// An archived repository takes nothing, whoever asks.
+fn writable(repository: &Repository) -> Result<(), Error> {
+    match repository.archived {
+        false => Ok(()),
+        true => Err(Error::Archived {
+            repository: repository.full_name.clone(),
+        }),
     }
 }

@@ -25,7 +25,7 @@ pub enum Error {
         problem: &'static str,
     },
     /// The version's repository or bundle cannot be read.
-    #[error("the version cannot be read from {}: {reason}", path.display())]
+    #[error("the version cannot be read from {}: {reason}", .path.display())]
     SourceUnreadable {
         /// Where it should be.
         path: PathBuf,
@@ -33,7 +33,7 @@ pub enum Error {
         reason: String,
     },
     /// The version's repository or bundle has no such commit in a branch.
-    #[error("{} has no commit {commit} in a branch", path.display())]
+    #[error("{} has no commit {commit} in a branch", .path.display())]
     CommitMissing {
         /// The repository or bundle.
         path: PathBuf,
@@ -143,7 +143,7 @@ pub enum Error {
     /// A rate limit lasts longer than this delivery may wait.
     #[error(
         "GitHub's rate limit lasts {} s more, longer than this delivery may still wait",
-        wait.as_secs()
+        .wait.as_secs()
     )]
     RateLimited {
         /// How long the limit lasts from now on.
@@ -160,7 +160,7 @@ pub enum Error {
     /// What GitHub has afterwards is not what was sent.
     #[error(
         "the branch {branch} of {repository} should have the commit {expected} and has {}",
-        found.as_deref().unwrap_or("none")
+        .found.as_deref().unwrap_or("none")
     )]
     OtherCommit {
         /// `owner/name`.

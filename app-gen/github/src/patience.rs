@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn all_waits_together_have_one_bound() {
-        let patience = Patience::new(&|_| {}, Duration::from_secs(10));
+        let silent = |_: Step| {};
+        let patience = Patience::new(&silent, Duration::from_secs(10));
         patience.take(Duration::from_secs(6)).unwrap();
         let wait = Duration::from_secs(5);
         assert_eq!(patience.take(wait), Err(Error::RateLimited { wait }));

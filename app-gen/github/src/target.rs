@@ -9,7 +9,7 @@ const MAX_NAME: usize = 100;
 /// The longest name of a user or an organisation.
 const MAX_OWNER: usize = 39;
 /// The most topics of a repository, and the longest one.
-const MAX_TOPICS: usize = 20;
+pub(crate) const MAX_TOPICS: usize = 20;
 const MAX_TOPIC: usize = 50;
 /// The longest id of a project: it is in the description of the repository.
 const MAX_PROJECT: usize = 64;
@@ -102,7 +102,7 @@ impl Target {
             }
             _ if [".git", ".wiki"]
                 .iter()
-                .any(|end| name.to_lowercase().ends_with(end)) =>
+                .any(|end| name.to_lowercase().ends_with(*end)) =>
             {
                 Some("it ends as a repository of git or of a wiki does")
             }

@@ -146,7 +146,10 @@ fn configuration(
         config: Execution {
             user: format!("{USER}:{USER}"),
             exposed_ports: [(format!("{}/tcp", image.port), Empty {})].into(),
-            env: environment(of_base.map(Vec::as_slice).unwrap_or_default(), &image.environment),
+            env: environment(
+                of_base.map(Vec::as_slice).unwrap_or_default(),
+                &image.environment,
+            ),
             entrypoint: &image.command,
             working_dir: FOLDER,
             labels: &image.labels,

@@ -58,9 +58,19 @@ impl Layer {
             give(&mut entries, path, content)?;
         }
         write(&entries, image.modified_secs).map_err(|(path, error)| Error::Folder {
-            path: image.folder.join(path).display().to_string(),
+            path: within(&image.folder, &path).display().to_string(),
             reason: error.to_string(),
         })
+    }
+
+    /// All packed bytes, to look at them.
+    ///
+    /// # Errors
+    /// The file without a name cannot be read.
+    pub fn read(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.open()?.read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// The packed bytes, from the first one on.
@@ -78,7 +88,7 @@ fn read<'a>(folder: &Path, limits: &Limits) -> Result<BTreeMap<PathBuf, Entry<'a
     let mut bytes = 0_u64;
     let mut folders = vec![PathBuf::new()];
     while let Some(below) = folders.pop() {
-        let at = folder.join(&below);
+        let at = within(folder, &below);
         let failed = |error: io::Error| fault(&at, error.to_string());
         for found in fs::read_dir(&at).map_err(failed)? {
             let path = below.join(found.map_err(failed)?.file_name());
@@ -102,6 +112,14 @@ fn read<'a>(folder: &Path, limits: &Limits) -> Result<BTreeMap<PathBuf, Entry<'a
         }
     }
     Ok(entries)
+}
+
+/// A path in a folder, or the folder itself, without a slash at its end.
+fn within(folder: &Path, path: &Path) -> PathBuf {
+    match path.as_os_str().is_empty() {
+        true => folder.to_owned(),
+        false => folder.join(path),
+    }
 }
 
 fn fault(path: &Path, reason: String) -> Error {

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 /// How often a blob is sent where the network fails.
 const TRIES: u32 = 3;
 /// Before the second try; twice as much before the third.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(500);
 const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// An image that a registry has.

@@ -29,8 +29,6 @@ pub(crate) struct Addresses {
 pub(crate) struct Address {
     #[serde(default, deserialize_with = "or_default")]
     pub(crate) ip: String,
-    #[serde(default, deserialize_with = "or_default")]
-    pub(crate) shared: bool,
 }
 
 /// A machine.

@@ -52,7 +52,7 @@ mod tests {
     const NOW: u64 = 1_790_000_000;
 
     fn waits(status: u16, headers: &[(&'static str, &str)], message: &str) -> Option<u64> {
-        let headers = headers.iter().map(|(name, value)| {
+        let headers = headers.iter().map(|&(name, value)| {
             let name = HeaderName::from_static(name);
             (name, HeaderValue::from_str(value).unwrap())
         });
