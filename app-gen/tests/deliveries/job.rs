@@ -3,13 +3,18 @@
 use crate::git::git;
 use crate::process::{Running, command};
 use app_gen_contract::{
-    Attempt, Body, DELIVER_PROVIDER, Delivery, DeliveryTarget, Event, JobKind, JobSpec,
-    START_BUNDLE_NAME, StartFrom, parse_line, spec_name,
+    Attempt, Body, CheckpointId, DELIVER_PROVIDER, Delivery, DeliveryTarget, Event, JobKind,
+    JobSpec, START_BUNDLE_NAME, StartFrom, parse_line, spec_name,
 };
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::{JoinSet, block_in_place};
 use tokio::time::{sleep, timeout};
 
 /// The id of the project.
@@ -92,6 +97,40 @@ impl Job {
         spec.checked().unwrap()
     }
 
+    /// Keeps a built application, as an attempt before would have: nothing is built where no cage is.
+    pub(crate) fn keep_built(&self) -> CheckpointId {
+        let mut archive = tar::Builder::new(Vec::new());
+        for (path, content) in [
+            (
+                "package.json",
+                "{\"scripts\":{\"start\":\"node server.js\"}}\n",
+            ),
+            ("server.js", "// It serves the folder dist.\n"),
+            ("dist/index.html", "<!doctype html>\n"),
+            ("node_modules/left/index.js", "module.exports = 1\n"),
+        ] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            header.set_mode(0o600);
+            archive
+                .append_data(&mut header, path, content.as_bytes())
+                .unwrap();
+        }
+        let archive = archive.into_inner().unwrap();
+        let digest = Sha256::digest(&archive);
+        let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = CheckpointId {
+            attempt: 1,
+            number: 1,
+        };
+        let folder = self.path().join(id.folder());
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("built.tar"), archive).unwrap();
+        let index = json!({ "commit": self.commit, "sha256": sha256 });
+        fs::write(folder.join("built.json"), index.to_string()).unwrap();
+        id
+    }
+
     /// Starts an attempt with these variables and no others.
     pub(crate) fn start(&self, spec: &JobSpec, environment: &[(&str, &str)]) -> Running {
         let number = spec.attempt.number;
@@ -112,7 +151,8 @@ impl Job {
 
     /// Runs an attempt to its end.
     pub(crate) fn run(&self, spec: &JobSpec, environment: &[(&str, &str)]) -> Ended {
-        let ended = self.start(spec, environment).end();
+        // The stand-ins go on meanwhile.
+        let ended = block_in_place(|| self.start(spec, environment).end());
         assert_eq!(ended.errors, "");
         let lines = ended.output.split_inclusive('\n');
         let events: Vec<Event> = lines
@@ -158,7 +198,7 @@ impl Ended {
 }
 
 /// Kills an attempt with all that it started once a call of it is held; `false` if it ends before that.
-pub(crate) async fn kill_when_held(mut attempt: Running, held: &tokio::sync::Notify) -> bool {
+pub(crate) async fn kill_when_held(mut attempt: Running, held: &Notify) -> bool {
     let waiting = async {
         loop {
             tokio::select! {
@@ -175,6 +215,25 @@ pub(crate) async fn kill_when_held(mut attempt: Running, held: &tokio::sync::Not
     // Dropping it sends SIGKILL to its group.
     drop(attempt);
     is_held.unwrap_or_else(|_| panic!("an attempt neither calls nor ends"))
+}
+
+/// Does work on several jobs at a time: each mostly waits.
+pub(crate) async fn side_by_side<Work>(all: impl Iterator<Item = Work>)
+where
+    Work: Future<Output = ()> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(6));
+    let mut tasks = JoinSet::new();
+    for work in all {
+        let places = Arc::clone(&places);
+        tasks.spawn(async move {
+            let _place = places.acquire_owned().await.unwrap();
+            work.await;
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
 }
 
 /// Whether a folder of a test has this text in any file, which no secret may be.

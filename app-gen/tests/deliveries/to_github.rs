@@ -1,7 +1,7 @@
 //! To GitHub: end to end, with its refusals, and killed at every call.
 
 use crate::hub::{BOT, CLOSED, Fault, Hold, Hub, Repository, TOKEN};
-use crate::job::{Job, PROJECT, has_text, kill_when_held};
+use crate::job::{Job, PROJECT, has_text, kill_when_held, side_by_side};
 use app_gen_contract::{ApprovalPoint, Body, Decided, Decision, DeliveryTarget, JobSpec};
 
 const NAME: &str = "plant-diary";
@@ -101,29 +101,26 @@ async fn a_version_becomes_a_repository_and_a_second_time_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_kill_at_any_call_leaves_one_repository_with_the_commit() {
-    let job = Job::new();
-    let mut number = 1;
-    loop {
-        let mut ends_before = false;
-        for hold in [Hold::Before(number), Hold::After(number)] {
-            let hub = Hub::start().await;
-            let variables = environment(&hub);
-            hub.shared.state.lock().unwrap().hold = Some(hold);
-            let first = job.start(&job.spec(1, target(None)), &borrowed(&variables));
-            let is_held = kill_when_held(first, &hub.shared.held).await;
-            ends_before |= !is_held;
-            hub.shared.state.lock().unwrap().hold = None;
-            let second = job.run(&job.spec(2, target(None)), &borrowed(&variables));
-            assert_eq!(second.delivered().1, Some(&*job.commit), "{hold:?}");
-            let expected = (format!("{BOT}/{NAME}"), Some(job.commit.clone()));
-            assert_eq!(repository(&hub), expected, "{hold:?}");
-        }
-        if ends_before {
-            break;
-        }
-        number += 1;
-    }
-    assert!(number > 5, "only {number} calls were met");
+    let (job, hub) = (Job::new(), Hub::start().await);
+    let variables = environment(&hub);
+    job.run(&job.spec(1, target(None)), &borrowed(&variables));
+    let all = calls(&hub);
+    assert!(all > 5, "a delivery makes {all} calls");
+    let holds = (1..=all).flat_map(|number| [Hold::Before(number), Hold::After(number)]);
+    side_by_side(holds.map(killed_at)).await;
+}
+
+async fn killed_at(hold: Hold) {
+    let (job, hub) = (Job::new(), Hub::start().await);
+    let variables = environment(&hub);
+    hub.shared.state.lock().unwrap().hold = Some(hold);
+    let first = job.start(&job.spec(1, target(None)), &borrowed(&variables));
+    assert!(kill_when_held(first, &hub.shared.held).await, "{hold:?}");
+    hub.shared.state.lock().unwrap().hold = None;
+    let second = job.run(&job.spec(2, target(None)), &borrowed(&variables));
+    assert_eq!(second.delivered().1, Some(&*job.commit), "{hold:?}");
+    let expected = (format!("{BOT}/{NAME}"), Some(job.commit.clone()));
+    assert_eq!(repository(&hub), expected, "{hold:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
