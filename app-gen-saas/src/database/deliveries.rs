@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::clock::now_millis;
 use crate::database::row::json;
-use crate::database::{Accepted, Database, NewJob, bounded, changed, jobs};
+use crate::database::{Accepted, Database, NewJob, bounded, jobs};
 
 /// What became of a delivery whose job is gone, with whatever it knew.
 const JOB_IS_GONE: &str = "its job is gone; deliver it again";

@@ -89,7 +89,7 @@ pub(super) async fn deliver(
                 until: after(*wait),
                 detail: error.to_string(),
             })),
-            _ => Err(Failure::job(error.to_string(), &error.next().to_string())),
+            _ => Err(Failure::job(error.to_string(), &error.next())),
         },
     }
 }

@@ -15,5 +15,17 @@ mod hub;
 #[path = "../../github/tests/github/openapi.rs"]
 mod openapi;
 
+#[expect(dead_code, reason = "the tests of its own crate use all of it")]
+#[path = "../../fly/tests/registry/fly.rs"]
+mod fly;
+#[path = "../../fly/tests/registry/schema.rs"]
+mod schema;
+#[path = "../../fly/tests/registry/server.rs"]
+mod server;
+#[expect(dead_code, reason = "the tests of its own crate use all of it")]
+#[path = "../../oci-image/tests/offline/stand_in.rs"]
+mod stand_in;
+
 mod job;
+mod to_fly;
 mod to_github;
