@@ -9,10 +9,15 @@ use app_gen_contract::DeliveryTarget;
 use app_gen_contract::env::{
     EXTRA_CA_CERTIFICATES, GITHUB_API_URL, GITHUB_BOT_TOKEN, GITHUB_SERVER_URL,
 };
-use app_gen_github::{Delivered, Error, Mode, Settings, Source, Step, Target, Token, Visibility};
+use app_gen_github::{
+    Bounds, Delivered, Error, Mode, Settings, Source, Step, Target, Token, Visibility,
+};
+use std::time::Duration;
 
 /// By it the repositories that we made are found on GitHub.
 const TOPIC: &str = "app-gen";
+/// A rate limit that lasts longer is waited for without a task.
+const LIMIT: Duration = Duration::from_secs(60);
 /// The longest description of a repository, in characters.
 const MAX_DESCRIPTION_CHARS: usize = 350;
 
@@ -33,7 +38,10 @@ pub(super) fn settings() -> Settings {
         api_url: base(GITHUB_API_URL, usual.api_url),
         git_url: base(GITHUB_SERVER_URL, usual.git_url),
         extra_certificates_pem: variable(EXTRA_CA_CERTIFICATES).unwrap_or_default(),
-        bounds: usual.bounds,
+        bounds: Bounds {
+            rate_limits: LIMIT,
+            ..usual.bounds
+        },
     }
 }
 
