@@ -157,6 +157,8 @@ fn files(info: &AppInfo, entry: &Entry) -> Result<Vec<(&'static str, String)>> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use serde_json::Value;
 
     use super::*;
@@ -258,6 +260,28 @@ mod tests {
             assert_eq!(content(".gitignore"), "node_modules/\ndist/\ndata/\n");
             let info: Value = serde_json::from_str(content("app.json")).unwrap();
             assert_eq!(info["template"], entry.folder);
+        }
+    }
+
+    #[test]
+    fn every_application_is_built_and_tested_on_github_by_the_actions_that_we_use() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.github/workflows");
+        let ours = std::fs::read_to_string(root.join("validate.yml")).unwrap();
+        let (_, files) = made("A list of books");
+        let workflow = files
+            .iter()
+            .find(|(path, _)| *path == ".github/workflows/build.yml");
+        let (_, workflow) = workflow.unwrap();
+        for step in ["npm ci", "npm run build --if-present", "npm test"] {
+            assert!(workflow.contains(&format!("- run: {step}\n")), "{workflow}");
+        }
+        let actions: Vec<&str> = workflow
+            .lines()
+            .filter(|line| line.contains("uses:"))
+            .collect();
+        assert_eq!(actions.len(), 2, "{workflow}");
+        for action in actions {
+            assert!(ours.contains(action), "{action} is not the one of our own");
         }
     }
 

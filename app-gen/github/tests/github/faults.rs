@@ -110,7 +110,7 @@ async fn what_fails_in_passing_is_tried_again_within_the_bound() {
         "PUT /api/",
     ] {
         let world = World::new().await;
-        let unavailable = "The service is unavailable";
+        let unavailable = "503: The service is unavailable";
         world.fail(fault(call, 503, unavailable));
         world.deliver(&target(None, NEW), 0).await.unwrap();
         let steps = world.steps();

@@ -12,7 +12,7 @@ use axum::routing::any;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -123,7 +123,10 @@ impl Hub {
 impl Drop for Hub {
     fn drop(&mut self) {
         self.server.abort();
-        let faulty = std::mem::take(&mut self.shared.state.lock().unwrap().faulty);
+        let state = self.shared.state.lock();
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        let faulty = std::mem::take(&mut state.faulty);
+        drop(state);
         if !std::thread::panicking() {
             assert!(faulty.is_empty(), "{faulty:#?}");
         }

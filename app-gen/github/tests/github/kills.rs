@@ -4,7 +4,7 @@
 use crate::hub::{ACME, Hold, TOKEN};
 use crate::process::{Running, command};
 use crate::world::{NAME, World, own, repository, settings, source, target};
-use app_gen_github::{Delivered, Mode, Target, Token, deliver};
+use app_gen_github::{Delivered, Mode, Step, Target, Token, deliver};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ fn delivers_in_a_process_of_its_own() {
     let source = source(PathBuf::from(text("path")), text("commit"));
     let token = Token::new(TOKEN).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let silent = |_| {};
+    let silent = |_: Step| {};
     let delivery = deliver(&settings, &token, &target, &source, &silent);
     runtime.block_on(delivery).unwrap();
 }
@@ -90,7 +90,9 @@ async fn killed_at(plan: Plan, hold: Hold) {
     let mut child = command(std::env::current_exe().unwrap(), folder.path());
     child
         .args(["--exact", TEST, "--nocapture"])
-        .env(CHILD, &file);
+        .env(CHILD, &file)
+        // What a killed process leaves is removed with the rest.
+        .env("TMPDIR", folder.path());
     let mut running = Running::start(child, folder.path());
     let held = tokio::time::timeout(Duration::from_secs(60), world.hub.shared.held.notified());
     assert!(held.await.is_ok(), "{hold:?} never comes");
