@@ -139,7 +139,7 @@ async fn lease(delivery: &Delivery<'_>, machine: &Machine) -> Result<Lease, Erro
         if let Some(lease) = leased.await? {
             return Ok(lease);
         }
-        if began.elapsed() > patience.lease + patience.pause {
+        if delivery.api.is_lease_over(began) {
             return Err(Error::Busy {
                 app: delivery.app.clone(),
                 machine: machine.id.clone(),

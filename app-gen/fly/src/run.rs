@@ -57,18 +57,17 @@ pub async fn deliver(
         version: source.version.to_string(),
     };
     let given = machine::give(&delivery, &release).await?;
+    // They would answer in place of the machine.
+    for other in &given.others {
+        api.delete_machine(app, &other.id).await?;
+    }
     let url = endpoints.url_of(app);
     try_out(&delivery, &given, &release, &url).await?;
 
     progress(&Step::Release);
-    let Given {
-        machine, others, ..
-    } = given;
+    let machine = given.machine;
     api.set_metadata(app, &machine.id, RELEASED, &release.image)
         .await?;
-    for other in others {
-        api.delete_machine(app, &other.id).await?;
-    }
     Ok(Delivered {
         url,
         app: delivery.app,

@@ -131,7 +131,8 @@ impl Api<'_> {
     pub(crate) async fn start_machine(&self, app: &str, machine: &str) -> Result<(), Error> {
         let what = format!("start the machine {machine} of {app}");
         let path = format!("/apps/{app}/machines/{machine}/start");
-        self.done(&Ask::new(&what, Method::POST, path)).await
+        let ask = Ask::new(&what, Method::POST, path);
+        self.done_when_free(app, machine, &ask).await
     }
 
     /// Waits until a version of a machine runs. Whether it does within the time.
@@ -203,18 +204,14 @@ impl Api<'_> {
         let what = format!("note the release on the machine {machine} of {app}");
         let path = format!("/apps/{app}/machines/{machine}/metadata/{key}");
         let ask = Ask::new(&what, Method::POST, path).body(json!({ "value": value }));
-        self.done(&ask).await
+        self.done_when_free(app, machine, &ask).await
     }
 
-    /// Removes a machine. One that is not there is removed.
+    /// Removes a machine.
     pub(crate) async fn delete_machine(&self, app: &str, machine: &str) -> Result<(), Error> {
         let what = format!("remove the machine {machine} of {app}");
         let path = format!("/apps/{app}/machines/{machine}?force=true");
-        let answer = self.ask(&Ask::new(&what, Method::DELETE, path)).await?;
-        match answer.status {
-            StatusCode::NOT_FOUND => Ok(()),
-            status if status.is_success() => Ok(()),
-            _ => Err(self.refusal(&what, &answer)),
-        }
+        let ask = Ask::new(&what, Method::DELETE, path);
+        self.done_when_free(app, machine, &ask).await
     }
 }

@@ -19,7 +19,7 @@ use serde_json::Value;
 use std::error::Error as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// The longest answer that is read: a list of machines with all their events.
 const ANSWER_BYTES: usize = 8 * 1024 * 1024;
@@ -159,6 +159,39 @@ impl<'a> Api<'a> {
             true => Ok(()),
             false => Err(self.refusal(ask.what, &answer)),
         }
+    }
+
+    /// Sends a request that changes a machine, as soon as nobody else may change it: a call that was killed may
+    /// have left a lease behind.
+    pub(crate) async fn done_when_free(
+        &self,
+        app: &str,
+        machine: &str,
+        ask: &Ask<'_>,
+    ) -> Result<(), Error> {
+        let began = Instant::now();
+        loop {
+            let answer = self.ask(ask).await?;
+            match answer.status {
+                StatusCode::CONFLICT if !self.is_lease_over(began) => {
+                    sleep(self.patience.pause).await;
+                }
+                StatusCode::CONFLICT => {
+                    return Err(Error::Busy {
+                        app: app.to_owned(),
+                        machine: machine.to_owned(),
+                    });
+                }
+                status if status.is_success() => return Ok(()),
+                _ => return Err(self.refusal(ask.what, &answer)),
+            }
+        }
+    }
+
+    /// Whether every lease of a call that was killed has ended since.
+    pub(crate) fn is_lease_over(&self, began: Instant) -> bool {
+        // A lease has whole seconds.
+        began.elapsed() > self.patience.lease + self.patience.pause + Duration::from_secs(1)
     }
 
     /// The error for an answer.

@@ -170,6 +170,6 @@ async fn an_image_that_was_assembled_without_an_engine_runs_in_one() {
         thread::sleep(Duration::from_millis(200));
     }
     // It ends when it is asked to, and is not killed after a while.
-    docker(&["stop", "--timeout", "60", &container.0]);
+    docker(&["stop", "-t", "60", &container.0]);
     assert_ne!(container.inspect("{{.State.ExitCode}}"), "137");
 }
