@@ -50,7 +50,8 @@ const OFFLINE: &str = "offline";
 const PLATFORM: &str = "platform";
 /// Suites whose tests mostly wait, for the time between two tries of an agent or for the end of a job:
 /// two of them for each core.
-const WAITING: [&str; 4] = [
+const WAITING: [&str; 5] = [
+    "app-gen::deliveries",
     "app-gen-agent::agents",
     "app-gen-gateway::agents",
     "app-gen-saas::it",
