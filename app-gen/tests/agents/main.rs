@@ -7,6 +7,7 @@
 )]
 
 mod creations;
+mod deliveries;
 mod endings;
 mod image;
 mod interruptions;
