@@ -9,10 +9,11 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -98,6 +99,8 @@ pub(crate) enum Hold {
 
 impl Hub {
     pub(crate) async fn start() -> Self {
+        // It may have to be installed first, for which no request waits long enough.
+        LazyLock::force(&DESCRIPTION);
         let shared = Arc::new(Shared {
             folder: tempfile::tempdir().unwrap(),
             state: Mutex::default(),
@@ -174,7 +177,7 @@ impl Shared {
         let path = url.split('?').next().unwrap().strip_prefix("/api");
         let operation = path.and_then(|path| DESCRIPTION.operation(method, path));
         let faulty = operation.map(|operation| {
-            let body = serde_json::from_str(&fault.body).unwrap_or_default();
+            let body: Value = serde_json::from_str(&fault.body).unwrap_or_default();
             DESCRIPTION.judge_answer(&operation, fault.status, &body)
         });
         let status = StatusCode::from_u16(fault.status).unwrap();
