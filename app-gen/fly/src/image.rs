@@ -21,6 +21,12 @@ const NEW_APP_TRIES: u32 = 5;
 /// later, so that a browser does not take a new file for the one that it has.
 const FIRST_SECS: u64 = 946_684_800;
 
+/// Whether there can be an image.
+pub(crate) fn check(endpoints: &Endpoints, app: &str) -> Result<(), Error> {
+    parse::<BaseImage>(&endpoints.base_image)?;
+    parse::<Repository>(&endpoints.repository_of(app)).map(|_| ())
+}
+
 /// Has the registry have the image. It is named by its digest, so what is pushed again is the same.
 pub(crate) async fn ensure(delivery: &Delivery<'_>, is_new_app: bool) -> Result<Pushed, Error> {
     let Delivery {

@@ -30,6 +30,7 @@ pub async fn deliver(
 ) -> Result<Delivered, Error> {
     let app = checked_app(target, &source.project_id)?;
     check_source(source)?;
+    image::check(endpoints, &app)?;
     let api = api(token, endpoints, progress)?;
     let delivery = Delivery {
         app,

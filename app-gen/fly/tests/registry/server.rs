@@ -152,9 +152,8 @@ impl Server {
     /// Passes a request on to the real registry.
     async fn registry(&self, parts: &Parts, body: Vec<u8>) -> Response {
         let url = format!("http://{}{}", self.registry, parts.uri);
-        // With the host of this server, so that the registry names its places to upload to here.
         let mut request = self.client.request(parts.method.clone(), url);
-        for name in ["host", "accept", "content-type"] {
+        for name in ["accept", "content-type"] {
             if let Some(value) = parts.headers.get(name) {
                 request = request.header(name, value);
             }
@@ -162,8 +161,15 @@ impl Server {
         let answer = request.body(body).send().await.unwrap();
         let mut response = Response::builder().status(answer.status());
         for (name, value) in answer.headers() {
-            if !["content-length", "transfer-encoding", "connection"].contains(&name.as_str()) {
-                response = response.header(name, value);
+            let value = value.to_str().unwrap();
+            match name.as_str() {
+                "content-length" | "transfer-encoding" | "connection" => {}
+                // Its places to upload to are here.
+                "location" => {
+                    let value = value.replace(&self.registry, &self.host);
+                    response = response.header(name, value);
+                }
+                _ => response = response.header(name, value),
             }
         }
         let body = answer.bytes().await.unwrap();
