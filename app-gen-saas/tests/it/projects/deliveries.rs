@@ -111,6 +111,15 @@ impl World {
         .await
     }
 
+    /// The delivery once its generator is at work.
+    async fn running(&self, delivery: &Value) -> Value {
+        eventually("a delivery that runs", async || {
+            let shown = self.shown(delivery).await;
+            (shown["job_state"] == "running").then_some(shown)
+        })
+        .await
+    }
+
     /// The delivery once its job has ended.
     async fn ended(&self, delivery: &Value) -> Value {
         ended(self.client(), &json!({ "id": delivery["job"] })).await;
@@ -228,12 +237,7 @@ async fn each_target_has_one_delivery_at_a_time(database: TestDatabase) {
     let other = project(client, "diary").await;
     world.set_mode("slow");
     let slow = world.deliver(&id, 1, &github("plants")).await;
-    let running = eventually("a delivery that runs", async || {
-        let shown = world.shown(&slow).await;
-        (shown["job_state"] == "running").then_some(shown)
-    })
-    .await;
-    assert_eq!(running["state"], "running");
+    assert_eq!(world.running(&slow).await["state"], "running");
 
     let body = json!({ "target": github("plants") });
     let same = world.ask(&id, 1, &body).await;
@@ -253,6 +257,7 @@ async fn each_target_has_one_delivery_at_a_time(database: TestDatabase) {
     }
     // Neither another target nor a change waits for it, and the project is at no work.
     let beside = world.deliver(&id, 2, &github("flowers")).await;
+    world.running(&beside).await;
     std::fs::write(world.go(&beside), "").unwrap();
     assert_eq!(world.ended(&beside).await["state"], "delivered");
     let project = get(client, &format!("/api/projects/{id}")).await;
