@@ -25,7 +25,7 @@ fn environment(hub: &Hub) -> [(&'static str, String); 3] {
     ]
 }
 
-fn borrowed<'a>(variables: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
+fn borrowed(variables: &[(&'static str, String)]) -> Vec<(&'static str, &str)> {
     let pairs = variables.iter();
     pairs.map(|(name, value)| (*name, value.as_str())).collect()
 }
