@@ -92,8 +92,9 @@ async fn push_it(folder: &Path, name: &str) -> Pushed {
         target: Credentials::Anonymous,
         extra_certificates: String::new(),
     };
-    let pushed = push(&image, &layer, &to, "trial", &access, &limits, &|_, _| {});
-    pushed.await.unwrap()
+    push(&image, &layer, &to, "trial", &access, &limits, &|_, _| {})
+        .await
+        .unwrap()
 }
 
 /// A container that is removed in any case.
