@@ -79,7 +79,7 @@ pub(super) async fn deliver(
     };
     let deliver = app_gen_fly::deliver(&target, &source, token, &endpoints, &progress);
     match work.narrated(told, deliver).await {
-        Ok(delivered) => Ok(Outcome::Delivered(Shown {
+        Ok(delivered) => Ok(Outcome::Shown(Shown {
             url: delivered.url,
             commit: Some(delivered.commit),
         })),

@@ -13,6 +13,7 @@ use app_gen_github::{
     Bounds, Delivered, Error, Mode, Settings, Source, Step, Target, Token, Visibility,
 };
 use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 /// By it the repositories that we made are found on GitHub.
 const TOPIC: &str = "app-gen";
@@ -29,7 +30,7 @@ pub(super) fn token(rights: &Rights) -> Result<Token, Failure> {
 }
 
 /// GitHub, or what stands in its place.
-pub(super) fn settings() -> Settings {
+fn settings() -> Settings {
     let usual = Settings::default();
     let base = |name: &str, usual: String| {
         variable(name).map_or(usual, |url| url.trim_end_matches('/').to_owned())
@@ -45,11 +46,52 @@ pub(super) fn settings() -> Settings {
     }
 }
 
+/// Delivers the commit of a repository's main branch.
 pub(super) async fn deliver(
     work: &Work<'_>,
     repository: &Repository,
     token: &Token,
 ) -> Result<Outcome, Failure> {
+    let (target, source) = asked(work, repository)?;
+    let settings = settings();
+    let (progress, told) = narrator();
+    let deliver = app_gen_github::deliver(&settings, token, &target, &source, &progress);
+    match work.narrated(told, deliver).await {
+        Ok(Delivered {
+            repository_url,
+            commit,
+            pull_request_url,
+            ..
+        }) => Ok(Outcome::Shown(Shown {
+            url: pull_request_url.unwrap_or(repository_url),
+            commit: Some(commit),
+        })),
+        Err(error) => refused(&error),
+    }
+}
+
+/// Looks at what was delivered to a URL before.
+pub(super) async fn look(
+    work: &Work<'_>,
+    repository: &Repository,
+    token: &Token,
+    url: &str,
+) -> Result<Outcome, Failure> {
+    let (target, source) = asked(work, repository)?;
+    let settings = settings();
+    let (progress, told) = narrator();
+    let look = app_gen_github::look(&settings, token, &target, &source, &progress);
+    match work.narrated(told, look).await {
+        Ok(commit) => Ok(Outcome::Shown(Shown {
+            url: url.to_owned(),
+            commit,
+        })),
+        Err(error) => refused(&error),
+    }
+}
+
+/// What is asked, in the words of the crate.
+fn asked(work: &Work<'_>, repository: &Repository) -> Result<(Target, Source), Failure> {
     let DeliveryTarget::Github {
         owner,
         repository: name,
@@ -83,29 +125,28 @@ pub(super) async fn deliver(
             .collect(),
         topics: vec![TOPIC.to_owned()],
     };
-    let settings = settings();
+    Ok((target, source))
+}
+
+/// Steps as messages.
+fn narrator() -> (impl Fn(Step) + Send + Sync, UnboundedReceiver<String>) {
     let (tell, told) = steps();
     let progress = move |step: Step| {
         // Nobody is left to hear of it once the work is dropped.
         let _ = tell.send(words_of(&step));
     };
-    let deliver = app_gen_github::deliver(&settings, token, &target, &source, &progress);
-    match work.narrated(told, deliver).await {
-        Ok(Delivered {
-            repository_url,
-            commit,
-            pull_request_url,
-            ..
-        }) => Ok(Outcome::Delivered(Shown {
-            url: pull_request_url.unwrap_or(repository_url),
-            commit: Some(commit),
-        })),
-        Err(Error::RateLimited { wait }) => Ok(Outcome::Wait(Ending::WaitingLimit {
+    (progress, told)
+}
+
+/// A limit is waited for elsewhere; everything else is the end.
+fn refused(error: &Error) -> Result<Outcome, Failure> {
+    match error {
+        Error::RateLimited { wait } => Ok(Outcome::Wait(Ending::WaitingLimit {
             provider: "github".to_owned(),
-            until: after(wait),
-            detail: Error::RateLimited { wait }.to_string(),
+            until: after(*wait),
+            detail: error.to_string(),
         })),
-        Err(error) => Err(failure(&error)),
+        other => Err(failure(other)),
     }
 }
 

@@ -24,9 +24,9 @@ use app_gen_contract::{
     ApprovalPoint, Body, Decided, Decision, Delivery, DeliveryTarget, JobSpec, LogLevel,
     StageState, StartFrom,
 };
-use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
+use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
@@ -81,29 +81,58 @@ pub(crate) async fn run(
 
 impl Work<'_> {
     async fn end(&self, rights: Rights) -> Result<Ending, Failure> {
-        let (delivery, version) = (self.delivery, self.delivery.version);
-        let target = &delivery.target;
-        if let Some(url) = &delivery.check_url {
-            self.stage(LOOK, StageState::Running).await;
-            let shown = look::look(target, url, &self.start.commit, &rights).await?;
-            let summary = match &shown.commit {
-                Some(commit) if *commit == self.start.commit => {
-                    format!("{target} shows version {version}")
-                }
-                Some(commit) => format!("{target} shows commit {commit}, not version {version}"),
-                None => format!("{target} shows no commit"),
-            };
-            self.tell(shown).await;
-            self.stage(LOOK, StageState::Done).await;
-            return Ok(Ending::Succeeded { summary });
+        match &self.delivery.check_url {
+            Some(url) => self.look(url, &rights).await,
+            None => self.deliver(rights).await,
         }
+    }
+
+    /// Says which commit is where the version was delivered to, and changes nothing.
+    async fn look(&self, url: &str, rights: &Rights) -> Result<Ending, Failure> {
+        let Delivery {
+            target, version, ..
+        } = self.delivery;
+        self.stage(LOOK, StageState::Running).await;
+        let looked = match target {
+            DeliveryTarget::Github { .. } => {
+                let token = github::token(rights)?;
+                let (_scratch, repository) = self.repository().await?;
+                github::look(self, &repository, &token, url).await?
+            }
+            DeliveryTarget::Fly { .. } => Outcome::Shown(Shown {
+                url: url.to_owned(),
+                commit: look::served(url).await?,
+            }),
+        };
+        let shown = match looked {
+            Outcome::Shown(shown) => shown,
+            Outcome::Wait(ending) => return Ok(ending),
+        };
+        let summary = match &shown.commit {
+            Some(commit) if *commit == self.start.commit => {
+                format!("{target} shows version {version}")
+            }
+            Some(commit) => format!("{target} shows commit {commit}, not version {version}"),
+            None => format!("{target} shows no commit"),
+        };
+        self.tell(shown).await;
+        self.stage(LOOK, StageState::Done).await;
+        Ok(Ending::Succeeded { summary })
+    }
+
+    async fn deliver(&self, rights: Rights) -> Result<Ending, Failure> {
+        let Delivery {
+            target,
+            version,
+            name,
+            ..
+        } = self.delivery;
         // Before anything is asked or built: nobody shall approve what cannot be done.
         let token = match target {
             DeliveryTarget::Github { .. } => Token::Github(github::token(&rights)?),
             DeliveryTarget::Fly { .. } => Token::Fly(fly::token(&rights)?),
         };
         if !self.is_approved()? {
-            let name = &delivery.name;
             return Ok(Ending::WaitingApproval {
                 point: ApprovalPoint::BeforePublish,
                 question: format!("May version {version} of {name:?} be delivered to {target}?"),
@@ -111,10 +140,7 @@ impl Work<'_> {
             });
         }
         self.stage(DELIVER, StageState::Running).await;
-        let scratch = tempfile::tempdir().context("there is no place for the history")?;
-        let repository = self
-            .repository(&scratch.path().join("application.git"))
-            .await?;
+        let (scratch, repository) = self.repository().await?;
         let delivered = match token {
             Token::Github(token) => github::deliver(self, &repository, &token).await?,
             Token::Fly(token) => {
@@ -124,7 +150,7 @@ impl Work<'_> {
             }
         };
         let shown = match delivered {
-            Outcome::Delivered(shown) => shown,
+            Outcome::Shown(shown) => shown,
             Outcome::Wait(ending) => return Ok(ending),
         };
         let summary = format!("Version {version} is at {}", shown.url);
@@ -158,17 +184,19 @@ impl Work<'_> {
         }
     }
 
-    /// The history, in a repository of our own whose main branch ends with the version's commit.
-    async fn repository(&self, folder: &Path) -> Result<Repository, Failure> {
+    /// The history, in a repository of our own whose main branch ends with the version's commit. It goes with
+    /// its folder.
+    async fn repository(&self) -> Result<(TempDir, Repository), Failure> {
+        let scratch = tempfile::tempdir().context("there is no place for the history")?;
         let StartFrom { bundle_uri, commit } = self.start;
         let bundle = Location::open(bundle_uri)?.read(MAX_BUNDLE_BYTES).await?;
-        let repository = Repository::create(folder).await?;
+        let repository = Repository::create(&scratch.path().join("application.git")).await?;
         repository.take(&bundle).await?;
         repository
             .point(MAIN, commit)
             .await
             .with_context(|| format!("the history has no commit {commit}"))?;
-        Ok(repository)
+        Ok((scratch, repository))
     }
 
     /// Tells what is at the target.
@@ -210,7 +238,7 @@ enum Token {
 
 /// What a target answered in the end.
 enum Outcome {
-    Delivered(Shown),
+    Shown(Shown),
     /// It wants to be asked later: nothing waits for that here.
     Wait(Ending),
 }

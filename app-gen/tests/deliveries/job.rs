@@ -29,6 +29,8 @@ pub(crate) struct Job {
     folder: TempDir,
     /// The version's.
     pub(crate) commit: String,
+    /// The one before.
+    pub(crate) older: String,
 }
 
 /// How an attempt ended.
@@ -57,6 +59,7 @@ impl Job {
         }
         let job = Self {
             commit: git(&application, &["rev-parse", "HEAD"]).unwrap(),
+            older: git(&application, &["rev-parse", "HEAD~1"]).unwrap(),
             folder,
         };
         fs::create_dir_all(job.path()).unwrap();
