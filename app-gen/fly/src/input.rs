@@ -40,7 +40,7 @@ pub(crate) fn checked_app(target: &Target, project_id: &str) -> Result<String, E
         return Err(wrong(format!("{region:?} is no region, such as \"fra\"")));
     }
     let (unit, most) = MEMORY_MIB;
-    if *memory_mib == 0 || memory_mib % unit != 0 || *memory_mib > most {
+    if *memory_mib == 0 || !memory_mib.is_multiple_of(unit) || *memory_mib > most {
         return Err(wrong(format!(
             "memory_mib is {memory_mib}, and has to be a multiple of {unit} up to {most}"
         )));

@@ -22,5 +22,5 @@ mod step;
 pub use delivered::{Delivered, Destroyed};
 pub use error::{Error, GoneBack};
 pub use run::{deliver, destroy};
-pub use settings::{Endpoints, Patience, Source, Target, Token, app_name};
+pub use settings::{Endpoints, FLY_API_TOKEN, Patience, Source, Target, Token, app_name};
 pub use step::Step;

@@ -45,7 +45,10 @@ pub struct Source {
     pub version: u32,
 }
 
-/// A token of Fly.io (`FLY_API_TOKEN`). Nothing prints it.
+/// The variable that holds the token, here and for Fly.io's own programs.
+pub const FLY_API_TOKEN: &str = "FLY_API_TOKEN";
+
+/// A token of Fly.io ([`FLY_API_TOKEN`]). Nothing prints it.
 #[derive(Clone)]
 pub struct Token(String);
 

@@ -2,7 +2,7 @@
 //!
 //! An image is a base, which a registry has and which is named by its digest, below one layer of the
 //! application. The same input always gives the same digest. [`Layer::pack`] reads the application's folder, and
-//! [`push`] has the base's layers mounted or copied, blob by blob, and pushes the rest. Both can be repeated:
+//! [`push()`] has the base's layers mounted or copied, blob by blob, and pushes the rest. Both can be repeated:
 //! what the registry has is not sent again.
 //!
 //! This crate knows nothing of who runs the image.

@@ -117,6 +117,8 @@ impl<'a> Api<'a> {
 
     /// Waits for a limit of requests, if that may still be waited for.
     pub(crate) async fn wait(&self, what: &str, wait: Duration) -> Result<(), Error> {
+        // One of no time would be asked for again and again.
+        let wait = wait.max(LIMIT_WAIT);
         let is_allowed = {
             let mut left = self
                 .limit_left

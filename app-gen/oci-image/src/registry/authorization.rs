@@ -65,7 +65,10 @@ pub(super) async fn authorization(
         // 401: the registry's own answer says it better.
         return match status.as_u16() {
             401 | 403 => Ok(None),
-            code => Err(format!("{realm} answers {code}: {}", quote(response).await)),
+            code => {
+                let said = quote(response).await;
+                Err(format!("{realm} answers {code}: {said}"))
+            }
         };
     }
     let mut bytes = Vec::new();
