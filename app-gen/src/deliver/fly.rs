@@ -11,8 +11,13 @@ use app_gen_contract::env::{
 };
 use app_gen_fly::{Endpoints, Error, Source, Step, Target, Token};
 use std::path::Path;
+use std::time::Duration;
+use tokio::time::sleep;
 use walkdir::WalkDir;
 
+/// How often a delivery begins that fails in passing, and the pauses between.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_secs(5);
 /// Memory of an app's machine.
 const MEMORY_MIB: u32 = 512;
 /// Names of folders that builds put their pages into, the usual ones first.
@@ -71,13 +76,27 @@ pub(super) async fn deliver(
     };
     let endpoints = endpoints()?;
     let (tell, told) = steps();
+    let again = tell.clone();
     let progress = move |step: &Step| {
         if is_told(step) {
             // Nobody is left to hear of it once the work is dropped.
             let _ = tell.send(step.to_string());
         }
     };
-    let deliver = app_gen_fly::deliver(&target, &source, token, &endpoints, &progress);
+    let deliver = async {
+        let mut tries = 1;
+        loop {
+            match app_gen_fly::deliver(&target, &source, token, &endpoints, &progress).await {
+                // What is done by then is found again.
+                Err(error) if tries < TRIES && is_in_passing(&error) => {
+                    let _ = again.send(format!("trying again: {error}"));
+                    tries += 1;
+                    sleep(PAUSE).await;
+                }
+                ended => break ended,
+            }
+        }
+    };
     match work.narrated(told, deliver).await {
         Ok(delivered) => Ok(Outcome::Shown(Shown {
             url: delivered.url,
@@ -92,6 +111,18 @@ pub(super) async fn deliver(
             _ => Err(Failure::job(error.to_string(), &error.next())),
         },
     }
+}
+
+/// Whether it may work a moment later without anybody doing anything.
+fn is_in_passing(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Unreachable { .. }
+            | Error::Image {
+                is_retryable: true,
+                ..
+            }
+    )
 }
 
 /// Pieces of a push come often.

@@ -1,11 +1,11 @@
 //! To Fly.io: end to end, with its refusals, and killed at every call, those to the registry included.
 
-use crate::fly::TOKEN;
-use crate::job::{Ended, Job, has_text, kill_when_held, side_by_side};
+use crate::fly::{Fault, TOKEN};
+use crate::job::{Ended, Job, PROJECT, has_text, kill_when_held, side_by_side};
 use crate::server::{Moment, Server};
 use crate::stand_in::{Registry, digest};
 use app_gen_contract::{Body, DeliveryTarget, JobSpec};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
@@ -70,6 +70,19 @@ impl World {
         let mut spec = self.job.spec(number, target());
         spec.attempt.checkpoint = Some(self.job.keep_built());
         spec
+    }
+
+    /// Has Fly.io answer an operation otherwise, so many times.
+    fn fail(&self, on: &'static str, times: usize, (status, body): (u16, Value)) {
+        let retry_after = (status == 429).then_some("3600");
+        let fault = Fault {
+            on,
+            times,
+            status,
+            retry_after,
+            body,
+        };
+        self.server.fly.lock().unwrap().faults.push(fault);
     }
 
     fn environment(&self) -> Vec<(&'static str, &str)> {
@@ -162,8 +175,8 @@ async fn what_goes_wrong_is_said_with_what_to_do() {
             "other token",
             "FLY_API_TOKEN",
             "fo1_other",
-            "Fly.io does not accept the token FLY_API_TOKEN: ",
-            "",
+            "Fly.io does not accept the token in FLY_API_TOKEN: unauthorized",
+            "fly tokens create org",
         ),
         (
             "no base",
@@ -176,7 +189,7 @@ async fn what_goes_wrong_is_said_with_what_to_do() {
             "a base without a digest",
             "FLY_BASE_IMAGE",
             "docker.io/library/node:24",
-            "failed to deliver to Fly.io: ",
+            "this cannot be delivered to Fly.io: docker.io/library/node:24 is not an image such as ",
             "change what the message names",
         ),
     ] {
@@ -191,6 +204,96 @@ async fn what_goes_wrong_is_said_with_what_to_do() {
         assert!(told.1.contains(hint), "{case}: {told:?}");
         assert!(!ended.output.contains("fo1_"), "{case}: a token is shown");
     }
+}
+
+/// A text in which APP stands for the name of the project's app.
+fn of_app(text: &str) -> String {
+    let target = app_gen_fly::Target {
+        organization: "personal".to_owned(),
+        app: None,
+        region: None,
+        memory_mib: 512,
+    };
+    text.replace("APP", &app_gen_fly::app_name(&target, PROJECT))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_fly_refuses_is_said_with_what_to_do() {
+    for (on, answer, reason, hint) in [
+        (
+            "Apps_create",
+            (
+                422,
+                json!({ "error": "Name has already been taken", "status": "name_taken" }),
+            ),
+            "the name APP is taken by another app of Fly.io",
+            "choose another name for the app in the target",
+        ),
+        (
+            "Apps_create",
+            (403, json!({ "error": "not authorized" })),
+            "the token in FLY_API_TOKEN may not create the app APP in personal: not authorized",
+            "fly tokens create org",
+        ),
+        (
+            "Machines_create",
+            (422, json!({ "error": "We need your payment information" })),
+            "Fly.io refuses to create the machine of APP, for a quota or for billing: \
+             We need your payment information",
+            "https://fly.io/dashboard",
+        ),
+        (
+            "Machines_create",
+            (
+                422,
+                json!({ "error": "no room in ams", "status": "insufficient_capacity" }),
+            ),
+            "Fly.io has no capacity to create the machine of APP: no room in ams",
+            "choose another region",
+        ),
+        (
+            "Machines_list",
+            (503, json!({ "error": "maintenance" })),
+            "failed to list the machines of APP: Fly.io answers 503: maintenance",
+            "https://status.flyio.net",
+        ),
+    ] {
+        let world = World::new().await;
+        world.fail(on, usize::MAX, answer);
+        let ended = world.run(&world.spec(2));
+        assert_eq!(ended.exit_code, Some(1), "{reason}");
+        let told = ended.failure();
+        assert_eq!(told.0, of_app(reason));
+        assert!(told.1.contains(hint), "{told:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_fails_in_passing_is_tried_again_and_a_limit_is_waited_for_by_nobody_here() {
+    let world = World::new().await;
+    world.fail("Machines_list", 1, (503, json!({ "error": "maintenance" })));
+    world.run(&world.spec(2)).delivered();
+    world.assert_one("after a 503");
+
+    let world = World::new().await;
+    let limit = json!({ "error": "rate limit exceeded" });
+    world.fail("Machines_list", usize::MAX, (429, limit));
+    let ended = world.run(&world.spec(2));
+    assert_eq!(ended.exit_code, Some(4), "{ended:?}");
+    let Body::WaitingLimit {
+        provider,
+        until,
+        detail,
+    } = ended.last()
+    else {
+        panic!("{ended:?}");
+    };
+    assert_eq!(provider, "fly");
+    let expected = "Fly.io limits requests to list the machines of APP; it asks to wait 3600 s";
+    assert_eq!(*detail, of_app(expected));
+    let last = ended.events.last().unwrap().time;
+    let wait = (until.unwrap() - last).whole_minutes();
+    assert!((55..=60).contains(&wait), "{wait}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
