@@ -101,7 +101,7 @@ impl Job {
     }
 
     /// Keeps a built application, as an attempt before would have: nothing is built where no cage is.
-    pub(crate) fn keep_built(&self) -> CheckpointId {
+    pub(crate) fn keep_built(&self, commit: &str) -> CheckpointId {
         let mut archive = tar::Builder::new(Vec::new());
         for (path, content) in [
             (
@@ -129,7 +129,7 @@ impl Job {
         let folder = self.path().join(id.folder());
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("built.tar"), archive).unwrap();
-        let index = json!({ "commit": self.commit, "sha256": sha256 });
+        let index = json!({ "commit": commit, "sha256": sha256 });
         fs::write(folder.join("built.json"), index.to_string()).unwrap();
         id
     }

@@ -67,8 +67,13 @@ impl World {
 
     /// What an attempt is asked that follows one which built the application.
     fn spec(&self, number: u32) -> JobSpec {
+        self.spec_of(&self.job.commit, number)
+    }
+
+    fn spec_of(&self, commit: &str, number: u32) -> JobSpec {
         let mut spec = self.job.spec(number, target());
-        spec.attempt.checkpoint = Some(self.job.keep_built());
+        commit.clone_into(&mut spec.start_from.as_mut().unwrap().commit);
+        spec.attempt.checkpoint = Some(self.job.keep_built(commit));
         spec
     }
 
@@ -135,6 +140,27 @@ async fn a_version_becomes_an_app_and_a_second_time_changes_nothing() {
     let looked = world.run(&look);
     assert_eq!(looked.delivered(), (&*url, Some(&*world.job.commit)));
     assert_eq!(world.server.hold(None), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn another_version_takes_the_place_of_the_one_before() {
+    let world = World::new().await;
+    let Job { commit, older, .. } = &world.job;
+    let mut urls = Vec::new();
+    for (number, commit) in [(2, older), (3, commit)] {
+        let ended = world.run(&world.spec_of(commit, number));
+        let (url, shown) = ended.delivered();
+        assert_eq!(shown, Some(commit.as_str()));
+        urls.push(url.to_owned());
+    }
+    assert_eq!(urls[0], urls[1]);
+    world.assert_one("the newer one");
+
+    // A look at the one before finds the other.
+    let mut look = world.spec_of(older, 4);
+    look.delivery.as_mut().unwrap().check_url = Some(urls.remove(0));
+    let looked = world.run(&look);
+    assert_eq!(looked.delivered().1, Some(commit.as_str()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

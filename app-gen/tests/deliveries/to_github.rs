@@ -93,6 +93,30 @@ async fn a_version_becomes_a_repository_and_a_second_time_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_newer_version_goes_on_and_an_older_one_is_refused() {
+    let (job, hub) = (Job::new(), Hub::start().await);
+    let variables = environment(&hub);
+    let deliver = |number: u32, commit: &String| {
+        let mut spec = job.spec(number, target(None));
+        spec.start_from.as_mut().unwrap().commit.clone_from(commit);
+        job.run(&spec, &borrowed(&variables))
+    };
+    for (number, commit) in [(1, &job.older), (2, &job.commit)] {
+        let ended = deliver(number, commit);
+        assert_eq!(ended.delivered().1, Some(commit.as_str()));
+        assert_eq!(repository(&hub).1.as_ref(), Some(commit));
+    }
+    let refused = deliver(3, &job.older);
+    let (reason, hint) = refused.failure();
+    assert_eq!(
+        reason,
+        "the branch main of app-gen-bot/plant-diary has commits that this version does not have"
+    );
+    assert!(!hint.is_empty(), "{reason}");
+    assert_eq!(repository(&hub).1, Some(job.commit.clone()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_kill_at_any_call_leaves_one_repository_with_the_commit() {
     let (job, hub) = (Job::new(), Hub::start().await);
     let variables = environment(&hub);
