@@ -1,6 +1,7 @@
 //! To GitHub: end to end, with its refusals, and killed at every call.
 
-use crate::hub::{BOT, CLOSED, Fault, Hold, Hub, Repository, TOKEN};
+use crate::git::git;
+use crate::hub::{ACME, BOT, CLOSED, Fault, Hold, Hub, Repository, TOKEN};
 use crate::job::{Job, PROJECT, has_text, kill_when_held, side_by_side};
 use app_gen_contract::{ApprovalPoint, Body, Decided, Decision, DeliveryTarget, JobSpec};
 
@@ -129,15 +130,85 @@ async fn a_kill_at_any_call_leaves_one_repository_with_the_commit() {
 
 async fn killed_at(hold: Hold) {
     let (job, hub) = (Job::new(), Hub::start().await);
-    let variables = environment(&hub);
-    hub.shared.state.lock().unwrap().hold = Some(hold);
-    let first = job.start(&job.spec(1, target(None)), &borrowed(&variables));
-    assert!(kill_when_held(first, &hub.shared.held).await, "{hold:?}");
-    hub.shared.state.lock().unwrap().hold = None;
-    let second = job.run(&job.spec(2, target(None)), &borrowed(&variables));
-    assert_eq!(second.delivered().1, Some(&*job.commit), "{hold:?}");
+    kill(&job, &hub, hold, target(None)).await;
     let expected = (format!("{BOT}/{NAME}"), Some(job.commit.clone()));
     assert_eq!(repository(&hub), expected, "{hold:?}");
+}
+
+/// Kills an attempt at a call, and has the next one deliver.
+async fn kill(job: &Job, hub: &Hub, hold: Hold, target: DeliveryTarget) {
+    let variables = environment(hub);
+    hub.shared.state.lock().unwrap().hold = Some(hold);
+    let first = job.start(&job.spec(1, target.clone()), &borrowed(&variables));
+    assert!(kill_when_held(first, &hub.shared.held).await, "{hold:?}");
+    hub.shared.state.lock().unwrap().hold = None;
+    let second = job.run(&job.spec(2, target), &borrowed(&variables));
+    assert_eq!(second.delivered().1, Some(&*job.commit), "{hold:?}");
+}
+
+/// To a repository of somebody's, as a pull request.
+fn pulled() -> DeliveryTarget {
+    DeliveryTarget::Github {
+        owner: Some(ACME.to_owned()),
+        repository: NAME.to_owned(),
+        public: false,
+        pull_request: true,
+    }
+}
+
+/// GitHub with that repository, which has nothing in common with the application.
+async fn with_theirs() -> Hub {
+    let hub = Hub::start().await;
+    let full_name = format!("{ACME}/{NAME}");
+    let theirs = Repository {
+        default_branch: "main".to_owned(),
+        ..Repository::default()
+    };
+    hub.shared.create(&full_name, theirs);
+    let (folder, bare) = (tempfile::tempdir().unwrap(), hub.shared.path(&full_name));
+    let (path, bare) = (folder.path(), bare.to_str().unwrap());
+    git(path, &["init", "--quiet", "--initial-branch=main"]).unwrap();
+    let words = "--message=Theirs";
+    git(path, &["commit", "--quiet", "--allow-empty", words]).unwrap();
+    git(path, &["push", "--quiet", bare, "HEAD:refs/heads/main"]).unwrap();
+    hub
+}
+
+fn assert_one_pull(job: &Job, hub: &Hub, case: &str) {
+    let (full_name, main) = repository(hub);
+    assert_eq!(full_name, format!("{ACME}/{NAME}"), "{case}");
+    let branch = {
+        let state = hub.shared.state.lock().unwrap();
+        let pulls = &state.repositories[&full_name].pulls;
+        assert_eq!(pulls.len(), 1, "{case}");
+        assert!(pulls[0].is_open, "{case}");
+        pulls[0].branch.clone()
+    };
+    let bare = hub.shared.path(&full_name);
+    for commit in [&job.commit, &main.unwrap()] {
+        let is_there = git(&bare, &["merge-base", "--is-ancestor", commit, &branch]);
+        assert!(is_there.is_some(), "{case}: {commit} is not pulled");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_kill_at_any_call_leaves_one_pull_request_with_the_commit() {
+    let (job, hub) = (Job::new(), with_theirs().await);
+    let variables = environment(&hub);
+    let ended = job.run(&job.spec(1, pulled()), &borrowed(&variables));
+    let url = format!("https://github.com/{ACME}/{NAME}/pull/1");
+    assert_eq!(ended.delivered(), (&*url, Some(&*job.commit)));
+    assert_one_pull(&job, &hub, "nothing is killed");
+    let all = calls(&hub);
+    assert!(all > 5, "a delivery makes {all} calls");
+    let holds = (1..=all).flat_map(|number| [Hold::Before(number), Hold::After(number)]);
+    side_by_side(holds.map(pull_killed_at)).await;
+}
+
+async fn pull_killed_at(hold: Hold) {
+    let (job, hub) = (Job::new(), with_theirs().await);
+    kill(&job, &hub, hold, pulled()).await;
+    assert_one_pull(&job, &hub, &format!("{hold:?}"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
