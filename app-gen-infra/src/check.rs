@@ -154,6 +154,19 @@ impl Checker<'_> {
             }
             self.sizes(&key, size)?;
         }
+        for deliverer in (self.platform.tasks.values()).filter_map(|task| task.deliverer.as_ref()) {
+            let secret = &deliverer.secret;
+            if !self.platform.secrets.contains_key(secret.get_ref()) {
+                let known = names(&self.platform.secrets);
+                return self.fail(
+                    secret,
+                    format!(
+                        "there is no secret `{}`; the secrets are {known}",
+                        secret.get_ref()
+                    ),
+                );
+            }
+        }
         for service in self.platform.services.values() {
             if !service.health_path.get_ref().starts_with('/') {
                 return self.fail(&service.health_path, "must start with `/`".to_owned());

@@ -17,8 +17,8 @@ pub use error::ManifestError;
 pub use instance::Instance;
 pub use prices::{PRICES_PATH, Price, Prices};
 pub use schema::{
-    AptPrebuild, Environment, Image, Local, NpmPrebuild, NpmToolsPrebuild, Platform, Previews,
-    RustPrebuild, Secret, SecretKey, Service, Size, Task, Usage,
+    AptPrebuild, Deliverer, Environment, Image, Local, NpmPrebuild, NpmToolsPrebuild, Platform,
+    Previews, RustPrebuild, Secret, SecretKey, Service, Size, Task, Usage,
 };
 
 use std::collections::BTreeMap;

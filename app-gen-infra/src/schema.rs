@@ -173,6 +173,8 @@ pub struct Task {
     /// Environment variables that are not secret.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// Its tasks that deliver; without them, nothing is delivered.
+    pub deliverer: Option<Deliverer>,
     /// Size by environment.
     pub size: BTreeMap<String, Size>,
 }
@@ -189,6 +191,19 @@ pub struct Previews {
     pub control_port: Spanned<u16>,
     /// Where the application is.
     pub port: Spanned<u16>,
+}
+
+/// Tasks of the same container that deliver what others made, with a secret that no other task has.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deliverer {
+    /// Task definition family.
+    pub family: String,
+    /// Secret by name, in place of the task's own.
+    pub secret: Spanned<String>,
+    /// Environment variables that are not secret, beside those of the task.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
 }
 
 /// What a task may use.

@@ -100,12 +100,30 @@ fn faults_of_previews_are_named() {
 #[test]
 fn a_fresh_machine_needs_no_secret() {
     let platform = Platform::load(&root()).unwrap();
-    for secret in ["orchestrator", "generator"] {
+    for secret in ["orchestrator", "generator", "deliverer"] {
         assert!(platform.required_secret_keys(secret, "local").is_empty());
     }
     assert_eq!(
         platform.required_secret_keys("orchestrator", "prod"),
         ["DATABASE_URL"]
+    );
+}
+
+#[test]
+fn tokens_that_deliver_are_handed_over_where_they_are_and_to_no_agent() {
+    let platform = Platform::load(&root()).unwrap();
+    let deliverer = platform.generator().deliverer.as_ref().unwrap();
+    let secret = deliverer.secret.get_ref();
+    let tokens = platform.optional_secret_keys(secret, "dev");
+    assert_eq!(tokens, ["FLY_API_TOKEN", "GITHUB_BOT_TOKEN"]);
+    assert!(platform.alternative_secret_keys(secret, "dev").is_empty());
+    let of_agents = platform.optional_secret_keys("generator", "dev");
+    assert!(of_agents.iter().all(|key| !tokens.contains(key)));
+    let text = committed().replace("secret = \"deliverer\"", "secret = \"deliverers\"");
+    let refused = Platform::parse(&text, &root()).unwrap_err().to_string();
+    assert!(
+        refused.contains("there is no secret `deliverers`"),
+        "{refused}"
     );
 }
 

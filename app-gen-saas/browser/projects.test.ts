@@ -130,6 +130,24 @@ describe("projects", { timeout: 10 * 60_000 }, () => {
       assert.equal(createHash("sha256").update(bytes).digest("hex"), shown.sha256);
     }));
 
+  test("a version that is delivered nowhere says why, and what to do", () =>
+    withPage(browser, desktop, async (page) => {
+      await page.goto(`/#/projects/${projectId}/versions/1`);
+      const where = part(page, "Where it is");
+      await where.getByText("Version 1 was not delivered anywhere yet.").waitFor();
+      await where.getByText("Deliver version 1").click();
+      await where.getByLabel("Owner").fill("octo");
+      await assertAccessible(page, "the form of a delivery");
+      await where.getByRole("button", { name: "Deliver", exact: true }).click();
+      // Nobody has set a token here.
+      await where.getByText("Failed", { exact: true }).waitFor({ timeout: JOB_TIMEOUT_MS });
+      await where.getByText(/there is no token for this target: GITHUB_BOT_TOKEN is not set; set it/).waitFor();
+      await where.getByRole("button", { name: /^Deliver again/ }).waitFor();
+      await assertAccessible(page, "a delivery that failed");
+      await where.getByRole("link", { name: /^Activity/ }).click();
+      await page.getByRole("heading", { name: "The version could not be delivered." }).waitFor();
+    }));
+
   test("the keyboard alone renames, archives, finds, takes up again and deletes", () =>
     withPage(browser, desktop, async (page) => {
       await submitDescription(page, "A chess clock for two");

@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::controllers::extract::MAX_REQUEST_BYTES;
-use crate::controllers::projects::versions;
+use crate::controllers::projects::{deliveries, versions};
 use crate::controllers::{
     artifact, attachments, events, health, jobs, previews, projects, templates, ui, websocket,
 };
@@ -56,6 +56,9 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(versions::diff))
         .routes(routes!(versions::download))
         .routes(routes!(projects::restore))
+        .routes(routes!(deliveries::create))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::show))
         .routes(routes!(templates::list, templates::create))
         .routes(routes!(
             templates::show,

@@ -9,7 +9,7 @@ use crate::location::Location;
 use crate::stop::Stop;
 use crate::workshop::Rights;
 use crate::workshop::repository::{MAIN, MAX_BUNDLE_BYTES, Message, Repository};
-use crate::{pipeline, publish, template};
+use crate::{deliver, pipeline, publish, template};
 use anyhow::Context as _;
 use app_gen_contract::{
     ApprovalPoint, Body, JobKind, JobSpec, LogLevel, StageState, StartFrom, spec_name,
@@ -33,6 +33,11 @@ pub(crate) async fn run(
     let spec = load_spec(&source).await?;
     let folder = Location::open(&spec.artifact_uri)?;
     emitter.set_job(&spec, folder.clone()).await;
+    if spec.kind == JobKind::Deliver {
+        let versions = BTreeMap::from([(spec.provider.clone(), None)]);
+        let _heartbeat = begin(&spec, &source, &folder, &emitter, versions).await?;
+        return deliver::run(&spec, &folder, &emitter, rights, stop).await;
+    }
     if spec.provider == TEMPLATE {
         let work = async {
             // It runs no program that has a version of its own.

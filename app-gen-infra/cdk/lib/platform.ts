@@ -51,6 +51,22 @@ export interface Service extends Consumer {
   readonly desiredTasks: number;
 }
 
+/** The task that runs once per job. */
+export interface Generator extends Consumer {
+  /** Its tasks that deliver; absent where nothing is delivered. */
+  readonly deliverer: Deliverer | undefined;
+}
+
+/** Tasks of the generator's container with another secret. */
+export interface Deliverer {
+  /** Task definition family. */
+  readonly family: string;
+  /** Key into {@link Platform.secrets}. */
+  readonly secret: string;
+  /** Environment variables beside those of the generator. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
 /** Bounds and ports of previews. */
 export interface Previews {
   readonly timeToLiveSecs: number;
@@ -111,7 +127,7 @@ export interface Platform {
   /** ECR repository of each image. */
   readonly images: Readonly<Record<string, { readonly repository: string }>>;
   readonly orchestrator: Service;
-  readonly generator: Consumer;
+  readonly generator: Generator;
   readonly preview: Consumer;
   readonly previews: Previews;
   readonly secrets: Readonly<Record<string, Secret>>;
@@ -131,7 +147,7 @@ export function loadPlatform(path: string = MANIFEST_PATH): Platform {
     region: table.string("region"),
     images: table.table("images").map((image) => ({ repository: image.string("repository") })),
     orchestrator: readService(table.table("services").table("orchestrator")),
-    generator: readConsumer(table.table("tasks").table("generator")),
+    generator: readGenerator(table.table("tasks").table("generator")),
     preview: readConsumer(table.table("tasks").table("preview")),
     previews: readPreviews(table.table("previews")),
     secrets: table.table("secrets").map(readSecret),
@@ -163,6 +179,21 @@ function readConsumer(table: Table): Consumer {
       cpuUnits: size.number("cpu_units"),
       memoryMib: size.number("memory_mib"),
     })),
+  };
+}
+
+function readGenerator(table: Table): Generator {
+  return {
+    ...readConsumer(table),
+    deliverer: table.optional("deliverer", (key) => readDeliverer(table.table(key))),
+  };
+}
+
+function readDeliverer(table: Table): Deliverer {
+  return {
+    family: table.string("family"),
+    secret: table.string("secret"),
+    environment: table.optional("environment", (key) => table.table(key).strings()) ?? {},
   };
 }
 

@@ -39,6 +39,8 @@ export interface Names {
   readonly accessLogBucket: string;
   readonly orchestrator: ConsumerNames;
   readonly generator: ConsumerNames;
+  /** Tasks of the generator that deliver; they have its log group and its task role. */
+  readonly deliverer: ConsumerNames | undefined;
   /** It has no task role. */
   readonly preview: TaskNames;
   /** Log group of the stop events of tasks that failed; EventBridge writes to `/aws/events/` only. */
@@ -135,6 +137,7 @@ function namesFor(platform: Platform, account: string): Names {
     return { ...task(of), taskRole: of.role };
   };
   const { project } = platform;
+  const { deliverer } = platform.generator;
   return {
     cluster: `${project}-cluster`,
     service: platform.orchestrator.family,
@@ -145,6 +148,7 @@ function namesFor(platform: Platform, account: string): Names {
     accessLogBucket: `${project}-access-logs-${account}`,
     orchestrator: consumer(platform.orchestrator),
     generator: consumer(platform.generator),
+    deliverer: deliverer && consumer({ ...platform.generator, family: deliverer.family }),
     preview: task(platform.preview),
     taskFailureLogGroup: `/aws/events/${project}-task-failures`,
     taskFailureRule: `${project}-task-failures`,

@@ -32,7 +32,10 @@ interface CommandNames {
     Record<
       string,
       {
-        readonly deployed: Readonly<Record<string, string>> & { readonly consumers: readonly Consumer[] };
+        readonly deployed: Readonly<Record<string, string>> & {
+          readonly consumers: readonly Consumer[];
+          readonly deliverer: { readonly family: string; readonly execution_role: string } | null;
+        };
         readonly stacks: readonly string[];
       }
     >
@@ -65,7 +68,7 @@ function compare(manifest: string): void {
   assert.deepEqual(Object.keys(environments).sort(), Object.keys(platform.environments).sort());
   for (const [environment, { deployed, stacks: stackNames }] of Object.entries(environments)) {
     const { names } = targetFor(platform, environment);
-    const { consumers, state_bucket: _state, ...others } = deployed;
+    const { consumers, deliverer, state_bucket: _state, ...others } = deployed;
     assert.deepEqual(
       others,
       {
@@ -91,6 +94,11 @@ function compare(manifest: string): void {
       consumer("preview", names.preview, null),
     ];
     assert.deepEqual(known, expected, environment);
+    const delivering = names.deliverer && {
+      family: names.deliverer.family,
+      execution_role: names.deliverer.executionRole,
+    };
+    assert.deepEqual(deliverer, delivering ?? null, environment);
     const concerns = ["Network", "Registry", "Data", "Logs", "Service", "Observability"];
     assert.deepEqual(
       stackNames,

@@ -44,6 +44,12 @@ pub const GENERATOR_TAGS: &str = "GENERATOR_TAGS";
 pub const ECS_CLUSTER: &str = "ECS_CLUSTER";
 /// ECS launcher: task definition, `family` or `family:revision`.
 pub const GENERATOR_TASK_DEFINITION: &str = "GENERATOR_TASK_DEFINITION";
+/// ECS launcher, optional: the task definition of tasks that deliver. They alone have its secrets. Without it,
+/// deliveries are refused.
+pub const DELIVERER_TASK_DEFINITION: &str = "DELIVERER_TASK_DEFINITION";
+/// Process launcher, optional JSON object of strings: more environment for generators that deliver, such as
+/// `GITHUB_BOT_TOKEN` and `FLY_API_TOKEN`. No other generator has it.
+pub const DELIVERER_ENVIRONMENT: &str = "DELIVERER_ENVIRONMENT";
 /// ECS launcher: the generator's container in that definition; default `app-generator`.
 pub const GENERATOR_CONTAINER: &str = "GENERATOR_CONTAINER";
 /// ECS launcher: the log group of the generator's container.

@@ -86,6 +86,15 @@ impl<S: Send + Sync> FromRequestParts<S> for AttachmentPath {
     }
 }
 
+/// The project id of the path, and the id of one of its deliveries.
+#[derive(Debug)]
+pub struct DeliveryPath {
+    /// Of the project.
+    pub project_id: String,
+    /// Of the delivery.
+    pub id: String,
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for JobId {
     type Rejection = ApiError;
 
@@ -112,6 +121,19 @@ impl<S: Send + Sync> FromRequestParts<S> for VersionPath {
         Ok(Self {
             project_id: id(&project, "project")?,
             number: number.parse().map_err(|_| ApiError::NotFound("version"))?,
+        })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for DeliveryPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path((project, delivery)): Path<(String, String)> =
+            path(parts, state, "delivery").await?;
+        Ok(Self {
+            project_id: id(&project, "project")?,
+            id: id(&delivery, "delivery")?,
         })
     }
 }

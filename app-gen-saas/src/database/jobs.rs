@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 
 use app_gen_contract::JobState;
+use sqlx::{Any, Transaction};
 
 use crate::clock::now_millis;
 use crate::database::events::{self, state_event};
 use crate::database::row::job_columns;
-use crate::database::{Database, Job, JobKind, NewProject, Wishes, bounded, changed, projects};
+use crate::database::{
+    Database, Job, JobKind, NewProject, Wishes, bounded, changed, deliveries, projects,
+};
 
 /// Why a job was cancelled that nobody followed.
 const NOT_STARTED: &str = "cancelled before it started";
@@ -23,7 +26,7 @@ pub enum JobProject {
     Existing {
         /// UUID.
         id: String,
-        /// `change` or `restore`.
+        /// Any but `create`.
         kind: JobKind,
         /// Known to exist.
         start_version: Option<i64>,
@@ -69,6 +72,74 @@ pub enum Cancelled {
     Nothing,
 }
 
+/// Keeps a project from being deleted or put aside until the end of the transaction; `false` if it was. Whoever
+/// deletes it waits, and sees then what was added.
+pub(super) async fn hold_project(
+    transaction: &mut Transaction<'_, Any>,
+    id: &str,
+) -> sqlx::Result<bool> {
+    let result = sqlx::query(
+        "UPDATE projects SET name = name \
+         WHERE id = $1 AND deleted_at IS NULL AND archived_at IS NULL",
+    )
+    .bind(id)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(changed(&result))
+}
+
+/// Puts a job into the queue, with its project if that is new, unless `queue` jobs wait there.
+pub(super) async fn insert(
+    transaction: &mut Transaction<'_, Any>,
+    job: &NewJob,
+    queue: u32,
+    now: i64,
+) -> sqlx::Result<Accepted> {
+    let wishes =
+        serde_json::to_string(&job.wishes).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let (project_id, kind, start_version) = match &job.project {
+        JobProject::New(project) => {
+            projects::insert(transaction, project, now).await?;
+            (&project.id, JobKind::Create, None)
+        }
+        JobProject::Existing {
+            id,
+            kind,
+            start_version,
+        } => {
+            if !hold_project(transaction, id).await? {
+                return Ok(Accepted::NoProject);
+            }
+            (id, *kind, *start_version)
+        }
+    };
+    let result = sqlx::query(
+        "INSERT INTO jobs (id, description, provider, state, launcher, created_at, last_sequence, \
+         wishes, project_id, kind, start_version) \
+         SELECT $1, $2, $3, $4, $5, $6, 1, $8, $9, $10, $11 \
+         WHERE (SELECT COUNT(*) FROM jobs WHERE state = $4) < $7",
+    )
+    .bind(&job.id)
+    .bind(&job.description)
+    .bind(&job.provider)
+    .bind(JobState::Queued.as_str())
+    .bind(job.launcher)
+    .bind(now)
+    .bind(i64::from(queue))
+    .bind(wishes)
+    .bind(project_id)
+    .bind(kind.as_str())
+    .bind(start_version)
+    .execute(&mut **transaction)
+    .await?;
+    if !changed(&result) {
+        return Ok(Accepted::QueueFull);
+    }
+    let event = state_event(1, now, JobState::Queued, None);
+    events::insert(transaction, &job.id, &event, None).await?;
+    Ok(Accepted::Queued)
+}
+
 impl Database {
     /// Accepts a job, with its project if that is new: state `queued`, first event written. At most `queue`
     /// jobs wait.
@@ -77,56 +148,12 @@ impl Database {
     /// When the database fails.
     pub async fn insert_job(&self, job: &NewJob, queue: u32) -> sqlx::Result<Accepted> {
         bounded(async {
-        let now = now_millis();
-        let wishes =
-            serde_json::to_string(&job.wishes).map_err(|error| sqlx::Error::Encode(error.into()))?;
-        let mut transaction = self.pool.begin().await?;
-        let (project_id, kind, start_version) = match &job.project {
-            JobProject::New(project) => {
-                projects::insert(&mut transaction, project, now).await?;
-                (&project.id, JobKind::Create, None)
+            let mut transaction = self.pool.begin().await?;
+            let accepted = insert(&mut transaction, job, queue, now_millis()).await?;
+            if accepted == Accepted::Queued {
+                transaction.commit().await?;
             }
-            JobProject::Existing { id, kind, start_version } => {
-                // Whoever deletes the project waits for this transaction, and sees the job then.
-                let result = sqlx::query(
-                    "UPDATE projects SET name = name \
-                     WHERE id = $1 AND deleted_at IS NULL AND archived_at IS NULL",
-                )
-                .bind(id)
-                .execute(&mut *transaction)
-                .await?;
-                if !changed(&result) {
-                    return Ok(Accepted::NoProject);
-                }
-                (id, *kind, *start_version)
-            }
-        };
-        let result = sqlx::query(
-            "INSERT INTO jobs (id, description, provider, state, launcher, created_at, last_sequence, \
-             wishes, project_id, kind, start_version) \
-             SELECT $1, $2, $3, $4, $5, $6, 1, $8, $9, $10, $11 \
-             WHERE (SELECT COUNT(*) FROM jobs WHERE state = $4) < $7",
-        )
-        .bind(&job.id)
-        .bind(&job.description)
-        .bind(&job.provider)
-        .bind(JobState::Queued.as_str())
-        .bind(job.launcher)
-        .bind(now)
-        .bind(i64::from(queue))
-        .bind(wishes)
-        .bind(project_id)
-        .bind(kind.as_str())
-        .bind(start_version)
-        .execute(&mut *transaction)
-        .await?;
-        if !changed(&result) {
-            return Ok(Accepted::QueueFull);
-        }
-        let event = state_event(1, now, JobState::Queued, None);
-        events::insert(&mut transaction, &job.id, &event, None).await?;
-        transaction.commit().await?;
-        Ok(Accepted::Queued)
+            Ok(accepted)
         })
         .await
     }
@@ -191,7 +218,8 @@ impl Database {
         let pairs: Vec<(String, String)> = bounded(async {
             sqlx::query_as(
                 "SELECT project_id, MIN(id) FROM jobs \
-                 WHERE finished_at IS NULL AND project_id IS NOT NULL GROUP BY project_id",
+                 WHERE finished_at IS NULL AND project_id IS NOT NULL AND kind <> 'deliver' \
+                 GROUP BY project_id",
             )
             .fetch_all(&self.pool)
             .await
@@ -244,6 +272,8 @@ impl Database {
             };
             let event = state_event(sequence, now, JobState::Cancelled, Some(&reason));
             events::insert(&mut transaction, id, &event, None).await?;
+            let state = JobState::Cancelled;
+            deliveries::end(&mut transaction, id, state, Some(&reason), now).await?;
             projects::add_usage(&mut transaction, id).await?;
             transaction.commit().await?;
             Ok(true)

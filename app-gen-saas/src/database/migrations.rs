@@ -57,6 +57,12 @@ const MIGRATIONS: &[Texts] = &[
         postgres: include_str!("../../migrations/postgres/0006_projects.sql"),
     },
     Texts {
+        version: 7,
+        description: "deliveries",
+        sqlite: include_str!("../../migrations/sqlite/0007_deliveries.sql"),
+        postgres: include_str!("../../migrations/postgres/0007_deliveries.sql"),
+    },
+    Texts {
         version: 8,
         description: "previews",
         sqlite: include_str!("../../migrations/sqlite/0008_previews.sql"),

@@ -6,6 +6,7 @@
 
 mod attempts;
 mod batch;
+mod deliveries;
 mod events;
 mod jobs;
 mod kind;
@@ -30,6 +31,7 @@ use crate::config::{DatabaseConfig, DatabaseKind};
 
 pub use attempts::{PastAttempt, Pause};
 pub use batch::{Batch, GeneratorEvent, Outcome};
+pub use deliveries::{AcceptedDelivery, Delivery, DeliveryState, NewDelivery, Shown};
 pub use events::{EventRecord, Page, Progress};
 pub use jobs::{Accepted, Cancelled, JobProject, NewJob};
 pub use kind::JobKind;

@@ -204,6 +204,13 @@ pub struct Artifact {
 }
 
 impl Job {
+    /// Whether it has what a job of its kind succeeds with, as far as its row says. What a delivery came to is
+    /// in the row of that.
+    #[must_use]
+    pub const fn has_result(&self) -> bool {
+        self.artifact.is_some() || matches!(self.kind, JobKind::Deliver)
+    }
+
     /// Whether the present attempt has kept work that the next one goes on from.
     #[must_use]
     pub fn advanced(&self) -> bool {

@@ -35,6 +35,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(40);
 /// Pages of a list of tasks, with 100 each, that are read at most.
 pub(super) const MAX_LIST_PAGES: usize = 20;
+/// Why an orchestrator without a task definition for it delivers nothing.
+const NO_DELIVERIES: &str = "this environment delivers nothing yet: DELIVERER_TASK_DEFINITION is not set; deploy the \
+     environment with cargo xtask deploy";
 /// How long a started task may stay out of lists.
 const LIST_DELAY: Duration = Duration::from_secs(2);
 
@@ -113,6 +116,11 @@ impl EcsLauncher {
 
     async fn run(&self, launch: &Launch) -> Result<Task, LaunchError> {
         let config = &self.config;
+        let task_definition = match (launch.delivers, &config.delivery_task_definition) {
+            (false, _) => &config.task_definition,
+            (true, Some(definition)) => definition,
+            (true, None) => return Err(LaunchError::Refused(NO_DELIVERIES.to_owned())),
+        };
         let mut environment = config.environment.clone();
         if let Some(rights) = &self.rights {
             let lent = rights.lend(launch).await;
@@ -125,7 +133,7 @@ impl EcsLauncher {
             .client
             .run_task()
             .cluster(&config.cluster)
-            .task_definition(&config.task_definition)
+            .task_definition(task_definition)
             .set_launch_type((!on_spot).then_some(LaunchType::Fargate))
             .set_capacity_provider_strategy(if on_spot { Some(vec![spot()?]) } else { None })
             .count(1)
@@ -201,8 +209,17 @@ impl EcsLauncher {
         Ok(!found_no_room && spec_uri(&task) == Some(&launch.spec_uri))
     }
 
-    /// All tasks of the generator's family that run and are not being stopped.
+    /// All tasks of the generator's families that run and are not being stopped.
     async fn running_tasks(&self) -> anyhow::Result<Vec<RunningTask>> {
+        let mut running = self.running_of(&self.config.task_definition).await?;
+        if let Some(definition) = &self.config.delivery_task_definition {
+            running.extend(self.running_of(definition).await?);
+        }
+        Ok(running)
+    }
+
+    /// Those of one family.
+    async fn running_of(&self, task_definition: &str) -> anyhow::Result<Vec<RunningTask>> {
         let mut running = Vec::new();
         let mut next = None;
         for _ in 0..MAX_LIST_PAGES {
@@ -210,7 +227,7 @@ impl EcsLauncher {
                 .client
                 .list_tasks()
                 .cluster(&self.config.cluster)
-                .family(family(&self.config.task_definition))
+                .family(family(task_definition))
                 .desired_status(DesiredStatus::Running)
                 .set_next_token(next)
                 .send()

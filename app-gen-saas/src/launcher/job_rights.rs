@@ -123,6 +123,7 @@ mod tests {
             lifetime: std::time::Duration::from_secs(60),
             has_start: false,
             has_attachments: false,
+            delivers: false,
             may_be_interrupted: false,
         }
     }

@@ -45,6 +45,8 @@ pub struct Launch {
     pub has_start: bool,
     /// Whether the job's folder has files that a person attached.
     pub has_attachments: bool,
+    /// Whether it delivers: it has the tokens for that, and no other task has them.
+    pub delivers: bool,
     /// After this time the generator ends by itself.
     pub lifetime: Duration,
     /// An interruption costs little, so it may run where it can be interrupted.

@@ -14,6 +14,7 @@ import "./previews/previews.css";
 import "./projects/projects.css";
 import "./templates/templates.css";
 import "./versions/versions.css";
+import "./deliveries/deliveries.css";
 
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no #root");

@@ -47,3 +47,28 @@ pub const PREVIEW_CONTROL_PORT: &str = "PREVIEW_CONTROL_PORT";
 
 /// Preview, optional: the port of the application; default 0, any.
 pub const PREVIEW_PORT: &str = "PREVIEW_PORT";
+
+/// Of a delivery, optional: the base of GitHub's REST API, `https://HOST/api/v3` of a GitHub Enterprise Server;
+/// default `https://api.github.com`.
+pub const GITHUB_API_URL: &str = "GITHUB_API_URL";
+
+/// Of a delivery, optional: the base of GitHub's repositories; default `https://github.com`.
+pub const GITHUB_SERVER_URL: &str = "GITHUB_SERVER_URL";
+
+/// Of a delivery, optional: the Machines API of Fly.io; default `https://api.machines.dev`.
+pub const FLY_MACHINES_URL: &str = "FLY_MACHINES_URL";
+
+/// Of a delivery, optional: the registry of Fly.io; default `registry.fly.io`.
+pub const FLY_REGISTRY: &str = "FLY_REGISTRY";
+
+/// Of a delivery, optional: where an app answers, with `{app}` for its name; default `https://{app}.fly.dev`.
+pub const FLY_APP_URL: &str = "FLY_APP_URL";
+
+/// Of a delivery to Fly.io: the image below the application, by digest. It has Node and npm.
+pub const FLY_BASE_IMAGE: &str = "FLY_BASE_IMAGE";
+
+/// Secret, optional: the token with which a version is delivered to GitHub. Only tasks that deliver have it.
+pub const GITHUB_BOT_TOKEN: &str = "GITHUB_BOT_TOKEN";
+
+/// Secret, optional: the token with which a version is delivered to Fly. Only tasks that deliver have it.
+pub const FLY_API_TOKEN: &str = "FLY_API_TOKEN";

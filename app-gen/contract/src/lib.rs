@@ -27,11 +27,11 @@ pub use preview::{
 pub use raw::RawJson;
 pub use spec::{
     ARTIFACT_NAME, ApprovalPoint, Attachment, Attempt, BUNDLE_NAME, Budget, CheckpointId, Choice,
-    Decided, Decision, Fallback, JobKind, JobSpec, MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS,
-    MAX_DECISION_CHARS, MAX_DESCRIPTION_CHARS, MAX_SPEC_BYTES, MediaType, START_BUNDLE_NAME,
-    SpecError, StartFrom, Used, attachment_name, checkpoints_of, event_body_name, is_commit_id,
-    join_uri, spec_name, validate_artifact_uri, validate_attachment_name, validate_description,
-    validate_job_id,
+    Decided, Decision, Delivery, DeliveryTarget, Fallback, JobKind, JobSpec, MAX_ATTACHMENT_BYTES,
+    MAX_ATTACHMENTS, MAX_DECISION_CHARS, MAX_DESCRIPTION_CHARS, MAX_SPEC_BYTES, MAX_URL_BYTES,
+    MediaType, START_BUNDLE_NAME, SpecError, StartFrom, Used, attachment_name, checkpoints_of,
+    event_body_name, is_commit_id, join_uri, spec_name, validate_artifact_uri,
+    validate_attachment_name, validate_description, validate_job_id,
 };
 pub use state::{JobState, UnknownJobState};
 pub use templates::{BUILT_IN_TEMPLATES, BuiltInTemplate};
@@ -39,3 +39,7 @@ pub use text::{EXCERPT_CHARS, excerpt, micro_usd};
 
 /// Version of the job spec and of the event lines. A reader refuses any other.
 pub const CONTRACT_VERSION: u64 = 2;
+
+/// The provider of jobs that deliver. No agent has that name, so that a generator from before there were
+/// deliveries refuses such a job instead of taking it for a change.
+pub const DELIVER_PROVIDER: &str = "deliver";

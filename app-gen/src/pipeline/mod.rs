@@ -143,7 +143,7 @@ async fn stages(job: &mut Job) -> Result<Ending, Halt> {
                 build::build(job).await?;
                 match job.spec.kind {
                     JobKind::Create => Stage::Review,
-                    JobKind::Change => Stage::Publish,
+                    JobKind::Change | JobKind::Deliver => Stage::Publish,
                 }
             }
             Stage::Review => match review::review(job).await? {
@@ -193,7 +193,7 @@ async fn end(job: &mut Job, halt: Halt) -> Result<Ending, Failure> {
 fn agents_of(spec: &JobSpec) -> Result<BTreeMap<String, Agent>, Failure> {
     let roles = match spec.kind {
         JobKind::Create => [&ALWAYS[..], &IN_CREATION[..]].concat(),
-        JobKind::Change => ALWAYS.to_vec(),
+        JobKind::Change | JobKind::Deliver => ALWAYS.to_vec(),
     };
     // A provider that does not exist has no models either, which would be the lesser answer.
     let chosen = spec

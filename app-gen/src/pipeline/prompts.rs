@@ -54,7 +54,9 @@ pub(crate) fn build(spec: &JobSpec, plan: &Plan) -> String {
              fits, and change or remove the rest.\n"
         }
         JobKind::Create => "\nBuild the application in the current folder, which is empty.\n",
-        JobKind::Change => "\nMake this change to the application in the current folder.\n",
+        JobKind::Change | JobKind::Deliver => {
+            "\nMake this change to the application in the current folder.\n"
+        }
     });
     text
 }
@@ -149,7 +151,7 @@ pub(crate) fn hand_over(prompt: &str) -> String {
 fn description(spec: &JobSpec) -> String {
     let title = match spec.kind {
         JobKind::Create => "What the person wants, in their words",
-        JobKind::Change => "What the person wants to be changed, in their words",
+        JobKind::Change | JobKind::Deliver => "What the person wants to be changed, in their words",
     };
     let mut text = String::new();
     push(&mut text, title, &spec.description);

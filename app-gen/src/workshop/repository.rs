@@ -78,6 +78,11 @@ impl Repository {
         Ok(repository)
     }
 
+    /// Where it is. Others may read it.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Commits a snapshot on a branch and returns the commit's id. Its parent is the newest commit of
     /// `onto`, if there is one.
     pub(crate) async fn commit(

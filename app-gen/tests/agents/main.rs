@@ -8,6 +8,7 @@
 
 mod attachments;
 mod creations;
+mod deliveries;
 mod endings;
 mod image;
 mod interruptions;

@@ -261,14 +261,13 @@ fn platform(context: &Context) -> Platform {
         Validation::new(platform, LOCAL),
     );
     let generator = platform.generator();
-    // Generators and previews.
-    let families = deployed.task_kinds().map(|kind| kind.family.clone());
     Platform {
         orchestrator: platform.orchestrator().container.clone(),
         generator: generator.container.clone(),
         buckets: vec![deployed.artifact_bucket.clone(), validation.bucket],
         clusters: vec![deployed.cluster.clone(), validation.cluster],
-        families: families
+        families: (deployed.task_kinds().map(|kind| kind.family.clone()))
+            .chain((deployed.deliverer.iter()).map(|deliverer| deliverer.family.clone()))
             .chain([validation.family, validation.preview_family])
             .collect(),
         // The log of a preview is for operators: the orchestrator asks the preview itself.

@@ -80,7 +80,21 @@ impl Waiting {
         })
     }
 
-    fn follow(&self, context: &Context, product: &Product, job: &Value) -> anyhow::Result<Value> {
+    /// Whether the end of the job is waited for.
+    pub(crate) const fn is_wanted(&self) -> bool {
+        self.wait
+    }
+
+    /// The job once it has ended, or asks for a decision.
+    ///
+    /// # Errors
+    /// The orchestrator does not answer, or the time is over.
+    pub(crate) fn follow(
+        &self,
+        context: &Context,
+        product: &Product,
+        job: &Value,
+    ) -> anyhow::Result<Value> {
         let id = text(job, "id").to_owned();
         let path = job_path(&id);
         let mut shown = String::new();

@@ -38,11 +38,13 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
   const { names, platform } = target;
   const arns = new Arns(target);
   const inCluster = { ArnEquals: { "ecs:cluster": arns.cluster() } };
+  const started = [names.generator, ...(names.deliverer === undefined ? [] : [names.deliverer]), names.preview];
+  const definitions = started.map(({ family }) => arns.taskDefinition(family));
   const statements = [
     new PolicyStatement({
       sid: "StartGeneratorsAndPreviews",
       actions: ["ecs:RunTask"],
-      resources: [arns.taskDefinition(names.generator.family), arns.taskDefinition(names.preview.family)],
+      resources: definitions,
       conditions: inCluster,
     }),
     new PolicyStatement({
@@ -68,7 +70,7 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
     new PolicyStatement({
       sid: "PassTheirExecutionRoles",
       actions: ["iam:PassRole"],
-      resources: [arns.role(names.generator.executionRole), arns.role(names.preview.executionRole)],
+      resources: started.map(({ executionRole }) => arns.role(executionRole)),
       conditions: { StringEquals: { "iam:PassedToService": TASKS } },
     }),
     new PolicyStatement({
@@ -107,8 +109,7 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
   ];
   const task = createRole(scope, "OrchestratorTaskRole", names.orchestrator.taskRole, ecsTasks(target), statements);
   const reasons: Record<string, string> = {
-    [arns.taskDefinition(names.generator.family)]: "every revision of exactly one family",
-    [arns.taskDefinition(names.preview.family)]: "every revision of exactly one family",
+    ...Object.fromEntries(definitions.map((definition) => [definition, "every revision of exactly one family"])),
     [arns.tasks()]: "tasks have random ids; all of them are of this cluster",
     "*": "neither ListTasks, which its condition limits to this cluster, nor a session's channels take a resource",
     [arns.logStreams(names.generator.logGroup)]: "one stream for each generator task",
@@ -147,6 +148,32 @@ export function generatorRoles(scope: Construct, target: Target): TaskRoles {
 /** The preview: it may ask nothing of anybody. */
 export function previewRoles(scope: Construct, target: Target): TaskRoles {
   return { execution: createExecutionRole(scope, "Preview", target, target.platform.preview, target.names.preview) };
+}
+
+/**
+ * Tasks of the generator that deliver. ECS injects the tokens for that into them alone; their rights to the objects
+ * of one job are those of the generator.
+ */
+export function delivererRoles(scope: Construct, target: Target, generator: TaskRoles): TaskRoles | undefined {
+  const { names } = target;
+  const consumer = delivererOf(target);
+  if (consumer === undefined || names.deliverer === undefined) {
+    return undefined;
+  }
+  return {
+    task: generator.task,
+    execution: createExecutionRole(scope, "Deliverer", target, consumer, names.deliverer),
+  };
+}
+
+/** What tasks that deliver are, as a consumer of images and secrets. */
+export function delivererOf(target: Target): Consumer | undefined {
+  const { generator } = target.platform;
+  if (generator.deliverer === undefined) {
+    return undefined;
+  }
+  const { family, secret, environment } = generator.deliverer;
+  return { ...generator, family, secret, environment: { ...generator.environment, ...environment } };
 }
 
 function jobObjects(arns: Arns): PolicyStatement {

@@ -16,13 +16,21 @@ import type { Construct } from "constructs";
 import { Arns } from "../arns.ts";
 import { EXTRA_CA_CERTIFICATES, extraCertificates } from "../certificates.ts";
 import { imageReference } from "../images.ts";
+import type { Consumer } from "../platform.ts";
 import type { NetworkStack } from "../network/network-stack.ts";
 import { taskUsdPerHour } from "../prices.ts";
 import { ConcernStack } from "../stack.ts";
-import { sizeIn, type Target } from "../target.ts";
+import { type ConsumerNames, sizeIn, type Target } from "../target.ts";
 import { AGENT_FOLDERS } from "./exec.ts";
 import { Entrance } from "./load-balancer.ts";
-import { generatorRoles, orchestratorRoles, previewRoles } from "./roles.ts";
+import {
+  delivererOf,
+  delivererRoles,
+  generatorRoles,
+  orchestratorRoles,
+  previewRoles,
+  type TaskRoles,
+} from "./roles.ts";
 import { createTaskDefinition, LOG_STREAM_PREFIX, type TaskProps } from "./task-definitions.ts";
 
 /** The start waits up to 30 s for the database and then migrates it; until here no health check counts. */
@@ -74,9 +82,11 @@ export class ServiceStack extends ConcernStack {
       vpc: network.vpc,
       securityGroup: this.sealed("LoadBalancerSecurityGroup", network.loadBalancerSecurityGroup),
     });
-    const generator = this.createGenerator();
+    const roles = generatorRoles(this, target);
+    const generator = this.createGenerator("Generator", target.platform.generator, target.names.generator, roles);
+    const deliverer = this.createDeliverer(roles);
     const preview = this.createPreview();
-    const orchestrator = this.createOrchestrator(generator, preview);
+    const orchestrator = this.createOrchestrator(generator, deliverer, preview);
     this.createService(cluster, orchestrator, network);
     new CfnOutput(this, "Url", { value: this.entrance.url, description: "Where users go" });
     new CfnOutput(this, "ClusterName", { value: cluster.clusterName });
@@ -110,14 +120,24 @@ export class ServiceStack extends ConcernStack {
     return cluster;
   }
 
-  private createGenerator(): FargateTaskDefinition {
+  /** The same container with the tokens that deliver, which no agent ever runs beside. */
+  private createDeliverer(roles: TaskRoles): FargateTaskDefinition | undefined {
     const { target } = this;
-    return createTaskDefinition(this, "Generator", {
+    const [consumer, own] = [delivererOf(target), delivererRoles(this, target, roles)];
+    if (consumer === undefined || own === undefined || target.names.deliverer === undefined) {
+      return undefined;
+    }
+    return this.createGenerator("Deliverer", consumer, target.names.deliverer, own);
+  }
+
+  private createGenerator(id: string, consumer: Consumer, names: ConsumerNames, roles: TaskRoles): FargateTaskDefinition {
+    const { target } = this;
+    return createTaskDefinition(this, id, {
       target,
-      consumer: target.platform.generator,
-      names: target.names.generator,
-      roles: generatorRoles(this, target),
-      image: this.image(target.platform.generator.image),
+      consumer,
+      names,
+      roles,
+      image: this.image(consumer.image),
       environment: this.certificates(),
       hasTaskRole: false,
       ...CAGED,
@@ -174,7 +194,11 @@ export class ServiceStack extends ConcernStack {
     return isLocal ? known : {};
   }
 
-  private createOrchestrator(generator: FargateTaskDefinition, preview: FargateTaskDefinition): FargateTaskDefinition {
+  private createOrchestrator(
+    generator: FargateTaskDefinition,
+    deliverer: FargateTaskDefinition | undefined,
+    preview: FargateTaskDefinition,
+  ): FargateTaskDefinition {
     const { target } = this;
     const { names, platform } = target;
     return createTaskDefinition(this, "Orchestrator", {
@@ -195,6 +219,7 @@ export class ServiceStack extends ConcernStack {
         ECS_CLUSTER: names.cluster,
         // With its revision: an orchestrator that is rolled back takes its generator with it.
         GENERATOR_TASK_DEFINITION: generator.taskDefinitionArn,
+        ...(deliverer === undefined ? {} : { DELIVERER_TASK_DEFINITION: deliverer.taskDefinitionArn }),
         GENERATOR_CONTAINER: platform.generator.container,
         GENERATOR_ROLE_ARN: new Arns(target).role(names.generator.taskRole),
         GENERATOR_LOG_GROUP: names.generator.logGroup,

@@ -38,9 +38,15 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
   "app-gen-saas-task-role": [
     // app-gen-saas/src/launcher
     { action: "ecs:RunTask", resource: `arn:aws:ecs:${PLACE}:task-definition/app-generator:7`, context: IN_CLUSTER },
+    {
+      action: "ecs:RunTask",
+      resource: `arn:aws:ecs:${PLACE}:task-definition/app-generator-deliverer:7`,
+      context: IN_CLUSTER,
+    },
     { action: "ecs:RunTask", resource: `arn:aws:ecs:${PLACE}:task-definition/app-preview:3`, context: IN_CLUSTER },
     { action: "ecs:TagResource", resource: TASK, context: { "ecs:CreateAction": "RunTask" } },
     { action: "iam:PassRole", resource: role("app-generator-execution-role"), context: TO_TASKS },
+    { action: "iam:PassRole", resource: role("app-generator-deliverer-execution-role"), context: TO_TASKS },
     { action: "iam:PassRole", resource: role("app-preview-execution-role"), context: TO_TASKS },
     // app-gen-saas/src/launcher/job_rights.rs
     { action: "sts:AssumeRole", resource: role("app-generator-task-role") },
@@ -82,6 +88,7 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
     },
   ],
   "app-generator-execution-role": starting("app-gen-saas-generator", "/ecs/app-generator"),
+  "app-generator-deliverer-execution-role": starting("app-gen-saas-generator", "/ecs/app-generator"),
   "app-preview-execution-role": starting("app-gen-saas-generator", "/ecs/app-preview"),
 };
 
@@ -131,6 +138,11 @@ export const FORBIDDEN: readonly Call[] = [
   {
     action: "secretsmanager:GetSecretValue",
     resource: `arn:aws:secretsmanager:${PLACE}:secret:app-gen-saas/generator-a1b2c3`,
+  },
+  // The tokens that publish: no environment here has set one, and no other role ever reads them.
+  {
+    action: "secretsmanager:GetSecretValue",
+    resource: `arn:aws:secretsmanager:${PLACE}:secret:app-gen-saas/deliverer-a1b2c3`,
   },
   {
     action: "secretsmanager:PutSecretValue",

@@ -195,7 +195,7 @@ test("the list of calls is that of the sources", () => {
     // A right that comes with RunTask, for its tags.
     .filter(({ action }) => /^(ecs|logs):/.test(action) && action !== "ecs:TagResource")
     .map(({ action }) => action.split(":")[1]?.toLowerCase());
-  // Generators and previews are started by the same call.
+  // Generators, those that deliver and previews are started by the same call.
   assert.deepEqual([...new Set(listed)].sort(), spelled.sort());
   // `put` is PutObject, `delete` is DeleteObject, the others are GetObject; `copy` is both GetObject and
   // PutObject. `put` writes in one part only.

@@ -87,6 +87,7 @@ test("images are given by digest alone", () => {
     // Of the generator and of the preview.
     `${registry}/app-gen-saas-generator@${DIGEST}`,
     `${registry}/app-gen-saas-generator@${DIGEST}`,
+    `${registry}/app-gen-saas-generator@${DIGEST}`,
   ]);
 });
 
@@ -213,10 +214,9 @@ test("generator and preview are root with five capabilities, write to two folder
     "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
   ];
   const kept = ["CHOWN", "KILL", "SETGID", "SETPCAP", "SETUID"];
-  const everywhere = ["local", ...AWS_ENVIRONMENTS].flatMap((environment) =>
-    ["app-generator", "app-preview"].map((family) => [environment, family] as const),
-  );
-  for (const [environment, family] of everywhere) {
+  const families = ["app-generator", "app-generator-deliverer", "app-preview"];
+  const all = ["local", ...AWS_ENVIRONMENTS].flatMap((name) => families.map((family) => [name, family] as const));
+  for (const [environment, family] of all) {
     assert.deepEqual(powers(environment, family), {
       user: undefined,
       privileged: undefined,
@@ -234,14 +234,14 @@ test("generator and preview are root with five capabilities, write to two folder
   }
 });
 
-/** The generator's container, where this context is given beside the images. */
-function generator(more: Record<string, string>): {
+/** The generator's container, or that of another family, where this context is given beside the images. */
+function generator(more: Record<string, string>, family = "app-generator"): {
   Environment?: { Name: string; Value: string }[];
   Secrets?: { Name: string; ValueFrom: string }[];
 } {
   const made = Template.fromStack(createApp("dev", { context: { ...images("dev"), ...more } }).service);
   const [definition] = Object.values(
-    made.findResources("AWS::ECS::TaskDefinition", { Properties: { Family: "app-generator" } }),
+    made.findResources("AWS::ECS::TaskDefinition", { Properties: { Family: family } }),
   );
   return definition?.["Properties"].ContainerDefinitions[0];
 }
@@ -309,6 +309,33 @@ test("there are previews on AWS where a name leads to them, and they have no rig
           { ContainerPort: 5080, Protocol: "tcp" },
           { ContainerPort: 5081, Protocol: "tcp" },
         ],
+      }),
+    ],
+  });
+});
+
+test("tokens that deliver are injected into tasks that deliver, and into no other", () => {
+  const secret = "arn:aws:secretsmanager:us-east-1:000000000001:secret:app-gen-saas/deliverer";
+  const both = {
+    "secretKeys.deliverer": "GITHUB_BOT_TOKEN,FLY_API_TOKEN",
+    "secretKeys.generator": "OPENAI_API_KEY",
+  };
+  const names = (family: string) => generator(both, family).Secrets?.map(({ Name }) => Name);
+  assert.deepEqual(generator(both, "app-generator-deliverer").Secrets, [
+    { Name: "FLY_API_TOKEN", ValueFrom: `${secret}:FLY_API_TOKEN::` },
+    { Name: "GITHUB_BOT_TOKEN", ValueFrom: `${secret}:GITHUB_BOT_TOKEN::` },
+  ]);
+  assert.deepEqual(names("app-generator"), ["OPENAI_API_KEY"]);
+  assert.deepEqual(names("app-gen-saas-app"), ["DATABASE_URL"]);
+  const variables = generator(both, "app-generator-deliverer").Environment?.map(({ Name }) => Name);
+  assert.ok(variables?.includes("FLY_BASE_IMAGE"));
+  // Their log is where the orchestrator reads events.
+  dev.hasResourceProperties("AWS::ECS::TaskDefinition", {
+    Family: "app-generator-deliverer",
+    ContainerDefinitions: [
+      Match.objectLike({
+        Name: "app-generator",
+        LogConfiguration: Match.objectLike({ Options: Match.objectLike({ "awslogs-group": "/ecs/app-generator" }) }),
       }),
     ],
   });

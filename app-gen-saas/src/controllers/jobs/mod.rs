@@ -267,17 +267,8 @@ pub(super) async fn accept(
     app: &App,
     job: NewJob,
 ) -> Result<(StatusCode, HeaderMap, Json<Job>), ApiError> {
-    let refusal = match app.database.insert_job(&job, app.config.jobs.queue).await? {
-        Accepted::Queued => None,
-        Accepted::QueueFull => Some(ApiError::Busy {
-            message: "too many jobs wait for their start",
-            retry_after_secs: RETRY_AFTER_SECS,
-        }),
-        Accepted::NoProject => Some(ApiError::Changed(
-            "the project was put aside or deleted; take it up again first",
-        )),
-    };
-    if let Some(refusal) = refusal {
+    let accepted = app.database.insert_job(&job, app.config.jobs.queue).await?;
+    if let Err(refusal) = queued(accepted) {
         attachments::take_back(app, &job).await;
         return Err(refusal);
     }
@@ -289,6 +280,21 @@ pub(super) async fn accept(
         headers.insert(header::LOCATION, location);
     }
     Ok((StatusCode::CREATED, headers, Json(job)))
+}
+
+/// # Errors
+/// A job is not in the queue.
+pub(super) fn queued(accepted: Accepted) -> Result<(), ApiError> {
+    match accepted {
+        Accepted::Queued => Ok(()),
+        Accepted::QueueFull => Err(ApiError::Busy {
+            message: "too many jobs wait for their start",
+            retry_after_secs: RETRY_AFTER_SECS,
+        }),
+        Accepted::NoProject => Err(ApiError::Changed(
+            "the project was put aside or deleted; take it up again first",
+        )),
+    }
 }
 
 /// The budget with the orchestrator's amount of dollars, if it names none.

@@ -311,8 +311,11 @@ impl Surroundings {
         })
     }
 
-    /// The job whose end this one waits for.
+    /// The job whose end this one waits for. A delivery waits for none.
     fn waits_for(&self, job: &database::Job) -> Option<String> {
+        if job.kind == JobKind::Deliver {
+            return None;
+        }
         let first = self.first_of_projects.get(job.project_id.as_ref()?)?;
         (job.state == JobState::Queued && *first < job.id).then(|| first.clone())
     }

@@ -1,5 +1,6 @@
 //! Projects: list, look at, rename, put aside, delete, and go back to a version.
 
+pub mod deliveries;
 pub mod versions;
 
 use axum::Json;
@@ -35,7 +36,7 @@ pub struct Project {
     /// Number of its newest version; 0 before the first.
     newest_version: i64,
     /// Id of its job that is at work or waits; null if there is none. Later jobs of the project begin after
-    /// its end.
+    /// its end. Deliveries are not among them.
     #[schema(required)]
     unfinished_job: Option<String>,
     /// Millionths of a US dollar that its jobs used, as far as prices are known.

@@ -1,5 +1,6 @@
 //! Projects and their versions: what jobs make, what a change begins with, and what is kept of both.
 
+mod deliveries;
 mod kept;
 mod refusals;
 

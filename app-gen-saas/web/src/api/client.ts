@@ -3,9 +3,12 @@ import type {
   AttachmentLimits,
   ChangeProject,
   ChangeTemplate,
+  CreateDelivery,
   CreateJob,
   CreateTemplate,
   Decide,
+  Delivery,
+  DeliveryList,
   Difference,
   ErrorBody,
   FileContent,
@@ -230,6 +233,21 @@ export function endPreview(projectId: string, number: number): Promise<void> {
 /** Whether what was asked for does not exist in this environment. */
 export function isNotHere(error: unknown): boolean {
   return error instanceof ApiError && error.status === 409;
+}
+
+/** Of one version, or of all; what was asked for last comes first. */
+export async function listDeliveries(projectId: string, version?: number): Promise<Delivery[]> {
+  const query = new URLSearchParams({
+    limit: String(PAGE_SIZE),
+    ...(version !== undefined && { version: String(version) }),
+  });
+  const answer = await request<DeliveryList>(`${projectPath(projectId)}/deliveries?${query}`);
+  return answer.deliveries;
+}
+
+/** Gives the delivery that was asked for; it goes its way by itself. */
+export function deliverVersion(projectId: string, number: number, delivery: CreateDelivery): Promise<Delivery> {
+  return send<Delivery>("POST", `${versionPath(projectId, number)}/deliveries`, delivery);
 }
 
 export function downloadHref(projectId: string, number: number): string {

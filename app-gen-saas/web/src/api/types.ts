@@ -24,6 +24,11 @@ export type ChangeProject = Schemas["ChangeProject"];
 export type Version = Schemas["Version"];
 export type VersionList = Schemas["VersionList"];
 export type Check = Schemas["Check"];
+export type Delivery = Schemas["Delivery"];
+export type DeliveryList = Schemas["DeliveryList"];
+export type DeliveryState = Schemas["DeliveryState"];
+export type DeliveryTarget = Schemas["Target"];
+export type CreateDelivery = Schemas["CreateDelivery"];
 /** A file of a version; `File` alone is the browser's own. */
 export type VersionFile = Schemas["File"];
 export type FileList = Schemas["FileList"];

@@ -24,6 +24,7 @@ async function answer(address: string, init: RequestInit = {}): Promise<Response
   }
   const [, kind, id, part] = path.split("/").slice(1);
   if (kind === "templates") return Response.json({ templates: [] });
+  if (part === "deliveries") return Response.json({ deliveries: [] });
   if (part === "versions") return Response.json({ versions: [] });
   if (!id) return Response.json(kind === "jobs" ? { jobs } : { projects });
   const found = [...(kind === "jobs" ? jobs : projects)].find((candidate) => candidate.id === id);

@@ -41,7 +41,7 @@ export function Conversation({ open, now, reuse }: Props) {
       ) : (
         <ol>
           {asked.map((job) => {
-            const again = canReuse && job.kind !== "restore" ? () => reuse(job.description) : undefined;
+            const again = canReuse && job.kind !== "restore" && job.kind !== "deliver" ? () => reuse(job.description) : undefined;
             return (
               <li key={job.id} className="message" data-followed={job.id === followedId}>
                 {job.id === followedId ? (

@@ -17,6 +17,7 @@ async function answer(address: string): Promise<Response> {
   const { pathname, searchParams } = new URL(address, "http://server");
   if (pathname === "/api/projects/p") return Response.json(aProject({ id: "p", newest_version: 3 }));
   if (!version) return refuse(404, "version not found");
+  if (pathname.endsWith("/deliveries")) return Response.json({ deliveries: [] });
   if (pathname.endsWith("/diff")) {
     return difference === "damaged" ? refuse(409, "the stored files are not those that the job made") : Response.json(difference);
   }

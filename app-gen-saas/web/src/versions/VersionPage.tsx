@@ -3,6 +3,7 @@ import { getProject, getVersion, isMissing, messageOf, restoreVersion } from "..
 import type { Project, Version } from "../api/types.ts";
 import { projectHref, versionHref } from "../app/route.ts";
 import { ServerNotice } from "../app/ServerNotice.tsx";
+import { Deliveries } from "../deliveries/Deliveries.tsx";
 import { titleOf } from "../jobs/jobState.ts";
 import { PreviewPanel } from "../previews/PreviewPanel.tsx";
 import { NoProject } from "../projects/ProjectPage.tsx";
@@ -46,6 +47,7 @@ export function VersionPage({ projectId, number, file }: Props) {
         <>
           <VersionHead project={project} version={version} />
           <PreviewPanel projectId={projectId} number={number} />
+          <Deliveries project={project} number={number} />
           <Differences projectId={projectId} number={number} parent={version.parent} />
           <Files projectId={projectId} number={number} file={file} />
         </>

@@ -11,6 +11,7 @@ mod faults;
 mod git;
 mod hub;
 mod kills;
+mod looking;
 mod openapi;
 mod pulling;
 mod refusals;

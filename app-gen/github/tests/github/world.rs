@@ -4,6 +4,7 @@ use crate::git::git;
 use crate::hub::{BOT, Hub, Repository, TOKEN};
 use app_gen_github::{
     Bounds, Delivered, Error, Mode, Settings, Source, Step, Target, Token, Visibility, deliver,
+    look,
 };
 use std::fs;
 use std::net::SocketAddr;
@@ -104,6 +105,16 @@ impl World {
         let token = Token::new(TOKEN).unwrap();
         let keep = |step| self.steps.lock().unwrap().push(step);
         deliver(&self.settings, &token, target, source, &keep).await
+    }
+
+    /// Which commit is there, asked for a version.
+    pub(crate) async fn look(
+        &self,
+        target: &Target,
+        version: usize,
+    ) -> Result<Option<String>, Error> {
+        let (token, source) = (Token::new(TOKEN).unwrap(), self.source(version));
+        look(&self.settings, &token, target, &source, &|_| {}).await
     }
 
     /// What the newest delivery told.

@@ -62,6 +62,24 @@ pub struct Consumer {
     pub service: Option<String>,
 }
 
+/// Names of what tasks that deliver do not share with the others of the generator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deliverer {
+    /// The family of their task definitions.
+    pub family: String,
+    /// The role that ECS takes on for them.
+    pub execution_role: String,
+}
+
+impl Deliverer {
+    fn new(deliverer: &app_gen_infra::Deliverer) -> Self {
+        Self {
+            family: deliverer.family.clone(),
+            execution_role: format!("{}-execution-role", deliverer.family),
+        }
+    }
+}
+
 /// Names of what is deployed to one environment, and of what is kept beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Deployed {
@@ -69,6 +87,8 @@ pub struct Deployed {
     pub cluster: String,
     /// Services first, then kinds of task.
     pub consumers: Vec<Consumer>,
+    /// Tasks of the generator that deliver; none where the manifest has none.
+    pub deliverer: Option<Deliverer>,
     /// The bucket of the applications that users had generated.
     pub artifact_bucket: String,
     /// The bucket of the load balancer's access log.
@@ -92,6 +112,7 @@ impl Deployed {
         Self {
             cluster: format!("{project}-cluster"),
             consumers: consumers(platform),
+            deliverer: platform.generator().deliverer.as_ref().map(Deliverer::new),
             artifact_bucket: bucket("generated-apps"),
             access_log_bucket: bucket("access-logs"),
             state_bucket: bucket("state"),

@@ -56,8 +56,10 @@ impl Handle for Prune {
 }
 
 fn families(cloud: &Cloud) -> Vec<String> {
-    let deployed = cloud.deployed().consumers;
-    let families = deployed.into_iter().map(|consumer| consumer.family);
+    let deployed = cloud.deployed();
+    let deliverer = deployed.deliverer.map(|deliverer| deliverer.family);
+    let consumers = deployed.consumers.into_iter();
+    let families = consumers.map(|consumer| consumer.family).chain(deliverer);
     // Validations use the local cloud only.
     let validation = cloud.is_local().then(|| {
         let names = cloud.validation();

@@ -41,11 +41,15 @@ pub(crate) fn known(found: DescribedTask, cloud: &Cloud) -> Task {
         .iter()
         .find(|consumer| consumer.family == family)
         .map(|consumer| consumer.name.clone());
+    let delivers = (deployed.deliverer.as_ref()).is_some_and(|known| known.family == family);
     let validated = || {
         let names = cloud.validation();
         let kinds = [(names.family, GENERATOR), (names.preview_family, PREVIEW)];
         let found = kinds.into_iter().find(|(known, _)| known == family);
-        found.map(|(_, kind)| kind.to_owned())
+        let kind = delivers
+            .then_some(GENERATOR)
+            .or(found.map(|(_, kind)| kind));
+        kind.map(str::to_owned)
     };
     let kind = kind.or_else(validated).unwrap_or_else(|| OTHER.to_owned());
     let service = service.map(|service| {

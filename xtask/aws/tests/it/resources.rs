@@ -44,15 +44,14 @@ fn secrets_are_set_listed_read_and_removed() {
         json!({
             "id": "generator", "name": format!("{}/generator", space.name), "exists": exists,
             "keys": [
-                key("ANTHROPIC_API_KEY", false),
+                key("ANTHROPIC_API_KEY", present[1]),
                 key("CLAUDE_CODE_OAUTH_TOKEN", present[0]),
-                key("GITHUB_BOT_TOKEN", present[1]),
                 key("OPENAI_API_KEY", present[2]),
             ]
         })
     };
     assert_eq!(
-        space.ok(ListSecrets {})["secrets"][0],
+        space.ok(ListSecrets {})["secrets"][1],
         listed(false, [false; 3])
     );
     let missing = space.call(read());
@@ -62,7 +61,7 @@ fn secrets_are_set_listed_read_and_removed() {
     let value = "a\"b\\c $HOME\n\u{e9}";
     for (key, value) in [
         ("OPENAI_API_KEY", "first"),
-        ("GITHUB_BOT_TOKEN", "kept"),
+        ("ANTHROPIC_API_KEY", "kept"),
         ("OPENAI_API_KEY", value),
     ] {
         let set = space.call(SetSecret {
@@ -83,11 +82,11 @@ fn secrets_are_set_listed_read_and_removed() {
     assert!(!list.stdout.contains("kept"), "{}", list.stdout);
     assert_eq!(
         space.ok(read()),
-        json!({ "GITHUB_BOT_TOKEN": "kept", "OPENAI_API_KEY": value })
+        json!({ "ANTHROPIC_API_KEY": "kept", "OPENAI_API_KEY": value })
     );
 
     assert_eq!(
-        space.ok(remove(Some("GITHUB_BOT_TOKEN")))["removed"],
+        space.ok(remove(Some("ANTHROPIC_API_KEY")))["removed"],
         json!(true)
     );
     assert_eq!(space.ok(read()), json!({ "OPENAI_API_KEY": value }));
@@ -95,7 +94,7 @@ fn secrets_are_set_listed_read_and_removed() {
         assert_eq!(space.ok(remove(None))["removed"], json!(removed));
     }
     assert_eq!(
-        space.ok(ListSecrets {})["secrets"][0],
+        space.ok(ListSecrets {})["secrets"][1],
         listed(false, [false; 3])
     );
 }

@@ -20,8 +20,10 @@ const PACKAGE_GROUPS: [&[&str]; 3] = [
         "app-gen",
         "app-gen-agent",
         "app-gen-cage",
+        "app-gen-fly",
         "app-gen-gateway",
         "app-gen-github",
+        "app-gen-oci-image",
         "app-gen-scripted-model",
         "app-gen-saas-contract",
         "app-gen-saas",
@@ -48,7 +50,8 @@ const OFFLINE: &str = "offline";
 const PLATFORM: &str = "platform";
 /// Suites whose tests mostly wait, for the time between two tries of an agent or for the end of a job:
 /// two of them for each core.
-const WAITING: [&str; 4] = [
+const WAITING: [&str; 5] = [
+    "app-gen::deliveries",
     "app-gen-agent::agents",
     "app-gen-gateway::agents",
     "app-gen-saas::it",

@@ -173,6 +173,12 @@ impl Listener {
             (format!("projects files {project}"), 0),
             (format!("projects files {project} --path README.md"), 0),
             (format!("projects diff {project}"), 0),
+            // Nobody has set a token, which the delivery says.
+            (
+                format!("projects deliver {project} github --owner octo --wait --yes"),
+                1,
+            ),
+            (format!("projects deliveries {project}"), 0),
             (format!("projects restore {project} 1 --wait --yes"), 0),
             (
                 format!("projects download {project} --to {folder}/project.zip"),

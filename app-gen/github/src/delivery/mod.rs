@@ -1,6 +1,10 @@
 //! The steps of a delivery. Each of them looks at what is there first, so that it does not matter where
 //! an earlier delivery of the same version ended.
 
+mod shown;
+
+pub use crate::delivery::shown::look;
+
 use crate::address::Addresses;
 use crate::api::{Api, New, Pull, Repository};
 use crate::error::Error;
@@ -9,6 +13,7 @@ use crate::patience::Patience;
 use crate::settings::{Bounds, Delivered, Settings, Step};
 use crate::target::{MAX_TOPICS, Mode, Source, Target};
 use crate::token::Token;
+use std::time::Duration;
 
 /// The branch of a repository that had none.
 const MAIN: &str = "main";
@@ -35,36 +40,59 @@ pub async fn deliver(
     source: &Source,
     progress: &(dyn Fn(Step) + Send + Sync),
 ) -> Result<Delivered, Error> {
+    let addresses = Addresses::new(settings)?;
+    let patience = Patience::new(progress, settings.bounds.rate_limits);
+    let workspace = read(target, source, &patience).await?;
+    let call = (settings, token, target, source);
+    let delivery = Delivery::new(call, &addresses, &workspace, &patience)?;
+    let mut tries = Tries::new(&patience, &settings.bounds);
+    loop {
+        let ended = delivery.run().await;
+        match tries.pause(ended.as_ref().err()) {
+            Some(pause) => tokio::time::sleep(pause).await,
+            None => return ended,
+        }
+    }
+}
+
+/// Reads the version, if both target and source can be.
+async fn read(
+    target: &Target,
+    source: &Source,
+    patience: &Patience<'_>,
+) -> Result<Workspace, Error> {
     target.check()?;
     source.check()?;
-    let bounds = &settings.bounds;
-    let addresses = Addresses::new(settings)?;
-    let patience = Patience::new(progress, bounds.rate_limits);
     patience.step(Step::ReadSource);
-    let workspace = Workspace::of(source).await?;
-    let delivery = Delivery {
-        api: Api::new(&addresses, token, &patience, bounds.request),
-        remote: Remote::new(&workspace, &addresses, token, bounds.transfer)?,
-        workspace: &workspace,
-        patience: &patience,
-        bounds,
-        target,
-        source,
-    };
-    let mut pause = bounds.pause;
-    let mut tried = 1;
-    loop {
-        match delivery.run().await {
-            Err(error @ Error::Unavailable { .. }) if tried < bounds.tries => {
-                patience.step(Step::Retry {
-                    reason: error.to_string(),
-                });
-                tokio::time::sleep(pause).await;
-                pause = pause.saturating_mul(2);
-                tried += 1;
-            }
-            ended => return ended,
+    Workspace::of(source).await
+}
+
+/// How often something is done again that failed in passing.
+struct Tries<'call> {
+    patience: &'call Patience<'call>,
+    left: u32,
+    pause: Duration,
+}
+
+impl<'call> Tries<'call> {
+    const fn new(patience: &'call Patience<'call>, bounds: &Bounds) -> Self {
+        Self {
+            patience,
+            left: bounds.tries.saturating_sub(1),
+            pause: bounds.pause,
         }
+    }
+
+    /// How long to wait before it is done again, if it is.
+    fn pause(&mut self, error: Option<&Error>) -> Option<Duration> {
+        let error = error.filter(|error| matches!(error, Error::Unavailable { .. }))?;
+        self.left = self.left.checked_sub(1)?;
+        self.patience.step(Step::Retry {
+            reason: error.to_string(),
+        });
+        let pause = self.pause;
+        self.pause = pause.saturating_mul(2);
+        Some(pause)
     }
 }
 
@@ -78,8 +106,61 @@ struct Delivery<'call> {
     source: &'call Source,
 }
 
-impl Delivery<'_> {
+/// What is known before anything is done.
+struct Found {
+    /// The token's user, if it has one.
+    login: Option<String>,
+    owner: String,
+    repository: Option<Repository>,
+}
+
+/// What a delivery is called with.
+type Call<'call> = (&'call Settings, &'call Token, &'call Target, &'call Source);
+
+impl<'call> Delivery<'call> {
+    fn new(
+        (settings, token, target, source): Call<'call>,
+        addresses: &'call Addresses,
+        workspace: &'call Workspace,
+        patience: &'call Patience<'call>,
+    ) -> Result<Self, Error> {
+        let bounds = &settings.bounds;
+        Ok(Self {
+            api: Api::new(addresses, token, patience, bounds.request),
+            remote: Remote::new(workspace, addresses, token, bounds.transfer)?,
+            workspace,
+            patience,
+            bounds,
+            target,
+            source,
+        })
+    }
+
     async fn run(&self) -> Result<Delivered, Error> {
+        let Found {
+            login,
+            owner,
+            repository,
+        } = self.look_up().await?;
+        match self.target.mode {
+            Mode::NewRepository => {
+                let is_own = login.is_some_and(|login| login.eq_ignore_ascii_case(&owner));
+                let repository = match repository {
+                    Some(repository) => repository,
+                    None => self.create(&owner, is_own).await?,
+                };
+                self.to_default_branch(&repository).await
+            }
+            Mode::PullRequest => {
+                let repository = repository.ok_or_else(|| Error::RepositoryMissing {
+                    repository: format!("{owner}/{}", self.target.name),
+                })?;
+                self.as_pull_request(&repository).await
+            }
+        }
+    }
+
+    async fn look_up(&self) -> Result<Found, Error> {
         self.patience.step(Step::LookUp);
         let login = self.api.login().await?;
         let owner = self.target.owner.clone().or_else(|| login.clone());
@@ -88,24 +169,12 @@ impl Delivery<'_> {
             value: String::new(),
             problem: "the token belongs to no user, so the owner must be named",
         })?;
-        let name = &self.target.name;
-        let found = self.api.repository(&owner, name).await?;
-        match self.target.mode {
-            Mode::NewRepository => {
-                let is_own = login.is_some_and(|login| login.eq_ignore_ascii_case(&owner));
-                let repository = match found {
-                    Some(repository) => repository,
-                    None => self.create(&owner, is_own).await?,
-                };
-                self.to_default_branch(&repository).await
-            }
-            Mode::PullRequest => {
-                let repository = found.ok_or_else(|| Error::RepositoryMissing {
-                    repository: format!("{owner}/{name}"),
-                })?;
-                self.as_pull_request(&repository).await
-            }
-        }
+        let repository = self.api.repository(&owner, &self.target.name).await?;
+        Ok(Found {
+            login,
+            owner,
+            repository,
+        })
     }
 
     async fn create(&self, owner: &str, is_own: bool) -> Result<Repository, Error> {
