@@ -102,7 +102,7 @@ async fn make(job: &mut Job) -> Result<(), Halt> {
 async fn good(job: &Job) -> Result<Option<Snapshot>, Halt> {
     let start = match job.spec.kind {
         JobKind::Change => job.spec.start_from.as_ref().map(|start| &start.commit),
-        JobKind::Create => None,
+        JobKind::Create | JobKind::Deliver => None,
     };
     match job.state.good.as_ref().or(start) {
         Some(commit) => Ok(Some(job.workshop.repository.snapshot(commit).await?)),

@@ -26,7 +26,7 @@ fn environment(hub: &Hub) -> [(&'static str, String); 3] {
     ]
 }
 
-fn borrowed(variables: &[(&'static str, String)]) -> Vec<(&'static str, &str)> {
+fn borrowed<'a>(variables: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
     let pairs = variables.iter();
     pairs.map(|(name, value)| (*name, value.as_str())).collect()
 }

@@ -177,6 +177,7 @@ impl JobSpec {
             (JobKind::Create | JobKind::Change, Some(_)) => {
                 return Err(invalid("delivery", "is given, and only a delivery has one"));
             }
+        }
         if let Some(template) = &self.template {
             validate_word("template", template, 32)?;
             if self.kind != JobKind::Create || self.start_from.is_some() {
