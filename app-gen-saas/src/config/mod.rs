@@ -64,11 +64,15 @@ impl Config {
     pub fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
         only(environment, environment::STORAGE_MODE, "database")?;
         only(environment, environment::AUTH_MODE, "none")?;
+        // What every orchestrator needs is missed first.
+        let server = ServerConfig::from_environment(environment)?;
+        let database = DatabaseConfig::from_environment(environment)?;
+        let storage = StorageConfig::from_environment(environment)?;
         let launcher = LauncherConfig::from_environment(environment)?;
         let config = Self {
-            server: ServerConfig::from_environment(environment)?,
-            database: DatabaseConfig::from_environment(environment)?,
-            storage: StorageConfig::from_environment(environment)?,
+            server,
+            database,
+            storage,
             previews: PreviewsConfig::from_environment(environment, &launcher)?,
             launcher,
             jobs: JobsConfig::from_environment(environment)?,

@@ -221,6 +221,40 @@ export interface paths {
         patch: operations["change"];
         trace?: never;
     };
+    "/api/projects/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the deliveries of a project, or of one of its versions. */
+        get: operations["list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}/deliveries/{delivery}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a delivery. */
+        get: operations["show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{id}/versions": {
         parameters: {
             query?: never;
@@ -249,6 +283,26 @@ export interface paths {
         get: operations["show"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}/versions/{number}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delivers a version to a target, or looks at it there. It can be repeated: while it is not at its end, the
+         *     same delivery is answered, and after that its target is made sure of once more.
+         */
+        post: operations["create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -544,6 +598,18 @@ export interface components {
             /** @description The provider. */
             provider?: string | null;
         };
+        /** @description The body of a request for a delivery. */
+        CreateDelivery: {
+            /**
+             * @description Whether a person decides before anything outside is changed; default no. The job of the delivery waits
+             *     for the decision.
+             */
+            approval?: boolean;
+            /** @description Whether the target is only looked at, where the version was delivered before; default no. */
+            check_only?: boolean;
+            /** @description Where to. */
+            target: components["schemas"]["Target"];
+        };
         /** @description The body of a request for a new job. */
         CreateJob: {
             /** @description Where a person wants to decide; default nowhere. */
@@ -613,6 +679,57 @@ export interface components {
          * @enum {string}
          */
         DecisionKind: "approve" | "reject" | "defer";
+        /** @description A version at a target. */
+        Delivery: {
+            /**
+             * Format: int64
+             * @description How often it was asked for.
+             */
+            attempts: number;
+            /** @description Whether that job only looks at the target. */
+            check_only: boolean;
+            /** @description The version's commit. */
+            commit: string;
+            /** @description RFC 3339, UTC: when it was asked for the first time. */
+            created_at: string;
+            /** @description Why it failed, and what to do about it; null unless it did. */
+            error: string | null;
+            /** @description UUID version 7. */
+            id: string;
+            /**
+             * @description Id of the job of the last time, whose events tell what is done, and which waits where a decision is
+             *     wanted. Jobs are removed some time after their end.
+             */
+            job: string;
+            /** @description State of that job; null once it is removed. */
+            job_state: string | null;
+            /** @description Id of the project. */
+            project: string;
+            /** @description The commit that was seen there last; null if none was. */
+            shown_commit: string | null;
+            /** @description What it is at. */
+            state: components["schemas"]["DeliveryState"];
+            target: components["schemas"]["Target"] | null;
+            /** @description RFC 3339, UTC: when it was asked for the last time, or ended. */
+            updated_at: string;
+            /** @description Where people find it; null before it was there. */
+            url: string | null;
+            /**
+             * Format: int64
+             * @description Number of the version.
+             */
+            version: number;
+        };
+        /** @description Deliveries. */
+        DeliveryList: {
+            /** @description What was asked for last comes first. */
+            deliveries: components["schemas"]["Delivery"][];
+        };
+        /**
+         * @description What a delivery is at.
+         * @enum {string}
+         */
+        DeliveryState: "pending" | "running" | "delivered" | "failed" | "outdated";
         /** @description What differs between two versions. */
         Difference: {
             /** @description Sorted by path. */
@@ -815,7 +932,7 @@ export interface components {
          * @description What a job does.
          * @enum {string}
          */
-        JobKind: "create" | "change" | "restore";
+        JobKind: "create" | "change" | "restore" | "deliver";
         /** @description One page of the list of jobs. */
         JobList: {
             /** @description Newest first. */
@@ -912,7 +1029,7 @@ export interface components {
             task_micro_usd: number;
             /**
              * @description Id of its job that is at work or waits; null if there is none. Later jobs of the project begin after
-             *     its end.
+             *     its end. Deliveries are not among them.
              */
             unfinished_job: string | null;
         };
@@ -938,6 +1055,28 @@ export interface components {
              * @description Seconds of all processors.
              */
             processor_seconds: number;
+        };
+        /** @description Where a version is delivered to. */
+        Target: {
+            /** @enum {string} */
+            kind: "github";
+            /** @description The user or the organisation that has it, or gets it; without it, whoever the token belongs to. */
+            owner?: string | null;
+            /** @description Whether everybody may see it, where the delivery makes it. One that exists stays as it is. */
+            public?: boolean;
+            /** @description Whether the repository is there already, and gets a branch with a pull request. */
+            pull_request?: boolean;
+            /** @description Its name, without its owner. */
+            repository: string;
+        } | {
+            /** @description Its name, which is a part of its address; without it, the name follows from organisation and project. */
+            app?: string | null;
+            /** @enum {string} */
+            kind: "fly";
+            /** @description The organisation that has it, or gets it. */
+            organization?: string;
+            /** @description Where its machine is, `ams` for example; without it, Fly.io chooses. */
+            region?: string | null;
         };
         /** @description A template: an application that new ones can begin with. */
         Template: {
@@ -1926,6 +2065,104 @@ export interface operations {
     list: {
         parameters: {
             query?: {
+                /** @description Only those of the version with this number. */
+                version?: number;
+                /** @description Maximum number of deliveries to list: 1 to 200, default 50. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the project. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deliveries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryList"];
+                };
+            };
+            /** @description A parameter is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project. */
+                id: string;
+                /** @description Id of the delivery. */
+                delivery: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The delivery. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description No such project or delivery. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list: {
+        parameters: {
+            query?: {
                 /** @description Maximum number of versions to list: 1 to 200, default 50. */
                 limit?: number;
                 /** @description Only versions with a number less than this one. */
@@ -2011,6 +2248,98 @@ export interface operations {
                 };
             };
             /** @description The database does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project. */
+                id: string;
+                /** @description Number of the version. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateDelivery"];
+            };
+        };
+        responses: {
+            /** @description It is on its way already. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description Accepted; `Location` leads to the delivery. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description The body is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such project or version. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The project was put aside, another version is on its way to this target, the target is that of another project, or it is to be looked at and was never there. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body has more than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The content type is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again. */
             503: {
                 headers: {
                     [name: string]: unknown;
