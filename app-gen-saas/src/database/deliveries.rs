@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::clock::now_millis;
 use crate::database::row::json;
-use crate::database::{Accepted, Database, NewJob, bounded, jobs};
+use crate::database::{Accepted, Database, NewJob, bounded, queue};
 
 /// What became of a delivery whose job is gone, with whatever it knew.
 const JOB_IS_GONE: &str = "its job is gone; deliver it again";
@@ -266,7 +266,7 @@ impl Database {
         let target = serde_json::to_string(&delivery.target)
             .map_err(|error| sqlx::Error::Encode(error.into()))?;
         let mut transaction = self.pool.begin().await?;
-        if !jobs::hold_project(&mut transaction, project_id).await? {
+        if !queue::hold_project(&mut transaction, project_id).await? {
             return Ok(AcceptedDelivery::Refused(Accepted::NoProject));
         }
         // One whose job ended without it would keep its target for ever.
@@ -302,7 +302,7 @@ impl Database {
         if delivery.check_only && !others.iter().any(was_there) {
             return Ok(AcceptedDelivery::NeverDelivered);
         }
-        match jobs::insert(&mut transaction, job, queue, now).await? {
+        match queue::insert(&mut transaction, job, queue, now).await? {
             Accepted::Queued => {}
             refused => return Ok(AcceptedDelivery::Refused(refused)),
         }

@@ -145,7 +145,7 @@ mod tests {
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         let pairs = pairs.iter().map(|(name, value)| {
-            let name = HeaderName::from_static(*name);
+            let name = HeaderName::from_static(name);
             (name, HeaderValue::from_str(value).unwrap())
         });
         pairs.collect()

@@ -13,7 +13,7 @@ mod relay;
 
 use crate::preview::application::Application;
 use crate::preview::board::Board;
-use crate::process::{FORCED_EXIT_AFTER, exit_after};
+use crate::stop::{FORCED_EXIT_AFTER, exit_after};
 use crate::workshop::Rights;
 use anyhow::{Context as _, Result, bail, ensure};
 use app_gen_cage::Folders;

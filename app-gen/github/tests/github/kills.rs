@@ -145,7 +145,7 @@ async fn a_pull_request_survives_a_kill_at_every_call() {
         target: || target(Some(ACME), Mode::PullRequest),
         check: |world, delivered| {
             let name = format!("{ACME}/{NAME}");
-            assert_eq!(world.repositories(), [name.clone()]);
+            assert_eq!(world.repositories(), std::slice::from_ref(&name));
             assert_eq!(world.pulls(&name), (1, 1));
             let there = world.hub.shared.commit(&name, &delivered.branch);
             assert_eq!(there.as_ref(), Some(&delivered.head));
