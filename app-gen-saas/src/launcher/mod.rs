@@ -22,11 +22,9 @@ use std::time::Duration;
 use app_gen_contract::CheckpointId;
 use futures::future::BoxFuture;
 
-use crate::config::LauncherConfig;
+use crate::config::{LauncherConfig, PreviewStarter};
 
-pub use preview::{
-    PreviewPlaces, PreviewTaskStatus, PreviewTasks, RunningPreview, StartPreview, preview_tasks,
-};
+pub use preview::{PreviewPlaces, PreviewTaskStatus, PreviewTasks, RunningPreview, StartPreview};
 
 /// The request to start a task.
 #[derive(Debug, Clone)]
@@ -196,5 +194,16 @@ pub async fn from_config(config: &LauncherConfig) -> anyhow::Result<Arc<dyn Laun
     Ok(match config {
         LauncherConfig::Process(config) => Arc::new(process::ProcessLauncher::new(config)?),
         LauncherConfig::Ecs(config) => Arc::new(ecs::EcsLauncher::new(config).await?),
+    })
+}
+
+/// What the configuration names for previews.
+///
+/// # Errors
+/// When its folder or its clients cannot be made.
+pub async fn preview_tasks(config: &PreviewStarter) -> anyhow::Result<Arc<dyn PreviewTasks>> {
+    Ok(match config {
+        PreviewStarter::Process(config) => Arc::new(process_preview::ProcessPreviews::new(config)?),
+        PreviewStarter::Ecs(config) => Arc::new(ecs_preview::EcsPreviews::new(config).await?),
     })
 }

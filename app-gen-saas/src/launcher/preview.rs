@@ -2,14 +2,10 @@
 
 use std::fmt::Debug;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use crate::config::PreviewStarter;
-use crate::launcher::ecs_preview::EcsPreviews;
-use crate::launcher::process_preview::ProcessPreviews;
 use crate::launcher::{Ending, LaunchError, Task};
 
 /// The request to start a preview.
@@ -80,15 +76,4 @@ pub trait PreviewTasks: Debug + Send + Sync {
 
     /// Removes what a task that has ended leaves behind.
     fn forget<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, anyhow::Result<()>>;
-}
-
-/// What the configuration names.
-///
-/// # Errors
-/// When its folder or its clients cannot be made.
-pub async fn preview_tasks(config: &PreviewStarter) -> anyhow::Result<Arc<dyn PreviewTasks>> {
-    Ok(match config {
-        PreviewStarter::Process(config) => Arc::new(ProcessPreviews::new(config)?),
-        PreviewStarter::Ecs(config) => Arc::new(EcsPreviews::new(config).await?),
-    })
 }
