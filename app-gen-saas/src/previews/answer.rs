@@ -9,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::app::App;
 use crate::clock::now_millis;
+use crate::database::Preview;
 use crate::error::ApiError;
 use crate::previews::forward::forward;
 use crate::previews::host::Asked;
@@ -38,7 +39,7 @@ async fn answer(app: &App, previews: &Previews, asked: &Asked, request: Request)
         Err(error) => return ours(ApiError::from(error).into_response()),
     };
     let preview = &*found.preview;
-    if preview.ended_at.is_some() || preview.new.expires_at <= now_millis() {
+    if is_over(preview) {
         return ours(pages::ended(request.headers(), preview));
     }
     let address = preview.address.as_deref();
@@ -56,7 +57,17 @@ async fn answer(app: &App, previews: &Previews, asked: &Asked, request: Request)
             let error = format!("{error:#}");
             tracing::debug!(preview = preview.new.id, error, "a preview does not answer");
             previews.doors.forget(&asked.label);
-            ours(pages::unreachable(&asked_headers))
+            // What was remembered may be from before its end.
+            match previews.doors.find(&app.database, &asked.label).await {
+                Ok(Some(now)) if is_over(&now.preview) => {
+                    ours(pages::ended(&asked_headers, &now.preview))
+                }
+                _ => ours(pages::unreachable(&asked_headers)),
+            }
         }
     }
+}
+
+fn is_over(preview: &Preview) -> bool {
+    preview.ended_at.is_some() || preview.new.expires_at <= now_millis()
 }
