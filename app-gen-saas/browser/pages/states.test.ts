@@ -8,7 +8,7 @@ import type { Browser } from "playwright-core";
 import { assertAccessible, assertNoSidewaysScroll, desktop, launchBrowser, phone, withPage } from "../browser.ts";
 import { FOLDER, takePicture, type Variant, writeIndex } from "./pictures.ts";
 import { type StateServer, startStateServer } from "./server.ts";
-import { NOW } from "./state.ts";
+import { everywhere, NOW } from "./state.ts";
 import { homeStates } from "./states/home.ts";
 import { jobStates } from "./states/job.ts";
 import { projectStates } from "./states/project.ts";
@@ -51,7 +51,7 @@ for (const variant of variants) {
 
     for (const state of states) {
       test(state.name, async () => {
-        server.show(state.api);
+        server.show({ ...everywhere, ...state.api });
         // What moves would be in another place in each picture.
         const look = { colorScheme, timezoneId: "UTC", reducedMotion: "reduce" } as const;
         await withPage(
