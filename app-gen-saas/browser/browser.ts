@@ -15,6 +15,12 @@ export const API_URL = (process.env.API_URL ?? BASE_URL).replace(/\/$/, "");
 export const JOB_TIMEOUT_MS = 120_000;
 const STEP_TIMEOUT_MS = 15_000;
 
+/** An image of one pixel. */
+export const PNG = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
+
 /** Chromium refuses its sandbox to root. */
 export const HAS_SANDBOX = process.getuid?.() !== 0;
 
