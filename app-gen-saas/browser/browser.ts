@@ -184,7 +184,8 @@ export async function assertNoSidewaysScroll(page: Page, what: string): Promise<
   assert.ok(sizes.content <= sizes.window, `${what} is ${sizes.content} px wide in a window of ${sizes.window} px`);
   const spilling = await page
     .locator(
-      ".outcome, .outcome-main, .log, .log-body, .composer-box, .project-card, .message, .version, .file-change, .file-text",
+      ".outcome, .outcome-main, .log, .log-body, .composer-box, .project-card, .message, .version, .file-change, .file-text, " +
+        ".preview, .delivery, .deliver-form, .template-card",
     )
     .evaluateAll((cards) => cards.filter((card) => card.scrollWidth > card.clientWidth).map((card) => card.className));
   assert.deepEqual(spilling, [], `something sticks out of its card in ${what}`);

@@ -31,7 +31,11 @@ export function Deliveries({ project, number }: Props) {
   }
 
   return (
-    <section className="deliveries" aria-labelledby="deliveries-title">
+    <section
+      className="deliveries"
+      aria-labelledby="deliveries-title"
+      aria-busy={deliveries === null && error === null}
+    >
       <h2 id="deliveries-title">Where it is</h2>
       {deliveries === null ? (
         error === null ? (

@@ -50,6 +50,8 @@ export function PreviewPanel({ projectId, number }: Props) {
     }
   }
 
+  // What is below waits until it is known how much room this takes (versions.css).
+  if (value === null && error === null) return <div aria-busy="true" />;
   if (isNotHere(error) || value === null) return null;
   return (
     <section className="preview" aria-labelledby="preview-title">
