@@ -2,8 +2,8 @@
 import type { Page } from "playwright-core";
 import type { Delivery } from "../../../web/src/api/types.ts";
 import { aDelivery } from "../../../web/src/deliveries/aDelivery.ts";
-import { type Api, refusal } from "../server.ts";
-import { answer, begun, ended, projectApi, type State, text, unavailable } from "../state.ts";
+import { type Api, refusal, type SentEvent } from "../server.ts";
+import { answer, ended, heading, job, jobApi, projectApi, type State, text, unavailable } from "../state.ts";
 import { version } from "./version.ts";
 
 const address = "/#/projects/p/versions/2";
@@ -15,6 +15,25 @@ const times = { created_at: "2026-11-21T12:20:00.000Z", updated_at: "2026-11-21T
 const onGithub = aDelivery({ ...times, id: "a", target: repository, url: "https://github.com/octo/recipe-box" });
 const onFly = aDelivery({ ...times, id: "b", target: app, url: "https://recipe-box-12cd34.fly.dev" });
 const nowhere = { url: null, shown_commit: null };
+
+const NO_TOKEN = "there is no token for this target: GITHUB_BOT_TOKEN is not set";
+
+/** What a job that delivers is. */
+const asked = {
+  kind: "deliver",
+  start_version: 2,
+  description: "Deliver version 2 to the repository octo/recipe-box on GitHub",
+} as const;
+
+/** The way of a delivery that arrives. */
+const way: readonly SentEvent[] = [
+  { type: "state", body: { state: "running" } },
+  { type: "stage", body: { name: "deliver", state: "running", detail: "the repository octo/recipe-box on GitHub" } },
+  { type: "log", body: { level: "info", message: "creating the repository octo/recipe-box" } },
+  { type: "delivered", body: { url: "https://github.com/octo/recipe-box", commit: onGithub.commit } },
+  { type: "stage", body: { name: "deliver", state: "done" } },
+  { type: "succeeded", body: { summary: "Version 2 is at https://github.com/octo/recipe-box" } },
+];
 
 function delivered(...deliveries: readonly Delivery[]): Api {
   return { ...version, "/api/projects/p/deliveries": answer({ deliveries }) };
@@ -102,8 +121,7 @@ export const deliveryStates: readonly State[] = [
       ...nowhere,
       state: "failed",
       job_state: "failed",
-      error:
-        "there is no token for this target: GITHUB_BOT_TOKEN is not set; set it and deploy: cargo xtask secrets set deliverer GITHUB_BOT_TOKEN < FILE; then deliver again",
+      error: `${NO_TOKEN}; set it and deploy: cargo xtask secrets set deliverer GITHUB_BOT_TOKEN < FILE; then deliver again`,
     }),
     ready: text("there is no token for this target"),
   },
@@ -117,10 +135,40 @@ export const deliveryStates: readonly State[] = [
     ready: text("Nothing says which commit is there."),
   },
   {
+    name: "job-delivery-needs-approval",
+    address: "/#/jobs/j",
+    api: jobApi(
+      job({
+        ...asked,
+        state: "waiting_approval",
+        approvals: ["before_publish"],
+        waiting: {
+          kind: "approval",
+          point: "before_publish",
+          question: 'May version 2 of "Recipe box" be delivered to the repository octo/recipe-box on GitHub?',
+        },
+      }),
+      [],
+    ),
+    ready: text("May version 2 of"),
+  },
+  {
+    name: "job-delivered",
+    address: "/#/jobs/j",
+    api: jobApi(ended("succeeded", asked), way),
+    ready: (page) => page.getByRole("link", { name: "Open github.com/octo/recipe-box" }),
+  },
+  {
+    name: "job-delivery-failed",
+    address: "/#/jobs/j",
+    api: jobApi(ended("failed", { ...asked, reason: NO_TOKEN }), []),
+    ready: heading("The version could not be delivered."),
+  },
+  {
     name: "app-delivered",
     address: "/#/projects/p",
     api: {
-      ...projectApi({ jobs: [ended("succeeded", { kind: "deliver", description: "Deliver version 2 to GitHub: octo/recipe-box" })], events: begun }),
+      ...projectApi({ jobs: [ended("succeeded", asked)], events: way }),
       "/api/projects/p/deliveries": answer({ deliveries: [onFly, { ...onGithub, version: 1 }] }),
     },
     ready: text("GitHub: octo/recipe-box"),

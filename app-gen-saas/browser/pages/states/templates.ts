@@ -1,6 +1,8 @@
 /** The states of the page of templates, and of the choice among them. */
 import { aTemplate } from "../../../web/src/templates/aTemplate.ts";
+import { refusal } from "../server.ts";
 import { answer, builtIn, missing, press, type State, text, unavailable } from "../state.ts";
+import { version } from "./version.ts";
 
 const address = "/#/templates";
 
@@ -21,6 +23,11 @@ const own = [
     updated_at: "2026-10-02T08:00:00.000Z",
   }),
 ];
+
+const making = {
+  address: "/#/projects/p/versions/2",
+  open: press("Make a template of this version"),
+};
 
 const whole = { "/api/templates": answer({ templates: [...builtIn, ...own] }) };
 
@@ -105,5 +112,35 @@ export const templateStates: readonly State[] = [
     address: "/",
     api: { "/api/projects": answer({ projects: [] }), "/api/templates": unavailable },
     ready: text("Nothing here yet"),
+  },
+  {
+    name: "version-make-template",
+    address: making.address,
+    api: version,
+    act: making.open,
+    ready: (page) => page.getByLabel("Name of the template"),
+  },
+  {
+    name: "version-template-refused",
+    address: making.address,
+    api: {
+      ...version,
+      "POST /api/templates": { status: 409, body: refusal("changed", "there are 1000 templates already; remove one first") },
+    },
+    act: async (page) => {
+      await making.open(page);
+      await press("Make the template")(page);
+    },
+    ready: text("There are 1000 templates already; remove one first."),
+  },
+  {
+    name: "version-template-made",
+    address: making.address,
+    api: { ...version, "POST /api/templates": { status: 201, body: aTemplate({ name: "Recipe box" }) } },
+    act: async (page) => {
+      await making.open(page);
+      await press("Make the template")(page);
+    },
+    ready: (page) => page.getByRole("link", { name: "the templates" }),
   },
 ];
