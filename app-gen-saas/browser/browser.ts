@@ -15,6 +15,12 @@ export const API_URL = (process.env.API_URL ?? BASE_URL).replace(/\/$/, "");
 export const JOB_TIMEOUT_MS = 120_000;
 const STEP_TIMEOUT_MS = 15_000;
 
+/** An image of one pixel. */
+export const PNG = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
+
 /** Chromium refuses its sandbox to root. */
 export const HAS_SANDBOX = process.getuid?.() !== 0;
 
@@ -155,6 +161,8 @@ export async function assertAccessible(page: Page, what: string): Promise<void> 
   const results = await page.evaluate(async () => {
     const axe = (globalThis as unknown as { axe: { run(root: Document, options: object): Promise<AxeResults> } }).axe;
     return axe.run(document, {
+      // What is in a frame is the application's, not the page's.
+      iframes: false,
       runOnly: { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] },
     });
   });
@@ -176,7 +184,8 @@ export async function assertNoSidewaysScroll(page: Page, what: string): Promise<
   assert.ok(sizes.content <= sizes.window, `${what} is ${sizes.content} px wide in a window of ${sizes.window} px`);
   const spilling = await page
     .locator(
-      ".outcome, .outcome-main, .log, .log-body, .composer-box, .project-card, .message, .version, .file-change, .file-text",
+      ".outcome, .outcome-main, .log, .log-body, .composer-box, .project-card, .message, .version, .file-change, .file-text, " +
+        ".preview, .delivery, .deliver-form, .template-card",
     )
     .evaluateAll((cards) => cards.filter((card) => card.scrollWidth > card.clientWidth).map((card) => card.className));
   assert.deepEqual(spilling, [], `something sticks out of its card in ${what}`);

@@ -11,15 +11,11 @@ import {
   jobsOf,
   launchBrowser,
   phone,
+  PNG,
   projectIdOf,
   withPage,
 } from "./browser.ts";
 
-/** One pixel. */
-const PNG = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
-  "base64",
-);
 const NOTES = "A plant has a name and a place.\n";
 /** Other runs may have left templates, too. */
 const NAME = `Plants ${Date.now()}`;

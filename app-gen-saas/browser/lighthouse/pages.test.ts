@@ -66,6 +66,7 @@ describe("lighthouse", { timeout: 10 * 60_000 }, () => {
 
   for (const [name, hash] of Object.entries<() => string>({
     home: () => "",
+    templates: () => "#/templates",
     app: () => `#/projects/${job.project}`,
     version: () => `#/projects/${job.project}/versions/${job.version}`,
     job: () => `#/jobs/${job.id}`,

@@ -17,21 +17,38 @@ export interface SentEvent {
 
 export type Answer =
   | { body: unknown; status?: number }
+  /** A file. */
+  | { bytes: Uint8Array; type: string }
   /** The request stays open. */
   | "never"
   /** A stream; it ends with its last event if the job is over. */
   | { events: readonly SentEvent[]; isOver: boolean };
 
-/** By path, without the query. What is not named does not exist. */
-export type Api = Readonly<Record<string, Answer | ((query: URLSearchParams) => Answer)>>;
+/**
+ * By path, without the query; what is no GET has its method before the path ("POST /api/jobs"). What is not named
+ * does not exist. `application` is the address of an application that this server has, at an origin of its own.
+ */
+export type Api = Readonly<Record<string, Answer | ((query: URLSearchParams, application: string) => Answer)>>;
 
 /** When the first event of each stream happened; the others follow every three seconds. */
 const FIRST_EVENT = Date.parse("2026-11-21T12:00:00.000Z");
 const EVENT_PAUSE_MS = 3000;
 
-/** What the orchestrator sends with the page: a script or a style from elsewhere must fail here, too. */
+/** What the orchestrator sends with the page (router.rs): what must not come from elsewhere must fail here, too. */
 const SECURITY_POLICY =
-  "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+  "default-src 'self'; img-src 'self' blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; " +
+  "object-src 'none'; frame-src http://*.localhost:*";
+
+/** Where the application of a preview is. A browser leads every name below "localhost" to this machine. */
+const APPLICATION_HOST = "0a1b2c.preview.localhost";
+
+/** An application in a preview. */
+const APPLICATION = `<!doctype html>
+<html lang="en">
+  <head><meta charset="utf-8"><title>Recipe box</title></head>
+  <body><main><h1>Recipe box</h1><p>Pancakes, for 4 guests</p></main></body>
+</html>
+`;
 
 const KINDS: Record<string, string> = {
   ".html": "text/html; charset=utf-8",
@@ -60,14 +77,20 @@ export interface StateServer {
 export async function startStateServer(): Promise<StateServer> {
   const files = filesOfPage();
   let api: Api = {};
+  let port = 0;
   const server = createServer((incoming, outgoing) => {
     const url = new URL(incoming.url ?? "/", "http://page");
+    if (incoming.headers.host?.startsWith(APPLICATION_HOST)) return sendApplication(outgoing);
     if (!url.pathname.startsWith("/api/")) return sendFile(files, url.pathname, outgoing);
-    const named = api[url.pathname];
-    send(typeof named === "function" ? named(url.searchParams) : named, url, incoming, outgoing);
+    const { method = "GET" } = incoming;
+    const named = api[method === "GET" ? url.pathname : `${method} ${url.pathname}`];
+    const answer = typeof named === "function" ? named(url.searchParams, `http://${APPLICATION_HOST}:${port}/`) : named;
+    // A body that nobody reads would keep the connection from its next request.
+    incoming.resume();
+    send(answer, url, incoming, outgoing);
   });
   await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  const { port } = server.address() as AddressInfo;
+  ({ port } = server.address() as AddressInfo);
   return {
     url: `http://127.0.0.1:${port}`,
     show: (next) => {
@@ -90,10 +113,16 @@ function sendFile(files: ReadonlyMap<string, Buffer>, path: string, outgoing: Se
   outgoing.end(files.get(name));
 }
 
+function sendApplication(outgoing: ServerResponse): void {
+  outgoing.writeHead(200, { "content-type": "text/html; charset=utf-8" });
+  outgoing.end(APPLICATION);
+}
+
 function send(answer: Answer | undefined, url: URL, incoming: IncomingMessage, outgoing: ServerResponse): void {
   if (answer === "never") return;
   if (answer === undefined) return sendJson(outgoing, 404, refusal("not_found", "there is nothing at this address"));
   if ("events" in answer) return sendEvents(answer.events, answer.isOver, url, incoming, outgoing);
+  if ("bytes" in answer) return void outgoing.writeHead(200, { "content-type": answer.type }).end(answer.bytes);
   sendJson(outgoing, answer.status ?? 200, answer.body);
 }
 

@@ -4,6 +4,7 @@ import type { Job, Project, Version } from "../../web/src/api/types.ts";
 import { aJob } from "../../web/src/jobs/aJob.ts";
 import { aProject } from "../../web/src/projects/aProject.ts";
 import { aVersion } from "../../web/src/versions/aVersion.ts";
+import { aBuiltIn } from "../../web/src/templates/aTemplate.ts";
 import { type Answer, type Api, refusal, type SentEvent } from "./server.ts";
 
 export interface State {
@@ -11,6 +12,7 @@ export interface State {
   name: string;
   /** Path and hash. */
   address: string;
+  /** What is answered beside `everywhere`. */
   api: Api;
   /** What is done before the state is there. */
   act?: (page: Page) => Promise<void>;
@@ -30,6 +32,28 @@ export const press = (name: string) => (page: Page) => page.getByRole("button", 
 export const answer = (body: unknown): Answer => ({ body });
 export const unavailable: Answer = { status: 503, body: refusal("unavailable", "the database does not answer") };
 export const missing = (what: string): Answer => ({ status: 404, body: refusal("not_found", `${what} not found`) });
+
+export const builtIn = [
+  aBuiltIn("list", "List", "Things in a list that can be added, changed, ticked off and searched."),
+  aBuiltIn("board", "Board", "Cards that move between columns."),
+];
+
+/** What an upload may have, by default. */
+export const limits = {
+  count: 8,
+  bytes: 5_242_880,
+  job_bytes: 20_971_520,
+  media_types: ["text/plain", "image/png", "image/jpeg", "image/webp", "image/gif"],
+};
+
+/** What parts of pages ask for that a state need not be about. */
+export const everywhere: Api = {
+  "/api/attachments": answer(limits),
+  "/api/templates": answer({ templates: builtIn }),
+  "/api/projects/p/deliveries": answer({ deliveries: [] }),
+  "/api/projects/p/versions/1/preview": missing("preview"),
+  "/api/projects/p/versions/2/preview": missing("preview"),
+};
 
 export const project = aProject({
   id: "p",

@@ -8,13 +8,26 @@ import type { Browser } from "playwright-core";
 import { assertAccessible, assertNoSidewaysScroll, desktop, launchBrowser, phone, withPage } from "../browser.ts";
 import { FOLDER, takePicture, type Variant, writeIndex } from "./pictures.ts";
 import { type StateServer, startStateServer } from "./server.ts";
-import { NOW } from "./state.ts";
+import { everywhere, NOW } from "./state.ts";
+import { attachmentStates } from "./states/attachments.ts";
+import { deliveryStates } from "./states/deliveries.ts";
 import { homeStates } from "./states/home.ts";
 import { jobStates } from "./states/job.ts";
+import { previewStates } from "./states/preview.ts";
 import { projectStates } from "./states/project.ts";
+import { templateStates } from "./states/templates.ts";
 import { versionStates } from "./states/version.ts";
 
-const states = [...homeStates, ...projectStates, ...versionStates, ...jobStates];
+const states = [
+  ...homeStates,
+  ...attachmentStates,
+  ...templateStates,
+  ...projectStates,
+  ...versionStates,
+  ...previewStates,
+  ...deliveryStates,
+  ...jobStates,
+];
 
 /** Each colour and each device once, where nobody wants pictures. */
 const FEW: readonly Variant[] = [
@@ -51,7 +64,7 @@ for (const variant of variants) {
 
     for (const state of states) {
       test(state.name, async () => {
-        server.show(state.api);
+        server.show({ ...everywhere, ...state.api });
         // What moves would be in another place in each picture.
         const look = { colorScheme, timezoneId: "UTC", reducedMotion: "reduce" } as const;
         await withPage(

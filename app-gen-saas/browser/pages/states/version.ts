@@ -47,7 +47,8 @@ const files = [
   file("src/a-component-with-a-rather-long-name/of-which-nobody-knows-where-it-ends/Donaudampfschifffahrt.test.tsx"),
 ];
 
-const whole: Api = {
+/** The newest version, whole. */
+export const version: Api = {
   "/api/projects/p": answer(project),
   "/api/projects/p/versions/1": answer(oldest),
   "/api/projects/p/versions/2": answer(newest),
@@ -69,19 +70,19 @@ export const versionStates: readonly State[] = [
   {
     name: "version-parts-loading",
     address,
-    api: { ...whole, "/api/projects/p/versions/2/diff": "never", "/api/projects/p/versions/2/files": "never" },
+    api: { ...version, "/api/projects/p/versions/2/diff": "never", "/api/projects/p/versions/2/files": "never" },
     ready: text("Loading what changed"),
   },
   {
     name: "version-files-loading",
     address,
-    api: { ...whole, "/api/projects/p/versions/2/files": "never" },
+    api: { ...version, "/api/projects/p/versions/2/files": "never" },
     ready: text("Loading the files"),
   },
   {
     name: "version-changed",
     address: inFile("src/recipes/store.ts"),
-    api: whole,
+    api: version,
     act: async (page) => {
       for (const path of ["src/recipes/store.ts", "public/logo.png"]) {
         await page.locator("summary").filter({ hasText: path }).click();
@@ -94,7 +95,7 @@ export const versionStates: readonly State[] = [
     name: "version-unchanged",
     address,
     api: {
-      ...whole,
+      ...version,
       "/api/projects/p/versions/2": answer({ ...newest, kind: "restore", checks: [] }),
       "/api/projects/p/versions/2/diff": answer({ files: [], truncated: false }),
       "/api/projects/p/versions/2/files": answer({ files: [] }),
@@ -105,7 +106,7 @@ export const versionStates: readonly State[] = [
     name: "version-first",
     address: "/#/projects/p/versions/1",
     api: {
-      ...whole,
+      ...version,
       "/api/projects/p/versions/1/diff": answer({ ...difference, truncated: true }),
       "/api/projects/p/versions/1/files": answer({ files }),
     },
@@ -115,43 +116,43 @@ export const versionStates: readonly State[] = [
   {
     name: "version-file-loading",
     address: inFile("src/recipes/store.ts"),
-    api: { ...whole, "/api/projects/p/versions/2/file": "never" },
+    api: { ...version, "/api/projects/p/versions/2/file": "never" },
     ready: text(/^Loading the file$/),
   },
   {
     name: "version-file-without-text",
     address: inFile("public/logo.png"),
-    api: { ...whole, "/api/projects/p/versions/2/file": answer(file("public/logo.png", { text: null, language: null })) },
+    api: { ...version, "/api/projects/p/versions/2/file": answer(file("public/logo.png", { text: null, language: null })) },
     ready: text("This file is no text."),
   },
   {
     name: "version-long-file",
     address: inFile("src/recipes/store.ts"),
-    api: { ...whole, "/api/projects/p/versions/2/file": answer(file("src/recipes/store.ts", { truncated: true })) },
+    api: { ...version, "/api/projects/p/versions/2/file": answer(file("src/recipes/store.ts", { truncated: true })) },
     ready: text("Only the beginning is shown"),
   },
   {
     name: "version-file-not-found",
     address: inFile("gone.ts"),
-    api: { ...whole, "/api/projects/p/versions/2/file": missing("file") },
+    api: { ...version, "/api/projects/p/versions/2/file": missing("file") },
     ready: text("This version has no such file."),
   },
   {
     name: "version-parts-failed",
     address,
-    api: { ...whole, "/api/projects/p/versions/2/diff": damaged, "/api/projects/p/versions/2/files": damaged },
+    api: { ...version, "/api/projects/p/versions/2/diff": damaged, "/api/projects/p/versions/2/files": damaged },
     ready: (page) => page.getByText("The stored files are not those that the job made.").nth(1),
   },
   {
     name: "version-failed",
     address,
-    api: { ...whole, "/api/projects/p/versions/2": unavailable },
+    api: { ...version, "/api/projects/p/versions/2": unavailable },
     ready: heading("This version could not be loaded"),
   },
   {
     name: "version-not-found",
     address: "/#/projects/p/versions/7",
-    api: { ...whole, "/api/projects/p/versions/7": missing("version") },
+    api: { ...version, "/api/projects/p/versions/7": missing("version") },
     ready: heading("There is no such version"),
   },
 ];

@@ -104,6 +104,16 @@ test("where it is, what failed and what can be done are shown for each target", 
   });
 });
 
+test("when its buttons go, the name of the target has the focus", async () => {
+  deliveries = [aDelivery()];
+  await open();
+  const again = await screen.findByRole("button", { name: /Deliver again/ });
+  again.focus();
+  fireEvent.click(again);
+  await screen.findByText("Waiting");
+  expect(document.activeElement?.textContent).toBe("GitHub: octo/plants");
+});
+
 test("a delivery that asks leads to where the decision is taken", async () => {
   deliveries = [aDelivery({ state: "pending", job: "j", job_state: "waiting_approval", url: null })];
   await open();

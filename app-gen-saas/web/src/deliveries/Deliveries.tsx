@@ -5,6 +5,7 @@ import { jobHref } from "../app/route.ts";
 import { Icon } from "../shared/Icon.tsx";
 import { Loading } from "../shared/PageProblem.tsx";
 import { Time } from "../shared/Time.tsx";
+import { useFocusKept } from "../shared/useFocusKept.ts";
 import { useLoaded } from "../shared/useLoaded.ts";
 import { useNow } from "../shared/useNow.ts";
 import { POLL } from "../shared/usePolling.ts";
@@ -31,7 +32,11 @@ export function Deliveries({ project, number }: Props) {
   }
 
   return (
-    <section className="deliveries" aria-labelledby="deliveries-title">
+    <section
+      className="deliveries"
+      aria-labelledby="deliveries-title"
+      aria-busy={deliveries === null && error === null}
+    >
       <h2 id="deliveries-title">Where it is</h2>
       {deliveries === null ? (
         error === null ? (
@@ -73,6 +78,8 @@ function Item({ delivery, now, deliver }: ItemProps) {
   const outdated = outdatedWords(delivery);
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
+  const canAsk = deliver !== null && delivery.target !== null && !isUnderWay(delivery);
+  const [title, pressed] = useFocusKept<HTMLHeadingElement>(canAsk);
 
   async function ask(checkOnly: boolean): Promise<void> {
     if (busy || deliver === null || delivery.target === null) return;
@@ -80,6 +87,7 @@ function Item({ delivery, now, deliver }: ItemProps) {
     setProblem(null);
     try {
       await deliver({ target: delivery.target, check_only: checkOnly });
+      pressed();
     } catch (error) {
       setProblem(messageOf(error));
     } finally {
@@ -87,10 +95,11 @@ function Item({ delivery, now, deliver }: ItemProps) {
     }
   }
 
-  const canAsk = deliver !== null && delivery.target !== null && !isUnderWay(delivery);
   return (
     <li className="delivery">
-      <h3>{name}</h3>
+      <h3 ref={title} tabIndex={-1}>
+        {name}
+      </h3>
       <div className="delivery-meta">
         <span role="status" className={`badge tone-${tone}`}>
           <span className="badge-dot" aria-hidden="true" />

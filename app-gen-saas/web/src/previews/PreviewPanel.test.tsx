@@ -40,8 +40,12 @@ afterEach(() => {
 
 test("a version that has no preview gets one, and what its start is at is said", async () => {
   render(<PreviewPanel projectId="p" number={2} />);
-  fireEvent.click(await screen.findByRole("button", { name: "Try this version" }));
+  const start = await screen.findByRole("button", { name: "Try this version" });
+  start.focus();
+  fireEvent.click(start);
   await screen.findByText("Preparing its place…");
+  // The button is gone that had the focus.
+  expect(document.activeElement?.textContent).toBe("Preview");
   expect(asked).toContain("POST /api/projects/p/versions/2/preview");
   expect(document.querySelector("iframe")).toBeNull();
 });
@@ -62,8 +66,11 @@ test("a preview that is ready is in a frame that cannot lead the page elsewhere"
 test("a preview can be ended and started again, and why it ended is said", async () => {
   preview = aPreview();
   render(<PreviewPanel projectId="p" number={2} />);
-  fireEvent.click(await screen.findByRole("button", { name: "End" }));
+  const end = await screen.findByRole("button", { name: "End" });
+  end.focus();
+  fireEvent.click(end);
   await screen.findByText("The preview has ended: somebody ended it.");
+  expect(document.activeElement?.textContent).toBe("Preview");
   expect(document.querySelector("iframe")).toBeNull();
   await screen.findByRole("button", { name: "Try it again" });
 });

@@ -2,6 +2,7 @@ import { useCallback, useEffect, useState } from "react";
 import { endPreview, getPreview, isNotHere, messageOf, startPreview } from "../api/client.ts";
 import type { Preview } from "../api/types.ts";
 import { Icon } from "../shared/Icon.tsx";
+import { useFocusKept } from "../shared/useFocusKept.ts";
 import { useLoaded } from "../shared/useLoaded.ts";
 import { useNow } from "../shared/useNow.ts";
 import { POLL } from "../shared/usePolling.ts";
@@ -29,6 +30,7 @@ export function PreviewPanel({ projectId, number }: Props) {
   const [busy, setBusy] = useState<"start" | "end" | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const preview = value?.preview ?? null;
+  const [title, pressed] = useFocusKept<HTMLHeadingElement>(preview?.state ?? null);
 
   useEffect(() => setStarting(preview?.state === "starting"), [preview?.state]);
 
@@ -38,9 +40,12 @@ export function PreviewPanel({ projectId, number }: Props) {
     setProblem(null);
     try {
       if (what === "start") {
-        replace({ preview: await startPreview(projectId, number) });
+        const started = await startPreview(projectId, number);
+        pressed();
+        replace({ preview: started });
       } else {
         await endPreview(projectId, number);
+        pressed();
         reload();
       }
     } catch (failure) {
@@ -50,11 +55,15 @@ export function PreviewPanel({ projectId, number }: Props) {
     }
   }
 
+  // What is below waits until it is known how much room this takes (versions.css).
+  if (value === null && error === null) return <div aria-busy="true" />;
   if (isNotHere(error) || value === null) return null;
   return (
     <section className="preview" aria-labelledby="preview-title">
       <div className="preview-head">
-        <h2 id="preview-title">Preview</h2>
+        <h2 id="preview-title" ref={title} tabIndex={-1}>
+          Preview
+        </h2>
         {preview !== null && preview.state !== "ended" ? (
           <RunningHead preview={preview} isBusy={busy === "end"} end={() => void act("end")} />
         ) : (

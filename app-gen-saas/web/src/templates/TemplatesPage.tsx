@@ -50,10 +50,14 @@ export function TemplatesPage() {
       <h1>Templates</h1>
       <p className="lead">An app can begin with a template instead of an empty page. Make your own from any version of an app.</p>
       <SearchField search={search} setSearch={setSearch} />
-      <section aria-labelledby="own-templates" aria-busy={own === null}>
+      <section aria-labelledby="own-templates" aria-busy={own === null && pages.problem === null}>
         <h2 id="own-templates">Your templates</h2>
         {own === null ? (
-          pages.problem === null && <Loading what="templates" />
+          pages.problem === null ? (
+            <Loading what="templates" />
+          ) : (
+            <p className="empty">Your templates could not be loaded.</p>
+          )
         ) : own.length === 0 ? (
           <p className="empty">
             {search === ""

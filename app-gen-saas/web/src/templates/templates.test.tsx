@@ -145,6 +145,15 @@ test("a search finds templates of both kinds", async () => {
   expect(screen.getAllByRole("article").map((card) => card.getAttribute("aria-label"))).toEqual(["List"]);
 });
 
+test("templates that cannot be loaded are not said to be none", async () => {
+  const body = { error: { code: "unavailable", message: "the database does not answer" } };
+  vi.stubGlobal("fetch", vi.fn(async () => Response.json(body, { status: 503 })));
+  render(<TemplatesPage />);
+  await screen.findByText("Your templates could not be loaded.");
+  screen.getByText(/The database does not answer\./);
+  expect(screen.queryByText(/Nothing here yet/)).toBeNull();
+});
+
 test("a version becomes a template; a refusal is said, and what was written stays", async () => {
   render(<MakeTemplate project={aProject({ id: "p", name: "Recipes" })} version={aVersion({ number: 2 })} />);
   press("Make a template of this version");
