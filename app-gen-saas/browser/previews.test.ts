@@ -136,6 +136,8 @@ async function reachForOrigin(api: string) {
     cookie: document.cookie,
     local: localStorage.getItem("of_page"),
     session: sessionStorage.getItem("of_page"),
+    // What fails below does not fail because nothing could be asked from here.
+    own: await fetch("/api/health").then((answer) => answer.status),
     read: await outcome("", {}),
     embed: await outcome("", { mode: "no-cors" }),
     // Neither of them needs the browser to ask first.
@@ -150,6 +152,7 @@ const NOTHING_OF_ORIGIN = {
   cookie: "",
   local: null,
   session: null,
+  own: 200,
   read: "TypeError",
   embed: "TypeError",
   write: "TypeError",
@@ -241,7 +244,7 @@ describe("previews", { timeout: 15 * 60_000 }, () => {
           localStorage.setItem("of_page", "secret");
           sessionStorage.setItem("of_page", "secret");
         }, SECRET);
-        const before = page.url();
+        const address = page.url();
         const api = `${BASE_URL}/api/projects/${projectId}`;
         const frame = await framed(page);
         const tab = await openTab(page);
@@ -264,7 +267,7 @@ describe("previews", { timeout: 15 * 60_000 }, () => {
         });
         assert.equal(await tab.evaluate(() => document.cookie), "of_preview=1");
 
-        assert.equal(page.url(), before);
+        assert.equal(page.url(), address);
         await page.getByRole("heading", { level: 1, name: /^Version 1/ }).waitFor();
         assert.equal(await page.evaluate(() => document.cookie), SECRET);
         const jobs = await jobsOf(page);

@@ -1,5 +1,5 @@
 //! Limits of providers: a job waits for one without a task, or another agent goes on at once. What came of it
-//! is changed by the next job.
+//! is changed by the next job, and that change is one commit wherever somebody looks.
 
 use std::time::Duration;
 
