@@ -11,8 +11,9 @@ started here, by the npm of this machine.
 
   start        from the request for a preview, or from the command, until the first answer
   memory       of the container with all its processes (its cgroup), and of the process and its children
-  first byte   GET / over a new connection each: through the orchestrator, at the container, and here; they take
-               turns, so that whatever else the machine does meets all alike
+  first byte   GET / over a new connection each: through the orchestrator (and its load balancer, where URL is that
+               of `deploy`), at the container, and here; they take turns, so that whatever else the machine does
+               meets all alike
 
 Prints medians, and exits with 1 where a preview does not become ready.
 """
@@ -37,13 +38,32 @@ from pathlib import Path
 CONTAINER = "app-preview"
 PORT = 5081
 PATIENCE_SECS = 600
+END_SECS = 120
+WARM_UP = 12
 
 
-def api(url, path, method="GET"):
-    """The answer of the API; None where it has no body."""
+# Everything is on this machine, which no proxy of the environment reaches.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def fetched(url, path, method="GET", missing_ok=False):
+    """The bytes of an answer of the API; nothing where there is none and that is well."""
     request = urllib.request.Request(url + path, method=method)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        body = answer.read()
+    try:
+        with OPENER.open(request, timeout=60) as answer:
+            return answer.read()
+    except urllib.error.HTTPError as error:
+        if missing_ok and error.code == 404:
+            return b""
+        body = error.read(2000).decode(errors="replace")
+        raise SystemExit(f"{method} {url}{path} answered {error.code}: {body}") from None
+    except OSError as error:
+        raise SystemExit(f"{method} {url}{path} has no answer: {error}") from None
+
+
+def api(url, path, method="GET", missing_ok=False):
+    """The answer of the API; None where it has no body."""
+    body = fetched(url, path, method, missing_ok)
     return json.loads(body) if body else None
 
 
@@ -72,7 +92,10 @@ def container():
     label = f"label=com.amazonaws.ecs.container-name={CONTAINER}"
     ids = docker("ps", "--quiet", "--filter", label).split()
     if len(ids) != 1:
-        raise SystemExit(f"{len(ids)} previews run in place of one: end the others first")
+        raise SystemExit(
+            f"{len(ids)} containers of previews run in place of one: end the others first; where there is none, "
+            "DOCKER_HOST has to name the engine that runs them"
+        )
     form = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
     return ids[0], docker("inspect", "--format", form, ids[0]).split()[0]
 
@@ -100,16 +123,28 @@ def process_memory(group):
     return total
 
 
+def end(url, path):
+    """Ends the preview of a version, if it has one, and waits until nothing of it runs."""
+    api(url, path, "DELETE", missing_ok=True)
+    deadline = time.monotonic() + END_SECS
+    while True:
+        preview = api(url, path, missing_ok=True)
+        if preview is None or preview["stopped_at"] is not None:
+            return
+        if time.monotonic() > deadline:
+            raise SystemExit(f"the task of preview {preview['id']} does not end")
+        time.sleep(0.5)
+
+
+def place_of(address):
+    """Where a preview is reached, and under which name: names below localhost are this machine."""
+    named = urllib.parse.urlsplit(address)
+    return ("127.0.0.1", named.port or 80), named.netloc
+
+
 def previewed(url, path):
     """Starts the preview; its address, and the seconds that each step took."""
-    try:
-        api(url, path, "DELETE")
-        deadline = time.monotonic() + 120
-        while api(url, path)["stopped_at"] is None and time.monotonic() < deadline:
-            time.sleep(0.5)
-    except urllib.error.HTTPError as error:
-        if error.code != 404:
-            raise
+    end(url, path)
     started = last = time.monotonic()
     steps, phase = {}, "request"
     preview = api(url, path, "POST")
@@ -120,33 +155,49 @@ def previewed(url, path):
             phase, last = now, time.monotonic()
         time.sleep(0.1)
         preview = api(url, path)
-    steps[phase] = time.monotonic() - last
     if preview["state"] != "ready":
         raise SystemExit(f"the preview is {preview['state']}: {preview['reason']}")
+    first_byte(*place_of(preview["url"]))
+    steps[phase] = time.monotonic() - last
     return preview["url"], time.monotonic() - started, steps
+
+
+def run_npm(arguments, folder, environment):
+    """The seconds of a command of npm."""
+    began = time.monotonic()
+    ended = subprocess.run(
+        ["npm", *arguments],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECS,
+    )
+    if ended.returncode != 0:
+        output = (ended.stdout + ended.stderr)[-2000:]
+        raise SystemExit(f"npm {' '.join(arguments)} ended with exit code {ended.returncode} here:\n{output}")
+    return time.monotonic() - began
 
 
 def started_here(url, path, folder):
     """The application as a process of this machine: its group, its port, and the seconds of its steps."""
-    with urllib.request.urlopen(f"{url}{path}/download", timeout=60) as answer:
-        zipfile.ZipFile(io.BytesIO(answer.read())).extractall(folder)
+    zipfile.ZipFile(io.BytesIO(fetched(url, f"{path}/download"))).extractall(folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    steps = {}
-    for name, line in [
-        ("installing", ["npm", "ci", "--no-audit", "--no-fund"]),
-        ("building", ["npm", "run", "build"]),
-    ]:
-        began = time.monotonic()
-        subprocess.run(line, cwd=folder, check=True, capture_output=True, timeout=PATIENCE_SECS)
-        steps[name] = time.monotonic() - began
+    # With NODE_ENV of a user, npm would leave out what the build needs.
+    environment = {name: value for name, value in os.environ.items() if name != "NODE_ENV"}
+    steps = {
+        "installing": run_npm(["ci", "--no-audit", "--no-fund"], folder, environment),
+        "building": run_npm(["run", "build", "--if-present"], folder, environment),
+    }
     began = time.monotonic()
-    environment = {**os.environ, "PORT": str(port), "HOST": "127.0.0.1", "NODE_ENV": "production"}
     process = subprocess.Popen(
         ["npm", "start"],
         cwd=folder,
-        env=environment,
+        env={**environment, "PORT": str(port), "HOST": "127.0.0.1", "NODE_ENV": "production"},
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -157,10 +208,28 @@ def started_here(url, path, folder):
             break
         except OSError:
             if process.poll() is not None or time.monotonic() - began > 60:
-                raise SystemExit("the application does not start here") from None
+                end_here(process)
+                raise SystemExit("the application does not start here: npm start does not listen") from None
             time.sleep(0.02)
+    try:
+        first_byte(("127.0.0.1", port), f"127.0.0.1:{port}")
+    except BaseException:
+        end_here(process)
+        raise
     steps["starting"] = time.monotonic() - began
     return process, port, steps
+
+
+def end_here(process):
+    """Ends a process with all that it started."""
+    for sent in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, sent)
+            process.wait(timeout=30)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
 
 
 def told(seconds, steps):
@@ -173,28 +242,38 @@ def main():
         raise SystemExit(__doc__)
     url, project = sys.argv[1].rstrip("/"), sys.argv[2]
     version = sys.argv[3] if len(sys.argv) > 3 else api(url, f"/api/projects/{project}")["newest_version"]
+    if version is None:
+        raise SystemExit(f"project {project} has no version yet")
     rounds = int(sys.argv[4]) if len(sys.argv) > 4 else 200
     path = f"/api/projects/{project}/versions/{version}"
+    try:
+        compare(url, path, rounds)
+    finally:
+        end(url, f"{path}/preview")
+
+
+def compare(url, path, rounds):
     address, seconds, steps = previewed(url, f"{path}/preview")
     print(f"start      preview {told(seconds, steps)}", flush=True)
-    named = urllib.parse.urlsplit(address)
+    through, host = place_of(address)
+    name, ip = container()
     with tempfile.TemporaryDirectory() as folder:
         process, port, steps = started_here(url, path, folder)
         try:
             print(f"start      here    {told(sum(steps.values()), steps)}", flush=True)
-            name, ip = container()
             ways = {
-                "through": (("127.0.0.1", named.port or 80), named.netloc),
-                "straight": ((ip, PORT), named.netloc),
+                "through": (through, host),
+                "straight": ((ip, PORT), host),
                 "here": (("127.0.0.1", port), f"127.0.0.1:{port}"),
             }
             taken = {way: [] for way in ways}
-            for number in range(rounds + 10):
-                # Who is first changes, because the second finds caches warm.
-                order = list(ways) if number % 2 else list(reversed(ways))
+            for number in range(rounds + WARM_UP):
+                # Each of them is first as often as the others, because the second finds caches warm.
+                first = number % len(ways)
+                order = [*list(ways)[first:], *list(ways)[:first]]
                 for way in order:
                     millis = first_byte(*ways[way]) * 1000
-                    if number >= 10:
+                    if number >= WARM_UP:
                         taken[way].append(millis)
             for way, millis in taken.items():
                 millis.sort()
@@ -202,9 +281,7 @@ def main():
                 print(f"first byte {way:8} median {statistics.median(millis):7.2f} ms   99 % {late:7.2f} ms")
             print(f"memory     preview {container_memory(name) / 1e6:7.1f} MB   here {process_memory(process.pid) / 1e6:7.1f} MB")
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(timeout=30)
-            api(url, f"{path}/preview", "DELETE")
+            end_here(process)
 
 
 if __name__ == "__main__":

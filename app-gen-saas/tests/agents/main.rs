@@ -14,6 +14,7 @@ mod deck;
 #[path = "../../../app-gen/tests/agents/image.rs"]
 mod image;
 mod kills;
+mod one_commit;
 mod orchestrator;
 mod previews;
 mod proof;

@@ -9,9 +9,10 @@ use std::time::Duration;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-use crate::containers::quoted;
+use crate::containers::{START_PREVIEW, quoted};
 use crate::image::{IMAGE, docker, task_options};
 use crate::orchestrator::Orchestrator;
 use crate::support::binary::process_variables;
@@ -21,17 +22,19 @@ use crate::support::database::TestDatabase;
 const PATIENCE: Duration = Duration::from_secs(300);
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What the orchestrator starts for a job and for a preview. A preview has the network of this machine, so that
-/// the orchestrator, which is a process of it, finds its ports; the application in its cage has loopback alone.
+/// One preview at a time: each has the network of this machine here, where its application listens at a port that
+/// is the same for all.
+pub static ALONE: Mutex<()> = Mutex::const_new(());
+
+/// A label of everything that a run of these tests starts, with the run's name.
+const LABEL: &str = "app-gen-previews";
+
+/// What the orchestrator starts for a job.
 const START: &str = r#"
-if [ -n "$PREVIEW_SHA256" ]; then
-  exec docker run --rm --label "app-gen-previews=$RUN" --network host "$@" \
-    --env PREVIEW_SHA256 --env PREVIEW_LIFETIME_SECS "$IMAGE"
-fi
 spec=${JOB_SPEC_URI#file://}
 # The root of a container may only write where everybody may.
 chmod a+rwx "${spec%/*}"
-exec docker run --rm --label "app-gen-previews=$RUN" "$@" --volume "$ARTIFACTS:$ARTIFACTS" \
+exec docker run --rm --label "$LABEL=$RUN" "$@" --volume "$ARTIFACTS:$ARTIFACTS" \
   --env JOB_SPEC_URI --env JOB_LIFETIME_SECS "$IMAGE"
 "#;
 
@@ -40,7 +43,7 @@ struct Run(String);
 
 impl Run {
     fn containers(&self) -> String {
-        let label = format!("label=app-gen-previews={}", self.0);
+        let label = format!("label={LABEL}={}", self.0);
         let listed = docker(&["ps", "--all", "--quiet", "--filter", &label]);
         String::from_utf8(listed.stdout).unwrap().trim().to_owned()
     }
@@ -61,7 +64,7 @@ fn script(folder: &Path, run: &Run) -> PathBuf {
     fs::create_dir_all(&artifacts).unwrap();
     let options: Vec<String> = task_options().iter().map(|option| quoted(option)).collect();
     let script = format!(
-        "#!/bin/sh\nRUN={}\nIMAGE={}\nARTIFACTS={}\nset -- {}\n{START}",
+        "#!/bin/sh\nLABEL={LABEL}\nRUN={}\nIMAGE={}\nARTIFACTS={}\nset -- {}\n{START_PREVIEW}{START}",
         quoted(&run.0),
         quoted(&IMAGE),
         quoted(&artifacts.display().to_string()),
@@ -74,7 +77,7 @@ fn script(folder: &Path, run: &Run) -> PathBuf {
 }
 
 /// Asks until there is an answer that counts.
-async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = ask().await {
@@ -95,8 +98,38 @@ async fn ask(orchestrator: &Orchestrator, host: &str, path: &str) -> Option<Resp
     request.send().await.ok()
 }
 
-async fn read(orchestrator: &Orchestrator, path: &str) -> Value {
+/// An answer of the API.
+pub async fn read(orchestrator: &Orchestrator, path: &str) -> Value {
     serde_json::from_slice(&orchestrator.get(path).await).unwrap()
+}
+
+/// The preview at a path of the API, once it is ready.
+pub async fn ready(orchestrator: &Orchestrator, path: &str) -> Value {
+    eventually("a preview that is ready", async || {
+        let preview = read(orchestrator, path).await;
+        assert_ne!(preview["state"], "ended", "{preview:#}");
+        (preview["state"] == "ready").then_some(preview)
+    })
+    .await
+}
+
+/// The host of a preview.
+pub fn host(preview: &Value) -> &str {
+    let url = preview["url"].as_str().unwrap();
+    url.trim_start_matches("http://").trim_end_matches('/')
+}
+
+/// Ends the preview at a path of the API.
+pub async fn end(orchestrator: &Orchestrator, path: &str) {
+    let client = orchestrator.client().await;
+    let request = client.http.delete(format!("{}{path}", client.base));
+    let ended = request.send().await.unwrap();
+    assert_eq!(ended.status(), StatusCode::NO_CONTENT);
+}
+
+pub fn digest(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -120,12 +153,9 @@ async fn a_description_becomes_a_preview_that_outlives_its_orchestrator() {
     let path = format!("/api/projects/{project}/versions/1");
     let version = read(&orchestrator, &path).await;
     let zip = orchestrator.get(&format!("{path}/download")).await;
-    let digest: String = Sha256::digest(&zip)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    assert_eq!(version["sha256"], digest.as_str());
+    assert_eq!(version["sha256"], digest(&zip).as_str());
 
+    let _alone = ALONE.lock().await;
     let path = format!("{path}/preview");
     let client = orchestrator.client().await;
     let response = client.post(&path, &json!({})).await;
@@ -133,16 +163,10 @@ async fn a_description_becomes_a_preview_that_outlives_its_orchestrator() {
     // Whoever began its start is gone in the middle of it.
     sleep(Duration::from_secs(1)).await;
     orchestrator.kill(Duration::from_secs(1)).await;
-    let ready = eventually("a preview that is ready", async || {
-        let preview = read(&orchestrator, &path).await;
-        assert_ne!(preview["state"], "ended", "{preview:#}");
-        (preview["state"] == "ready").then_some(preview)
-    })
-    .await;
+    let ready = ready(&orchestrator, &path).await;
     assert_eq!(run.containers().lines().count(), 1);
     assert_eq!(ready["commit"], version["commit"]);
-    let url = ready["url"].as_str().unwrap();
-    let host = url.trim_start_matches("http://").trim_end_matches('/');
+    let host = host(&ready);
     let page = ask(&orchestrator, host, "/").await.unwrap();
     assert_eq!(page.status(), StatusCode::OK);
     assert_eq!(
@@ -159,10 +183,7 @@ async fn a_description_becomes_a_preview_that_outlives_its_orchestrator() {
     let again = ask(&orchestrator, host, "/").await.unwrap();
     assert_eq!(again.status(), StatusCode::OK);
 
-    let client = orchestrator.client().await;
-    let request = client.http.delete(format!("{}{path}", client.base));
-    let ended = request.send().await.unwrap();
-    assert_eq!(ended.status(), StatusCode::NO_CONTENT);
+    end(&orchestrator, &path).await;
     eventually("the end of its container", async || {
         run.containers().is_empty().then_some(())
     })

@@ -18,8 +18,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 const CONTROL_PORT: u16 = 5080;
 const PORT: u16 = 5081;
 
-/// Answers with what it got of what it is not to have: `targets` are addresses that it tries to reach.
+/// Answers with what it got of what it is not to have: `targets` are addresses that it tries to reach. It does not
+/// end when it is asked to, and neither does what it starts.
 const HOSTILE: &str = r#"
+const { spawn } = require("node:child_process");
 const fs = require("node:fs");
 const http = require("node:http");
 const net = require("node:net");
@@ -35,6 +37,10 @@ function reach(target) {
   });
 }
 
+const stays = "for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(name, () => {}); setInterval(() => {}, 1000)";
+(0, eval)(stays);
+spawn(process.execPath, ["-e", stays], { detached: true, stdio: "ignore" }).unref();
+
 function attempt(work) {
   try { return String(work() ?? "done"); } catch (error) { return error.code; }
 }
@@ -42,7 +48,7 @@ function attempt(work) {
 http.createServer(async (request, response) => {
   const targets = new URL(request.url, "http://a").searchParams.getAll("target");
   const reached = {};
-  for (const target of targets) reached[target] = await reach(target);
+  await Promise.all(targets.map(async (target) => { reached[target] = await reach(target); }));
   response.setHeader("set-cookie", "own=1");
   response.end(JSON.stringify({
     reached,
@@ -175,9 +181,34 @@ impl Preview {
         }
     }
 
+    /// Gives it the application, and waits until that answers.
+    ///
+    /// # Errors
+    /// Its time was over before; what it said of itself last.
+    fn serves(&self, zip: &[u8]) -> Result<(), String> {
+        let mut last = "it said nothing".to_owned();
+        while self.is_running() {
+            if let Some(status) = self.status() {
+                match status["phase"].as_str().unwrap() {
+                    "ready" => return Ok(()),
+                    "failed" => return Err(status.to_string()),
+                    // Whether it is taken is seen at the next look.
+                    "empty" => drop(ureq::put(self.application_url()).send(zip)),
+                    _ => {}
+                }
+                last = status.to_string();
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Err(last)
+    }
+
+    fn application_url(&self) -> String {
+        format!("http://{}:{CONTROL_PORT}/application", self.address)
+    }
+
     fn give(&self, zip: &[u8]) {
-        let url = format!("http://{}:{CONTROL_PORT}/application", self.address);
-        let response = ureq::put(url).send(zip).unwrap();
+        let response = ureq::put(self.application_url()).send(zip).unwrap();
         assert_eq!(response.status(), 204);
     }
 
@@ -195,35 +226,58 @@ impl Drop for Preview {
     }
 }
 
+fn digest_of(zip: &[u8]) -> String {
+    let digest = Sha256::digest(zip);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Listens at the first of these ports that is free.
+fn listen(address: &str, mut ports: impl Iterator<Item = u16>) -> TcpListener {
+    let listener = ports.find_map(|port| TcpListener::bind((address, port)).ok());
+    listener.unwrap()
+}
+
 #[test]
 fn a_hostile_application_reaches_nobody_and_gets_nothing() {
     let zip = hostile();
-    let digest = Sha256::digest(&zip);
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = digest_of(&zip);
     let preview = Preview::start(&digest, 600);
     let other = Preview::start(&digest, 600);
     let format = "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}";
     let gateway = docker(&["inspect", "--format", format, &preview.id]).stdout;
     let gateway = String::from_utf8(gateway).unwrap().trim().to_owned();
-    // Where orchestrator, database and local cloud are: on the bridge.
-    let service = TcpListener::bind((gateway.as_str(), 0)).unwrap();
-    let service_port = service.local_addr().unwrap().port();
+    // Where orchestrator, database and local cloud are: on the bridge. Each of them listens really, so that nobody
+    // is refused for want of a server. At the last port an application itself may listen, and connect to itself.
+    let services = [
+        listen(&gateway, 15_432..),
+        listen(&gateway, 14_566..),
+        listen(&gateway, 20_000..=20_015),
+    ];
+    let ports = services
+        .each_ref()
+        .map(|service| service.local_addr().unwrap().port());
     other.is("empty");
     preview.is("empty");
     preview.give(&zip);
     preview.is("ready");
-    let targets = [
+    // The credentials of a task, and of the machine below it.
+    let metadata = [
         ("169.254.170.2".to_owned(), 80),
         ("169.254.169.254".to_owned(), 80),
-        (gateway, service_port),
+    ];
+    let others = [
+        (gateway.clone(), ports[0]),
+        (gateway.clone(), ports[1]),
+        (gateway, ports[2]),
         (other.address.clone(), CONTROL_PORT),
+        (other.address.clone(), PORT),
     ];
     // Without its cage it would reach what is there.
-    for (host, port) in &targets[2..] {
+    for (host, port) in &others {
         assert!(preview.reaches(host, *port), "{host}:{port}");
     }
+    let targets = metadata.iter().chain(&others);
     let query: Vec<String> = targets
-        .iter()
         .map(|(host, port)| format!("target={host}:{port}"))
         .collect();
     let url = format!("http://{}:{PORT}/?{}", preview.address, query.join("&"));
@@ -232,9 +286,14 @@ fn a_hostile_application_reaches_nobody_and_gets_nothing() {
     let report: Value =
         serde_json::from_str(&response.body_mut().read_to_string().unwrap()).unwrap();
     let reached = report["reached"].as_object().unwrap();
-    assert_eq!(reached.len(), targets.len(), "{report}");
+    assert_eq!(reached.len(), metadata.len() + others.len(), "{report}");
     for how in reached.values().chain([&report["name"]]) {
         assert_ne!(how, "reached", "{report}");
+    }
+    // Nothing has the metadata here. They fail as what is there does: by the cage, not for want of a server.
+    let how = |(host, port): &(String, u16)| &reached[&format!("{host}:{port}")];
+    for place in &metadata {
+        assert_eq!(how(place), how(&others[0]), "{report}");
     }
     for name in ["environment", "private", "program", "parent"] {
         let how = report[name].as_str().unwrap();
@@ -260,4 +319,30 @@ fn a_preview_ends_at_its_time_with_nobody_there() {
         assert!(began.elapsed() < Duration::from_secs(30));
         std::thread::sleep(PAUSE);
     }
+}
+
+#[test]
+fn an_application_that_does_not_end_ends_with_its_preview() {
+    let zip = hostile();
+    let digest = digest_of(&zip);
+    let mut last = String::new();
+    // A busy machine takes longer to start it.
+    for seconds in [15, 60, 240] {
+        let preview = Preview::start(&digest, seconds);
+        if let Err(why) = preview.serves(&zip) {
+            last = why;
+            continue;
+        }
+        let served = Instant::now();
+        while preview.is_running() {
+            let longest = Duration::from_secs(seconds + 30);
+            assert!(served.elapsed() < longest, "it runs on after its time");
+            std::thread::sleep(PAUSE);
+        }
+        // By itself, and not by the last resort, which is a failure.
+        let code = docker(&["inspect", "--format", "{{.State.ExitCode}}", &preview.id]);
+        assert_eq!(code.stdout.trim_ascii(), b"0");
+        return;
+    }
+    panic!("it does not serve: {last}");
 }

@@ -18,6 +18,9 @@ use xtask_operate::deploy::release;
 /// written, and where the pictures of all states are.
 const PATHS: [&str; 3] = ["CHROMIUM", "SCREENSHOTS", "STATES"];
 
+/// Says whether previews run there: `app-gen-saas/browser/previews.test.ts` uses one, or looks at why there is none.
+const PREVIEWS: &str = "PREVIEWS";
+
 /// Checks the types of the page and of its tests in a browser, and runs the page's unit tests.
 ///
 /// # Errors
@@ -43,7 +46,9 @@ pub(super) fn deployed(context: &Context, timeout: Duration) -> anyhow::Result<(
     let releases = release::list(&local)?;
     let current = release::current(&releases).context("no deployed release serves")?;
     let (page, api) = current.service.addresses(&local)?;
-    against(context, "journeys", &page, &api, timeout)
+    against(context, "journeys", &page, &api, timeout)?
+        .env(PREVIEWS, "run")
+        .run(&context.report, "journeys")
 }
 
 /// Shows every state of the page in a browser, measures the pages of an orchestrator of this checkout,
@@ -69,24 +74,24 @@ pub(super) fn browser(context: &Context, journeys: bool, timeout: Duration) -> a
     let _api = orchestrator::start(context, &environment, folder.join(orchestrator::LOG))?;
     let url = format!("http://127.0.0.1:{port}");
     if journeys {
-        against(context, "journeys", &url, &url, timeout)?;
+        against(context, "journeys", &url, &url, timeout)?
+            // Its previews are processes of this machine, which start no application.
+            .env(PREVIEWS, "refused")
+            .run(&context.report, "journeys")?;
     }
-    against(context, "lighthouse", &url, &url, timeout)
+    against(context, "lighthouse", &url, &url, timeout)?.run(&context.report, "lighthouse")
 }
 
-/// Runs a script of the tests in a browser; `page` and `api` are the addresses for the browser and for
-/// programs.
+/// A script of the tests in a browser; `page` and `api` are the addresses for the browser and for programs.
 fn against(
     context: &Context,
     script: &str,
     page: &str,
     api: &str,
     timeout: Duration,
-) -> anyhow::Result<()> {
-    npm(context, &tests(context), &["run", script], timeout)?
-        .env("BASE_URL", page)
-        .env("API_URL", api)
-        .run(&context.report, script)
+) -> anyhow::Result<Cmd> {
+    let npm = npm(context, &tests(context), &["run", script], timeout)?;
+    Ok(npm.env("BASE_URL", page).env("API_URL", api))
 }
 
 fn tests(context: &Context) -> PathBuf {
