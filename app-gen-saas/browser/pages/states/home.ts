@@ -43,7 +43,7 @@ export const homeStates: readonly State[] = [
     address: "/",
     api: list(some),
     act: async (page) => {
-      await page.getByText("Plant diary").waitFor();
+      await page.getByRole("link", { name: /^Plant diary/ }).waitFor();
       await page.context().setOffline(true);
     },
     ready: text("You are offline."),
@@ -53,7 +53,7 @@ export const homeStates: readonly State[] = [
     address: "/",
     api: { "/api/projects": (query) => answer({ projects: query.has("search") ? [] : some }) },
     act: async (page) => {
-      await page.getByText("Plant diary").waitFor();
+      await page.getByRole("link", { name: /^Plant diary/ }).waitFor();
       await page.getByLabel("Search by name").fill("chess");
     },
     ready: text("No app has “chess” in its name."),
@@ -63,7 +63,7 @@ export const homeStates: readonly State[] = [
     address: "/",
     api: { "/api/projects": (query) => answer({ projects: query.get("archived") === "true" ? [] : some }) },
     act: async (page) => {
-      await page.getByText("Plant diary").waitFor();
+      await page.getByRole("link", { name: /^Plant diary/ }).waitFor();
       await page.getByLabel("Show archived").check();
     },
     ready: text("No app is archived."),
