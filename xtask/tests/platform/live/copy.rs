@@ -68,7 +68,7 @@ fn update(copy: &Path) {
             fs::remove_file(entry.path()).unwrap();
         }
     }
-    for name in files {
+    for name in &files {
         let (from, to) = (source.join(name), copy.join(name));
         if !is_same(&from, &to) {
             fs::create_dir_all(to.parent().unwrap()).unwrap();
@@ -77,6 +77,24 @@ fn update(copy: &Path) {
     }
     leave_agents_out(copy);
     share_results(&cache_folder(&source), &cache_folder(copy));
+    for lock in files
+        .iter()
+        .filter(|name| name.ends_with("package-lock.json"))
+    {
+        link_packages(&source, copy, lock.parent().unwrap());
+    }
+}
+
+/// Gives a project of npm the packages that it has in the checkout.
+fn link_packages(source: &Path, copy: &Path, project: &Path) {
+    let modules = project.join("node_modules");
+    let link = copy.join(&modules);
+    if let Ok(packages) = fs::read_link(source.join(&modules))
+        && let Ok(packages) = packages.strip_prefix(cache_folder(source))
+        && !link.is_symlink()
+    {
+        symlink(cache_folder(copy).join(packages), link).unwrap();
+    }
 }
 
 /// Makes the generator's image one without agents: they are hundreds of megabytes, and no test here starts
