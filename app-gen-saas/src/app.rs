@@ -24,7 +24,7 @@ pub struct App {
     pub artifacts: Artifacts,
     /// Starts generators.
     pub launcher: Arc<dyn Launcher>,
-    /// The readers of live streams.
+    /// The listeners of live streams.
     pub hub: Arc<EventHub>,
     /// Wakes the worker when there is a new job.
     pub new_job: Arc<Notify>,
@@ -45,7 +45,7 @@ impl App {
         let artifacts = Artifacts::new(&config.storage)?;
         let launcher = launcher::from_config(&config.launcher).await?;
         let database = Database::connect(&config.database).await?;
-        let hub = Arc::new(EventHub::new(config.server.limits.readers));
+        let hub = Arc::new(EventHub::new(config.server.limits.streams));
         Ok(Self {
             config: Arc::new(config),
             database,

@@ -13,6 +13,17 @@ pub const HOST: &str = "HOST";
 /// Optional: names of hosts under which the orchestrator may be asked, separated by commas. Addresses,
 /// `localhost` and names below it always work.
 pub const ALLOWED_HOSTS: &str = "ALLOWED_HOSTS";
+/// How many proxies stand in front of the orchestrator, each of which adds the address of who asks it to
+/// `X-Forwarded-For`; default 0: the header is not read. The load balancer on AWS is one.
+pub const TRUSTED_PROXIES: &str = "TRUSTED_PROXIES";
+/// Maximum number of live streams of events; default 1024. More are answered with 503 and `Retry-After`.
+pub const STREAM_LIMIT: &str = "STREAM_LIMIT";
+/// Maximum number of live streams to one client, by its address; default 256. More are answered with 429
+/// and `Retry-After`.
+pub const STREAM_LIMIT_PER_CLIENT: &str = "STREAM_LIMIT_PER_CLIENT";
+/// Maximum number of live streams of one job; default `STREAM_LIMIT`. More are answered with 503 and
+/// `Retry-After`.
+pub const STREAM_LIMIT_PER_JOB: &str = "STREAM_LIMIT_PER_JOB";
 /// `sqlite://path` or `postgres://user:password@host/name`.
 pub const DATABASE_URL: &str = "DATABASE_URL";
 /// Where jobs and events are kept; `database` is the only mode and the default.

@@ -1,6 +1,7 @@
 //! HTTP handlers, a file per resource.
 
 pub mod artifact;
+pub mod client;
 pub mod events;
 pub mod extract;
 pub mod health;

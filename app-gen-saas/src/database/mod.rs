@@ -17,6 +17,8 @@ mod retention;
 mod row;
 mod versions;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -48,6 +50,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: AnyPool,
+    event_reads: Arc<AtomicU64>,
 }
 
 impl Database {
@@ -87,7 +90,10 @@ impl Database {
             .run(&pool)
             .await
             .context("failed to migrate the database")?;
-        Ok(Self { pool })
+        Ok(Self {
+            pool,
+            event_reads: Arc::default(),
+        })
     }
 
     /// Asks for an answer within 2 s.
