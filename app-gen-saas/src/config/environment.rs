@@ -72,6 +72,9 @@ pub const GENERATOR_USD_PER_HOUR: &str = "GENERATOR_USD_PER_HOUR";
 /// ECS launcher: `spot` runs generators that keep their work on spare capacity, which AWS may take back;
 /// default `on_demand`.
 pub const GENERATOR_CAPACITY: &str = "GENERATOR_CAPACITY";
+/// ECS launcher: how many times a second the orchestrator reads logs at most, for all jobs together; default
+/// 22. AWS takes 25 from an account in a region; when it refuses one, the orchestrator gives way by itself.
+pub const LOG_READS_PER_SECOND: &str = "LOG_READS_PER_SECOND";
 /// US dollars that models may cost for a job that names no amount; default 5.
 pub const JOB_BUDGET_USD: &str = "JOB_BUDGET_USD";
 /// Most US dollars that a job may name; default 25.

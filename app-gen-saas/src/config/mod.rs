@@ -214,6 +214,7 @@ mod tests {
         assert_eq!(ecs.environment["AWS_REGION"], "us-east-1");
         assert_eq!(ecs.role_arn, None);
         assert_eq!(ecs.tags["project"], "app-gen-saas");
+        assert_eq!(ecs.log_reads_per_second, 22);
     }
 
     #[test]

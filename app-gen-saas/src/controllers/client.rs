@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(seen(&["192.0.2.1:4711"], 1), "192.0.2.1");
         assert_eq!(seen(&["[2001:db8::1]:4711"], 1), "2001:db8::1");
         assert_eq!(seen(&["2001:db8::1"], 1), "2001:db8::1");
-        for (values, proxies) in [(&["nobody"][..], 1), (&[], 1), (&["192.0.2.1"], 2)] {
+        for (values, proxies) in [(&["nobody"][..], 1), (&[][..], 1), (&["192.0.2.1"][..], 2)] {
             assert_eq!(seen(values, proxies), "10.0.0.1");
         }
     }

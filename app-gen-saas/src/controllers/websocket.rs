@@ -10,8 +10,8 @@ use futures::SinkExt as _;
 use tokio::time::timeout;
 
 use crate::app::App;
-use crate::controllers::events::After;
 use crate::controllers::client::ClientAddress;
+use crate::controllers::events::After;
 use crate::controllers::extract::{ApiQuery, JobId};
 use crate::controllers::jobs;
 use crate::error::{ApiError, ErrorBody};

@@ -10,6 +10,7 @@ mod ecs_run;
 mod job_rights;
 mod process;
 mod process_files;
+mod quota;
 mod sdk_error;
 
 use std::fmt::Debug;
