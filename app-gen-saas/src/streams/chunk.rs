@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::database::EventRecord;
 
 /// What an event takes beside its body, at most for the usual kinds: fields, names, and its place.
-const OVERHEAD_BYTES: usize = 256;
+pub(super) const OVERHEAD_BYTES: usize = 256;
 
 /// One or more events, in order, ready to be sent. Copies share the bytes.
 #[derive(Debug, Clone)]

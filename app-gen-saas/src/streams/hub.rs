@@ -12,10 +12,11 @@ use crate::app::App;
 use crate::config::StreamLimits;
 use crate::database::{EventRecord, Job};
 use crate::error::ApiError;
+use crate::streams::chunk::OVERHEAD_BYTES;
 use crate::streams::feed::{self, Feed};
 use crate::streams::listener::Listener;
 use crate::streams::places::Places;
-use crate::streams::ring::{End, Ring, Total};
+use crate::streams::ring::{End, RING_BYTES, Ring, Total};
 
 /// How often a feed asks the database when nobody says that there is something new, and when others would.
 const POLL: Duration = Duration::from_secs(1);
@@ -89,6 +90,12 @@ impl EventHub {
         self.say_events(job_id);
     }
 
+    /// Whether what other orchestrators say is heard here.
+    #[must_use]
+    pub fn hears(&self) -> bool {
+        self.hears.load(Ordering::Relaxed)
+    }
+
     /// Whether somebody listens to the job, here or at another orchestrator.
     #[must_use]
     pub fn is_watched(&self, job_id: &str) -> bool {
@@ -142,7 +149,7 @@ impl EventHub {
         if let Some(feed) = feeds.get(&job.id) {
             return feed.ring.subscribe();
         }
-        let feed = Arc::new(Feed::new(&job.id, job.last_sequence, self.rings.clone()));
+        let feed = Arc::new(Feed::new(&job.id, begin(job), self.rings.clone()));
         let ring = feed.ring.subscribe();
         feeds.insert(job.id.clone(), Arc::clone(&feed));
         drop(feeds);
@@ -204,7 +211,7 @@ impl EventHub {
 
     /// How long a feed may wait before it asks by itself.
     pub(super) fn poll(&self) -> Duration {
-        match self.hears.load(Ordering::Relaxed) {
+        match self.hears() {
             true => POLL_WITH_NEWS,
             false => POLL,
         }
@@ -268,6 +275,17 @@ impl EventHub {
             drop(unsaid);
             self.to_say.notify_one();
         }
+    }
+}
+
+/// After which event a ring begins: before the first one if all have room in it, so that listeners who come
+/// late are served from it, too; else behind the last one.
+fn begin(job: &Job) -> i64 {
+    let overhead = job.last_sequence.saturating_mul(OVERHEAD_BYTES as i64);
+    let bytes = job.event_bytes.saturating_add(overhead);
+    match usize::try_from(bytes).is_ok_and(|bytes| bytes <= RING_BYTES) {
+        true => 0,
+        false => job.last_sequence,
     }
 }
 
