@@ -10,6 +10,7 @@ pub mod hostile;
 pub mod orchestrator;
 pub mod random;
 pub mod release_before;
+pub mod throttle;
 mod waiting;
 
 pub use waiting::{PATIENCE, eventually};
