@@ -9,9 +9,12 @@ use tokio::time::{Instant, sleep};
 
 use crate::database::{Database, EventRecord};
 use crate::streams::chunk::{Chunk, estimate};
-use crate::streams::hub::EventHub;
+use crate::streams::hub::{EventHub, POLL};
 use crate::streams::ring::{End, Ring, Total};
 
+/// For so long after its beginning a feed asks often: who stores the job's events may not know yet that
+/// somebody listens.
+const UNKNOWN: Duration = Duration::from_secs(5);
 /// Pause after the database failed.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
 /// Bytes that are read at once and put into one chunk, if that is more than one event.
@@ -126,7 +129,8 @@ impl Feed {
     /// Takes events that have just been stored.
     pub(super) fn publish(&self, records: Vec<EventRecord>) {
         let mut incoming = self.incoming();
-        incoming.ask |= !incoming.take(records);
+        let is_whole = incoming.take(records);
+        incoming.ask |= !is_whole;
         drop(incoming);
         self.wake.notify_one();
     }
@@ -208,16 +212,20 @@ fn tick(listeners: usize) -> Duration {
 
 /// Brings events into the ring until the job has ended or nobody listens any more.
 pub(super) async fn run(hub: &EventHub, feed: &Feed, database: &Database) {
-    let mut asked = Instant::now();
+    let begun = Instant::now();
+    let mut asked = begun;
     let mut pause = Duration::ZERO;
     let mut flushed: Option<Instant> = None;
     let mut sounded = Instant::now();
     loop {
         let mut answer = Answer::All;
-        let is_due = asked.elapsed() >= pause;
-        if std::mem::take(&mut feed.incoming().ask) || is_due {
+        let is_asked = std::mem::take(&mut feed.incoming().ask);
+        if is_asked || asked.elapsed() >= pause {
             asked = Instant::now();
-            pause = hub.poll();
+            pause = match begun.elapsed() < UNKNOWN {
+                true => POLL,
+                false => hub.poll(),
+            };
             match feed.ask_database(database).await {
                 Ok(said) => answer = said,
                 Err(error) => {

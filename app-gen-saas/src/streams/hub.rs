@@ -19,7 +19,7 @@ use crate::streams::places::Places;
 use crate::streams::ring::{End, RING_BYTES, Ring, Total};
 
 /// How often a feed asks the database when nobody says that there is something new, and when others would.
-const POLL: Duration = Duration::from_secs(1);
+pub(super) const POLL: Duration = Duration::from_secs(1);
 const POLL_WITH_NEWS: Duration = Duration::from_secs(5);
 /// Bytes of the rings of all jobs together.
 const ALL_RINGS_BYTES: usize = 64 * 1024 * 1024;
@@ -102,6 +102,10 @@ impl EventHub {
         if self.feeds().contains_key(job_id) {
             return true;
         }
+        self.is_watched_elsewhere(job_id)
+    }
+
+    fn is_watched_elsewhere(&self, job_id: &str) -> bool {
         let mut interest = lock(&self.interest);
         let watched = interest.get(job_id).map(|at| at.elapsed() < INTEREST);
         if watched == Some(false) {
@@ -250,12 +254,23 @@ impl EventHub {
         self.feeds().keys().cloned().collect()
     }
 
+    /// Another orchestrator has begun to hear, and knows of no interest yet.
+    pub(super) fn heard_question(&self) {
+        let watched = self.watched();
+        lock(&self.unsaid).interest.extend(watched);
+        self.to_say.notify_one();
+    }
+
     /// Takes what is to be said.
     pub(super) fn take_news(&self) -> News {
         std::mem::take(&mut *lock(&self.unsaid))
     }
 
+    /// Has others told of new events, if they listen; who hears nothing cannot know.
     fn say_events(&self, job_id: &str) {
+        if self.hears() && !self.is_watched_elsewhere(job_id) {
+            return;
+        }
         let mut unsaid = lock(&self.unsaid);
         if unsaid.events.len() >= MAX_NEWS {
             unsaid.events.clear();
@@ -304,6 +319,16 @@ mod tests {
         hub.heard_interest("a");
         assert!(hub.is_watched("a"));
         assert!(!hub.is_watched("b"));
+        // Only they are told of, unless it cannot be known.
+        for job in ["a", "b"] {
+            hub.notify(job);
+        }
+        assert_eq!(hub.take_news().events.len(), 2);
+        hub.set_hears(true);
+        for job in ["a", "b"] {
+            hub.publish(job, Vec::new());
+        }
+        assert_eq!(hub.take_news().events, HashSet::from(["a".to_owned()]));
     }
 
     #[test]

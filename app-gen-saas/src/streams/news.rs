@@ -1,5 +1,5 @@
-//! What orchestrators tell each other through PostgreSQL's NOTIFY: which jobs have new events, and which
-//! somebody listens to.
+//! What orchestrators tell each other through PostgreSQL's NOTIFY: which jobs somebody listens to, and which of
+//! those have new events.
 //!
 //! Nothing depends on it but time: who hears nothing asks the database every second. A pooler between
 //! orchestrator and database can swallow it without a word, so an orchestrator believes that it hears only
@@ -34,6 +34,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const MAX_TEXT_BYTES: usize = 7000;
 /// In place of a job: all jobs.
 const ALL: &str = "*";
+/// In place of a job: which jobs does somebody listen to?
+const QUESTION: &str = "?";
 /// Before a job: somebody listens to it.
 const INTEREST: char = '+';
 
@@ -131,7 +133,8 @@ async fn hear(
         .await
         .context("the database did not take a connection for LISTEN in time")?
         .context("failed to LISTEN")?;
-    app.database.tell(CHANNEL, own).await?;
+    let question = format!("{own} {QUESTION}");
+    app.database.tell(CHANNEL, &question).await?;
     loop {
         let news = timeout(SILENCE, listener.try_recv())
             .await
@@ -154,6 +157,7 @@ fn understand(hub: &EventHub, own: &str, text: &str) {
         match word.strip_prefix(INTEREST) {
             Some(job) => hub.heard_interest(job),
             None if word == ALL => hub.ask_all(),
+            None if word == QUESTION => hub.heard_question(),
             None => hub.heard_events(word),
         }
     }
