@@ -8,7 +8,7 @@ use crate::streams::chunk::Chunk;
 
 /// Bytes of the last events of one job that are kept for its listeners; the newest chunk is kept in any
 /// case.
-pub(super) const RING_BYTES: usize = 256 * 1024;
+pub(super) const RING_BYTES: usize = 1024 * 1024;
 
 /// Bytes of all rings together.
 #[derive(Debug, Clone, Default)]
