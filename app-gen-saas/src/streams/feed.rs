@@ -17,8 +17,10 @@ use crate::streams::ring::{End, Ring, Total};
 const UNKNOWN: Duration = Duration::from_secs(5);
 /// Pause after the database failed.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
-/// Bytes that are read at once and put into one chunk, if that is more than one event.
+/// Bytes that are read at once, if that is more than one event.
 pub(super) const PAGE_BYTES: u64 = 64 * 1024;
+/// Bytes of one chunk of the ring, likewise. A listener that takes nothing keeps a whole chunk in memory.
+const CHUNK_BYTES: usize = 16 * 1024;
 /// Bytes of events that wait to be put into the ring. What is more is read from the database.
 const INCOMING_BYTES: usize = 512 * 1024;
 /// Maximum silence of a stream; proxies cut streams that are silent for longer.
@@ -79,11 +81,10 @@ impl Incoming {
 
     /// The next events that make a chunk.
     fn next(&mut self) -> Vec<EventRecord> {
-        let limit = usize::try_from(PAGE_BYTES).unwrap_or(usize::MAX);
         let (mut records, mut taken) = (Vec::new(), 0);
         while let Some(record) = self.records.front() {
             let bytes = estimate(record);
-            if !records.is_empty() && taken + bytes > limit {
+            if !records.is_empty() && taken + bytes > CHUNK_BYTES {
                 break;
             }
             taken += bytes;
@@ -322,7 +323,7 @@ mod tests {
         assert!(!incoming.take(records([2], 1)));
         assert_eq!(incoming.last, 1);
         assert_eq!(numbers(&mut incoming), [1]);
-        assert!(incoming.take(records(2..=9, 30_000)));
+        assert!(incoming.take(records(2..=9, 7000)));
         assert_eq!(numbers(&mut incoming), [2, 3]);
         assert_eq!(numbers(&mut incoming), [4, 5]);
     }

@@ -140,7 +140,7 @@ impl EventHub {
         Ok(Listener::new(
             app,
             &job.id,
-            after,
+            after.max(0),
             ring,
             self.limits.behind,
             place,

@@ -5,6 +5,7 @@
 //! orchestrator and database can swallow it without a word, so an orchestrator believes that it hears only
 //! while it hears itself.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -117,11 +118,7 @@ async fn hear_for_ever(app: &App, own: &str) {
 }
 
 /// Hears until the connection is lost.
-async fn hear(
-    app: &App,
-    own: &str,
-    has_heard: &mut bool,
-) -> Result<std::convert::Infallible, anyhow::Error> {
+async fn hear(app: &App, own: &str, has_heard: &mut bool) -> anyhow::Result<Infallible> {
     let connect = async {
         let mut listener = PgListener::connect(&app.config.database.url).await?;
         // What was said while there was no connection is lost: that must be noticed here.
