@@ -220,8 +220,8 @@ impl Launcher for ProcessLauncher {
     fn log_traits(&self) -> LogTraits {
         LogTraits {
             poll: Duration::from_millis(100),
-            busy_poll: Duration::from_millis(10),
-            status_poll: Duration::ZERO,
+            busy_poll: Duration::from_millis(5),
+            status_poll: Duration::from_millis(50),
             drain: Duration::ZERO,
             gap: Duration::ZERO,
             missing: Duration::ZERO,

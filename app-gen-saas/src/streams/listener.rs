@@ -109,7 +109,8 @@ impl Listener {
                     if self.is_too_slow() {
                         return Next::End(End::TooSlow);
                     }
-                    match self.read().await {
+                    // Few are here at a time, and those who wait need not have room for it.
+                    match Box::pin(self.read()).await {
                         Ok(Page::Chunk(chunk)) => return self.hand_out(chunk),
                         Ok(Page::NoRoom) => return Next::Quiet,
                         // The feed ends as well.

@@ -14,8 +14,9 @@ use crate::launcher::quota::rate::Rate;
 /// Pause between two readings of a log that somebody waits for, and of another one, where nothing is scarce.
 const SOON: Duration = Duration::from_secs(1);
 const LATER: Duration = Duration::from_secs(2);
-/// How long a turn is waited for at once: a job has more to do than to read its log.
-const WAIT: Duration = Duration::from_secs(1);
+/// How long a turn is waited for at once: a job has more to do than to read its log. Longer than `SOON`, so that
+/// the turn of a log that somebody waits for is not missed by a moment.
+const WAIT: Duration = Duration::from_millis(1500);
 /// After so many turns of logs that somebody waits for, one of the others has its turn.
 const SOON_IN_A_ROW: u32 = 3;
 /// Logs that were not read for this long are forgotten, if there are many.
