@@ -29,7 +29,7 @@ pub struct App {
     pub launcher: Arc<dyn Launcher>,
     /// What previews need, where there are any.
     pub previews: Option<Arc<Previews>>,
-    /// The readers of live streams.
+    /// The listeners of live streams.
     pub hub: Arc<EventHub>,
     /// Wakes the worker when there is a new job.
     pub new_job: Arc<Notify>,
@@ -56,7 +56,7 @@ impl App {
             None => None,
         };
         let database = Database::connect(&config.database).await?;
-        let hub = Arc::new(EventHub::new(config.server.limits.readers));
+        let hub = Arc::new(EventHub::new(config.server.limits.streams));
         Ok(Self {
             config: Arc::new(config),
             database,

@@ -42,6 +42,14 @@ pub enum ApiError {
         "the orchestrator does not serve host {0}; ALLOWED_HOSTS names the hosts that it serves"
     )]
     Misdirected(String),
+    /// 429: who asks has as many as one may have; the message says of what.
+    #[error("{message}; close some or try again later")]
+    TooMany {
+        /// For the caller.
+        message: &'static str,
+        /// When another attempt makes sense.
+        retry_after_secs: u32,
+    },
     /// 503: there is no room for another; the message says of what.
     #[error("{message}; try again later")]
     Busy {
@@ -81,7 +89,8 @@ pub struct ErrorBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorDetail {
     /// For programs: `invalid_request`, `forbidden`, `not_found`, `method_not_allowed`, `changed`,
-    /// `payload_too_large`, `unsupported_media_type`, `misdirected`, `busy`, `unavailable`, `internal`.
+    /// `payload_too_large`, `unsupported_media_type`, `misdirected`, `too_many`, `busy`, `unavailable`,
+    /// `internal`.
     code: &'static str,
     /// For people.
     message: String,
@@ -100,6 +109,7 @@ impl ApiError {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
             }
             Self::Misdirected(_) => (StatusCode::MISDIRECTED_REQUEST, "misdirected"),
+            Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many"),
             Self::Busy { .. } | Self::Full { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
@@ -123,6 +133,9 @@ impl IntoResponse for ApiError {
         let error = ErrorDetail { code, message };
         let mut response = (status, Json(ErrorBody { error })).into_response();
         if let Self::Busy {
+            retry_after_secs, ..
+        }
+        | Self::TooMany {
             retry_after_secs, ..
         }
         | Self::Full {

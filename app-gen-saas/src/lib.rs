@@ -3,7 +3,7 @@
 //!
 //! A job goes through the database (`database`), which every part can find it in again: the worker
 //! (`worker`) claims it, a launcher (`launcher`) starts the generator and reads its log, and any number
-//! of readers (`streams`) follow. No part keeps what another could not read from the database.
+//! of listeners (`streams`) follow. No part keeps what another could not read from the database.
 
 pub mod app;
 pub mod artifacts;

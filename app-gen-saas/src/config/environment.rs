@@ -13,6 +13,17 @@ pub const HOST: &str = "HOST";
 /// Optional: names of hosts under which the orchestrator may be asked, separated by commas. Addresses,
 /// `localhost` and names below it always work.
 pub const ALLOWED_HOSTS: &str = "ALLOWED_HOSTS";
+/// How many proxies stand in front of the orchestrator, each of which adds the address of who asks it to
+/// `X-Forwarded-For`; default 0: the header is not read. The load balancer on AWS is one.
+pub const TRUSTED_PROXIES: &str = "TRUSTED_PROXIES";
+/// Maximum number of live streams of events; default 1024. More are answered with 503 and `Retry-After`.
+pub const STREAM_LIMIT: &str = "STREAM_LIMIT";
+/// Maximum number of live streams to one client, by its address; default 256. More are answered with 429
+/// and `Retry-After`.
+pub const STREAM_LIMIT_PER_CLIENT: &str = "STREAM_LIMIT_PER_CLIENT";
+/// Maximum number of live streams of one job; default `STREAM_LIMIT`. More are answered with 503 and
+/// `Retry-After`.
+pub const STREAM_LIMIT_PER_JOB: &str = "STREAM_LIMIT_PER_JOB";
 /// `sqlite://path` or `postgres://user:password@host/name`.
 pub const DATABASE_URL: &str = "DATABASE_URL";
 /// Where jobs and events are kept; `database` is the only mode and the default.
@@ -67,6 +78,9 @@ pub const GENERATOR_USD_PER_HOUR: &str = "GENERATOR_USD_PER_HOUR";
 /// ECS launcher: `spot` runs generators that keep their work on spare capacity, which AWS may take back;
 /// default `on_demand`.
 pub const GENERATOR_CAPACITY: &str = "GENERATOR_CAPACITY";
+/// ECS launcher: how many times a second the orchestrator reads logs at most, for all jobs together; default
+/// 22. AWS takes 25 from an account in a region; when it refuses one, the orchestrator gives way by itself.
+pub const LOG_READS_PER_SECOND: &str = "LOG_READS_PER_SECOND";
 /// Number of previews that there may be at a time; default 10.
 pub const PREVIEW_MAX: &str = "PREVIEW_MAX";
 /// How long a preview runs at most, in seconds; default 1800.

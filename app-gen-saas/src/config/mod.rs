@@ -8,6 +8,7 @@ mod launcher;
 mod previews;
 mod server;
 mod storage;
+mod streams;
 
 pub use attachments::AttachmentsConfig;
 pub use database::{DatabaseConfig, DatabaseKind};
@@ -17,6 +18,7 @@ pub use launcher::{EcsConfig, JOB_RIGHTS_TIME, LauncherConfig, ProcessConfig};
 pub use previews::{EcsPreviewConfig, PreviewStarter, PreviewsConfig};
 pub use server::{ServerConfig, ServerLimits};
 pub use storage::{StorageConfig, StorageLocation};
+pub use streams::StreamLimits;
 
 /// Everything that the orchestrator reads from its environment at start.
 #[derive(Debug, Clone)]
@@ -146,6 +148,17 @@ mod tests {
         assert_eq!(config.jobs.max_events, 20_000);
         assert_eq!(config.jobs.max_event_bytes, 33_554_432);
         assert!(matches!(config.launcher, LauncherConfig::Process(_)));
+        let limits = config.server.limits;
+        assert_eq!((limits.streams.all, limits.streams.per_client), (1024, 256));
+        assert_eq!((limits.connections, limits.streams.per_job), (2048, 1024));
+        assert_eq!(config.server.trusted_proxies, 0);
+    }
+
+    #[test]
+    fn streams_have_room_for_their_connections() {
+        let limits = with(&[("STREAM_LIMIT", "5000")]).unwrap().server.limits;
+        assert_eq!((limits.connections, limits.streams.per_job), (6024, 5000));
+        assert_eq!(limits.streams.per_client, 256);
     }
 
     #[test]
@@ -172,6 +185,10 @@ mod tests {
             (("UI_DIR", "/no/such/folder"), "UI_DIR"),
             (("ALLOWED_HOSTS", "https://app.example"), "ALLOWED_HOSTS"),
             (("JOB_QUEUE_LIMIT", "0"), "JOB_QUEUE_LIMIT"),
+            (("STREAM_LIMIT", "0"), "STREAM_LIMIT"),
+            (("STREAM_LIMIT_PER_CLIENT", "-1"), "STREAM_LIMIT_PER_CLIENT"),
+            (("STREAM_LIMIT_PER_JOB", "0"), "STREAM_LIMIT_PER_JOB"),
+            (("TRUSTED_PROXIES", "one"), "TRUSTED_PROXIES"),
             (("JOB_RETENTION_DAYS", "0"), "JOB_RETENTION_DAYS"),
             (("JOB_MAX_ATTACHMENTS", "17"), "JOB_MAX_ATTACHMENTS"),
             (
@@ -218,6 +235,7 @@ mod tests {
         assert_eq!(ecs.environment["AWS_REGION"], "us-east-1");
         assert_eq!(ecs.role_arn, None);
         assert_eq!(ecs.tags["project"], "app-gen-saas");
+        assert_eq!(ecs.log_reads_per_second, 22);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod artifact;
 pub mod attachments;
+pub mod client;
 pub mod events;
 pub mod extract;
 pub mod health;

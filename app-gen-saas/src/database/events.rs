@@ -1,5 +1,7 @@
 //! Events: the numbered stream of a job.
 
+use std::sync::atomic::Ordering;
+
 use serde_json::json;
 use serde_json::value::RawValue;
 use sqlx::any::AnyRow;
@@ -119,6 +121,28 @@ impl Database {
         .await
     }
 
+    /// Tells every process that listens to the channel, and this one. Only PostgreSQL can.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tell(&self, channel: &str, text: &str) -> sqlx::Result<()> {
+        bounded(async {
+            sqlx::query("SELECT 1 FROM pg_notify($1, $2)")
+                .bind(channel)
+                .bind(text)
+                .execute(&self.pool)
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// How often events were read so far, by whomever.
+    #[must_use]
+    pub fn event_reads(&self) -> u64 {
+        self.event_reads.load(Ordering::Relaxed)
+    }
+
     /// The events after number `after` up to number `last`, in order.
     ///
     /// # Errors
@@ -129,6 +153,7 @@ impl Database {
         after: i64,
         last: i64,
     ) -> sqlx::Result<Vec<EventRecord>> {
+        self.event_reads.fetch_add(1, Ordering::Relaxed);
         bounded(async {
             sqlx::query_as(
                 "SELECT sequence, time, type, body FROM events \

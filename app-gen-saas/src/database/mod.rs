@@ -22,6 +22,8 @@ mod templates;
 mod uploads;
 mod versions;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -58,6 +60,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: AnyPool,
+    event_reads: Arc<AtomicU64>,
 }
 
 impl Database {
@@ -97,7 +100,10 @@ impl Database {
             .run(&pool)
             .await
             .context("failed to migrate the database")?;
-        Ok(Self { pool })
+        Ok(Self {
+            pool,
+            event_reads: Arc::default(),
+        })
     }
 
     /// Asks for an answer within 2 s.

@@ -47,7 +47,7 @@ impl Follower {
         let complete = self.broken || self.job.outcome.is_some();
         let unfinished = match reading {
             Reading::AllTaken { unfinished } => Some(unfinished),
-            Reading::More | Reading::Unreadable => None,
+            Reading::More | Reading::NotYet | Reading::Unreadable => None,
         };
         let quiet = unfinished.is_some()
             && self.gap_since.is_none()
@@ -138,7 +138,8 @@ impl Follower {
                 Conclusion::End(_) | Conclusion::Pause(_) => None,
             };
         }
-        let silent = self.last_event.elapsed() >= jobs.idle_timeout;
+        let silence = self.last_read.saturating_duration_since(self.last_event);
+        let silent = silence >= jobs.idle_timeout;
         self.out_of_time().or_else(|| {
             silent.then(|| Stop {
                 state: JobState::TimedOut,

@@ -215,6 +215,8 @@ export class ServiceStack extends ConcernStack {
         ALLOWED_HOSTS: [platform.orchestrator.environment["ALLOWED_HOSTS"], this.entrance.loadBalancer.loadBalancerDnsName]
           .filter((host) => host !== undefined)
           .join(","),
+        // The load balancer, and nobody else reaches the task: what it adds to X-Forwarded-For is true.
+        TRUSTED_PROXIES: "1",
         ARTIFACT_URI: `s3://${names.artifactBucket}`,
         ECS_CLUSTER: names.cluster,
         // With its revision: an orchestrator that is rolled back takes its generator with it.

@@ -11,6 +11,7 @@ pub mod orchestrator;
 pub mod previews;
 pub mod random;
 pub mod release_before;
+pub mod throttle;
 mod waiting;
 
 pub use waiting::{PATIENCE, eventually};

@@ -155,6 +155,17 @@ export function eventsHref(jobId: string, after: number): string {
   return `${jobPath(jobId)}/events?after=${after}`;
 }
 
+/** The pause that a server which refuses this address asks for; null if it asks for none, or does not answer. */
+export async function retryAfterMs(href: string): Promise<number | null> {
+  try {
+    const response = await fetch(href, { method: "HEAD", signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const seconds = Number.parseInt(response.headers.get("retry-after") ?? "", 10);
+    return seconds >= 0 ? seconds * 1000 : null;
+  } catch {
+    return null;
+  }
+}
+
 /** Which projects are listed. */
 export interface ProjectFilter {
   /** Part of the name; empty for all of them. */

@@ -137,7 +137,7 @@ export interface paths {
         };
         /**
          * Streams the events of a job as server-sent events: `id` is the number, `event` the type, `data` the
-         *     event. Ends after the last event of the job.
+         *     event. Ends after the last event of the job; a stream that ends before goes on with `Last-Event-ID`.
          */
         get: operations["stream"];
         put?: never;
@@ -157,7 +157,8 @@ export interface paths {
         };
         /**
          * Streams the events of a job as text messages, each an `Event`. Closes with code 1000 after the last
-         *     event of the job, with 1001 when the orchestrator stops (reconnect with `after`).
+         *     event of the job, with 1001 when the orchestrator stops, with 1013 when the reader was too slow: reconnect
+         *     with the number of the last event as `after`.
          */
         get: operations["stream"];
         put?: never;
@@ -745,7 +746,8 @@ export interface components {
         ErrorDetail: {
             /**
              * @description For programs: `invalid_request`, `forbidden`, `not_found`, `method_not_allowed`, `changed`,
-             *     `payload_too_large`, `unsupported_media_type`, `misdirected`, `busy`, `unavailable`, `internal`.
+             *     `payload_too_large`, `unsupported_media_type`, `misdirected`, `too_many`, `busy`, `unavailable`,
+             *     `internal`.
              */
             code: string;
             /** @description For people. */
@@ -1745,6 +1747,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description Too many streams of this client are open; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description The database does not answer, or too many streams are open; `Retry-After` says when to try again. */
             503: {
                 headers: {
@@ -1798,6 +1809,15 @@ export interface operations {
             };
             /** @description No such job. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many streams of this client are open; `Retry-After` says when to try again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -31,6 +31,7 @@ beforeEach(() => {
   vi.useFakeTimers();
   vi.spyOn(Math, "random").mockReturnValue(0);
   vi.stubGlobal("EventSource", FakeEventSource);
+  vi.stubGlobal("fetch", vi.fn(async () => new Response(null, { status: 502 })));
 });
 
 afterEach(() => {
@@ -115,6 +116,31 @@ test("a retry by hand does not wait for the pause, nor does it connect twice", (
   vi.advanceTimersByTime(5000);
   expect(FakeEventSource.opened).toHaveLength(2);
   stream.close();
+});
+
+test("a server that has no room is asked how long to wait", async () => {
+  const busy = new Response(null, { status: 503, headers: { "retry-after": "7" } });
+  vi.stubGlobal("fetch", vi.fn(async () => busy));
+  const stream = follow(3);
+  FakeEventSource.latest.drop(true);
+  await vi.advanceTimersByTimeAsync(6999);
+  expect(fetch).toHaveBeenCalledTimes(1);
+  expect(FakeEventSource.opened).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(FakeEventSource.opened).toHaveLength(2);
+  expect(FakeEventSource.latest.url).toBe("/api/jobs/job/events?after=3");
+  stream.close();
+});
+
+test("a stream that was closed is not opened by a late answer", async () => {
+  const stream = follow();
+  const busy = new Response(null, { status: 503, headers: { "retry-after": "7" } });
+  vi.stubGlobal("fetch", vi.fn(async () => busy));
+  FakeEventSource.latest.drop(true);
+  stream.close();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(FakeEventSource.opened).toHaveLength(1);
+  expect(vi.getTimerCount()).toBe(0);
 });
 
 test("without a network it waits for it", () => {
