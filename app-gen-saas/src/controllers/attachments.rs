@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::accounts::Tenant;
 use crate::app::App;
 use crate::artifacts::{StoredAttachment, hexadecimal};
 use crate::controllers::extract::{ApiQuery, AttachmentPath};
@@ -127,6 +128,7 @@ pub async fn limits(State(app): State<App>) -> Json<AttachmentLimits> {
 )]
 pub async fn upload(
     State(app): State<App>,
+    Tenant(tenant): Tenant,
     ApiQuery(query): ApiQuery<UploadFile>,
     headers: HeaderMap,
     body: Body,
@@ -163,7 +165,7 @@ pub async fn upload(
     // The row first: it is what the bytes are found by again, to be removed.
     if !app
         .database
-        .insert_upload(&upload, limits.stored_bytes)
+        .insert_upload(&tenant, &upload, limits.stored_bytes)
         .await?
     {
         return Err(ApiError::Busy {
@@ -229,7 +231,11 @@ fn contradicts(headers: &HeaderMap, media_type: MediaType) -> bool {
 ///
 /// # Errors
 /// One of them is not there, or they are too many or too large for one job.
-pub(super) async fn uploads(app: &App, ids: &[Uuid]) -> Result<Vec<Upload>, ApiError> {
+pub(super) async fn uploads(
+    app: &App,
+    tenant: &str,
+    ids: &[Uuid],
+) -> Result<Vec<Upload>, ApiError> {
     let limits = &app.config.attachments;
     if ids.len() > limits.count {
         return Err(ApiError::Invalid(format!(
@@ -240,7 +246,7 @@ pub(super) async fn uploads(app: &App, ids: &[Uuid]) -> Result<Vec<Upload>, ApiE
     }
     let mut uploads = Vec::new();
     for id in ids {
-        let upload = app.database.upload(&id.to_string()).await?;
+        let upload = app.database.upload(tenant, &id.to_string()).await?;
         uploads.push(upload.ok_or(ApiError::NotFound("attachment"))?);
     }
     let bytes: u64 = uploads

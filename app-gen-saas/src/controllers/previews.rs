@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::accounts::Tenant;
 use crate::app::App;
 use crate::clock::{now_millis, rfc3339};
 use crate::controllers::extract::VersionPath;
@@ -259,10 +260,11 @@ pub async fn end(State(app): State<App>, path: VersionPath) -> Result<StatusCode
 )]
 pub async fn list(
     State(app): State<App>,
+    Tenant(tenant): Tenant,
     headers: HeaderMap,
 ) -> Result<Json<PreviewList>, ApiError> {
     let previews = previews(&app)?;
-    let found = app.database.previews().await?.into_iter();
+    let found = app.database.previews(&tenant).await?.into_iter();
     Ok(Json(PreviewList {
         previews: found
             .map(|preview| Preview::of(preview, &headers, previews))

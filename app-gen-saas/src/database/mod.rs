@@ -4,6 +4,7 @@
 //! begins with the statement that writes, so that SQLite takes its lock while it can still wait for it.
 //! No transaction stays open while anything but the database is waited for.
 
+mod accounts;
 mod attempts;
 mod batch;
 mod deliveries;
@@ -32,6 +33,9 @@ use sqlx::any::AnyPoolOptions;
 
 use crate::config::{DatabaseConfig, DatabaseKind};
 
+pub use accounts::{
+    ApiKey, Invitation, Joined, Left, Member, Owned, Tenant, Transferred, Usage,
+};
 pub use attempts::{PastAttempt, Pause};
 pub use batch::{Batch, GeneratorEvent, Outcome};
 pub use deliveries::{AcceptedDelivery, Delivery, DeliveryState, NewDelivery, Shown};
@@ -56,7 +60,7 @@ const WORK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long `/health` waits for an answer.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Projects, jobs, events, templates and uploads.
+/// Tenants, projects, jobs, events, templates and uploads.
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: AnyPool,

@@ -22,7 +22,7 @@ macro_rules! job_columns {
          attempt_after_sequence, attempt_after_launch, attempt_started_at, interruptions, waiting, \
          resume_at, decision, checkpoint, wishes, used_micro_usd, used_tokens, used_unpriced_tokens, \
          used_iterations, used_millis, used_task_micro_usd, task_micro_usd_per_hour, resources, \
-         project_id, kind, start_version, artifact_commit"
+         project_id, kind, start_version, artifact_commit, tenant_id"
     };
 }
 pub(super) use job_columns;
@@ -32,6 +32,8 @@ pub(super) use job_columns;
 pub struct Job {
     /// UUID version 7: ids sort by age.
     pub id: String,
+    /// The tenant that it belongs to.
+    pub tenant: String,
     /// Its project. Jobs from before there were projects have none.
     pub project_id: Option<String>,
     /// What it does.
@@ -260,6 +262,7 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Job {
         });
         Ok(Self {
             id: row.try_get("id")?,
+            tenant: row.try_get("tenant_id")?,
             project_id: row.try_get("project_id")?,
             kind: JobKind::of(row.try_get("kind")?),
             start_version: row.try_get("start_version")?,

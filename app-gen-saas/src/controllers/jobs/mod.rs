@@ -14,6 +14,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::accounts::{Identity, Scope, Tenant};
 use crate::app::App;
 use crate::config::JobsConfig;
 use crate::controllers::extract::{ApiJson, ApiQuery, JobId, page_limit, stored_id};
@@ -143,8 +144,9 @@ pub(super) async fn find(app: &App, id: &str) -> Result<database::Job, ApiError>
 /// The job as it is answered.
 async fn answer(app: &App, id: &str) -> Result<Job, ApiError> {
     let job = find(app, id).await?;
-    let attempts = app.database.attempts(id, id, None).await?;
-    let surroundings = Surroundings::of(app, id, id, None).await?;
+    let tenant = &job.tenant;
+    let attempts = app.database.attempts(tenant, id, id, None).await?;
+    let surroundings = Surroundings::of(app, tenant, id, id, None).await?;
     Ok(Job::new(job, attempts, &surroundings))
 }
 
@@ -166,6 +168,7 @@ async fn answer(app: &App, id: &str) -> Result<Job, ApiError> {
 )]
 pub async fn create(
     State(app): State<App>,
+    Tenant(tenant): Tenant,
     ApiJson(request): ApiJson<CreateJob>,
 ) -> Result<(StatusCode, HeaderMap, Json<Job>), ApiError> {
     let id = Uuid::now_v7().to_string();
@@ -183,10 +186,10 @@ pub async fn create(
         ));
     }
     let template = match &request.template {
-        Some(id) => Some(templates::chosen(&app, id).await?),
+        Some(id) => Some(templates::chosen(&app, &tenant, id).await?),
         None => None,
     };
-    let uploads = attachments::uploads(&app, &request.attachments).await?;
+    let uploads = attachments::uploads(&app, &tenant, &request.attachments).await?;
     let attached = uploads.iter().map(|upload| upload.attachment.clone());
     let attached = attached.collect();
     // The spec itself checks what a generator will accept.
@@ -204,9 +207,11 @@ pub async fn create(
             spec.checked()
         })
         .map_err(|error| ApiError::Invalid(error.to_string()))?;
-    let project = project_of(&app, &request.project, request.start_version, &spec).await?;
+    let start = (&request.project, request.start_version);
+    let project = project_of(&app, &tenant, start, &spec).await?;
     let job = NewJob {
         id,
+        tenant,
         project,
         description: spec.description,
         provider: spec.provider,
@@ -237,8 +242,8 @@ pub async fn create(
 /// The project of a job: a new one, or one that exists, with a version to begin with.
 async fn project_of(
     app: &App,
-    project: &Option<Uuid>,
-    start_version: Option<i64>,
+    tenant: &str,
+    (project, start_version): (&Option<Uuid>, Option<i64>),
     spec: &JobSpec,
 ) -> Result<JobProject, ApiError> {
     let Some(id) = project.map(|id| id.to_string()) else {
@@ -249,7 +254,7 @@ async fn project_of(
         }
         return Ok(JobProject::New(naming::new_project(&spec.description)));
     };
-    let project = app.database.project(&id).await?;
+    let project = app.database.project_of(tenant, &id).await?;
     project.ok_or(ApiError::NotFound("project"))?;
     if let Some(number) = start_version {
         let version = app.database.version(&id, number).await?;
@@ -326,6 +331,7 @@ fn bounded(budget: SpecBudget, limits: &JobsConfig) -> Result<SpecBudget, ApiErr
 )]
 pub async fn list(
     State(app): State<App>,
+    Tenant(tenant): Tenant,
     ApiQuery(query): ApiQuery<ListJobs>,
 ) -> Result<Json<JobList>, ApiError> {
     let limit = page_limit(query.limit)?;
@@ -333,15 +339,16 @@ pub async fn list(
     let project = stored_id(query.project, "project is not the id of a project")?;
     let jobs = app
         .database
-        .jobs(project.as_deref(), before.as_deref(), limit)
+        .jobs(&tenant, project.as_deref(), before.as_deref(), limit)
         .await?;
     // They are between the last and the first of them, so that what belongs to them is one range.
     let mut surroundings = Surroundings::default();
     let mut attempts: HashMap<String, Vec<PastAttempt>> = HashMap::new();
     if let (Some(newest), Some(oldest)) = (jobs.first(), jobs.last()) {
         let (first, last, project) = (&oldest.id, &newest.id, project.as_deref());
-        surroundings = Surroundings::of(&app, first, last, project).await?;
-        for attempt in app.database.attempts(first, last, project).await? {
+        surroundings = Surroundings::of(&app, &tenant, first, last, project).await?;
+        let ended = app.database.attempts(&tenant, first, last, project);
+        for attempt in ended.await? {
             let of_job = attempts.entry(attempt.job_id.clone()).or_default();
             of_job.push(attempt);
         }
@@ -390,10 +397,15 @@ pub async fn show(State(app): State<App>, JobId(id): JobId) -> Result<Json<Job>,
 )]
 pub async fn decide(
     State(app): State<App>,
+    identity: Identity,
     JobId(id): JobId,
     ApiJson(request): ApiJson<Decide>,
 ) -> Result<Json<Job>, ApiError> {
     let job = find(&app, &id).await?;
+    if job.kind == JobKind::Deliver {
+        // Who may not deliver may not approve that, either.
+        identity.require(Scope::Deliver)?;
+    }
     let attempt = request.attempt;
     let decision = request.decision()?;
     let decided = match &job.waiting {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::accounts::Tenant;
 use crate::app::App;
 use crate::clock::rfc3339;
 use crate::controllers::extract::{
@@ -247,6 +248,7 @@ async fn find(app: &App, project_id: &str, id: &str) -> Result<Delivery, ApiErro
 )]
 pub async fn create(
     State(app): State<App>,
+    Tenant(tenant): Tenant,
     path: VersionPath,
     ApiJson(request): ApiJson<CreateDelivery>,
 ) -> Result<(StatusCode, HeaderMap, Json<Delivery>), ApiError> {
@@ -272,6 +274,7 @@ pub async fn create(
         .collect();
     let job = NewJob {
         id: Uuid::now_v7().to_string(),
+        tenant,
         project: JobProject::Existing {
             id: version.project_id.clone(),
             kind: JobKind::Deliver,

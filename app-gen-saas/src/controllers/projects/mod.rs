@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::accounts::Tenant;
 use crate::app::App;
 use crate::clock::rfc3339;
 use crate::controllers::extract::{
@@ -117,11 +118,13 @@ pub(super) async fn find(app: &App, id: &str) -> Result<database::Project, ApiEr
 )]
 pub async fn list(
     State(app): State<App>,
+    Tenant(tenant): Tenant,
     ApiQuery(query): ApiQuery<ListProjects>,
 ) -> Result<Json<ProjectList>, ApiError> {
     let limit = page_limit(query.limit)?;
     let before = stored_id(query.before, "before is not the id of a project")?;
     let filter = ProjectFilter {
+        tenant,
         search: searched(query.search)?,
         archived: query.archived.unwrap_or(false),
         before,
@@ -228,11 +231,13 @@ pub async fn delete(
 )]
 pub async fn restore(
     State(app): State<App>,
+    Tenant(tenant): Tenant,
     path: VersionPath,
 ) -> Result<(StatusCode, HeaderMap, Json<Job>), ApiError> {
     let version = versions::find(&app, &path).await?;
     let job = NewJob {
         id: Uuid::now_v7().to_string(),
+        tenant,
         project: JobProject::Existing {
             id: version.project_id,
             kind: JobKind::Restore,
