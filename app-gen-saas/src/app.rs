@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, Semaphore, watch};
 
+use crate::accounts::Accounts;
 use crate::artifacts::Artifacts;
 use crate::config::Config;
 use crate::database::Database;
@@ -21,6 +22,8 @@ const UPLOADERS: usize = 4;
 pub struct App {
     /// The configuration, read at start.
     pub config: Arc<Config>,
+    /// Finds out who asks.
+    pub accounts: Arc<Accounts>,
     /// Jobs and events.
     pub database: Database,
     /// Specs and results.
@@ -49,6 +52,7 @@ impl App {
     /// # Errors
     /// When the database does not answer or cannot be migrated, or a folder or client cannot be made.
     pub async fn new(config: Config) -> anyhow::Result<Self> {
+        let accounts = Arc::new(Accounts::from_config(&config.accounts)?);
         let artifacts = Artifacts::new(&config.storage)?;
         let launcher = launcher::from_config(&config.launcher).await?;
         let previews = match config.previews.clone() {
@@ -59,6 +63,7 @@ impl App {
         let hub = Arc::new(EventHub::new(config.server.limits.streams));
         Ok(Self {
             config: Arc::new(config),
+            accounts,
             database,
             artifacts,
             launcher,

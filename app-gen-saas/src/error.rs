@@ -5,7 +5,7 @@
 //! the log sees the text.
 
 use axum::Json;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,7 +16,10 @@ pub enum ApiError {
     /// 400: the request is malformed; the message says what to change.
     #[error("{0}")]
     Invalid(String),
-    /// 403: a page of another origin may not do this.
+    /// 401: nobody knows who asks, or what they were let in with is not good; the message says what to do.
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    /// 403: a page of another origin, or who asks, may not do this.
     #[error("{0}")]
     Forbidden(&'static str),
     /// 404: there is no such thing.
@@ -88,7 +91,7 @@ pub struct ErrorBody {
 /// What went wrong.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorDetail {
-    /// For programs: `invalid_request`, `forbidden`, `not_found`, `method_not_allowed`, `changed`,
+    /// For programs: `invalid_request`, `unauthenticated`, `forbidden`, `not_found`, `method_not_allowed`, `changed`,
     /// `payload_too_large`, `unsupported_media_type`, `misdirected`, `too_many`, `busy`, `unavailable`,
     /// `internal`.
     code: &'static str,
@@ -100,6 +103,7 @@ impl ApiError {
     const fn status(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Self::Unauthenticated(_) => (StatusCode::UNAUTHORIZED, "unauthenticated"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
@@ -132,6 +136,10 @@ impl IntoResponse for ApiError {
         let message = self.to_string();
         let error = ErrorDetail { code, message };
         let mut response = (status, Json(ErrorBody { error })).into_response();
+        if matches!(self, Self::Unauthenticated(_)) {
+            let headers = response.headers_mut();
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if let Self::Busy {
             retry_after_secs, ..
         }

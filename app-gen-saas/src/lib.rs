@@ -5,6 +5,7 @@
 //! (`worker`) claims it, a launcher (`launcher`) starts the generator and reads its log, and any number
 //! of listeners (`streams`) follow. No part keeps what another could not read from the database.
 
+pub mod accounts;
 pub mod app;
 pub mod artifacts;
 pub mod clock;

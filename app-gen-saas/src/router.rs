@@ -14,7 +14,10 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::accounts::{describe, guard};
 use crate::app::App;
+use crate::config::AccountsConfig;
+use crate::controllers::accounts::{self, fleet, invitations, keys, tenants};
 use crate::controllers::extract::MAX_REQUEST_BYTES;
 use crate::controllers::projects::{deliveries, versions};
 use crate::controllers::{
@@ -67,17 +70,36 @@ fn api() -> OpenApiRouter<App> {
         ))
         .routes(routes!(previews::start, previews::show, previews::end))
         .routes(routes!(previews::list))
+        .routes(routes!(accounts::config))
+        .routes(routes!(accounts::session))
+        .routes(routes!(accounts::ticket))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(tenants::list, tenants::create))
+        .routes(routes!(tenants::delete))
+        .routes(routes!(tenants::members))
+        .routes(routes!(tenants::leave))
+        .routes(routes!(tenants::transfer))
+        .routes(routes!(invitations::list, invitations::create))
+        .routes(routes!(invitations::delete))
+        .routes(routes!(invitations::take))
+        .routes(routes!(fleet::usage))
 }
 
 /// The OpenAPI document, as `/api/openapi.json` serves it.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    api().split_for_parts().1
+    let mut document = api().split_for_parts().1;
+    describe(&mut document);
+    document
 }
 
 /// Everything that is served.
 pub fn router(app: App) -> Router {
-    let (api, document) = api().split_for_parts();
+    let (api, mut document) = api().split_for_parts();
+    describe(&mut document);
+    // It is in front of everything that the document describes, and of nothing else.
+    let api = api.route_layer(middleware::from_fn_with_state(app.clone(), guard));
     let ui = app.config.server.ui_dir.as_deref().map(ui::files);
     let hosts = AllowedHosts::new(&app.config.server.allowed_hosts);
     let policy = content_security_policy(&app);
@@ -136,8 +158,13 @@ fn content_security_policy(app: &App) -> HeaderValue {
         || "'none'".to_owned(),
         |previews| host::frames(previews.config.host.as_deref()),
     );
-    // The configuration has checked the name.
-    HeaderValue::from_str(&format!("{OWN}; frame-src {frames}"))
+    // The page asks the login, too.
+    let login = match &app.config.accounts {
+        AccountsConfig::None => String::new(),
+        AccountsConfig::Supabase(config) => format!("; connect-src 'self' {}", config.url),
+    };
+    // The configuration has checked both names.
+    HeaderValue::from_str(&format!("{OWN}; frame-src {frames}{login}"))
         .unwrap_or(HeaderValue::from_static(OWN))
 }
 

@@ -45,7 +45,11 @@ const RULES: &[(&str, &str, Access)] = &[
     ("POST", "/api/tenants/{id}/owner", Access::Person),
     ("GET", "/api/tenants/{id}/invitations", Access::Person),
     ("POST", "/api/tenants/{id}/invitations", Access::Person),
-    ("DELETE", "/api/tenants/{id}/invitations/{invitation}", Access::Person),
+    (
+        "DELETE",
+        "/api/tenants/{id}/invitations/{invitation}",
+        Access::Person,
+    ),
     ("POST", "/api/invitations", Access::Person),
     ("GET", "/api/fleet/usage", Access::Operator),
     ("GET", "/api/jobs", READ),
@@ -69,8 +73,16 @@ const RULES: &[(&str, &str, Access)] = &[
     ("GET", "/api/projects/{id}/versions/{number}/file", READ),
     ("GET", "/api/projects/{id}/versions/{number}/diff", READ),
     ("GET", "/api/projects/{id}/versions/{number}/download", READ),
-    ("POST", "/api/projects/{id}/versions/{number}/restore", WRITE),
-    ("POST", "/api/projects/{id}/versions/{number}/deliveries", Access::Tenant(Scope::Deliver)),
+    (
+        "POST",
+        "/api/projects/{id}/versions/{number}/restore",
+        WRITE,
+    ),
+    (
+        "POST",
+        "/api/projects/{id}/versions/{number}/deliveries",
+        Access::Tenant(Scope::Deliver),
+    ),
     ("GET", "/api/projects/{id}/deliveries", READ),
     ("GET", "/api/projects/{id}/deliveries/{delivery}", READ),
     ("GET", "/api/templates", READ),
@@ -78,9 +90,17 @@ const RULES: &[(&str, &str, Access)] = &[
     ("GET", "/api/templates/{id}", READ),
     ("PATCH", "/api/templates/{id}", WRITE),
     ("DELETE", "/api/templates/{id}", WRITE),
-    ("POST", "/api/projects/{id}/versions/{number}/preview", WRITE),
+    (
+        "POST",
+        "/api/projects/{id}/versions/{number}/preview",
+        WRITE,
+    ),
     ("GET", "/api/projects/{id}/versions/{number}/preview", READ),
-    ("DELETE", "/api/projects/{id}/versions/{number}/preview", WRITE),
+    (
+        "DELETE",
+        "/api/projects/{id}/versions/{number}/preview",
+        WRITE,
+    ),
     ("GET", "/api/previews", READ),
 ];
 
@@ -142,9 +162,8 @@ fn operation<'item>(item: &'item mut PathItem, method: &str) -> Option<&'item mu
 
 fn secure(operation: &mut Operation, access: Access) {
     let session = || SecurityRequirement::new(SESSION, Vec::<String>::new());
-    let key = |scopes: &[Scope]| {
-        SecurityRequirement::new(KEY, scopes.iter().map(|scope| scope.as_str()))
-    };
+    let key =
+        |scopes: &[Scope]| SecurityRequirement::new(KEY, scopes.iter().map(|scope| scope.as_str()));
     let security = match access {
         Access::Public => return,
         Access::Known => vec![session(), key(&[])],
@@ -155,8 +174,14 @@ fn secure(operation: &mut Operation, access: Access) {
     operation.security = Some(security);
     let responses = &mut operation.responses.responses;
     for (status, description) in [
-        ("401", "Nobody signed in, or the token, key or ticket is not valid."),
-        ("403", "They may not do this, or the page is of another origin."),
+        (
+            "401",
+            "Nobody signed in, or the token, key or ticket is not valid.",
+        ),
+        (
+            "403",
+            "They may not do this, or the page is of another origin.",
+        ),
     ] {
         responses
             .entry(status.to_owned())
@@ -165,9 +190,8 @@ fn secure(operation: &mut Operation, access: Access) {
 }
 
 fn error(description: &str) -> Response {
-    let schema = RefOr::Ref(Ref::from_schema_name("ErrorBody"));
     let content = utoipa::openapi::ContentBuilder::new()
-        .schema(Some(schema))
+        .schema(Some(Ref::from_schema_name("ErrorBody")))
         .build();
     utoipa::openapi::ResponseBuilder::new()
         .description(description)

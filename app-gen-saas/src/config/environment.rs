@@ -28,8 +28,15 @@ pub const STREAM_LIMIT_PER_JOB: &str = "STREAM_LIMIT_PER_JOB";
 pub const DATABASE_URL: &str = "DATABASE_URL";
 /// Where jobs and events are kept; `database` is the only mode and the default.
 pub const STORAGE_MODE: &str = "STORAGE_MODE";
-/// Who may use the API; `none` (default) is the only mode so far.
+/// Who may use the API: everybody who reaches it (`none`, the default), or users of a Supabase project
+/// (`supabase`) and programs with keys that they made.
 pub const AUTH_MODE: &str = "AUTH_MODE";
+/// With `AUTH_MODE=supabase`: the address of the project, `https://PROJECT.supabase.co` for example.
+pub const SUPABASE_URL: &str = "SUPABASE_URL";
+/// With `AUTH_MODE=supabase`: its key for pages (anon or publishable), which the page signs in with. It is no secret.
+pub const SUPABASE_ANON_KEY: &str = "SUPABASE_ANON_KEY";
+/// With `AUTH_MODE=supabase`, optional: whom access tokens are for; default `authenticated`.
+pub const SUPABASE_JWT_AUDIENCE: &str = "SUPABASE_JWT_AUDIENCE";
 /// What starts generators: `process` (default) or `ecs`.
 pub const LAUNCHER: &str = "LAUNCHER";
 /// Provider of jobs that do not name one: `template` (default), `claude` or `codex`. `GENERATOR_MODEL`, if it

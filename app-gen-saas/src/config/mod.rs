@@ -1,5 +1,6 @@
 //! The configuration: read once at start from the environment into one struct per concern.
 
+mod accounts;
 mod attachments;
 mod database;
 pub mod environment;
@@ -10,6 +11,7 @@ mod server;
 mod storage;
 mod streams;
 
+pub use accounts::{AccountsConfig, SupabaseConfig};
 pub use attachments::AttachmentsConfig;
 pub use database::{DatabaseConfig, DatabaseKind};
 pub use environment::Environment;
@@ -23,6 +25,8 @@ pub use streams::StreamLimits;
 /// Everything that the orchestrator reads from its environment at start.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// Who may use the API.
+    pub accounts: AccountsConfig,
     /// Where it listens and what it serves.
     pub server: ServerConfig,
     /// Where jobs and events are kept.
@@ -65,13 +69,14 @@ impl Config {
     /// The first variable that cannot be used.
     pub fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
         only(environment, environment::STORAGE_MODE, "database")?;
-        only(environment, environment::AUTH_MODE, "none")?;
+        let accounts = AccountsConfig::from_environment(environment)?;
         // What every orchestrator needs is missed first.
         let server = ServerConfig::from_environment(environment)?;
         let database = DatabaseConfig::from_environment(environment)?;
         let storage = StorageConfig::from_environment(environment)?;
         let launcher = LauncherConfig::from_environment(environment)?;
         let config = Self {
+            accounts,
             server,
             database,
             storage,
@@ -164,7 +169,8 @@ mod tests {
     #[test]
     fn refusals_name_the_variable() {
         for (changes, variable) in [
-            (("AUTH_MODE", "supabase"), "AUTH_MODE"),
+            (("AUTH_MODE", "login"), "AUTH_MODE"),
+            (("AUTH_MODE", "supabase"), "SUPABASE_URL"),
             (("STORAGE_MODE", "memory"), "STORAGE_MODE"),
             (("DATABASE_URL", "mysql://x/y"), "DATABASE_URL"),
             (("DATABASE_URL", ""), "DATABASE_URL"),

@@ -72,6 +72,7 @@ pub struct After {
     params(
         ("id" = String, Path, description = "Id of the job."),
         After,
+        ("ticket" = Option<String>, Query, description = "In place of a token: what `POST /api/stream-tickets` gave, once."),
         ("Last-Event-ID" = Option<i64>, Header, description = "Replaces `after`; browsers send it when they reconnect."),
     ),
     responses(

@@ -1,5 +1,6 @@
 //! HTTP handlers, a file per resource.
 
+pub mod accounts;
 pub mod artifact;
 pub mod attachments;
 pub mod client;

@@ -35,7 +35,11 @@ const OUTGOING_BYTES: usize = 16 * 1024;
     get,
     path = "/api/jobs/{id}/events/ws",
     tag = "events",
-    params(("id" = String, Path, description = "Id of the job."), After),
+    params(
+        ("id" = String, Path, description = "Id of the job."),
+        After,
+        ("ticket" = Option<String>, Query, description = "In place of a token: what `POST /api/stream-tickets` gave, once."),
+    ),
     responses(
         (status = 101, description = "The connection is a WebSocket now."),
         (status = 400, description = "The request does not ask for a WebSocket, or a number is wrong.", body = ErrorBody),
