@@ -58,7 +58,13 @@ pub(super) struct Unreachable;
 
 impl Keys {
     pub(super) fn new(url: String, ask_again: Duration) -> anyhow::Result<Self> {
-        let client = tls::http_client()?
+        let builder = tls::http_client()?;
+        // A proxy is asked only for what is not on this machine, and only there the login may be without TLS.
+        let builder = match url.starts_with("http://") {
+            true => builder.no_proxy(),
+            false => builder,
+        };
+        let client = builder
             .redirect(Policy::none())
             .connect_timeout(TIMEOUT)
             .timeout(TIMEOUT)

@@ -93,6 +93,32 @@ pub enum TemplateId {
     BuiltIn(&'static BuiltInTemplate),
 }
 
+/// One id of the path, as it is there.
+#[derive(Debug)]
+pub struct Segment(pub String);
+
+/// Two ids of the path, as they are there.
+#[derive(Debug)]
+pub struct Segments(pub String, pub String);
+
+impl FromRequestParts<App> for Segment {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let Path(text): Path<String> = path(parts, app, "path").await?;
+        Ok(Self(text))
+    }
+}
+
+impl FromRequestParts<App> for Segments {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let Path((first, second)): Path<(String, String)> = path(parts, app, "path").await?;
+        Ok(Self(first, second))
+    }
+}
+
 impl FromRequestParts<App> for JobId {
     type Rejection = ApiError;
 

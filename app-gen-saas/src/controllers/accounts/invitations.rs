@@ -1,7 +1,7 @@
 //! Invitations into shared tenants: make one, list, take back, take.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,7 +12,7 @@ use crate::accounts::secret::{Purpose, Secret, hash_of};
 use crate::app::App;
 use crate::clock::{now_millis, rfc3339};
 use crate::controllers::accounts::tenants::{TenantDetails, own, owned};
-use crate::controllers::extract::{ApiJson, id};
+use crate::controllers::extract::{ApiJson, Segment, Segments, id};
 use crate::database::{self, Joined};
 use crate::error::{ApiError, ErrorBody};
 
@@ -119,7 +119,7 @@ fn checked_email(text: &str) -> Result<String, ApiError> {
 pub async fn create(
     State(app): State<App>,
     Person(member): Person,
-    Path(tenant): Path<String>,
+    Segment(tenant): Segment,
     ApiJson(request): ApiJson<CreateInvitation>,
 ) -> Result<(StatusCode, Json<NewInvitation>), ApiError> {
     let tenant = owned(&app, &member, &tenant).await?;
@@ -169,7 +169,7 @@ pub async fn create(
 pub async fn list(
     State(app): State<App>,
     Person(member): Person,
-    Path(tenant): Path<String>,
+    Segment(tenant): Segment,
 ) -> Result<Json<InvitationList>, ApiError> {
     let tenant = owned(&app, &member, &tenant).await?;
     let invitations = app.database.invitations(&tenant.id).await?;
@@ -197,7 +197,7 @@ pub async fn list(
 pub async fn delete(
     State(app): State<App>,
     Person(member): Person,
-    Path((tenant, invitation)): Path<(String, String)>,
+    Segments(tenant, invitation): Segments,
 ) -> Result<StatusCode, ApiError> {
     let tenant = owned(&app, &member, &tenant).await?;
     let invitation = id(&invitation, "invitation")?;

@@ -1,7 +1,7 @@
 //! API keys of a tenant: make one, list, revoke.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,7 +11,7 @@ use crate::accounts::secret::{Purpose, Secret};
 use crate::accounts::{Person, Scope};
 use crate::app::App;
 use crate::clock::{now_millis, rfc3339};
-use crate::controllers::extract::{ApiJson, id};
+use crate::controllers::extract::{ApiJson, Segment, id};
 use crate::controllers::naming;
 use crate::database;
 use crate::error::{ApiError, ErrorBody};
@@ -179,7 +179,7 @@ pub async fn create(
 pub async fn revoke(
     State(app): State<App>,
     Person(member): Person,
-    Path(key): Path<String>,
+    Segment(key): Segment,
 ) -> Result<StatusCode, ApiError> {
     let key = id(&key, "API key")?;
     let only = (!member.is_owner).then_some(member.user.id.as_str());

@@ -1,7 +1,7 @@
 //! Tenants of whoever signed in: list, make, leave, hand over, delete.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::accounts::{Member, Person};
 use crate::app::App;
 use crate::clock::rfc3339;
-use crate::controllers::extract::{ApiJson, id};
+use crate::controllers::extract::{ApiJson, Segment, Segments, id};
 use crate::controllers::naming;
 use crate::database::{self, Left, Transferred};
 use crate::error::{ApiError, ErrorBody};
@@ -200,7 +200,7 @@ pub async fn create(
 pub async fn delete(
     State(app): State<App>,
     Person(member): Person,
-    Path(tenant): Path<String>,
+    Segment(tenant): Segment,
 ) -> Result<StatusCode, ApiError> {
     let tenant = owned(&app, &member, &tenant).await?;
     if !app.database.delete_tenant(&tenant.id).await? {
@@ -226,7 +226,7 @@ pub async fn delete(
 pub async fn members(
     State(app): State<App>,
     Person(member): Person,
-    Path(tenant): Path<String>,
+    Segment(tenant): Segment,
 ) -> Result<Json<MemberList>, ApiError> {
     let tenant = own(&app, &member, &tenant).await?;
     let members = app.database.members(&tenant.id).await?;
@@ -254,7 +254,7 @@ pub async fn members(
 pub async fn leave(
     State(app): State<App>,
     Person(member): Person,
-    Path((tenant, user)): Path<(String, String)>,
+    Segments(tenant, user): Segments,
 ) -> Result<StatusCode, ApiError> {
     let user = id(&user, "member")?;
     let tenant = match user == member.user.id {
@@ -290,7 +290,7 @@ pub async fn leave(
 pub async fn transfer(
     State(app): State<App>,
     Person(member): Person,
-    Path(tenant): Path<String>,
+    Segment(tenant): Segment,
     ApiJson(request): ApiJson<ChangeOwner>,
 ) -> Result<Json<TenantDetails>, ApiError> {
     let tenant = owned(&app, &member, &tenant).await?;
