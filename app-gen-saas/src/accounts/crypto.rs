@@ -7,8 +7,7 @@ use jsonwebtoken::errors::{ErrorKind, Result};
 use jsonwebtoken::signature::{Error, Verifier};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind, EncodingKey};
 use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
-    UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
 };
 
 static PROVIDER: CryptoProvider = CryptoProvider {
@@ -33,14 +32,12 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
         (Algorithm::ES256, AlgorithmFamily::Ec, DecodingKeyKind::SecretOrDer(point)) => {
             Ok(Box::new(Es256(point.clone())))
         }
-        (
-            Algorithm::RS256,
-            AlgorithmFamily::Rsa,
-            DecodingKeyKind::RsaModulusExponent { n, e },
-        ) => Ok(Box::new(Rs256 {
-            modulus: n.clone(),
-            exponent: e.clone(),
-        })),
+        (Algorithm::RS256, AlgorithmFamily::Rsa, DecodingKeyKind::RsaModulusExponent { n, e }) => {
+            Ok(Box::new(Rs256 {
+                modulus: n.clone(),
+                exponent: e.clone(),
+            }))
+        }
         _ => Err(ErrorKind::InvalidAlgorithm.into()),
     }
 }

@@ -11,7 +11,9 @@ use crate::error::ApiError;
 pub const LOCAL: &str = "local";
 
 /// What a key may do. Whoever signed in may do all of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Look at everything of the tenant.
@@ -128,9 +130,11 @@ impl FromRequestParts<App> for Identity {
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
         // What is behind the guard has an identity; anything else is not to be reached.
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| {
-            ApiError::Internal(anyhow::anyhow!("{} has no guard", parts.uri.path()))
-        })
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| ApiError::Internal(anyhow::anyhow!("{} has no guard", parts.uri.path())))
     }
 }
 

@@ -101,7 +101,11 @@ impl Keys {
                 }
                 Err(error) => {
                     let error = format!("{error:#}");
-                    tracing::warn!(error, url = self.url, "failed to read the keys of the login");
+                    tracing::warn!(
+                        error,
+                        url = self.url,
+                        "failed to read the keys of the login"
+                    );
                 }
             }
         }

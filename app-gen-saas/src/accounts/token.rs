@@ -52,8 +52,7 @@ pub(super) struct Login {
     audience: String,
 }
 
-const REFUSED: ApiError =
-    ApiError::Unauthenticated("the access token is not valid; sign in again");
+const REFUSED: ApiError = ApiError::Unauthenticated("the access token is not valid; sign in again");
 
 impl Login {
     pub(super) fn new(config: &SupabaseConfig) -> anyhow::Result<Self> {

@@ -7,6 +7,7 @@
     reason = "all of this is tests"
 )]
 
+mod accounts;
 mod api;
 mod attachments;
 mod attempts;

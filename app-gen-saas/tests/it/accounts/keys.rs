@@ -44,7 +44,10 @@ async fn keys_open_what_they_are_for(database: TestDatabase) {
     for key in [&reader, &writer] {
         assert!(!text.contains(key.bearer.as_deref().unwrap()));
     }
-    assert_eq!(world.delete(&ann, &format!("/api/keys/{reading}")).await.0, 204);
+    assert_eq!(
+        world.delete(&ann, &format!("/api/keys/{reading}")).await.0,
+        204
+    );
     assert_eq!(world.get(&reader, &path).await.0, 401);
     assert_eq!(world.get(&writer, &path).await.0, 200);
     for body in [
@@ -52,7 +55,11 @@ async fn keys_open_what_they_are_for(database: TestDatabase) {
         json!({ "name": "a", "scopes": [] }),
         json!({ "name": "a", "scopes": ["all"] }),
     ] {
-        assert_eq!(world.post(&ann, "/api/keys", body.clone()).await.0, 400, "{body}");
+        assert_eq!(
+            world.post(&ann, "/api/keys", body.clone()).await.0,
+            400,
+            "{body}"
+        );
     }
 }
 
@@ -64,11 +71,19 @@ async fn a_ticket_opens_one_stream_once(database: TestDatabase) {
     let other = world.job(&ann, json!({ "description": "diary" })).await;
     let (one, other) = (one["id"].as_str().unwrap(), other["id"].as_str().unwrap());
     let ticket = async || {
-        let (status, ticket) = world.post(&ann, "/api/stream-tickets", json!({ "job": one })).await;
+        let (status, ticket) = world
+            .post(&ann, "/api/stream-tickets", json!({ "job": one }))
+            .await;
         assert_eq!(status, 201, "{ticket}");
         ticket["ticket"].as_str().unwrap().to_owned()
     };
-    assert_eq!(world.post(&eve, "/api/stream-tickets", json!({ "job": one })).await.0, 404);
+    assert_eq!(
+        world
+            .post(&eve, "/api/stream-tickets", json!({ "job": one }))
+            .await
+            .0,
+        404
+    );
 
     let client = &world.orchestrator.client;
     let first = ticket().await;
@@ -78,7 +93,14 @@ async fn a_ticket_opens_one_stream_once(database: TestDatabase) {
     assert!(sent_events(response).count().await > 3);
     assert_eq!(client.get(&path(one, &first)).await.status().as_u16(), 401);
     // It is for one job, for streams only, and for half a minute.
-    assert_eq!(client.get(&path(other, &ticket().await)).await.status().as_u16(), 404);
+    assert_eq!(
+        client
+            .get(&path(other, &ticket().await))
+            .await
+            .status()
+            .as_u16(),
+        404
+    );
     let job = format!("/api/jobs/{one}?ticket={}", ticket().await);
     assert_eq!(client.get(&job).await.status().as_u16(), 401);
     let late = ticket().await;

@@ -52,7 +52,13 @@ impl Signer {
     /// Ring makes no keys of this kind.
     pub async fn rs256(name: &str) -> Self {
         let made = Command::new("openssl")
-            .args(["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"])
+            .args([
+                "genpkey",
+                "-algorithm",
+                "RSA",
+                "-pkeyopt",
+                "rsa_keygen_bits:2048",
+            ])
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .output()

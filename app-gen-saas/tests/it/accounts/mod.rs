@@ -100,7 +100,10 @@ impl World {
         let status = response.status().as_u16();
         let bytes = response.bytes().await.unwrap();
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+        (
+            status,
+            serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        )
     }
 
     async fn get(&self, asker: &Asker, path: &str) -> (u16, Value) {

@@ -25,9 +25,15 @@ async fn a_team_comes_and_goes(database: TestDatabase) {
     assert_eq!(status, 201, "{invitation}");
     let take = json!({ "token": invitation["token"] });
     // Whoever finds the token cannot take it for somebody else.
-    assert_eq!(world.post(&eve, "/api/invitations", take.clone()).await.0, 404);
+    assert_eq!(
+        world.post(&eve, "/api/invitations", take.clone()).await.0,
+        404
+    );
     assert_eq!(world.get(&ben, &path("/members")).await.0, 404);
-    assert_eq!(world.post(&ben, "/api/invitations", take.clone()).await.0, 200);
+    assert_eq!(
+        world.post(&ben, "/api/invitations", take.clone()).await.0,
+        200
+    );
     assert_eq!(world.post(&ben, "/api/invitations", take).await.0, 404);
     let (_, members) = world.get(&ben, &path("/members")).await;
     let roles: Vec<&str> = members["members"]
@@ -39,9 +45,21 @@ async fn a_team_comes_and_goes(database: TestDatabase) {
     assert_eq!(roles, ["owner", "member"]);
     // Only the owner invites, sees invitations, takes members out, and deletes.
     let late = json!({ "email": "late@example.com" });
-    assert_eq!(world.post(&ben, &path("/invitations"), late.clone()).await.0, 403);
+    assert_eq!(
+        world
+            .post(&ben, &path("/invitations"), late.clone())
+            .await
+            .0,
+        403
+    );
     assert_eq!(world.get(&ben, &path("/invitations")).await.0, 403);
-    assert_eq!(world.delete(&ben, &path(&format!("/members/{ann_id}"))).await.0, 403);
+    assert_eq!(
+        world
+            .delete(&ben, &path(&format!("/members/{ann_id}")))
+            .await
+            .0,
+        403
+    );
     assert_eq!(world.delete(&ben, &path("")).await.0, 403);
     // An invitation ends.
     let (_, invitation) = world.post(&ann, &path("/invitations"), late).await;
@@ -70,8 +88,14 @@ async fn a_team_comes_and_goes(database: TestDatabase) {
     assert_eq!(world.delete(&ann, &own).await.0, 409);
     let nobody = json!({ "user": Uuid::now_v7() });
     assert_eq!(world.post(&ann, &path("/owner"), nobody).await.0, 404);
-    let (status, tenant) = world.post(&ann, &path("/owner"), json!({ "user": ben_id })).await;
-    assert_eq!((status, &tenant["role"]), (200, &json!("member")), "{tenant}");
+    let (status, tenant) = world
+        .post(&ann, &path("/owner"), json!({ "user": ben_id }))
+        .await;
+    assert_eq!(
+        (status, &tenant["role"]),
+        (200, &json!("member")),
+        "{tenant}"
+    );
     assert_eq!(world.delete(&ann, &own).await.0, 204);
     assert_eq!(world.get(&ann.within(&team), &job).await.0, 404);
     assert_eq!(world.get(&key, &job).await.0, 401);
@@ -94,7 +118,9 @@ async fn ids_in_bodies_are_those_of_the_tenant(database: TestDatabase) {
     let upload = "/api/attachments?name=a.txt";
     let client = &world.orchestrator.client;
     let request = client.http.post(format!("{}{upload}", client.base));
-    let request = request.bearer_auth(ann.bearer.as_deref().unwrap()).body("text");
+    let request = request
+        .bearer_auth(ann.bearer.as_deref().unwrap())
+        .body("text");
     let upload: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
     let template = json!({ "name": "Mine", "project": project, "version": 1 });
     let (status, made) = world.post(&ann, "/api/templates", template.clone()).await;
@@ -110,7 +136,10 @@ async fn ids_in_bodies_are_those_of_the_tenant(database: TestDatabase) {
     }
     for path in ["/api/jobs", "/api/projects"] {
         let (_, list) = world.get(&eve, path).await;
-        assert!(!list.to_string().contains(project.as_str().unwrap()), "{list}");
+        assert!(
+            !list.to_string().contains(project.as_str().unwrap()),
+            "{list}"
+        );
     }
     let filtered = format!("/api/jobs?project={}", project.as_str().unwrap());
     assert_eq!(world.get(&eve, &filtered).await.1, json!({ "jobs": [] }));
@@ -138,6 +167,8 @@ async fn operators_see_numbers_and_nothing_else(database: TestDatabase) {
         assert!(!usage.to_string().contains(content), "{usage}");
     }
     assert_eq!(world.get(&ann, "/api/fleet/usage").await.0, 403);
-    let (status, _) = world.get(&operator.within(&ann_id.to_string()), "/api/jobs").await;
+    let (status, _) = world
+        .get(&operator.within(&ann_id.to_string()), "/api/jobs")
+        .await;
     assert_eq!(status, 404);
 }

@@ -58,7 +58,10 @@ async fn what_is_not_good_is_refused() {
     let mut cut = signer.token(&good);
     cut.truncate(cut.len() - 10);
     let parts: Vec<String> = signer.token(&good).split('.').map(str::to_owned).collect();
-    let other = unsigned(&header("ES256", "first"), &with("sub", json!(Uuid::now_v7())));
+    let other = unsigned(
+        &header("ES256", "first"),
+        &with("sub", json!(Uuid::now_v7())),
+    );
     let bad = [
         ("signed by somebody else", forger.token(&good)),
         ("expired", signer.token(&with("exp", json!(in_seconds(-120))))),
@@ -121,14 +124,22 @@ async fn what_is_not_good_is_refused() {
         ("no token", "a.b.c".to_owned()),
         ("too long", "a".repeat(20_000)),
     ];
-    assert_eq!(world.get(&Asker::with(signer.token(&good)), "/api/session").await.0, 200);
+    assert_eq!(
+        world
+            .get(&Asker::with(signer.token(&good)), "/api/session")
+            .await
+            .0,
+        200
+    );
     for (what, token) in bad {
         let (status, body) = world.get(&Asker::with(token), "/api/session").await;
         assert_eq!(status, 401, "{what}: {body}");
         assert_eq!(body["error"]["code"], "unauthenticated", "{what}");
     }
     // Nobody became a tenant by that.
-    let (_, tenants) = world.get(&Asker::with(signer.token(&good)), "/api/tenants").await;
+    let (_, tenants) = world
+        .get(&Asker::with(signer.token(&good)), "/api/tenants")
+        .await;
     assert_eq!(tenants["tenants"].as_array().unwrap().len(), 1);
     // Two words of who asks, and another scheme.
     let client = &world.orchestrator.client;
@@ -163,7 +174,10 @@ async fn floods_of_unknown_keys_cost_the_login_little() {
     let intervals = began.elapsed().as_millis() / ASK_AGAIN.as_millis();
     let most = usize::try_from(intervals).unwrap() + 2;
     let asked = world.login.asked() - before;
-    assert!(asked <= most && asked < TOKENS / 4, "asked {asked} times in {intervals} intervals");
+    assert!(
+        asked <= most && asked < TOKENS / 4,
+        "asked {asked} times in {intervals} intervals"
+    );
     // Those who signed in are served all the same.
     assert_eq!(world.get(&good, "/api/session").await.0, 200);
 }
@@ -188,27 +202,43 @@ async fn a_login_that_does_not_answer_is_said_to_be_that() {
     )
     .await;
     let client = &orchestrator.client;
-    let request = client.http.request(Method::GET, format!("{}/api/jobs", client.base));
-    let response = request.bearer_auth(signer.token(&claims)).send().await.unwrap();
+    let request = client
+        .http
+        .request(Method::GET, format!("{}/api/jobs", client.base));
+    let response = request
+        .bearer_auth(signer.token(&claims))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.status().as_u16(), 503);
     assert_eq!(response.headers()["retry-after"], "10");
     // What needs nobody's name goes on.
     assert_eq!(client.get("/health").await.status().as_u16(), 200);
     let config: Value = client.get("/api/config").await.json().await.unwrap();
-    let expected = json!({ "auth": { "mode": "supabase", "url": url, "anon_key": "sb_publishable_test" } });
+    let expected =
+        json!({ "auth": { "mode": "supabase", "url": url, "anon_key": "sb_publishable_test" } });
     assert_eq!(config, expected);
     let policy = client.get("/health").await.headers()["content-security-policy"].clone();
-    assert!(policy.to_str().unwrap().contains(&format!("connect-src 'self' {url}")));
+    assert!(
+        policy
+            .to_str()
+            .unwrap()
+            .contains(&format!("connect-src 'self' {url}"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_accounts_everybody_is_the_one_tenant() {
-    let orchestrator = Orchestrator::start(TestDatabase::sqlite(), "started; artifact; succeeded").await;
+    let orchestrator =
+        Orchestrator::start(TestDatabase::sqlite(), "started; artifact; succeeded").await;
     let client = &orchestrator.client;
     let config: Value = client.get("/api/config").await.json().await.unwrap();
     assert_eq!(config, json!({ "auth": { "mode": "none" } }));
     let session: Value = client.get("/api/session").await.json().await.unwrap();
-    assert_eq!((&session["tenant"], &session["user"]), (&json!("local"), &json!("local")));
+    assert_eq!(
+        (&session["tenant"], &session["user"]),
+        (&json!("local"), &json!("local"))
+    );
     let refused = client.get("/api/keys").await;
     assert_eq!(refused.status().as_u16(), 409);
     let id = client.submit("anything").await;
