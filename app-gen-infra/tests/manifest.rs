@@ -133,11 +133,7 @@ fn a_mode_requires_its_keys() {
     let platform = Platform::parse(&text, &root()).unwrap();
     assert_eq!(
         platform.required_secret_keys("orchestrator", "local"),
-        [
-            "SUPABASE_ANON_KEY",
-            "SUPABASE_SERVICE_ROLE_KEY",
-            "SUPABASE_URL"
-        ]
+        ["SUPABASE_ANON_KEY", "SUPABASE_URL"]
     );
 }
 

@@ -2,6 +2,7 @@
 //! balancer. Answers stay JSON, as `app-gen-saas/openapi.json` describes them, so that what programs get of
 //! `--json` is what the API said.
 
+use crate::api_key;
 use crate::deploy::release;
 use anyhow::Context as _;
 use serde_json::Value;
@@ -48,9 +49,13 @@ impl Product {
                 .into());
         };
         let (page_url, base_url) = current.service.addresses(context)?;
+        let product = Self::at(&base_url);
+        let config = http::config(&product.base_url, REQUEST_TIMEOUT);
+        let config = api_key::with_key(config, context, &product.base_url);
         Ok(Self {
             page_url,
-            ..Self::at(&base_url)
+            agent: config.build().into(),
+            ..product
         })
     }
 
@@ -251,6 +256,10 @@ fn refusal(mut answer: Response<Body>) -> Failure {
         None => Failure::new(code, format!("the orchestrator answers {status}")),
     };
     match status.as_u16() {
+        401 => failure.hint(format!(
+            "make an API key on the page of the environment, and set {} to it",
+            api_key::API_KEY
+        )),
         404 => failure.hint(
             "list what there is: cargo xtask projects list, cargo xtask jobs list, cargo xtask templates list",
         ),

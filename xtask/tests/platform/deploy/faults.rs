@@ -138,7 +138,6 @@ fn vanishing_secret(workshop: &Workshop, checkout: &Path, base: &str) {
     let names = [
         "SUPABASE_URL",
         "SUPABASE_ANON_KEY",
-        "SUPABASE_SERVICE_ROLE_KEY",
     ];
     let _keys = names.map(|name| Replaced::with(ORCHESTRATOR, name, &value));
     let before = served_key(base);
