@@ -1,5 +1,5 @@
 -- Who owns what. Rows from before there were tenants belong to `local`, the one tenant of an orchestrator that
--- knows no users; it has no row here.
+-- knows no users, which has no row here.
 CREATE TABLE tenants (
     id TEXT PRIMARY KEY NOT NULL,
     name TEXT NOT NULL,
@@ -41,7 +41,7 @@ CREATE INDEX invitations_by_tenant ON invitations (tenant_id);
 CREATE TABLE api_keys (
     id TEXT PRIMARY KEY NOT NULL,
     tenant_id TEXT NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
-    -- Who made it; it ends when that user leaves the tenant.
+    -- Who made it. It ends when that user leaves the tenant.
     user_id TEXT NOT NULL,
     name TEXT NOT NULL,
     -- Its beginning, by which people know it.

@@ -4,6 +4,9 @@
 use crate::clock::now_millis;
 use crate::database::{Database, bounded, changed};
 
+/// Longer than a request takes that was let in just before the tenant was shut, and may still write.
+const LAST_REQUEST_MILLIS: i64 = 65_000;
+
 impl Database {
     /// Shuts a tenant: nobody gets into it any more. `false` if it is shut already.
     ///
@@ -83,7 +86,7 @@ impl Database {
         .await
     }
 
-    /// Removes a shut tenant, once nothing else of it is left; `false` before that. Its members, keys, invitations
+    /// Removes a shut tenant, once nothing else of it is left and nothing more can come; `false` before that. Its members, keys, invitations
     /// and tickets go with it.
     ///
     /// # Errors
@@ -101,7 +104,7 @@ impl Database {
                 .execute(&mut *transaction)
                 .await?;
             let result = sqlx::query(
-                "DELETE FROM tenants WHERE id = $1 AND deleted_at IS NOT NULL \
+                "DELETE FROM tenants WHERE id = $1 AND deleted_at < $2 \
                  AND NOT EXISTS (SELECT 1 FROM jobs WHERE tenant_id = $1) \
                  AND NOT EXISTS (SELECT 1 FROM projects WHERE tenant_id = $1) \
                  AND NOT EXISTS (SELECT 1 FROM templates WHERE tenant_id = $1) \
@@ -110,6 +113,7 @@ impl Database {
                  AND NOT EXISTS (SELECT 1 FROM deliveries WHERE tenant_id = $1)",
             )
             .bind(id)
+            .bind(now_millis() - LAST_REQUEST_MILLIS)
             .execute(&mut *transaction)
             .await?;
             transaction.commit().await?;
