@@ -1,5 +1,6 @@
 /** Follows one job's events until its last one, through lost connections, without losing or repeating any. */
-import { eventsHref, retryAfterMs } from "../api/client.ts";
+import { hasCredentials } from "../accounts/credentials.ts";
+import { eventsHref, retryAfterMs, streamTicket } from "../api/client.ts";
 import { isTerminal, isWaiting } from "../jobs/jobState.ts";
 import { type Connection, FIRST_CONNECTION, nextConnection, type Signal } from "./connection.ts";
 import { EVENT_TYPES, type JobEvent, parseEvent } from "./event.ts";
@@ -70,7 +71,22 @@ export function openJobStream(options: JobStreamOptions): JobStream {
   function connect(): void {
     disconnect();
     const href = eventsHref(options.jobId, lastSequence);
-    const opened = new EventSource(href);
+    if (!hasCredentials()) return listen(href, href);
+    const attempt = connection;
+    const isCurrent = () => !isClosed && connection === attempt && source === null;
+    expectSound();
+    streamTicket(options.jobId).then(
+      (ticket) => {
+        if (isCurrent()) listen(href, `${href}&ticket=${ticket}`);
+      },
+      () => {
+        if (isCurrent()) signal({ type: "dropped", closed: true, now: Date.now(), jitter: Math.random() });
+      },
+    );
+  }
+
+  function listen(href: string, opening: string): void {
+    const opened = new EventSource(opening);
     source = opened;
     expectSound();
     let wasOpen = false;
