@@ -21,7 +21,7 @@ type State =
  * that does ask brings up the login. The address stays what it is, so that after signing in one is where one wanted to go.
  */
 export function Gate({ children }: { children: ReactNode }) {
-  const [state, setState] = useState<State>(() => ({ phase: mayBeSignedIn() ? "loading" : "open" }));
+  const [state, setState] = useState<State>(() => (mayBeSignedIn() ? { phase: "loading" } : { phase: "open" }));
   const [problem, setProblem] = useState<string | null>(null);
   const login = useRef<Login | null>(null);
 
@@ -128,8 +128,8 @@ async function begin(
 async function headersOf(login: Login): Promise<Record<string, string>> {
   const { data } = await login.auth.getSession();
   const tenant = chosenTenant();
-  return {
-    ...(data.session && { authorization: `Bearer ${data.session.access_token}` }),
-    ...(tenant !== null && { "x-app-gen-tenant": tenant }),
-  };
+  const headers: Record<string, string> = {};
+  if (data.session) headers["authorization"] = `Bearer ${data.session.access_token}`;
+  if (tenant !== null) headers["x-app-gen-tenant"] = tenant;
+  return headers;
 }

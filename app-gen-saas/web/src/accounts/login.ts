@@ -2,7 +2,7 @@
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
 import { SESSION_KEY } from "./storage.ts";
 
-export type Login = SupabaseClient;
+export type Login = Pick<SupabaseClient, "auth">;
 
 /** A client that keeps its session, refreshes it, and takes the code of a link or of GitHub from the address. */
 export function connect(url: string, anonKey: string): Login {

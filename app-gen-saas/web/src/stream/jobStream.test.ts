@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { setCredentials } from "../accounts/credentials.ts";
 import type { Connection } from "./connection.ts";
 import type { JobEvent } from "./event.ts";
 import { FakeEventSource } from "./fakeEventSource.ts";
@@ -191,4 +192,35 @@ test("a closed stream leaves nothing behind", () => {
   vi.advanceTimersByTime(60_000);
   expect(FakeEventSource.opened).toHaveLength(1);
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test("where there are accounts, each connection has a ticket of its own", async () => {
+  let tickets = 0;
+  const give = vi.fn(async () => {
+    tickets += 1;
+    return Response.json({ ticket: `agt_${tickets}` }, { status: 201 });
+  });
+  vi.stubGlobal("fetch", give);
+  setCredentials(async () => ({ authorization: "Bearer token" }));
+  const stream = follow(4);
+  expect(FakeEventSource.opened).toHaveLength(0);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(FakeEventSource.latest.url).toBe("/api/jobs/job/events?after=4&ticket=agt_1");
+  FakeEventSource.latest.open();
+  say(5);
+  stream.retry();
+  await vi.advanceTimersByTimeAsync(0);
+  stream.close();
+  setCredentials(null);
+  for (const [path] of give.mock.calls as unknown as [string][]) expect(path).toBe("/api/stream-tickets");
+});
+
+test("a ticket that comes too late opens nothing", async () => {
+  setCredentials(async () => ({ authorization: "Bearer token" }));
+  vi.stubGlobal("fetch", vi.fn(async () => Response.json({ ticket: "agt_1" }, { status: 201 })));
+  const stream = follow();
+  stream.close();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(FakeEventSource.opened).toHaveLength(0);
+  setCredentials(null);
 });
