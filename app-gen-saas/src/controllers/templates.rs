@@ -214,7 +214,9 @@ pub async fn list(
         .filter(|template| before.is_none() && (has(template.title) || has(template.description)))
         .map(Template::from)
         .collect();
-    let own = app.database.templates(&tenant, &search, before.as_deref(), limit);
+    let own = app
+        .database
+        .templates(&tenant, &search, before.as_deref(), limit);
     templates.extend(own.await?.into_iter().map(Template::from));
     Ok(Json(TemplateList { templates }))
 }
@@ -298,7 +300,10 @@ async fn take(
     number: i64,
 ) -> Result<(), ApiError> {
     let project_id = project.to_string();
-    let project = app.database.project_of(&template.tenant, &project_id).await?;
+    let project = app
+        .database
+        .project_of(&template.tenant, &project_id)
+        .await?;
     project.ok_or(ApiError::NotFound("project"))?;
     let version = app.database.version(&project_id, number).await?;
     let version = version.ok_or(ApiError::NotFound("version"))?;

@@ -88,10 +88,7 @@ impl Database {
                 )),
             };
             // Ids are UUIDs of version 7 in lower case; every one of them sorts before "g".
-            let query = query
-                .bind(before.unwrap_or("g"))
-                .bind(limit)
-                .bind(tenant);
+            let query = query.bind(before.unwrap_or("g")).bind(limit).bind(tenant);
             let query = match project_id {
                 None => query,
                 Some(id) => query.bind(id),

@@ -33,9 +33,7 @@ use sqlx::any::AnyPoolOptions;
 
 use crate::config::{DatabaseConfig, DatabaseKind};
 
-pub use accounts::{
-    ApiKey, Invitation, Joined, Left, Member, Owned, Tenant, Transferred, Usage,
-};
+pub use accounts::{ApiKey, Invitation, Joined, Left, Member, Owned, Tenant, Transferred, Usage};
 pub use attempts::{PastAttempt, Pause};
 pub use batch::{Batch, GeneratorEvent, Outcome};
 pub use deliveries::{AcceptedDelivery, Delivery, DeliveryState, NewDelivery, Shown};
