@@ -1,12 +1,14 @@
-import { type ReactNode, useEffect, useRef, useState } from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "react";
 import { messageOf } from "../api/client.ts";
-import { AccountBar } from "./AccountBar.tsx";
 import { getAuthConfig } from "./api.ts";
 import { onRefused, setCredentials } from "./credentials.ts";
 import { takeOverLinks } from "./files.ts";
 import type { Login } from "./login.ts";
-import { SignIn } from "./SignIn.tsx";
 import { chosenTenant, mayBeSignedIn, returnToPlace } from "./storage.ts";
+
+// Where there are no accounts, nobody loads what only accounts need.
+const SignIn = lazy(async () => ({ default: (await import("./SignIn.tsx")).SignIn }));
+const AccountBar = lazy(async () => ({ default: (await import("./AccountBar.tsx")).AccountBar }));
 
 type State =
   /** Nobody has been asked who they are. */
@@ -86,11 +88,17 @@ export function Gate({ children }: { children: ReactNode }) {
         </div>
       );
     case "out":
-      return <SignIn login={state.login} />;
+      return (
+        <Suspense fallback={null}>
+          <SignIn login={state.login} />
+        </Suspense>
+      );
     case "in":
       return (
         <>
-          <AccountBar login={state.login} email={state.email} />
+          <Suspense fallback={null}>
+            <AccountBar login={state.login} email={state.email} />
+          </Suspense>
           {problem !== null && (
             <p className="account-note" role="alert">
               {problem}
