@@ -154,6 +154,12 @@ struct Shared {
     asked: AtomicUsize,
 }
 
+async fn keys(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    shared.asked.fetch_add(1, Ordering::Relaxed);
+    let keys = shared.keys.lock().unwrap().clone();
+    Json(json!({ "keys": keys }))
+}
+
 /// The login.
 pub struct Login {
     pub url: String,
@@ -164,11 +170,6 @@ pub struct Login {
 impl Login {
     pub async fn start(signers: &[&Signer]) -> Self {
         let shared = Arc::new(Shared::default());
-        let keys = async |State(shared): State<Arc<Shared>>| {
-            shared.asked.fetch_add(1, Ordering::Relaxed);
-            let keys = shared.keys.lock().unwrap().clone();
-            Json(json!({ "keys": keys }))
-        };
         let router = Router::new()
             .route("/auth/v1/.well-known/jwks.json", get(keys))
             .with_state(Arc::clone(&shared));
