@@ -15,6 +15,7 @@ pub mod error;
 mod gate;
 pub mod launcher;
 pub mod previews;
+pub mod problem;
 pub mod results;
 pub mod retention;
 pub mod router;

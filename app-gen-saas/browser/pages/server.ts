@@ -127,7 +127,7 @@ function send(answer: Answer | undefined, url: URL, incoming: IncomingMessage, o
 }
 
 export function refusal(code: string, message: string): object {
-  return { error: { code, message } };
+  return { code, detail: message };
 }
 
 function sendJson(outgoing: ServerResponse, status: number, body: unknown): void {

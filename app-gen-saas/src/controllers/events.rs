@@ -16,7 +16,8 @@ use crate::app::App;
 use crate::controllers::client::ClientAddress;
 use crate::controllers::extract::{ApiQuery, JobId};
 use crate::controllers::jobs;
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
+use crate::problem::Problem;
 use crate::streams::jitter;
 use crate::streams::listener::{Listener, Next};
 
@@ -77,10 +78,10 @@ pub struct After {
     responses(
         (status = 200, description = "Events.", body = Event, content_type = "text/event-stream"),
         (status = 204, description = "The job has ended and has no event after that number; a browser stops reconnecting."),
-        (status = 400, description = "A number is wrong.", body = ErrorBody),
-        (status = 404, description = "No such job.", body = ErrorBody),
-        (status = 429, description = "Too many streams of this client are open; `Retry-After` says when to try again.", body = ErrorBody),
-        (status = 503, description = "The database does not answer, or too many streams are open; `Retry-After` says when to try again.", body = ErrorBody),
+        (status = 400, description = "A number is wrong.", body = Problem),
+        (status = 404, description = "No such job.", body = Problem),
+        (status = 429, description = "Too many streams of this client are open; `Retry-After` says when to try again.", body = Problem),
+        (status = 503, description = "The database does not answer, or too many streams are open; `Retry-After` says when to try again.", body = Problem),
     )
 )]
 pub async fn stream(

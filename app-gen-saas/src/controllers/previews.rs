@@ -12,8 +12,9 @@ use crate::clock::{now_millis, rfc3339};
 use crate::controllers::extract::VersionPath;
 use crate::controllers::projects::versions;
 use crate::database::{self, Begun, NewPreview};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
 use crate::previews::{Previews, host, random_label};
+use crate::problem::Problem;
 
 /// Why a preview ended that somebody ended.
 const ENDED_BY_USER: &str = "somebody ended it";
@@ -127,9 +128,9 @@ fn previews(app: &App) -> Result<&Previews, ApiError> {
     responses(
         (status = 200, description = "The version has a preview, which goes on.", body = Preview),
         (status = 201, description = "It starts; ask for it until it is ready.", body = Preview),
-        (status = 404, description = "No such project or version.", body = ErrorBody),
-        (status = 409, description = "There are no previews here, or none under the name that was asked.", body = ErrorBody),
-        (status = 503, description = "The database does not answer, or there are as many previews as there may be; `Retry-After` and the message say when one ends.", body = ErrorBody),
+        (status = 404, description = "No such project or version.", body = Problem),
+        (status = 409, description = "There are no previews here, or none under the name that was asked.", body = Problem),
+        (status = 503, description = "The database does not answer, or there are as many previews as there may be; `Retry-After` and the message say when one ends.", body = Problem),
     )
 )]
 pub async fn start(
@@ -196,9 +197,9 @@ fn full(max: u32, free_at: i64) -> ApiError {
     ),
     responses(
         (status = 200, description = "The preview.", body = Preview),
-        (status = 404, description = "No such project or version, or it has no preview.", body = ErrorBody),
-        (status = 409, description = "There are no previews here.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such project or version, or it has no preview.", body = Problem),
+        (status = 409, description = "There are no previews here.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn show(
@@ -227,9 +228,9 @@ pub async fn show(
     ),
     responses(
         (status = 204, description = "It has ended."),
-        (status = 404, description = "No such project or version, or it has no preview.", body = ErrorBody),
-        (status = 409, description = "There are no previews here.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such project or version, or it has no preview.", body = Problem),
+        (status = 409, description = "There are no previews here.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn end(State(app): State<App>, path: VersionPath) -> Result<StatusCode, ApiError> {
@@ -253,8 +254,8 @@ pub async fn end(State(app): State<App>, path: VersionPath) -> Result<StatusCode
     tag = "previews",
     responses(
         (status = 200, description = "Previews.", body = PreviewList),
-        (status = 409, description = "There are no previews here.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 409, description = "There are no previews here.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn list(

@@ -14,7 +14,8 @@ use crate::clock::{now_millis, rfc3339};
 use crate::controllers::extract::{ApiJson, ApiQuery, TemplateId, page_limit, searched, stored_id};
 use crate::controllers::naming;
 use crate::database::{self, BeganWith};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
+use crate::problem::Problem;
 
 /// Maximum number of characters of a description.
 const MAX_DESCRIPTION_CHARS: usize = 1000;
@@ -194,8 +195,8 @@ fn checked_description(description: &str) -> Result<String, ApiError> {
     params(ListTemplates),
     responses(
         (status = 200, description = "Templates.", body = TemplateList),
-        (status = 400, description = "A parameter is wrong.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "A parameter is wrong.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn list(
@@ -225,8 +226,8 @@ pub async fn list(
     params(("id" = String, Path, description = "Id of the template.")),
     responses(
         (status = 200, description = "The template.", body = Template),
-        (status = 404, description = "No such template.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such template.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn show(State(app): State<App>, id: TemplateId) -> Result<Json<Template>, ApiError> {
@@ -244,12 +245,12 @@ pub async fn show(State(app): State<App>, id: TemplateId) -> Result<Json<Templat
     request_body = CreateTemplate,
     responses(
         (status = 201, description = "It is made.", body = Template),
-        (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 404, description = "No such project or version.", body = ErrorBody),
-        (status = 409, description = "There are 1000 templates already.", body = ErrorBody),
-        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = Problem),
+        (status = 404, description = "No such project or version.", body = Problem),
+        (status = 409, description = "There are 1000 templates already.", body = Problem),
+        (status = 413, description = "The body has more than 64 KiB.", body = Problem),
+        (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 503, description = "The database or the store does not answer.", body = Problem),
     )
 )]
 pub async fn create(
@@ -335,12 +336,12 @@ async fn give_up(app: &App, template: &database::Template) {
     request_body = ChangeTemplate,
     responses(
         (status = 200, description = "The template as it is now.", body = Template),
-        (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 404, description = "No such template, project or version.", body = ErrorBody),
-        (status = 409, description = "The template is built in, or was changed in this moment.", body = ErrorBody),
-        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = Problem),
+        (status = 404, description = "No such template, project or version.", body = Problem),
+        (status = 409, description = "The template is built in, or was changed in this moment.", body = Problem),
+        (status = 413, description = "The body has more than 64 KiB.", body = Problem),
+        (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 503, description = "The database or the store does not answer.", body = Problem),
     )
 )]
 pub async fn change(
@@ -392,9 +393,9 @@ pub async fn change(
     params(("id" = String, Path, description = "Id of the template.")),
     responses(
         (status = 204, description = "It is removed; its files are removed within the hour."),
-        (status = 404, description = "No such template.", body = ErrorBody),
-        (status = 409, description = "The template is built in.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such template.", body = Problem),
+        (status = 409, description = "The template is built in.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn delete(State(app): State<App>, id: TemplateId) -> Result<StatusCode, ApiError> {

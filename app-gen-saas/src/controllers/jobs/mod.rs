@@ -24,7 +24,8 @@ use crate::controllers::{attachments, naming, templates};
 use crate::database::{
     self, Accepted, Cancelled, JobKind, JobProject, NewJob, PastAttempt, Pause, Wishes,
 };
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
+use crate::problem::Problem;
 
 /// Seconds after which a full queue may have room again.
 const RETRY_AFTER_SECS: u32 = 60;
@@ -156,12 +157,12 @@ async fn answer(app: &App, id: &str) -> Result<Job, ApiError> {
     request_body = CreateJob,
     responses(
         (status = 201, description = "Accepted; `Location` leads to the job.", body = Job),
-        (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 404, description = "No such project, version, template or attachment.", body = ErrorBody),
-        (status = 409, description = "The project was put aside.", body = ErrorBody),
-        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = Problem),
+        (status = 404, description = "No such project, version, template or attachment.", body = Problem),
+        (status = 409, description = "The project was put aside.", body = Problem),
+        (status = 413, description = "The body has more than 64 KiB.", body = Problem),
+        (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 503, description = "The database or the store does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.", body = Problem),
     )
 )]
 pub async fn create(
@@ -320,8 +321,8 @@ fn bounded(budget: SpecBudget, limits: &JobsConfig) -> Result<SpecBudget, ApiErr
     params(ListJobs),
     responses(
         (status = 200, description = "Jobs.", body = JobList),
-        (status = 400, description = "A parameter is wrong.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "A parameter is wrong.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn list(
@@ -363,8 +364,8 @@ pub async fn list(
     params(("id" = String, Path, description = "Id of the job.")),
     responses(
         (status = 200, description = "The job.", body = Job),
-        (status = 404, description = "No such job.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such job.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn show(State(app): State<App>, JobId(id): JobId) -> Result<Json<Job>, ApiError> {
@@ -380,12 +381,12 @@ pub async fn show(State(app): State<App>, JobId(id): JobId) -> Result<Json<Job>,
     request_body = Decide,
     responses(
         (status = 200, description = "The job in its present state.", body = Job),
-        (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 404, description = "No such job.", body = ErrorBody),
-        (status = 409, description = "The job does not wait for a decision about that attempt.", body = ErrorBody),
-        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = Problem),
+        (status = 404, description = "No such job.", body = Problem),
+        (status = 409, description = "The job does not wait for a decision about that attempt.", body = Problem),
+        (status = 413, description = "The body has more than 64 KiB.", body = Problem),
+        (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn decide(
@@ -440,8 +441,8 @@ fn checked(app: &App, job: &database::Job, decided: Decided) -> Result<Decided, 
     params(("id" = String, Path, description = "Id of the job.")),
     responses(
         (status = 200, description = "The job in its present state.", body = Job),
-        (status = 404, description = "No such job.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such job.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn cancel(State(app): State<App>, JobId(id): JobId) -> Result<Json<Job>, ApiError> {

@@ -18,7 +18,8 @@ use crate::controllers::extract::{
 use crate::controllers::jobs::shown::Job;
 use crate::controllers::{jobs, naming};
 use crate::database::{self, JobKind, JobProject, NewJob, ProjectFilter, Wishes};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
+use crate::problem::Problem;
 
 /// A project: an application over time.
 #[derive(Debug, Serialize, ToSchema)]
@@ -111,8 +112,8 @@ pub(super) async fn find(app: &App, id: &str) -> Result<database::Project, ApiEr
     params(ListProjects),
     responses(
         (status = 200, description = "Projects.", body = ProjectList),
-        (status = 400, description = "A parameter is wrong.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "A parameter is wrong.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn list(
@@ -140,8 +141,8 @@ pub async fn list(
     params(("id" = String, Path, description = "Id of the project.")),
     responses(
         (status = 200, description = "The project.", body = Project),
-        (status = 404, description = "No such project.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such project.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn show(
@@ -160,11 +161,11 @@ pub async fn show(
     request_body = ChangeProject,
     responses(
         (status = 200, description = "The project as it is now.", body = Project),
-        (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 404, description = "No such project.", body = ErrorBody),
-        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = Problem),
+        (status = 404, description = "No such project.", body = Problem),
+        (status = 413, description = "The body has more than 64 KiB.", body = Problem),
+        (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn change(
@@ -190,9 +191,9 @@ pub async fn change(
     params(("id" = String, Path, description = "Id of the project.")),
     responses(
         (status = 204, description = "It is deleted; its files are removed within the hour."),
-        (status = 404, description = "No such project.", body = ErrorBody),
-        (status = 409, description = "A job of the project has not ended.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such project.", body = Problem),
+        (status = 409, description = "A job of the project has not ended.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn delete(
@@ -221,9 +222,9 @@ pub async fn delete(
     ),
     responses(
         (status = 201, description = "Accepted; `Location` leads to the job.", body = Job),
-        (status = 404, description = "No such project or version.", body = ErrorBody),
-        (status = 409, description = "The project was put aside.", body = ErrorBody),
-        (status = 503, description = "The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.", body = ErrorBody),
+        (status = 404, description = "No such project or version.", body = Problem),
+        (status = 409, description = "The project was put aside.", body = Problem),
+        (status = 503, description = "The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.", body = Problem),
     )
 )]
 pub async fn restore(

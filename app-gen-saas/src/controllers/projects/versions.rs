@@ -16,7 +16,8 @@ use crate::clock::rfc3339;
 use crate::controllers::extract::{ApiQuery, ProjectId, VersionPath, page_limit};
 use crate::controllers::{artifact, projects};
 use crate::database::{self, JobKind};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
+use crate::problem::Problem;
 use crate::source::{self, Difference, EMPTY_ZIP, File, FileContent, MAX_ZIP_BYTES, Source};
 
 const DAMAGED: &str = "the stored files are not those that the job made";
@@ -224,9 +225,9 @@ async fn work<T: Send + 'static>(
     params(("id" = String, Path, description = "Id of the project."), ListVersions),
     responses(
         (status = 200, description = "Versions.", body = VersionList),
-        (status = 400, description = "A parameter is wrong.", body = ErrorBody),
-        (status = 404, description = "No such project.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "A parameter is wrong.", body = Problem),
+        (status = 404, description = "No such project.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn list(
@@ -254,8 +255,8 @@ pub async fn list(
     ),
     responses(
         (status = 200, description = "The version.", body = Version),
-        (status = 404, description = "No such project or version.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such project or version.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn show(State(app): State<App>, path: VersionPath) -> Result<Json<Version>, ApiError> {
@@ -273,9 +274,9 @@ pub async fn show(State(app): State<App>, path: VersionPath) -> Result<Json<Vers
     ),
     responses(
         (status = 200, description = "Files.", body = FileList),
-        (status = 404, description = "No such project or version.", body = ErrorBody),
-        (status = 409, description = "The version is too large to be looked into, or its stored files are not those that the job made.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer.", body = ErrorBody),
+        (status = 404, description = "No such project or version.", body = Problem),
+        (status = 409, description = "The version is too large to be looked into, or its stored files are not those that the job made.", body = Problem),
+        (status = 503, description = "The database or the store does not answer.", body = Problem),
     )
 )]
 pub async fn files(State(app): State<App>, path: VersionPath) -> Result<Json<FileList>, ApiError> {
@@ -298,10 +299,10 @@ pub async fn files(State(app): State<App>, path: VersionPath) -> Result<Json<Fil
     ),
     responses(
         (status = 200, description = "The file.", body = FileContent),
-        (status = 400, description = "A parameter is wrong.", body = ErrorBody),
-        (status = 404, description = "No such project, version or file.", body = ErrorBody),
-        (status = 409, description = "The version is too large to be looked into, or its stored files are not those that the job made.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer.", body = ErrorBody),
+        (status = 400, description = "A parameter is wrong.", body = Problem),
+        (status = 404, description = "No such project, version or file.", body = Problem),
+        (status = 409, description = "The version is too large to be looked into, or its stored files are not those that the job made.", body = Problem),
+        (status = 503, description = "The database or the store does not answer.", body = Problem),
     )
 )]
 pub async fn file(
@@ -328,10 +329,10 @@ pub async fn file(
     ),
     responses(
         (status = 200, description = "What differs.", body = Difference),
-        (status = 400, description = "A parameter is wrong.", body = ErrorBody),
-        (status = 404, description = "No such project or version.", body = ErrorBody),
-        (status = 409, description = "A version is too large to be looked into, or its stored files are not those that the job made.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer.", body = ErrorBody),
+        (status = 400, description = "A parameter is wrong.", body = Problem),
+        (status = 404, description = "No such project or version.", body = Problem),
+        (status = 409, description = "A version is too large to be looked into, or its stored files are not those that the job made.", body = Problem),
+        (status = 503, description = "The database or the store does not answer.", body = Problem),
     )
 )]
 pub async fn diff(
@@ -365,9 +366,9 @@ pub async fn diff(
     ),
     responses(
         (status = 200, description = "The zip file.", body = Vec<u8>, content_type = "application/zip"),
-        (status = 404, description = "No such project or version.", body = ErrorBody),
-        (status = 409, description = "The stored files are not those that the job made.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer.", body = ErrorBody),
+        (status = 404, description = "No such project or version.", body = Problem),
+        (status = 409, description = "The stored files are not those that the job made.", body = Problem),
+        (status = 503, description = "The database or the store does not answer.", body = Problem),
     )
 )]
 pub async fn download(State(app): State<App>, path: VersionPath) -> Result<Response, ApiError> {

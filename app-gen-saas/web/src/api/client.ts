@@ -10,12 +10,12 @@ import type {
   Delivery,
   DeliveryList,
   Difference,
-  ErrorBody,
   FileContent,
   FileList,
   Job,
   JobList,
   Preview,
+  Problem,
   Project,
   ProjectList,
   Template,
@@ -76,11 +76,11 @@ async function request<T>(path: string, init: RequestInit = {}, timeoutMs = TIME
   if (response.status === 204) return undefined as T;
   const body = await readJson(response);
   if (response.ok && body !== undefined) return body as T;
-  const reported = (body as Partial<ErrorBody> | undefined)?.error;
+  const reported = body as Partial<Problem> | undefined;
   throw new ApiError(
     response.status,
     reported?.code ?? "unexpected",
-    reported?.message ? sentence(reported.message) : explainStatus(response.status),
+    reported?.detail ? sentence(reported.detail) : explainStatus(response.status),
   );
 }
 
