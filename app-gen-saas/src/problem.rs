@@ -17,6 +17,7 @@ pub const REFERENCE_PATH: &str = "/api/reference";
 /// What a program can tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ProblemCode)]
 pub enum Code {
     /// The request is malformed.
     InvalidRequest,
@@ -193,7 +194,7 @@ pub struct Problem {
     code: Code,
     /// After how many seconds another attempt makes sense; the header `Retry-After` says the same.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(required = false, nullable = false)]
+    #[schema(value_type = u32, required = false)]
     retry_after_secs: Option<u32>,
 }
 

@@ -1,14 +1,15 @@
 //! The route table.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use tower_http::timeout::TimeoutLayer;
+use tokio::time::timeout;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -20,9 +21,13 @@ use crate::controllers::projects::{deliveries, versions};
 use crate::controllers::{
     artifact, attachments, events, health, jobs, previews, projects, templates, ui, websocket,
 };
+use crate::document::promises::{self, Promises};
+use crate::document::{self, API_VERSION, VERSION_HEADER};
 use crate::error::ApiError;
 use crate::gate::{AllowedHosts, gate};
 use crate::previews::{dispatch, host};
+use crate::problem::REFERENCE_PATH;
+use crate::reference;
 
 /// Maximum wait for the head of an answer; a stream may continue after that.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -72,17 +77,28 @@ fn api() -> OpenApiRouter<App> {
 /// The OpenAPI document, as `/api/openapi.json` serves it.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    api().split_for_parts().1
+    parts().1
+}
+
+fn parts() -> (Router<App>, OpenApi) {
+    let (routes, mut document) = api().split_for_parts();
+    document::complete(&mut document);
+    (routes, document)
 }
 
 /// Everything that is served.
 pub fn router(app: App) -> Router {
-    let (api, document) = api().split_for_parts();
+    let (api, document) = parts();
+    let promises = Arc::new(Promises::of(&document));
+    let page = reference::page(&document);
     let ui = app.config.server.ui_dir.as_deref().map(ui::files);
     let hosts = AllowedHosts::new(&app.config.server.allowed_hosts);
     let policy = content_security_policy(&app);
     let of_previews = app.clone();
     let api = api
+        .route_layer(middleware::from_fn_with_state(promises, promises::keep))
+        .route(REFERENCE_PATH, get(async move || page.clone()))
+        .route(reference::STYLE_PATH, get(reference::style))
         .route(
             "/api/openapi.json",
             get(move || async move { Json(document) }),
@@ -98,10 +114,7 @@ pub fn router(app: App) -> Router {
     // The last layer is the outermost: every answer has the headers, and what is not let in costs nothing.
     router
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            RESPONSE_TIMEOUT,
-        ))
+        .layer(middleware::from_fn(bounded))
         .layer(middleware::from_fn_with_state(hosts, gate))
         .layer(middleware::from_fn_with_state(policy, security_headers))
         // A preview is of another origin, and has nothing of the page's.
@@ -110,6 +123,18 @@ pub fn router(app: App) -> Router {
 
 async fn no_such_path() -> ApiError {
     ApiError::NotFound("path")
+}
+
+/// Answers when the head of an answer does not come.
+async fn bounded(request: Request, next: Next) -> Response {
+    let answer = timeout(RESPONSE_TIMEOUT, next.run(request)).await;
+    answer.unwrap_or_else(|elapsed| {
+        ApiError::Unavailable {
+            message: "the answer took too long",
+            source: elapsed.into(),
+        }
+        .into_response()
+    })
 }
 
 /// The page's files all come from here, and nothing of it may be used by another page.
@@ -146,8 +171,14 @@ async fn security_headers(
     request: Request,
     next: Next,
 ) -> Response {
+    let path = request.uri().path();
+    let is_api = path == "/health" || path == "/api" || path.starts_with("/api/");
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
+    if is_api {
+        let version = HeaderValue::from_static(API_VERSION);
+        headers.insert(HeaderName::from_static(VERSION_HEADER), version);
+    }
     for (name, value) in SECURITY_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }

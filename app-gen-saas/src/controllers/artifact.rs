@@ -18,7 +18,8 @@ use crate::results::{self, FindError, Found};
     get,
     path = "/api/jobs/{id}/artifact",
     tag = "jobs",
-    params(("id" = String, Path, description = "Id of the job.")),
+    operation_id = "download_job_artifact",
+    params(("id" = String, Path, format = "uuid", description = "Id of the job.")),
     responses(
         (status = 200, description = "The zip file.", body = Vec<u8>, content_type = "application/zip"),
         (status = 404, description = "No such job, no result yet, or the result is no longer kept.", body = Problem),

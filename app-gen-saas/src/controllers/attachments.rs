@@ -99,6 +99,7 @@ impl JobAttachment {
     get,
     path = "/api/attachments",
     tag = "attachments",
+    operation_id = "get_attachment_limits",
     responses((status = 200, description = "Bounds.", body = AttachmentLimits))
 )]
 pub async fn limits(State(app): State<App>) -> Json<AttachmentLimits> {
@@ -116,6 +117,7 @@ pub async fn limits(State(app): State<App>) -> Json<AttachmentLimits> {
     post,
     path = "/api/attachments",
     tag = "attachments",
+    operation_id = "upload_attachment",
     params(UploadFile),
     request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The bytes of the file. What they are is looked at, whatever the content type says."),
     responses(
@@ -289,8 +291,9 @@ pub(super) async fn take_back(app: &App, job: &NewJob) {
     get,
     path = "/api/jobs/{id}/attachments/{number}",
     tag = "attachments",
+    operation_id = "read_attachment",
     params(
-        ("id" = String, Path, description = "Id of the job."),
+        ("id" = String, Path, format = "uuid", description = "Id of the job."),
         ("number" = usize, Path, description = "Number of the attachment, from 1."),
     ),
     responses(

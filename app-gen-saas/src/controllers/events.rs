@@ -70,8 +70,9 @@ pub struct After {
     get,
     path = "/api/jobs/{id}/events",
     tag = "events",
+    operation_id = "stream_job_events",
     params(
-        ("id" = String, Path, description = "Id of the job."),
+        ("id" = String, Path, format = "uuid", description = "Id of the job."),
         After,
         ("Last-Event-ID" = Option<i64>, Header, description = "Replaces `after`; browsers send it when they reconnect."),
     ),

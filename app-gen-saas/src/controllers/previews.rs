@@ -121,8 +121,9 @@ fn previews(app: &App) -> Result<&Previews, ApiError> {
     post,
     path = "/api/projects/{id}/versions/{number}/preview",
     tag = "previews",
+    operation_id = "start_preview",
     params(
-        ("id" = String, Path, description = "Id of the project."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
     ),
     responses(
@@ -191,8 +192,9 @@ fn full(max: u32, free_at: i64) -> ApiError {
     get,
     path = "/api/projects/{id}/versions/{number}/preview",
     tag = "previews",
+    operation_id = "get_preview",
     params(
-        ("id" = String, Path, description = "Id of the project."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
     ),
     responses(
@@ -222,8 +224,9 @@ pub async fn show(
     delete,
     path = "/api/projects/{id}/versions/{number}/preview",
     tag = "previews",
+    operation_id = "end_preview",
     params(
-        ("id" = String, Path, description = "Id of the project."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
     ),
     responses(
@@ -252,6 +255,7 @@ pub async fn end(State(app): State<App>, path: VersionPath) -> Result<StatusCode
     get,
     path = "/api/previews",
     tag = "previews",
+    operation_id = "list_previews",
     responses(
         (status = 200, description = "Previews.", body = PreviewList),
         (status = 409, description = "There are no previews here.", body = Problem),

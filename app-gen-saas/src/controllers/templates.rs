@@ -71,6 +71,7 @@ pub struct ListTemplates {
     #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// Only templates older than the one with this id; none that is built in.
+    #[param(format = "uuid")]
     before: Option<String>,
     /// Only templates whose name or description has this text, in small or capital letters.
     #[param(max_length = 100)]
@@ -192,6 +193,7 @@ fn checked_description(description: &str) -> Result<String, ApiError> {
     get,
     path = "/api/templates",
     tag = "templates",
+    operation_id = "list_templates",
     params(ListTemplates),
     responses(
         (status = 200, description = "Templates.", body = TemplateList),
@@ -223,6 +225,7 @@ pub async fn list(
     get,
     path = "/api/templates/{id}",
     tag = "templates",
+    operation_id = "get_template",
     params(("id" = String, Path, description = "Id of the template.")),
     responses(
         (status = 200, description = "The template.", body = Template),
@@ -242,7 +245,15 @@ pub async fn show(State(app): State<App>, id: TemplateId) -> Result<Json<Templat
     post,
     path = "/api/templates",
     tag = "templates",
-    request_body = CreateTemplate,
+    operation_id = "create_template",
+    request_body(
+        content = CreateTemplate,
+        example = json!({
+            "name": "Shop",
+            "project": "0192f0c1-2345-7000-8000-000000000000",
+            "version": 1,
+        }),
+    ),
     responses(
         (status = 201, description = "It is made.", body = Template),
         (status = 400, description = "The body is not valid.", body = Problem),
@@ -332,8 +343,9 @@ async fn give_up(app: &App, template: &database::Template) {
     patch,
     path = "/api/templates/{id}",
     tag = "templates",
+    operation_id = "change_template",
     params(("id" = String, Path, description = "Id of the template.")),
-    request_body = ChangeTemplate,
+    request_body(content = ChangeTemplate, example = json!({ "name": "Small shop" })),
     responses(
         (status = 200, description = "The template as it is now.", body = Template),
         (status = 400, description = "The body is not valid.", body = Problem),
@@ -390,6 +402,7 @@ pub async fn change(
     delete,
     path = "/api/templates/{id}",
     tag = "templates",
+    operation_id = "delete_template",
     params(("id" = String, Path, description = "Id of the template.")),
     responses(
         (status = 204, description = "It is removed; its files are removed within the hour."),

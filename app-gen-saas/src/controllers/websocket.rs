@@ -36,7 +36,8 @@ const OUTGOING_BYTES: usize = 16 * 1024;
     get,
     path = "/api/jobs/{id}/events/ws",
     tag = "events",
-    params(("id" = String, Path, description = "Id of the job."), After),
+    operation_id = "stream_job_events_over_websocket",
+    params(("id" = String, Path, format = "uuid", description = "Id of the job."), After),
     responses(
         (status = 101, description = "The connection is a WebSocket now."),
         (status = 400, description = "The request does not ask for a WebSocket, or a number is wrong.", body = Problem),

@@ -128,11 +128,13 @@ impl Decide {
 #[into_params(parameter_in = Query)]
 pub struct ListJobs {
     /// Only jobs of the project with this id.
+    #[param(format = "uuid")]
     project: Option<String>,
     /// Maximum number of jobs to list: 1 to 200, default 50.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// Only jobs older than the one with this id.
+    #[param(format = "uuid")]
     before: Option<String>,
 }
 
@@ -154,7 +156,11 @@ async fn answer(app: &App, id: &str) -> Result<Job, ApiError> {
     post,
     path = "/api/jobs",
     tag = "jobs",
-    request_body = CreateJob,
+    operation_id = "create_job",
+    request_body(
+        content = CreateJob,
+        example = json!({ "description": "A shop for tea, with a basket and a search" }),
+    ),
     responses(
         (status = 201, description = "Accepted; `Location` leads to the job.", body = Job),
         (status = 400, description = "The body is not valid.", body = Problem),
@@ -318,6 +324,7 @@ fn bounded(budget: SpecBudget, limits: &JobsConfig) -> Result<SpecBudget, ApiErr
     get,
     path = "/api/jobs",
     tag = "jobs",
+    operation_id = "list_jobs",
     params(ListJobs),
     responses(
         (status = 200, description = "Jobs.", body = JobList),
@@ -361,7 +368,8 @@ pub async fn list(
     get,
     path = "/api/jobs/{id}",
     tag = "jobs",
-    params(("id" = String, Path, description = "Id of the job.")),
+    operation_id = "get_job",
+    params(("id" = String, Path, format = "uuid", description = "Id of the job.")),
     responses(
         (status = 200, description = "The job.", body = Job),
         (status = 404, description = "No such job.", body = Problem),
@@ -377,8 +385,12 @@ pub async fn show(State(app): State<App>, JobId(id): JobId) -> Result<Json<Job>,
     post,
     path = "/api/jobs/{id}/decision",
     tag = "jobs",
-    params(("id" = String, Path, description = "Id of the job.")),
-    request_body = Decide,
+    operation_id = "decide_job",
+    params(("id" = String, Path, format = "uuid", description = "Id of the job.")),
+    request_body(
+        content = Decide,
+        example = json!({ "attempt": 1, "decision": "approve" }),
+    ),
     responses(
         (status = 200, description = "The job in its present state.", body = Job),
         (status = 400, description = "The body is not valid.", body = Problem),
@@ -438,7 +450,8 @@ fn checked(app: &App, job: &database::Job, decided: Decided) -> Result<Decided, 
     post,
     path = "/api/jobs/{id}/cancel",
     tag = "jobs",
-    params(("id" = String, Path, description = "Id of the job.")),
+    operation_id = "cancel_job",
+    params(("id" = String, Path, format = "uuid", description = "Id of the job.")),
     responses(
         (status = 200, description = "The job in its present state.", body = Job),
         (status = 404, description = "No such job.", body = Problem),

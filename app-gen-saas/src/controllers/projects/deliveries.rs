@@ -230,11 +230,15 @@ async fn find(app: &App, project_id: &str, id: &str) -> Result<Delivery, ApiErro
     post,
     path = "/api/projects/{id}/versions/{number}/deliveries",
     tag = "deliveries",
+    operation_id = "create_delivery",
     params(
-        ("id" = String, Path, description = "Id of the project."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
     ),
-    request_body = CreateDelivery,
+    request_body(
+        content = CreateDelivery,
+        example = json!({ "target": { "kind": "github", "repository": "tea-shop" } }),
+    ),
     responses(
         (status = 200, description = "It is on its way already.", body = Delivery),
         (status = 201, description = "Accepted; `Location` leads to the delivery.", body = Delivery),
@@ -336,7 +340,8 @@ pub async fn create(
     get,
     path = "/api/projects/{id}/deliveries",
     tag = "deliveries",
-    params(("id" = String, Path, description = "Id of the project."), ListDeliveries),
+    operation_id = "list_deliveries",
+    params(("id" = String, Path, format = "uuid", description = "Id of the project."), ListDeliveries),
     responses(
         (status = 200, description = "Deliveries.", body = DeliveryList),
         (status = 400, description = "A parameter is wrong.", body = Problem),
@@ -362,9 +367,10 @@ pub async fn list(
     get,
     path = "/api/projects/{id}/deliveries/{delivery}",
     tag = "deliveries",
+    operation_id = "get_delivery",
     params(
-        ("id" = String, Path, description = "Id of the project."),
-        ("delivery" = String, Path, description = "Id of the delivery."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
+        ("delivery" = String, Path, format = "uuid", description = "Id of the delivery."),
     ),
     responses(
         (status = 200, description = "The delivery.", body = Delivery),

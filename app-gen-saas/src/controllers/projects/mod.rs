@@ -61,6 +61,7 @@ pub struct ListProjects {
     #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// Only projects older than the one with this id.
+    #[param(format = "uuid")]
     before: Option<String>,
     /// Only projects whose names have this text, in small or capital letters.
     #[param(max_length = 100)]
@@ -109,6 +110,7 @@ pub(super) async fn find(app: &App, id: &str) -> Result<database::Project, ApiEr
     get,
     path = "/api/projects",
     tag = "projects",
+    operation_id = "list_projects",
     params(ListProjects),
     responses(
         (status = 200, description = "Projects.", body = ProjectList),
@@ -138,7 +140,8 @@ pub async fn list(
     get,
     path = "/api/projects/{id}",
     tag = "projects",
-    params(("id" = String, Path, description = "Id of the project.")),
+    operation_id = "get_project",
+    params(("id" = String, Path, format = "uuid", description = "Id of the project.")),
     responses(
         (status = 200, description = "The project.", body = Project),
         (status = 404, description = "No such project.", body = Problem),
@@ -157,8 +160,9 @@ pub async fn show(
     patch,
     path = "/api/projects/{id}",
     tag = "projects",
-    params(("id" = String, Path, description = "Id of the project.")),
-    request_body = ChangeProject,
+    operation_id = "change_project",
+    params(("id" = String, Path, format = "uuid", description = "Id of the project.")),
+    request_body(content = ChangeProject, example = json!({ "name": "Tea shop" })),
     responses(
         (status = 200, description = "The project as it is now.", body = Project),
         (status = 400, description = "The body is not valid.", body = Problem),
@@ -188,7 +192,8 @@ pub async fn change(
     delete,
     path = "/api/projects/{id}",
     tag = "projects",
-    params(("id" = String, Path, description = "Id of the project.")),
+    operation_id = "delete_project",
+    params(("id" = String, Path, format = "uuid", description = "Id of the project.")),
     responses(
         (status = 204, description = "It is deleted; its files are removed within the hour."),
         (status = 404, description = "No such project.", body = Problem),
@@ -216,8 +221,9 @@ pub async fn delete(
     post,
     path = "/api/projects/{id}/versions/{number}/restore",
     tag = "projects",
+    operation_id = "restore_version",
     params(
-        ("id" = String, Path, description = "Id of the project."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
     ),
     responses(

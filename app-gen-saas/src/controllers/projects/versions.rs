@@ -222,7 +222,8 @@ async fn work<T: Send + 'static>(
     get,
     path = "/api/projects/{id}/versions",
     tag = "projects",
-    params(("id" = String, Path, description = "Id of the project."), ListVersions),
+    operation_id = "list_versions",
+    params(("id" = String, Path, format = "uuid", description = "Id of the project."), ListVersions),
     responses(
         (status = 200, description = "Versions.", body = VersionList),
         (status = 400, description = "A parameter is wrong.", body = Problem),
@@ -249,8 +250,9 @@ pub async fn list(
     get,
     path = "/api/projects/{id}/versions/{number}",
     tag = "projects",
+    operation_id = "get_version",
     params(
-        ("id" = String, Path, description = "Id of the project."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
     ),
     responses(
@@ -268,8 +270,9 @@ pub async fn show(State(app): State<App>, path: VersionPath) -> Result<Json<Vers
     get,
     path = "/api/projects/{id}/versions/{number}/files",
     tag = "projects",
+    operation_id = "list_version_files",
     params(
-        ("id" = String, Path, description = "Id of the project."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
     ),
     responses(
@@ -292,8 +295,9 @@ pub async fn files(State(app): State<App>, path: VersionPath) -> Result<Json<Fil
     get,
     path = "/api/projects/{id}/versions/{number}/file",
     tag = "projects",
+    operation_id = "read_version_file",
     params(
-        ("id" = String, Path, description = "Id of the project."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
         ReadFile,
     ),
@@ -322,8 +326,9 @@ pub async fn file(
     get,
     path = "/api/projects/{id}/versions/{number}/diff",
     tag = "projects",
+    operation_id = "compare_version",
     params(
-        ("id" = String, Path, description = "Id of the project."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
         Compare,
     ),
@@ -360,8 +365,9 @@ pub async fn diff(
     get,
     path = "/api/projects/{id}/versions/{number}/download",
     tag = "projects",
+    operation_id = "download_version",
     params(
-        ("id" = String, Path, description = "Id of the project."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
     ),
     responses(
