@@ -97,7 +97,7 @@ pub fn router(app: App) -> Router {
     let of_previews = app.clone();
     let api = api
         .route_layer(middleware::from_fn_with_state(promises, promises::keep))
-        .route(REFERENCE_PATH, get(async move || page.clone()))
+        .route(REFERENCE_PATH, get(move || async move { page }))
         .route(reference::STYLE_PATH, get(reference::style))
         .route(
             "/api/openapi.json",

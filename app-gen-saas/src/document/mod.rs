@@ -204,9 +204,7 @@ fn retry_after_header() -> Header {
         .minimum(Some(0));
     HeaderBuilder::new()
         .schema(Some(seconds))
-        .description(Some(
-            "After how many seconds another attempt makes sense.",
-        ))
+        .description(Some("After how many seconds another attempt makes sense."))
         .build()
 }
 

@@ -90,7 +90,9 @@ impl Promise {
         let Ok(Query(asked)) = Query::<Vec<(String, String)>>::try_from_uri(uri) else {
             return Ok(());
         };
-        let unknown = asked.into_iter().find(|(name, _)| !self.query.contains(name));
+        let unknown = asked
+            .into_iter()
+            .find(|(name, _)| !self.query.contains(name));
         let Some((name, _)) = unknown else {
             return Ok(());
         };
@@ -223,8 +225,14 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_parameter_is_refused_by_name() {
         for (uri, part) in [
-            ("/new?x=1", "unknown query parameter \\\"x\\\"; this operation takes none"),
-            ("/old/7?limit=1&Limit=2", "\\\"Limit\\\"; this operation takes limit"),
+            (
+                "/new?x=1",
+                "unknown query parameter \\\"x\\\"; this operation takes none",
+            ),
+            (
+                "/old/7?limit=1&Limit=2",
+                "\\\"Limit\\\"; this operation takes limit",
+            ),
             ("/new?%00", "\\\"\\\\0\\\""),
         ] {
             let response = ask(Method::GET, uri).await;
