@@ -131,7 +131,8 @@ export function refusal(code: string, message: string): object {
 }
 
 function sendJson(outgoing: ServerResponse, status: number, body: unknown): void {
-  outgoing.writeHead(status, { "content-type": "application/json" });
+  const kind = status < 400 ? "application/json" : "application/problem+json";
+  outgoing.writeHead(status, { "content-type": kind });
   outgoing.end(JSON.stringify(body));
 }
 

@@ -63,7 +63,7 @@ async function request<T>(path: string, init: RequestInit = {}, timeoutMs = TIME
   try {
     response = await fetch(path, {
       ...init,
-      headers: { accept: "application/json", ...init.headers },
+      headers: { accept: "application/json, application/problem+json", ...init.headers },
       signal: AbortSignal.timeout(timeoutMs),
     });
   } catch (error) {
