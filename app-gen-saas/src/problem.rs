@@ -255,7 +255,7 @@ mod tests {
     async fn it_is_answered_as_rfc_9457_says() {
         let problem = Problem::new(Code::Busy, "too many jobs wait".to_owned(), Some(60));
         let response = problem.into_response();
-        assert_eq!(response.status(), 503);
+        assert_eq!(response.status().as_u16(), 503);
         assert_eq!(response.headers()["content-type"], CONTENT_TYPE);
         assert_eq!(response.headers()["retry-after"], "60");
         let bytes = axum::body::to_bytes(response.into_body(), 10_000).await;

@@ -92,8 +92,8 @@ pub async fn stream(
     ApiQuery(query): ApiQuery<After>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let after = last_event_id(&headers)?.or(query.after).unwrap_or(0);
     let job = jobs::find(&app, &id).await?;
+    let after = last_event_id(&headers)?.or(query.after).unwrap_or(0);
     if job.finished_at.is_some() && after >= job.last_sequence {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }

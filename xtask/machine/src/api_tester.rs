@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 
-pub(crate) const REQUIREMENTS: &str = "app-gen-saas/tests/schemathesis/requirements.txt";
+/// What it is made of, relative to the checkout.
+pub const REQUIREMENTS: &str = "app-gen-saas/tests/schemathesis/requirements.txt";
 
 /// What it is told, relative to the checkout.
 const CONFIGURATION: &str = "app-gen-saas/tests/schemathesis/schemathesis.toml";

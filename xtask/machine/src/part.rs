@@ -148,9 +148,7 @@ impl Part {
             Self::PostgresImage => postgres_image::probe(context),
             Self::Registry => registry::probe(context),
             Self::Cloud => ministack::probe(context),
-            Self::Linters => {
-                venv::probe(context, &[cdk::REQUIREMENTS, api_tester::REQUIREMENTS])
-            }
+            Self::Linters => venv::probe(context, &[cdk::REQUIREMENTS, api_tester::REQUIREMENTS]),
             _ => probe_npm_packages(context),
         }
     }
