@@ -6,8 +6,9 @@ use utoipa::openapi::OpenApi;
 use crate::controllers::extract::MAX_REQUEST_BYTES;
 use crate::document::{API_VERSION, VERSION_HEADER};
 use crate::problem::{CONTENT_TYPE, Code, REFERENCE_PATH};
+use crate::reference::block::Block;
 use crate::reference::operation::Operation;
-use crate::reference::{Block, data, examples};
+use crate::reference::{data, examples};
 
 /// All of it.
 pub(super) fn blocks(document: &OpenApi) -> Vec<Block> {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::reference::Block;
+use crate::reference::block::Block;
 use crate::reference::operation::text;
 
 /// The anchor of a shape.

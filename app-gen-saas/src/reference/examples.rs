@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::reference::Block;
+use crate::reference::block::Block;
 use crate::reference::operation::{Operation, Parameter};
 
 /// What an operation answers with, as far as a program reads it differently.

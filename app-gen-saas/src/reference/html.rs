@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::reference::{Block, STYLE_PATH};
+use crate::reference::block::Block;
+
+/// Where the style of the page is; the policy of the page allows none within it.
+pub(super) const STYLE_PATH: &str = "/api/reference.css";
 
 /// The page of `blocks`.
 pub(super) fn page(blocks: &[Block]) -> String {

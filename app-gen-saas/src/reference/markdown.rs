@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::reference::Block;
+use crate::reference::block::Block;
 
 const NOTE: &str =
     "<!-- Made from the OpenAPI document: UPDATE=1 cargo test -p app-gen-saas api_md -->\n";

@@ -1,6 +1,7 @@
 //! The reference of the API for people, made from the OpenAPI document: a page that the orchestrator
 //! serves, and `docs/api.md` of the repository. Both are the same blocks, in two notations.
 
+mod block;
 mod content;
 mod data;
 mod examples;
@@ -13,46 +14,10 @@ use axum::response::Html;
 use bytes::Bytes;
 use utoipa::openapi::OpenApi;
 
-/// Where the style of the page is; the page's policy allows none within it.
-pub const STYLE_PATH: &str = "/api/reference.css";
+/// Where the style of the page is.
+pub const STYLE_PATH: &str = html::STYLE_PATH;
 
 const STYLE: &str = include_str!("reference.css");
-
-/// A part of the reference. Texts may have code between backquotes, and links `[text](#anchor)`.
-enum Block {
-    Heading {
-        level: u8,
-        anchor: String,
-        text: String,
-    },
-    Text(String),
-    List(Vec<String>),
-    Table {
-        head: Vec<&'static str>,
-        rows: Vec<Vec<String>>,
-    },
-    Code {
-        /// What it is an example of: `curl`, `TypeScript`, `Rust`.
-        label: &'static str,
-        /// As Markdown names it.
-        language: &'static str,
-        text: String,
-    },
-}
-
-impl Block {
-    fn heading(level: u8, anchor: &str, text: &str) -> Self {
-        Self::Heading {
-            level,
-            anchor: anchor.to_owned(),
-            text: text.to_owned(),
-        }
-    }
-
-    fn text(text: impl Into<String>) -> Self {
-        Self::Text(text.into())
-    }
-}
 
 /// The page of the reference.
 #[must_use]
