@@ -74,7 +74,7 @@ pub struct ListTemplates {
     #[param(format = "uuid")]
     before: Option<String>,
     /// Only templates whose name or description has this text, in small or capital letters.
-    #[param(max_length = 100)]
+    #[param(max_length = 100, pattern = "^[^\\u0000]*$")]
     search: Option<String>,
 }
 

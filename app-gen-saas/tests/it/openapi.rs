@@ -152,6 +152,29 @@ fn every_deprecated_operation_says_since_when_and_until_when() {
     }
 }
 
+/// What `cargo xtask test api` makes an exception of is an operation; a misspelt one would be none.
+#[test]
+fn the_exceptions_of_schemathesis_are_operations() {
+    let configuration = include_str!("../schemathesis/schemathesis.toml");
+    let (_, named) = configuration
+        .split_once("include-operation-id = [")
+        .unwrap();
+    let (named, _) = named.split_once(']').unwrap();
+    let named: Vec<&str> = named
+        .split(',')
+        .map(|name| name.trim().trim_matches('"'))
+        .filter(|name| !name.is_empty())
+        .collect();
+    let operations = operations(&document());
+    assert!(!named.is_empty());
+    for name in named {
+        let is_there = operations
+            .iter()
+            .any(|(_, _, operation)| operation["operationId"] == name);
+        assert!(is_there, "{name}");
+    }
+}
+
 async fn orchestrator() -> Orchestrator {
     let options = Options {
         without_worker: true,

@@ -64,7 +64,7 @@ pub struct ListProjects {
     #[param(format = "uuid")]
     before: Option<String>,
     /// Only projects whose names have this text, in small or capital letters.
-    #[param(max_length = 100)]
+    #[param(max_length = 100, pattern = "^[^\\u0000]*$")]
     search: Option<String>,
     /// List those that were put aside, instead of the others.
     archived: Option<bool>,
