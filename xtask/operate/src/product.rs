@@ -239,9 +239,7 @@ impl Product {
 fn refusal(mut answer: Response<Body>) -> Failure {
     let status = answer.status();
     let body: Option<Value> = answer.body_mut().read_json().ok();
-    let message = body
-        .as_ref()
-        .and_then(|body| body["detail"].as_str());
+    let message = body.as_ref().and_then(|body| body["detail"].as_str());
     let code = match status.as_u16() {
         503 => Code::Service,
         _ => Code::Failed,
