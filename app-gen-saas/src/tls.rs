@@ -29,6 +29,21 @@ pub(crate) fn object_store_options() -> anyhow::Result<ClientOptions> {
     Ok(options)
 }
 
+/// The compiled-in roots for `reqwest`.
+///
+/// # Errors
+/// When a certificate cannot be read.
+pub(crate) fn root_certificates() -> anyhow::Result<Vec<reqwest::Certificate>> {
+    use_ring();
+    let roots = TLS_SERVER_ROOT_CERTS.iter();
+    roots
+        .map(|root| {
+            reqwest::Certificate::from_der(root)
+                .context("failed to read a compiled-in root certificate")
+        })
+        .collect()
+}
+
 /// Makes ring the provider of this process. The HTTP client of `object_store` takes the provider from
 /// there, and without one it panics.
 fn use_ring() {

@@ -74,6 +74,12 @@ const MIGRATIONS: &[Texts] = &[
         sqlite: include_str!("../../migrations/sqlite/0009_templates_and_attachments.sql"),
         postgres: include_str!("../../migrations/postgres/0009_templates_and_attachments.sql"),
     },
+    Texts {
+        version: 12,
+        description: "duties",
+        sqlite: include_str!("../../migrations/sqlite/0012_duties.sql"),
+        postgres: include_str!("../../migrations/postgres/0012_duties.sql"),
+    },
 ];
 
 /// The migrations of one kind of database.

@@ -76,6 +76,7 @@ fn a_spec_becomes_an_application() {
                 generator_version: text(env!("CARGO_PKG_VERSION")),
                 attempt: 1,
                 providers: [(text("template"), None)].into(),
+                request_id: None,
             },
             stage("build", StageState::Running, None),
             log("the template is a list, because of \"list\" in the description"),
