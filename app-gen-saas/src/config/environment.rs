@@ -126,7 +126,8 @@ pub const JOB_MAX_ATTACHMENTS_BYTES: &str = "JOB_MAX_ATTACHMENTS_BYTES";
 /// Maximum size in bytes of all files together that were uploaded within a day; default 1073741824 (1 GiB).
 /// More are refused.
 pub const UPLOADS_MAX_BYTES: &str = "UPLOADS_MAX_BYTES";
-/// `emf` writes metrics into the log, in the embedded format of CloudWatch, once a minute; default `none`.
+/// `emf` writes metrics into the log, in the embedded format of CloudWatch, once a minute; `emf-alarms` writes the same
+/// lines, of which only what alarms watch are metrics; default `none`.
 pub const METRICS: &str = "METRICS";
 /// Namespace of the metrics; default `app-gen`.
 pub const METRICS_NAMESPACE: &str = "METRICS_NAMESPACE";

@@ -16,7 +16,7 @@ pub use database::{DatabaseConfig, DatabaseKind};
 pub use environment::Environment;
 pub use jobs::JobsConfig;
 pub use launcher::{EcsConfig, JOB_RIGHTS_TIME, LauncherConfig, ProcessConfig};
-pub use observe::{ObserveConfig, TracesConfig};
+pub use observe::{MetricsConfig, ObserveConfig, TracesConfig};
 pub use previews::{EcsPreviewConfig, PreviewStarter, PreviewsConfig};
 pub use server::{ServerConfig, ServerLimits};
 pub use storage::{StorageConfig, StorageLocation};

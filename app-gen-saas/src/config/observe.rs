@@ -7,10 +7,19 @@ use crate::config::{ConfigError, Environment, environment};
 /// Metrics and traces; both are off unless they are asked for.
 #[derive(Debug, Clone, Default)]
 pub struct ObserveConfig {
-    /// The namespace of metrics, if they are written.
-    pub metrics_namespace: Option<String>,
+    /// Which metrics are written, if any are.
+    pub metrics: Option<MetricsConfig>,
     /// Where traces go, if they are written.
     pub traces: Option<TracesConfig>,
+}
+
+/// Which metrics are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// CloudWatch's namespace for them.
+    pub namespace: String,
+    /// Only what alarms watch is a metric; everything else is in the lines all the same.
+    pub only_alarmed: bool,
 }
 
 /// Where traces go.
@@ -37,18 +46,25 @@ impl ObserveConfig {
                 "is not 1 to 255 letters, digits and `.`, `_`, `-`, `/`, `#`, `:`",
             ));
         }
-        let metrics_namespace = match environment.get(environment::METRICS) {
+        let metrics = |only_alarmed| {
+            Some(MetricsConfig {
+                namespace: namespace.to_owned(),
+                only_alarmed,
+            })
+        };
+        let metrics = match environment.get(environment::METRICS) {
             None | Some("none") => None,
-            Some("emf") => Some(namespace.to_owned()),
+            Some("emf") => metrics(false),
+            Some("emf-alarms") => metrics(true),
             Some(other) => {
                 return Err(ConfigError::new(
                     environment::METRICS,
-                    format!("is {other:?}; it takes \"emf\" or \"none\""),
+                    format!("is {other:?}; it takes \"emf\", \"emf-alarms\" or \"none\""),
                 ));
             }
         };
         Ok(Self {
-            metrics_namespace,
+            metrics,
             traces: traces(environment)?,
         })
     }
@@ -89,14 +105,18 @@ mod tests {
     #[test]
     fn nothing_is_written_unless_it_is_asked_for() {
         let config = of(&[]).unwrap();
-        assert_eq!((config.metrics_namespace, config.traces), (None, None));
+        assert_eq!((config.metrics, config.traces), (None, None));
         let config = of(&[
             ("METRICS", "emf"),
             ("METRICS_NAMESPACE", "mine"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318"),
         ]);
         let config = config.unwrap();
-        assert_eq!(config.metrics_namespace.as_deref(), Some("mine"));
+        let metrics = MetricsConfig {
+            namespace: "mine".to_owned(),
+            only_alarmed: false,
+        };
+        assert_eq!(config.metrics, Some(metrics));
         let endpoint = TracesConfig::Endpoint("http://localhost:4318".to_owned());
         assert_eq!(config.traces, Some(endpoint));
     }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::clock::now_millis;
+use crate::config::MetricsConfig;
 use crate::database::Gauges;
 use crate::launcher;
 use crate::observe::measures::Counted;
@@ -22,12 +23,14 @@ const PERIOD: Duration = Duration::from_secs(60);
 /// Who tells what the database knows does so for this long, and renews it with each line.
 const DUTY: Duration = Duration::from_secs(150);
 const DUTY_NAME: &str = "metrics";
+/// What alarms watch: `app-gen-infra/metrics.toml`.
+pub const ALARMED: [&str; 3] = ["DeadLetters", "JobTimePercent", "Throttles"];
 /// Providers that are told apart; any text can be the name of another.
 const PROVIDERS: [&str; 4] = ["claude", "codex", "deliver", "template"];
 
 /// Writes lines until the orchestrator stops.
 pub async fn run(app: App) {
-    let Some(namespace) = app.config.observe.metrics_namespace.clone() else {
+    let Some(config) = app.config.observe.metrics.clone() else {
         return;
     };
     let owner = Uuid::now_v7().to_string();
@@ -36,7 +39,7 @@ pub async fn run(app: App) {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            for line in lines(&app, &owner, &namespace).await {
+            for line in lines(&app, &owner, &config).await {
                 write(&line);
             }
         }
@@ -52,11 +55,11 @@ pub async fn run(app: App) {
 
 /// The lines of this minute: what this orchestrator counted, and what the database knows if that is `owner`'s to
 /// tell.
-pub async fn lines(app: &App, owner: &str, namespace: &str) -> Vec<Value> {
+pub async fn lines(app: &App, owner: &str, config: &MetricsConfig) -> Vec<Value> {
     let counted = app.measures.take(launcher::throttled());
-    let mut lines = vec![of_orchestrator(namespace, &counted, app.hub.listeners())];
+    let mut lines = vec![of_orchestrator(config, &counted, app.hub.listeners())];
     match gauges(app, owner).await {
-        Ok(Some(gauges)) => lines.push(of_database(namespace, &gauges, app.config.jobs.timeout)),
+        Ok(Some(gauges)) => lines.push(of_database(config, &gauges, app.config.jobs.timeout)),
         Ok(None) => {}
         Err(error) => tracing::warn!(%error, "metrics of jobs were not read"),
     }
@@ -70,8 +73,8 @@ async fn gauges(app: &App, owner: &str) -> sqlx::Result<Option<Gauges>> {
     app.database.gauges().await.map(Some)
 }
 
-fn of_orchestrator(namespace: &str, counted: &Counted, streams: usize) -> Value {
-    let mut line = Line::new(namespace);
+fn of_orchestrator(config: &MetricsConfig, counted: &Counted, streams: usize) -> Value {
+    let mut line = Line::new(config);
     line.metric("Requests", "Count", json!(counted.requests));
     line.metric("ServerErrors", "Count", json!(counted.server_errors));
     line.metric("JobsDone", "Count", json!(counted.jobs_ended));
@@ -93,7 +96,7 @@ fn of_orchestrator(namespace: &str, counted: &Counted, streams: usize) -> Value 
     line.end()
 }
 
-fn of_database(namespace: &str, gauges: &Gauges, timeout: Duration) -> Value {
+fn of_database(config: &MetricsConfig, gauges: &Gauges, timeout: Duration) -> Value {
     let now = now_millis();
     let age = |since: Option<i64>| since.map_or(0, |since| now.saturating_sub(since).max(0));
     let mut jobs: Map<String, Value> = Map::new();
@@ -111,7 +114,7 @@ fn of_database(namespace: &str, gauges: &Gauges, timeout: Duration) -> Value {
     let limit = i64::try_from(timeout.as_millis())
         .unwrap_or(i64::MAX)
         .max(1);
-    let mut line = Line::new(namespace);
+    let mut line = Line::new(config);
     line.metric("QueueDepth", "Count", json!(queued));
     let waits = age(gauges.oldest_queued) / 1000;
     line.metric("QueueAgeSeconds", "Seconds", json!(waits));
@@ -122,20 +125,20 @@ fn of_database(namespace: &str, gauges: &Gauges, timeout: Duration) -> Value {
 }
 
 /// One line in the embedded format.
-struct Line {
-    namespace: String,
+struct Line<'a> {
+    config: &'a MetricsConfig,
     at: i64,
     metrics: Vec<Value>,
     values: Map<String, Value>,
 }
 
-impl Line {
-    fn new(namespace: &str) -> Self {
+impl<'a> Line<'a> {
+    fn new(config: &'a MetricsConfig) -> Self {
         let mut values = Map::new();
         values.insert("level".to_owned(), json!("INFO"));
         values.insert("message".to_owned(), json!("metrics"));
         Self {
-            namespace: namespace.to_owned(),
+            config,
             at: now_millis(),
             metrics: Vec::new(),
             values,
@@ -143,7 +146,9 @@ impl Line {
     }
 
     fn metric(&mut self, name: &str, unit: &str, value: Value) {
-        self.metrics.push(json!({ "Name": name, "Unit": unit }));
+        if !self.config.only_alarmed || ALARMED.contains(&name) {
+            self.metrics.push(json!({ "Name": name, "Unit": unit }));
+        }
         self.put(name, value);
     }
 
@@ -155,7 +160,7 @@ impl Line {
         let about = json!({
             "Timestamp": self.at,
             "CloudWatchMetrics": [{
-                "Namespace": self.namespace,
+                "Namespace": self.config.namespace,
                 "Dimensions": [[]],
                 "Metrics": self.metrics,
             }],
@@ -179,6 +184,23 @@ mod tests {
     use super::*;
     use crate::database::JobGroup;
 
+    fn config(only_alarmed: bool) -> MetricsConfig {
+        MetricsConfig {
+            namespace: "space".to_owned(),
+            only_alarmed,
+        }
+    }
+
+    #[test]
+    fn what_no_alarm_watches_is_a_metric_only_where_it_is_wanted() {
+        let config = config(true);
+        let line = of_orchestrator(&config, &Counted::default(), 3);
+        let metrics = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array();
+        let names = metrics.unwrap().iter().map(|metric| &metric["Name"]);
+        assert_eq!(names.collect::<Vec<_>>(), ["DeadLetters", "Throttles"]);
+        assert_eq!(line["Streams"], 3);
+    }
+
     #[test]
     fn a_line_names_each_metric_and_has_its_value() {
         let counted = Counted {
@@ -187,7 +209,7 @@ mod tests {
             store_millis: vec![1.5, 2.5],
             ..Counted::default()
         };
-        let line = of_orchestrator("space", &counted, 3);
+        let line = of_orchestrator(&config(false), &counted, 3);
         let about = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(about["Namespace"], "space");
         assert_eq!(about["Dimensions"], json!([[]]));
@@ -218,7 +240,7 @@ mod tests {
             oldest_queued: Some(now_millis() - 61_000),
             oldest_attempt: Some(now_millis() - 90_000),
         };
-        let line = of_database("space", &gauges, Duration::from_secs(100));
+        let line = of_database(&config(false), &gauges, Duration::from_secs(100));
         let expected = json!({ "queued": { "claude": 2, "other": 5 }, "running": { "codex": 1 } });
         assert_eq!(line["jobs"], expected);
         assert_eq!(line["QueueDepth"], 7);

@@ -18,6 +18,8 @@ pub(super) struct Inventory {
     pub(super) alarm_metrics: u32,
     /// Metrics made from log lines.
     pub(super) log_metrics: u32,
+    /// Metrics that the orchestrator embeds in its log: no template has them.
+    pub(super) embedded_metrics: u32,
     pub(super) dashboards: u32,
 }
 
@@ -64,9 +66,18 @@ impl Inventory {
             log_groups: 4,
             repositories: count(platform.images.len()),
             buckets: 2,
-            alarm_metrics: 11,
+            alarm_metrics: 14,
             log_metrics: 4,
+            embedded_metrics: Self::embedded_metrics(platform, environment),
             dashboards: 1,
+        }
+    }
+
+    /// How many metrics the orchestrator embeds: only a protected environment has more than its alarms watch.
+    pub(super) fn embedded_metrics(platform: &Platform, environment: &str) -> u32 {
+        match platform.environments[environment].protected {
+            true => app_gen_infra::EMBEDDED_METRICS,
+            false => app_gen_infra::ALARMED_METRICS,
         }
     }
 
