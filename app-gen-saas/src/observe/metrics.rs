@@ -48,6 +48,10 @@ pub async fn run(app: App) {
         () = app.stopping() => {}
         () = work => {}
     }
+    // What was counted since the last line would be lost.
+    for line in lines(&app, &owner, &config).await {
+        write(&line);
+    }
     if let Err(error) = app.database.give_duty_up(DUTY_NAME, &owner).await {
         tracing::debug!(%error, "another orchestrator tells metrics a little later");
     }

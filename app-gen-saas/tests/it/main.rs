@@ -17,6 +17,7 @@ mod ecs_quotas;
 mod endings;
 mod hostile;
 mod newer;
+mod observability;
 mod old_jobs;
 mod openapi;
 mod previews;
