@@ -22,7 +22,7 @@ pub struct Gauges {
 }
 
 /// Jobs of one state and provider.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobGroup {
     /// As it is stored.
     pub state: String,
@@ -32,6 +32,16 @@ pub struct JobGroup {
     pub count: i64,
 }
 
+impl From<(String, String, i64)> for JobGroup {
+    fn from((state, provider, count): (String, String, i64)) -> Self {
+        Self {
+            state,
+            provider,
+            count,
+        }
+    }
+}
+
 impl Database {
     /// What the jobs are like now.
     ///
@@ -39,8 +49,8 @@ impl Database {
     /// When the database fails.
     pub async fn gauges(&self) -> sqlx::Result<Gauges> {
         bounded(async {
-            let jobs = sqlx::query_as(
-                "SELECT state, provider, COUNT(*) AS count FROM jobs WHERE finished_at IS NULL \
+            let jobs: Vec<(String, String, i64)> = sqlx::query_as(
+                "SELECT state, provider, COUNT(*) FROM jobs WHERE finished_at IS NULL \
                  GROUP BY state, provider ORDER BY state, provider LIMIT $1",
             )
             .bind(MOST_GROUPS)
@@ -62,7 +72,7 @@ impl Database {
             .fetch_one(&self.pool)
             .await?;
             Ok(Gauges {
-                jobs,
+                jobs: jobs.into_iter().map(JobGroup::from).collect(),
                 oldest_queued,
                 oldest_attempt,
             })

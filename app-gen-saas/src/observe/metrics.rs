@@ -85,10 +85,6 @@ fn of_orchestrator(config: &MetricsConfig, counted: &Counted, streams: usize) ->
     line.metric("DeadLetters", "Count", json!(counted.dead_letters));
     line.metric("Throttles", "Count", json!(counted.throttles));
     line.metric("Tokens", "Count", json!(counted.tokens));
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a sum of money that is not exact in a float is not spent in a minute"
-    )]
     let usd = counted.micro_usd as f64 / 1e6;
     line.metric("Usd", "None", json!(usd));
     line.metric("Streams", "Count", json!(streams));

@@ -39,7 +39,7 @@ impl Span {
     /// As OTLP writes it in JSON.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let nanoseconds = |millis: i64| format!("{}", i128::from(millis.max(0)) * 1_000_000);
+        let nanoseconds = |millis: i64| (i128::from(millis.max(0)) * 1_000_000).to_string();
         let attribute = |(key, value): &(&str, String)| json!({ "key": key, "value": { "stringValue": value } });
         let mut span = json!({
             "traceId": self.trace,

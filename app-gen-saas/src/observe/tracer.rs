@@ -113,6 +113,8 @@ pub async fn run(app: App) {
         return;
     };
     let (database, tracer) = (&app.database, &app.tracer);
+    // What is gathered when the orchestrator stops is sent with the rest.
+    let mut batch = Vec::new();
     let work = async {
         let mut told = 0;
         loop {
@@ -120,7 +122,7 @@ pub async fn run(app: App) {
                 return;
             };
             let until = Instant::now() + GATHER;
-            let mut batch = spans_of(database, first).await;
+            batch.extend(spans_of(database, first).await);
             while batch.len() < BATCH {
                 let next = tokio::select! {
                     next = traced.recv() => next,
@@ -132,6 +134,7 @@ pub async fn run(app: App) {
                 }
             }
             export(&exporter, &batch).await;
+            batch.clear();
             let dropped = tracer.dropped();
             if dropped > told {
                 tracing::warn!(dropped, "spans were dropped: too many waited to be sent");
@@ -144,7 +147,6 @@ pub async fn run(app: App) {
         () = app.stopping() => {}
     }
     let rest = async {
-        let mut batch = Vec::new();
         while let Ok(next) = traced.try_recv() {
             batch.extend(spans_of(database, next).await);
         }

@@ -114,9 +114,11 @@ async fn the_id_of_a_request_is_in_its_answer_its_log_and_the_spec_of_its_job() 
 /// The spans of a file of traces, by their ids.
 fn spans(file: &Path) -> HashMap<String, Value> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
-    let batches = text
-        .lines()
-        .map(|line| -> Value { serde_json::from_str(line).unwrap() });
+    // The last line may still be being written.
+    let whole = text
+        .split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'));
+    let batches = whole.map(|line| -> Value { serde_json::from_str(line).unwrap() });
     let spans = batches.flat_map(|batch| {
         let spans = &batch["resourceSpans"][0]["scopeSpans"][0]["spans"];
         spans.as_array().unwrap().clone()
@@ -147,7 +149,7 @@ async fn a_trace_leads_from_the_click_to_the_upload() {
     };
     let orchestrator = Orchestrator::with(TestDatabase::sqlite(), options).await;
     let parent = format!("00-{TRACE}-{ASKED_BY}-01");
-    let (_, job) = submit(&orchestrator.client.base, &[("traceparent", &parent)]).await;
+    let (_, job) = submit(&orchestrator.client.base, &[("traceparent", &*parent)]).await;
     orchestrator.client.ended(&job).await;
     let spans = eventually("the trace of the job", async || {
         let spans = spans(&file);

@@ -36,7 +36,7 @@ impl Alarm {
     pub fn fires(&self, lines: &[Value]) -> bool {
         let values = series(lines, &self.metric);
         let value = match self.statistic.as_str() {
-            "Sum" => values.iter().sum(),
+            "Sum" => values.iter().sum::<f64>(),
             "Maximum" => values.iter().copied().fold(f64::MIN, f64::max),
             other => panic!("the statistic {other} is not known here"),
         };
@@ -53,7 +53,10 @@ pub fn series(lines: &[Value], metric: &str) -> Vec<f64> {
     let values = lines.iter().filter(declares).map(|line| &line[metric]);
     values
         .flat_map(|value| match value {
-            Value::Array(values) => values.iter().map(|value| value.as_f64().unwrap()).collect(),
+            Value::Array(values) => values
+                .iter()
+                .map(|value| value.as_f64().unwrap())
+                .collect::<Vec<_>>(),
             one => vec![one.as_f64().unwrap()],
         })
         .collect()
