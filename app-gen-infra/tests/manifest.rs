@@ -360,7 +360,7 @@ fn the_metrics_that_are_paid_for_are_those_of_the_file() {
     let alarms = file["alarms"].as_table().unwrap();
     let mut alarmed: Vec<_> = alarms.values().map(|alarm| &alarm["metric"]).collect();
     assert!(alarmed.iter().all(|metric| metrics.contains(metric)));
-    alarmed.sort_by_key(|metric| metric.as_str());
+    alarmed.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
     alarmed.dedup();
     assert_eq!(alarmed.len(), ALARMED_METRICS as usize);
 }

@@ -109,7 +109,7 @@ impl<S: ObjectStore> ObjectStore for Metered<S> {
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         let call = self.inner.copy_opts(from, to, options);
-        self.timed(call, |()| 0).await
+        self.timed(call, |_| 0).await
     }
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {

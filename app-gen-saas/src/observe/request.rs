@@ -43,7 +43,7 @@ impl RequestOrigin {
     /// What the headers say, as far as it may be taken, and otherwise something new.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        let text = |name| {
+        let text = |name: HeaderName| {
             headers
                 .get(name)
                 .and_then(|value: &HeaderValue| value.to_str().ok())
@@ -109,7 +109,8 @@ pub(crate) async fn observe(
     let status = response.status();
     observers.measures.answered(status.is_server_error());
     // Whoever only looks leads to nothing, and would be most of what is traced.
-    if method != Method::GET && method != Method::HEAD {
+    let only_looks = method == Method::GET || method == Method::HEAD;
+    if observers.tracer.is_on() && !only_looks {
         let span = request_span(&origin, method.as_str(), &path, status.as_u16(), begun);
         observers.tracer.add(vec![span]);
     }
