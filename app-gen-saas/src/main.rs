@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use app_gen_saas::app::App;
 use app_gen_saas::config::{Config, Environment};
-use app_gen_saas::observe::{metrics, tracer};
+use app_gen_saas::observe::{metrics, sender};
 use app_gen_saas::streams::news;
 use app_gen_saas::{retention, server, telemetry, worker};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -76,7 +76,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let retention = tokio::spawn(retention::run(app.clone()));
     let news = tokio::spawn(news::run(app.clone()));
     let metrics = tokio::spawn(metrics::run(app.clone()));
-    let traces = tokio::spawn(tracer::run(app.clone()));
+    let traces = tokio::spawn(sender::run(app.clone()));
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

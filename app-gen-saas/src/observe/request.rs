@@ -111,7 +111,9 @@ pub(crate) async fn observe(
     // Whoever only looks leads to nothing, and would be most of what is traced.
     let only_looks = method == Method::GET || method == Method::HEAD;
     if observers.tracer.is_on() && !only_looks {
-        let span = request_span(&origin, method.as_str(), &path, status.as_u16(), begun);
+        let parent = origin.parent_span;
+        let (method, status) = (method.as_str(), status.as_u16());
+        let span = request_span(&origin.origin, parent, method, &path, status, begun);
         observers.tracer.add(vec![span]);
     }
     if let Ok(value) = HeaderValue::from_str(&request_id) {

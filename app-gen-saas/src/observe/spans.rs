@@ -4,7 +4,7 @@
 //! address of one, and no way to it. The id of each span follows from what it is about: a job whose end is told
 //! twice, by two orchestrators, has one trace.
 
-use app_gen_contract::{JobState, StageState, trace_of};
+use app_gen_contract::{JobState, Origin, StageState, trace_of};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -14,7 +14,6 @@ use time::format_description::well_known::Rfc3339;
 use crate::artifacts::hexadecimal;
 use crate::clock::now_millis;
 use crate::database::{EventRecord, Job, Preview};
-use crate::observe::request::RequestOrigin;
 
 /// Spans of a job at most: a generator decides how many stages it has.
 const MOST_SPANS: usize = 200;
@@ -58,20 +57,21 @@ impl Span {
     }
 }
 
-/// The span of a request.
+/// The span of a request, and of whom it is a part.
 #[must_use]
 pub fn request_span(
-    from: &RequestOrigin,
+    origin: &Origin,
+    parent: Option<String>,
     method: &str,
     path: &str,
     status: u16,
     begin: i64,
 ) -> Span {
-    let (trace, id) = trace_of(&from.origin.traceparent).unwrap_or_default();
+    let (trace, id) = trace_of(&origin.traceparent).unwrap_or_default();
     Span {
         trace: trace.to_owned(),
         id: id.to_owned(),
-        parent: from.parent_span.clone(),
+        parent,
         name: "request".to_owned(),
         begin,
         end: now_millis(),
@@ -79,7 +79,7 @@ pub fn request_span(
             ("http.request.method", bounded(method)),
             ("url.path", bounded(path)),
             ("http.response.status_code", status.to_string()),
-            ("request_id", from.origin.request_id.clone()),
+            ("request_id", origin.request_id.clone()),
         ],
         failed: status >= 500,
     }
@@ -383,8 +383,6 @@ fn bounded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use app_gen_contract::Origin;
-
     use super::*;
     use crate::clock::rfc3339;
     use crate::worker::samples;
