@@ -39,7 +39,8 @@ pub const BROWSER_FOLDER: &str = "app-gen-saas/browser";
 /// Hours of a month in the calculation of costs: a twelfth of a year, as AWS counts.
 pub const HOURS_PER_MONTH: u32 = 730;
 
-/// Metrics that the orchestrator can embed in its log, and those of them that alarms watch: `metrics.toml`.
+/// Metrics that the orchestrator can embed in its log, and those of them that alarms watch: those of
+/// `cdk/lib/observability/metrics.toml`.
 pub const EMBEDDED_METRICS: u32 = 14;
 /// See [`EMBEDDED_METRICS`].
 pub const ALARMED_METRICS: u32 = 3;

@@ -353,7 +353,9 @@ fn faulty_prices_are_refused_by_name() {
 
 #[test]
 fn the_metrics_that_are_paid_for_are_those_of_the_file() {
-    let text = std::fs::read_to_string(root().join("app-gen-infra/metrics.toml")).unwrap();
+    let text =
+        std::fs::read_to_string(root().join("app-gen-infra/cdk/lib/observability/metrics.toml"))
+            .unwrap();
     let file: toml::Table = text.parse().unwrap();
     let metrics = file["metrics"].as_array().unwrap();
     assert_eq!(metrics.len(), EMBEDDED_METRICS as usize);

@@ -23,7 +23,7 @@ const PERIOD: Duration = Duration::from_secs(60);
 /// Who tells what the database knows does so for this long, and renews it with each line.
 const DUTY: Duration = Duration::from_secs(150);
 const DUTY_NAME: &str = "metrics";
-/// What alarms watch: `app-gen-infra/metrics.toml`.
+/// What alarms watch: `app-gen-infra/cdk/lib/observability/metrics.toml`.
 pub const ALARMED: [&str; 3] = ["DeadLetters", "JobTimePercent", "Throttles"];
 /// Providers that are told apart; any text can be the name of another.
 const PROVIDERS: [&str; 4] = ["claude", "codex", "deliver", "template"];

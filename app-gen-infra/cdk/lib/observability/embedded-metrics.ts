@@ -7,7 +7,7 @@ import type { Target } from "../target.ts";
 import { Table } from "../table.ts";
 import type { AlarmRegistry, Severity } from "./alarm-registry.ts";
 
-const METRICS_PATH = fileURLToPath(new URL("../../../metrics.toml", import.meta.url));
+const METRICS_PATH = fileURLToPath(new URL("./metrics.toml", import.meta.url));
 
 /** What the orchestrator's variable `METRICS` is in an environment: each metric costs money. */
 export function metricsMode({ isLocal, environment }: Target): "none" | "emf" | "emf-alarms" {

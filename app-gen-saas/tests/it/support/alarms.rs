@@ -14,7 +14,8 @@ impl Alarm {
     /// The alarm with this name. A few lines of the file need no reader of its format, which would have these tests
     /// compiled with other dependencies than the binary.
     pub fn of(name: &str) -> Self {
-        let file = std::fs::read_to_string("../app-gen-infra/metrics.toml").unwrap();
+        let file =
+            std::fs::read_to_string("../app-gen-infra/cdk/lib/observability/metrics.toml").unwrap();
         let (_, table) = file.split_once(&format!("[alarms.{name}]\n")).unwrap();
         let table = table.split("\n[").next().unwrap();
         let value = |key: &str| {
