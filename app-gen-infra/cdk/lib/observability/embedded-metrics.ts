@@ -9,12 +9,13 @@ import type { AlarmRegistry, Severity } from "./alarm-registry.ts";
 
 const METRICS_PATH = fileURLToPath(new URL("./metrics.toml", import.meta.url));
 
-/** What the orchestrator's variable `METRICS` is in an environment: each metric costs money. */
-export function metricsMode({ isLocal, environment }: Target): "none" | "emf" | "emf-alarms" {
-  if (isLocal) {
-    return "none";
-  }
-  return environment.protected ? "emf" : "emf-alarms";
+/**
+ * What the orchestrator's variable `METRICS` is in an environment. Each metric costs money: the manifest asks for all
+ * of them with `emf`.
+ */
+export function metricsMode({ isLocal, platform }: Target): string {
+  // The local cloud makes no metrics of logs.
+  return isLocal ? "none" : (platform.orchestrator.environment["METRICS"] ?? "emf-alarms");
 }
 
 /** The names of all metrics. */

@@ -85,13 +85,20 @@ test("alarms on embedded metrics are those of metrics.toml, in the namespace tha
   }
 });
 
-test("each environment has the metrics that it pays for", () => {
-  for (const [environment, METRICS] of [
-    ["local", "none"],
-    ["dev", "emf-alarms"],
-    ["prod", "emf"],
+/** The committed manifest, which asks for all metrics. */
+function withAllMetrics() {
+  const committed = loadPlatform();
+  const environment = { ...committed.orchestrator.environment, METRICS: "emf" };
+  return createApp("prod", { platform: { ...committed, orchestrator: { ...committed.orchestrator, environment } } });
+}
+
+test("the orchestrator writes the metrics that are paid for", () => {
+  for (const [service, METRICS] of [
+    [template("local", "service"), "none"],
+    [template("prod", "service"), "emf-alarms"],
+    [Template.fromStack(withAllMetrics().service), "emf"],
   ] as const) {
-    template(environment, "service").hasResourceProperties("AWS::ECS::TaskDefinition", {
+    service.hasResourceProperties("AWS::ECS::TaskDefinition", {
       ContainerDefinitions: Match.arrayWith([
         Match.objectLike({
           Environment: Match.arrayWith([
@@ -112,14 +119,13 @@ test("every metric is written by the orchestrator", () => {
   assert.equal([...source.matchAll(/line\.metric\("/g)].length, metricNames().length);
 });
 
-test("the dashboard shows what each environment has", () => {
-  const shown = (environment: string) =>
-    JSON.stringify(template(environment, "observability").findResources("AWS::CloudWatch::Dashboard"));
+test("the dashboard shows what there is", () => {
+  const shown = (of: Template) => JSON.stringify(of.findResources("AWS::CloudWatch::Dashboard"));
   for (const name of ["JobTimePercent", "Throttles", "DeadLetters"]) {
-    assert.ok(shown("dev").includes(name), name);
+    assert.ok(shown(dev).includes(name), name);
   }
-  assert.ok(!shown("dev").includes("StoreMillis"));
-  assert.ok(shown("prod").includes("StoreMillis"));
+  assert.ok(!shown(dev).includes("StoreMillis"));
+  assert.ok(shown(Template.fromStack(withAllMetrics().observability)).includes("StoreMillis"));
 });
 
 test("too few tasks are as many as platform.toml asks for, less one", () => {

@@ -86,6 +86,18 @@ fn an_environment_over_its_ceiling_is_refused() {
 }
 
 #[test]
+fn metrics_that_no_alarm_watches_are_paid_for_where_the_manifest_asks_for_them() {
+    let of = |platform: &Platform| {
+        let month = month(platform, "prod", None).unwrap();
+        sum(&month, "metrics of the orchestrator")
+    };
+    assert_eq!(of(&platform()), 0.9);
+    let mode = "environment = { AUTH_MODE = \"none\",";
+    let all = changed(&[(mode, &format!("{mode} METRICS = \"emf\","))]);
+    assert_eq!(of(&all), 4.2);
+}
+
+#[test]
 fn a_month_may_cost_as_much_as_its_ceiling_and_not_more() {
     let mut month = month(&platform(), "dev", None).unwrap();
     for (left_usd, is_admitted) in [(0.01, true), (0.0, true), (-0.01, false)] {
