@@ -278,9 +278,10 @@ impl Timeline {
     /// A role has worked up to now. What it does in a row is one span.
     fn usage(&mut self, usage: Usage, at: i64) {
         let place = self.open.iter().rposition(|open| open.name == usage.stage);
-        let Some(open) = place.and_then(|place| self.open.get_mut(place)) else {
+        let Some(place) = place else {
             return;
         };
+        let open = &mut self.open[place];
         let (since, stage_id) = (open.role_since, open.id.clone());
         open.role_since = at;
         if let Some(last) = &self.last_role
