@@ -250,13 +250,17 @@ fn refusal(mut answer: Response<Body>) -> Failure {
         Some(message) => Failure::new(code, message.to_owned()),
         None => Failure::new(code, format!("the orchestrator answers {status}")),
     };
-    match status.as_u16() {
-        404 => failure.hint(
-            "list what there is: cargo xtask projects list, cargo xtask jobs list, cargo xtask templates list",
-        ),
-        503 => failure.hint("try again in a minute; cargo xtask doctor says what is wrong"),
-        _ => failure,
-    }
+    failure.hint(match status.as_u16() {
+        404 => "list what there is: cargo xtask projects list, cargo xtask jobs list, \
+                cargo xtask templates list"
+            .to_owned(),
+        409 => "see what state it is in: cargo xtask projects show PROJECT, \
+                cargo xtask jobs show JOB"
+            .to_owned(),
+        429 | 503 => "try again in a minute; cargo xtask doctor says what is wrong".to_owned(),
+        500.. => "cargo xtask doctor".to_owned(),
+        _ => "ask for something else: cargo xtask help says what each verb takes".to_owned(),
+    })
 }
 
 /// A value as a part of a path or of a query.
