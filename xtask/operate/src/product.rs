@@ -251,15 +251,17 @@ fn refusal(mut answer: Response<Body>) -> Failure {
         None => Failure::new(code, format!("the orchestrator answers {status}")),
     };
     failure.hint(match status.as_u16() {
-        404 => "list what there is: cargo xtask projects list, cargo xtask jobs list, \
+        404 => {
+            "list what there is: cargo xtask projects list, cargo xtask jobs list, \
                 cargo xtask templates list"
-            .to_owned(),
-        409 => "see what state it is in: cargo xtask projects show PROJECT, \
+        }
+        409 => {
+            "see what state it is in: cargo xtask projects show PROJECT, \
                 cargo xtask jobs show JOB"
-            .to_owned(),
-        429 | 503 => "try again in a minute; cargo xtask doctor says what is wrong".to_owned(),
-        500.. => "cargo xtask doctor".to_owned(),
-        _ => "ask for something else: cargo xtask help says what each verb takes".to_owned(),
+        }
+        429 | 503 => "try again in a minute; cargo xtask doctor says what is wrong",
+        500.. => "cargo xtask doctor",
+        _ => "ask for something else: cargo xtask help says what each verb takes",
     })
 }
 
