@@ -1,6 +1,8 @@
 //! The checks that the types cannot express: references, ports, paths.
 
-use crate::{Environment, HOURS_PER_MONTH, Local, ManifestError, Platform, Size, prebuilds};
+use crate::{
+    Environment, HOURS_PER_MONTH, Local, ManifestError, Platform, Size, prebuilds, previews,
+};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Component, Path};
@@ -16,6 +18,7 @@ pub(crate) fn check(platform: &Platform, text: &str, root: &Path) -> Result<(), 
     checker.required_names()?;
     checker.images()?;
     checker.consumers()?;
+    previews::check(platform, text)?;
     checker.groups()?;
     checker.secrets()?;
     checker.ports()?;
@@ -59,6 +62,7 @@ impl Checker<'_> {
                 "services.orchestrator",
             ),
             (platform.tasks.contains_key("generator"), "tasks.generator"),
+            (platform.tasks.contains_key("preview"), "tasks.preview"),
             (
                 platform.environments.contains_key("local"),
                 "environments.local",
@@ -149,6 +153,19 @@ impl Checker<'_> {
                 );
             }
             self.sizes(&key, size)?;
+        }
+        for deliverer in (self.platform.tasks.values()).filter_map(|task| task.deliverer.as_ref()) {
+            let secret = &deliverer.secret;
+            if !self.platform.secrets.contains_key(secret.get_ref()) {
+                let known = names(&self.platform.secrets);
+                return self.fail(
+                    secret,
+                    format!(
+                        "there is no secret `{}`; the secrets are {known}",
+                        secret.get_ref()
+                    ),
+                );
+            }
         }
         for service in self.platform.services.values() {
             if !service.health_path.get_ref().starts_with('/') {
@@ -354,6 +371,9 @@ impl Checker<'_> {
         }
         if let Some(file) = &environment.extra_certificates {
             self.path(file, Path::is_file, "file")?;
+        }
+        if let Some(host) = &environment.preview_host {
+            previews::check_host(host, self.text)?;
         }
         for block in &environment.allowed_cidrs {
             if cidr(block.get_ref()).is_none() {

@@ -9,6 +9,7 @@ mod error;
 mod exposure;
 mod instance;
 mod prebuilds;
+mod previews;
 mod prices;
 mod schema;
 
@@ -16,8 +17,8 @@ pub use error::ManifestError;
 pub use instance::Instance;
 pub use prices::{PRICES_PATH, Price, Prices};
 pub use schema::{
-    AptPrebuild, Environment, Image, Local, NpmPrebuild, NpmToolsPrebuild, Platform, RustPrebuild,
-    Secret, SecretKey, Service, Size, Task, Usage,
+    AptPrebuild, Deliverer, Environment, Image, Local, NpmPrebuild, NpmToolsPrebuild, Platform,
+    Previews, RustPrebuild, Secret, SecretKey, Service, Size, Task, Usage,
 };
 
 use std::collections::BTreeMap;
@@ -31,6 +32,9 @@ pub const MANIFEST_PATH: &str = "app-gen-infra/platform.toml";
 
 /// Path of the folder of the CDK app, relative to the root of the checkout.
 pub const CDK_FOLDER: &str = "app-gen-infra/cdk";
+/// The tests that use the web page in a browser, relative to the root of the checkout. They are no part of the
+/// page, so that no tool of theirs is in a key.
+pub const BROWSER_FOLDER: &str = "app-gen-saas/browser";
 
 /// Hours of a month in the calculation of costs: a twelfth of a year, as AWS counts.
 pub const HOURS_PER_MONTH: u32 = 730;
@@ -93,6 +97,20 @@ impl Platform {
     #[must_use]
     pub fn generator(&self) -> &Task {
         &self.tasks["generator"]
+    }
+
+    /// The task that runs an application for whoever looks at it.
+    #[must_use]
+    pub fn preview(&self) -> &Task {
+        &self.tasks["preview"]
+    }
+
+    /// The role that is lent to generators.
+    #[must_use]
+    pub fn generator_role(&self) -> &str {
+        let role = self.generator().role.as_ref();
+        // The check of the manifest refuses a generator without one.
+        role.map_or("", |role| role.get_ref().as_str())
     }
 
     /// The keys that the secret `name` must hold in `environment`, each of them, with the modes that the

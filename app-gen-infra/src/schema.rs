@@ -27,6 +27,8 @@ pub struct Platform {
     pub services: BTreeMap<String, Service>,
     /// Run-once tasks by name.
     pub tasks: BTreeMap<String, Task>,
+    /// Bounds and ports of previews.
+    pub previews: Previews,
     /// Names of services that are operated together, by group.
     #[serde(default)]
     pub groups: BTreeMap<String, Vec<Spanned<String>>>,
@@ -164,15 +166,44 @@ pub struct Task {
     pub container: String,
     /// CloudWatch log group.
     pub log_group: String,
-    /// IAM role of the task.
-    pub role: String,
+    /// IAM role that is lent to the task; one without a role has no rights at all.
+    pub role: Option<Spanned<String>>,
     /// Secret by name.
     pub secret: Option<Spanned<String>>,
     /// Environment variables that are not secret.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// Its tasks that deliver; without them, nothing is delivered.
+    pub deliverer: Option<Deliverer>,
     /// Size by environment.
     pub size: BTreeMap<String, Size>,
+}
+
+/// Bounds and ports of previews.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Previews {
+    /// How long a preview runs at most.
+    pub time_to_live_secs: Spanned<u32>,
+    /// How many there may be at a time.
+    pub max_previews: Spanned<u32>,
+    /// Where the orchestrator hands the application over and asks how it is.
+    pub control_port: Spanned<u16>,
+    /// Where the application is.
+    pub port: Spanned<u16>,
+}
+
+/// Tasks of the same container that deliver what others made, with a secret that no other task has.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deliverer {
+    /// Task definition family.
+    pub family: String,
+    /// Secret by name, in place of the task's own.
+    pub secret: Spanned<String>,
+    /// Environment variables that are not secret, beside those of the task.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
 }
 
 /// What a task may use.
@@ -267,6 +298,9 @@ pub struct Environment {
     pub alarm_email: Option<Spanned<String>>,
     /// ACM certificate of its load balancer, which speaks plain HTTP without one.
     pub certificate_arn: Option<Spanned<String>>,
+    /// The name below which its previews have theirs, each one label more. Without one, an environment on AWS
+    /// has no previews.
+    pub preview_host: Option<Spanned<String>>,
     /// The addresses that reach its load balancer. Without any, everybody does, if the orchestrator
     /// asks who they are.
     #[serde(default)]
@@ -289,6 +323,8 @@ pub struct Usage {
     pub orchestrator_hours: u32,
     /// Hours of all generator tasks together.
     pub generator_hours: u32,
+    /// Hours of all previews together.
+    pub preview_hours: u32,
     /// GB sent to the internet: pages and results through the load balancer, and pushes.
     pub traffic_gb: u32,
     /// GB that are added to all logs together.
@@ -304,6 +340,7 @@ impl Default for Usage {
         Self {
             orchestrator_hours: crate::HOURS_PER_MONTH,
             generator_hours: 50,
+            preview_hours: 50,
             traffic_gb: 10,
             log_gb: 1,
             image_gb: 5,

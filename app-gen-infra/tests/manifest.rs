@@ -55,14 +55,75 @@ fn a_service_that_names_no_number_of_tasks_runs_one() {
 }
 
 #[test]
+fn faults_of_previews_are_named() {
+    let table = "[tasks.preview]\n";
+    let errors = [
+        error(table, &format!("{table}role = \"app-preview-role\"\n")),
+        error(table, &format!("{table}secret = \"generator\"\n")),
+        error("role = \"app-generator-task-role\"\n", ""),
+        error("time_to_live_secs = 1800", "time_to_live_secs = 10"),
+        error("max_previews = 10", "max_previews = 0"),
+        error("port = 5081", "port = 5080"),
+        error("control_port = 5080", "control_port = 20000"),
+        error(
+            "account = \"000000000001\"",
+            "account = \"000000000001\"\npreview_host = \"*.Example\"",
+        ),
+    ];
+    for (error, said) in errors.iter().zip([
+        "a preview has no rights, so it has no role",
+        "a preview is given no secret",
+        "`tasks.generator.role`: is missing",
+        "must be from 300 to 86400",
+        "must be from 1 to 100",
+        "is also previews.control_port",
+        "must be from 1024 to 8000",
+        "`*.Example` is not a name of a host",
+    ]) {
+        assert!(
+            error.starts_with("app-gen-infra/platform.toml:") && error.contains(said),
+            "{error}"
+        );
+    }
+    let text = committed().replacen(
+        "account = \"000000000001\"",
+        "account = \"000000000001\"\npreview_host = \"preview.app.example.com\"",
+        1,
+    );
+    let platform = Platform::parse(&text, &root()).unwrap();
+    let host = platform.environments["dev"].preview_host.as_ref().unwrap();
+    assert_eq!(host.get_ref(), "preview.app.example.com");
+    assert!(platform.preview().role.is_none());
+    assert_eq!(platform.generator_role(), "app-generator-task-role");
+}
+
+#[test]
 fn a_fresh_machine_needs_no_secret() {
     let platform = Platform::load(&root()).unwrap();
-    for secret in ["orchestrator", "generator"] {
+    for secret in ["orchestrator", "generator", "deliverer"] {
         assert!(platform.required_secret_keys(secret, "local").is_empty());
     }
     assert_eq!(
         platform.required_secret_keys("orchestrator", "prod"),
         ["DATABASE_URL"]
+    );
+}
+
+#[test]
+fn tokens_that_deliver_are_handed_over_where_they_are_and_to_no_agent() {
+    let platform = Platform::load(&root()).unwrap();
+    let deliverer = platform.generator().deliverer.as_ref().unwrap();
+    let secret = deliverer.secret.get_ref();
+    let tokens = platform.optional_secret_keys(secret, "dev");
+    assert_eq!(tokens, ["FLY_API_TOKEN", "GITHUB_BOT_TOKEN"]);
+    assert!(platform.alternative_secret_keys(secret, "dev").is_empty());
+    let of_agents = platform.optional_secret_keys("generator", "dev");
+    assert!(of_agents.iter().all(|key| !tokens.contains(key)));
+    let text = committed().replace("secret = \"deliverer\"", "secret = \"deliverers\"");
+    let refused = Platform::parse(&text, &root()).unwrap_err().to_string();
+    assert!(
+        refused.contains("there is no secret `deliverers`"),
+        "{refused}"
     );
 }
 

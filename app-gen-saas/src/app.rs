@@ -8,10 +8,13 @@ use crate::artifacts::Artifacts;
 use crate::config::Config;
 use crate::database::Database;
 use crate::launcher::{self, Launcher};
+use crate::previews::Previews;
 use crate::streams::hub::EventHub;
 
 /// Two of them compare two versions of 32 MiB each: a quarter of the memory of the smallest task.
 const READERS: usize = 2;
+/// Each holds a file of 16 MiB at most.
+const UPLOADERS: usize = 4;
 
 /// The orchestrator's parts; clones share them.
 #[derive(Debug, Clone)]
@@ -24,6 +27,8 @@ pub struct App {
     pub artifacts: Artifacts,
     /// Starts generators.
     pub launcher: Arc<dyn Launcher>,
+    /// What previews need, where there are any.
+    pub previews: Option<Arc<Previews>>,
     /// The readers of live streams.
     pub hub: Arc<EventHub>,
     /// Wakes the worker when there is a new job.
@@ -32,6 +37,8 @@ pub struct App {
     pub deleted_project: Arc<Notify>,
     /// How many requests may look into zip files at once: each holds them in memory.
     pub readers: Arc<Semaphore>,
+    /// How many requests may hold an attachment at once.
+    pub uploaders: Arc<Semaphore>,
     /// True once the orchestrator is to stop.
     pub shutdown: watch::Sender<bool>,
 }
@@ -44,6 +51,10 @@ impl App {
     pub async fn new(config: Config) -> anyhow::Result<Self> {
         let artifacts = Artifacts::new(&config.storage)?;
         let launcher = launcher::from_config(&config.launcher).await?;
+        let previews = match config.previews.clone() {
+            Some(config) => Some(Arc::new(Previews::from_config(config).await?)),
+            None => None,
+        };
         let database = Database::connect(&config.database).await?;
         let hub = Arc::new(EventHub::new(config.server.limits.readers));
         Ok(Self {
@@ -51,10 +62,12 @@ impl App {
             database,
             artifacts,
             launcher,
+            previews,
             hub,
             new_job: Arc::default(),
             deleted_project: Arc::default(),
             readers: Arc::new(Semaphore::new(READERS)),
+            uploaders: Arc::new(Semaphore::new(UPLOADERS)),
             shutdown: watch::Sender::new(false),
         })
     }

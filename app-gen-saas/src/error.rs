@@ -34,6 +34,9 @@ pub enum ApiError {
     /// 415: the content type is not JSON.
     #[error("expected a body of type application/json")]
     UnsupportedMediaType,
+    /// 415: the body is nothing that is taken here; the message says what is.
+    #[error("{0}")]
+    NotTaken(&'static str),
     /// 421: the request is for another host.
     #[error(
         "the orchestrator does not serve host {0}; ALLOWED_HOSTS names the hosts that it serves"
@@ -44,6 +47,14 @@ pub enum ApiError {
     Busy {
         /// For the caller.
         message: &'static str,
+        /// When another attempt makes sense.
+        retry_after_secs: u32,
+    },
+    /// 503: there is no room for another before a time that the message names.
+    #[error("{message}")]
+    Full {
+        /// For the caller.
+        message: String,
         /// When another attempt makes sense.
         retry_after_secs: u32,
     },
@@ -85,11 +96,11 @@ impl ApiError {
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Changed(_) => (StatusCode::CONFLICT, "changed"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
-            Self::UnsupportedMediaType => {
+            Self::UnsupportedMediaType | Self::NotTaken(_) => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
             }
             Self::Misdirected(_) => (StatusCode::MISDIRECTED_REQUEST, "misdirected"),
-            Self::Busy { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::Busy { .. } | Self::Full { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
@@ -113,12 +124,25 @@ impl IntoResponse for ApiError {
         let mut response = (status, Json(ErrorBody { error })).into_response();
         if let Self::Busy {
             retry_after_secs, ..
+        }
+        | Self::Full {
+            retry_after_secs, ..
         } = self
         {
             let headers = response.headers_mut();
             headers.insert(header::RETRY_AFTER, retry_after_secs.into());
         }
         response
+    }
+}
+
+impl ApiError {
+    /// The artifact store failed, or did not answer.
+    pub(crate) fn store(source: anyhow::Error) -> Self {
+        Self::Unavailable {
+            message: "the artifact store does not answer",
+            source,
+        }
     }
 }
 

@@ -14,6 +14,7 @@ pub mod database;
 pub mod error;
 mod gate;
 pub mod launcher;
+pub mod previews;
 pub mod results;
 pub mod retention;
 pub mod router;

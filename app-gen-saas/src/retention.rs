@@ -1,4 +1,5 @@
-//! Removes jobs that ended long ago, with their events, and projects that were deleted, with all they have.
+//! Removes jobs that ended long ago, with their events and attachments, projects that were deleted, with all they
+//! have, templates that were removed, and uploads that are a day old.
 //! Versions of other projects stay. Specs and results in a bucket are removed by the
 //! bucket's own rule after the same number of days (`JOB_RETENTION_DAYS` of `platform.toml`); in a folder,
 //! they are removed here.
@@ -52,6 +53,8 @@ async fn remove_some(app: &App) -> anyhow::Result<bool> {
             ),
         }
     }
+    remove_uploads(app).await?;
+    remove_templates(app).await?;
     let kept = i64::try_from(app.config.jobs.retention.as_millis())?;
     let old = now_millis().saturating_sub(kept);
     let jobs = app.database.ended_before(old, BATCH).await?;
@@ -91,8 +94,37 @@ async fn remove_project(app: &App, project_id: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Removes old uploads, a batch at a time. Jobs that took them have copies.
+async fn remove_uploads(app: &App) -> anyhow::Result<()> {
+    let kept = i64::try_from(app.config.attachments.lifetime.as_millis())?;
+    let old = now_millis().saturating_sub(kept);
+    for id in app.database.uploads_before(old, BATCH).await? {
+        app.artifacts.remove_upload(&id).await?;
+        app.database.remove_upload(&id).await?;
+    }
+    Ok(())
+}
+
+/// Removes what no template has any more, a batch at a time.
+async fn remove_templates(app: &App) -> anyhow::Result<()> {
+    let old = now_millis().saturating_sub(i64::try_from(PERIOD.as_millis())?);
+    for (id, folder) in app.database.idle_template_folders(old, BATCH).await? {
+        app.artifacts.remove_template(&id, &folder).await?;
+        app.database.forget_template_folder(&folder).await?;
+    }
+    app.database.forget_deleted_templates().await?;
+    Ok(())
+}
+
 async fn remove(app: &App, job_id: &str) -> anyhow::Result<()> {
-    // The files first: without its job, nobody would find them again.
+    // The files first: without its job, nobody would find them again. What a person attached does not wait for
+    // the bucket's rule.
+    if let Some(job) = app.database.job(job_id).await? {
+        let attachments = job.wishes.attachments.len();
+        app.artifacts
+            .remove_attachments(job_id, attachments)
+            .await?;
+    }
     app.artifacts.remove_job(job_id).await?;
     app.database.remove_job(job_id).await?;
     Ok(())

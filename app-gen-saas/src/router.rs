@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
@@ -16,10 +16,13 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::controllers::extract::MAX_REQUEST_BYTES;
-use crate::controllers::projects::versions;
-use crate::controllers::{artifact, events, health, jobs, projects, ui, websocket};
+use crate::controllers::projects::{deliveries, versions};
+use crate::controllers::{
+    artifact, attachments, events, health, jobs, previews, projects, templates, ui, websocket,
+};
 use crate::error::ApiError;
 use crate::gate::{AllowedHosts, gate};
+use crate::previews::{dispatch, host};
 
 /// Maximum wait for the head of an answer; a stream may continue after that.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -42,6 +45,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(events::stream))
         .routes(routes!(websocket::stream))
         .routes(routes!(artifact::download))
+        .routes(routes!(attachments::limits, attachments::upload))
+        .routes(routes!(attachments::read))
         .routes(routes!(projects::list))
         .routes(routes!(projects::show, projects::change, projects::delete))
         .routes(routes!(versions::list))
@@ -51,6 +56,17 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(versions::diff))
         .routes(routes!(versions::download))
         .routes(routes!(projects::restore))
+        .routes(routes!(deliveries::create))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::show))
+        .routes(routes!(templates::list, templates::create))
+        .routes(routes!(
+            templates::show,
+            templates::change,
+            templates::delete
+        ))
+        .routes(routes!(previews::start, previews::show, previews::end))
+        .routes(routes!(previews::list))
 }
 
 /// The OpenAPI document, as `/api/openapi.json` serves it.
@@ -64,6 +80,8 @@ pub fn router(app: App) -> Router {
     let (api, document) = api().split_for_parts();
     let ui = app.config.server.ui_dir.as_deref().map(ui::files);
     let hosts = AllowedHosts::new(&app.config.server.allowed_hosts);
+    let policy = content_security_policy(&app);
+    let of_previews = app.clone();
     let api = api
         .route(
             "/api/openapi.json",
@@ -85,7 +103,9 @@ pub fn router(app: App) -> Router {
             RESPONSE_TIMEOUT,
         ))
         .layer(middleware::from_fn_with_state(hosts, gate))
-        .layer(middleware::from_fn(security_headers))
+        .layer(middleware::from_fn_with_state(policy, security_headers))
+        // A preview is of another origin, and has nothing of the page's.
+        .layer(middleware::from_fn_with_state(of_previews, dispatch))
 }
 
 async fn no_such_path() -> ApiError {
@@ -93,11 +113,7 @@ async fn no_such_path() -> ApiError {
 }
 
 /// The page's files all come from here, and nothing of it may be used by another page.
-const SECURITY_HEADERS: [(HeaderName, &str); 6] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
-    ),
+const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -111,11 +127,30 @@ const SECURITY_HEADERS: [(HeaderName, &str); 6] = [
     ),
 ];
 
-async fn security_headers(request: Request, next: Next) -> Response {
+/// The page's files all come from here, and only previews may be in a frame of it.
+fn content_security_policy(app: &App) -> HeaderValue {
+    // Images may also be files that a person has just chosen.
+    const OWN: &str = "default-src 'self'; img-src 'self' blob:; base-uri 'none'; \
+                       form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+    let frames = app.previews.as_ref().map_or_else(
+        || "'none'".to_owned(),
+        |previews| host::frames(previews.config.host.as_deref()),
+    );
+    // The configuration has checked the name.
+    HeaderValue::from_str(&format!("{OWN}; frame-src {frames}"))
+        .unwrap_or(HeaderValue::from_static(OWN))
+}
+
+async fn security_headers(
+    State(policy): State<HeaderValue>,
+    request: Request,
+    next: Next,
+) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in SECURITY_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     response
 }

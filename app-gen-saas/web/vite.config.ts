@@ -1,15 +1,42 @@
-import { realpathSync } from "node:fs";
+import { readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import react from "@vitejs/plugin-react";
+import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
 const webPort = Number(process.env.WEB_PORT ?? 5173);
 const apiPort = Number(process.env.API_PORT ?? 5013);
-const api = { target: `http://127.0.0.1:${apiPort}`, ws: true };
+// The API is asked under its own name and port: addresses of previews are made of them.
+const api = { target: `http://127.0.0.1:${apiPort}`, ws: true, changeOrigin: true };
 const folder = fileURLToPath(new URL(".", import.meta.url));
 
+/**
+ * Writes `.br` and `.gz` beside scripts and styles: compressed once, as far as it goes, where they are built. The
+ * orchestrator sends the one that a browser asks for.
+ */
+function compressedAssets(): Plugin {
+  return {
+    name: "compressed-assets",
+    apply: "build",
+    // Only now are the files as they are served: other plugins change them until they are written.
+    writeBundle({ dir }) {
+      if (!dir) throw new Error("the build names no folder for its output");
+      for (const name of readdirSync(join(dir, "assets"))) {
+        if (!/\.(js|css)$/.test(name)) continue;
+        const path = join(dir, "assets", name);
+        const bytes = readFileSync(path);
+        const params = { [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length };
+        writeFileSync(`${path}.br`, brotliCompressSync(bytes, { params }));
+        writeFileSync(`${path}.gz`, gzipSync(bytes, { level: constants.Z_BEST_COMPRESSION }));
+      }
+    },
+  };
+}
+
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), compressedAssets()],
   server: {
     host: "127.0.0.1",
     port: webPort,

@@ -8,10 +8,12 @@ use crate::failure::Failure;
 use crate::location::Location;
 use crate::stop::Stop;
 use crate::workshop::Rights;
-use crate::workshop::repository::{MAIN, Message, Repository};
-use crate::{pipeline, publish, template};
+use crate::workshop::repository::{MAIN, MAX_BUNDLE_BYTES, Message, Repository};
+use crate::{deliver, pipeline, publish, template};
 use anyhow::Context as _;
-use app_gen_contract::{ApprovalPoint, Body, JobKind, JobSpec, LogLevel, StageState, spec_name};
+use app_gen_contract::{
+    ApprovalPoint, Body, JobKind, JobSpec, LogLevel, StageState, StartFrom, spec_name,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -31,6 +33,11 @@ pub(crate) async fn run(
     let spec = load_spec(&source).await?;
     let folder = Location::open(&spec.artifact_uri)?;
     emitter.set_job(&spec, folder.clone()).await;
+    if spec.kind == JobKind::Deliver {
+        let versions = BTreeMap::from([(spec.provider.clone(), None)]);
+        let _heartbeat = begin(&spec, &source, &folder, &emitter, versions).await?;
+        return deliver::run(&spec, &folder, &emitter, rights, stop).await;
+    }
     if spec.provider == TEMPLATE {
         let work = async {
             // It runs no program that has a version of its own.
@@ -80,7 +87,7 @@ async fn begin(
     Ok(heartbeat)
 }
 
-/// Makes an application from the catalogue.
+/// Makes an application from the catalogue, or of the template that a person made.
 async fn from_template(
     spec: &JobSpec,
     folder: &Location,
@@ -93,31 +100,32 @@ async fn from_template(
         ));
     }
     if asks(ApprovalPoint::BeforeBuild, spec)? {
+        let question = match &spec.start_from {
+            Some(_) => "May the template be taken over as it is, without an AI model?".to_owned(),
+            None => template::plan(spec)?,
+        };
         return Ok(Ending::WaitingApproval {
             point: ApprovalPoint::BeforeBuild,
-            question: template::plan(spec),
+            question,
             artifact_uri: None,
         });
     }
-    emitter.stage("build", StageState::Running, None).await;
-    let application = template::make(spec)?;
-    for message in application.messages {
-        emitter.log(LogLevel::Info, message).await;
+    if !spec.attachments.is_empty() {
+        let message = "nobody looks at the files that were attached: no AI model is asked";
+        emitter.log(LogLevel::Warn, message).await;
     }
-    emitter
-        .stage("build", StageState::Done, Some(application.name))
-        .await;
+    emitter.stage("build", StageState::Running, None).await;
     let scratch = tempfile::tempdir().context("there is no place for the history")?;
     let repository = Repository::create(&scratch.path().join("application")).await?;
-    let message = Message {
-        role: TEMPLATE,
-        text: &spec.description,
-        time: OffsetDateTime::now_utc().unix_timestamp(),
+    let Made {
+        commit,
+        name,
+        summary,
+    } = match &spec.start_from {
+        Some(start) => take_over(start, &repository, emitter).await?,
+        None => make(spec, &repository, emitter).await?,
     };
-    let commit = repository
-        .commit(MAIN, None, &application.files, message)
-        .await?;
-    let summary = application.summary;
+    emitter.stage("build", StageState::Done, Some(name)).await;
     if asks(ApprovalPoint::BeforePublish, spec)? {
         let artifact_uri = publish::publish(folder, emitter, &repository, &commit).await?;
         return Ok(Ending::WaitingApproval {
@@ -130,6 +138,55 @@ async fn from_template(
     publish::publish(folder, emitter, &repository, &commit).await?;
     emitter.stage("publish", StageState::Done, None).await;
     Ok(Ending::Succeeded { summary })
+}
+
+/// What came of a template.
+struct Made {
+    commit: String,
+    /// Its name for people.
+    name: String,
+    /// One sentence for the job's last event.
+    summary: String,
+}
+
+/// Makes an application of the catalogue.
+async fn make(spec: &JobSpec, repository: &Repository, emitter: &Emitter) -> Result<Made, Failure> {
+    let application = template::make(spec)?;
+    for message in application.messages {
+        emitter.log(LogLevel::Info, message).await;
+    }
+    let message = Message {
+        role: TEMPLATE,
+        text: &spec.description,
+        time: OffsetDateTime::now_utc().unix_timestamp(),
+    };
+    let commit = repository
+        .commit(MAIN, None, &application.files, message)
+        .await?;
+    Ok(Made {
+        commit,
+        name: application.name,
+        summary: application.summary,
+    })
+}
+
+/// Takes over what somebody made a template of: nobody is there to make anything else of it.
+async fn take_over(
+    start: &StartFrom,
+    repository: &Repository,
+    emitter: &Emitter,
+) -> Result<Made, Failure> {
+    let StartFrom { bundle_uri, commit } = start;
+    let bundle = Location::open(bundle_uri)?.read(MAX_BUNDLE_BYTES).await?;
+    repository.take(&bundle).await?;
+    repository.point(MAIN, commit).await?;
+    let message = "the template is taken over as it is: nobody looks at the description, because no AI model is asked";
+    emitter.log(LogLevel::Warn, message).await;
+    Ok(Made {
+        commit: commit.clone(),
+        name: "The template".to_owned(),
+        summary: "The application is ready: the template as it is, without an AI model".to_owned(),
+    })
 }
 
 /// Whether a person is asked at this point.

@@ -6,6 +6,8 @@
 //! to standard error, since both end up in the one log that the orchestrator reads. The orchestrator
 //! starts and watches this process; both use the types of `app-gen-contract`.
 //!
+//! A job that delivers starts no agent: [`deliver`] puts a version where its users get it.
+//!
 //! Provider `template` makes an application from a catalogue ([`template`]), at once. Other providers are
 //! coding agents: the [`pipeline`] has [`roles`] work in a [`workshop`], and [`checks`] prove what they
 //! made.
@@ -14,12 +16,14 @@ mod approval;
 mod attempt;
 mod checks;
 mod config;
+mod deliver;
 mod emitter;
 mod ending;
 mod failure;
 mod location;
 mod package;
 mod pipeline;
+mod preview;
 mod process;
 mod publish;
 mod resources;

@@ -15,14 +15,12 @@ use crate::config::{guess_job_id, read_lifetime, read_source};
 use crate::emitter::Emitter;
 use crate::ending::Ending;
 use crate::failure::Failure;
-use crate::stop::Stopper;
+use crate::preview;
+use crate::stop::{FORCED_EXIT_AFTER, Stopper, exit_after};
 use crate::workshop::{Rights, SUPERVISE};
 
 /// How long the last event may wait for a reader that has stopped reading.
 const LAST_EVENT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long the process may take to end in an orderly way when its lifetime is over.
-const FORCED_EXIT_AFTER: Duration = Duration::from_secs(40);
 
 /// How long work that was asked to end may take for it. ECS kills a task 30 s after it was asked.
 const STOP_GRACE: Duration = Duration::from_secs(25);
@@ -59,6 +57,9 @@ pub fn run() -> ExitCode {
     }
     // Before the first thread.
     let rights = Rights::take();
+    if preview::is_wanted() {
+        return preview::run(rights);
+    }
     std::panic::set_hook(Box::new(record_panic));
     // Two threads: one may wait for the output's reader while the other keeps time.
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -126,15 +127,6 @@ async fn supervise(rights: Rights) -> u8 {
     } else {
         exit::FAILED
     }
-}
-
-/// Ends the process after this time, whatever its other threads do: a generator whose orchestrator is
-/// gone, or cannot stop it, must not run, and cost, for ever.
-fn exit_after(time: Duration) {
-    std::thread::spawn(move || {
-        std::thread::sleep(time);
-        std::process::exit(exit::FAILED.into());
-    });
 }
 
 /// Waits for the attempt, a signal, the end of the process's time, or the loss of the output, whichever

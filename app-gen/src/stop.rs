@@ -1,6 +1,13 @@
-//! The wish that an attempt ends: work that can keep what it has does so, and then ends.
+//! The wish that an attempt ends: work that can keep what it has does so, and then ends. A process
+//! whose time is over ends in any case.
 
+use std::time::Duration;
+
+use app_gen_contract::exit;
 use tokio::sync::watch;
+
+/// How long the process may take to end in an orderly way when its lifetime is over.
+pub(crate) const FORCED_EXIT_AFTER: Duration = Duration::from_secs(40);
 
 /// Says that the attempt is to end.
 #[derive(Debug, Default)]
@@ -36,6 +43,15 @@ impl Stop {
     pub(crate) fn is_wanted(&self) -> bool {
         *self.0.borrow()
     }
+}
+
+/// Ends the process after this time, whatever its other threads do: a generator whose orchestrator is
+/// gone, or cannot stop it, must not run, and cost, for ever.
+pub(crate) fn exit_after(time: Duration) {
+    std::thread::spawn(move || {
+        std::thread::sleep(time);
+        std::process::exit(exit::FAILED.into());
+    });
 }
 
 #[cfg(test)]

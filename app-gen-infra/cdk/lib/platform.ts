@@ -32,8 +32,8 @@ export interface Consumer {
   readonly family: string;
   readonly container: string;
   readonly logGroup: string;
-  /** Name of the task role. */
-  readonly role: string;
+  /** Name of the task role; a preview has none. */
+  readonly role: string | undefined;
   /** Key into {@link Platform.secrets}. */
   readonly secret: string | undefined;
   /** Environment variables that are not secret. */
@@ -49,6 +49,33 @@ export interface Service extends Consumer {
   readonly healthPath: string;
   /** Tasks that run side by side. */
   readonly desiredTasks: number;
+}
+
+/** The task that runs once per job. */
+export interface Generator extends Consumer {
+  /** Its tasks that deliver; absent where nothing is delivered. */
+  readonly deliverer: Deliverer | undefined;
+}
+
+/** Tasks of the generator's container with another secret. */
+export interface Deliverer {
+  /** Task definition family. */
+  readonly family: string;
+  /** Key into {@link Platform.secrets}. */
+  readonly secret: string;
+  /** Environment variables beside those of the generator. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Bounds and ports of previews. */
+export interface Previews {
+  readonly timeToLiveSecs: number;
+  /** How many there may be at a time. */
+  readonly maxPreviews: number;
+  /** Where the orchestrator hands the application over and asks how it is. */
+  readonly controlPort: number;
+  /** Where the application is. */
+  readonly port: number;
 }
 
 /** One JSON secret in Secrets Manager. */
@@ -83,6 +110,8 @@ export interface Environment {
   readonly alarmEmail: string | undefined;
   /** Certificate of the load balancer; without one it speaks plain HTTP. */
   readonly certificateArn: string | undefined;
+  /** The name below which previews have theirs; without one there are none on AWS. */
+  readonly previewHost: string | undefined;
   /** IPv4 blocks that reach the load balancer; empty: everybody, if the orchestrator knows its users. */
   readonly allowedCidrs: readonly string[];
 }
@@ -98,7 +127,9 @@ export interface Platform {
   /** ECR repository of each image. */
   readonly images: Readonly<Record<string, { readonly repository: string }>>;
   readonly orchestrator: Service;
-  readonly generator: Consumer;
+  readonly generator: Generator;
+  readonly preview: Consumer;
+  readonly previews: Previews;
   readonly secrets: Readonly<Record<string, Secret>>;
   readonly environments: Readonly<Record<string, Environment>>;
 }
@@ -116,7 +147,9 @@ export function loadPlatform(path: string = MANIFEST_PATH): Platform {
     region: table.string("region"),
     images: table.table("images").map((image) => ({ repository: image.string("repository") })),
     orchestrator: readService(table.table("services").table("orchestrator")),
-    generator: readConsumer(table.table("tasks").table("generator")),
+    generator: readGenerator(table.table("tasks").table("generator")),
+    preview: readConsumer(table.table("tasks").table("preview")),
+    previews: readPreviews(table.table("previews")),
     secrets: table.table("secrets").map(readSecret),
     environments: table.table("environments").map(readEnvironment),
   };
@@ -139,13 +172,37 @@ function readConsumer(table: Table): Consumer {
     family: table.string("family"),
     container: table.string("container"),
     logGroup: table.string("log_group"),
-    role: table.string("role"),
+    role: table.optional("role", (key) => table.string(key)),
     secret: table.optional("secret", (key) => table.string(key)),
     environment: table.optional("environment", (key) => table.table(key).strings()) ?? {},
     size: table.table("size").map((size) => ({
       cpuUnits: size.number("cpu_units"),
       memoryMib: size.number("memory_mib"),
     })),
+  };
+}
+
+function readGenerator(table: Table): Generator {
+  return {
+    ...readConsumer(table),
+    deliverer: table.optional("deliverer", (key) => readDeliverer(table.table(key))),
+  };
+}
+
+function readDeliverer(table: Table): Deliverer {
+  return {
+    family: table.string("family"),
+    secret: table.string("secret"),
+    environment: table.optional("environment", (key) => table.table(key).strings()) ?? {},
+  };
+}
+
+function readPreviews(table: Table): Previews {
+  return {
+    timeToLiveSecs: table.number("time_to_live_secs"),
+    maxPreviews: table.number("max_previews"),
+    controlPort: table.number("control_port"),
+    port: table.number("port"),
   };
 }
 
@@ -178,6 +235,7 @@ function readEnvironment(table: Table): Environment {
     budgetUsdPerMonth: table.optional("budget_usd_per_month", (key) => table.number(key)),
     alarmEmail: table.optional("alarm_email", (key) => table.string(key)),
     certificateArn: table.optional("certificate_arn", (key) => table.string(key)),
+    previewHost: table.optional("preview_host", (key) => table.string(key)),
     allowedCidrs: table.optional("allowed_cidrs", (key) => table.stringList(key)) ?? [],
   };
 }

@@ -1,6 +1,6 @@
 /** What one synthesis is for: an environment of the manifest, its account and its names. */
 
-import { type Environment, LOCAL, type Platform, type Size } from "./platform.ts";
+import { type Consumer, type Environment, LOCAL, type Platform, type Size } from "./platform.ts";
 
 /** The account id of the local cloud. */
 const LOCAL_ACCOUNT = "000000000000";
@@ -39,6 +39,10 @@ export interface Names {
   readonly accessLogBucket: string;
   readonly orchestrator: ConsumerNames;
   readonly generator: ConsumerNames;
+  /** Tasks of the generator that deliver; they have its log group and its task role. */
+  readonly deliverer: ConsumerNames | undefined;
+  /** It has no task role. */
+  readonly preview: TaskNames;
   /** Log group of the stop events of tasks that failed; EventBridge writes to `/aws/events/` only. */
   readonly taskFailureLogGroup: string;
   /** EventBridge rule that writes there. */
@@ -52,13 +56,17 @@ export interface Names {
 }
 
 /** Names of what belongs to one task definition. */
-export interface ConsumerNames {
+export interface TaskNames {
   readonly family: string;
   readonly logGroup: string;
-  /** What the container itself may do. */
-  readonly taskRole: string;
   /** What ECS does for it: pull, inject secrets, write logs. */
   readonly executionRole: string;
+}
+
+/** Names of what belongs to the task definition of a container with rights. */
+export interface ConsumerNames extends TaskNames {
+  /** What the container itself may do. */
+  readonly taskRole: string;
 }
 
 /**
@@ -117,13 +125,19 @@ export function sizeIn(target: Target, sizes: Readonly<Record<string, Size>>): S
 
 /** Accounts are not shared: the manifest's reader refuses that. */
 function namesFor(platform: Platform, account: string): Names {
-  const consumer = ({ family, logGroup, role }: Platform["generator"]): ConsumerNames => ({
+  const task = ({ family, logGroup }: Consumer): TaskNames => ({
     family,
     logGroup,
-    taskRole: role,
     executionRole: `${family}-execution-role`,
   });
+  const consumer = (of: Consumer): ConsumerNames => {
+    if (of.role === undefined) {
+      throw new Error(`platform.toml: a \`role\` is missing beside the family ${of.family}`);
+    }
+    return { ...task(of), taskRole: of.role };
+  };
   const { project } = platform;
+  const { deliverer } = platform.generator;
   return {
     cluster: `${project}-cluster`,
     service: platform.orchestrator.family,
@@ -134,6 +148,8 @@ function namesFor(platform: Platform, account: string): Names {
     accessLogBucket: `${project}-access-logs-${account}`,
     orchestrator: consumer(platform.orchestrator),
     generator: consumer(platform.generator),
+    deliverer: deliverer && consumer({ ...platform.generator, family: deliverer.family }),
+    preview: task(platform.preview),
     taskFailureLogGroup: `/aws/events/${project}-task-failures`,
     taskFailureRule: `${project}-task-failures`,
     alarmPrefix: `${project}-`,

@@ -18,6 +18,8 @@ test("what the local cloud lacks, and nothing else, is left out", () => {
     "AWS::CloudWatch::Alarm",
     "AWS::EC2::SecurityGroupEgress",
     "AWS::EC2::SecurityGroupIngress",
+    "AWS::EC2::SecurityGroupIngress",
+    "AWS::EC2::SecurityGroupIngress",
     "AWS::ECS::ClusterCapacityProviderAssociations",
   ]);
 });

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { loadPlatform, MANIFEST_PATH } from "../lib/platform.ts";
 import { LOG_STREAM_PREFIX } from "../lib/service/task-definitions.ts";
-import { type ConsumerNames, stackName, targetFor } from "../lib/target.ts";
+import { stackName, targetFor, type TaskNames } from "../lib/target.ts";
 import { app, flags, ROOT, stacks } from "./support.ts";
 
 /** A service or a kind of task, as the commands know it. */
@@ -19,7 +19,7 @@ interface Consumer {
   readonly name: string;
   readonly family: string;
   readonly log_group: string;
-  readonly task_role: string;
+  readonly task_role: string | null;
   readonly execution_role: string;
   readonly service: string | null;
 }
@@ -32,7 +32,10 @@ interface CommandNames {
     Record<
       string,
       {
-        readonly deployed: Readonly<Record<string, string>> & { readonly consumers: readonly Consumer[] };
+        readonly deployed: Readonly<Record<string, string>> & {
+          readonly consumers: readonly Consumer[];
+          readonly deliverer: { readonly family: string; readonly execution_role: string } | null;
+        };
         readonly stacks: readonly string[];
       }
     >
@@ -45,12 +48,12 @@ function commandNames(manifest: string): CommandNames {
   return JSON.parse(execFileSync("cargo", run, { cwd: ROOT, input: manifest, encoding: "utf8" }));
 }
 
-function consumer(name: string, names: ConsumerNames, service: string | null): Consumer {
+function consumer(name: string, names: TaskNames & { taskRole?: string }, service: string | null): Consumer {
   return {
     name,
     family: names.family,
     log_group: names.logGroup,
-    task_role: names.taskRole,
+    task_role: names.taskRole ?? null,
     execution_role: names.executionRole,
     service,
   };
@@ -65,7 +68,7 @@ function compare(manifest: string): void {
   assert.deepEqual(Object.keys(environments).sort(), Object.keys(platform.environments).sort());
   for (const [environment, { deployed, stacks: stackNames }] of Object.entries(environments)) {
     const { names } = targetFor(platform, environment);
-    const { consumers, state_bucket: _state, ...others } = deployed;
+    const { consumers, deliverer, state_bucket: _state, ...others } = deployed;
     assert.deepEqual(
       others,
       {
@@ -88,8 +91,14 @@ function compare(manifest: string): void {
     const expected = [
       consumer("orchestrator", names.orchestrator, names.service),
       consumer("generator", names.generator, null),
+      consumer("preview", names.preview, null),
     ];
     assert.deepEqual(known, expected, environment);
+    const delivering = names.deliverer && {
+      family: names.deliverer.family,
+      execution_role: names.deliverer.executionRole,
+    };
+    assert.deepEqual(deliverer, delivering ?? null, environment);
     const concerns = ["Network", "Registry", "Data", "Logs", "Service", "Observability"];
     assert.deepEqual(
       stackNames,

@@ -44,6 +44,12 @@ pub const GENERATOR_TAGS: &str = "GENERATOR_TAGS";
 pub const ECS_CLUSTER: &str = "ECS_CLUSTER";
 /// ECS launcher: task definition, `family` or `family:revision`.
 pub const GENERATOR_TASK_DEFINITION: &str = "GENERATOR_TASK_DEFINITION";
+/// ECS launcher, optional: the task definition of tasks that deliver. They alone have its secrets. Without it,
+/// deliveries are refused.
+pub const DELIVERER_TASK_DEFINITION: &str = "DELIVERER_TASK_DEFINITION";
+/// Process launcher, optional JSON object of strings: more environment for generators that deliver, such as
+/// `GITHUB_BOT_TOKEN` and `FLY_API_TOKEN`. No other generator has it.
+pub const DELIVERER_ENVIRONMENT: &str = "DELIVERER_ENVIRONMENT";
 /// ECS launcher: the generator's container in that definition; default `app-generator`.
 pub const GENERATOR_CONTAINER: &str = "GENERATOR_CONTAINER";
 /// ECS launcher: the log group of the generator's container.
@@ -61,6 +67,23 @@ pub const GENERATOR_USD_PER_HOUR: &str = "GENERATOR_USD_PER_HOUR";
 /// ECS launcher: `spot` runs generators that keep their work on spare capacity, which AWS may take back;
 /// default `on_demand`.
 pub const GENERATOR_CAPACITY: &str = "GENERATOR_CAPACITY";
+/// Number of previews that there may be at a time; default 10.
+pub const PREVIEW_MAX: &str = "PREVIEW_MAX";
+/// How long a preview runs at most, in seconds; default 1800.
+pub const PREVIEW_TIME_TO_LIVE_SECS: &str = "PREVIEW_TIME_TO_LIVE_SECS";
+/// The name below which previews have theirs, `preview.app.example.com` for example: everything below it must lead
+/// here. Without it they are below `preview.localhost`, on this machine only.
+pub const PREVIEW_HOST: &str = "PREVIEW_HOST";
+/// ECS launcher: task definition of previews, `family` or `family:revision`. Without it there are none.
+pub const PREVIEW_TASK_DEFINITION: &str = "PREVIEW_TASK_DEFINITION";
+/// ECS launcher: the container in that definition; default `app-preview`.
+pub const PREVIEW_CONTAINER: &str = "PREVIEW_CONTAINER";
+/// ECS launcher, optional: security group ids of previews, separated by commas.
+pub const PREVIEW_SECURITY_GROUPS: &str = "PREVIEW_SECURITY_GROUPS";
+/// ECS launcher: the port at which a preview is given its application; default 5080.
+pub const PREVIEW_CONTROL_PORT: &str = "PREVIEW_CONTROL_PORT";
+/// ECS launcher: the port of the application of a preview; default 5081.
+pub const PREVIEW_PORT: &str = "PREVIEW_PORT";
 /// US dollars that models may cost for a job that names no amount; default 5.
 pub const JOB_BUDGET_USD: &str = "JOB_BUDGET_USD";
 /// Most US dollars that a job may name; default 25.
@@ -80,6 +103,15 @@ pub const JOB_CONCURRENCY: &str = "JOB_CONCURRENCY";
 pub const JOB_QUEUE_LIMIT: &str = "JOB_QUEUE_LIMIT";
 /// Days after its end for which a job and its events are kept; default 30.
 pub const JOB_RETENTION_DAYS: &str = "JOB_RETENTION_DAYS";
+/// Maximum number of files that are attached to a job; default 8, at most 16.
+pub const JOB_MAX_ATTACHMENTS: &str = "JOB_MAX_ATTACHMENTS";
+/// Maximum size in bytes of a file that is attached to a job; default 5242880 (5 MiB), at most 16777216.
+pub const JOB_MAX_ATTACHMENT_BYTES: &str = "JOB_MAX_ATTACHMENT_BYTES";
+/// Maximum size in bytes of all files of a job together; default 20971520 (20 MiB).
+pub const JOB_MAX_ATTACHMENTS_BYTES: &str = "JOB_MAX_ATTACHMENTS_BYTES";
+/// Maximum size in bytes of all files together that were uploaded within a day; default 1073741824 (1 GiB).
+/// More are refused.
+pub const UPLOADS_MAX_BYTES: &str = "UPLOADS_MAX_BYTES";
 /// Optional: what is logged, in the syntax of `tracing_subscriber::EnvFilter`; default `info`.
 pub const RUST_LOG: &str = "RUST_LOG";
 

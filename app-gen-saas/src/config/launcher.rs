@@ -27,6 +27,8 @@ pub struct ProcessConfig {
     pub log_dir: PathBuf,
     /// The generator's whole environment without the job's own variable; may hold credentials.
     pub environment: BTreeMap<String, String>,
+    /// What processes that deliver have beside it: the tokens for that.
+    pub delivery_environment: BTreeMap<String, String>,
 }
 
 /// The ECS launcher.
@@ -36,7 +38,10 @@ pub struct EcsConfig {
     pub cluster: String,
     /// `family` or `family:revision`.
     pub task_definition: String,
-    /// The generator's container in it.
+    /// That of tasks which deliver, with the same container and the tokens for it; without one, nothing is
+    /// delivered.
+    pub delivery_task_definition: Option<String>,
+    /// The generator's container in both.
     pub container: String,
     /// Its log group.
     pub log_group: String,
@@ -86,7 +91,7 @@ pub const JOB_RIGHTS_TIME: Duration = Duration::from_secs(3600);
 
 /// Variables that a generator inherits: enough to find its tools and S3, but no secret of the
 /// orchestrator, because the generator works on texts of strangers.
-const INHERITED: [&str; 6] = ["HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ"];
+pub(super) const INHERITED: [&str; 6] = ["HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ"];
 
 impl LauncherConfig {
     /// `process` or `ecs`, as jobs show it.
@@ -147,6 +152,7 @@ fn process(environment: &Environment) -> Result<ProcessConfig, ConfigError> {
         command,
         log_dir: PathBuf::from(log_dir),
         environment: inherited,
+        delivery_environment: object_of_texts(environment, environment::DELIVERER_ENVIRONMENT)?,
     })
 }
 
@@ -158,6 +164,9 @@ fn ecs(environment: &Environment) -> Result<EcsConfig, ConfigError> {
             environment::GENERATOR_TASK_DEFINITION,
             "a task definition, FAMILY or FAMILY:REVISION",
         )?,
+        delivery_task_definition: environment
+            .get(environment::DELIVERER_TASK_DEFINITION)
+            .map(str::to_owned),
         container: environment
             .get(environment::GENERATOR_CONTAINER)
             .unwrap_or("app-generator")
@@ -203,7 +212,7 @@ fn extra_environment(environment: &Environment) -> Result<BTreeMap<String, Strin
     Ok(extra)
 }
 
-fn object_of_texts(
+pub(super) fn object_of_texts(
     environment: &Environment,
     variable: &'static str,
 ) -> Result<BTreeMap<String, String>, ConfigError> {

@@ -1,16 +1,20 @@
 //! The configuration: read once at start from the environment into one struct per concern.
 
+mod attachments;
 mod database;
 pub mod environment;
 mod jobs;
 mod launcher;
+mod previews;
 mod server;
 mod storage;
 
+pub use attachments::AttachmentsConfig;
 pub use database::{DatabaseConfig, DatabaseKind};
 pub use environment::Environment;
 pub use jobs::JobsConfig;
 pub use launcher::{EcsConfig, JOB_RIGHTS_TIME, LauncherConfig, ProcessConfig};
+pub use previews::{EcsPreviewConfig, PreviewStarter, PreviewsConfig};
 pub use server::{ServerConfig, ServerLimits};
 pub use storage::{StorageConfig, StorageLocation};
 
@@ -27,6 +31,10 @@ pub struct Config {
     pub launcher: LauncherConfig,
     /// Limits of jobs.
     pub jobs: JobsConfig,
+    /// Limits of files that are attached to jobs.
+    pub attachments: AttachmentsConfig,
+    /// How previews are run, where there are any.
+    pub previews: Option<PreviewsConfig>,
 }
 
 /// A variable that is missing or holds what it must not. Values of secrets are never part of it.
@@ -56,12 +64,19 @@ impl Config {
     pub fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
         only(environment, environment::STORAGE_MODE, "database")?;
         only(environment, environment::AUTH_MODE, "none")?;
+        // What every orchestrator needs is missed first.
+        let server = ServerConfig::from_environment(environment)?;
+        let database = DatabaseConfig::from_environment(environment)?;
+        let storage = StorageConfig::from_environment(environment)?;
+        let launcher = LauncherConfig::from_environment(environment)?;
         let config = Self {
-            server: ServerConfig::from_environment(environment)?,
-            database: DatabaseConfig::from_environment(environment)?,
-            storage: StorageConfig::from_environment(environment)?,
-            launcher: LauncherConfig::from_environment(environment)?,
+            server,
+            database,
+            storage,
+            previews: PreviewsConfig::from_environment(environment, &launcher)?,
+            launcher,
             jobs: JobsConfig::from_environment(environment)?,
+            attachments: AttachmentsConfig::from_environment(environment)?,
         };
         config.jobs_end_before_their_rights()?;
         Ok(config)
@@ -158,6 +173,12 @@ mod tests {
             (("ALLOWED_HOSTS", "https://app.example"), "ALLOWED_HOSTS"),
             (("JOB_QUEUE_LIMIT", "0"), "JOB_QUEUE_LIMIT"),
             (("JOB_RETENTION_DAYS", "0"), "JOB_RETENTION_DAYS"),
+            (("JOB_MAX_ATTACHMENTS", "17"), "JOB_MAX_ATTACHMENTS"),
+            (
+                ("JOB_MAX_ATTACHMENT_BYTES", "16777217"),
+                "JOB_MAX_ATTACHMENT_BYTES",
+            ),
+            (("UPLOADS_MAX_BYTES", "0"), "UPLOADS_MAX_BYTES"),
         ] {
             let problem = problem(&[changes]);
             assert!(

@@ -68,10 +68,7 @@ pub(super) fn zip(
 impl From<FindError> for ApiError {
     fn from(error: FindError) -> Self {
         match error {
-            FindError::Store(source) => Self::Unavailable {
-                message: "the artifact store does not answer",
-                source,
-            },
+            FindError::Store(source) => Self::store(source),
             FindError::Database(error) => error.into(),
         }
     }

@@ -1,5 +1,6 @@
 //! Extractors that refuse requests with the API's own errors.
 
+use app_gen_contract::BuiltInTemplate;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -62,6 +63,38 @@ pub struct VersionPath {
     pub number: i64,
 }
 
+/// The job id of the path, and the number of one of its attachments.
+#[derive(Debug)]
+pub struct AttachmentPath {
+    /// Of the job.
+    pub job_id: String,
+    /// From 1.
+    pub number: usize,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for AttachmentPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path((job, number)): Path<(String, String)> = path(parts, state, "attachment").await?;
+        Ok(Self {
+            job_id: id(&job, "job")?,
+            number: number
+                .parse()
+                .map_err(|_| ApiError::NotFound("attachment"))?,
+        })
+    }
+}
+
+/// The project id of the path, and the id of one of its deliveries.
+#[derive(Debug)]
+pub struct DeliveryPath {
+    /// Of the project.
+    pub project_id: String,
+    /// Of the delivery.
+    pub id: String,
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for JobId {
     type Rejection = ApiError;
 
@@ -89,6 +122,58 @@ impl<S: Send + Sync> FromRequestParts<S> for VersionPath {
             project_id: id(&project, "project")?,
             number: number.parse().map_err(|_| ApiError::NotFound("version"))?,
         })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for DeliveryPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path((project, delivery)): Path<(String, String)> =
+            path(parts, state, "delivery").await?;
+        Ok(Self {
+            project_id: id(&project, "project")?,
+            id: id(&delivery, "delivery")?,
+        })
+    }
+}
+
+/// The template id of the path.
+#[derive(Debug)]
+pub enum TemplateId {
+    /// In the form in which ids are stored.
+    Own(String),
+    /// One that comes with the generator.
+    BuiltIn(&'static BuiltInTemplate),
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for TemplateId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(text): Path<String> = path(parts, state, "template").await?;
+        match BuiltInTemplate::named(&text) {
+            Some(template) => Ok(Self::BuiltIn(template)),
+            None => Ok(Self::Own(id(&text, "template")?)),
+        }
+    }
+}
+
+/// The text that is searched for, if there is any.
+///
+/// # Errors
+/// It is too long, or holds what no name has.
+pub fn searched(asked: Option<String>) -> Result<Option<String>, ApiError> {
+    /// Maximum number of characters of a search.
+    const MAX_SEARCH_CHARS: usize = 100;
+    let search = asked.filter(|text| !text.trim().is_empty());
+    match search {
+        Some(text) if text.chars().count() > MAX_SEARCH_CHARS || text.contains('\0') => {
+            Err(ApiError::Invalid(format!(
+                "search takes up to {MAX_SEARCH_CHARS} characters, and no NUL"
+            )))
+        }
+        search => Ok(search.map(|text| text.trim().to_owned())),
     }
 }
 

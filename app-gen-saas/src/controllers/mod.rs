@@ -1,11 +1,14 @@
 //! HTTP handlers, a file per resource.
 
 pub mod artifact;
+pub mod attachments;
 pub mod events;
 pub mod extract;
 pub mod health;
 pub mod jobs;
 mod naming;
+pub mod previews;
 pub mod projects;
+pub mod templates;
 pub mod ui;
 pub mod websocket;

@@ -5,7 +5,9 @@ use app_gen_contract::CheckpointId;
 use serde::Serialize;
 
 use crate::database::events::{self, EventRecord};
-use crate::database::{Artifact, Database, Lease, Pause, Resources, Used, bounded, changed};
+use crate::database::{
+    Artifact, Database, Lease, Pause, Resources, Shown, Used, bounded, changed, deliveries,
+};
 
 /// Content of a generator's last event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub struct Batch {
     pub log_position: Option<String>,
     /// A result that these events name.
     pub artifact: Option<Artifact>,
+    /// What these events say that is seen at the target of a delivery.
+    pub shown: Option<Shown>,
     /// The content of the attempt's last event, if these events hold it.
     pub outcome: Option<Outcome>,
     /// The last checkpoint that these events tell of.
@@ -155,6 +159,9 @@ impl Database {
             let Some(last) = last else {
                 return Ok(false);
             };
+            if let Some(shown) = &batch.shown {
+                deliveries::show(&mut transaction, id, shown).await?;
+            }
             for (sequence, event) in (last - count + 1..).zip(&batch.events) {
                 let record = EventRecord {
                     sequence,

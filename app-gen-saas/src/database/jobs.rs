@@ -7,56 +7,13 @@ use app_gen_contract::JobState;
 use crate::clock::now_millis;
 use crate::database::events::{self, state_event};
 use crate::database::row::job_columns;
-use crate::database::{Database, Job, JobKind, NewProject, Wishes, bounded, changed, projects};
+use crate::database::{
+    Accepted, Database, Job, NewJob, bounded, changed, deliveries, projects, queue,
+};
 
 /// Why a job was cancelled that nobody followed.
 const NOT_STARTED: &str = "cancelled before it started";
 const WAITED: &str = "cancelled while it waited";
-
-/// The project of a job to be accepted.
-#[derive(Debug, Clone)]
-pub enum JobProject {
-    /// A new one, whose first version the job makes.
-    New(NewProject),
-    /// One that exists, by its id. `start_version` is the version to begin with; without it, that is the
-    /// newest one once the job starts.
-    Existing {
-        /// UUID.
-        id: String,
-        /// `change` or `restore`.
-        kind: JobKind,
-        /// Known to exist.
-        start_version: Option<i64>,
-    },
-}
-
-/// A job to be accepted.
-#[derive(Debug, Clone)]
-pub struct NewJob {
-    /// UUID version 7.
-    pub id: String,
-    /// Its project.
-    pub project: JobProject,
-    /// Already checked.
-    pub description: String,
-    /// Already checked.
-    pub provider: String,
-    /// The launcher that will start it.
-    pub launcher: &'static str,
-    /// Already checked.
-    pub wishes: Wishes,
-}
-
-/// What became of a job to be accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Accepted {
-    /// It is in the queue.
-    Queued,
-    /// The queue is full.
-    QueueFull,
-    /// Its project is gone, or was put aside.
-    NoProject,
-}
 
 /// What a cancel request found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,56 +34,12 @@ impl Database {
     /// When the database fails.
     pub async fn insert_job(&self, job: &NewJob, queue: u32) -> sqlx::Result<Accepted> {
         bounded(async {
-        let now = now_millis();
-        let wishes =
-            serde_json::to_string(&job.wishes).map_err(|error| sqlx::Error::Encode(error.into()))?;
-        let mut transaction = self.pool.begin().await?;
-        let (project_id, kind, start_version) = match &job.project {
-            JobProject::New(project) => {
-                projects::insert(&mut transaction, project, now).await?;
-                (&project.id, JobKind::Create, None)
+            let mut transaction = self.pool.begin().await?;
+            let accepted = queue::insert(&mut transaction, job, queue, now_millis()).await?;
+            if accepted == Accepted::Queued {
+                transaction.commit().await?;
             }
-            JobProject::Existing { id, kind, start_version } => {
-                // Whoever deletes the project waits for this transaction, and sees the job then.
-                let result = sqlx::query(
-                    "UPDATE projects SET name = name \
-                     WHERE id = $1 AND deleted_at IS NULL AND archived_at IS NULL",
-                )
-                .bind(id)
-                .execute(&mut *transaction)
-                .await?;
-                if !changed(&result) {
-                    return Ok(Accepted::NoProject);
-                }
-                (id, *kind, *start_version)
-            }
-        };
-        let result = sqlx::query(
-            "INSERT INTO jobs (id, description, provider, state, launcher, created_at, last_sequence, \
-             wishes, project_id, kind, start_version) \
-             SELECT $1, $2, $3, $4, $5, $6, 1, $8, $9, $10, $11 \
-             WHERE (SELECT COUNT(*) FROM jobs WHERE state = $4) < $7",
-        )
-        .bind(&job.id)
-        .bind(&job.description)
-        .bind(&job.provider)
-        .bind(JobState::Queued.as_str())
-        .bind(job.launcher)
-        .bind(now)
-        .bind(i64::from(queue))
-        .bind(wishes)
-        .bind(project_id)
-        .bind(kind.as_str())
-        .bind(start_version)
-        .execute(&mut *transaction)
-        .await?;
-        if !changed(&result) {
-            return Ok(Accepted::QueueFull);
-        }
-        let event = state_event(1, now, JobState::Queued, None);
-        events::insert(&mut transaction, &job.id, &event, None).await?;
-        transaction.commit().await?;
-        Ok(Accepted::Queued)
+            Ok(accepted)
         })
         .await
     }
@@ -191,7 +104,8 @@ impl Database {
         let pairs: Vec<(String, String)> = bounded(async {
             sqlx::query_as(
                 "SELECT project_id, MIN(id) FROM jobs \
-                 WHERE finished_at IS NULL AND project_id IS NOT NULL GROUP BY project_id",
+                 WHERE finished_at IS NULL AND project_id IS NOT NULL AND kind <> 'deliver' \
+                 GROUP BY project_id",
             )
             .fetch_all(&self.pool)
             .await
@@ -244,6 +158,8 @@ impl Database {
             };
             let event = state_event(sequence, now, JobState::Cancelled, Some(&reason));
             events::insert(&mut transaction, id, &event, None).await?;
+            let state = JobState::Cancelled;
+            deliveries::end(&mut transaction, id, state, Some(&reason), now).await?;
             projects::add_usage(&mut transaction, id).await?;
             transaction.commit().await?;
             Ok(true)

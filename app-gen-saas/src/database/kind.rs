@@ -13,6 +13,8 @@ pub enum JobKind {
     Change,
     /// A version that exists becomes the newest one again, without a generator.
     Restore,
+    /// A version that exists goes to where its users get it.
+    Deliver,
 }
 
 impl JobKind {
@@ -23,6 +25,7 @@ impl JobKind {
             Self::Create => "create",
             Self::Change => "change",
             Self::Restore => "restore",
+            Self::Deliver => "deliver",
         }
     }
 
@@ -33,6 +36,7 @@ impl JobKind {
         match text {
             "create" => Self::Create,
             "restore" => Self::Restore,
+            "deliver" => Self::Deliver,
             _ => Self::Change,
         }
     }

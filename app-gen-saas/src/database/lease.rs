@@ -22,7 +22,7 @@ pub struct Lease {
 }
 
 impl Lease {
-    fn end(&self, now: i64) -> i64 {
+    pub(super) fn end(&self, now: i64) -> i64 {
         now.saturating_add(i64::try_from(self.duration.as_millis()).unwrap_or(i64::MAX))
     }
 }
@@ -36,16 +36,19 @@ impl Database {
         bounded(async {
             let now = now_millis();
             let mut transaction = self.pool.begin().await?;
-            // The jobs of a project are done one after the other, so that two changes never meet.
+            // The jobs of a project are done one after the other, so that two changes never meet. A delivery
+            // changes no version, and no two of them have the same target: it waits for nothing.
             // The condition on the state is repeated: of two orchestrators that pick the same row,
             // PostgreSQL lets the second wait, check again, and find it taken.
             let job: Option<Job> = sqlx::query_as(concat!(
                 "UPDATE jobs SET state = $1, owner = $2, lease_expires_at = $3, \
              started_at = COALESCE(started_at, $4), attempt_started_at = $4, \
              last_sequence = last_sequence + 1 \
-             WHERE id = (SELECT id FROM jobs AS next WHERE state = $5 AND NOT EXISTS \
+             WHERE id = (SELECT id FROM jobs AS next WHERE state = $5 \
+             AND (next.kind = 'deliver' OR NOT EXISTS \
              (SELECT 1 FROM jobs AS earlier WHERE earlier.project_id = next.project_id \
-             AND earlier.id < next.id AND earlier.finished_at IS NULL) \
+             AND earlier.id < next.id AND earlier.finished_at IS NULL \
+             AND earlier.kind <> 'deliver')) \
              ORDER BY id LIMIT 1) AND state = $5 \
              RETURNING ",
                 job_columns!()

@@ -56,6 +56,24 @@ const MIGRATIONS: &[Texts] = &[
         sqlite: include_str!("../../migrations/sqlite/0006_projects.sql"),
         postgres: include_str!("../../migrations/postgres/0006_projects.sql"),
     },
+    Texts {
+        version: 7,
+        description: "deliveries",
+        sqlite: include_str!("../../migrations/sqlite/0007_deliveries.sql"),
+        postgres: include_str!("../../migrations/postgres/0007_deliveries.sql"),
+    },
+    Texts {
+        version: 8,
+        description: "previews",
+        sqlite: include_str!("../../migrations/sqlite/0008_previews.sql"),
+        postgres: include_str!("../../migrations/postgres/0008_previews.sql"),
+    },
+    Texts {
+        version: 9,
+        description: "templates and attachments",
+        sqlite: include_str!("../../migrations/sqlite/0009_templates_and_attachments.sql"),
+        postgres: include_str!("../../migrations/postgres/0009_templates_and_attachments.sql"),
+    },
 ];
 
 /// The migrations of one kind of database.

@@ -6,15 +6,20 @@
 
 mod attempts;
 mod batch;
+mod deliveries;
 mod events;
 mod jobs;
 mod kind;
 mod lease;
 mod migrations;
+mod previews;
 mod progress;
 mod projects;
+mod queue;
 mod retention;
 mod row;
+mod templates;
+mod uploads;
 mod versions;
 
 use std::time::Duration;
@@ -27,12 +32,17 @@ use crate::config::{DatabaseConfig, DatabaseKind};
 
 pub use attempts::{PastAttempt, Pause};
 pub use batch::{Batch, GeneratorEvent, Outcome};
+pub use deliveries::{AcceptedDelivery, Delivery, DeliveryState, NewDelivery, Shown};
 pub use events::{EventRecord, Page, Progress};
-pub use jobs::{Accepted, Cancelled, JobProject, NewJob};
+pub use jobs::Cancelled;
 pub use kind::JobKind;
 pub use lease::Lease;
+pub use previews::{Begun, NewPreview, Preview};
 pub use projects::{NewProject, Project, ProjectFilter};
-pub use row::{Artifact, Job, Resources, Stop, Used, Wishes};
+pub use queue::{Accepted, JobProject, NewJob};
+pub use row::{Artifact, BeganWith, Job, Resources, Stop, Used, Wishes};
+pub use templates::Template;
+pub use uploads::Upload;
 pub use versions::{Check, NewVersion, Version};
 
 /// How long the start waits for a database that is still starting itself.
@@ -44,7 +54,7 @@ const WORK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long `/health` waits for an answer.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Jobs and events.
+/// Projects, jobs, events, templates and uploads.
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: AnyPool,

@@ -6,7 +6,8 @@ use crate::clock::now_millis;
 use crate::database::events::{self, state_event};
 use crate::database::row::job_columns;
 use crate::database::{
-    Database, Job, Lease, NewVersion, Stop, attempts, bounded, changed, projects, versions,
+    Database, Job, Lease, NewVersion, Stop, attempts, bounded, changed, deliveries, projects,
+    versions,
 };
 
 impl Database {
@@ -189,6 +190,7 @@ impl Database {
             if let Some(version) = version {
                 versions::insert(&mut transaction, id, version, now).await?;
             }
+            deliveries::end(&mut transaction, id, state, reason, now).await?;
             projects::add_usage(&mut transaction, id).await?;
             transaction.commit().await?;
             Ok(true)

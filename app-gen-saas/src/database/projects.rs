@@ -36,7 +36,7 @@ pub struct Project {
     pub used_micro_usd: i64,
     /// What the tasks cost of attempts that have ended, likewise.
     pub used_task_micro_usd: i64,
-    /// Its job that is at work, or next, if there is one.
+    /// Its job that is at work, or next, if there is one. Deliveries do not count.
     pub unfinished_job: Option<String>,
 }
 
@@ -61,8 +61,8 @@ macro_rules! project_columns {
          WHERE project_id = projects.id AND finished_at IS NULL) AS BIGINT) AS used_micro_usd, \
          CAST(used_task_micro_usd + (SELECT COALESCE(SUM(used_task_micro_usd), 0) FROM jobs \
          WHERE project_id = projects.id AND finished_at IS NULL) AS BIGINT) AS used_task_micro_usd, \
-         (SELECT MIN(id) FROM jobs WHERE project_id = projects.id AND finished_at IS NULL) \
-         AS unfinished_job"
+         (SELECT MIN(id) FROM jobs WHERE project_id = projects.id AND finished_at IS NULL \
+         AND kind <> 'deliver') AS unfinished_job"
     };
 }
 
@@ -300,7 +300,7 @@ impl Database {
 }
 
 /// The pattern of `LIKE` for names that have this text.
-fn pattern(search: &str) -> String {
+pub(super) fn pattern(search: &str) -> String {
     let mut pattern = "%".to_owned();
     for character in search.to_lowercase().chars() {
         if matches!(character, '%' | '_' | '\\') {

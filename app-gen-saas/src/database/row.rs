@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use app_gen_contract::{ApprovalPoint, Budget, CheckpointId, Choice, Decided, Fallback, JobState};
+use app_gen_contract::{
+    ApprovalPoint, Attachment, Budget, CheckpointId, Choice, Decided, Fallback, JobState,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
@@ -121,6 +123,32 @@ pub struct Wishes {
     pub budget: Budget,
     /// Where a person wants to decide.
     pub approvals: BTreeSet<ApprovalPoint>,
+    /// Files that the person attached. Their bytes are in the job's folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+    /// The template that a new application begins with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<BeganWith>,
+}
+
+/// The template that a job begins with, as it was when the job was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BeganWith {
+    /// UUID, or the name of a built-in one.
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// The commit that the job begins with, whose history is in the job's folder; a built-in one has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+}
+
+impl Wishes {
+    /// The commit of the template that the job begins with, if that is one that somebody made.
+    #[must_use]
+    pub fn start_commit(&self) -> Option<&str> {
+        self.template.as_ref()?.commit.as_deref()
+    }
 }
 
 /// What attempts used.
@@ -176,6 +204,13 @@ pub struct Artifact {
 }
 
 impl Job {
+    /// Whether it has what a job of its kind succeeds with, as far as its row says. What a delivery came to is
+    /// in the row of that.
+    #[must_use]
+    pub const fn has_result(&self) -> bool {
+        self.artifact.is_some() || matches!(self.kind, JobKind::Deliver)
+    }
+
     /// Whether the present attempt has kept work that the next one goes on from.
     #[must_use]
     pub fn advanced(&self) -> bool {

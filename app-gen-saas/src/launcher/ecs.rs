@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use app_gen_contract::env::JOB_SPEC_URI;
-use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::error::ProvideErrorMetadata as _;
 use aws_sdk_ecs::operation::run_task::RunTaskError;
@@ -34,7 +34,10 @@ use crate::tls;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(40);
 /// Pages of a list of tasks, with 100 each, that are read at most.
-const MAX_LIST_PAGES: usize = 20;
+pub(super) const MAX_LIST_PAGES: usize = 20;
+/// Why an orchestrator without a task definition for it delivers nothing.
+const NO_DELIVERIES: &str = "this environment delivers nothing yet: DELIVERER_TASK_DEFINITION is not set; deploy the \
+     environment with cargo xtask deploy";
 /// How long a started task may stay out of lists.
 const LIST_DELAY: Duration = Duration::from_secs(2);
 
@@ -57,18 +60,23 @@ struct Handle {
     log_stream: String,
 }
 
+/// What all clients of AWS have in common: each of their calls has a bound.
+pub(super) async fn aws_sdk() -> anyhow::Result<SdkConfig> {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build();
+    Ok(aws_config::defaults(BehaviorVersion::latest())
+        .http_client(tls::aws_http_client()?)
+        .timeout_config(timeouts)
+        .load()
+        .await)
+}
+
 impl EcsLauncher {
     pub(super) async fn new(config: &EcsConfig) -> anyhow::Result<Self> {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .operation_timeout(OPERATION_TIMEOUT)
-            .build();
-        let sdk = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(tls::aws_http_client()?)
-            .timeout_config(timeouts)
-            .load()
-            .await;
+        let sdk = aws_sdk().await?;
         Ok(Self {
             config: config.clone(),
             client: Client::new(&sdk),
@@ -108,6 +116,11 @@ impl EcsLauncher {
 
     async fn run(&self, launch: &Launch) -> Result<Task, LaunchError> {
         let config = &self.config;
+        let task_definition = match (launch.delivers, &config.delivery_task_definition) {
+            (false, _) => &config.task_definition,
+            (true, Some(definition)) => definition,
+            (true, None) => return Err(LaunchError::Refused(NO_DELIVERIES.to_owned())),
+        };
         let mut environment = config.environment.clone();
         if let Some(rights) = &self.rights {
             let lent = rights.lend(launch).await;
@@ -120,15 +133,15 @@ impl EcsLauncher {
             .client
             .run_task()
             .cluster(&config.cluster)
-            .task_definition(&config.task_definition)
+            .task_definition(task_definition)
             .set_launch_type((!on_spot).then_some(LaunchType::Fargate))
             .set_capacity_provider_strategy(if on_spot { Some(vec![spot()?]) } else { None })
             .count(1)
             .client_token(format!("{}-{}", launch.job_id, launch.number))
             .started_by(&launch.job_id)
-            .set_tags(Some(tags(&config.tags, &launch.job_id)))
+            .set_tags(Some(tags(&config.tags, "job", &launch.job_id)))
             .overrides(overrides(&config.container, &environment, launch))
-            .set_network_configuration(network(config)?)
+            .set_network_configuration(network(&config.subnets, &config.security_groups)?)
             .customize()
             .config_override(once)
             .send()
@@ -196,8 +209,17 @@ impl EcsLauncher {
         Ok(!found_no_room && spec_uri(&task) == Some(&launch.spec_uri))
     }
 
-    /// All tasks of the generator's family that run and are not being stopped.
+    /// All tasks of the generator's families that run and are not being stopped.
     async fn running_tasks(&self) -> anyhow::Result<Vec<RunningTask>> {
+        let mut running = self.running_of(&self.config.task_definition).await?;
+        if let Some(definition) = &self.config.delivery_task_definition {
+            running.extend(self.running_of(definition).await?);
+        }
+        Ok(running)
+    }
+
+    /// Those of one family.
+    async fn running_of(&self, task_definition: &str) -> anyhow::Result<Vec<RunningTask>> {
         let mut running = Vec::new();
         let mut next = None;
         for _ in 0..MAX_LIST_PAGES {
@@ -205,7 +227,7 @@ impl EcsLauncher {
                 .client
                 .list_tasks()
                 .cluster(&self.config.cluster)
-                .family(family(&self.config.task_definition))
+                .family(family(task_definition))
                 .desired_status(DesiredStatus::Running)
                 .set_next_token(next)
                 .send()
@@ -285,7 +307,7 @@ impl EcsLauncher {
     }
 }
 
-fn status(task: &EcsTask, container: &str) -> TaskStatus {
+pub(super) fn status(task: &EcsTask, container: &str) -> TaskStatus {
     match task.last_status().unwrap_or_default() {
         "PROVISIONING" | "PENDING" | "ACTIVATING" => TaskStatus::Pending,
         "STOPPED" | "DELETED" => TaskStatus::Stopped(ending(task, container)),
@@ -305,7 +327,7 @@ fn spec_uri(task: &EcsTask) -> Option<&str> {
 }
 
 /// The family of `family`, `family:revision` or an ARN that ends so.
-fn family(task_definition: &str) -> &str {
+pub(super) fn family(task_definition: &str) -> &str {
     let name = task_definition.rsplit('/').next().unwrap_or_default();
     name.split_once(':').map_or(name, |(family, _)| family)
 }

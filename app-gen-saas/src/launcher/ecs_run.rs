@@ -10,7 +10,6 @@ use aws_sdk_ecs::types::{
     KeyValuePair, NetworkConfiguration, Tag, TaskOverride,
 };
 
-use crate::config::EcsConfig;
 use crate::launcher::sdk_error::described;
 use crate::launcher::{Launch, LaunchError};
 
@@ -46,23 +45,26 @@ pub(super) fn spot() -> anyhow::Result<CapacityProviderStrategyItem> {
     Ok(strategy.weight(1).build()?)
 }
 
-/// What the task's cost is told apart by.
-pub(super) fn tags(common: &BTreeMap<String, String>, job_id: &str) -> Vec<Tag> {
+/// What the task's cost is told apart by: the common tags, and what it is for.
+pub(super) fn tags(common: &BTreeMap<String, String>, what: &str, id: &str) -> Vec<Tag> {
     common
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
-        .chain([("job", job_id)])
+        .chain([(what, id)])
         .map(|(name, value)| Tag::builder().key(name).value(value).build())
         .collect()
 }
 
-pub(super) fn network(config: &EcsConfig) -> anyhow::Result<Option<NetworkConfiguration>> {
-    if config.subnets.is_empty() {
+pub(super) fn network(
+    subnets: &[String],
+    security_groups: &[String],
+) -> anyhow::Result<Option<NetworkConfiguration>> {
+    if subnets.is_empty() {
         return Ok(None);
     }
     let vpc = AwsVpcConfiguration::builder()
-        .set_subnets(Some(config.subnets.clone()))
-        .set_security_groups(Some(config.security_groups.clone()))
+        .set_subnets(Some(subnets.to_vec()))
+        .set_security_groups(Some(security_groups.to_vec()))
         // The subnets are public and have no NAT: without an address of its own a task cannot reach anything.
         .assign_public_ip(AssignPublicIp::Enabled)
         .build()?;

@@ -62,8 +62,8 @@ impl JobRights {
     }
 }
 
-/// What an attempt may do: read its spec, the checkpoint that it goes on from and the history that a change
-/// begins with, write the job's result, the bodies of its events, and checkpoints of its own.
+/// What an attempt may do: read its spec, the checkpoint that it goes on from, the history that it begins with
+/// and the files that a person attached, write the job's result, the bodies of its events, and checkpoints of its own.
 fn policy(launch: &Launch) -> Result<Value> {
     let (spec_uri, attempt) = (&launch.spec_uri, launch.attempt);
     let spec = spec_name(attempt);
@@ -77,11 +77,13 @@ fn policy(launch: &Launch) -> Result<Value> {
     let checkpoint = launch
         .checkpoint
         .map(|checkpoint| object(&format!("{}/*", checkpoint.folder())));
-    let start = launch.is_change.then(|| object(START_BUNDLE_NAME));
+    let start = launch.has_start.then(|| object(START_BUNDLE_NAME));
+    let attachments = launch.has_attachments.then(|| object("attachments/*"));
     let read: Vec<String> = [object(&spec)]
         .into_iter()
         .chain(checkpoint)
         .chain(start)
+        .chain(attachments)
         .collect();
     Ok(json!({
         "Version": "2012-10-17",
@@ -119,7 +121,9 @@ mod tests {
             spec_uri: spec_uri.to_owned(),
             checkpoint,
             lifetime: std::time::Duration::from_secs(60),
-            is_change: false,
+            has_start: false,
+            has_attachments: false,
+            delivers: false,
             may_be_interrupted: false,
         }
     }
@@ -160,6 +164,19 @@ mod tests {
             second["Statement"][1]["Resource"][3],
             json!(format!("{own}/checkpoints/2/*")),
             "and writes no checkpoint that the second one reads"
+        );
+        let lent = Launch {
+            has_start: true,
+            has_attachments: true,
+            ..launch("s3://bucket/prefix/jobs/1/spec.json", 1, None)
+        };
+        assert_eq!(
+            policy(&lent).unwrap()["Statement"][0]["Resource"],
+            json!([
+                format!("{own}/spec.json"),
+                format!("{own}/start.bundle"),
+                format!("{own}/attachments/*"),
+            ])
         );
         for other in [
             "s3://bucket/jobs/1/spec-2.json",

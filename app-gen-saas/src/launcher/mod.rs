@@ -6,10 +6,13 @@
 mod cloudwatch;
 mod ecs;
 mod ecs_ending;
+mod ecs_preview;
 mod ecs_run;
 mod job_rights;
+mod preview;
 mod process;
 mod process_files;
+mod process_preview;
 mod sdk_error;
 
 use std::fmt::Debug;
@@ -19,7 +22,9 @@ use std::time::Duration;
 use app_gen_contract::CheckpointId;
 use futures::future::BoxFuture;
 
-use crate::config::LauncherConfig;
+use crate::config::{LauncherConfig, PreviewStarter};
+
+pub use preview::{PreviewPlaces, PreviewTaskStatus, PreviewTasks, RunningPreview, StartPreview};
 
 /// The request to start a task.
 #[derive(Debug, Clone)]
@@ -35,7 +40,11 @@ pub struct Launch {
     /// The checkpoint that the attempt goes on from.
     pub checkpoint: Option<CheckpointId>,
     /// Whether the job's folder has a history that the attempt may need.
-    pub is_change: bool,
+    pub has_start: bool,
+    /// Whether the job's folder has files that a person attached.
+    pub has_attachments: bool,
+    /// Whether it delivers: it has the tokens for that, and no other task has them.
+    pub delivers: bool,
     /// After this time the generator ends by itself.
     pub lifetime: Duration,
     /// An interruption costs little, so it may run where it can be interrupted.
@@ -185,5 +194,16 @@ pub async fn from_config(config: &LauncherConfig) -> anyhow::Result<Arc<dyn Laun
     Ok(match config {
         LauncherConfig::Process(config) => Arc::new(process::ProcessLauncher::new(config)?),
         LauncherConfig::Ecs(config) => Arc::new(ecs::EcsLauncher::new(config).await?),
+    })
+}
+
+/// What the configuration names for previews.
+///
+/// # Errors
+/// When its folder or its clients cannot be made.
+pub async fn preview_tasks(config: &PreviewStarter) -> anyhow::Result<Arc<dyn PreviewTasks>> {
+    Ok(match config {
+        PreviewStarter::Process(config) => Arc::new(process_preview::ProcessPreviews::new(config)?),
+        PreviewStarter::Ecs(config) => Arc::new(ecs_preview::EcsPreviews::new(config).await?),
     })
 }

@@ -38,6 +38,7 @@ pub(super) struct ProcessLauncher {
     command: PathBuf,
     log_dir: PathBuf,
     environment: Redacted,
+    delivery_environment: Redacted,
 }
 
 /// Variables that may hold credentials and must not be logged.
@@ -66,6 +67,7 @@ impl ProcessLauncher {
             command: config.command.clone(),
             log_dir,
             environment: Redacted(config.environment.clone()),
+            delivery_environment: Redacted(config.delivery_environment.clone()),
         })
     }
 
@@ -77,12 +79,14 @@ impl ProcessLauncher {
             .open(&files.log)?;
         let lifetime = launch.lifetime.as_secs().to_string();
         let forced_end = launch.lifetime.saturating_add(FORCED_END_AFTER);
+        let delivery_environment = launch.delivers.then_some(&self.delivery_environment.0);
         let mut child = Command::new("/bin/sh")
             .args(["-c", SUPERVISOR, "app-gen-supervisor"])
             .args([&files.pid, &files.exit, &self.command])
             .arg(forced_end.as_secs().to_string())
             .env_clear()
             .envs(&self.environment.0)
+            .envs(delivery_environment.into_iter().flatten())
             .env(JOB_SPEC_URI, &launch.spec_uri)
             .env(JOB_LIFETIME_SECS, lifetime)
             .current_dir(&self.log_dir)

@@ -73,6 +73,15 @@ impl Files {
         }
     }
 
+    /// Those of a try to start a preview.
+    pub(super) fn of_preview(log_dir: &Path, id: &str, number: i64) -> Self {
+        Self {
+            log: log_dir.join(format!("preview-{id}.{number}.log")),
+            pid: log_dir.join(format!("preview-{id}.{number}.pid")),
+            exit: log_dir.join(format!("preview-{id}.{number}.exit")),
+        }
+    }
+
     /// Makes the pid file before the shell can, so that the try will not start any more. If the shell
     /// was first, the result names it.
     pub(super) fn call_off(&self) -> io::Result<PidFile> {
@@ -86,7 +95,8 @@ impl Files {
         }
     }
 
-    fn read_pid(&self) -> io::Result<PidFile> {
+    /// Who made the pid file, which is there.
+    pub(super) fn read_pid(&self) -> io::Result<PidFile> {
         let text = read_short(&self.pid)?;
         match text.strip_suffix('\n') {
             None => Ok(PidFile::Empty),
@@ -212,7 +222,9 @@ mod tests {
             spec_uri: "file:///jobs/job/spec.json".to_owned(),
             checkpoint: None,
             lifetime: Duration::from_secs(60),
-            is_change: false,
+            has_start: false,
+            has_attachments: false,
+            delivers: false,
             may_be_interrupted: false,
         }
     }

@@ -23,7 +23,7 @@ pub(super) enum Conclusion {
 pub(super) fn verdict(
     stop: Option<&Stop>,
     outcome: Option<&Outcome>,
-    has_artifact: bool,
+    has_result: bool,
     has_checkpoint: bool,
     ending: &Ending,
     last_words: Option<&str>,
@@ -40,9 +40,9 @@ pub(super) fn verdict(
     match (outcome, ending.exit_code) {
         (Some(Outcome::Succeeded), Some(0))
         // What it said before it ended is kept, whatever ended it.
-        | (Some(Outcome::Failed { .. } | Outcome::Paused(_)), _) => said(outcome, has_artifact),
+        | (Some(Outcome::Failed { .. } | Outcome::Paused(_)), _) => said(outcome, has_result),
         // Its last word was out, and its result is compared with the digest that it named.
-        (Some(Outcome::Succeeded), _) if is_ended_from_outside(ending) => said(outcome, has_artifact),
+        (Some(Outcome::Succeeded), _) if is_ended_from_outside(ending) => said(outcome, has_result),
         (Some(Outcome::Succeeded), _) => failed(format!(
             "the generator said that it succeeded, but {}",
             ended(ending)
@@ -62,10 +62,10 @@ pub(super) fn verdict(
 }
 
 /// The meaning of the generator's last event for the job.
-pub(super) fn said(outcome: Option<&Outcome>, has_artifact: bool) -> Conclusion {
+pub(super) fn said(outcome: Option<&Outcome>, has_result: bool) -> Conclusion {
     let (state, reason) = match outcome {
         Some(Outcome::Paused(pause)) => return Conclusion::Pause(pause.clone()),
-        Some(Outcome::Succeeded) if has_artifact => (JobState::Succeeded, String::new()),
+        Some(Outcome::Succeeded) if has_result => (JobState::Succeeded, String::new()),
         Some(Outcome::Succeeded) => (
             JobState::Failed,
             "the generator said that it succeeded, but named no artifact".to_owned(),
@@ -141,14 +141,14 @@ mod tests {
 
     fn end(
         outcome: Option<Outcome>,
-        has_artifact: bool,
+        has_result: bool,
         exit_code: Option<i32>,
     ) -> (JobState, String) {
         let ending = Ending {
             exit_code,
             ..Ending::default()
         };
-        match verdict(None, outcome.as_ref(), has_artifact, false, &ending, None) {
+        match verdict(None, outcome.as_ref(), has_result, false, &ending, None) {
             Conclusion::End(stop) => (stop.state, stop.reason),
             Conclusion::Pause(pause) => panic!("the job goes on: {pause:?}"),
         }

@@ -75,7 +75,7 @@ impl Follower {
         Ok(Some(conclude::verdict(
             self.job.stop.as_ref(),
             self.job.outcome.as_ref(),
-            self.job.artifact.is_some(),
+            self.job.has_result(),
             self.job.checkpoint.is_some(),
             &ending,
             last_words.as_deref(),
@@ -132,7 +132,7 @@ impl Follower {
         if self.job.outcome.is_some() {
             // The generator has written its last event but does not exit: the event counts, and the
             // process is ended.
-            let said = conclude::said(self.job.outcome.as_ref(), self.job.artifact.is_some());
+            let said = conclude::said(self.job.outcome.as_ref(), self.job.has_result());
             return match said {
                 Conclusion::End(stop) if self.last_event.elapsed() >= jobs.stop_grace => Some(stop),
                 Conclusion::End(_) | Conclusion::Pause(_) => None,

@@ -26,6 +26,7 @@ use tokio::task::{self, JoinSet};
 use crate::app::App;
 use crate::clock::now_millis;
 use crate::database::{Job, Lease};
+use crate::previews::reconcile;
 use crate::worker::room::Room;
 
 /// How often the database is asked for work when nothing wakes the worker.
@@ -45,8 +46,12 @@ pub async fn run(app: App) {
         () = app.stopping() => {}
         () = take_jobs(&app, &lease, &mut followers) => {}
         () = leftovers::stop_for_ever(&app) => {}
+        () = reconcile::work(&app, &lease.owner) => {}
     }
     followers.tasks.shutdown().await;
+    if let Err(error) = app.database.release_previews(&lease.owner).await {
+        tracing::warn!(%error, "failed to give previews back; they are taken over when the lease ends");
+    }
     if let Err(error) = app.database.end_leases(&lease.owner).await {
         tracing::warn!(%error, "failed to give jobs back; they are taken over when the lease ends");
     }
@@ -148,6 +153,7 @@ async fn end_leases_of_the_dead(app: &App) -> sqlx::Result<()> {
         if identity::is_gone(&owner) {
             tracing::info!(owner, "taking over from an orchestrator that is gone");
             app.database.end_leases(&owner).await?;
+            app.database.release_previews(&owner).await?;
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use app_gen_contract::JobState;
 
-use crate::database::{Artifact, NewVersion, Stop};
+use crate::database::{Artifact, JobKind, NewVersion, Stop};
 use crate::results::{self, Found};
 use crate::worker::follow::{FollowError, Follower};
 
@@ -20,6 +20,9 @@ impl Follower {
         &self,
         stop: &Stop,
     ) -> Result<(Stop, Option<NewVersion>), FollowError> {
+        if self.job.kind == JobKind::Deliver {
+            return Ok((self.delivered(stop).await?, None));
+        }
         let Some(artifact) = &self.job.artifact else {
             return Ok((stop.clone(), None));
         };
@@ -43,6 +46,27 @@ impl Follower {
                 };
                 (stop, None)
             }
+        })
+    }
+
+    /// The end of a job that delivers, once what its target shows was compared with the version: a delivery
+    /// after which another commit is there has failed. One that only looked has done so.
+    async fn delivered(&self, stop: &Stop) -> Result<Stop, FollowError> {
+        let delivery = self.app.database.delivery_of_job(&self.job.id).await?;
+        let (JobState::Succeeded, Some(delivery)) = (stop.state, delivery) else {
+            return Ok(stop.clone());
+        };
+        let is_there = delivery.shown_commit.as_ref() == Some(&delivery.commit);
+        if is_there || delivery.check_only {
+            return Ok(stop.clone());
+        }
+        let shown = delivery.shown_commit.as_deref().unwrap_or("none");
+        Ok(Stop {
+            state: JobState::Failed,
+            reason: format!(
+                "the target should show commit {} and shows {shown}",
+                delivery.commit
+            ),
         })
     }
 

@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use app_gen_contract::{Attempt, JobSpec, JobState, SpecError, StartFrom, Used};
+use app_gen_contract::{Attempt, Delivery, JobSpec, JobState, SpecError, StartFrom, Used};
 use tokio::time::{Instant, sleep};
 
 use crate::database::{Job, JobKind, Stop};
@@ -154,7 +154,11 @@ impl Follower {
             Ok(start_from) => start_from,
             Err(reason) => return self.refuse(reason.to_owned()).await,
         };
-        let spec = match self.spec(start_from) {
+        let delivery = match self.delivery().await? {
+            Ok(delivery) => delivery,
+            Err(reason) => return self.refuse(reason.to_owned()).await,
+        };
+        let spec = match self.spec(start_from, delivery) {
             Ok(spec) => spec,
             Err(error) => return self.refuse(error.to_string()).await,
         };
@@ -242,17 +246,29 @@ impl Follower {
             number,
             spec_uri: self.app.artifacts.spec_uri(&job.id, job.attempt),
             checkpoint: job.checkpoint,
-            is_change: job.kind == JobKind::Change,
+            has_start: matches!(job.kind, JobKind::Change | JobKind::Deliver)
+                || job.wishes.start_commit().is_some(),
+            has_attachments: !job.wishes.attachments.is_empty(),
+            delivers: job.kind == JobKind::Deliver,
             lifetime: self.app.config.jobs.lifetime(),
             may_be_interrupted: may_be_interrupted(job, number),
         }
     }
 
-    /// What a change begins with, once its history is in the job's folder; the inner `Err` is why there is
-    /// nothing to change. A creation begins with nothing.
+    /// What the job begins with, once its history is in the job's folder; the inner `Err` is why there is
+    /// nothing to change. A creation begins with nothing, or with a template, which was lent to it as it was
+    /// accepted.
     async fn start_from(&self) -> Result<Result<Option<StartFrom>, &'static str>, FollowError> {
         let (database, job) = (&self.app.database, &self.job);
-        let (JobKind::Change, Some(project_id)) = (job.kind, job.project_id.as_deref()) else {
+        if let (JobKind::Create, Some(commit)) = (job.kind, job.wishes.start_commit()) {
+            return Ok(Ok(Some(StartFrom {
+                bundle_uri: self.app.artifacts.start_uri(&job.id),
+                commit: commit.to_owned(),
+            })));
+        }
+        let (JobKind::Change | JobKind::Deliver, Some(project_id)) =
+            (job.kind, job.project_id.as_deref())
+        else {
             return Ok(Ok(None));
         };
         let Some(number) = database.begin_change(&self.lease, &job.id).await? else {
@@ -270,8 +286,36 @@ impl Follower {
         })))
     }
 
+    /// Where a delivery goes; the inner `Err` is why there is nothing to deliver. No other job has one.
+    async fn delivery(&self) -> Result<Result<Option<Delivery>, &'static str>, FollowError> {
+        let (database, job) = (&self.app.database, &self.job);
+        let (JobKind::Deliver, Some(project_id)) = (job.kind, job.project_id.as_deref()) else {
+            return Ok(Ok(None));
+        };
+        let Some(project) = database.project(project_id).await? else {
+            return Ok(Err("the project is gone"));
+        };
+        let Some(delivery) = database.delivery_of_job(&job.id).await? else {
+            return Ok(Err("the delivery was asked for again, by a later job"));
+        };
+        let Some(target) = delivery.target else {
+            return Ok(Err("the target is one that only a newer version knows"));
+        };
+        Ok(Ok(Some(Delivery {
+            target,
+            project_id: project.id,
+            name: project.name,
+            version: u32::try_from(delivery.version).unwrap_or(u32::MAX),
+            check_url: delivery.url.filter(|_| delivery.check_only),
+        })))
+    }
+
     /// What the present attempt is asked.
-    fn spec(&self, start_from: Option<StartFrom>) -> Result<JobSpec, SpecError> {
+    fn spec(
+        &self,
+        start_from: Option<StartFrom>,
+        delivery: Option<Delivery>,
+    ) -> Result<JobSpec, SpecError> {
         let job = &self.job;
         let artifact_uri = self.app.artifacts.job_uri(&job.id);
         let used = Used {
@@ -281,11 +325,20 @@ impl Follower {
             iterations: u32::try_from(job.used.iterations).unwrap_or(u32::MAX),
         };
         let spec = JobSpec {
-            kind: match &start_from {
-                Some(_) => app_gen_contract::JobKind::Change,
-                None => app_gen_contract::JobKind::Create,
+            kind: match job.kind {
+                JobKind::Change => app_gen_contract::JobKind::Change,
+                JobKind::Deliver => app_gen_contract::JobKind::Deliver,
+                JobKind::Create | JobKind::Restore => app_gen_contract::JobKind::Create,
             },
             start_from,
+            template: job
+                .wishes
+                .template
+                .as_ref()
+                .filter(|template| template.commit.is_none())
+                .map(|template| template.id.clone()),
+            attachments: job.wishes.attachments.clone(),
+            delivery,
             attempt: Attempt {
                 number: job.attempt,
                 after_sequence: job.attempt_after_sequence.unsigned_abs(),
@@ -306,11 +359,12 @@ impl Follower {
 
 /// Whether the try of this number may run where it can be interrupted: agents keep their work as they go, so
 /// an interruption costs them an iteration. One that was interrupted twice in vain, or found no room there,
-/// gets a place that it keeps.
+/// gets a place that it keeps. A delivery takes minutes, and somebody waits for it.
 fn may_be_interrupted(job: &Job, number: i64) -> bool {
     const KEEPS_NO_WORK: &str = "template";
     let is_first_try = number == job.attempt_after_launch + 1;
-    job.provider != KEEPS_NO_WORK && job.interruptions < 2 && is_first_try
+    let keeps_work = job.provider != KEEPS_NO_WORK && job.kind != JobKind::Deliver;
+    keeps_work && job.interruptions < 2 && is_first_try
 }
 
 #[cfg(test)]
@@ -328,6 +382,9 @@ mod tests {
         job.attempt_after_launch = 4;
         assert!(may_be_interrupted(&job, 5));
         job.interruptions = 2;
+        assert!(!may_be_interrupted(&job, 5));
+        job.interruptions = 0;
+        job.kind = JobKind::Deliver;
         assert!(!may_be_interrupted(&job, 5));
     }
 }

@@ -24,8 +24,20 @@ const MODEL: &str = "127.0.0.1:8767";
 const MODEL_PROGRAM: &str = "/model/app-gen-scripted-model";
 /// A label of everything that a run of these tests starts, with the run's name.
 const RUN: &str = "app-gen-kills";
+/// What containers of previews alone are found by.
+const PREVIEW: &str = "label=app-gen-preview";
 
-/// What the orchestrator starts, after lines that set the variables in capitals.
+/// What the orchestrator starts for a preview, before what it starts for a job. A preview has the network of this
+/// machine, so that the orchestrator, which is a process of it, finds its ports; the application in its cage has
+/// loopback alone.
+pub const START_PREVIEW: &str = r#"
+if [ -n "$PREVIEW_SHA256" ]; then
+  exec docker run --rm --label "$LABEL=$RUN" --label app-gen-preview --network host "$@" \
+    --env PREVIEW_SHA256 --env PREVIEW_LIFETIME_SECS "$IMAGE"
+fi
+"#;
+
+/// What the orchestrator starts for a job, after lines that set the variables in capitals.
 const START: &str = r#"
 exec 2>>"$ERRORS"
 spec=${JOB_SPEC_URI#file://}
@@ -82,6 +94,7 @@ impl Containers {
             path.display().to_string()
         };
         let variables = [
+            ("LABEL", RUN.to_owned()),
             ("RUN", run.clone()),
             ("IMAGE", IMAGE.clone()),
             ("MODEL", MODEL.to_owned()),
@@ -99,7 +112,10 @@ impl Containers {
             script.push_str(&format!("{name}={}\n", quoted(value)));
         }
         let options: Vec<String> = task_options().iter().map(|option| quoted(option)).collect();
-        script.push_str(&format!("set -- {}\n{START}", options.join(" ")));
+        script.push_str(&format!(
+            "set -- {}\n{START_PREVIEW}{START}",
+            options.join(" ")
+        ));
         let command = folder.join("generator.sh");
         fs::write(&command, script).unwrap();
         fs::set_permissions(&command, fs::Permissions::from_mode(0o755)).unwrap();
@@ -156,6 +172,16 @@ impl Containers {
         let label = format!("label=job={job}");
         let listed = docker(&["ps", "--all", "--quiet", "--filter", &label]).stdout;
         let listed = String::from_utf8(listed).unwrap();
+        listed.lines().map(str::to_owned).collect()
+    }
+
+    /// The containers of previews.
+    pub fn previews(&self) -> Vec<String> {
+        let label = format!("label={RUN}={}", self.run);
+        let listed = docker(&[
+            "ps", "--all", "--quiet", "--filter", &label, "--filter", PREVIEW,
+        ]);
+        let listed = String::from_utf8(listed.stdout).unwrap();
         listed.lines().map(str::to_owned).collect()
     }
 
@@ -242,7 +268,7 @@ async fn model_program() -> PathBuf {
 }
 
 /// A word of a shell's command.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 

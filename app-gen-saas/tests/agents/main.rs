@@ -14,7 +14,9 @@ mod deck;
 #[path = "../../../app-gen/tests/agents/image.rs"]
 mod image;
 mod kills;
+mod one_commit;
 mod orchestrator;
+mod previews;
 mod proof;
 mod support;
 mod waiting;

@@ -1,5 +1,5 @@
 //! Limits of providers: a job waits for one without a task, or another agent goes on at once. What came of it
-//! is changed by the next job.
+//! is changed by the next job, and that change is one commit wherever somebody looks.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use tokio::task::block_in_place;
 
 use crate::containers::Containers;
+use crate::one_commit::is_one_commit;
 use crate::orchestrator::Orchestrator;
 use crate::support::binary::process_variables;
 use crate::support::database::TestDatabase;
@@ -19,7 +20,7 @@ struct Platform {
     orchestrator: Orchestrator,
     containers: Containers,
     _database: TestDatabase,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Platform {
@@ -33,7 +34,7 @@ impl Platform {
             orchestrator: Orchestrator::start(variables).await,
             containers,
             _database: database,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -109,7 +110,8 @@ async fn is_changed(platform: &Platform, made: &Value) {
         "description": "a plant can have a note, by the script change",
         "provider": "codex",
     });
-    let id = platform.orchestrator.submit_as(&body).await;
+    let orchestrator = &platform.orchestrator;
+    let id = orchestrator.submit_as(&body).await;
     let job = platform.in_state(&id, "succeeded").await;
     assert_eq!(
         (&job["start_version"], &job["version"]),
@@ -117,7 +119,7 @@ async fn is_changed(platform: &Platform, made: &Value) {
         "{job:#}"
     );
     let project = made["project"].as_str().unwrap();
-    let client = platform.orchestrator.client().await;
+    let client = orchestrator.client().await;
     let get = async |path: &str| -> Value {
         let path = format!("/api/projects/{project}/versions/2{path}");
         client.get(&path).await.json().await.unwrap()
@@ -147,4 +149,6 @@ async fn is_changed(platform: &Platform, made: &Value) {
         (0, false),
         "{version:#}"
     );
+    let artifacts = platform.folder.path().join("artifacts");
+    is_one_commit(orchestrator, &platform.containers, &artifacts, &job).await;
 }

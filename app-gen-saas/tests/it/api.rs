@@ -109,6 +109,8 @@ async fn submit_and_show(database: TestDatabase) {
         "usage": { "micro_usd": 0, "tokens": 0, "unpriced_tokens": 0, "iterations": 0, "seconds": 0, "task_micro_usd": 0 },
         "budget": { "micro_usd": 5_000_000, "tokens": 1_000_000 },
         "approvals": ["before_build"],
+        "attachments": [],
+        "template": null,
     });
     assert_eq!(job, expected);
     assert_eq!(client.job(id).await, expected);

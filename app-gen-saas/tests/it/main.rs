@@ -8,6 +8,7 @@
 )]
 
 mod api;
+mod attachments;
 mod attempts;
 mod connections;
 mod ecs;
@@ -17,6 +18,7 @@ mod hostile;
 mod newer;
 mod old_jobs;
 mod openapi;
+mod previews;
 mod projects;
 mod real_generator;
 mod rollout;
@@ -24,4 +26,5 @@ mod sharing;
 mod streams;
 mod support;
 mod surviving;
+mod templates;
 mod ui;

@@ -17,6 +17,7 @@ use crate::support::orchestrator::{Options, Orchestrator};
 on_both_databases!(
     makes_an_application,
     asks_before_it_publishes,
+    begins_with_templates,
     refuses_an_unknown_provider,
 );
 
@@ -119,6 +120,47 @@ async fn asks_before_it_publishes(database: TestDatabase) {
     assert!(
         reason.starts_with("the application was rejected: too blue"),
         "{reason}"
+    );
+}
+
+/// What is built in is made although the words ask for something else, and what somebody made a template of is
+/// taken over as it is, because no model is asked.
+async fn begins_with_templates(database: TestDatabase) {
+    let orchestrator = start(database).await;
+    let client = &orchestrator.client;
+    let create = async |body: Value| -> Value {
+        let job: Value = client.post("/api/jobs", &body).await.json().await.unwrap();
+        let job = client.ended(job["id"].as_str().unwrap()).await;
+        assert_eq!(job["state"], "succeeded", "{job}");
+        job
+    };
+    let first =
+        create(serde_json::json!({ "description": "a list of books", "template": "board" })).await;
+    let project = first["project"].as_str().unwrap();
+    let path = format!("/api/projects/{project}/versions/1/file?path=app.json");
+    let file: Value = client.get(&path).await.json().await.unwrap();
+    let text = file["text"].as_str().unwrap();
+    assert!(text.contains("\"template\": \"board\""), "{text}");
+
+    let body = serde_json::json!({ "name": "Books", "project": project, "version": 1 });
+    let template: Value = client
+        .post("/api/templates", &body)
+        .await
+        .json()
+        .await
+        .unwrap();
+    let second =
+        create(serde_json::json!({ "description": "a diary", "template": template["id"] })).await;
+    assert_ne!(second["project"], first["project"]);
+    assert_eq!(second["artifact"]["sha256"], first["artifact"]["sha256"]);
+    let version = async |job: &Value| -> Value {
+        let project = job["project"].as_str().unwrap();
+        let path = format!("/api/projects/{project}/versions/1");
+        client.get(&path).await.json().await.unwrap()
+    };
+    assert_eq!(
+        version(&second).await["commit"],
+        version(&first).await["commit"]
     );
 }
 

@@ -58,3 +58,66 @@ async fn files_and_fallback() {
     let response = orchestrator.client.get("/../../etc/passwd").await;
     assert_eq!(response.text().await.unwrap(), "<!doctype html>page");
 }
+
+/// What is in a file is the business of the page's build; here each form has other bytes.
+#[tokio::test]
+async fn a_client_gets_the_smallest_form_that_it_understands() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("assets")).unwrap();
+    for (name, text) in [
+        ("index.html", "<!doctype html>page"),
+        ("assets/index-1a2b.js", "plain"),
+        ("assets/index-1a2b.js.br", "brotli"),
+        ("assets/index-1a2b.js.gz", "gzip"),
+        ("assets/logo-3c4d.svg", "<svg/>"),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let options = Options {
+        without_worker: true,
+        variables: vec![("UI_DIR", folder.path().display().to_string())],
+        ..Options::default()
+    };
+    let orchestrator = Orchestrator::with(TestDatabase::sqlite(), options).await;
+    let script = "/assets/index-1a2b.js";
+    for (path, accepted, encoding, text) in [
+        (
+            script,
+            Some("gzip, deflate, br, zstd"),
+            Some("br"),
+            "brotli",
+        ),
+        (script, Some("gzip"), Some("gzip"), "gzip"),
+        (script, Some("br;q=0, gzip;q=0.5"), Some("gzip"), "gzip"),
+        (script, Some("zstd, identity"), None, "plain"),
+        (script, Some("br;q=0"), None, "plain"),
+        (script, None, None, "plain"),
+        ("/assets/logo-3c4d.svg", Some("br, gzip"), None, "<svg/>"),
+    ] {
+        let address = format!("{}{path}", orchestrator.client.base);
+        let mut request = orchestrator.client.http.get(address);
+        if let Some(accepted) = accepted {
+            request = request.header("accept-encoding", accepted);
+        }
+        let response = request.send().await.unwrap();
+        let headers = response.headers();
+        assert_eq!(response.status(), StatusCode::OK, "{path} {accepted:?}");
+        assert_eq!(
+            headers
+                .get("content-encoding")
+                .map(|value| value.to_str().unwrap()),
+            encoding,
+            "{path} {accepted:?}"
+        );
+        assert_eq!(headers["vary"], "accept-encoding", "{path} {accepted:?}");
+        let kind = headers["content-type"].to_str().unwrap();
+        let expected = match path == script {
+            true => "text/javascript",
+            false => "image/svg+xml",
+        };
+        assert_eq!(kind, expected, "{path} {accepted:?}");
+        assert_eq!(response.text().await.unwrap(), text, "{path} {accepted:?}");
+    }
+    let page = orchestrator.client.get("/").await;
+    assert_eq!(page.headers().get("vary"), None);
+}

@@ -34,3 +34,41 @@ pub const MODEL_SCRIPT: &str = "MODEL_SCRIPT";
 /// Optional: certificates of authorities that are trusted besides those of the image, as PEM. A network
 /// that inspects TLS has one of its own.
 pub const EXTRA_CA_CERTIFICATES: &str = "EXTRA_CA_CERTIFICATES";
+
+/// The SHA-256 of an application's zip file in lower-case hexadecimal. Where it is set, the program is a preview
+/// of that application and generates nothing.
+pub const PREVIEW_SHA256: &str = "PREVIEW_SHA256";
+
+/// Preview: after so many seconds it ends by itself, whoever still looks at it.
+pub const PREVIEW_LIFETIME_SECS: &str = "PREVIEW_LIFETIME_SECS";
+
+/// Preview, optional: the port at which it is given the application; default 0, any.
+pub const PREVIEW_CONTROL_PORT: &str = "PREVIEW_CONTROL_PORT";
+
+/// Preview, optional: the port of the application; default 0, any.
+pub const PREVIEW_PORT: &str = "PREVIEW_PORT";
+
+/// Of a delivery, optional: the base of GitHub's REST API, `https://HOST/api/v3` of a GitHub Enterprise Server;
+/// default `https://api.github.com`.
+pub const GITHUB_API_URL: &str = "GITHUB_API_URL";
+
+/// Of a delivery, optional: the base of GitHub's repositories; default `https://github.com`.
+pub const GITHUB_SERVER_URL: &str = "GITHUB_SERVER_URL";
+
+/// Of a delivery, optional: the Machines API of Fly.io; default `https://api.machines.dev`.
+pub const FLY_MACHINES_URL: &str = "FLY_MACHINES_URL";
+
+/// Of a delivery, optional: the registry of Fly.io; default `registry.fly.io`.
+pub const FLY_REGISTRY: &str = "FLY_REGISTRY";
+
+/// Of a delivery, optional: where an app answers, with `{app}` for its name; default `https://{app}.fly.dev`.
+pub const FLY_APP_URL: &str = "FLY_APP_URL";
+
+/// Of a delivery to Fly.io: the image below the application, by digest. It has Node and npm.
+pub const FLY_BASE_IMAGE: &str = "FLY_BASE_IMAGE";
+
+/// Secret, optional: the token with which a version is delivered to GitHub. Only tasks that deliver have it.
+pub const GITHUB_BOT_TOKEN: &str = "GITHUB_BOT_TOKEN";
+
+/// Secret, optional: the token with which a version is delivered to Fly. Only tasks that deliver have it.
+pub const FLY_API_TOKEN: &str = "FLY_API_TOKEN";

@@ -152,6 +152,14 @@ pub enum Body {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         commit: Option<String>,
     },
+    /// A delivery is in place, and was looked at from outside.
+    Delivered {
+        /// Where people find it.
+        url: String,
+        /// The commit that the target shows, in lower-case hexadecimal; none where it shows none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<String>,
+    },
     /// An ending: the job ended well.
     Succeeded {
         /// One sentence about the result.
@@ -355,6 +363,7 @@ impl Body {
             Self::Log { .. } => "log",
             Self::Heartbeat {} => "heartbeat",
             Self::Artifact { .. } => "artifact",
+            Self::Delivered { .. } => "delivered",
             Self::Succeeded { .. } => "succeeded",
             Self::Failed { .. } => "failed",
             Self::WaitingApproval { .. } => "waiting_approval",
@@ -395,7 +404,7 @@ impl Body {
 }
 
 /// The types that this version knows, without the endings.
-const KNOWN_KINDS: [&str; 11] = [
+const KNOWN_KINDS: [&str; 12] = [
     "started",
     "stage",
     "activity",
@@ -407,6 +416,7 @@ const KNOWN_KINDS: [&str; 11] = [
     "log",
     "heartbeat",
     "artifact",
+    "delivered",
 ];
 
 /// The types of an attempt's last event.

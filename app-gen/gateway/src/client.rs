@@ -60,7 +60,10 @@ impl Certificates {
 }
 
 /// A client for one server. It repeats nothing, which is the business of who asks.
-pub(crate) fn client(
+///
+/// # Errors
+/// A root certificate of this program is broken.
+pub fn client(
     certificates: &Certificates,
     is_loopback: bool,
     redirects: Policy,

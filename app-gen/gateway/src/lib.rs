@@ -32,7 +32,7 @@ mod usage;
 
 pub use bounds::Bounds;
 pub use budget::{Budget, Line, Place, Spent, total};
-pub use client::{CertificateError, Certificates};
+pub use client::{CertificateError, Certificates, client as http_client};
 pub use exchange::{End, Exchange, Observer, Refusal};
 pub use gateway::{Gateway, GatewayError, Pass, Settings};
 pub use limit::{Limit, LimitKind};

@@ -9,7 +9,7 @@ pub(crate) mod criteria;
 mod files;
 mod http;
 mod licences;
-mod npm;
+pub(crate) mod npm;
 mod placeholders;
 mod serve;
 mod source;

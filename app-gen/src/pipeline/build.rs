@@ -97,9 +97,13 @@ async fn make(job: &mut Job) -> Result<(), Halt> {
     keep::checkpoint_commit(job, commit).await
 }
 
-/// The last state whose checks passed, or the one that a change began with.
+/// The last state whose checks passed, or the one that a change began with. What a creation begins with is only a
+/// template: nothing of it has to stay.
 async fn good(job: &Job) -> Result<Option<Snapshot>, Halt> {
-    let start = job.spec.start_from.as_ref().map(|start| &start.commit);
+    let start = match job.spec.kind {
+        JobKind::Change => job.spec.start_from.as_ref().map(|start| &start.commit),
+        JobKind::Create | JobKind::Deliver => None,
+    };
     match job.state.good.as_ref().or(start) {
         Some(commit) => Ok(Some(job.workshop.repository.snapshot(commit).await?)),
         None => Ok(None),
@@ -157,7 +161,7 @@ async fn protect(
     snapshot: &mut Snapshot,
     before: Option<&Snapshot>,
 ) -> Result<(), Halt> {
-    // What a creation begins with is nothing, and its own tests may still grow.
+    // What a creation begins with is nothing or a template, and its own tests may still grow.
     let (JobKind::Change, Some(before)) = (job.spec.kind, before) else {
         return Ok(());
     };

@@ -228,11 +228,11 @@ pub(crate) async fn restore(
     Ok(state)
 }
 
-/// The application that a change begins with.
+/// The application that a job begins with.
 ///
 /// # Errors
 /// The bundle does not hold the commit, or the commit holds what no application has.
-pub(crate) async fn begin_change(
+pub(crate) async fn begin_with(
     repository: &Repository,
     workshop: &Workshop,
     bundle: &[u8],

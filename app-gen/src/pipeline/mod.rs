@@ -24,15 +24,16 @@ use crate::pipeline::state::{Stage, State};
 use crate::resources::Resources;
 use crate::roles::Role;
 use crate::stop::Stop;
-use crate::workshop::{Agent, Metered, Rights, Workshop};
+use crate::template;
+use crate::workshop::repository::{MAIN, MAX_BUNDLE_BYTES, Message};
+use crate::workshop::{Agent, Metered, Rights, Workshop, attachments, fill};
 use anyhow::Context as _;
 use app_gen_contract::{JobKind, JobSpec, LogLevel, StartFrom};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+use time::OffsetDateTime;
 
-/// The most that the history of an application takes.
-const MAX_BUNDLE_BYTES: usize = 256 * 1024 * 1024;
 /// How long the gateway may take to end when no agent is left.
 const LAST_COUNT: Duration = Duration::from_secs(5);
 /// Roles that have a part in every job, or only in one that creates.
@@ -96,6 +97,9 @@ pub(crate) async fn run(
     warn(&emitter, &workshop).await;
     let counts = tokio::spawn(count(metered, Arc::clone(&emitter)));
     let resources = Arc::new(Resources::measure(workshop.place()));
+    attachments::place(&spec.attachments, &folder)
+        .await
+        .context("the files that were attached cannot be taken up")?;
     let state = begin(&spec, &folder, &workshop).await?;
     let mut job = Job::new(
         spec,
@@ -139,7 +143,7 @@ async fn stages(job: &mut Job) -> Result<Ending, Halt> {
                 build::build(job).await?;
                 match job.spec.kind {
                     JobKind::Create => Stage::Review,
-                    JobKind::Change => Stage::Publish,
+                    JobKind::Change | JobKind::Deliver => Stage::Publish,
                 }
             }
             Stage::Review => match review::review(job).await? {
@@ -189,7 +193,7 @@ async fn end(job: &mut Job, halt: Halt) -> Result<Ending, Failure> {
 fn agents_of(spec: &JobSpec) -> Result<BTreeMap<String, Agent>, Failure> {
     let roles = match spec.kind {
         JobKind::Create => [&ALWAYS[..], &IN_CREATION[..]].concat(),
-        JobKind::Change => ALWAYS.to_vec(),
+        JobKind::Change | JobKind::Deliver => ALWAYS.to_vec(),
     };
     // A provider that does not exist has no models either, which would be the lesser answer.
     let chosen = spec
@@ -258,10 +262,22 @@ async fn begin(spec: &JobSpec, folder: &Location, workshop: &Workshop) -> Result
     let mut state = State::default();
     if let Some(StartFrom { bundle_uri, commit }) = &spec.start_from {
         let bundle = Location::open(bundle_uri)?.read(MAX_BUNDLE_BYTES).await?;
-        keep::begin_change(&workshop.repository, workshop, &bundle, commit)
+        keep::begin_with(&workshop.repository, workshop, &bundle, commit)
             .await
-            .with_context(|| format!("the change cannot begin with commit {commit}"))?;
+            .with_context(|| format!("the job cannot begin with commit {commit}"))?;
         state.head = Some(commit.clone());
+    }
+    if spec.template.is_some() {
+        let files = template::make(spec)?.files;
+        let message = Message {
+            role: "template",
+            text: &spec.description,
+            time: OffsetDateTime::now_utc().unix_timestamp(),
+        };
+        let repository = &workshop.repository;
+        let commit = repository.commit(MAIN, None, &files, message).await?;
+        fill(&workshop.porter(), &files).await?;
+        state.head = Some(commit);
     }
     Ok(state)
 }

@@ -3,6 +3,7 @@
 use crate::checks::Checked;
 use crate::pipeline::state::Plan;
 use crate::roles::Finding;
+use crate::workshop::attachments;
 use app_gen_contract::{JobKind, JobSpec};
 use std::fmt::Write as _;
 
@@ -48,8 +49,14 @@ pub(crate) fn build(spec: &JobSpec, plan: &Plan) -> String {
         push(&mut text, "Specification", specification);
     }
     text.push_str(match spec.kind {
+        JobKind::Create if begins_with_template(spec) => {
+            "\nMake the application in the current folder of the template that is there: look at it first, keep what \
+             fits, and change or remove the rest.\n"
+        }
         JobKind::Create => "\nBuild the application in the current folder, which is empty.\n",
-        JobKind::Change => "\nMake this change to the application in the current folder.\n",
+        JobKind::Change | JobKind::Deliver => {
+            "\nMake this change to the application in the current folder.\n"
+        }
     });
     text
 }
@@ -144,10 +151,43 @@ pub(crate) fn hand_over(prompt: &str) -> String {
 fn description(spec: &JobSpec) -> String {
     let title = match spec.kind {
         JobKind::Create => "What the person wants, in their words",
-        JobKind::Change => "What the person wants to be changed, in their words",
+        JobKind::Change | JobKind::Deliver => "What the person wants to be changed, in their words",
     };
     let mut text = String::new();
     push(&mut text, title, &spec.description);
+    if begins_with_template(spec) {
+        text.push_str(
+            "\nThe work begins with a template: an application in the current folder. Of it, what fits stays.\n",
+        );
+    }
+    if !spec.attachments.is_empty() {
+        let title = "Files that they attached, by their paths. Read those that matter, images too";
+        push(&mut text, title, &attached(spec));
+        text.push_str(
+            "\nThey are outside of the application. Copy into it what it needs of them.\n",
+        );
+    }
+    text
+}
+
+/// Whether there is something in the workspace of a new application.
+fn begins_with_template(spec: &JobSpec) -> bool {
+    spec.kind == JobKind::Create && (spec.start_from.is_some() || spec.template.is_some())
+}
+
+fn attached(spec: &JobSpec) -> String {
+    let mut text = String::new();
+    for (attachment, number) in spec.attachments.iter().zip(1..) {
+        let path = attachments::path_of(attachment, number);
+        let _ = writeln!(
+            text,
+            "- {}: {:?}, {}, {} bytes",
+            path.display(),
+            attachment.name,
+            attachment.media_type.as_str(),
+            attachment.size_bytes
+        );
+    }
     text
 }
 
@@ -171,7 +211,7 @@ fn listed(plan: &Plan) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use app_gen_contract::CheckOutcome;
+    use app_gen_contract::{Attachment, CheckOutcome, MediaType};
 
     #[test]
     fn what_others_wrote_is_quoted_to_its_last_line() {
@@ -179,6 +219,35 @@ mod tests {
         let text = build(&spec, &Plan::default());
         assert!(text.contains("> a list\n> \n> Role: pm\n"), "{text}");
         assert!(text.ends_with("which is empty.\n"), "{text}");
+    }
+
+    #[test]
+    fn nobody_takes_a_template_for_an_empty_folder() {
+        let mut spec = JobSpec::new("j", "a list", "claude", "file:///out").unwrap();
+        spec.template = Some("list".to_owned());
+        let text = build(&spec, &Plan::default());
+        assert!(!text.contains("empty") && text.contains("the template that is there"));
+        assert!(criteria(&spec, None).contains("begins with a template"));
+    }
+
+    #[test]
+    fn what_was_attached_is_named_by_its_path() {
+        let mut spec = JobSpec::new("j", "a list", "claude", "file:///out").unwrap();
+        let attachment = |name: &str, media_type| Attachment {
+            name: name.to_owned(),
+            media_type,
+            size_bytes: 7,
+            sha256: "0".repeat(64),
+        };
+        spec.attachments = vec![
+            attachment("my \"list\".md", MediaType::Text),
+            attachment("sketch.png", MediaType::Png),
+        ];
+        for text in [build(&spec, &Plan::default()), criteria(&spec, None)] {
+            let expected = "\n> - /state/attachments/1-my--list-.md: \"my \\\"list\\\".md\", text/plain, 7 bytes\n\
+                            > - /state/attachments/2-sketch.png: \"sketch.png\", image/png, 7 bytes\n";
+            assert!(text.contains(expected), "{text}");
+        }
     }
 
     #[test]

@@ -79,6 +79,6 @@ fn summary(job: &Job) -> String {
     };
     match job.spec.kind {
         JobKind::Create => format!("The application is ready: made by {by}"),
-        JobKind::Change => format!("The change is made by {by}"),
+        JobKind::Change | JobKind::Deliver => format!("The change is made by {by}"),
     }
 }

@@ -25,6 +25,7 @@ pub(super) struct Application {
 
 /// What every application has. Some of them are adapted when they are written.
 pub(super) const COMMON: Files = files!("common":
+    ".github/workflows/build.yml",
     "README.md",
     "gitignore",
     "index.html",

@@ -7,12 +7,12 @@ mod choice;
 mod name;
 mod words;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use app_gen_contract::JobSpec;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::template::catalogue::{Application as Entry, COMMON};
+use crate::template::catalogue::{Application as Entry, CATALOGUE, COMMON};
 use crate::template::choice::{Choice, choose};
 use crate::template::name::{display_name, slug};
 use crate::template::words::samples;
@@ -65,18 +65,37 @@ pub(crate) struct Application {
 }
 
 /// What would be made, as a question to a person.
-pub(crate) fn plan(spec: &JobSpec) -> String {
-    let choice = choose(&spec.description);
+///
+/// # Errors
+/// As for [`make`].
+pub(crate) fn plan(spec: &JobSpec) -> Result<String> {
+    let choice = choice(spec)?;
     let name = AppInfo::new(&spec.description, choice.application).name;
-    format!(
+    Ok(format!(
         "May {name:?} be made from a template, without an AI model: {}?",
         choice.application.kind
-    )
+    ))
 }
 
-/// Makes the application that the description asks for.
+/// The application of the catalogue that the job names, or the one that its description asks for.
+fn choice(spec: &JobSpec) -> Result<Choice> {
+    let Some(wanted) = &spec.template else {
+        return Ok(choose(&spec.description));
+    };
+    let known = CATALOGUE.iter().find(|entry| entry.folder == wanted);
+    let application = known.with_context(|| format!("there is no template {wanted:?}"))?;
+    Ok(Choice {
+        application,
+        because: Vec::new(),
+    })
+}
+
+/// Makes the application that the job names, or that its description asks for.
+///
+/// # Errors
+/// There is no template of the name.
 pub(crate) fn make(spec: &JobSpec) -> Result<Application> {
-    let choice = choose(&spec.description);
+    let choice = choice(spec)?;
     let info = AppInfo::new(&spec.description, choice.application);
     let files = files(&info, choice.application)?.into_iter();
     let files = files.map(|(path, content)| {
@@ -98,15 +117,18 @@ pub(crate) fn make(spec: &JobSpec) -> Result<Application> {
         files: Snapshot {
             files: files.collect(),
         },
-        messages: [why(&choice), making],
+        messages: [why(spec, &choice), making],
         summary,
         name: info.name,
     })
 }
 
 /// Which template it is, and the words that chose it.
-fn why(choice: &Choice) -> String {
+fn why(spec: &JobSpec, choice: &Choice) -> String {
     let kind = choice.application.kind;
+    if spec.template.is_some() {
+        return format!("the template is {kind}, because it was chosen");
+    }
     if choice.because.is_empty() {
         return format!("the template is {kind}, because the description asks for no other one");
     }
@@ -157,10 +179,11 @@ fn files(info: &AppInfo, entry: &Entry) -> Result<Vec<(&'static str, String)>> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use serde_json::Value;
 
     use super::*;
-    use crate::template::catalogue::CATALOGUE;
 
     /// What a description becomes.
     fn made(description: &str) -> (AppInfo, Vec<(&'static str, String)>) {
@@ -262,7 +285,63 @@ mod tests {
     }
 
     #[test]
+    fn every_application_is_built_and_tested_on_github_by_the_actions_that_we_use() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.github/workflows");
+        let ours = std::fs::read_to_string(root.join("validate.yml")).unwrap();
+        let (_, files) = made("A list of books");
+        let workflow = files
+            .iter()
+            .find(|(path, _)| *path == ".github/workflows/build.yml");
+        let (_, workflow) = workflow.unwrap();
+        for step in ["npm ci", "npm run build --if-present", "npm test"] {
+            assert!(workflow.contains(&format!("- run: {step}\n")), "{workflow}");
+        }
+        let actions: Vec<&str> = workflow
+            .lines()
+            .filter(|line| line.contains("uses:"))
+            .collect();
+        assert_eq!(actions.len(), 2, "{workflow}");
+        for action in actions {
+            assert!(ours.contains(action), "{action} is not the one of our own");
+        }
+    }
+
+    #[test]
+    fn the_contract_names_the_catalogue() {
+        let listed = app_gen_contract::BUILT_IN_TEMPLATES.iter();
+        let listed: Vec<_> = listed.map(|template| template.name).collect();
+        let made: Vec<_> = CATALOGUE.iter().map(|entry| entry.folder).collect();
+        assert_eq!(listed, made);
+        for (template, entry) in app_gen_contract::BUILT_IN_TEMPLATES.iter().zip(&CATALOGUE) {
+            let title = template.title.to_lowercase();
+            assert!(entry.kind.contains(&title), "{title}: {}", entry.kind);
+        }
+    }
+
+    #[test]
+    fn a_template_that_is_named_is_taken() {
+        let mut spec = JobSpec::new("j", "a list of books", "template", "file:///out").unwrap();
+        for entry in &CATALOGUE {
+            spec.template = Some(entry.folder.to_owned());
+            let made = make(&spec).unwrap();
+            assert_eq!(
+                made.messages[0],
+                format!("the template is {}, because it was chosen", entry.kind)
+            );
+            let info: Value = serde_json::from_str(made.files.text("app.json").unwrap()).unwrap();
+            assert_eq!(info["template"], entry.folder);
+        }
+        spec.template = Some("common".to_owned());
+        let error = make(&spec).err().unwrap().to_string();
+        assert_eq!(error, "there is no template \"common\"");
+    }
+
+    #[test]
     fn the_log_says_why() {
+        let why = |choice: &Choice| {
+            let spec = JobSpec::new("j", "x", "template", "file:///out").unwrap();
+            why(&spec, choice)
+        };
         assert_eq!(
             why(&choose("A board for cards")),
             "the template is a board, because of \"board\", \"card\" in the description"

@@ -7,6 +7,8 @@ use std::io::Read as _;
 
 /// The most files of an archive. Our own have no more.
 const MAX_FILES: usize = 5_000;
+/// The same with the packages that an application needs at run time.
+const MAX_BUILT_FILES: usize = 60_000;
 
 impl Snapshot {
     /// The files as an archive, for [`Snapshot::from_tar`] and for the program `tar`.
@@ -32,13 +34,22 @@ impl Snapshot {
     /// # Errors
     /// It is none.
     pub(crate) fn from_tar(bytes: &[u8]) -> Result<Self> {
+        Self::from_tar_within(bytes, MAX_FILES)
+    }
+
+    /// As [`Snapshot::from_tar`], of an application that is built.
+    pub(crate) fn from_built_tar(bytes: &[u8]) -> Result<Self> {
+        Self::from_tar_within(bytes, MAX_BUILT_FILES)
+    }
+
+    fn from_tar_within(bytes: &[u8], max_files: usize) -> Result<Self> {
         let mut archive = tar::Archive::new(bytes);
         let mut files = BTreeMap::new();
         for entry in archive.entries()? {
             let mut entry = entry.context("the archive is broken")?;
             let is_file = entry.header().entry_type() == tar::EntryType::Regular;
             ensure!(
-                is_file && files.len() < MAX_FILES,
+                is_file && files.len() < max_files,
                 "the archive is not one of ours"
             );
             let path = entry

@@ -2,6 +2,7 @@
 //! reach, the gateway to models, the mirror of packages, and the history of the application.
 
 mod archive;
+pub(crate) mod attachments;
 pub(crate) mod command;
 mod fill;
 mod meter;
@@ -33,14 +34,14 @@ pub(crate) use meter::Metered;
 pub(crate) use rights::Rights;
 
 /// The variable that names another registry of packages, as npm itself reads it.
-const NPM_REGISTRY_VARIABLE: &str = "npm_config_registry";
+pub(crate) const NPM_REGISTRY_VARIABLE: &str = "npm_config_registry";
 /// What to do about a variable that cannot be used.
 const UNSET: &str = "mend or unset the variable";
 
 /// Ports of what serves agents. They are not among those at which the kernel lets an application listen or
 /// connect: what an agent may use is not what the generator does.
 const GATEWAY_PORT: u16 = 8_765;
-const PACKAGES_PORT: u16 = 8_766;
+pub(crate) const PACKAGES_PORT: u16 = 8_766;
 const MODEL_PORT: u16 = 8_767;
 
 /// The argument with which this program supervises an agent in its cage.
@@ -217,7 +218,7 @@ impl Workshop {
             workspace: self.folders.agent.join("workspace"),
             writes_workspace: writes,
             own: self.folders.agent.join(role),
-            readable: vec!["/opt".into()],
+            readable: vec!["/opt".into(), attachments::folder()],
             ports: self.ports.clone(),
             limits: Limits::default(),
         }
@@ -229,11 +230,13 @@ impl Workshop {
     }
 
     /// The cage in which an application is checked. It has a workspace of its own: what runs there leaves
-    /// data and packages that belong into no commit, and nothing is there that an agent installed.
+    /// data and packages that belong into no commit, and nothing is there that an agent installed. What a person
+    /// attached is not there either: it will be nowhere else.
     pub(crate) fn inspection(&self) -> Cage {
         let cage = self.cage("inspection", true);
         Cage {
             workspace: self.folders.agent.join("inspected"),
+            readable: vec!["/opt".into()],
             ..cage
         }
     }

@@ -21,6 +21,8 @@ const MAX_DIFF_BYTES: usize = 200_000;
 /// The most files and bytes of a commit that is taken over. A bundle of some kilobytes can hold gigabytes.
 const MAX_FILES: usize = 5_000;
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// The most that the history of an application takes.
+pub(crate) const MAX_BUNDLE_BYTES: usize = 256 * 1024 * 1024;
 /// The branch of finished iterations.
 pub(crate) const MAIN: &str = "refs/heads/main";
 /// The branch of a workspace as it was when an attempt ended in the middle of an iteration.
@@ -74,6 +76,11 @@ impl Repository {
             .await
             .context("cannot make the repository")?;
         Ok(repository)
+    }
+
+    /// Where it is. Others may read it.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Commits a snapshot on a branch and returns the commit's id. Its parent is the newest commit of

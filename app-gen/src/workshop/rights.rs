@@ -2,19 +2,21 @@
 
 use crate::failure::Failure;
 use app_gen_cage::{Folders, Secrets, prepare};
+use app_gen_contract::env::{FLY_API_TOKEN, GITHUB_BOT_TOKEN};
 use app_gen_gateway::{ANTHROPIC_API_KEY, CLAUDE_CODE_OAUTH_TOKEN, OPENAI_API_KEY};
 use std::path::Path;
 
 /// Variables whose values nobody but this process is to see.
-const SECRETS: [&str; 4] = [
+const SECRETS: [&str; 5] = [
     ANTHROPIC_API_KEY,
     CLAUDE_CODE_OAUTH_TOKEN,
     OPENAI_API_KEY,
-    "GITHUB_BOT_TOKEN",
+    GITHUB_BOT_TOKEN,
+    FLY_API_TOKEN,
 ];
 
 /// Where the folders of a generator are: a volume of its task.
-const STATE: &str = "/state";
+pub(super) const STATE: &str = "/state";
 
 /// Whether agents can be kept away from secrets here.
 #[derive(Debug, Clone)]
@@ -32,6 +34,14 @@ impl Rights {
         match prepare(&SECRETS, Path::new(STATE)) {
             Ok((secrets, folders)) => Self::Caged(secrets, folders),
             Err(unfit) => Self::Plain(unfit.to_string()),
+        }
+    }
+
+    /// The value of a secret, if there is one. A plain process has it in its environment.
+    pub(crate) fn secret(&self, name: &str) -> Option<String> {
+        match self {
+            Self::Caged(secrets, _) => secrets.get(name).map(str::to_owned),
+            Self::Plain(_) => std::env::var(name).ok(),
         }
     }
 

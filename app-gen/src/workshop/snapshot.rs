@@ -23,6 +23,15 @@ const BOUNDS: Bounds = Bounds {
 /// What is installed, and what git keeps. An application's own `.gitignore` is not asked: it is an agent's
 /// word about what nobody should look at.
 const EXCLUDED: [&str; 2] = ["node_modules", ".git"];
+const EXCLUDED_FROM_BUILT: [&str; 1] = [".git"];
+
+/// The same for a built application with the packages that it needs at run time.
+const BUILT_BOUNDS: Bounds = Bounds {
+    entries: 60_000,
+    bytes: 256 * MEBIBYTE,
+    file_bytes: 128 * MEBIBYTE,
+    path_bytes: 400,
+};
 
 /// The files by their paths below the workspace, with `/` between names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,9 +95,23 @@ impl Snapshot {
     /// The inner error is the fault of who wrote the workspace (links, too much); the outer one is the
     /// machine's.
     pub(crate) async fn read(cage: &Cage) -> Result<Result<Self, Refused>> {
+        Self::read_within(cage, &EXCLUDED, &BOUNDS).await
+    }
+
+    /// As [`Snapshot::read`], of an application that is built: with the packages that are installed.
+    pub(crate) async fn read_built(cage: &Cage) -> Result<Result<Self, Refused>> {
+        Self::read_within(cage, &EXCLUDED_FROM_BUILT, &BUILT_BOUNDS).await
+    }
+
+    async fn read_within(
+        cage: &Cage,
+        excluded: &'static [&'static str],
+        bounds: &'static Bounds,
+    ) -> Result<Result<Self, Refused>> {
         let cage = cage.clone();
         // The process that packs has a bound, so this thread ends, also if nobody waits for it any more.
-        let read = tokio::task::spawn_blocking(move || Self::read_blocking(&cage)).await;
+        let read = move || Self::read_blocking(&cage, excluded, bounds);
+        let read = tokio::task::spawn_blocking(read).await;
         match read.context("reading the workspace did not finish")? {
             Err(refused @ (Refused::Packer(..) | Refused::Stream(_))) => {
                 Err(refused).context("failed to read the workspace")
@@ -97,9 +120,9 @@ impl Snapshot {
         }
     }
 
-    fn read_blocking(cage: &Cage) -> Result<Self, Refused> {
+    fn read_blocking(cage: &Cage, excluded: &[&str], bounds: &Bounds) -> Result<Self, Refused> {
         let mut files = BTreeMap::new();
-        read_workspace(cage, &EXCLUDED, &BOUNDS, |packed| {
+        read_workspace(cage, excluded, bounds, |packed| {
             let mut content = Vec::new();
             packed.content.read_to_end(&mut content)?;
             let file = File {

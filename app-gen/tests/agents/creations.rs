@@ -108,10 +108,11 @@ fn created_by(provider: &str) -> Job {
     });
     let took = took.unwrap();
     println!("{provider} took {took:?}: bytes of memory and disk, milliseconds");
-    // An agent alone is larger, and so are the packages of the application; neither is done in a second.
-    let least = [100_000_000, 5_000_000, 1_000];
+    // An agent alone is larger, and none is done in a second. What else frees on this disk meanwhile counts, too: of
+    // disk, only a task that has one for itself knows.
+    let [memory_bytes, _, milliseconds] = took;
     assert!(
-        least.iter().zip(took).all(|(least, took)| took > *least),
+        memory_bytes > 100_000_000 && milliseconds > 1_000,
         "{took:?}"
     );
     job
@@ -162,6 +163,52 @@ fn codex_creates_an_application_and_changes_it() {
         message.starts_with("A plant can have a note now."),
         "{message}"
     );
+}
+
+/// A new application that begins with another one as its template: it has all roles, and what its builder
+/// committed is the difference to the template and nothing else.
+#[test]
+fn claude_code_makes_an_application_of_a_template() {
+    let mut job = created_by("claude");
+    let commit = job.bodies().into_iter().rev().find_map(|body| match body {
+        Body::Artifact { commit, .. } => commit,
+        _ => None,
+    });
+    let bundle_uri = format!("{}/app.bundle", job.spec.artifact_uri);
+    job.spec.description = "A plant diary with notes.".to_owned();
+    job.spec.start_from = Some(StartFrom {
+        bundle_uri,
+        commit: commit.unwrap(),
+    });
+    job.spec.attempt = app_gen_contract::Attempt::default();
+    job.events.clear();
+    job.variables = vec![("MODEL_SCRIPT".to_owned(), "from-template".to_owned())];
+    assert_eq!(job.attempt(), Some(0), "{:?}", job.ending());
+    job.check();
+    let mut expected = plant_diary();
+    let made: BTreeMap<String, String> = job.application().into_iter().collect();
+    for changed in ["server/store.js", "server/app.js", "server/note.test.js"] {
+        let content = made.get(changed).unwrap();
+        assert!(content.contains("note"), "{changed}: {content}");
+        expected.insert(changed.to_owned(), content.clone());
+    }
+    assert_eq!(made, expected);
+    let Some(Body::Commit { diff, .. }) = job
+        .bodies()
+        .into_iter()
+        .find(|body| matches!(body, Body::Commit { .. }))
+    else {
+        panic!("no commit");
+    };
+    let files = diff.lines().filter(|line| line.starts_with("diff --git "));
+    assert_eq!(files.count(), 3, "{diff}");
+    let spoke = job.bodies();
+    let spoke = |wanted: &str| {
+        spoke
+            .iter()
+            .any(|body| matches!(body, Body::Activity { role, .. } if role == wanted))
+    };
+    assert!(spoke("pm") && spoke("reviewer") && spoke("devops"));
 }
 
 /// The first code does not pass its tests; what came out of them is the builder's next task.

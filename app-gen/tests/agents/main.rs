@@ -6,7 +6,9 @@
     reason = "a test's helpers fail by panicking, and print what they measured"
 )]
 
+mod attachments;
 mod creations;
+mod deliveries;
 mod endings;
 mod image;
 mod interruptions;

@@ -8,10 +8,11 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 /// Obviously not a key.
-const SECRETS: [(&str, &str); 4] = [
+const SECRETS: [(&str, &str); 5] = [
     ("ANTHROPIC_API_KEY", "fake-key-of-anthropic-7f31"),
     ("OPENAI_API_KEY", "fake-key-of-openai-7f31"),
     ("GITHUB_BOT_TOKEN", "fake-token-of-github-7f31"),
+    ("FLY_API_TOKEN", "fake-token-of-fly-7f31"),
     ("CLAUDE_CODE_OAUTH_TOKEN", "fake-token-of-claude-7f31"),
 ];
 

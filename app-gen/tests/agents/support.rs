@@ -195,9 +195,14 @@ impl Job {
         docker(&arguments)
     }
 
+    /// Puts a file into the job's folder.
+    pub(crate) fn put(&self, name: &str, content: &[u8]) {
+        self.write(&format!("{FOLDER}/{name}"), content);
+    }
+
     fn write(&self, path: &str, content: &[u8]) {
         let mount = format!("{}:/out", self.volume);
-        let script = format!("mkdir -p {FOLDER} && cat > {path}");
+        let script = format!("mkdir -p \"$(dirname {path})\" && cat > {path}");
         let mut child = command("docker")
             .args(["run", "--rm", "--interactive", "--volume", &mount])
             .args(["--entrypoint", "sh", &IMAGE, "-c", &script])

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail by panicking")]
 
 // The tools are installed once for all crates, by the lock file beside this helper.
+mod preview;
 #[path = "../../scripted-model/tests/agents/process.rs"]
 mod process;
 #[path = "../../scripted-model/tests/agents/tools.rs"]

@@ -1,7 +1,7 @@
 //! Runs that end well.
 
 use app_gen_contract::{
-    ApprovalPoint, Body, Decided, Decision, Event, JobSpec, LogLevel, StageState,
+    ApprovalPoint, Body, Decided, Decision, Event, JobSpec, LogLevel, StageState, StartFrom,
 };
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -201,6 +201,51 @@ fn what_is_approved_is_built_and_published() {
     assert_eq!(published.exit_code, Some(0), "{published:?}");
     assert_eq!(published.events[0].sequence, last.sequence + 1);
     assert_eq!(std::fs::read(&archive).unwrap(), shown);
+}
+
+#[test]
+fn a_template_that_is_named_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let uri = file_uri(&folder.path().join("jobs/job-1"));
+    let mut spec = JobSpec::new("job-1", "a list of books", "template", &uri).unwrap();
+    spec.template = Some("board".to_owned());
+    let run = run(&[("JOB_SPEC_URI", &put_spec(folder.path(), &spec))]);
+    assert_eq!(run.exit_code, Some(0), "{run:?}");
+    let unpacked = tempfile::tempdir().unwrap();
+    unpack(&folder.path().join("jobs/job-1/app.zip"), unpacked.path());
+    let info = std::fs::read_to_string(unpacked.path().join("app.json")).unwrap();
+    assert!(info.contains("\"template\": \"board\""), "{info}");
+    assert!(unpacked.path().join("src/columns.js").is_file());
+}
+
+/// Without a model, what is made of somebody's template is that template.
+#[test]
+fn a_template_that_somebody_made_is_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = write_spec(folder.path(), "job-1", "a list of books");
+    let first = run(&[("JOB_SPEC_URI", &first)]);
+    let commit_of = |run: &crate::support::Run| {
+        let artifact = run.events.iter().find_map(|event| match event.body() {
+            Some(Body::Artifact { commit, sha256, .. }) => Some((commit.clone(), sha256.clone())),
+            _ => None,
+        });
+        artifact.unwrap()
+    };
+    let (commit, sha256) = commit_of(&first);
+    let uri = file_uri(&folder.path().join("jobs/job-2"));
+    let mut spec = JobSpec::new("job-2", "a board", "template", &uri).unwrap();
+    spec.start_from = Some(StartFrom {
+        bundle_uri: file_uri(&folder.path().join("jobs/job-1/app.bundle")),
+        commit: commit.clone().unwrap(),
+    });
+    let second = run(&[("JOB_SPEC_URI", &put_spec(folder.path(), &spec))]);
+    assert_eq!(second.exit_code, Some(0), "{second:?}");
+    assert_eq!(commit_of(&second), (commit, sha256));
+    let is_said = second.events.iter().any(|event| {
+        matches!(event.body(), Some(Body::Log { level: LogLevel::Warn, message })
+            if message.starts_with("the template is taken over as it is"))
+    });
+    assert!(is_said, "{second:?}");
 }
 
 #[test]

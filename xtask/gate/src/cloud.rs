@@ -11,6 +11,10 @@ use crate::task;
 use sha2::{Digest as _, Sha256};
 use std::time::SystemTime;
 
+/// In which the target of a load balancer finds the name that was asked for, which the header `Host` cannot hold
+/// (`app-gen-saas/src/previews/host.rs`).
+const HOST_HEADER: &str = "x-app-gen-host";
+
 /// Where a request came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -48,10 +52,12 @@ pub(crate) fn open(
     now: SystemTime,
 ) -> Result<Step, Refusal> {
     let host = head.header("host").unwrap_or_default().to_ascii_lowercase();
+    // Only the gate says which name was asked for.
+    head.remove(|name| name == HOST_HEADER);
     if side == Side::Loopback
-        && let Some(name) = balancer_of_host(&host, config.port)
+        && let Some(balancer) = balancer_of_host(&host, config.port)
     {
-        return balance_by_host(head, &host, name.to_owned(), config.port);
+        return balance_by_host(head, &host, balancer, config.port);
     }
     from_page(&head)?;
     if !is_ours(&host, side, config) {
@@ -70,6 +76,7 @@ pub(crate) fn open(
     if side == Side::Loopback && head.path().starts_with("/_alb/") {
         let name = head.path().split('/').nth(2).unwrap_or_default().to_owned();
         only_data(&mut head);
+        head.set(HOST_HEADER, format!("{name}.alb.localhost:{}", config.port));
         return match is_name(&name) {
             true => Ok(Step::Balance { head, name }),
             false => Err(Refusal::malformed("the load balancer has an odd name")),
@@ -298,10 +305,26 @@ fn is_of_images(head: &Head) -> bool {
             || path.starts_with("/v2/") && !path.starts_with("/v2/email") && is_known)
 }
 
-/// The load balancer that a name such as `NAME.alb.localhost:4566` belongs to.
-fn balancer_of_host(host: &str, port: u16) -> Option<&str> {
+/// What a name of this machine leads to.
+struct Balancer<'host> {
+    /// The load balancer's name.
+    name: &'host str,
+    /// Whether it is asked for one of its previews.
+    is_preview: bool,
+}
+
+/// The load balancer that a name such as `NAME.alb.localhost:4566` belongs to, or
+/// `LABEL.preview.NAME.alb.localhost:4566`.
+fn balancer_of_host(host: &str, port: u16) -> Option<Balancer<'_>> {
     let name = host.strip_suffix(&format!(".alb.localhost:{port}"))?;
-    is_name(name).then_some(name)
+    let (label, name) = match name.split_once(".preview.") {
+        Some((label, name)) => (Some(label), name),
+        None => (None, name),
+    };
+    (is_name(name) && label.is_none_or(is_name)).then_some(Balancer {
+        name,
+        is_preview: label.is_some(),
+    })
 }
 
 fn is_name(name: &str) -> bool {
@@ -313,7 +336,16 @@ fn is_name(name: &str) -> bool {
 
 /// For people: the page behind a load balancer has a name of its own, so its requests come from
 /// itself. MiniStack answers some paths below that name itself, and is asked by path instead.
-fn balance_by_host(mut head: Head, host: &str, name: String, port: u16) -> Result<Step, Refusal> {
+///
+/// A preview has an origin of its own, with nothing in it but the preview, so it may be in a frame. The name
+/// goes on in a header, since the target would not see it otherwise.
+fn balance_by_host(
+    mut head: Head,
+    host: &str,
+    balancer: Balancer<'_>,
+    port: u16,
+) -> Result<Step, Refusal> {
+    let Balancer { name, is_preview } = balancer;
     let own = format!("http://{host}");
     let from_itself = head.header("origin").is_none_or(|origin| origin == own)
         && matches!(
@@ -323,7 +355,7 @@ fn balance_by_host(mut head: Head, host: &str, name: String, port: u16) -> Resul
     // A link to the page, and not a frame around it.
     let is_link = head.method == "GET"
         && head.header("sec-fetch-mode") == Some("navigate")
-        && head.header("sec-fetch-dest") == Some("document");
+        && (is_preview || head.header("sec-fetch-dest") == Some("document"));
     if !from_itself && !is_link {
         return Err(Refusal::forbidden("pages of other sites may not ask this"));
     }
@@ -332,9 +364,13 @@ fn balance_by_host(mut head: Head, host: &str, name: String, port: u16) -> Resul
     if head.header("origin").is_some() {
         head.set("origin", format!("http://{here}"));
     }
+    head.set(HOST_HEADER, host.to_owned());
     head.set("host", here);
     head.target = format!("/_alb/{name}{}", head.target);
-    Ok(Step::Balance { head, name })
+    Ok(Step::Balance {
+        head,
+        name: name.to_owned(),
+    })
 }
 
 /// Removes what would make a call of the cloud out of a request to a load balancer.

@@ -101,9 +101,9 @@ pub struct Platform {
     pub generator: String,
     /// The buckets of specs and results.
     pub buckets: Vec<String>,
-    /// The clusters of generators.
+    /// The clusters of generators and previews.
     pub clusters: Vec<String>,
-    /// The families of the generator's task definitions.
+    /// The families of the task definitions of generators and of previews.
     pub families: Vec<String>,
     /// The log groups of generators.
     pub log_groups: Vec<String>,

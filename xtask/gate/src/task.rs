@@ -157,19 +157,33 @@ fn own_object<'path>(path: &'path str, place: &Place) -> Option<Vec<&'path str>>
 
 fn orchestrator_may(method: &str, path: &[&str]) -> bool {
     match (method, path) {
-        ("GET" | "HEAD", ["jobs", _, _, ..] | ["projects", _, _, _])
-        | ("DELETE", ["projects", _, _, _]) => true,
+        ("GET" | "HEAD", ["jobs", _, _, ..])
+        | (
+            "GET" | "HEAD" | "DELETE",
+            ["projects", _, _, _] | ["templates", _, _, _] | ["attachments", _],
+        )
+        | ("PUT", ["attachments", _])
+        | ("DELETE", ["jobs", _, "attachments", _]) => true,
         ("PUT", ["jobs", _, name]) => is_spec(name),
         _ => false,
     }
 }
 
-/// What a job made is kept for its project, and what a project has is lent to a job that changes it.
+/// What a job made is kept for its project, and a version for a template. What projects and templates have, and
+/// what a person attached, is lent to a job.
 fn orchestrator_may_copy(from: &[&str], to: &[&str]) -> bool {
     matches!(
         (from, to),
         (["jobs", _, _], ["projects", _, _, _])
-            | (["projects", _, _, _], ["jobs", _, "start.bundle"])
+            | (
+                ["projects", _, _, "app.bundle"],
+                ["templates", _, _, "app.bundle"]
+            )
+            | (
+                ["projects" | "templates", _, _, _],
+                ["jobs", _, "start.bundle"]
+            )
+            | (["attachments", _], ["jobs", _, "attachments", _])
     )
 }
 

@@ -261,21 +261,17 @@ fn platform(context: &Context) -> Platform {
         Validation::new(platform, LOCAL),
     );
     let generator = platform.generator();
-    let of_deployed = |of: fn(&xtask_aws_api::names::Consumer) -> &String| {
-        let generators = deployed.task_kinds();
-        generators.map(|kind| of(kind).clone()).collect::<Vec<_>>()
-    };
     Platform {
         orchestrator: platform.orchestrator().container.clone(),
         generator: generator.container.clone(),
         buckets: vec![deployed.artifact_bucket.clone(), validation.bucket],
         clusters: vec![deployed.cluster.clone(), validation.cluster],
-        families: [of_deployed(|kind| &kind.family), vec![validation.family]].concat(),
-        log_groups: [
-            of_deployed(|kind| &kind.log_group),
-            vec![validation.log_group],
-        ]
-        .concat(),
+        families: (deployed.task_kinds().map(|kind| kind.family.clone()))
+            .chain((deployed.deliverer.iter()).map(|deliverer| deliverer.family.clone()))
+            .chain([validation.family, validation.preview_family])
+            .collect(),
+        // The log of a preview is for operators: the orchestrator asks the preview itself.
+        log_groups: vec![generator.log_group.clone(), validation.log_group],
     }
 }
 

@@ -44,7 +44,8 @@ pub enum Part {
     Registry,
     /// MiniStack and its gate.
     Cloud,
-    /// The npm packages that the lock files of the page and of the CDK app name.
+    /// The npm packages that the lock files of the page, of its tests in a browser and of the CDK app
+    /// name.
     NpmDependencies,
     /// The programs that check the templates of the CDK app and the workflows.
     Linters,

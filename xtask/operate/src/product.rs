@@ -82,6 +82,20 @@ impl Product {
         self.send(Method::POST, path, body)
     }
 
+    /// The answer to a POST request whose body is a file.
+    ///
+    /// # Errors
+    /// As [`Product::get`].
+    pub fn upload(&self, path: &str, bytes: Vec<u8>) -> anyhow::Result<Value> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("{}{path}", self.base_url))
+            .header("content-type", "application/octet-stream")
+            .body(bytes)?;
+        let response = self.taken(self.agent.run(request))?;
+        self.value(path, response)
+    }
+
     /// The answer to a PATCH request.
     ///
     /// # Errors
@@ -100,7 +114,12 @@ impl Product {
 
     /// The answer to a request; `null` where it has no body.
     fn send(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-        let mut response = self.call(method, path, body)?;
+        let response = self.call(method, path, body)?;
+        self.value(path, response)
+    }
+
+    /// The JSON of an answer; `null` where it has no body.
+    fn value(&self, path: &str, mut response: Response<Body>) -> anyhow::Result<Value> {
         let body = response.body_mut().with_config().limit(ANSWER_LIMIT_BYTES);
         let text = body
             .read_to_string()
@@ -193,6 +212,11 @@ impl Product {
                     .body(serde_json::to_vec(body)?)?,
             ),
         };
+        self.taken(answer)
+    }
+
+    /// An answer that is a success.
+    fn taken(&self, answer: Result<Response<Body>, ureq::Error>) -> anyhow::Result<Response<Body>> {
         let answer = answer.map_err(|error| {
             Failure::new(
                 Code::Deploy,
@@ -226,11 +250,19 @@ fn refusal(mut answer: Response<Body>) -> Failure {
         Some(message) => Failure::new(code, message.to_owned()),
         None => Failure::new(code, format!("the orchestrator answers {status}")),
     };
-    match status.as_u16() {
-        404 => failure.hint("list what there is: cargo xtask projects list, cargo xtask jobs list"),
-        503 => failure.hint("try again in a minute; cargo xtask doctor says what is wrong"),
-        _ => failure,
-    }
+    failure.hint(match status.as_u16() {
+        404 => {
+            "list what there is: cargo xtask projects list, cargo xtask jobs list, \
+                cargo xtask templates list"
+        }
+        409 => {
+            "see what state it is in: cargo xtask projects show PROJECT, \
+                cargo xtask jobs show JOB"
+        }
+        429 | 503 => "try again in a minute; cargo xtask doctor says what is wrong",
+        500.. => "cargo xtask doctor",
+        _ => "ask for something else: cargo xtask help says what each verb takes",
+    })
 }
 
 /// A value as a part of a path or of a query.
@@ -264,6 +296,20 @@ mod tests {
             let mut line = String::new();
             let mut reader = BufReader::new(stream.try_clone().unwrap());
             reader.read_line(&mut line).unwrap();
+            // What was not read when the connection is closed would break the answer off.
+            let mut length = 0;
+            loop {
+                let mut header = String::new();
+                reader.read_line(&mut header).unwrap();
+                let header = header.trim().to_ascii_lowercase();
+                if let Some(value) = header.strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+                if header.is_empty() {
+                    break;
+                }
+            }
+            reader.read_exact(&mut vec![0; length]).unwrap();
             stream.write_all(answer.as_bytes()).unwrap();
             line
         });
@@ -284,6 +330,20 @@ mod tests {
         let (product, _) = server("HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n");
         let answer = product.send(Method::DELETE, "/api/projects/1", None);
         assert_eq!(answer.unwrap(), Value::Null);
+    }
+
+    #[test]
+    fn a_file_is_uploaded_as_it_is() {
+        let (product, asked) = server(
+            "HTTP/1.1 201 Created\r\ncontent-length: 10\r\nconnection: close\r\n\r\n{\"id\":\"7\"}",
+        );
+        let answer = product.upload("/api/attachments?name=a.txt", b"text".to_vec());
+        assert_eq!(answer.unwrap()["id"], "7");
+        let asked = asked.join().unwrap();
+        assert!(
+            asked.starts_with("POST /api/attachments?name=a.txt "),
+            "{asked}"
+        );
     }
 
     #[test]

@@ -41,6 +41,7 @@ mod since;
 mod status;
 mod stop;
 mod tasks;
+mod templates;
 mod test;
 mod unlock;
 mod validate;
@@ -88,6 +89,8 @@ command::verbs! {
             Projects(projects::Verb),
             #[command(subcommand)]
             Jobs(jobs::Verb),
+            #[command(subcommand)]
+            Templates(templates::Verb),
         }
         "This machine" {
             Setup(setup::Args),

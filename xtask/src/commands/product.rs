@@ -1,4 +1,4 @@
-//! What the verbs `jobs` and `projects` have in common: whom they ask, and how a job is shown.
+//! What the verbs `jobs`, `projects` and `templates` have in common: whom they ask, and how a job is shown.
 
 use serde_json::Value;
 use std::process::ExitCode;
@@ -80,7 +80,21 @@ impl Waiting {
         })
     }
 
-    fn follow(&self, context: &Context, product: &Product, job: &Value) -> anyhow::Result<Value> {
+    /// Whether the end of the job is waited for.
+    pub(crate) const fn is_wanted(&self) -> bool {
+        self.wait
+    }
+
+    /// The job once it has ended, or asks for a decision.
+    ///
+    /// # Errors
+    /// The orchestrator does not answer, or the time is over.
+    pub(crate) fn follow(
+        &self,
+        context: &Context,
+        product: &Product,
+        job: &Value,
+    ) -> anyhow::Result<Value> {
         let id = text(job, "id").to_owned();
         let path = job_path(&id);
         let mut shown = String::new();
@@ -155,6 +169,18 @@ pub(crate) fn job_text(job: &Value) -> String {
             None => format!("project {project}"),
         });
     }
+    let attached: Vec<&str> = job["attachments"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|file| text(file, "name"))
+        .collect();
+    if !attached.is_empty() {
+        lines.push(format!("attached: {}", attached.join(", ")));
+    }
+    if let Some(template) = job["template"]["name"].as_str() {
+        lines.push(format!("it begins with the template {template}"));
+    }
     if let Some(other) = job["waits_for"].as_str() {
         lines.push(format!("it begins when job {other} has ended"));
     }
@@ -196,6 +222,7 @@ mod tests {
             "project": "p", "version": null, "waits_for": null, "reason": null,
             "usage": { "micro_usd": 2_500_000, "task_micro_usd": 0 },
             "waiting": { "kind": "approval", "question": "May it be published?" },
+            "attachments": [{ "name": "a.md" }, { "name": "b.png" }], "template": { "name": "Diary" },
         });
         assert_eq!(
             job_text(&job).lines().collect::<Vec<_>>(),
@@ -203,6 +230,8 @@ mod tests {
                 "job j: waiting_approval",
                 "change: add a date",
                 "project p",
+                "attached: a.md, b.png",
+                "it begins with the template Diary",
                 "cost so far: models $2.5000, tasks $0.0000",
                 "May it be published?",
                 "cargo xtask jobs approve j (or reject, or defer)",

@@ -30,17 +30,19 @@ impl Machine {
             let real = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(&file);
             checkout.write(file.to_str().unwrap(), &fs::read_to_string(real).unwrap());
         }
-        // A CDK app that asks for no packages: nothing to download.
-        for (name, text) in [
-            ("package.json", "{\"name\":\"cdk\"}"),
-            (
-                "package-lock.json",
-                "{\"name\":\"cdk\",\"lockfileVersion\":3,\"packages\":{\"\":{\"name\":\"cdk\"}}}",
-            ),
-            ("requirements.txt", ""),
-        ] {
-            checkout.write(&format!("{}/{name}", cdk::FOLDER), text);
+        // A CDK app, and tests in a browser, that ask for no packages: nothing to download, and one folder for both.
+        for folder in [cdk::FOLDER, app_gen_infra::BROWSER_FOLDER] {
+            for (name, text) in [
+                ("package.json", "{\"name\":\"empty\"}"),
+                (
+                    "package-lock.json",
+                    "{\"name\":\"empty\",\"lockfileVersion\":3,\"packages\":{\"\":{\"name\":\"empty\"}}}",
+                ),
+            ] {
+                checkout.write(&format!("{folder}/{name}"), text);
+            }
         }
+        checkout.write(&format!("{}/requirements.txt", cdk::FOLDER), "");
         let state = tempfile::tempdir().unwrap();
         let installed = paths::state().unwrap();
         for part in [

@@ -146,6 +146,10 @@ impl Checkout {
              [services.orchestrator]\n{}port = 5013\nhealth_path = \"/health\"\n\
              environment = {{ GENERATOR_PROVIDER = \"template\" }}\n\n\
              [tasks.generator]\n{}\n\
+             [tasks.preview]\nimage = \"generator\"\nfamily = \"{name}-preview\"\n\
+             container = \"preview\"\nlog_group = \"/test/{name}-preview\"\n\
+             size = {{ local = {{ cpu_units = 256, memory_mib = 512 }} }}\n\n\
+             [previews]\ntime_to_live_secs = 600\nmax_previews = 2\ncontrol_port = 5080\nport = 5081\n\n\
              [secrets.orchestrator]\nname = \"{name}/orchestrator\"\nkeys = {{}}\n\n\
              [secrets.generator]\nname = \"{name}/generator\"\n\
              keys = {{ CLAUDE_CODE_OAUTH_TOKEN = {{ when = {{ GENERATOR_PROVIDER = \"claude\" }} }} }}\n\n\

@@ -89,6 +89,8 @@ fn an_edit_reaches_the_images_that_depend_on_it_and_no_other() {
         ("app-gen-infra/src/lib.rs", [false, false]),
         ("app-gen-infra/cdk/lib/service.ts", [false, false]),
         ("app-gen-saas/web/src/later.test.ts", [false, false]),
+        ("app-gen-saas/browser/later.test.ts", [false, false]),
+        ("app-gen-saas/browser/package-lock.json", [false, false]),
         ("app-gen/tests/later.rs", [false, false]),
         ("app-gen/scripted-model/src/lib.rs", [false, true]),
         ("app-gen/scripted-model/scripts/lies.toml", [false, true]),

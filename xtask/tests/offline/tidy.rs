@@ -169,6 +169,34 @@ fn the_workflow_that_tests_has_the_history() {
     assert_eq!(values(validate, "fetch-depth"), ["0"]);
 }
 
+/// A tool of the tests in a browser that the page's lock names would be in the key of the image.
+#[test]
+fn the_page_and_its_tests_in_a_browser_share_versions_but_no_tools() {
+    let read = |folder: &str, name: &str| -> serde_json::Value {
+        let text = fs::read_to_string(root().join(folder).join(name)).unwrap();
+        serde_json::from_str(&text).unwrap()
+    };
+    let page = read("app-gen-saas/web", "package.json");
+    let browser = read(app_gen_infra::BROWSER_FOLDER, "package.json");
+    let lock = read("app-gen-saas/web", "package-lock.json");
+    let (mut shared, mut own) = (0, 0);
+    for (name, version) in browser["devDependencies"].as_object().unwrap() {
+        if let Some(of_page) = page["devDependencies"].get(name) {
+            assert_eq!(of_page, version, "{name}");
+            shared += 1;
+        } else {
+            assert!(
+                lock["packages"]
+                    .get(format!("node_modules/{name}"))
+                    .is_none(),
+                "the page's lock names {name}"
+            );
+            own += 1;
+        }
+    }
+    assert!(shared > 0 && own > 0);
+}
+
 /// The compiler denies unsafe code, and one file says why it has some.
 #[test]
 fn one_file_may_be_unsafe_and_no_other() {

@@ -44,7 +44,8 @@ fn follow(line: &str, stdin: Stdio) -> (i32, Value) {
     assert_eq!(objects.count(), progress.lines().count());
     let code = output.status.code().unwrap();
     let last = last.unwrap_or_default();
-    if let Some(error) = last.get("error") {
+    // That of a delivery is a text.
+    if let Some(error) = last.get("error").filter(|error| error.is_object()) {
         assert_eq!(error["exit_code"], code, "{line}: {error}");
         assert!(error["hint"].is_string(), "{line}: {error}");
     }
@@ -87,6 +88,11 @@ fn an_application_is_made_and_looked_at() {
             .replace("PROJECT", &project)
             .replace("FILE", &file);
         let (code, answer) = follow(&line, Stdio::null());
+        if line.starts_with("projects deliver") {
+            // Nobody has given this platform a token.
+            assert_ne!(code, 0, "{line}: {answer:#}");
+            continue;
+        }
         assert_eq!(code, 0, "{line}: {answer:#}");
         if project.is_empty() {
             answer["project"].as_str().unwrap().clone_into(&mut project);
@@ -115,7 +121,9 @@ fn an_application_is_made_and_looked_at() {
     let bytes = fs::read(&file).unwrap();
     assert_eq!(made["artifact"]["size_bytes"], bytes.len());
     let listed = run(&["jobs", "list", "--project", &project, "--json"]).expect_success();
-    assert_eq!(listed["jobs"].as_array().unwrap().len(), 2);
+    let made_versions = |job: &&Value| job["kind"] != "deliver";
+    let jobs = listed["jobs"].as_array().unwrap().iter();
+    assert_eq!(jobs.filter(made_versions).count(), 2, "{listed:#}");
     run(&["projects", "delete", &project, "--yes", "--json"]).expect_success();
 }
 

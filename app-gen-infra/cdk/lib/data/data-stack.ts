@@ -11,6 +11,10 @@ import type { Target } from "../target.ts";
 export const JOBS_PREFIX = "jobs/";
 /** Start of the keys of all versions of projects. They stay until their project is deleted. */
 export const PROJECTS_PREFIX = "projects/";
+/** Start of the keys of files that wait to be attached to a job. The orchestrator removes them after a day. */
+export const ATTACHMENTS_PREFIX = "attachments/";
+/** Start of the keys of templates. They stay until they are removed. */
+export const TEMPLATES_PREFIX = "templates/";
 
 /** Start of the keys of the load balancer's access log. */
 export const LOAD_BALANCER_LOG_PREFIX = "load-balancer";

@@ -29,6 +29,7 @@ export class NetworkStack extends ConcernStack {
   readonly loadBalancerSecurityGroup: SecurityGroup;
   readonly orchestratorSecurityGroup: SecurityGroup;
   readonly generatorSecurityGroup: SecurityGroup;
+  readonly previewSecurityGroup: SecurityGroup;
 
   constructor(scope: Construct, target: Target) {
     super(scope, "Network", "VPC, subnets, security groups", target);
@@ -36,6 +37,7 @@ export class NetworkStack extends ConcernStack {
     this.loadBalancerSecurityGroup = this.createSecurityGroup("LoadBalancer", "Load balancer, the one entrance");
     this.orchestratorSecurityGroup = this.createSecurityGroup("Orchestrator", "Orchestrator, behind the load balancer");
     this.generatorSecurityGroup = this.createSecurityGroup("Generator", "Generator tasks, which nobody may reach");
+    this.previewSecurityGroup = this.createSecurityGroup("Preview", "Previews, behind the orchestrator");
     this.allowTraffic();
   }
 
@@ -93,5 +95,19 @@ export class NetworkStack extends ConcernStack {
     orchestrator.addEgressRule(Peer.anyIpv4(), Port.allTcp(), "AWS APIs and the database");
     // It works on texts of strangers: HTTPS to AWS, providers and package registries, nothing else.
     this.generatorSecurityGroup.addEgressRule(Peer.anyIpv4(), Port.tcp(HTTPS_PORT), "AWS APIs, providers, packages");
+    this.allowPreviews();
+  }
+
+  /**
+   * A preview runs what strangers wrote, in a cage without a network. This is the wall around that: nobody but the
+   * orchestrator reaches it, no preview another one. What goes out is for ECS, which pulls the image and writes
+   * the log by the address of the task, and for the mirror of packages.
+   */
+  private allowPreviews(): void {
+    const preview = this.previewSecurityGroup;
+    const { controlPort, port } = this.target.platform.previews;
+    preview.addIngressRule(this.orchestratorSecurityGroup, Port.tcp(controlPort), "Hands the application over");
+    preview.addIngressRule(this.orchestratorSecurityGroup, Port.tcp(port), "Requests");
+    preview.addEgressRule(Peer.anyIpv4(), Port.tcp(HTTPS_PORT), "Image, log, packages");
   }
 }

@@ -16,6 +16,7 @@ export class LogsStack extends ConcernStack {
     super(scope, "Logs", "log groups", target);
     this.createLogGroup("Orchestrator", target.names.orchestrator.logGroup);
     this.createLogGroup("Generator", target.names.generator.logGroup);
+    this.createLogGroup("Preview", target.names.preview.logGroup);
     this.createLogGroup("TaskFailures", target.names.taskFailureLogGroup);
   }
 

@@ -14,33 +14,37 @@ import {
   ServicePrincipal,
 } from "aws-cdk-lib/aws-iam";
 import type { Construct } from "constructs";
-import { JOBS_PREFIX, PROJECTS_PREFIX } from "../data/data-stack.ts";
+import { ATTACHMENTS_PREFIX, JOBS_PREFIX, PROJECTS_PREFIX, TEMPLATES_PREFIX } from "../data/data-stack.ts";
 import { repositoryName } from "../images.ts";
 import { type Consumer, requiredSecretKeys } from "../platform.ts";
-import type { ConsumerNames, Target } from "../target.ts";
+import type { Target, TaskNames } from "../target.ts";
 import { Arns } from "../arns.ts";
 import { takeCommands } from "./exec.ts";
 
 const TASKS = "ecs-tasks.amazonaws.com";
+/** Start of the keys of files that were attached to a job. */
+const ATTACHMENTS_OF_JOBS = `${JOBS_PREFIX}*/${ATTACHMENTS_PREFIX}`;
 
 /** The roles of one task definition. */
 export interface TaskRoles {
-  /** What the container itself may do; the generator's is lent to one job at a time. */
-  readonly task: Role;
+  /** What the container itself may do; the generator's is lent to one job at a time, and a preview has none. */
+  readonly task?: Role;
   /** What ECS does for it: pull, inject secrets, write logs. */
   readonly execution: Role;
 }
 
-/** The orchestrator: follows its generators, keeps specs and results, starts nothing else. */
+/** The orchestrator: follows its generators and previews, keeps specs and results, starts nothing else. */
 export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
   const { names, platform } = target;
   const arns = new Arns(target);
   const inCluster = { ArnEquals: { "ecs:cluster": arns.cluster() } };
+  const started = [names.generator, ...(names.deliverer === undefined ? [] : [names.deliverer]), names.preview];
+  const definitions = started.map(({ family }) => arns.taskDefinition(family));
   const statements = [
     new PolicyStatement({
-      sid: "StartGenerators",
+      sid: "StartGeneratorsAndPreviews",
       actions: ["ecs:RunTask"],
-      resources: [arns.taskDefinition(names.generator.family)],
+      resources: definitions,
       conditions: inCluster,
     }),
     new PolicyStatement({
@@ -64,9 +68,9 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
       conditions: inCluster,
     }),
     new PolicyStatement({
-      sid: "PassTheGeneratorsRole",
+      sid: "PassTheirExecutionRoles",
       actions: ["iam:PassRole"],
-      resources: [arns.role(names.generator.executionRole)],
+      resources: started.map(({ executionRole }) => arns.role(executionRole)),
       conditions: { StringEquals: { "iam:PassedToService": TASKS } },
     }),
     new PolicyStatement({
@@ -86,6 +90,16 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
       resources: [arns.artifacts(PROJECTS_PREFIX)],
     }),
     new PolicyStatement({
+      sid: "KeepUploadsAndTemplates",
+      actions: ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+      resources: [arns.artifacts(ATTACHMENTS_PREFIX), arns.artifacts(TEMPLATES_PREFIX)],
+    }),
+    new PolicyStatement({
+      sid: "RemoveAttachmentsOfJobs",
+      actions: ["s3:DeleteObject"],
+      resources: [arns.artifacts(ATTACHMENTS_OF_JOBS)],
+    }),
+    new PolicyStatement({
       sid: "TellMissingFromForbidden",
       // Without it S3 answers 403 for an object that is not there, not 404.
       actions: ["s3:ListBucket"],
@@ -95,12 +109,15 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
   ];
   const task = createRole(scope, "OrchestratorTaskRole", names.orchestrator.taskRole, ecsTasks(target), statements);
   const reasons: Record<string, string> = {
-    [arns.taskDefinition(names.generator.family)]: "every revision of exactly one family",
+    ...Object.fromEntries(definitions.map((definition) => [definition, "every revision of exactly one family"])),
     [arns.tasks()]: "tasks have random ids; all of them are of this cluster",
     "*": "neither ListTasks, which its condition limits to this cluster, nor a session's channels take a resource",
     [arns.logStreams(names.generator.logGroup)]: "one stream for each generator task",
     [arns.artifacts(JOBS_PREFIX)]: "the orchestrator's own prefix, which holds every job",
     [arns.artifacts(PROJECTS_PREFIX)]: "the orchestrator's own prefix, which holds every version",
+    [arns.artifacts(ATTACHMENTS_PREFIX)]: "the orchestrator's own prefix, which holds every upload",
+    [arns.artifacts(TEMPLATES_PREFIX)]: "the orchestrator's own prefix, which holds every template",
+    [arns.artifacts(ATTACHMENTS_OF_JOBS)]: "each job has its own; nothing else of a job is removed by a task",
   };
   acknowledgeWildcards(task, reasons);
   return {
@@ -128,6 +145,37 @@ export function generatorRoles(scope: Construct, target: Target): TaskRoles {
   return { task, execution: createExecutionRole(scope, "Generator", target, platform.generator, names.generator) };
 }
 
+/** The preview: it may ask nothing of anybody. */
+export function previewRoles(scope: Construct, target: Target): TaskRoles {
+  return { execution: createExecutionRole(scope, "Preview", target, target.platform.preview, target.names.preview) };
+}
+
+/**
+ * Tasks of the generator that deliver. ECS injects the tokens for that into them alone; their rights to the objects
+ * of one job are those of the generator.
+ */
+export function delivererRoles(scope: Construct, target: Target, generator: TaskRoles): TaskRoles | undefined {
+  const { names } = target;
+  const consumer = delivererOf(target);
+  if (consumer === undefined || names.deliverer === undefined) {
+    return undefined;
+  }
+  return {
+    task: generator.task,
+    execution: createExecutionRole(scope, "Deliverer", target, consumer, names.deliverer),
+  };
+}
+
+/** What tasks that deliver are, as a consumer of images and secrets. */
+export function delivererOf(target: Target): Consumer | undefined {
+  const { generator } = target.platform;
+  if (generator.deliverer === undefined) {
+    return undefined;
+  }
+  const { family, secret, environment } = generator.deliverer;
+  return { ...generator, family, secret, environment: { ...generator.environment, ...environment } };
+}
+
 function jobObjects(arns: Arns): PolicyStatement {
   return new PolicyStatement({
     sid: "ReadAndWriteJobs",
@@ -141,7 +189,7 @@ function createExecutionRole(
   id: string,
   target: Target,
   consumer: Consumer,
-  names: ConsumerNames,
+  names: TaskNames,
 ): Role {
   const arns = new Arns(target);
   const logStreams = arns.logStreams(names.logGroup);

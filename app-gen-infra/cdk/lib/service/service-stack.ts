@@ -1,4 +1,4 @@
-/** What runs: the cluster, the orchestrator behind its load balancer, and the generator's task definition. */
+/** What runs: the cluster, the orchestrator behind its load balancer, the task definitions of generator and preview. */
 
 import { Annotations, CfnOutput, Duration, Validations } from "aws-cdk-lib";
 import { type ISecurityGroup, type IVpc, SecurityGroup, SubnetType } from "aws-cdk-lib/aws-ec2";
@@ -16,17 +16,47 @@ import type { Construct } from "constructs";
 import { Arns } from "../arns.ts";
 import { EXTRA_CA_CERTIFICATES, extraCertificates } from "../certificates.ts";
 import { imageReference } from "../images.ts";
+import type { Consumer } from "../platform.ts";
 import type { NetworkStack } from "../network/network-stack.ts";
 import { taskUsdPerHour } from "../prices.ts";
 import { ConcernStack } from "../stack.ts";
-import { sizeIn, type Target } from "../target.ts";
+import { type ConsumerNames, sizeIn, type Target } from "../target.ts";
 import { AGENT_FOLDERS } from "./exec.ts";
 import { Entrance } from "./load-balancer.ts";
-import { generatorRoles, orchestratorRoles } from "./roles.ts";
-import { createTaskDefinition, LOG_STREAM_PREFIX } from "./task-definitions.ts";
+import {
+  delivererOf,
+  delivererRoles,
+  generatorRoles,
+  orchestratorRoles,
+  previewRoles,
+  type TaskRoles,
+} from "./roles.ts";
+import { createTaskDefinition, LOG_STREAM_PREFIX, type TaskProps } from "./task-definitions.ts";
 
 /** The start waits up to 30 s for the database and then migrates it; until here no health check counts. */
 const HEALTH_CHECK_GRACE_SECS = 60;
+
+/** What a container has that keeps what strangers wrote in cages (app-gen/cage). */
+const CAGED = {
+  // It starts as root and keeps CHOWN, KILL, SETGID, SETPCAP and SETUID until it has made its folders,
+  // then three of them, with which it starts commands as another user and ends them.
+  // There is no name for all others that leaves some, so each is named.
+  droppedCapabilities: [
+    Capability.AUDIT_WRITE,
+    Capability.DAC_OVERRIDE,
+    Capability.FOWNER,
+    Capability.FSETID,
+    Capability.MKNOD,
+    Capability.NET_BIND_SERVICE,
+    Capability.NET_RAW,
+    Capability.SETFCAP,
+    Capability.SYS_CHROOT,
+  ],
+  // It is the first process itself, and ends whatever is left. An init beside it would be root, too,
+  // with the secrets in its environment.
+  hasInit: false,
+  volumes: { state: "/state", tmp: "/tmp" },
+} satisfies Partial<TaskProps>;
 
 /** The stacks and values that the service stack builds on. */
 export interface ServiceStackProps {
@@ -39,19 +69,24 @@ export class ServiceStack extends ConcernStack {
   readonly entrance: Entrance;
   readonly #vpc: IVpc;
   readonly #generatorSecurityGroup: ISecurityGroup;
+  readonly #previewSecurityGroup: ISecurityGroup;
 
   constructor(scope: Construct, { target, network }: ServiceStackProps) {
-    super(scope, "Service", "cluster, orchestrator, generator", target);
+    super(scope, "Service", "cluster, orchestrator, generator, preview", target);
     this.#vpc = network.vpc;
     this.#generatorSecurityGroup = network.generatorSecurityGroup;
+    this.#previewSecurityGroup = network.previewSecurityGroup;
     const cluster = this.createCluster();
     this.entrance = new Entrance(this, "Entrance", {
       target,
       vpc: network.vpc,
       securityGroup: this.sealed("LoadBalancerSecurityGroup", network.loadBalancerSecurityGroup),
     });
-    const generator = this.createGenerator();
-    const orchestrator = this.createOrchestrator(generator);
+    const roles = generatorRoles(this, target);
+    const generator = this.createGenerator("Generator", target.platform.generator, target.names.generator, roles);
+    const deliverer = this.createDeliverer(roles);
+    const preview = this.createPreview();
+    const orchestrator = this.createOrchestrator(generator, deliverer, preview);
     this.createService(cluster, orchestrator, network);
     new CfnOutput(this, "Url", { value: this.entrance.url, description: "Where users go" });
     new CfnOutput(this, "ClusterName", { value: cluster.clusterName });
@@ -59,6 +94,7 @@ export class ServiceStack extends ConcernStack {
     new CfnOutput(this, "LoadBalancerName", { value: target.names.loadBalancer });
     new CfnOutput(this, "OrchestratorTaskDefinitionArn", { value: orchestrator.taskDefinitionArn });
     new CfnOutput(this, "GeneratorTaskDefinitionArn", { value: generator.taskDefinitionArn });
+    new CfnOutput(this, "PreviewTaskDefinitionArn", { value: preview.taskDefinitionArn });
   }
 
   private createCluster(): Cluster {
@@ -84,41 +120,85 @@ export class ServiceStack extends ConcernStack {
     return cluster;
   }
 
-  private createGenerator(): FargateTaskDefinition {
+  /** The same container with the tokens that deliver, which no agent ever runs beside. */
+  private createDeliverer(roles: TaskRoles): FargateTaskDefinition | undefined {
     const { target } = this;
-    const certificates = extraCertificates(this.node);
-    return createTaskDefinition(this, "Generator", {
+    const [consumer, own] = [delivererOf(target), delivererRoles(this, target, roles)];
+    if (consumer === undefined || own === undefined || target.names.deliverer === undefined) {
+      return undefined;
+    }
+    return this.createGenerator("Deliverer", consumer, target.names.deliverer, own);
+  }
+
+  private createGenerator(id: string, consumer: Consumer, names: ConsumerNames, roles: TaskRoles): FargateTaskDefinition {
+    const { target } = this;
+    return createTaskDefinition(this, id, {
       target,
-      consumer: target.platform.generator,
-      names: target.names.generator,
-      roles: generatorRoles(this, target),
-      image: this.image(target.platform.generator.image),
-      environment: certificates === undefined ? {} : { [EXTRA_CA_CERTIFICATES]: certificates },
+      consumer,
+      names,
+      roles,
+      image: this.image(consumer.image),
+      environment: this.certificates(),
       hasTaskRole: false,
-      // It starts as root and keeps CHOWN, KILL, SETGID, SETPCAP and SETUID until it has made its folders,
-      // then three of them, with which it starts agents as another user and ends them (app-gen/cage).
-      // There is no name for all others that leaves some, so each is named.
-      droppedCapabilities: [
-        Capability.AUDIT_WRITE,
-        Capability.DAC_OVERRIDE,
-        Capability.FOWNER,
-        Capability.FSETID,
-        Capability.MKNOD,
-        Capability.NET_BIND_SERVICE,
-        Capability.NET_RAW,
-        Capability.SETFCAP,
-        Capability.SYS_CHROOT,
-      ],
-      // It is the first process itself, and ends whatever is left. An init beside it would be root, too,
-      // with the secrets in its environment.
-      hasInit: false,
-      volumes: { state: "/state", tmp: "/tmp" },
+      ...CAGED,
       // Its log is the stream of events that its user watches: no event may be lost.
       logDelivery: "wait",
     });
   }
 
-  private createOrchestrator(generator: FargateTaskDefinition): FargateTaskDefinition {
+  private createPreview(): FargateTaskDefinition {
+    const { target } = this;
+    const { controlPort, port } = target.platform.previews;
+    return createTaskDefinition(this, "Preview", {
+      target,
+      consumer: target.platform.preview,
+      names: target.names.preview,
+      roles: previewRoles(this, target),
+      image: this.image(target.platform.preview.image),
+      environment: {
+        ...this.certificates(),
+        PREVIEW_CONTROL_PORT: String(controlPort),
+        PREVIEW_PORT: String(port),
+      },
+      otherPorts: [controlPort, port],
+      hasTaskRole: false,
+      ...CAGED,
+      // Nobody waits for its log.
+      logDelivery: "drop",
+    });
+  }
+
+  /** The authorities that tasks trust besides those of their image, as a variable. */
+  private certificates(): Record<string, string> {
+    const certificates = extraCertificates(this.node);
+    return certificates === undefined ? {} : { [EXTRA_CA_CERTIFICATES]: certificates };
+  }
+
+  /** What the orchestrator needs to know of previews. */
+  private previewEnvironment(preview: FargateTaskDefinition): Record<string, string> {
+    const { environment, isLocal, platform } = this.target;
+    const { controlPort, maxPreviews, port, timeToLiveSecs } = platform.previews;
+    const known = {
+      PREVIEW_MAX: String(maxPreviews),
+      PREVIEW_TIME_TO_LIVE_SECS: String(timeToLiveSecs),
+      PREVIEW_TASK_DEFINITION: preview.taskDefinitionArn,
+      PREVIEW_CONTAINER: platform.preview.container,
+      PREVIEW_CONTROL_PORT: String(controlPort),
+      PREVIEW_PORT: String(port),
+      PREVIEW_SECURITY_GROUPS: this.#previewSecurityGroup.securityGroupId,
+    };
+    if (environment.previewHost !== undefined) {
+      return { ...known, PREVIEW_HOST: environment.previewHost };
+    }
+    // On AWS no name leads to a preview without it.
+    return isLocal ? known : {};
+  }
+
+  private createOrchestrator(
+    generator: FargateTaskDefinition,
+    deliverer: FargateTaskDefinition | undefined,
+    preview: FargateTaskDefinition,
+  ): FargateTaskDefinition {
     const { target } = this;
     const { names, platform } = target;
     return createTaskDefinition(this, "Orchestrator", {
@@ -139,6 +219,7 @@ export class ServiceStack extends ConcernStack {
         ECS_CLUSTER: names.cluster,
         // With its revision: an orchestrator that is rolled back takes its generator with it.
         GENERATOR_TASK_DEFINITION: generator.taskDefinitionArn,
+        ...(deliverer === undefined ? {} : { DELIVERER_TASK_DEFINITION: deliverer.taskDefinitionArn }),
         GENERATOR_CONTAINER: platform.generator.container,
         GENERATOR_ROLE_ARN: new Arns(target).role(names.generator.taskRole),
         GENERATOR_LOG_GROUP: names.generator.logGroup,
@@ -151,6 +232,7 @@ export class ServiceStack extends ConcernStack {
           : { GENERATOR_USD_PER_HOUR: taskUsdPerHour(sizeIn(target, platform.generator.size)).toFixed(6) }),
         // What a task costs is told apart by them; the orchestrator adds the job.
         GENERATOR_TAGS: JSON.stringify({ project: platform.project, environment: target.name }),
+        ...this.previewEnvironment(preview),
       },
       droppedCapabilities: [Capability.ALL],
       hasInit: true,

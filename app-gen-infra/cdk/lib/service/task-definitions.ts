@@ -1,4 +1,4 @@
-/** Task definitions of orchestrator and generator. */
+/** Task definitions of orchestrator, generator and preview. */
 
 import { Duration, Size as Mebibytes, Validations } from "aws-cdk-lib";
 import {
@@ -18,7 +18,7 @@ import { LogGroup } from "aws-cdk-lib/aws-logs";
 import { Secret } from "aws-cdk-lib/aws-secretsmanager";
 import type { Construct } from "constructs";
 import type { Consumer } from "../platform.ts";
-import { type ConsumerNames, sizeIn, type Target } from "../target.ts";
+import { sizeIn, type Target, type TaskNames } from "../target.ts";
 import { injectedSecret, type TaskRoles } from "./roles.ts";
 
 /** First part of the names of log streams, which are `<prefix>/<container>/<task id>`. */
@@ -28,14 +28,16 @@ export const LOG_STREAM_PREFIX = "ecs";
 export interface TaskProps {
   readonly target: Target;
   readonly consumer: Consumer;
-  readonly names: ConsumerNames;
+  readonly names: TaskNames;
   readonly roles: TaskRoles;
   /** Image by digest. */
   readonly image: string;
   /** Environment beyond that of the manifest. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** TCP port that the container listens on. */
+  /** TCP port that the container answers health checks on. */
   readonly port?: number;
+  /** Further TCP ports that it listens on. */
+  readonly otherPorts?: readonly number[];
   /** Whether the container acts with its task role; if not, whoever starts a task gives it credentials. */
   readonly hasTaskRole: boolean;
   /** Capabilities of Docker's usual set that the container does not have. */
@@ -74,13 +76,15 @@ function answers(port: number): HealthCheck {
 export function createTaskDefinition(scope: Construct, id: string, props: TaskProps): FargateTaskDefinition {
   const { target, consumer, names } = props;
   const size = sizeIn(target, consumer.size);
+  // CDK would add its own, wider grants for the log and the secret.
+  const executionRole = props.roles.execution.withoutPolicyUpdates();
   const definition = new FargateTaskDefinition(scope, id, {
     family: names.family,
     cpu: size.cpuUnits,
     memoryLimitMiB: size.memoryMib,
-    taskRole: props.roles.task.withoutPolicyUpdates(),
-    // CDK would add its own, wider grants for the log and the secret.
-    executionRole: props.roles.execution.withoutPolicyUpdates(),
+    // CDK would make a role for a task that has none; which it has not is said below.
+    taskRole: props.roles.task?.withoutPolicyUpdates() ?? executionRole,
+    executionRole,
     runtimePlatform: {
       cpuArchitecture: CpuArchitecture.X86_64,
       operatingSystemFamily: OperatingSystemFamily.LINUX,
@@ -93,7 +97,9 @@ export function createTaskDefinition(scope: Construct, id: string, props: TaskPr
     image: ContainerImage.fromRegistry(props.image),
     environment: { ...consumer.environment, ...props.environment },
     secrets: injectedSecrets(definition, target, consumer),
-    portMappings: props.port === undefined ? [] : [{ containerPort: props.port }],
+    portMappings: [...(props.port === undefined ? [] : [props.port]), ...(props.otherPorts ?? [])].map(
+      (containerPort) => ({ containerPort }),
+    ),
     ...(props.port === undefined ? {} : { healthCheck: answers(props.port) }),
     readonlyRootFilesystem: true,
     linuxParameters,

@@ -38,20 +38,35 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
   "app-gen-saas-task-role": [
     // app-gen-saas/src/launcher
     { action: "ecs:RunTask", resource: `arn:aws:ecs:${PLACE}:task-definition/app-generator:7`, context: IN_CLUSTER },
+    {
+      action: "ecs:RunTask",
+      resource: `arn:aws:ecs:${PLACE}:task-definition/app-generator-deliverer:7`,
+      context: IN_CLUSTER,
+    },
+    { action: "ecs:RunTask", resource: `arn:aws:ecs:${PLACE}:task-definition/app-preview:3`, context: IN_CLUSTER },
     { action: "ecs:TagResource", resource: TASK, context: { "ecs:CreateAction": "RunTask" } },
     { action: "iam:PassRole", resource: role("app-generator-execution-role"), context: TO_TASKS },
+    { action: "iam:PassRole", resource: role("app-generator-deliverer-execution-role"), context: TO_TASKS },
+    { action: "iam:PassRole", resource: role("app-preview-execution-role"), context: TO_TASKS },
     // app-gen-saas/src/launcher/job_rights.rs
     { action: "sts:AssumeRole", resource: role("app-generator-task-role") },
     { action: "ecs:ListTasks", resource: "*", context: IN_CLUSTER },
     { action: "ecs:DescribeTasks", resource: TASK, context: IN_CLUSTER },
     { action: "ecs:StopTask", resource: TASK, context: IN_CLUSTER },
     { action: "logs:GetLogEvents", resource: logStream("/ecs/app-generator") },
-    // app-gen-saas/src/artifacts.rs
+    // app-gen-saas/src/artifacts/
     { action: "s3:PutObject", resource: `${BUCKET}/jobs/1/spec.json` },
     { action: "s3:GetObject", resource: `${BUCKET}/jobs/1/app.zip` },
     { action: "s3:PutObject", resource: `${BUCKET}/projects/2/1/app.zip` },
     { action: "s3:GetObject", resource: `${BUCKET}/projects/2/1/app.zip` },
     { action: "s3:DeleteObject", resource: `${BUCKET}/projects/2/1/app.zip` },
+    { action: "s3:PutObject", resource: `${BUCKET}/attachments/1` },
+    { action: "s3:GetObject", resource: `${BUCKET}/attachments/1` },
+    { action: "s3:DeleteObject", resource: `${BUCKET}/attachments/1` },
+    { action: "s3:DeleteObject", resource: `${BUCKET}/jobs/1/attachments/1` },
+    { action: "s3:PutObject", resource: `${BUCKET}/templates/1/2/app.bundle` },
+    { action: "s3:GetObject", resource: `${BUCKET}/templates/1/2/app.bundle` },
+    { action: "s3:DeleteObject", resource: `${BUCKET}/templates/1/2/app.bundle` },
     // Asked by S3 itself, before it says that an object is missing.
     { action: "s3:ListBucket", resource: BUCKET },
     // The agent of ECS Exec: a channel that tells it of sessions, and one for each of them.
@@ -73,16 +88,17 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
     },
   ],
   "app-generator-execution-role": starting("app-gen-saas-generator", "/ecs/app-generator"),
+  "app-generator-deliverer-execution-role": starting("app-gen-saas-generator", "/ecs/app-generator"),
+  "app-preview-execution-role": starting("app-gen-saas-generator", "/ecs/app-preview"),
 };
 
 /** Calls of the task roles that no recording can hold, and why. */
 export const NOT_RECORDED: Readonly<Record<string, string>> = {
   "iam:PassRole": "IAM asks it of itself when a task is started",
   "sts:AssumeRole": "credentials of tasks of the local cloud are of no role",
-  "s3:DeleteObject": "asked only where a project is deleted",
+  "s3:DeleteObject": "asked only where a project, a template or an upload is removed",
   "s3:ListBucket": "S3 asks it of itself before it says that an object is missing",
   "ecs:TagResource": "ECS asks it of IAM when a task is started with tags",
-  "ecs:StopTask": "asked only where a job is cancelled or runs out of time",
   "ssmmessages:CreateControlChannel": "asked by the agent of ECS Exec, which the local cloud has not",
   "ssmmessages:OpenControlChannel": "as CreateControlChannel",
   "ssmmessages:CreateDataChannel": "as CreateControlChannel",
@@ -117,10 +133,16 @@ export const FORBIDDEN: readonly Call[] = [
   { action: "s3:DeleteObject", resource: `${BUCKET}/jobs/1/app.zip` },
   { action: "s3:GetObject", resource: "arn:aws:s3:::another-bucket/jobs/1" },
   { action: "logs:GetLogEvents", resource: logStream("/ecs/app-gen-saas-app") },
+  { action: "logs:GetLogEvents", resource: logStream("/ecs/app-preview") },
   { action: "logs:DeleteLogGroup", resource: `arn:aws:logs:${PLACE}:log-group:/ecs/app-generator` },
   {
     action: "secretsmanager:GetSecretValue",
     resource: `arn:aws:secretsmanager:${PLACE}:secret:app-gen-saas/generator-a1b2c3`,
+  },
+  // The tokens that publish: no environment here has set one, and no other role ever reads them.
+  {
+    action: "secretsmanager:GetSecretValue",
+    resource: `arn:aws:secretsmanager:${PLACE}:secret:app-gen-saas/deliverer-a1b2c3`,
   },
   {
     action: "secretsmanager:PutSecretValue",

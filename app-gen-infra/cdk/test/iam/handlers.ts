@@ -280,7 +280,7 @@ function role(path: string): Arns {
 /** The roles that a task definition is given. */
 function rolesOfFamily(place: Place, family: string): string[] {
   const execution = role(`${family}-execution-role`);
-  return (family === "app-generator" ? execution : both(role("app-gen-saas-task-role"), execution))(place, family);
+  return (family === "app-gen-saas-app" ? both(role("app-gen-saas-task-role"), execution) : execution)(place, family);
 }
 
 /** The ARNs that a type's handlers ask for rights on. */

@@ -59,9 +59,12 @@ function changed(environment: Partial<Environment>, variables: Record<string, st
 test("users reach the load balancer, which alone reaches the orchestrator's port", () => {
   assert.deepEqual(ingress(network, "Load balancer"), [http("203.0.113.0/24")]);
   assert.equal(ingress(network, "Orchestrator"), undefined);
-  // One rule in each direction; they refer to both groups and so stand beside them.
-  for (const type of ["AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress"]) {
-    network.resourceCountIs(type, 1);
+  // One rule in each direction; they refer to both groups and so stand beside them. Two more are of previews.
+  for (const [type, count] of [
+    ["AWS::EC2::SecurityGroupIngress", 3],
+    ["AWS::EC2::SecurityGroupEgress", 1],
+  ] as const) {
+    network.resourceCountIs(type, count);
     network.hasResourceProperties(type, { FromPort: 5013, ToPort: 5013, IpProtocol: "tcp" });
   }
   network.hasResourceProperties("AWS::EC2::SecurityGroupIngress", {
@@ -72,6 +75,24 @@ test("users reach the load balancer, which alone reaches the orchestrator's port
 
 test("nothing reaches a generator", () => {
   assert.equal(ingress(network, "Generator"), undefined);
+});
+
+test("the orchestrator alone reaches a preview, which reaches nothing but HTTPS", () => {
+  assert.equal(ingress(network, "Previews"), undefined);
+  for (const port of [5080, 5081]) {
+    network.hasResourceProperties("AWS::EC2::SecurityGroupIngress", {
+      GroupId: { "Fn::GetAtt": [Match.stringLikeRegexp("^PreviewSecurityGroup"), "GroupId"] },
+      SourceSecurityGroupId: { "Fn::GetAtt": [Match.stringLikeRegexp("^OrchestratorSecurityGroup"), "GroupId"] },
+      FromPort: port,
+      ToPort: port,
+    });
+  }
+  network.hasResourceProperties("AWS::EC2::SecurityGroup", {
+    GroupDescription: Match.stringLikeRegexp("^Previews"),
+    SecurityGroupEgress: [
+      { CidrIp: "0.0.0.0/0", Description: "Image, log, packages", FromPort: 443, IpProtocol: "tcp", ToPort: 443 },
+    ],
+  });
 });
 
 test("HTTPS is let in where there is a certificate", () => {

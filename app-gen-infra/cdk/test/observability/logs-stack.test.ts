@@ -8,8 +8,9 @@ test("logs are kept as long as platform.toml says, and go with the stack unless 
     ["prod", 30, "Retain"],
   ] as const) {
     const logs = template(environment, "logs");
-    logs.resourceCountIs("AWS::Logs::LogGroup", 3);
-    for (const name of ["/ecs/app-gen-saas-app", "/ecs/app-generator", "/aws/events/app-gen-saas-task-failures"]) {
+    logs.resourceCountIs("AWS::Logs::LogGroup", 4);
+    const ours = ["/ecs/app-gen-saas-app", "/ecs/app-generator", "/ecs/app-preview"];
+    for (const name of [...ours, "/aws/events/app-gen-saas-task-failures"]) {
       logs.hasResource("AWS::Logs::LogGroup", {
         Properties: { LogGroupName: name, RetentionInDays: days },
         DeletionPolicy: policy,

@@ -84,6 +84,9 @@ test("images are given by digest alone", () => {
   const registry = "000000000001.dkr.ecr.us-east-1.amazonaws.com";
   assert.deepEqual(given.sort(), [
     `${registry}/app-gen-saas-app@${DIGEST}`,
+    // Of the generator and of the preview.
+    `${registry}/app-gen-saas-generator@${DIGEST}`,
+    `${registry}/app-gen-saas-generator@${DIGEST}`,
     `${registry}/app-gen-saas-generator@${DIGEST}`,
   ]);
 });
@@ -94,6 +97,7 @@ test("sizes are those of platform.toml", () => {
     ["prod", "app-gen-saas-app", "1024", "2048"],
     ["dev", "app-generator", "1024", "2048"],
     ["prod", "app-generator", "4096", "8192"],
+    ["prod", "app-preview", "512", "1024"],
   ] as const) {
     template(environment, "service").hasResourceProperties("AWS::ECS::TaskDefinition", {
       Family: family,
@@ -188,9 +192,9 @@ test("commands come into the orchestrator where nothing is protected, and its ow
   }
 });
 
-/** What the generator's container may do, in an environment. */
-function powers(environment: string): object {
-  const families = { Properties: { Family: "app-generator" } };
+/** What a container that keeps cages may do, in an environment. */
+function powers(environment: string, family: string): object {
+  const families = { Properties: { Family: family } };
   const [definition] = Object.values(template(environment, "service").findResources("AWS::ECS::TaskDefinition", families));
   const [container] = definition?.["Properties"].ContainerDefinitions;
   return {
@@ -203,15 +207,17 @@ function powers(environment: string): object {
   };
 }
 
-test("the generator is root with five capabilities, writes to two folders, and takes no commands", () => {
+test("generator and preview are root with five capabilities, write to two folders, and take no commands", () => {
   // What Docker gives a container that asks for nothing.
   const usual = [
     "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW",
     "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
   ];
   const kept = ["CHOWN", "KILL", "SETGID", "SETPCAP", "SETUID"];
-  for (const environment of ["local", ...AWS_ENVIRONMENTS]) {
-    assert.deepEqual(powers(environment), {
+  const families = ["app-generator", "app-generator-deliverer", "app-preview"];
+  const all = ["local", ...AWS_ENVIRONMENTS].flatMap((name) => families.map((family) => [name, family] as const));
+  for (const [environment, family] of all) {
+    assert.deepEqual(powers(environment, family), {
       user: undefined,
       privileged: undefined,
       readOnly: true,
@@ -228,14 +234,14 @@ test("the generator is root with five capabilities, writes to two folders, and t
   }
 });
 
-/** The generator's container, where this context is given beside the images. */
-function generator(more: Record<string, string>): {
+/** The generator's container, or that of another family, where this context is given beside the images. */
+function generator(more: Record<string, string>, family = "app-generator"): {
   Environment?: { Name: string; Value: string }[];
   Secrets?: { Name: string; ValueFrom: string }[];
 } {
   const made = Template.fromStack(createApp("dev", { context: { ...images("dev"), ...more } }).service);
   const [definition] = Object.values(
-    made.findResources("AWS::ECS::TaskDefinition", { Properties: { Family: "app-generator" } }),
+    made.findResources("AWS::ECS::TaskDefinition", { Properties: { Family: family } }),
   );
   return definition?.["Properties"].ContainerDefinitions[0];
 }
@@ -267,6 +273,72 @@ test("keys of providers are injected where the secret has them", () => {
   for (const unknown of ["NO_SUCH_KEY", "GITHUB_BOT_TOKEN"]) {
     assert.throws(() => generator({ "secretKeys.generator": unknown }), new RegExp(`names ${unknown}, which is no key`));
   }
+});
+
+/** The variables of previews that the orchestrator of `dev` is given, with this host of previews. */
+function previewVariables(previewHost: string | undefined): string[] {
+  const committed = loadPlatform();
+  const environments = { ...committed.environments, dev: { ...committed.environments["dev"]!, previewHost } };
+  const made = Template.fromStack(createApp("dev", { platform: { ...committed, environments } }).service);
+  const [definition] = Object.values(
+    made.findResources("AWS::ECS::TaskDefinition", { Properties: { Family: "app-gen-saas-app" } }),
+  );
+  const given: { Name: string }[] = definition?.["Properties"].ContainerDefinitions[0].Environment;
+  return given.map(({ Name }) => Name).filter((name) => name.startsWith("PREVIEW_")).sort();
+}
+
+test("there are previews on AWS where a name leads to them, and they have no rights and no secret", () => {
+  assert.deepEqual(previewVariables(undefined), []);
+  assert.deepEqual(previewVariables("preview.app.example.com"), [
+    "PREVIEW_CONTAINER",
+    "PREVIEW_CONTROL_PORT",
+    "PREVIEW_HOST",
+    "PREVIEW_MAX",
+    "PREVIEW_PORT",
+    "PREVIEW_SECURITY_GROUPS",
+    "PREVIEW_TASK_DEFINITION",
+    "PREVIEW_TIME_TO_LIVE_SECS",
+  ]);
+  dev.hasResourceProperties("AWS::ECS::TaskDefinition", {
+    Family: "app-preview",
+    TaskRoleArn: Match.absent(),
+    ContainerDefinitions: [
+      Match.objectLike({
+        Secrets: Match.absent(),
+        PortMappings: [
+          { ContainerPort: 5080, Protocol: "tcp" },
+          { ContainerPort: 5081, Protocol: "tcp" },
+        ],
+      }),
+    ],
+  });
+});
+
+test("tokens that deliver are injected into tasks that deliver, and into no other", () => {
+  const secret = "arn:aws:secretsmanager:us-east-1:000000000001:secret:app-gen-saas/deliverer";
+  const both = {
+    "secretKeys.deliverer": "GITHUB_BOT_TOKEN,FLY_API_TOKEN",
+    "secretKeys.generator": "OPENAI_API_KEY",
+  };
+  const names = (family: string) => generator(both, family).Secrets?.map(({ Name }) => Name);
+  assert.deepEqual(generator(both, "app-generator-deliverer").Secrets, [
+    { Name: "FLY_API_TOKEN", ValueFrom: `${secret}:FLY_API_TOKEN::` },
+    { Name: "GITHUB_BOT_TOKEN", ValueFrom: `${secret}:GITHUB_BOT_TOKEN::` },
+  ]);
+  assert.deepEqual(names("app-generator"), ["OPENAI_API_KEY"]);
+  assert.deepEqual(names("app-gen-saas-app"), ["DATABASE_URL"]);
+  const variables = generator(both, "app-generator-deliverer").Environment?.map(({ Name }) => Name);
+  assert.ok(variables?.includes("FLY_BASE_IMAGE"));
+  // Their log is where the orchestrator reads events.
+  dev.hasResourceProperties("AWS::ECS::TaskDefinition", {
+    Family: "app-generator-deliverer",
+    ContainerDefinitions: [
+      Match.objectLike({
+        Name: "app-generator",
+        LogConfiguration: Match.objectLike({ Options: Match.objectLike({ "awslogs-group": "/ecs/app-generator" }) }),
+      }),
+    ],
+  });
 });
 
 test("without a certificate the load balancer speaks HTTP", () => {

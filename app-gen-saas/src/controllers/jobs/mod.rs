@@ -20,7 +20,7 @@ use crate::controllers::extract::{ApiJson, ApiQuery, JobId, page_limit, stored_i
 use crate::controllers::jobs::shown::{
     ApprovalPointName, Budget, Choice, Fallback, Job, JobList, Surroundings,
 };
-use crate::controllers::naming;
+use crate::controllers::{attachments, naming, templates};
 use crate::database::{
     self, Accepted, Cancelled, JobKind, JobProject, NewJob, PastAttempt, Pause, Wishes,
 };
@@ -42,6 +42,9 @@ pub struct CreateJob {
     #[serde(default)]
     #[schema(minimum = 1)]
     start_version: Option<i64>,
+    /// Id of the template that a new application begins with; without it, it begins with nothing.
+    #[serde(default)]
+    template: Option<String>,
     /// Description of the application, or of what is to be changed: 1 to 4000 characters after trimming.
     #[schema(min_length = 1, max_length = 4000)]
     description: String,
@@ -68,6 +71,11 @@ pub struct CreateJob {
     #[serde(default)]
     #[schema(value_type = Vec<ApprovalPointName>, required = false)]
     approvals: BTreeSet<ApprovalPoint>,
+    /// Ids of files that were uploaded (`POST /api/attachments`) and belong to what is asked for: by default
+    /// up to 8.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>, required = false)]
+    attachments: Vec<Uuid>,
 }
 
 /// What a person decided.
@@ -149,11 +157,11 @@ async fn answer(app: &App, id: &str) -> Result<Job, ApiError> {
     responses(
         (status = 201, description = "Accepted; `Location` leads to the job.", body = Job),
         (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 404, description = "No such project or version.", body = ErrorBody),
+        (status = 404, description = "No such project, version, template or attachment.", body = ErrorBody),
         (status = 409, description = "The project was put aside.", body = ErrorBody),
         (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
         (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.", body = ErrorBody),
+        (status = 503, description = "The database or the store does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.", body = ErrorBody),
     )
 )]
 pub async fn create(
@@ -169,6 +177,18 @@ pub async fn create(
     let roles = request.roles.into_iter();
     let roles = roles.map(|(role, choice)| (role, choice.into())).collect();
     let fallback = request.fallback.map(Into::into);
+    if request.template.is_some() && request.project.is_some() {
+        return Err(ApiError::Invalid(
+            "template is given with a project; only a new application begins with one".to_owned(),
+        ));
+    }
+    let template = match &request.template {
+        Some(id) => Some(templates::chosen(&app, id).await?),
+        None => None,
+    };
+    let uploads = attachments::uploads(&app, &request.attachments).await?;
+    let attached = uploads.iter().map(|upload| upload.attachment.clone());
+    let attached = attached.collect();
     // The spec itself checks what a generator will accept.
     let artifact_uri = app.artifacts.job_uri(&id);
     let spec = JobSpec::new(&id, &request.description, provider, &artifact_uri)
@@ -178,6 +198,7 @@ pub async fn create(
                 fallback,
                 roles,
                 budget,
+                attachments: attached,
                 ..spec
             };
             spec.checked()
@@ -196,8 +217,20 @@ pub async fn create(
             roles: spec.roles,
             budget: spec.budget,
             approvals: request.approvals,
+            attachments: spec.attachments,
+            template: template.as_ref().map(|chosen| chosen.began_with.clone()),
         },
     };
+    let lent = async {
+        if let Some(template) = &template {
+            templates::lend(&app, &job.id, template).await?;
+        }
+        attachments::lend(&app, &job.id, &uploads).await
+    };
+    if let Err(error) = lent.await {
+        attachments::take_back(&app, &job).await;
+        return Err(error);
+    }
     accept(&app, job).await
 }
 
@@ -234,19 +267,10 @@ pub(super) async fn accept(
     app: &App,
     job: NewJob,
 ) -> Result<(StatusCode, HeaderMap, Json<Job>), ApiError> {
-    match app.database.insert_job(&job, app.config.jobs.queue).await? {
-        Accepted::Queued => {}
-        Accepted::QueueFull => {
-            return Err(ApiError::Busy {
-                message: "too many jobs wait for their start",
-                retry_after_secs: RETRY_AFTER_SECS,
-            });
-        }
-        Accepted::NoProject => {
-            return Err(ApiError::Changed(
-                "the project was put aside or deleted; take it up again first",
-            ));
-        }
+    let accepted = app.database.insert_job(&job, app.config.jobs.queue).await?;
+    if let Err(refusal) = queued(accepted) {
+        attachments::take_back(app, &job).await;
+        return Err(refusal);
     }
     app.new_job.notify_one();
     let id = &job.id;
@@ -256,6 +280,21 @@ pub(super) async fn accept(
         headers.insert(header::LOCATION, location);
     }
     Ok((StatusCode::CREATED, headers, Json(job)))
+}
+
+/// # Errors
+/// A job is not in the queue.
+pub(super) fn queued(accepted: Accepted) -> Result<(), ApiError> {
+    match accepted {
+        Accepted::Queued => Ok(()),
+        Accepted::QueueFull => Err(ApiError::Busy {
+            message: "too many jobs wait for their start",
+            retry_after_secs: RETRY_AFTER_SECS,
+        }),
+        Accepted::NoProject => Err(ApiError::Changed(
+            "the project was put aside or deleted; take it up again first",
+        )),
+    }
 }
 
 /// The budget with the orchestrator's amount of dollars, if it names none.

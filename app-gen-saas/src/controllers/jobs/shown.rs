@@ -8,6 +8,8 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::clock::{now_millis, rfc3339};
+use crate::controllers::attachments::JobAttachment;
+use crate::controllers::templates::JobTemplate;
 use crate::database::{self, JobKind, PastAttempt, Pause};
 
 const MILLIS_PER_HOUR: i64 = 60 * 60 * 1000;
@@ -82,6 +84,11 @@ pub struct Job {
     /// Where a person wants to decide.
     #[schema(value_type = Vec<ApprovalPointName>)]
     approvals: BTreeSet<ApprovalPoint>,
+    /// Files that the person attached.
+    attachments: Vec<JobAttachment>,
+    /// The template that it began with, as it was then; null if there is none.
+    #[schema(required)]
+    template: Option<JobTemplate>,
 }
 
 /// An attempt of a job that has ended.
@@ -304,8 +311,11 @@ impl Surroundings {
         })
     }
 
-    /// The job whose end this one waits for.
+    /// The job whose end this one waits for. A delivery waits for none.
     fn waits_for(&self, job: &database::Job) -> Option<String> {
+        if job.kind == JobKind::Deliver {
+            return None;
+        }
         let first = self.first_of_projects.get(job.project_id.as_ref()?)?;
         (job.state == JobState::Queued && *first < job.id).then(|| first.clone())
     }
@@ -363,6 +373,8 @@ impl Job {
             },
             budget: job.wishes.budget.into(),
             approvals: job.wishes.approvals,
+            attachments: JobAttachment::of(job.wishes.attachments),
+            template: job.wishes.template.map(JobTemplate::from),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Projects: list, look at, rename, put aside, delete, and go back to a version.
 
+pub mod deliveries;
 pub mod versions;
 
 use axum::Json;
@@ -12,15 +13,12 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::clock::rfc3339;
 use crate::controllers::extract::{
-    ApiJson, ApiQuery, ProjectId, VersionPath, page_limit, stored_id,
+    ApiJson, ApiQuery, ProjectId, VersionPath, page_limit, searched, stored_id,
 };
 use crate::controllers::jobs::shown::Job;
 use crate::controllers::{jobs, naming};
 use crate::database::{self, JobKind, JobProject, NewJob, ProjectFilter, Wishes};
 use crate::error::{ApiError, ErrorBody};
-
-/// Maximum number of characters of a search.
-const MAX_SEARCH_CHARS: usize = 100;
 
 /// A project: an application over time.
 #[derive(Debug, Serialize, ToSchema)]
@@ -38,7 +36,7 @@ pub struct Project {
     /// Number of its newest version; 0 before the first.
     newest_version: i64,
     /// Id of its job that is at work or waits; null if there is none. Later jobs of the project begin after
-    /// its end.
+    /// its end. Deliveries are not among them.
     #[schema(required)]
     unfinished_job: Option<String>,
     /// Millionths of a US dollar that its jobs used, as far as prices are known.
@@ -123,17 +121,8 @@ pub async fn list(
 ) -> Result<Json<ProjectList>, ApiError> {
     let limit = page_limit(query.limit)?;
     let before = stored_id(query.before, "before is not the id of a project")?;
-    let search = query.search.filter(|text| !text.trim().is_empty());
-    if search
-        .as_ref()
-        .is_some_and(|text| text.chars().count() > MAX_SEARCH_CHARS || text.contains('\0'))
-    {
-        return Err(ApiError::Invalid(format!(
-            "search takes up to {MAX_SEARCH_CHARS} characters, and no NUL"
-        )));
-    }
     let filter = ProjectFilter {
-        search: search.map(|text| text.trim().to_owned()),
+        search: searched(query.search)?,
         archived: query.archived.unwrap_or(false),
         before,
     };

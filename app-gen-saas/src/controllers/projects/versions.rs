@@ -126,7 +126,7 @@ impl From<database::Version> for Version {
 }
 
 /// The version, or the error "not found".
-pub(super) async fn find(app: &App, path: &VersionPath) -> Result<database::Version, ApiError> {
+pub(crate) async fn find(app: &App, path: &VersionPath) -> Result<database::Version, ApiError> {
     projects::find(app, &path.project_id).await?;
     of_project(app, path).await
 }
@@ -148,15 +148,8 @@ async fn object(
         .find_version(&version.project_id, folder)
         .await;
     object
-        .map_err(store_error)?
+        .map_err(ApiError::store)?
         .ok_or(ApiError::NotFound("stored file of the version"))
-}
-
-fn store_error(source: anyhow::Error) -> ApiError {
-    ApiError::Unavailable {
-        message: "the artifact store does not answer",
-        source,
-    }
 }
 
 /// A place among those who look into zip files. It is held until the work is done, also where nobody waits for
@@ -182,7 +175,7 @@ async fn open(app: &App, version: &database::Version) -> Result<Source, ApiError
             Ok(bytes)
         })
         .await
-        .map_err(|error| store_error(error.into()))?;
+        .map_err(|error| ApiError::store(error.into()))?;
     let sha256 = version.content.sha256.clone();
     let opened = tokio::task::spawn_blocking(move || {
         let digest = Sha256::digest(&bytes);

@@ -78,6 +78,7 @@ pub(super) async fn batch(
         batch.events.extend(one.events);
         batch.artifact = one.artifact.or(batch.artifact);
         batch.checkpoint = one.checkpoint.or(batch.checkpoint);
+        batch.shown = one.shown.or(batch.shown);
         batch.resources = one.resources.or(batch.resources);
         batch.used = sum(&batch.used, &one.used);
         batch.outcome = one.outcome;

@@ -1,11 +1,15 @@
 //! What the orchestrator takes from one event of a generator.
 
-use app_gen_contract::{Body, CheckpointId, Event, Tokens, excerpt, is_commit_id, join_uri};
+use app_gen_contract::{
+    Body, CheckpointId, Event, MAX_URL_BYTES, Tokens, excerpt, is_commit_id, join_uri,
+};
 use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::artifacts::Artifacts;
-use crate::database::{Artifact, Batch, GeneratorEvent, Job, Outcome, Pause, Resources, Used};
+use crate::database::{
+    Artifact, Batch, GeneratorEvent, Job, Outcome, Pause, Resources, Shown, Used,
+};
 
 /// Twice what a generator of ours packs. All of it is read before the job ends, to compare its SHA-256.
 pub(super) const MAX_ARTIFACT_BYTES: u64 = 512 * 1024 * 1024;
@@ -40,6 +44,12 @@ pub(super) async fn batch_of_one(
             batch.artifact = Some(Artifact {
                 commit: commit.as_deref().map(commit_id).transpose()?,
                 ..artifact(artifacts, &job.id, name, uri, *size_bytes, sha256)?
+            });
+        }
+        Some(Body::Delivered { url, commit }) => {
+            batch.shown = Some(Shown {
+                url: address(url)?,
+                commit: commit.as_deref().map(commit_id).transpose()?,
             });
         }
         Some(Body::Succeeded { .. }) => batch.outcome = Some(Outcome::Succeeded),
@@ -187,6 +197,19 @@ fn commit_id(text: &str) -> Result<String, String> {
         false => Err(format!(
             "the generator named commit {:?}, which is no id of one",
             excerpt(text.as_bytes())
+        )),
+    }
+}
+
+/// An address that a page may link to.
+fn address(url: &str) -> Result<String, String> {
+    let is_http = url.starts_with("https://") || url.starts_with("http://");
+    let is_plain = url.len() <= MAX_URL_BYTES && url.bytes().all(|byte| byte.is_ascii_graphic());
+    match is_http && is_plain {
+        true => Ok(url.to_owned()),
+        false => Err(format!(
+            "the generator named {:?}, which is no address of a delivery",
+            excerpt(url.as_bytes())
         )),
     }
 }

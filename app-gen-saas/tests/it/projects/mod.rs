@@ -1,5 +1,6 @@
 //! Projects and their versions: what jobs make, what a change begins with, and what is kept of both.
 
+mod deliveries;
 mod kept;
 mod refusals;
 
@@ -24,7 +25,7 @@ on_both_databases!(
 
 /// A generator whose result is the zip file that is named by the description, in the folder `zips` beside the
 /// store. Its commit is a digest of the description, its history the text `history of <description>`.
-const MAKES_VERSIONS: &str = r#"
+pub const MAKES_VERSIONS: &str = r#"
 text() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" "$path"; }
 description=$(text description)
 check() { event check "{\"name\":\"$1\",\"outcome\":\"$2\",\"seconds\":1}"; }
@@ -59,7 +60,7 @@ fn zip(files: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// What the generator finds for each description.
-fn write_zips(folder: &Path) {
+pub fn write_zips(folder: &Path) {
     let zips = folder.join("zips");
     std::fs::create_dir_all(&zips).unwrap();
     for (name, content) in [
@@ -73,30 +74,30 @@ fn write_zips(folder: &Path) {
     }
 }
 
-async fn start(database: TestDatabase) -> Orchestrator {
+pub async fn start(database: TestDatabase) -> Orchestrator {
     let orchestrator = Orchestrator::start(database, MAKES_VERSIONS).await;
     write_zips(orchestrator.folder.path());
     orchestrator
 }
 
-async fn submit(client: &Client, body: &Value) -> Value {
+pub async fn submit(client: &Client, body: &Value) -> Value {
     let response = client.post("/api/jobs", body).await;
     assert_eq!(response.status(), StatusCode::CREATED);
     response.json().await.unwrap()
 }
 
-async fn get(client: &Client, path: &str) -> Value {
+pub async fn get(client: &Client, path: &str) -> Value {
     let response = client.get(path).await;
     assert_eq!(response.status(), StatusCode::OK, "{path}");
     response.json().await.unwrap()
 }
 
-async fn ended(client: &Client, job: &Value) -> Value {
+pub async fn ended(client: &Client, job: &Value) -> Value {
     client.ended(job["id"].as_str().unwrap()).await
 }
 
 /// A project with a version of this description.
-async fn project(client: &Client, description: &str) -> String {
+pub async fn project(client: &Client, description: &str) -> String {
     let job = submit(client, &json!({ "description": description })).await;
     let job = ended(client, &job).await;
     assert_eq!(
@@ -107,7 +108,7 @@ async fn project(client: &Client, description: &str) -> String {
     job["project"].as_str().unwrap().to_owned()
 }
 
-async fn refusal(response: reqwest::Response) -> (u16, String) {
+pub async fn refusal(response: reqwest::Response) -> (u16, String) {
     let status = response.status().as_u16();
     let body: Value = response.json().await.unwrap();
     (
@@ -121,13 +122,13 @@ async fn patch(client: &Client, id: &str, body: &Value) -> reqwest::Response {
     client.http.patch(url).json(body).send().await.unwrap()
 }
 
-async fn delete(client: &Client, id: &str) -> reqwest::Response {
+pub async fn delete(client: &Client, id: &str) -> reqwest::Response {
     let url = format!("{}/api/projects/{id}", client.base);
     client.http.delete(url).send().await.unwrap()
 }
 
 /// What the generator says of its beginning.
-async fn beginning(client: &Client, job: &Value) -> String {
+pub async fn beginning(client: &Client, job: &Value) -> String {
     let events = client.events(job["id"].as_str().unwrap(), 0).await;
     let log = events.iter().find(|event| event.kind == "log").unwrap();
     log.data["body"]["message"].as_str().unwrap().to_owned()

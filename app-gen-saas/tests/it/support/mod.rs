@@ -8,6 +8,7 @@ pub mod fake_ecs;
 pub mod generator;
 pub mod hostile;
 pub mod orchestrator;
+pub mod previews;
 pub mod random;
 pub mod release_before;
 mod waiting;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use app_gen_saas::app::App;
 use app_gen_saas::config::{Config, Environment};
-use app_gen_saas::launcher::Launcher;
+use app_gen_saas::launcher::{Launcher, PreviewTasks};
+use app_gen_saas::previews::Previews;
 use app_gen_saas::{server, worker};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -33,6 +34,8 @@ pub struct Options<'a> {
     pub stop_grace: Option<Duration>,
     /// In place of the process launcher.
     pub launcher: Option<Arc<dyn Launcher>>,
+    /// In place of processes.
+    pub preview_tasks: Option<Arc<dyn PreviewTasks>>,
     /// Changes what no variable changes.
     pub change: Option<fn(&mut Config)>,
 }
@@ -77,6 +80,10 @@ impl Orchestrator {
         if let Some(launcher) = options.launcher {
             app.launcher = launcher;
         }
+        if let Some(tasks) = options.preview_tasks {
+            let config = app.config.previews.clone().unwrap();
+            app.previews = Some(Arc::new(Previews::new(config, tasks)));
+        }
         let listener = tokio::net::TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut tasks = vec![tokio::spawn(server::serve(listener, app.clone()))];
@@ -93,6 +100,13 @@ impl Orchestrator {
         }
     }
 
+    /// Ends it in the middle of what it does. Its files stay.
+    pub fn kill(&self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+
     pub fn artifacts(&self) -> PathBuf {
         self.folder.path().join("artifacts")
     }
@@ -100,8 +114,6 @@ impl Orchestrator {
 
 impl Drop for Orchestrator {
     fn drop(&mut self) {
-        for task in &self.tasks {
-            task.abort();
-        }
+        self.kill();
     }
 }

@@ -1,22 +1,34 @@
 /** The orchestrator's HTTP API. Every call is bounded and fails with an ApiError that can be shown as it is. */
 import type {
+  AttachmentLimits,
   ChangeProject,
+  ChangeTemplate,
+  CreateDelivery,
   CreateJob,
+  CreateTemplate,
   Decide,
+  Delivery,
+  DeliveryList,
   Difference,
   ErrorBody,
   FileContent,
   FileList,
   Job,
   JobList,
+  Preview,
   Project,
   ProjectList,
+  Template,
+  TemplateList,
+  UploadedFile,
   Version,
   VersionFile,
   VersionList,
 } from "./types.ts";
 
 const TIMEOUT_MS = 15_000;
+/** A file takes longer than a few words. */
+const UPLOAD_TIMEOUT_MS = 60_000;
 
 export class ApiError extends Error {
   /** The HTTP status, or 0 when no answer came. */
@@ -46,13 +58,13 @@ export function isMissing(error: unknown): boolean {
   return error instanceof ApiError && (error.status === 404 || error.status === 400);
 }
 
-async function request<T>(path: string, init: RequestInit = {}): Promise<T> {
+async function request<T>(path: string, init: RequestInit = {}, timeoutMs = TIMEOUT_MS): Promise<T> {
   let response: Response;
   try {
     response = await fetch(path, {
       ...init,
       headers: { accept: "application/json", ...init.headers },
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     });
   } catch (error) {
     const late = error instanceof DOMException && error.name === "TimeoutError";
@@ -89,7 +101,7 @@ async function readJson(response: Response): Promise<unknown> {
 
 function explainStatus(status: number): string {
   if (status === 404) return "There is nothing at this address.";
-  if (status === 413) return "That is more text than the server accepts.";
+  if (status === 413) return "That is more than the server accepts.";
   if (status === 429) return "Too many requests. Wait a moment, then try again.";
   if (status >= 500) return "The server can’t be reached.";
   return `The server gave an answer this page does not understand (status ${status}).`;
@@ -117,6 +129,21 @@ export function decideJob(jobId: string, decision: Decide): Promise<Job> {
 
 export function cancelJob(jobId: string): Promise<Job> {
   return request<Job>(`${jobPath(jobId)}/cancel`, { method: "POST" });
+}
+
+/** What can be attached to a job. */
+export function getAttachmentLimits(): Promise<AttachmentLimits> {
+  return request<AttachmentLimits>("/api/attachments");
+}
+
+/** Uploads a file; a job names it by its id. */
+export function uploadFile(name: string, file: Blob): Promise<UploadedFile> {
+  const path = `/api/attachments?${new URLSearchParams({ name })}`;
+  return request<UploadedFile>(path, { method: "POST", body: file }, UPLOAD_TIMEOUT_MS);
+}
+
+export function attachmentHref(jobId: string, number: number): string {
+  return `${jobPath(jobId)}/attachments/${number}`;
 }
 
 export function artifactHref(jobId: string): string {
@@ -184,8 +211,69 @@ export function restoreVersion(projectId: string, number: number): Promise<Job> 
   return request<Job>(`${versionPath(projectId, number)}/restore`, { method: "POST" });
 }
 
+/** The newest preview of the version, also one that has ended; null if it never had one. */
+export async function getPreview(projectId: string, number: number): Promise<Preview | null> {
+  try {
+    return await request<Preview>(`${versionPath(projectId, number)}/preview`);
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
+}
+
+/** Gives the preview that starts, or the one that the version has. */
+export function startPreview(projectId: string, number: number): Promise<Preview> {
+  return request<Preview>(`${versionPath(projectId, number)}/preview`, { method: "POST" });
+}
+
+export function endPreview(projectId: string, number: number): Promise<void> {
+  return request<void>(`${versionPath(projectId, number)}/preview`, { method: "DELETE" });
+}
+
+/** Whether what was asked for does not exist in this environment. */
+export function isNotHere(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 409;
+}
+
+/** Of one version, or of all; what was asked for last comes first. */
+export async function listDeliveries(projectId: string, version?: number): Promise<Delivery[]> {
+  const query = new URLSearchParams({
+    limit: String(PAGE_SIZE),
+    ...(version !== undefined && { version: String(version) }),
+  });
+  const answer = await request<DeliveryList>(`${projectPath(projectId)}/deliveries?${query}`);
+  return answer.deliveries;
+}
+
+/** Gives the delivery that was asked for; it goes its way by itself. */
+export function deliverVersion(projectId: string, number: number, delivery: CreateDelivery): Promise<Delivery> {
+  return send<Delivery>("POST", `${versionPath(projectId, number)}/deliveries`, delivery);
+}
+
 export function downloadHref(projectId: string, number: number): string {
   return `${versionPath(projectId, number)}/download`;
+}
+
+/** Built-in ones first, on the first page; `before` is the id after which the next older page of the others starts. */
+export async function listTemplates(search: string, before?: string): Promise<Template[]> {
+  const answer = await request<TemplateList>(`/api/templates?${pageQuery(before, { ...(search && { search }) })}`);
+  return answer.templates;
+}
+
+export function getTemplate(templateId: string): Promise<Template> {
+  return request<Template>(templatePath(templateId));
+}
+
+export function createTemplate(template: CreateTemplate): Promise<Template> {
+  return send<Template>("POST", "/api/templates", template);
+}
+
+export function changeTemplate(templateId: string, change: ChangeTemplate): Promise<Template> {
+  return send<Template>("PATCH", templatePath(templateId), change);
+}
+
+export function removeTemplate(templateId: string): Promise<void> {
+  return request<void>(templatePath(templateId), { method: "DELETE" });
 }
 
 function send<T>(method: "POST" | "PATCH", path: string, body: object): Promise<T> {
@@ -198,6 +286,10 @@ function pageQuery(before: string | undefined, others: Record<string, string> = 
 
 function jobPath(jobId: string): string {
   return `/api/jobs/${encodeURIComponent(jobId)}`;
+}
+
+function templatePath(templateId: string): string {
+  return `/api/templates/${encodeURIComponent(templateId)}`;
 }
 
 function projectPath(projectId: string): string {

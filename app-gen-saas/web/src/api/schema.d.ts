@@ -4,6 +4,24 @@
  */
 
 export interface paths {
+    "/api/attachments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says what can be attached. */
+        get: operations["limits"];
+        put?: never;
+        /** Uploads a file, to be attached to a job. It is kept for a day; every job that names it gets a copy. */
+        post: operations["upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs": {
         parameters: {
             query?: never;
@@ -48,6 +66,23 @@ export interface paths {
         };
         /** Downloads the result of a job. */
         get: operations["download"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{id}/attachments/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads a file that was attached to a job. */
+        get: operations["read"];
         put?: never;
         post?: never;
         delete?: never;
@@ -133,6 +168,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/previews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the previews that have not ended. */
+        get: operations["list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects": {
         parameters: {
             query?: never;
@@ -169,6 +221,40 @@ export interface paths {
         patch: operations["change"];
         trace?: never;
     };
+    "/api/projects/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the deliveries of a project, or of one of its versions. */
+        get: operations["list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}/deliveries/{delivery}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a delivery. */
+        get: operations["show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{id}/versions": {
         parameters: {
             query?: never;
@@ -197,6 +283,26 @@ export interface paths {
         get: operations["show"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}/versions/{number}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delivers a version to a target, or looks at it there. It can be repeated: while it is not at its end, the
+         *     same delivery is answered, and after that its target is made sure of once more.
+         */
+        post: operations["create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -271,6 +377,25 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/projects/{id}/versions/{number}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows the newest preview of a version, also one that has ended. */
+        get: operations["show"];
+        put?: never;
+        /** Starts a preview of a version, or returns the one that it has. */
+        post: operations["start"];
+        /** Ends the preview of a version: from now on its address leads to nothing. */
+        delete: operations["end"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/projects/{id}/versions/{number}/restore": {
         parameters: {
             query?: never;
@@ -289,6 +414,43 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists templates. */
+        get: operations["list"];
+        put?: never;
+        /** Makes a template of a version. It has a copy of the version's history, so that it outlives the project. */
+        post: operations["create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/templates/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a template. */
+        get: operations["show"];
+        put?: never;
+        post?: never;
+        /** Removes a template. Applications that were made with it stay. */
+        delete: operations["delete"];
+        options?: never;
+        head?: never;
+        /** Renames or describes a template, or has it begin with another version. */
+        patch: operations["change"];
         trace?: never;
     };
     "/health": {
@@ -328,6 +490,23 @@ export interface components {
              * @description Size.
              */
             size_bytes: number;
+        };
+        /** @description What can be attached. */
+        AttachmentLimits: {
+            /**
+             * Format: int64
+             * @description Maximum size of a file.
+             */
+            bytes: number;
+            /** @description Maximum number of files of a job. */
+            count: number;
+            /**
+             * Format: int64
+             * @description Maximum size of all files of a job together.
+             */
+            job_bytes: number;
+            /** @description What a file may be. */
+            media_types: string[];
         };
         /** @description An attempt of a job that has ended. */
         Attempt: {
@@ -383,6 +562,20 @@ export interface components {
             /** @description Another name: 1 to 80 characters after trimming. */
             name?: string | null;
         };
+        /** @description What is to be changed of a template; what is left out stays. */
+        ChangeTemplate: {
+            /** @description Another description: up to 1000 characters. */
+            description?: string | null;
+            /** @description Another name: 1 to 80 characters after trimming. */
+            name?: string | null;
+            /** @description Id of the project of another version; given together with `version`. */
+            project?: string | null;
+            /**
+             * Format: int64
+             * @description Number of that version.
+             */
+            version?: number | null;
+        };
         /** @description What a check came to. */
         Check: {
             /** @description What was found. */
@@ -405,10 +598,27 @@ export interface components {
             /** @description The provider. */
             provider?: string | null;
         };
+        /** @description The body of a request for a delivery. */
+        CreateDelivery: {
+            /**
+             * @description Whether a person decides before anything outside is changed; default no. The job of the delivery waits
+             *     for the decision.
+             */
+            approval?: boolean;
+            /** @description Whether the target is only looked at, where the version was delivered before; default no. */
+            check_only?: boolean;
+            /** @description Where to. */
+            target: components["schemas"]["Target"];
+        };
         /** @description The body of a request for a new job. */
         CreateJob: {
             /** @description Where a person wants to decide; default nowhere. */
             approvals?: components["schemas"]["ApprovalPoint"][];
+            /**
+             * @description Ids of files that were uploaded (`POST /api/attachments`) and belong to what is asked for: by default
+             *     up to 8.
+             */
+            attachments?: string[];
             /** @description How much all attempts together may use. */
             budget?: components["schemas"]["Budget"];
             /** @description Description of the application, or of what is to be changed: 1 to 4000 characters after trimming. */
@@ -432,6 +642,22 @@ export interface components {
              * @description The version that a change begins with; without it, the newest one at the time of its start.
              */
             start_version?: number | null;
+            /** @description Id of the template that a new application begins with; without it, it begins with nothing. */
+            template?: string | null;
+        };
+        /** @description A template to be made of a version. */
+        CreateTemplate: {
+            /** @description What it is good for: up to 1000 characters. */
+            description?: string;
+            /** @description Its name: 1 to 80 characters after trimming. */
+            name: string;
+            /** @description Id of the project of the version. */
+            project: string;
+            /**
+             * Format: int64
+             * @description Number of the version.
+             */
+            version: number;
         };
         /** @description What a person decided. */
         Decide: {
@@ -453,6 +679,57 @@ export interface components {
          * @enum {string}
          */
         DecisionKind: "approve" | "reject" | "defer";
+        /** @description A version at a target. */
+        Delivery: {
+            /**
+             * Format: int64
+             * @description How often it was asked for.
+             */
+            attempts: number;
+            /** @description Whether that job only looks at the target. */
+            check_only: boolean;
+            /** @description The version's commit. */
+            commit: string;
+            /** @description RFC 3339, UTC: when it was asked for the first time. */
+            created_at: string;
+            /** @description Why it failed, and what to do about it; null unless it did. */
+            error: string | null;
+            /** @description UUID version 7. */
+            id: string;
+            /**
+             * @description Id of the job of the last time, whose events tell what is done, and which waits where a decision is
+             *     wanted. Jobs are removed some time after their end.
+             */
+            job: string;
+            /** @description State of that job; null once it is removed. */
+            job_state: string | null;
+            /** @description Id of the project. */
+            project: string;
+            /** @description The commit that was seen there last; null if none was. */
+            shown_commit: string | null;
+            /** @description What it is at. */
+            state: components["schemas"]["DeliveryState"];
+            target: components["schemas"]["Target"] | null;
+            /** @description RFC 3339, UTC: when it was asked for the last time, or ended. */
+            updated_at: string;
+            /** @description Where people find it; null before it was there. */
+            url: string | null;
+            /**
+             * Format: int64
+             * @description Number of the version.
+             */
+            version: number;
+        };
+        /** @description Deliveries. */
+        DeliveryList: {
+            /** @description What was asked for last comes first. */
+            deliveries: components["schemas"]["Delivery"][];
+        };
+        /**
+         * @description What a delivery is at.
+         * @enum {string}
+         */
+        DeliveryState: "pending" | "running" | "delivered" | "failed" | "outdated";
         /** @description What differs between two versions. */
         Difference: {
             /** @description Sorted by path. */
@@ -571,6 +848,8 @@ export interface components {
             /** @description Where a person wants to decide. */
             approvals: components["schemas"]["ApprovalPoint"][];
             artifact: components["schemas"]["Artifact"] | null;
+            /** @description Files that the person attached. */
+            attachments: components["schemas"]["JobAttachment"][];
             /**
              * Format: int32
              * @description Number of the present attempt, from 1. While the job waits, of the one that asked for that.
@@ -621,6 +900,7 @@ export interface components {
             state: components["schemas"]["JobState"];
             /** @description The process id or the task ARN, once there is one. */
             task: string | null;
+            template: components["schemas"]["JobTemplate"] | null;
             /** @description What the attempts used so far. */
             usage: components["schemas"]["Usage"];
             /**
@@ -632,11 +912,27 @@ export interface components {
             /** @description Id of the job of the same project whose end it waits for; null unless it waits for one. */
             waits_for: string | null;
         };
+        /** @description A file that was attached to a job. */
+        JobAttachment: {
+            /** @description What its bytes are: `text/plain`, `image/png`, `image/jpeg`, `image/webp` or `image/gif`. */
+            media_type: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Its number, from 1. */
+            number: number;
+            /** @description SHA-256 in lower-case hexadecimal. */
+            sha256: string;
+            /**
+             * Format: int64
+             * @description Its size.
+             */
+            size_bytes: number;
+        };
         /**
          * @description What a job does.
          * @enum {string}
          */
-        JobKind: "create" | "change" | "restore";
+        JobKind: "create" | "change" | "restore" | "deliver";
         /** @description One page of the list of jobs. */
         JobList: {
             /** @description Newest first. */
@@ -647,6 +943,63 @@ export interface components {
          * @enum {string}
          */
         JobState: "queued" | "starting" | "running" | "waiting_approval" | "waiting_limit" | "publishing" | "succeeded" | "failed" | "cancelled" | "timed_out" | "lost";
+        /** @description The template that a job began with, as it was then. */
+        JobTemplate: {
+            /** @description Its id. */
+            id: string;
+            /** @description Its name. */
+            name: string;
+        };
+        /** @description A preview: a version that runs for whoever knows its address, until its time is over. */
+        Preview: {
+            /** @description Id of the commit that runs. Answers of the preview name it, too, in `x-app-gen-commit`. */
+            commit: string;
+            /** @description RFC 3339, UTC. */
+            created_at: string;
+            /** @description RFC 3339, UTC; null before its end. */
+            ended_at: string | null;
+            /** @description RFC 3339, UTC: it ends then at the latest. */
+            expires_at: string;
+            /** @description UUID version 7. */
+            id: string;
+            /**
+             * @description What its start is at: `pending`, `waiting` (for room), `installing`, `building`, `starting`; null if it
+             *     does not start.
+             */
+            phase: string | null;
+            /** @description Id of the project. */
+            project: string;
+            /** @description RFC 3339, UTC; null before the application has answered. */
+            ready_at: string | null;
+            /** @description Why it ended, or what it waits for. An application may have written a part of it. */
+            reason: string | null;
+            /** @description How far it is. */
+            state: components["schemas"]["PreviewState"];
+            /** @description RFC 3339, UTC: since then nothing of it runs; null before that. */
+            stopped_at: string | null;
+            /** @description Its address, which nobody can guess; null once it has ended. */
+            url: string | null;
+            /**
+             * Format: int64
+             * @description Number of the version.
+             */
+            version: number;
+        };
+        /** @description The previews that have not ended. */
+        PreviewList: {
+            /**
+             * Format: int32
+             * @description How many there may be at a time.
+             */
+            max: number;
+            /** @description Newest first. */
+            previews: components["schemas"]["Preview"][];
+        };
+        /**
+         * @description How far a preview is.
+         * @enum {string}
+         */
+        PreviewState: "starting" | "ready" | "ended";
         /** @description A project: an application over time. */
         Project: {
             /** @description Whether it was put aside: it is not listed, and takes no changes. */
@@ -676,7 +1029,7 @@ export interface components {
             task_micro_usd: number;
             /**
              * @description Id of its job that is at work or waits; null if there is none. Later jobs of the project begin after
-             *     its end.
+             *     its end. Deliveries are not among them.
              */
             unfinished_job: string | null;
         };
@@ -702,6 +1055,71 @@ export interface components {
              * @description Seconds of all processors.
              */
             processor_seconds: number;
+        };
+        /** @description Where a version is delivered to. */
+        Target: {
+            /** @enum {string} */
+            kind: "github";
+            /** @description The user or the organisation that has it, or gets it; without it, whoever the token belongs to. */
+            owner?: string | null;
+            /** @description Whether everybody may see it, where the delivery makes it. One that exists stays as it is. */
+            public?: boolean;
+            /** @description Whether the repository is there already, and gets a branch with a pull request. */
+            pull_request?: boolean;
+            /** @description Its name, without its owner. */
+            repository: string;
+        } | {
+            /** @description Its name, which is a part of its address; without it, the name follows from organisation and project. */
+            app?: string | null;
+            /** @enum {string} */
+            kind: "fly";
+            /** @description The organisation that has it, or gets it. */
+            organization?: string;
+            /** @description Where its machine is, `ams` for example; without it, Fly.io chooses. */
+            region?: string | null;
+        };
+        /** @description A template: an application that new ones can begin with. */
+        Template: {
+            /** @description Whether it comes with the generator. Such a one cannot be changed or removed. */
+            built_in: boolean;
+            /** @description RFC 3339, UTC; null if it is built in. */
+            created_at: string | null;
+            /** @description What it is good for; it may be empty. */
+            description: string;
+            /** @description A job names it: a UUID, or the short name of a built-in one. */
+            id: string;
+            /** @description Its name for people. */
+            name: string;
+            /** @description Id of the project of the version that it was made of, which may be gone; null if it is built in. */
+            project: string | null;
+            /** @description RFC 3339, UTC; null if it is built in. */
+            updated_at: string | null;
+            /**
+             * Format: int64
+             * @description Number of that version.
+             */
+            version: number | null;
+        };
+        /** @description One page of the list of templates. */
+        TemplateList: {
+            /** @description Built-in ones first, on the first page; then the others, newest first. */
+            templates: components["schemas"]["Template"][];
+        };
+        /** @description A file that can be attached to jobs. */
+        UploadedFile: {
+            /** @description UUID version 7: a job names it. */
+            id: string;
+            /** @description What its bytes are: `text/plain`, `image/png`, `image/jpeg`, `image/webp` or `image/gif`. */
+            media_type: string;
+            /** @description Its name. */
+            name: string;
+            /** @description SHA-256 in lower-case hexadecimal. */
+            sha256: string;
+            /**
+             * Format: int64
+             * @description Its size.
+             */
+            size_bytes: number;
         };
         /** @description What attempts used. */
         Usage: {
@@ -803,6 +1221,90 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Bounds. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttachmentLimits"];
+                };
+            };
+        };
+    };
+    upload: {
+        parameters: {
+            query: {
+                /** @description Its name: 1 to 100 characters after trimming, without slashes. */
+                name: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The bytes of the file. What they are is looked at, whatever the content type says. */
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            /** @description It is there. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadedFile"];
+                };
+            };
+            /** @description The name is none, or the file is empty. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The file is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The file is neither text nor one of the images that are taken, or not what its content type says. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database or the store does not answer, or too much was uploaded within a day; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list: {
         parameters: {
             query?: {
@@ -879,7 +1381,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description No such project or version. */
+            /** @description No such project, version, template or attachment. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -915,7 +1417,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again. */
+            /** @description The database or the store does not answer, or too many jobs wait for their start; `Retry-After` says when to try again. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -998,6 +1500,58 @@ export interface operations {
                 };
             };
             /** @description The stored file is not the one that the job made. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database or the store does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the job. */
+                id: string;
+                /** @description Number of the attachment, from 1. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its bytes. Only an image is to be shown in a page; anything else is saved. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                };
+            };
+            /** @description No such job or attachment, or it is no longer kept. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The stored file is not the one that was attached. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1264,6 +1818,44 @@ export interface operations {
     };
     list: {
         parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Previews. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewList"];
+                };
+            };
+            /** @description There are no previews here. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list: {
+        parameters: {
             query?: {
                 /** @description Maximum number of projects to list: 1 to 200, default 50. */
                 limit?: number;
@@ -1473,6 +2065,104 @@ export interface operations {
     list: {
         parameters: {
             query?: {
+                /** @description Only those of the version with this number. */
+                version?: number;
+                /** @description Maximum number of deliveries to list: 1 to 200, default 50. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the project. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deliveries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryList"];
+                };
+            };
+            /** @description A parameter is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such project. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project. */
+                id: string;
+                /** @description Id of the delivery. */
+                delivery: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The delivery. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description No such project or delivery. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list: {
+        parameters: {
+            query?: {
                 /** @description Maximum number of versions to list: 1 to 200, default 50. */
                 limit?: number;
                 /** @description Only versions with a number less than this one. */
@@ -1558,6 +2248,98 @@ export interface operations {
                 };
             };
             /** @description The database does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project. */
+                id: string;
+                /** @description Number of the version. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateDelivery"];
+            };
+        };
+        responses: {
+            /** @description It is on its way already. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description Accepted; `Location` leads to the delivery. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description The body is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such project or version. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The project was put aside, another version is on its way to this target, the target is that of another project, or it is to be looked at and was never there. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body has more than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The content type is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1800,6 +2582,169 @@ export interface operations {
             };
         };
     };
+    show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project. */
+                id: string;
+                /** @description Number of the version. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The preview. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description No such project or version, or it has no preview. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There are no previews here. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    start: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project. */
+                id: string;
+                /** @description Number of the version. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The version has a preview, which goes on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description It starts; ask for it until it is ready. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description No such project or version. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There are no previews here, or none under the name that was asked. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database does not answer, or there are as many previews as there may be; `Retry-After` and the message say when one ends. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    end: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the project. */
+                id: string;
+                /** @description Number of the version. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It has ended. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No such project or version, or it has no preview. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There are no previews here. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     restore: {
         parameters: {
             query?: never;
@@ -1842,6 +2787,299 @@ export interface operations {
                 };
             };
             /** @description The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of templates that people made: 1 to 200, default 50. Built-in ones do not count. */
+                limit?: number;
+                /** @description Only templates older than the one with this id; none that is built in. */
+                before?: string;
+                /** @description Only templates whose name or description has this text, in small or capital letters. */
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Templates. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateList"];
+                };
+            };
+            /** @description A parameter is wrong. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateTemplate"];
+            };
+        };
+        responses: {
+            /** @description It is made. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Template"];
+                };
+            };
+            /** @description The body is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such project or version. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description There are 1000 templates already. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body has more than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The content type is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database or the store does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the template. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The template. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Template"];
+                };
+            };
+            /** @description No such template. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the template. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is removed; its files are removed within the hour. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No such template. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The template is built in. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the template. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeTemplate"];
+            };
+        };
+        responses: {
+            /** @description The template as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Template"];
+                };
+            };
+            /** @description The body is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description No such template, project or version. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The template is built in, or was changed in this moment. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The body has more than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The content type is not application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The database or the store does not answer. */
             503: {
                 headers: {
                     [name: string]: unknown;

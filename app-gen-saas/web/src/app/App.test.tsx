@@ -23,6 +23,8 @@ async function answer(address: string, init: RequestInit = {}): Promise<Response
     return Response.json(job, { status: 201 });
   }
   const [, kind, id, part] = path.split("/").slice(1);
+  if (kind === "templates") return Response.json({ templates: [] });
+  if (part === "deliveries") return Response.json({ deliveries: [] });
   if (part === "versions") return Response.json({ versions: [] });
   if (!id) return Response.json(kind === "jobs" ? { jobs } : { projects });
   const found = [...(kind === "jobs" ? jobs : projects)].find((candidate) => candidate.id === id);
@@ -78,6 +80,41 @@ test("a deep link to a job that does not exist says so", async () => {
   expect(FakeEventSource.opened).toHaveLength(0);
 });
 
+test("an address that names no page says so, and leads home", async () => {
+  window.location.hash = "#/nowhere";
+  render(<App />);
+  await screen.findByRole("heading", { level: 1, name: "There is no such page" });
+  expect(screen.getByRole("link", { name: "All apps" }).getAttribute("href")).toBe("#/");
+  act(() => void (window.location.hash = "#/"));
+  await screen.findByLabelText("Describe your app");
+});
+
+test("a path that the server answers with the page, too, is no page, and leads home", async () => {
+  window.history.replaceState(null, "", "/jobs/17");
+  try {
+    render(<App />);
+    await screen.findByRole("heading", { level: 1, name: "There is no such page" });
+    for (const name of ["All apps", "App-Gen", "New app"]) {
+      expect(screen.getByRole("link", { name }).getAttribute("href")).toBe("/");
+    }
+  } finally {
+    window.history.replaceState(null, "", "/");
+  }
+});
+
+test("a fault of the page's code leaves words and a way on, and the next page is shown", async () => {
+  // React reports what the boundary has caught.
+  vi.spyOn(console, "error").mockImplementation(() => undefined);
+  const reload = vi.spyOn(window.location, "reload").mockImplementation(() => undefined);
+  projects = [null as unknown as Project];
+  render(<App />);
+  await screen.findByRole("heading", { level: 1, name: "This page broke" });
+  fireEvent.click(screen.getByRole("button", { name: "Reload the page" }));
+  expect(reload).toHaveBeenCalledTimes(1);
+  act(() => void (window.location.hash = "#/jobs/gone"));
+  await screen.findByRole("heading", { name: "There is no such job" });
+});
+
 test("a server that is away is announced, and the page recovers by itself", async () => {
   reachable = false;
   render(<App />);
@@ -96,6 +133,20 @@ test("an old link to a job leads to its project too", async () => {
   render(<App />);
   await screen.findByRole("heading", { level: 1, name: "A chess clock" });
   expect(screen.getByRole("link", { name: "The app" }).getAttribute("href")).toBe("#/projects/p");
+});
+
+test("what happened before anybody looked is busy until all of it is there", async () => {
+  jobs = [aJob({ id: "old", project: "p", state: "failed", last_sequence: 2 })];
+  window.location.hash = "#/jobs/old";
+  render(<App />);
+  const source = await waitFor(() => FakeEventSource.latest);
+  const isBusy = () => screen.getByRole("log").closest(".job-work")?.getAttribute("aria-busy");
+  act(() => source.open());
+  source.send(1, "log", { level: "info", message: "wrote package.json" });
+  await screen.findByText("wrote package.json");
+  expect(isBusy()).toBe("true");
+  act(() => source.send(2, "state", { state: "failed" }));
+  await waitFor(() => expect(isBusy()).toBe("false"));
 });
 
 test("the empty list says what will be there", async () => {

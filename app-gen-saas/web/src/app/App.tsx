@@ -3,29 +3,35 @@ import { JobPage } from "../jobs/JobPage.tsx";
 import { HomePage } from "../projects/HomePage.tsx";
 import { ProjectPage } from "../projects/ProjectPage.tsx";
 import { Icon } from "../shared/Icon.tsx";
+import { TemplatesPage } from "../templates/TemplatesPage.tsx";
 import { VersionPage } from "../versions/VersionPage.tsx";
-import { homeHref, pageKey, type Route, useRoute } from "./route.ts";
+import { ErrorBoundary } from "./ErrorBoundary.tsx";
+import { MissingPage } from "./MissingPage.tsx";
+import { homeFromHere, pageKey, type Route, useRoute } from "./route.ts";
 
 export function App() {
   const route = useRoute();
   const key = pageKey(route);
+  const home = homeFromHere();
   const main = useFocusOnNavigation(key);
   return (
     <div className="shell" data-page={route.page}>
       <header className="top">
-        <a className="brand" href={homeHref}>
+        <a className="brand" href={home}>
           <img src="/favicon.svg" alt="" width="28" height="28" />
           App-Gen
         </a>
         {route.page !== "home" && (
-          <a className="button new-app" href={homeHref}>
+          <a className="button new-app" href={home}>
             <Icon name="plus" />
             New app
           </a>
         )}
       </header>
       <main ref={main} tabIndex={-1}>
-        <Page key={key} route={route} />
+        <ErrorBoundary key={key}>
+          <Page route={route} />
+        </ErrorBoundary>
       </main>
     </div>
   );
@@ -35,12 +41,16 @@ function Page({ route }: { route: Route }) {
   switch (route.page) {
     case "home":
       return <HomePage />;
+    case "templates":
+      return <TemplatesPage />;
     case "project":
       return <ProjectPage projectId={route.projectId} from={route.from} />;
     case "version":
       return <VersionPage projectId={route.projectId} number={route.number} file={route.file} />;
     case "job":
       return <JobPage jobId={route.jobId} />;
+    case "missing":
+      return <MissingPage />;
   }
 }
 

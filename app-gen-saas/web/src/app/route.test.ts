@@ -1,10 +1,12 @@
 import { expect, test } from "vitest";
-import { jobHref, pageKey, parseRoute, projectHref, versionHref } from "./route.ts";
+import { jobHref, pageKey, parseRoute, projectHref, templatesHref, versionHref } from "./route.ts";
+
+test.each(["", "#", "#/", "#/?from=1"])("%j is the home page", (hash) => {
+  expect(parseRoute(hash)).toEqual({ page: "home" });
+});
 
 test.each([
-  "",
-  "#",
-  "#/",
+  "#/jobs",
   "#/jobs/",
   "#/jobs/a/b",
   "#/jobs/%E0%A4%A",
@@ -14,8 +16,9 @@ test.each([
   "#/projects/a/versions/x",
   "#/projects/a/versions/1/files",
   "#/constructor/a",
-])("%j is the home page", (hash) => {
-  expect(parseRoute(hash)).toEqual({ page: "home" });
+  "#/nowhere",
+])("%j is no page", (hash) => {
+  expect(parseRoute(hash)).toEqual({ page: "missing" });
 });
 
 test("links lead back to what they name, whatever its id or path holds", () => {
@@ -26,6 +29,12 @@ test("links lead back to what they name, whatever its id or path holds", () => {
     expect(parseRoute(versionHref(id, 2))).toEqual({ page: "version", projectId: id, number: 2, file: null });
     expect(parseRoute(versionHref(id, 2, "src/ü &?#+.ts"))).toMatchObject({ number: 2, file: "src/ü &?#+.ts" });
   }
+});
+
+test("templates have a page", () => {
+  expect(parseRoute(templatesHref)).toEqual({ page: "templates" });
+  expect(parseRoute("#/templates/a")).toEqual({ page: "missing" });
+  expect(pageKey(parseRoute(templatesHref))).not.toBe(pageKey(parseRoute("#/")));
 });
 
 test("a version to begin with that is no number is none", () => {

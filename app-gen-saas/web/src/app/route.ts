@@ -3,27 +3,32 @@ import { useSyncExternalStore } from "react";
 
 export type Route =
   | { page: "home" }
+  | { page: "templates" }
   /** `from` is the version that a change is to begin with; null for the newest one. */
   | { page: "project"; projectId: string; from: number | null }
   /** `file` is the path of the file that is shown. */
   | { page: "version"; projectId: string; number: number; file: string | null }
-  | { page: "job"; jobId: string };
+  | { page: "job"; jobId: string }
+  /** The address names no page. */
+  | { page: "missing" };
 
 export function parseRoute(hash: string): Route {
   const [path = "", query = ""] = splitOnce(hash.replace(/^#\/?/, ""), "?");
   const parameters = new URLSearchParams(query);
   try {
+    if (path === "") return { page: "home" };
     const [kind, id, ...rest] = path.split("/").map(decodeURIComponent);
-    if (!id) return { page: "home" };
+    if (kind === "templates" && !id && rest.length === 0) return { page: "templates" };
+    if (!id) return { page: "missing" };
     if (kind === "jobs" && rest.length === 0) return { page: "job", jobId: id };
-    if (kind !== "projects") return { page: "home" };
+    if (kind !== "projects") return { page: "missing" };
     if (rest.length === 0) return { page: "project", projectId: id, from: numberOf(parameters.get("from")) };
     const number = rest.length === 2 && rest[0] === "versions" ? numberOf(rest[1] ?? null) : null;
     if (number !== null) return { page: "version", projectId: id, number, file: parameters.get("file") };
   } catch {
     // A broken percent escape names nothing.
   }
-  return { page: "home" };
+  return { page: "missing" };
 }
 
 function splitOnce(text: string, separator: string): [string, string] {
@@ -36,6 +41,17 @@ function numberOf(text: string | null): number | null {
 }
 
 export const homeHref = "#/";
+export const templatesHref = "#/templates";
+
+/** The server has one page, and answers every path with it. */
+function isPathOfPage(): boolean {
+  return ["/", "/index.html"].includes(window.location.pathname);
+}
+
+/** The home page, also from an address whose path names nothing: there, another hash would change nothing. */
+export function homeFromHere(): string {
+  return isPathOfPage() ? homeHref : "/";
+}
 
 export function jobHref(jobId: string): string {
   return `#/jobs/${encodeURIComponent(jobId)}`;
@@ -55,7 +71,9 @@ export function versionHref(projectId: string, number: number, file: string | nu
 export function pageKey(route: Route): string {
   switch (route.page) {
     case "home":
-      return "home";
+    case "missing":
+    case "templates":
+      return route.page;
     case "project":
       return `project ${route.projectId}`;
     case "version":
@@ -72,5 +90,6 @@ function subscribe(changed: () => void): () => void {
 
 /** The hash itself is the snapshot: a string compares by value, a parsed route would not. */
 export function useRoute(): Route {
-  return parseRoute(useSyncExternalStore(subscribe, () => window.location.hash));
+  const hash = useSyncExternalStore(subscribe, () => window.location.hash);
+  return isPathOfPage() ? parseRoute(hash) : { page: "missing" };
 }

@@ -11,8 +11,8 @@ interface Props {
 
 /** Takes the words along to where they can be changed and sent again. */
 export function Again({ job, reuse }: Props) {
-  // Whoever wants to go back to a version finds it in the list of versions.
-  if (job.kind === "restore") return null;
+  // Whoever wants to go back to a version, or to deliver one, finds it in the list of versions.
+  if (job.kind === "restore" || job.kind === "deliver") return null;
   const words = (
     <>
       <Icon name="again" />

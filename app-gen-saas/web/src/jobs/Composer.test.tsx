@@ -5,7 +5,7 @@ import { aJob } from "./aJob.ts";
 import { Composer, MAX_CHARACTERS } from "./Composer.tsx";
 import { newAppDraft } from "./draft.ts";
 
-const create = vi.fn<(description: string) => Promise<ReturnType<typeof aJob>>>();
+const create = vi.fn<(description: string, attachments: string[]) => Promise<ReturnType<typeof aJob>>>();
 const onCreated = vi.fn();
 const asked = {
   label: "Describe your app",
@@ -54,7 +54,7 @@ test("the trimmed text is sent and the field is empty for the next one", async (
   write("  A recipe box \n");
   submit();
   await waitFor(() => expect(onCreated).toHaveBeenCalledWith(job));
-  expect(create).toHaveBeenCalledExactlyOnceWith("A recipe box");
+  expect(create).toHaveBeenCalledExactlyOnceWith("A recipe box", []);
   expect(field().value).toBe("");
   expect(sessionStorage.length).toBe(0);
 });

@@ -1,6 +1,19 @@
-import { type FormEvent, type KeyboardEvent, type ReactNode, useEffect, useId, useLayoutEffect, useRef, useState } from "react";
+import {
+  type ClipboardEvent,
+  type DragEvent,
+  type FormEvent,
+  type KeyboardEvent,
+  type ReactNode,
+  useEffect,
+  useId,
+  useLayoutEffect,
+  useRef,
+  useState,
+} from "react";
 import { messageOf } from "../api/client.ts";
 import type { Job } from "../api/types.ts";
+import { AttachButton, ChosenFiles } from "../attachments/ChosenFiles.tsx";
+import { useAttachments } from "../attachments/useAttachments.ts";
 import { Icon } from "../shared/Icon.tsx";
 import { loadDraft, saveDraft } from "./draft.ts";
 
@@ -31,7 +44,8 @@ interface Props {
   disabled?: string | null;
   /** The field takes the focus whenever this is another value, and when it appears, unless it is null then. */
   focus?: string | number | null;
-  create: (description: string) => Promise<Job>;
+  /** `attachments` are the ids of the files that were chosen. */
+  create: (description: string, attachments: string[]) => Promise<Job>;
   onCreated: (job: Job) => void;
 }
 
@@ -41,7 +55,10 @@ export function Composer(props: Props) {
   const [description, setDescription] = useState(() => loadDraft(draft));
   const [problem, setProblem] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
+  const [dropping, setDropping] = useState(false);
+  const files = useAttachments();
   const field = useRef<HTMLTextAreaElement>(null);
+  const attach = useRef<HTMLButtonElement>(null);
   const ids = { field: useId(), help: useId(), problem: useId() };
 
   useEffect(() => saveDraft(draft, description), [draft, description]);
@@ -70,11 +87,15 @@ export function Composer(props: Props) {
     if (busy || disabled !== null) return;
     if (length === 0) return refuse(props.empty);
     if (tooLong) return refuse(`Please shorten it to ${MAX_CHARACTERS.toLocaleString("en")} characters.`);
+    if (files.chosen.some((file) => file.problem !== null)) return refuse("Remove the file that cannot be attached first.");
+    const attachments = files.chosen.flatMap((file) => file.id ?? []);
+    if (attachments.length < files.chosen.length) return refuse("Wait a moment: your files are still being uploaded.");
     setBusy(true);
     setProblem(null);
     try {
-      const job = await props.create(description.trim());
+      const job = await props.create(description.trim(), attachments);
       setDescription("");
+      files.clear();
       saveDraft(draft, "");
       props.onCreated(job);
     } catch (error) {
@@ -88,25 +109,60 @@ export function Composer(props: Props) {
     if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) void submit();
   }
 
+  function paste(event: ClipboardEvent): void {
+    const pasted = [...event.clipboardData.files];
+    // Text that comes with a file (from a spreadsheet, for example) is what was meant.
+    if (pasted.length === 0 || event.clipboardData.getData("text/plain") !== "") return;
+    event.preventDefault();
+    void files.add(pasted);
+  }
+
+  function drag(event: DragEvent): void {
+    if (disabled !== null || !event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    setDropping(true);
+  }
+
+  function drop(event: DragEvent): void {
+    setDropping(false);
+    const dropped = [...event.dataTransfer.files];
+    if (disabled !== null || dropped.length === 0) return;
+    // Without this, the browser would leave the page for the file.
+    event.preventDefault();
+    void files.add(dropped);
+  }
+
+  const complaint = problem ?? files.problem;
   return (
     <form className="composer" onSubmit={(event) => void submit(event)} noValidate>
       <label className="visually-hidden" htmlFor={ids.field}>
         {props.label}
       </label>
-      <div className="composer-box" data-invalid={problem !== null || tooLong} data-disabled={disabled !== null}>
+      <div
+        className="composer-box"
+        data-invalid={problem !== null || tooLong}
+        data-disabled={disabled !== null}
+        data-dropping={dropping}
+        onDragEnter={drag}
+        onDragOver={drag}
+        onDragLeave={() => setDropping(false)}
+        onDrop={drop}
+      >
         <textarea
           id={ids.field}
           ref={field}
           value={description}
           onChange={(event) => edit(event.target.value)}
           onKeyDown={submitByKey}
+          onPaste={paste}
           placeholder={props.placeholder}
           rows={props.rows}
           disabled={disabled !== null}
-          aria-describedby={problem ? `${ids.problem} ${ids.help}` : ids.help}
+          aria-describedby={complaint ? `${ids.problem} ${ids.help}` : ids.help}
           aria-invalid={problem !== null || tooLong}
           spellCheck
         />
+        <ChosenFiles files={files} removed={() => attach.current?.focus()} />
         {props.children}
         <div className="composer-bar">
           <p id={ids.help} className="composer-help">
@@ -123,15 +179,18 @@ export function Composer(props: Props) {
             )}
           </p>
           {disabled === null && (
-            <button type="submit" className="button button-primary" aria-disabled={busy}>
-              {busy ? "Starting…" : props.submit}
-              {!busy && <Icon name="arrow" />}
-            </button>
+            <div className="composer-actions">
+              <AttachButton files={files} button={attach} />
+              <button type="submit" className="button button-primary" aria-disabled={busy}>
+                {busy ? "Starting…" : props.submit}
+                {!busy && <Icon name="arrow" />}
+              </button>
+            </div>
           )}
         </div>
       </div>
       <p id={ids.problem} className="composer-problem" role="alert">
-        {problem}
+        {complaint}
       </p>
       {examples.length > 0 && (
         <div className="examples" role="group" aria-label="Examples to start from">

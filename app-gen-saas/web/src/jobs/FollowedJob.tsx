@@ -1,5 +1,6 @@
-import { useEffect } from "react";
+import { useEffect, useState } from "react";
 import type { Job, JobState } from "../api/types.ts";
+import { AttachedFiles } from "../attachments/AttachedFiles.tsx";
 import type { JobLog } from "../log/jobLog.ts";
 import { LogView } from "../log/LogView.tsx";
 import { Stages } from "../log/Stages.tsx";
@@ -30,6 +31,10 @@ export function FollowedJob({ job, jobs, level, reuse }: Props) {
   const over = isTerminal(job.state);
   const now = useNow(over ? 30_000 : 1000);
   const { log, connection, retry } = useJobStream(job.id, over ? job.last_sequence : null);
+  // What happened before anybody looked comes in one go; a connection that breaks is no longer one go.
+  const [wasOver] = useState(over);
+  const isReplaying =
+    wasOver && log.lastSequence < job.last_sequence && connection.attempt === 0 && connection.phase !== "offline";
   useStreamedState(job.id, log, jobs);
 
   const Title = level === 1 ? "h1" : "h3";
@@ -47,6 +52,7 @@ export function FollowedJob({ job, jobs, level, reuse }: Props) {
               <p>{job.description}</p>
             </details>
           )}
+          <AttachedFiles job={job} />
           <div className="job-meta">
             <span role="status" className="job-state">
               <StateBadge state={job.state} />
@@ -57,6 +63,7 @@ export function FollowedJob({ job, jobs, level, reuse }: Props) {
             </span>
             <Elapsed job={job} now={now} />
             <span>Provider: {job.provider}</span>
+            {job.template && <span>Began with “{job.template.name}”</span>}
             {job.attempt > 1 && <span>Attempt {job.attempt}</span>}
             {usage && <span className="job-usage">{usage}</span>}
           </div>
@@ -66,7 +73,7 @@ export function FollowedJob({ job, jobs, level, reuse }: Props) {
       <BelowHeading level={level}>
         {over && <Outcome job={job} log={log} reuse={reuse} />}
         <Waiting job={job} now={now} decide={(decision) => jobs.decide(job.id, decision)} />
-        <div className="job-work">
+        <div className="job-work" aria-busy={isReplaying}>
           <Stages stages={log.stages} work={work} />
           <LogView log={log} connection={connection} retry={retry} />
         </div>

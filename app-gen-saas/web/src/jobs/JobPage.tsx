@@ -2,6 +2,7 @@ import { useCallback, useState } from "react";
 import { getJob, isMissing, messageOf } from "../api/client.ts";
 import { homeHref, projectHref } from "../app/route.ts";
 import { ServerNotice } from "../app/ServerNotice.tsx";
+import { PreviewPanel } from "../previews/PreviewPanel.tsx";
 import { BackLink } from "../shared/BackLink.tsx";
 import { Loading, PageProblem } from "../shared/PageProblem.tsx";
 import { useDocumentTitle } from "../shared/useDocumentTitle.ts";
@@ -35,7 +36,12 @@ export function JobPage({ jobId }: { jobId: string }) {
         <BackLink href={homeHref}>All apps</BackLink>
       )}
       {job ? (
-        <FollowedJob job={job} jobs={jobs} level={1} />
+        <>
+          <FollowedJob job={job} jobs={jobs} level={1} />
+          {job.state === "succeeded" && job.project !== null && job.version !== null && (
+            <PreviewPanel projectId={job.project} number={job.version} />
+          )}
+        </>
       ) : failure === null ? (
         <Loading what="the job" page />
       ) : isMissing(failure) ? (

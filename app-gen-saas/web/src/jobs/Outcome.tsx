@@ -41,7 +41,14 @@ function Success({ job, log }: Props) {
             they are its name and its sample data.
           </p>
         )}
-        {!job.artifact && job.kind !== "restore" && <p className="outcome-note">There is nothing to download.</p>}
+        {log.place && (
+          <p className="outcome-actions">
+            <a className="button button-primary" href={log.place} target="_blank" rel="noreferrer">
+              Open {log.place.replace(/^https?:\/\//, "")}
+            </a>
+          </p>
+        )}
+        {!job.artifact && job.kind !== "restore" && job.kind !== "deliver" && <p className="outcome-note">There is nothing to download.</p>}
         {(job.artifact || job.version !== null) && (
           <p className="outcome-actions">
             {job.artifact && (

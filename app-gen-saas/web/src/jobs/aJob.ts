@@ -29,6 +29,8 @@ export function aJob(parts: Partial<Job> = {}): Job {
     usage: { micro_usd: 0, tokens: 0, unpriced_tokens: 0, iterations: 0, seconds: 0, task_micro_usd: 0 },
     budget: {},
     approvals: [],
+    attachments: [],
+    template: null,
     ...parts,
   };
 }

@@ -3,6 +3,9 @@
 /** Where the description of a new application is kept. */
 export const newAppDraft = "app-gen.draft";
 
+/** Where it is kept which template a new application is to begin with. */
+export const templateDraft = "app-gen.template";
+
 /** Where it is kept what is to be changed of a project. */
 export function changeDraft(projectId: string): string {
   return `${newAppDraft}.${projectId}`;

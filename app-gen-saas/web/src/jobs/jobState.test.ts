@@ -22,5 +22,6 @@ test("a title is the first line, cut at a word", () => {
 
 test("what is not a new app is told as what it is", () => {
   expect(wordsOf("failed", "change")).toMatchObject({ label: "Failed", sentence: "This change could not be made." });
+  expect(wordsOf("succeeded", "deliver").sentence).toBe("The delivery is done.");
   expect(wordsOf("cancelled", "change").sentence).toBe(wordsOf("cancelled").sentence);
 });

@@ -39,6 +39,12 @@ const SENTENCES: Record<string, Record<string, string>> = {
     succeeded: "The version is the newest one again.",
     failed: "The version could not be made the newest one again.",
   },
+  deliver: {
+    running: "The version is on its way.",
+    succeeded: "The delivery is done.",
+    failed: "The version could not be delivered.",
+    lost: "The generator disappeared; what is at the target can be looked at, and it can be delivered again.",
+  },
 };
 
 /** A state this page does not know yet is shown by its own name. */

@@ -34,6 +34,8 @@ export interface JobLog {
   /** What the last event of the latest attempt said; the job's own state repeats it. */
   ending: string | null;
   summary: string | null;
+  /** Where a delivery is. */
+  place: string | null;
   /** Whether the latest attempt ended with something to wait for. */
   waited: boolean;
   /** The latest state event, which may be ahead of the job as last fetched. */
@@ -51,6 +53,7 @@ export const EMPTY_LOG: JobLog = {
   failure: null,
   ending: null,
   summary: null,
+  place: null,
   waited: false,
   state: null,
   stateReason: null,
@@ -109,6 +112,9 @@ function takeEvent(log: JobLog, event: JobEvent): void {
       break;
     case "interrupted":
       log.ending = event.body.reason;
+      break;
+    case "delivered":
+      log.place = /^https?:\/\//.test(event.body.url) ? event.body.url : null;
       break;
     case "succeeded":
       log.summary = event.body.summary;
@@ -199,6 +205,13 @@ function lineOf(event: JobEvent, known: string | null): { tone: LineTone; text: 
       return { tone: event.body.level === "info" ? "plain" : event.body.level, text: event.body.message };
     case "artifact":
       return { tone: "good", text: `Stored ${event.body.name}, ${byteSize(event.body.size_bytes)}` };
+    case "delivered":
+      return {
+        tone: "good",
+        text: event.body.commit
+          ? `${event.body.url} shows commit ${event.body.commit.slice(0, 10)}`
+          : `${event.body.url} shows no commit`,
+      };
     case "succeeded":
       return { tone: "good", text: event.body.summary };
     case "failed":

@@ -26,8 +26,13 @@ export function ChangeBox({ project, from, focus, create }: Props) {
         draft={changeDraft(project.id)}
         disabled={closedWords(project)}
         focus={from ?? (focus ? "box" : null)}
-        create={(description) =>
-          create({ project: project.id, description, ...(from !== null && { start_version: from }) })
+        create={(description, attachments) =>
+          create({
+            project: project.id,
+            description,
+            ...(attachments.length > 0 && { attachments }),
+            ...(from !== null && { start_version: from }),
+          })
         }
         onCreated={() => {
           // The next change begins with the newest version again.

@@ -1,5 +1,6 @@
 import { useEffect, useState } from "react";
 import type { Job } from "../api/types.ts";
+import { AttachedFiles } from "../attachments/AttachedFiles.tsx";
 import { jobHref, versionHref } from "../app/route.ts";
 import { Again } from "../jobs/Again.tsx";
 import { CancelButton } from "../jobs/CancelButton.tsx";
@@ -40,7 +41,7 @@ export function Conversation({ open, now, reuse }: Props) {
       ) : (
         <ol>
           {asked.map((job) => {
-            const again = canReuse && job.kind !== "restore" ? () => reuse(job.description) : undefined;
+            const again = canReuse && job.kind !== "restore" && job.kind !== "deliver" ? () => reuse(job.description) : undefined;
             return (
               <li key={job.id} className="message" data-followed={job.id === followedId}>
                 {job.id === followedId ? (
@@ -113,6 +114,7 @@ function Message({ job, now, before, cancel, reuse }: MessageProps) {
           <p>{job.description}</p>
         </details>
       )}
+      <AttachedFiles job={job} />
       <div className="job-meta">
         <StateBadge state={job.state} />
         <Time time={job.created_at} now={now} />
@@ -122,6 +124,7 @@ function Message({ job, now, before, cancel, reuse }: MessageProps) {
           </span>
         )}
         {job.kind === "change" && job.start_version !== null && <span>from version {job.start_version}</span>}
+        {job.template && <span>Began with “{job.template.name}”</span>}
         {usage && <span>{usage}</span>}
         <a href={jobHref(job.id)}>
           Activity<span className="visually-hidden"> of “{title}”</span>

@@ -1,10 +1,11 @@
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { createJob } from "../api/client.ts";
 import { jobHref, projectHref } from "../app/route.ts";
 import { ServerNotice } from "../app/ServerNotice.tsx";
 import { Composer, type Example } from "../jobs/Composer.tsx";
-import { newAppDraft } from "../jobs/draft.ts";
+import { loadDraft, newAppDraft, saveDraft, templateDraft } from "../jobs/draft.ts";
 import { useNow } from "../shared/useNow.ts";
+import { TemplatePicker } from "../templates/TemplatePicker.tsx";
 import { type Filter, ProjectsSection } from "./ProjectsSection.tsx";
 import { useProjects } from "./useProjects.ts";
 
@@ -27,6 +28,8 @@ const EXAMPLES: readonly Example[] = [
 export function HomePage() {
   const [filter, setFilter] = useState<Filter>({ search: "", archived: false });
   const projects = useProjects(filter.search, filter.archived);
+  const [template, setTemplate] = useState(() => loadDraft(templateDraft));
+  useEffect(() => saveDraft(templateDraft, template), [template]);
   const now = useNow(10_000);
   return (
     <>
@@ -46,11 +49,20 @@ export function HomePage() {
           empty="Describe the app first: a sentence is enough."
           draft={newAppDraft}
           examples={EXAMPLES}
-          create={(description) => createJob({ description })}
+          create={(description, attachments) =>
+            createJob({
+              description,
+              ...(attachments.length > 0 && { attachments }),
+              ...(template !== "" && { template }),
+            })
+          }
           onCreated={(job) => {
+            saveDraft(templateDraft, "");
             window.location.hash = job.project === null ? jobHref(job.id) : projectHref(job.project);
           }}
-        />
+        >
+          <TemplatePicker value={template} onChange={setTemplate} />
+        </Composer>
       </div>
       <ProjectsSection projects={projects} filter={filter} setFilter={setFilter} now={now} />
     </>

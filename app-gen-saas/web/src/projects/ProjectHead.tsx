@@ -2,6 +2,7 @@ import { type FormEvent, useId, useRef, useState } from "react";
 import { messageOf } from "../api/client.ts";
 import type { ChangeProject, Project } from "../api/types.ts";
 import { versionHref } from "../app/route.ts";
+import { LatestDeliveries } from "../deliveries/LatestDeliveries.tsx";
 import { projectCostWords } from "../jobs/usage.ts";
 import { AskButton } from "../shared/AskButton.tsx";
 import { Icon } from "../shared/Icon.tsx";
@@ -39,6 +40,7 @@ export function ProjectHead({ project, now, change, remove }: Props) {
           </span>
           <span>{cost ? `Cost so far: ${cost}` : "No cost so far"}</span>
         </div>
+        {project.newest_version > 0 && <LatestDeliveries projectId={project.id} />}
       </div>
       <div className="project-actions">
         <ArchiveButton archived={project.archived} setArchived={(archived) => change({ archived })} />

@@ -9,6 +9,7 @@ import { HomePage } from "./HomePage.tsx";
 let projects: Project[];
 
 async function answer(address: string): Promise<Response> {
+  if (address.startsWith("/api/templates")) return Response.json({ templates: [] });
   const query = new URL(address, "http://server").searchParams;
   const before = query.get("before");
   const found = projects
@@ -61,7 +62,10 @@ test("a search waits for the end of the typing, and says what it did not find", 
   fireEvent.change(search, { target: { value: "pl" } });
   fireEvent.change(search, { target: { value: " plant " } });
   await waitFor(() => expect(names()).toEqual(["Plant diary"]));
-  const searches = vi.mocked(fetch).mock.calls.map(([address]) => new URL(String(address), "http://x").searchParams.get("search"));
+  const searches = vi.mocked(fetch).mock.calls
+    .map(([address]) => new URL(String(address), "http://x"))
+    .filter(({ pathname }) => pathname === "/api/projects")
+    .map(({ searchParams }) => searchParams.get("search"));
   expect(searches.filter((text) => text !== null)).toEqual(["plant"]);
   fireEvent.change(search, { target: { value: "chess" } });
   await screen.findByText("No app has “chess” in its name.");

@@ -1,6 +1,7 @@
 /** The page's few icons, drawn with the text's colour. They are decoration: the words beside them say it. */
 const PATHS = {
   plus: "M8 3v10M3 8h10",
+  clip: "m12.8 7.4-5 5a3 3 0 0 1-4.2-4.2l5.3-5.3a2 2 0 0 1 2.8 2.8L6.4 11a.9.9 0 0 1-1.3-1.3l4.7-4.7",
   check: "m3.5 8.5 3 3 6-7",
   cross: "m4 4 8 8M12 4l-8 8",
   alert: "M8 4.5v4.5M8 11.6v.1",

@@ -19,9 +19,11 @@ export function PageProblem({ title, children, retry }: { title: string; childre
 
 /** In place of what is being loaded. */
 export function Loading({ what, page = false }: { what: string; page?: boolean }) {
+  // A page has a heading at any time.
+  const Words = page ? "h1" : "span";
   return (
     <div className="skeletons" role="status">
-      <span className="visually-hidden">Loading {what}</span>
+      <Words className="visually-hidden">Loading {what}</Words>
       {page && <i className="skeleton skeleton-title" />}
       <i className="skeleton" />
       {page ? <i className="skeleton skeleton-block" /> : <i className="skeleton" />}

@@ -20,6 +20,7 @@ export type JobEvent = Head &
     | { type: "log"; body: { level: "info" | "warn" | "error"; message: string } }
     | { type: "heartbeat"; body: unknown }
     | { type: "artifact"; body: { name: string; size_bytes: number } }
+    | { type: "delivered"; body: { url: string; commit?: string | null } }
     | { type: "succeeded"; body: { summary: string } }
     | { type: "failed"; body: { reason: string; hint?: string | null } }
     | { type: "waiting_approval"; body: { point: string; question: string } }
@@ -42,6 +43,7 @@ export const EVENT_TYPES = [
   "log",
   "heartbeat",
   "artifact",
+  "delivered",
   "succeeded",
   "failed",
   "waiting_approval",
@@ -63,6 +65,7 @@ const REQUIRED: Record<(typeof EVENT_TYPES)[number], Record<string, "string" | "
   log: { level: "string", message: "string" },
   heartbeat: {},
   artifact: { name: "string", size_bytes: "number" },
+  delivered: { url: "string" },
   succeeded: { summary: "string" },
   failed: { reason: "string" },
   waiting_approval: { point: "string", question: "string" },

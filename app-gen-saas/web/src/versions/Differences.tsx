@@ -18,7 +18,7 @@ export function Differences({ projectId, number, parent }: Props) {
   const load = useCallback(() => getDifference(projectId, number), [projectId, number]);
   const { value, error, reload } = useLoaded(load, null);
   return (
-    <section className="differences" aria-labelledby="differences-title">
+    <section className="differences" aria-labelledby="differences-title" aria-busy={value === null && error === null}>
       <h2 id="differences-title">{parent === null ? "What it began with" : `What changed since version ${parent}`}</h2>
       {value === null ? (
         error === null ? (

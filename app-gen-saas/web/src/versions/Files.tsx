@@ -22,7 +22,7 @@ export function Files({ projectId, number, file }: Props) {
   const load = useCallback(() => listFiles(projectId, number), [projectId, number]);
   const { value: files, error, reload } = useLoaded(load, null);
   return (
-    <section className="files" aria-labelledby="files-title">
+    <section className="files" aria-labelledby="files-title" aria-busy={files === null && error === null}>
       <h2 id="files-title">Files</h2>
       {files === null ? (
         error === null ? (

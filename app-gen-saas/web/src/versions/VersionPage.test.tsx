@@ -17,9 +17,11 @@ async function answer(address: string): Promise<Response> {
   const { pathname, searchParams } = new URL(address, "http://server");
   if (pathname === "/api/projects/p") return Response.json(aProject({ id: "p", newest_version: 3 }));
   if (!version) return refuse(404, "version not found");
+  if (pathname.endsWith("/deliveries")) return Response.json({ deliveries: [] });
   if (pathname.endsWith("/diff")) {
     return difference === "damaged" ? refuse(409, "the stored files are not those that the job made") : Response.json(difference);
   }
+  if (pathname.endsWith("/preview")) return refuse(404, "preview not found");
   if (pathname.endsWith("/files")) return Response.json({ files: files satisfies VersionFile[] });
   if (pathname.endsWith("/file")) {
     const file = files.find(({ path }) => path === searchParams.get("path"));
@@ -52,7 +54,7 @@ afterEach(() => {
 
 async function open(file: string | null = null) {
   const page = render(<VersionPage projectId="p" number={2} file={file} />);
-  await screen.findByRole("heading", { level: 1 });
+  await screen.findByRole("heading", { level: 1, name: (name) => !name.startsWith("Loading") });
   return page;
 }
 
@@ -113,6 +115,27 @@ test("damaged files are no reason to show nothing else", async () => {
   await open();
   await screen.findByText("The stored files are not those that the job made.");
   await screen.findByText("App.tsx", { selector: "a *" });
+});
+
+test("a part is busy until it is there or cannot be, so that what is below it can wait", async () => {
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  vi.stubGlobal(
+    "fetch",
+    vi.fn(async (address: string) => {
+      if (address.endsWith("/diff")) await released;
+      return answer(address);
+    }),
+  );
+  difference = "damaged";
+  await open();
+  const isBusy = () => screen.getByRole("region", { name: "What changed since version 1" }).getAttribute("aria-busy");
+  expect(isBusy()).toBe("true");
+  release();
+  await screen.findByText("The stored files are not those that the job made.");
+  expect(isBusy()).toBe("false");
 });
 
 test.each<[FileContent, RegExp]>([

@@ -3,7 +3,9 @@ import { getProject, getVersion, isMissing, messageOf, restoreVersion } from "..
 import type { Project, Version } from "../api/types.ts";
 import { projectHref, versionHref } from "../app/route.ts";
 import { ServerNotice } from "../app/ServerNotice.tsx";
+import { Deliveries } from "../deliveries/Deliveries.tsx";
 import { titleOf } from "../jobs/jobState.ts";
+import { PreviewPanel } from "../previews/PreviewPanel.tsx";
 import { NoProject } from "../projects/ProjectPage.tsx";
 import { BackLink } from "../shared/BackLink.tsx";
 import { Loading, PageProblem } from "../shared/PageProblem.tsx";
@@ -13,6 +15,7 @@ import { useDocumentTitle } from "../shared/useDocumentTitle.ts";
 import { useLoaded } from "../shared/useLoaded.ts";
 import { useNow } from "../shared/useNow.ts";
 import { POLL } from "../shared/usePolling.ts";
+import { MakeTemplate } from "../templates/MakeTemplate.tsx";
 import { Checks } from "./Checks.tsx";
 import { Differences } from "./Differences.tsx";
 import { Files } from "./Files.tsx";
@@ -43,6 +46,8 @@ export function VersionPage({ projectId, number, file }: Props) {
       {project && version ? (
         <>
           <VersionHead project={project} version={version} />
+          <PreviewPanel projectId={projectId} number={number} />
+          <Deliveries project={project} number={number} />
           <Differences projectId={projectId} number={number} parent={version.parent} />
           <Files projectId={projectId} number={number} file={file} />
         </>
@@ -110,6 +115,7 @@ function VersionHead({ project, version }: { project: Project; version: Version 
       </div>
       <Checks checks={version.checks} />
       <VersionActions project={project} version={version} restore={project.archived ? null : restore} />
+      <MakeTemplate project={project} version={version} />
     </header>
   );
 }

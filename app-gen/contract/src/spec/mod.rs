@@ -3,20 +3,25 @@
 //! Each attempt has a spec of its own, so that a task of an earlier one that starts late never reads what
 //! a later one is asked.
 
+mod attachment;
 mod attempt;
 mod checks;
 mod choice;
+mod delivery;
+mod start;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::CONTRACT_VERSION;
-use crate::spec::checks::{
-    invalid, validate_model, validate_provider, validate_uri, validate_word,
-};
+use crate::spec::checks::{invalid, validate_model, validate_provider, validate_word};
 use crate::text::excerpt;
 
+pub use attachment::{
+    Attachment, MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MediaType, attachment_name,
+    validate_attachment_name,
+};
 pub use attempt::{
     ApprovalPoint, Attempt, CheckpointId, Decided, Decision, MAX_DECISION_CHARS, Used,
     checkpoints_of,
@@ -26,16 +31,14 @@ pub use checks::{
     validate_job_id,
 };
 pub use choice::{Choice, Fallback};
+pub use delivery::{Delivery, DeliveryTarget, MAX_URL_BYTES};
+pub use start::{START_BUNDLE_NAME, StartFrom, is_commit_id};
 
 /// Name of the result under the job's artifact URI.
 pub const ARTIFACT_NAME: &str = "app.zip";
 
 /// Name, under the job's artifact URI, of the history of the application: a git bundle.
 pub const BUNDLE_NAME: &str = "app.bundle";
-
-/// Name, under the job's artifact URI, of the history that a change begins with: a git bundle. It is a copy,
-/// so that a generator reads nothing outside of its job's folder.
-pub const START_BUNDLE_NAME: &str = "start.bundle";
 
 /// One attempt of a job, as JSON in a file or an object of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,9 +51,19 @@ pub struct JobSpec {
     pub kind: JobKind,
     /// The application, or the change, in the user's words; untrusted.
     pub description: String,
-    /// What a change begins with. A creation has none.
+    /// What a change begins with, or what is delivered; of a creation, the template that a person made, if it
+    /// begins with one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_from: Option<StartFrom>,
+    /// Where it is delivered to. Nothing but a delivery has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
+    /// The built-in template that a creation begins with, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// Files that the person attached. The number of each is its place here, from 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
     /// Which attempt it is, and what came before it.
     pub attempt: Attempt,
     /// The provider of every role that chooses none, `template` for example.
@@ -83,15 +96,8 @@ pub enum JobKind {
     Create,
     /// Another version of one that exists.
     Change,
-}
-
-/// A commit of an application that exists.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StartFrom {
-    /// A git bundle that holds the commit, `s3://…` or `file:///…`.
-    pub bundle_uri: String,
-    /// The commit's id: 40 or 64 hexadecimal digits in lower case.
-    pub commit: String,
+    /// A version goes to where its users get it. No agent has a part in it.
+    Deliver,
 }
 
 /// How much may be used; what is left out has no bound.
@@ -130,6 +136,9 @@ impl JobSpec {
             kind: JobKind::Create,
             description: description.to_owned(),
             start_from: None,
+            delivery: None,
+            template: None,
+            attachments: Vec::new(),
             attempt: Attempt::default(),
             provider: provider.to_owned(),
             model: None,
@@ -150,17 +159,41 @@ impl JobSpec {
         validate_job_id(&self.job_id)?;
         self.description = validate_description(&self.description)?.to_owned();
         match (self.kind, &self.start_from) {
-            (JobKind::Change, Some(start)) => start.validate()?,
+            (_, Some(start)) => start.validate()?,
             (JobKind::Create, None) => {}
             (JobKind::Change, None) => {
                 return Err(invalid("start_from", "is missing, and a change needs it"));
             }
-            (JobKind::Create, Some(_)) => {
-                return Err(invalid(
-                    "start_from",
-                    "is given, and a creation begins with nothing",
-                ));
+            (JobKind::Deliver, None) => {
+                return Err(invalid("start_from", "is missing, and a delivery needs it"));
             }
+        }
+        match (self.kind, &mut self.delivery) {
+            (JobKind::Deliver, Some(delivery)) => delivery.checked()?,
+            (JobKind::Create | JobKind::Change, None) => {}
+            (JobKind::Deliver, None) => {
+                return Err(invalid("delivery", "is missing, and a delivery needs it"));
+            }
+            (JobKind::Create | JobKind::Change, Some(_)) => {
+                return Err(invalid("delivery", "is given, and only a delivery has one"));
+            }
+        }
+        if let Some(template) = &self.template {
+            validate_word("template", template, 32)?;
+            if self.kind != JobKind::Create || self.start_from.is_some() {
+                let reason = "is given, and the job begins with something else";
+                return Err(invalid("template", reason));
+            }
+        }
+        if self.attachments.len() > MAX_ATTACHMENTS {
+            let reason = format!(
+                "has {} files, more than {MAX_ATTACHMENTS}",
+                self.attachments.len()
+            );
+            return Err(invalid("attachments", reason));
+        }
+        for attachment in &self.attachments {
+            attachment.validate()?;
         }
         self.attempt.check()?;
         validate_provider(&self.provider)?;
@@ -215,27 +248,6 @@ impl JobSpec {
     }
 }
 
-impl StartFrom {
-    fn validate(&self) -> Result<(), SpecError> {
-        validate_uri("start_from", &self.bundle_uri)?;
-        if is_commit_id(&self.commit) {
-            return Ok(());
-        }
-        let commit = excerpt(self.commit.as_bytes());
-        Err(invalid(
-            "start_from",
-            format!("names commit {commit:?}, which is no id of one"),
-        ))
-    }
-}
-
-/// Whether it is the id of a commit: 40 or 64 hexadecimal digits in lower case.
-#[must_use]
-pub fn is_commit_id(text: &str) -> bool {
-    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    matches!(text.len(), 40 | 64) && text.bytes().all(is_digit)
-}
-
 /// `name` under the folder `base_uri`.
 #[must_use]
 pub fn join_uri(base_uri: &str, name: &str) -> String {
@@ -258,219 +270,4 @@ pub fn event_body_name(sequence: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn spec() -> JobSpec {
-        JobSpec::new(
-            "job-1",
-            " a list of books ",
-            "template",
-            "s3://bucket/jobs/job-1/",
-        )
-        .unwrap()
-    }
-
-    #[test]
-    fn round_trip() {
-        let spec = spec();
-        assert_eq!(spec.description, "a list of books");
-        assert_eq!(spec.artifact_uri, "s3://bucket/jobs/job-1");
-        assert_eq!(JobSpec::from_json(spec.to_json().as_bytes()), Ok(spec));
-    }
-
-    #[test]
-    fn the_longest_description_fits() {
-        let description = "\u{1}".repeat(MAX_DESCRIPTION_CHARS - 2);
-        let spec =
-            JobSpec::new("j", &format!("x{description}x"), "template", "file:///out").unwrap();
-        assert_eq!(JobSpec::from_json(spec.to_json().as_bytes()), Ok(spec));
-    }
-
-    #[test]
-    fn refusals_name_the_field() {
-        let refusal = |json: &str| JobSpec::from_json(json.as_bytes()).unwrap_err().to_string();
-        let with = |field: &str, value: serde_json::Value| {
-            let mut json = serde_json::json!(spec());
-            json[field] = value;
-            refusal(&json.to_string())
-        };
-        assert!(refusal("{").starts_with("job spec is not valid JSON"));
-        assert!(refusal("[]").contains("version none"));
-        assert!(refusal(r#"{"version":2}"#).contains("missing field `job_id`"));
-        assert_eq!(
-            with("version", 1.into()),
-            "job spec has version 1, this program reads version 2"
-        );
-        assert!(with("job_id", "a/../b".into()).starts_with("job_id \"a/../b\" is not"));
-        assert!(with("job_id", "".into()).starts_with("job_id"));
-        assert_eq!(with("description", " \n ".into()), "description is empty");
-        assert!(with("description", "é".repeat(4001).into()).contains("4001 characters"));
-        assert!(with("description", "a\0b".into()).contains("NUL"));
-        assert!(with("provider", "Template!".into()).starts_with("provider"));
-        for uri in [
-            "http://x/y",
-            "s3://",
-            "s3://b/../c",
-            "file://host/x",
-            "file:///",
-            "s3://b//c",
-            "s3://b/a\nb",
-        ] {
-            assert!(
-                with("artifact_uri", uri.into()).starts_with("artifact_uri"),
-                "{uri}"
-            );
-        }
-        assert!(refusal(&" ".repeat(MAX_SPEC_BYTES + 1)).contains("more than 131072"));
-    }
-
-    /// What a later attempt to change an application may be asked.
-    fn change() -> JobSpec {
-        let spec = JobSpec {
-            kind: JobKind::Change,
-            start_from: Some(StartFrom {
-                bundle_uri: "s3://bucket/jobs/job-0/app.bundle".to_owned(),
-                commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
-            }),
-            attempt: Attempt {
-                number: 2,
-                after_sequence: 17,
-                used: Used {
-                    micro_usd: 1_250_000,
-                    tokens: 90_000,
-                    seconds: 61,
-                    iterations: 3,
-                },
-                checkpoint: Some(CheckpointId {
-                    attempt: 1,
-                    number: 4,
-                }),
-                decision: Some(Decided {
-                    point: ApprovalPoint::BeforePublish,
-                    decision: Decision::Rejected {
-                        reason: " too blue ".to_owned(),
-                    },
-                }),
-            },
-            roles: BTreeMap::from([(
-                "builder".to_owned(),
-                Choice {
-                    provider: Some("claude".to_owned()),
-                    model: None,
-                    fallback: Some(Fallback {
-                        provider: "codex".to_owned(),
-                        model: Some("gpt-6-sol".to_owned()),
-                    }),
-                },
-            )]),
-            budget: Budget {
-                micro_usd: Some(5_000_000),
-                iterations: Some(8),
-                ..Budget::default()
-            },
-            model: Some("claude-opus-5-5".to_owned()),
-            approvals: BTreeSet::from([ApprovalPoint::BeforePublish]),
-            ..spec()
-        };
-        spec.checked().unwrap()
-    }
-
-    #[test]
-    fn the_wire_form_is_the_documented_one() {
-        let json = serde_json::json!({
-            "version": 2, "job_id": "job-1", "kind": "change", "description": "a list of books",
-            "start_from": {
-                "bundle_uri": "s3://bucket/jobs/job-0/app.bundle",
-                "commit": "0123456789abcdef0123456789abcdef01234567",
-            },
-            "attempt": {
-                "number": 2, "after_sequence": 17,
-                "used": { "micro_usd": 1_250_000, "tokens": 90_000, "seconds": 61, "iterations": 3 },
-                "checkpoint": { "attempt": 1, "number": 4 },
-                "decision": { "point": "before_publish", "decision": "rejected", "reason": "too blue" },
-            },
-            "provider": "template", "model": "claude-opus-5-5",
-            "roles": { "builder": {
-                "provider": "claude", "fallback": { "provider": "codex", "model": "gpt-6-sol" },
-            } },
-            "budget": { "micro_usd": 5_000_000, "iterations": 8 },
-            "approvals": ["before_publish"],
-            "artifact_uri": "s3://bucket/jobs/job-1",
-        });
-        assert_eq!(
-            serde_json::from_str::<serde_json::Value>(&change().to_json()).unwrap(),
-            json
-        );
-        assert_eq!(
-            JobSpec::from_json(json.to_string().as_bytes()),
-            Ok(change())
-        );
-    }
-
-    #[test]
-    fn what_contradicts_itself_is_refused() {
-        let refusal = |alter: fn(&mut JobSpec)| {
-            let mut spec = change();
-            alter(&mut spec);
-            spec.checked().unwrap_err().to_string()
-        };
-        assert!(refusal(|spec| spec.kind = JobKind::Create).starts_with("start_from is given"));
-        assert!(refusal(|spec| spec.start_from = None).starts_with("start_from is missing"));
-        assert!(refusal(|spec| spec.attempt.number = 1).starts_with("attempt has a number from 1"));
-        assert!(refusal(|spec| spec.attempt.number = 0).starts_with("attempt has a number from 1"));
-        for commit in ["HEAD", "0123", &"A".repeat(40)] {
-            let mut spec = change();
-            spec.start_from.as_mut().unwrap().commit = commit.to_owned();
-            let refusal = spec.checked().unwrap_err().to_string();
-            assert!(refusal.starts_with("start_from names commit"), "{refusal}");
-        }
-        let words = "é".repeat(MAX_DECISION_CHARS + 1);
-        for (notes, reason) in [(" ", "attempt is empty"), (&*words, "attempt has 2001")] {
-            let mut spec = change();
-            spec.attempt.decision.as_mut().unwrap().decision = Decision::Deferred {
-                notes: notes.to_owned(),
-            };
-            assert!(spec.checked().unwrap_err().to_string().starts_with(reason));
-        }
-        let mut spec = change();
-        spec.roles.get_mut("builder").unwrap().model = Some("a b".to_owned());
-        assert!(spec.checked().unwrap_err().to_string().starts_with("model"));
-        assert!(refusal(|spec| spec.model = Some(String::new())).starts_with("model"));
-        let json = change()
-            .to_json()
-            .replace("\"iterations\":8", "\"hours\":8");
-        let refusal = JobSpec::from_json(json.as_bytes()).unwrap_err().to_string();
-        assert!(refusal.contains("unknown field `hours`"), "{refusal}");
-        let json = change().to_json().replace("5000000", "0.5");
-        assert!(
-            JobSpec::from_json(json.as_bytes()).is_err(),
-            "money is whole"
-        );
-    }
-
-    #[test]
-    fn unknown_fields_are_ignored() {
-        let mut json = serde_json::json!(spec());
-        json["later"] = true.into();
-        assert_eq!(JobSpec::from_json(json.to_string().as_bytes()), Ok(spec()));
-    }
-
-    #[test]
-    fn names() {
-        assert_eq!(
-            join_uri("s3://bucket/jobs/1/", ARTIFACT_NAME),
-            "s3://bucket/jobs/1/app.zip"
-        );
-        assert_eq!(event_body_name(7), "events/000007.json");
-        assert_eq!(
-            [1, 2, 17].map(spec_name),
-            ["spec.json", "spec-2.json", "spec-17.json"]
-        );
-        let checkpoint = CheckpointId {
-            attempt: 2,
-            number: 7,
-        };
-        assert_eq!(checkpoint.folder(), "checkpoints/2/0007");
-    }
-}
+mod tests;

@@ -128,7 +128,7 @@ impl Random {
     }
 
     pub(crate) fn body(&mut self) -> Body {
-        match self.below(16) {
+        match self.below(17) {
             0 => Body::Started {
                 generator_version: self.text(10),
                 attempt: self.number(),
@@ -181,6 +181,10 @@ impl Random {
                 role: self.text(10),
                 message: self.text(100),
                 diff: self.text(500),
+            },
+            16 => Body::Delivered {
+                url: self.text(50),
+                commit: self.maybe(|random| random.text(40)),
             },
             10 => Body::Usage {
                 role: self.text(10),

@@ -4,7 +4,7 @@ use crate::calls::tasks::Network;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Makes cluster, bucket, log group, roles and task definition where they are missing. A second
+/// Makes cluster, bucket, log group, roles and task definitions where they are missing. A second
 /// call changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +29,8 @@ pub struct ValidationParts {
     pub task_definition: String,
     /// The container in it.
     pub container: String,
+    /// `family:revision` of previews.
+    pub preview_task_definition: String,
     /// The log group that its tasks write to.
     pub log_group: String,
     /// What the names of their log streams begin with.

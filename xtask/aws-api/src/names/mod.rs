@@ -54,12 +54,30 @@ pub struct Consumer {
     pub container: String,
     /// The log group that its tasks write to.
     pub log_group: String,
-    /// The role of the container itself.
-    pub task_role: String,
+    /// The role of the container itself, if it has rights.
+    pub task_role: Option<String>,
     /// The role that ECS takes on for it, to pull its image, write its log and read its secrets.
     pub execution_role: String,
     /// The ECS service; a kind of task has none.
     pub service: Option<String>,
+}
+
+/// Names of what tasks that deliver do not share with the others of the generator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deliverer {
+    /// The family of their task definitions.
+    pub family: String,
+    /// The role that ECS takes on for them.
+    pub execution_role: String,
+}
+
+impl Deliverer {
+    fn new(deliverer: &app_gen_infra::Deliverer) -> Self {
+        Self {
+            family: deliverer.family.clone(),
+            execution_role: format!("{}-execution-role", deliverer.family),
+        }
+    }
 }
 
 /// Names of what is deployed to one environment, and of what is kept beside it.
@@ -69,6 +87,8 @@ pub struct Deployed {
     pub cluster: String,
     /// Services first, then kinds of task.
     pub consumers: Vec<Consumer>,
+    /// Tasks of the generator that deliver; none where the manifest has none.
+    pub deliverer: Option<Deliverer>,
     /// The bucket of the applications that users had generated.
     pub artifact_bucket: String,
     /// The bucket of the load balancer's access log.
@@ -92,6 +112,7 @@ impl Deployed {
         Self {
             cluster: format!("{project}-cluster"),
             consumers: consumers(platform),
+            deliverer: platform.generator().deliverer.as_ref().map(Deliverer::new),
             artifact_bucket: bucket("generated-apps"),
             access_log_bucket: bucket("access-logs"),
             state_bucket: bucket("state"),
@@ -126,7 +147,7 @@ fn consumers(platform: &Platform) -> Vec<Consumer> {
         family: service.family.clone(),
         container: service.container.clone(),
         log_group: service.log_group.clone(),
-        task_role: service.role.clone(),
+        task_role: Some(service.role.clone()),
         execution_role: format!("{}-execution-role", service.family),
         service: Some(service.family.clone()),
     });
@@ -135,7 +156,7 @@ fn consumers(platform: &Platform) -> Vec<Consumer> {
         family: task.family.clone(),
         container: task.container.clone(),
         log_group: task.log_group.clone(),
-        task_role: task.role.clone(),
+        task_role: task.role.as_ref().map(|role| role.get_ref().clone()),
         execution_role: format!("{}-execution-role", task.family),
         service: None,
     });

@@ -16,6 +16,8 @@ pub struct Validation {
     pub bucket: String,
     /// The family of their task definitions.
     pub family: String,
+    /// The family of the task definitions of previews.
+    pub preview_family: String,
     /// The log group that they write to.
     pub log_group: String,
     /// The role of the container itself.
@@ -36,8 +38,9 @@ impl Validation {
             // Bucket names are unique over all accounts.
             bucket: format!("{PREFIX}-{project}-{account}-{region}"),
             family: format!("{PREFIX}-{}", task.family),
+            preview_family: format!("{PREFIX}-{}", platform.preview().family),
             log_group: format!("/{PREFIX}{}", task.log_group),
-            task_role: format!("{PREFIX}-{}", task.role),
+            task_role: format!("{PREFIX}-{}", platform.generator_role()),
             execution_role: format!("{PREFIX}-{}-execution-role", task.family),
         }
     }

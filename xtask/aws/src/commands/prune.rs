@@ -56,11 +56,16 @@ impl Handle for Prune {
 }
 
 fn families(cloud: &Cloud) -> Vec<String> {
-    let deployed = cloud.deployed().consumers;
-    let families = deployed.into_iter().map(|consumer| consumer.family);
+    let deployed = cloud.deployed();
+    let deliverer = deployed.deliverer.map(|deliverer| deliverer.family);
+    let consumers = deployed.consumers.into_iter();
+    let families = consumers.map(|consumer| consumer.family).chain(deliverer);
     // Validations use the local cloud only.
-    let validation = cloud.is_local().then(|| cloud.validation().family);
-    families.chain(validation).collect()
+    let validation = cloud.is_local().then(|| {
+        let names = cloud.validation();
+        [names.family, names.preview_family]
+    });
+    families.chain(validation.into_iter().flatten()).collect()
 }
 
 /// `family:revision` of everything that services, their deployments and tasks run, and that services

@@ -105,10 +105,9 @@ fn resources(on: On, cloud: &Cloud, principal: &str) -> Vec<String> {
         On::ValidateBucket => vec![format!("arn:aws:s3:::{}", names.bucket)],
         On::ValidateBucketObjects => vec![format!("arn:aws:s3:::{}/*", names.bucket)],
         On::ValidateCluster => vec![cluster_arn(cloud, &names.cluster)],
-        On::ValidateDefinition => vec![format!(
-            "arn:aws:ecs:{place}:task-definition/{}:*",
-            names.family
-        )],
+        On::ValidateDefinition => [names.family, names.preview_family]
+            .map(|family| format!("arn:aws:ecs:{place}:task-definition/{family}:*"))
+            .to_vec(),
         On::ValidateTasks => vec![format!("arn:aws:ecs:{place}:task/{}/*", names.cluster)],
         On::ValidateLogGroup => vec![format!(
             "arn:aws:logs:{place}:log-group:{}:*",
@@ -166,7 +165,8 @@ fn resources(on: On, cloud: &Cloud, principal: &str) -> Vec<String> {
             .collect(),
         On::LentRoles => deployed
             .task_kinds()
-            .map(|task| format!("arn:aws:iam::{account}:role/{}", task.task_role))
+            .filter_map(|task| task.task_role.as_ref())
+            .map(|role| format!("arn:aws:iam::{account}:role/{role}"))
             .collect(),
         On::Alarms => vec![format!(
             "arn:aws:cloudwatch:{place}:alarm:{}*",

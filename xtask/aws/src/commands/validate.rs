@@ -14,6 +14,7 @@ use crate::report;
 use crate::s3::S3;
 use crate::secrets::{Secrets, Stored};
 use crate::validate::{execution_rights, task_rights};
+use app_gen_infra::{Size, Task};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use xtask_aws_api::calls::validation::{
@@ -31,13 +32,17 @@ impl Handle for EnsureValidation {
         check_network(&self.network, cloud)?;
         let names = cloud.validation();
         let variables = self.generator_environment;
-        let task_definition = ensure(&names, self.generator_image, variables, cloud).await?;
-        report::step(&format!("task definition {task_definition}"));
+        let [task_definition, preview_task_definition] =
+            ensure(&names, self.generator_image, variables, cloud).await?;
+        report::step(&format!(
+            "task definitions {task_definition} and {preview_task_definition}"
+        ));
         Ok(ValidationParts {
             cluster: names.cluster,
             bucket: names.bucket,
             task_definition,
             container: cloud.platform.generator().container.clone(),
+            preview_task_definition,
             log_group: names.log_group,
             log_stream_prefix: LOG_STREAM_PREFIX.to_owned(),
             subnets: self.network.subnets,
@@ -46,26 +51,17 @@ impl Handle for EnsureValidation {
     }
 }
 
-/// Makes what is missing; returns `family:revision` of the task definition.
+/// Makes what is missing; returns `family:revision` of the task definitions of generators and of previews.
 async fn ensure(
     names: &Validation,
     image: String,
     variables: BTreeMap<String, String>,
     cloud: &Cloud,
-) -> anyhow::Result<String> {
+) -> anyhow::Result<[String; 2]> {
     let tags = cloud.tags();
-    let task = cloud.platform.generator();
-    let Some(size) = task.size.get(&cloud.environment) else {
-        return Err(CloudError::new(
-            Kind::Manifest,
-            format!(
-                "{}: tasks.generator.size has no entry for `{}`",
-                app_gen_infra::MANIFEST_PATH,
-                cloud.environment
-            ),
-        )
-        .into());
-    };
+    let (task, preview) = (cloud.platform.generator(), cloud.platform.preview());
+    let size = size_of("generator", task, cloud)?;
+    let preview_size = size_of("preview", preview, cloud)?;
     let secrets = task_secrets(cloud).await?;
     report::step(&format!("bucket {}", names.bucket));
     S3::new(cloud.sdk(), cloud.is_local())
@@ -95,7 +91,31 @@ async fn ensure(
     ecs.ensure_cluster(&names.cluster, &tags).await?;
     let mut environment = task.environment.clone();
     environment.extend(cloud.task_environment());
-    environment.extend(variables);
+    environment.extend(variables.clone());
+    let mut preview_environment = preview.environment.clone();
+    preview_environment.extend(variables);
+    let previews = &cloud.platform.previews;
+    preview_environment.extend(
+        [
+            ("PREVIEW_CONTROL_PORT", previews.control_port.get_ref()),
+            ("PREVIEW_PORT", previews.port.get_ref()),
+        ]
+        .map(|(name, port)| (name.to_owned(), port.to_string())),
+    );
+    let preview = TaskDefinition {
+        family: names.preview_family.clone(),
+        container: preview.container.clone(),
+        image: image.clone(),
+        cpu_units: preview_size.cpu_units,
+        memory_mib: preview_size.memory_mib,
+        environment: preview_environment,
+        secrets: BTreeMap::new(),
+        log_group: names.log_group.clone(),
+        region: cloud.region().to_owned(),
+        // It may ask nothing of anybody.
+        task_role_arn: None,
+        execution_role_arn: execution_role_arn.clone(),
+    };
     let definition = TaskDefinition {
         family: names.family.clone(),
         container: task.container.clone(),
@@ -106,10 +126,28 @@ async fn ensure(
         secrets: secrets.variables,
         log_group: names.log_group.clone(),
         region: cloud.region().to_owned(),
-        task_role_arn,
+        task_role_arn: Some(task_role_arn),
         execution_role_arn,
     };
-    Ok(ecs.ensure_definition(&definition, &tags).await?)
+    Ok([
+        ecs.ensure_definition(&definition, &tags).await?,
+        ecs.ensure_definition(&preview, &tags).await?,
+    ])
+}
+
+/// The size of a kind of task where it is validated.
+fn size_of(kind: &str, task: &Task, cloud: &Cloud) -> Result<Size, CloudError> {
+    let size = task.size.get(&cloud.environment).copied();
+    size.ok_or_else(|| {
+        CloudError::new(
+            Kind::Manifest,
+            format!(
+                "{}: tasks.{kind}.size has no entry for `{}`",
+                app_gen_infra::MANIFEST_PATH,
+                cloud.environment
+            ),
+        )
+    })
 }
 
 /// Refuses an image by tag, which may become another image before the task starts.
@@ -216,8 +254,10 @@ impl Handle for RemoveValidation {
                 removed.push(format!("task/{task}"));
             }
         }
-        for definition in ecs.remove_definitions(&names.family).await? {
-            removed.push(format!("task-definition/{definition}"));
+        for family in [&names.family, &names.preview_family] {
+            for definition in ecs.remove_definitions(family).await? {
+                removed.push(format!("task-definition/{definition}"));
+            }
         }
         let s3 = S3::new(cloud.sdk(), cloud.is_local());
         if s3.delete_bucket(&names.bucket).await? {

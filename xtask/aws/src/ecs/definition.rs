@@ -36,7 +36,8 @@ pub(crate) struct TaskDefinition {
     pub(crate) secrets: BTreeMap<String, String>,
     pub(crate) log_group: String,
     pub(crate) region: String,
-    pub(crate) task_role_arn: String,
+    /// The role of the container itself, if it has rights.
+    pub(crate) task_role_arn: Option<String>,
     pub(crate) execution_role_arn: String,
 }
 
@@ -89,7 +90,7 @@ impl Ecs {
             )
             .cpu(definition.cpu_units.to_string())
             .memory(definition.memory_mib.to_string())
-            .task_role_arn(&definition.task_role_arn)
+            .set_task_role_arn(definition.task_role_arn.clone())
             .execution_role_arn(&definition.execution_role_arn)
             .container_definitions(container)
             .set_tags(Some(sdk_tags(tags)))
@@ -341,7 +342,10 @@ fn as_ours(found: &aws_sdk_ecs::types::TaskDefinition) -> Option<TaskDefinition>
             .collect(),
         log_group: options.get("awslogs-group")?.clone(),
         region: options.get("awslogs-region")?.clone(),
-        task_role_arn: found.task_role_arn()?.to_owned(),
+        task_role_arn: found
+            .task_role_arn()
+            .filter(|arn| !arn.is_empty())
+            .map(str::to_owned),
         execution_role_arn: found.execution_role_arn()?.to_owned(),
     })
 }

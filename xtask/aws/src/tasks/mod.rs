@@ -26,6 +26,7 @@ const TELLING_LINES: u32 = 5;
 pub(crate) const STARTED_BY: &str = "xtask";
 
 const GENERATOR: &str = "generator";
+const PREVIEW: &str = "preview";
 const OTHER: &str = "other";
 
 /// The task with everything that is known of it without its log.
@@ -40,7 +41,16 @@ pub(crate) fn known(found: DescribedTask, cloud: &Cloud) -> Task {
         .iter()
         .find(|consumer| consumer.family == family)
         .map(|consumer| consumer.name.clone());
-    let validated = || (family == cloud.validation().family).then(|| GENERATOR.to_owned());
+    let delivers = (deployed.deliverer.as_ref()).is_some_and(|known| known.family == family);
+    let validated = || {
+        let names = cloud.validation();
+        let kinds = [(names.family, GENERATOR), (names.preview_family, PREVIEW)];
+        let found = kinds.into_iter().find(|(known, _)| known == family);
+        let kind = delivers
+            .then_some(GENERATOR)
+            .or(found.map(|(_, kind)| kind));
+        kind.map(str::to_owned)
+    };
     let kind = kind.or_else(validated).unwrap_or_else(|| OTHER.to_owned());
     let service = service.map(|service| {
         let named = deployed.services().find(|(_, name)| *name == service);

@@ -44,15 +44,14 @@ fn secrets_are_set_listed_read_and_removed() {
         json!({
             "id": "generator", "name": format!("{}/generator", space.name), "exists": exists,
             "keys": [
-                key("ANTHROPIC_API_KEY", false),
+                key("ANTHROPIC_API_KEY", present[1]),
                 key("CLAUDE_CODE_OAUTH_TOKEN", present[0]),
-                key("GITHUB_BOT_TOKEN", present[1]),
                 key("OPENAI_API_KEY", present[2]),
             ]
         })
     };
     assert_eq!(
-        space.ok(ListSecrets {})["secrets"][0],
+        space.ok(ListSecrets {})["secrets"][1],
         listed(false, [false; 3])
     );
     let missing = space.call(read());
@@ -62,7 +61,7 @@ fn secrets_are_set_listed_read_and_removed() {
     let value = "a\"b\\c $HOME\n\u{e9}";
     for (key, value) in [
         ("OPENAI_API_KEY", "first"),
-        ("GITHUB_BOT_TOKEN", "kept"),
+        ("ANTHROPIC_API_KEY", "kept"),
         ("OPENAI_API_KEY", value),
     ] {
         let set = space.call(SetSecret {
@@ -79,15 +78,15 @@ fn secrets_are_set_listed_read_and_removed() {
         );
     }
     let list = space.call(ListSecrets {});
-    assert_eq!(list.json["secrets"][0], listed(true, [false, true, true]));
+    assert_eq!(list.json["secrets"][1], listed(true, [false, true, true]));
     assert!(!list.stdout.contains("kept"), "{}", list.stdout);
     assert_eq!(
         space.ok(read()),
-        json!({ "GITHUB_BOT_TOKEN": "kept", "OPENAI_API_KEY": value })
+        json!({ "ANTHROPIC_API_KEY": "kept", "OPENAI_API_KEY": value })
     );
 
     assert_eq!(
-        space.ok(remove(Some("GITHUB_BOT_TOKEN")))["removed"],
+        space.ok(remove(Some("ANTHROPIC_API_KEY")))["removed"],
         json!(true)
     );
     assert_eq!(space.ok(read()), json!({ "OPENAI_API_KEY": value }));
@@ -95,7 +94,7 @@ fn secrets_are_set_listed_read_and_removed() {
         assert_eq!(space.ok(remove(None))["removed"], json!(removed));
     }
     assert_eq!(
-        space.ok(ListSecrets {})["secrets"][0],
+        space.ok(ListSecrets {})["secrets"][1],
         listed(false, [false; 3])
     );
 }
@@ -172,6 +171,7 @@ fn validate_parts_are_made_once_and_removed_once() {
             "bucket": format!("validate-{}-000000000000-us-east-1", space.name),
             "task_definition": format!("{family}:1"),
             "container": space.name,
+            "preview_task_definition": format!("{family}-preview:1"),
             "log_group": format!("/validate/ecs/{}", space.name),
             "log_stream_prefix": "ecs",
             "subnets": [],
@@ -206,6 +206,8 @@ fn validate_parts_are_made_once_and_removed_once() {
         json!({ "removed": [
             format!("task-definition/{family}:1"),
             format!("task-definition/{family}:2"),
+            format!("task-definition/{family}-preview:1"),
+            format!("task-definition/{family}-preview:2"),
             format!("bucket/validate-{}-000000000000-us-east-1", space.name),
             format!("log-group//validate/ecs/{}", space.name),
             format!("role/validate-{}-task-role", space.name),

@@ -203,6 +203,8 @@ fn a_container_gets_the_credentials_of_its_own_task() {
         ("generator", &[]),
         ("orchestrator", &["ARTIFACT_URI=s3://others"]),
         ("another", &["ARTIFACT_URI=s3://ours"]),
+        // A preview may ask nothing.
+        ("preview", &["JOB_SPEC_URI=s3://ours/jobs/1/spec.json"]),
     ] {
         assert_eq!(environment(name, variables), shown, "{name} {variables:?}");
     }

@@ -38,7 +38,7 @@ fn platform() -> Platform {
         generator: "generator".to_owned(),
         buckets: names(&["ours"]),
         clusters: names(&["cluster"]),
-        families: names(&["generators"]),
+        families: names(&["generators", "previews"]),
         log_groups: names(&["/ecs/generators"]),
     }
 }

@@ -96,6 +96,23 @@ fn the_orchestrator_copies_results_and_histories() {
         "/ours/jobs/3/start.bundle"
     ));
     for (from, to) in [
+        (
+            "ours/projects/2/1/app.bundle",
+            "/ours/templates/3/4/app.bundle",
+        ),
+        ("ours/templates/3/4/app.bundle", "/ours/jobs/3/start.bundle"),
+        ("ours/attachments/5", "/ours/jobs/3/attachments/1"),
+    ] {
+        assert!(copy(from, to), "{from} to {to}");
+    }
+    for (from, to) in [
+        ("ours/attachments/5", "/ours/jobs/3/spec.json"),
+        ("ours/jobs/3/attachments/1", "/ours/jobs/4/attachments/1"),
+        ("ours/jobs/3/app.bundle", "/ours/templates/3/4/app.bundle"),
+        (
+            "ours/templates/3/4/app.bundle",
+            "/ours/projects/2/1/app.bundle",
+        ),
         ("state/lock.json", "/ours/projects/2/1/app.zip"),
         ("ours/lock.json", "/ours/projects/2/1/app.zip"),
         ("ours/jobs/1/../../lock", "/ours/projects/2/1/app.zip"),
@@ -124,6 +141,11 @@ fn the_orchestrator_writes_specs_and_reads_results() {
         "HEAD /ours/jobs/1/bodies/7",
         "GET /ours/projects/1/2/app.zip",
         "DELETE /ours/projects/1/2/app.zip",
+        "PUT /ours/attachments/5",
+        "HEAD /ours/attachments/5",
+        "DELETE /ours/attachments/5",
+        "DELETE /ours/jobs/1/attachments/2",
+        "DELETE /ours/templates/3/4/app.bundle",
     ] {
         assert!(object(id, line), "{line}");
     }
@@ -138,19 +160,24 @@ fn the_orchestrator_writes_specs_and_reads_results() {
         "DELETE /ours/jobs/1/spec.json",
         "PUT /ours/projects/1/2/app.zip",
         "DELETE /ours/projects/1",
+        "PUT /ours/jobs/1/attachments/2",
+        "PUT /ours/templates/3/4/app.bundle",
+        "DELETE /ours/jobs/1/attachments",
+        "PUT /ours/attachments/5/6",
     ] {
         assert!(!object(id, line), "{line}");
     }
 }
 
 #[test]
-fn the_orchestrator_starts_generators_and_nothing_else() {
+fn the_orchestrator_starts_generators_and_previews_and_nothing_else() {
     let id = "orchestrator~ours";
     let run = |body: &str| call(id, &format!("{ECS}.RunTask"), body);
     let arn = "arn:aws:ecs:us-east-1:000000000000";
     for body in [
         r#"{"cluster":"cluster","taskDefinition":"generators"}"#.to_owned(),
         r#"{"cluster":"cluster","taskDefinition":"generators:7"}"#.to_owned(),
+        r#"{"cluster":"cluster","taskDefinition":"previews:2","startedBy":"1"}"#.to_owned(),
         format!(
             r#"{{"cluster":"{arn}:cluster/cluster","taskDefinition":"{arn}:task-definition/generators:7"}}"#
         ),
@@ -204,6 +231,10 @@ fn the_orchestrator_starts_generators_and_nothing_else() {
         (
             "Logs_20140328.GetLogEvents",
             r#"{"logGroupName":"/ecs/others"}"#,
+        ),
+        (
+            "Logs_20140328.GetLogEvents",
+            r#"{"logGroupName":"/ecs/previews"}"#,
         ),
         (
             "Logs_20140328.GetLogEvents",

@@ -289,6 +289,54 @@ fn a_load_balancer_is_reached_and_nothing_else_through_it() {
 }
 
 #[test]
+fn a_preview_is_reached_under_a_name_of_its_own_also_in_a_frame() {
+    let gate = Gate::of_cloud();
+    let port = gate.port;
+    let preview = format!("abc.preview.known.alb.localhost:{port}");
+    let navigate =
+        "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe";
+    for text in [
+        format!("GET /x HTTP/1.1\r\nHost: {preview}\r\n{navigate}\r\n\r\n"),
+        format!(
+            "POST /x HTTP/1.1\r\nHost: {preview}\r\nOrigin: http://{preview}\r\nSec-Fetch-Site: same-origin\r\n\r\n"
+        ),
+        // A name that somebody else made up is replaced.
+        format!(
+            "GET /x HTTP/1.1\r\nHost: {preview}\r\nX-App-Gen-Host: other.preview.localhost\r\n\r\n"
+        ),
+    ] {
+        let answer = gate.ask(&text);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{text}: {answer}");
+        let received = gate.received();
+        assert!(
+            received.split(' ').nth(1).unwrap() == "/_alb/known/x"
+                && received.contains(&format!("x-app-gen-host: {preview}"))
+                && !received.contains("other.preview.localhost"),
+            "{received}"
+        );
+    }
+    let page = format!("known.alb.localhost:{port}");
+    let forged =
+        format!("GET /x HTTP/1.1\r\nHost: {page}\r\nX-App-Gen-Host: abc.preview.localhost\r\n\r\n");
+    assert!(gate.ask(&forged).starts_with("HTTP/1.1 200"));
+    let received = gate.received();
+    assert!(
+        received.contains(&format!("x-app-gen-host: {page}")) && !received.contains("preview"),
+        "{received}"
+    );
+    for text in [
+        format!(
+            "POST /x HTTP/1.1\r\nHost: {preview}\r\nOrigin: http://{page}\r\nSec-Fetch-Site: same-site\r\n\r\n"
+        ),
+        format!("GET /x HTTP/1.1\r\nHost: a.b.preview.known.alb.localhost:{port}\r\n\r\n"),
+        format!("GET /x HTTP/1.1\r\nHost: abc.preview.unknown.alb.localhost:{port}\r\n\r\n"),
+    ] {
+        let answer = gate.ask(&text);
+        assert!(answer.starts_with("HTTP/1.1 4"), "{text}: {answer}");
+    }
+}
+
+#[test]
 fn images_pass_without_a_key_and_nothing_else_does_below_their_path() {
     let gate = Gate::of_cloud();
     for path in [

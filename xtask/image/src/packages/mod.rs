@@ -217,14 +217,14 @@ pub fn wanted(context: &Context) -> anyhow::Result<Vec<PathBuf>> {
     Ok(wanted)
 }
 
-/// The projects of npm: the pages of images, and the CDK app. Each with its folder relative to the
-/// checkout, and the whole path.
+/// The projects of npm: the pages of images, the CDK app, and the tests in a browser. Each with its
+/// folder relative to the checkout, and the whole path.
 fn projects(context: &Context) -> impl Iterator<Item = (&str, PathBuf)> {
     let images = context.platform.images.values();
     let pages = images.filter_map(|image| image.npm.as_ref().map(|npm| npm.folder.get_ref()));
     pages
         .map(String::as_str)
-        .chain([app_gen_infra::CDK_FOLDER])
+        .chain([app_gen_infra::CDK_FOLDER, app_gen_infra::BROWSER_FOLDER])
         .map(|name| (name, context.root.join(name)))
 }
 

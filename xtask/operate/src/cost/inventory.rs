@@ -61,7 +61,7 @@ impl Inventory {
                 .chain(jobs.map(|(name, task)| tasks(name, &task.size[environment], true)))
                 .collect(),
             secrets: Self::secrets(platform),
-            log_groups: 3,
+            log_groups: 4,
             repositories: count(platform.images.len()),
             buckets: 2,
             alarm_metrics: 11,

@@ -265,11 +265,14 @@ fn database_line(settings: &Environment) -> Option<Line> {
     })
 }
 
+/// The kind of task whose hours are those that people look at applications.
+const PREVIEW: &str = "preview";
+
 fn task_lines(tasks: &Tasks, usage: &Usage, prices: &Prices) -> [Line; 4] {
-    let hours = if tasks.run_once {
-        usage.generator_hours
-    } else {
-        usage.orchestrator_hours
+    let hours = match (tasks.run_once, tasks.name.as_str()) {
+        (false, _) => usage.orchestrator_hours,
+        (true, PREVIEW) => usage.preview_hours,
+        (true, _) => usage.generator_hours,
     };
     let count = f64::from(tasks.count);
     let of_tasks = |what: &str, quantity: f64, unit, price| {

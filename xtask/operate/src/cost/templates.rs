@@ -151,9 +151,13 @@ fn count_stack(
     platform: &Platform,
     inventory: &mut Inventory,
 ) -> anyhow::Result<()> {
+    let deliverer = platform.generator().deliverer.as_ref();
+    let deliverer = deliverer.map(|deliverer| &deliverer.family);
     let mut definitions = BTreeMap::new();
     for (id, resource) in &template.resources {
-        if resource.kind == "AWS::ECS::TaskDefinition" {
+        // The manifest foresees the hours of all tasks of the generator together, those that deliver included.
+        let delivers = deliverer.is_some_and(|family| resource.properties["Family"] == *family);
+        if resource.kind == "AWS::ECS::TaskDefinition" && !delivers {
             let tasks = tasks(&resource.properties, platform)
                 .with_context(|| format!("failed to price {id} of {stack}"))?;
             definitions.insert(id.as_str(), tasks);

@@ -77,7 +77,7 @@ fn an_environment_over_its_ceiling_is_refused() {
     let refusal = Rendered::new(&check(&month).unwrap_err().into());
     insta::assert_json_snapshot!(refusal, @r#"
     {
-      "message": "a month of dev costs 73.85 $, more than its ceiling of 50 $ (`environments.dev.budget_usd_per_month` in app-gen-infra/platform.toml); most of it: orchestrator, processor 29.55 $, load balancer 16.43 $, load balancer's addresses 7.30 $",
+      "message": "a month of dev costs 75.73 $, more than its ceiling of 50 $ (`environments.dev.budget_usd_per_month` in app-gen-infra/platform.toml); most of it: orchestrator, processor 29.55 $, load balancer 16.43 $, load balancer's addresses 7.30 $",
       "causes": [],
       "hint": "cargo xtask cost --env dev",
       "exit_code": 4
@@ -121,6 +121,7 @@ fn usages() -> impl Iterator<Item = Usage> {
     (0..500).map(move |_| Usage {
         orchestrator_hours: next(731),
         generator_hours: next(100_000),
+        preview_hours: next(100_000),
         traffic_gb: next(10_000),
         log_gb: next(1_000),
         image_gb: next(1_000),
@@ -146,9 +147,10 @@ fn lines_are_rounded_to_cents_and_add_up() {
 
 #[test]
 fn more_of_anything_is_never_cheaper() {
-    let more: [fn(&mut Usage); 6] = [
+    let more: [fn(&mut Usage); 7] = [
         |usage| usage.orchestrator_hours += 1,
         |usage| usage.generator_hours += 10,
+        |usage| usage.preview_hours += 10,
         |usage| usage.traffic_gb += 1,
         |usage| usage.log_gb += 1,
         |usage| usage.image_gb += 1,

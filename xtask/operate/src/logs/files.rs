@@ -65,7 +65,10 @@ fn read_new(
     for item in std::fs::read_dir(folder.join("logs")).into_iter().flatten() {
         let path = item?.path();
         if path.extension().is_some_and(|extension| extension == "log") {
-            found.push((path, "generator"));
+            let name = path.file_name();
+            let is_preview =
+                name.is_some_and(|name| name.as_encoded_bytes().starts_with(b"preview-"));
+            found.push((path, if is_preview { "preview" } else { "generator" }));
         }
     }
     for (path, source) in found {

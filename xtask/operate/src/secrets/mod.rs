@@ -75,9 +75,11 @@ pub fn handed_over(
 /// As [`values`].
 pub fn require_all(context: &Context) -> anyhow::Result<()> {
     let platform = &context.platform;
+    let deliverer = platform.generator().deliverer.as_ref();
     for secret in [
-        &platform.orchestrator().secret,
-        &platform.generator().secret,
+        platform.orchestrator().secret.as_ref(),
+        platform.generator().secret.as_ref(),
+        deliverer.map(|deliverer| &deliverer.secret),
     ]
     .into_iter()
     .flatten()

@@ -61,8 +61,11 @@ impl CallRecorders {
     pub fn save(&self, context: &Context) -> anyhow::Result<()> {
         let platform = &context.platform;
         let calls = BTreeMap::from([
-            (&platform.orchestrator().role, self.orchestrator.calls()),
-            (&platform.generator().role, self.generator.calls()),
+            (
+                platform.orchestrator().role.as_str(),
+                self.orchestrator.calls(),
+            ),
+            (platform.generator_role(), self.generator.calls()),
         ]);
         let mut text = serde_json::to_vec_pretty(&calls)?;
         text.push(b'\n');

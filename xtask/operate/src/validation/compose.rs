@@ -16,6 +16,8 @@ use xtask_machine::ministack;
 use xtask_machine::postgres_image;
 
 const UP_TIMEOUT: Duration = Duration::from_secs(180);
+/// The engine does it at once.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 const DOWN_TIMEOUT: Duration = Duration::from_secs(120);
 /// Nobody follows the logs for longer.
 const FOLLOW_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -44,6 +46,7 @@ pub fn orchestrator_environment(
     credentials: &Credentials,
 ) -> BTreeMap<String, String> {
     let platform = &context.platform;
+    let previews = &platform.previews;
     let endpoint = |port: u16| format!("http://host.docker.internal:{port}");
     let cloud = |port: u16, credentials: &Credentials| {
         ministack::client_environment(&platform.region, &endpoint(port), credentials)
@@ -73,6 +76,22 @@ pub fn orchestrator_environment(
         ("GENERATOR_SUBNETS", parts.subnets.join(",")),
         ("GENERATOR_SECURITY_GROUPS", parts.security_groups.join(",")),
         ("GENERATOR_ENVIRONMENT", json!(generator).to_string()),
+        ("PREVIEW_MAX", previews.max_previews.get_ref().to_string()),
+        (
+            "PREVIEW_TIME_TO_LIVE_SECS",
+            previews.time_to_live_secs.get_ref().to_string(),
+        ),
+        (
+            "PREVIEW_TASK_DEFINITION",
+            parts.preview_task_definition.clone(),
+        ),
+        ("PREVIEW_CONTAINER", platform.preview().container.clone()),
+        (
+            "PREVIEW_CONTROL_PORT",
+            previews.control_port.get_ref().to_string(),
+        ),
+        ("PREVIEW_PORT", previews.port.get_ref().to_string()),
+        ("PREVIEW_SECURITY_GROUPS", parts.security_groups.join(",")),
     ];
     environment.extend(
         settings
@@ -173,6 +192,7 @@ pub fn up<'a>(
             let failure = Failure::new(Code::Service, "failed to start the compose project");
             failure.hint(hint).because(error)
         })?;
+    running.reach_tasks()?;
     Ok(running)
 }
 
@@ -189,6 +209,18 @@ fn hint(text: &str) -> &'static str {
 }
 
 impl Project<'_> {
+    /// Tasks of the local cloud are in the engine's own network, and the project is in one of its own, from which
+    /// no other is reached: the orchestrator is put into both, since it forwards requests to previews.
+    fn reach_tasks(&self) -> anyhow::Result<()> {
+        let id = self.compose(&["ps", "--quiet", "orchestrator"]).read()?;
+        Cmd::new("docker")
+            .args(["network", "connect", "bridge", id.trim()])
+            .timeout(CONNECT_TIMEOUT)
+            .read()
+            .context("failed to put the orchestrator where tasks are")
+            .map(drop)
+    }
+
     /// Leaves the project running.
     pub fn keep(mut self) {
         self.keep = true;

@@ -2,6 +2,7 @@
 
 use crate::commands::command::{Answer, Changes, Command};
 use crate::commands::jobs::Wishes;
+use crate::commands::jobs::attached::Attached;
 use crate::commands::product::{Server, Waiting};
 use serde_json::json;
 use std::process::ExitCode;
@@ -20,6 +21,8 @@ pub(crate) struct Args {
     /// Number of the version to begin with [default: the newest one when the job starts]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     from: Option<i64>,
+    #[command(flatten)]
+    attached: Attached,
     #[command(flatten)]
     wishes: Wishes,
     #[command(flatten)]
@@ -43,6 +46,7 @@ impl Command for Args {
             body["start_version"] = json!(number);
         }
         let product = self.server.product(context)?;
+        self.attached.upload(&product, &mut body)?;
         let job = product.post("/api/jobs", Some(&body))?;
         self.waiting.end_with(context, &product, job)
     }

@@ -1,6 +1,7 @@
 //! `cargo xtask jobs`: what a user does with jobs in a browser, on the command line.
 
 mod approve;
+mod attached;
 mod cancel;
 mod change;
 mod create;

@@ -3,10 +3,13 @@
 
 mod archive;
 mod delete;
+mod deliver;
+mod deliveries;
 mod diff;
 mod download;
 mod files;
 mod list;
+mod preview;
 mod rename;
 mod restore;
 mod show;
@@ -19,7 +22,7 @@ use xtask_core::context::Context;
 use xtask_operate::product::Product;
 
 crate::commands::command::verbs! {
-    /// List, show, compare, restore, rename and delete applications
+    /// List, show, compare, deliver, restore, rename and delete applications
     Verb {
         "Commands" {
             List(list::Args),
@@ -27,6 +30,9 @@ crate::commands::command::verbs! {
             Files(files::Args),
             Diff(diff::Args),
             Download(download::Args),
+            Preview(preview::Args),
+            Deliver(deliver::Args),
+            Deliveries(deliveries::Args),
             Restore(restore::Args),
             Rename(rename::Args),
             Archive(archive::Args),
@@ -65,6 +71,48 @@ impl Version {
     }
 }
 
+/// Where a delivery goes, in a word or two.
+fn target_text(delivery: &Value) -> String {
+    let target = &delivery["target"];
+    let name = match text(target, "kind") {
+        "github" => match target["owner"].as_str() {
+            Some(owner) => format!("{owner}/{}", text(target, "repository")),
+            None => text(target, "repository").to_owned(),
+        },
+        _ => target["app"]
+            .as_str()
+            .unwrap_or_else(|| text(target, "organization"))
+            .to_owned(),
+    };
+    format!("{} {name}", text(target, "kind"))
+}
+
+/// A delivery for people: what it is at, and what can be done next.
+fn delivery_text(delivery: &Value) -> String {
+    let job = text(delivery, "job");
+    let mut lines = vec![format!(
+        "version {} to {}: {}",
+        delivery["version"],
+        target_text(delivery),
+        text(delivery, "state")
+    )];
+    if let Some(url) = delivery["url"].as_str() {
+        lines.push(url.to_owned());
+    }
+    if let Some(error) = delivery["error"].as_str() {
+        lines.push(format!("because: {error}"));
+    }
+    if text(delivery, "state") == "outdated" {
+        let shown = delivery["shown_commit"].as_str().unwrap_or("no commit");
+        lines.push(format!("it shows {shown}"));
+    }
+    lines.push(match text(delivery, "job_state") {
+        "waiting_approval" => format!("cargo xtask jobs approve {job} (or reject)"),
+        _ => format!("cargo xtask jobs show {job}"),
+    });
+    lines.join("\n")
+}
+
 /// Changes a project, and shows it as it is then.
 fn change(context: &Context, server: &Server, id: &str, what: &Value) -> anyhow::Result<ExitCode> {
     let product = server.product(context)?;
@@ -90,4 +138,40 @@ fn heading(project: &Value) -> String {
         usd(&project["micro_usd"]),
         usd(&project["task_micro_usd"])
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_delivery_says_what_can_be_done_next() {
+        let mut delivery = json!({
+            "version": 3, "state": "pending", "job": "j", "job_state": "waiting_approval",
+            "target": { "kind": "github", "owner": "octo", "repository": "plants" },
+            "url": null, "error": null, "shown_commit": null,
+        });
+        assert_eq!(
+            delivery_text(&delivery).lines().collect::<Vec<_>>(),
+            [
+                "version 3 to github octo/plants: pending",
+                "cargo xtask jobs approve j (or reject)",
+            ]
+        );
+        delivery["target"] = json!({ "kind": "fly", "organization": "personal" });
+        delivery["state"] = json!("failed");
+        delivery["job_state"] = json!("failed");
+        delivery["url"] = json!("https://plants.fly.dev");
+        delivery["error"] = json!("there is no token");
+        assert_eq!(
+            delivery_text(&delivery).lines().collect::<Vec<_>>(),
+            [
+                "version 3 to fly personal: failed",
+                "https://plants.fly.dev",
+                "because: there is no token",
+                "cargo xtask jobs show j",
+            ]
+        );
+    }
 }

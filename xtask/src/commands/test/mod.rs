@@ -2,29 +2,21 @@
 
 mod clock;
 mod suites;
+mod web;
 
 use crate::commands::command::{Answer, Changes, Command, Reach};
 use crate::commands::test::suites::{Ran, SuiteTime, TestTime};
-use anyhow::Context as _;
 use app_gen_infra::Instance;
 use serde::Serialize;
-use std::collections::BTreeMap;
-use std::net::TcpListener;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
 use xtask_core::error::{Code, Failure, Rendered};
 use xtask_core::lock::Lock;
-use xtask_core::marked;
 use xtask_core::report::table;
-use xtask_image::build;
-use xtask_image::build::page;
-use xtask_image::packages;
 use xtask_machine::part::Part;
-use xtask_machine::{self, FOR_TEST, cdk, orchestrator};
-use xtask_operate::deploy::release;
+use xtask_machine::{self, FOR_TEST, cdk};
 
 /// CI has 90 minutes, so a step that takes two thirds of that time hangs.
 const STEP_TIMEOUT: Duration = Duration::from_secs(60 * 60);
@@ -60,7 +52,7 @@ enum Step {
     Deploy,
     /// Run the unit and integration tests of all crates against the local services
     Rust,
-    /// Use the web page of an orchestrator of this checkout in a browser
+    /// Look at, measure and use the web page of this checkout in a browser
     Browser,
 }
 
@@ -127,11 +119,11 @@ impl Command for Args {
         let what = "a test of this machine";
         let _alone = Lock::try_take(&context.state_folder()?.join("locks/test"), what)?;
         let (mut results, mut ran) = (Vec::new(), Ran::default());
-        for step in steps {
+        for &step in &steps {
             let name = step.name();
             context.report.step(&format!("test: {name}"));
             let started = Instant::now();
-            run_step(step, self.fast, context, &mut ran).map_err(|error| {
+            run_step(step, &steps, self.fast, context, &mut ran).map_err(|error| {
                 let hint = Rendered::new(&error).hint;
                 Failure::new(Code::Failed, format!("test step {name} failed"))
                     .hint(hint.unwrap_or_else(|| format!("cargo xtask test {name}")))
@@ -185,7 +177,13 @@ fn text(tested: &Tested) -> String {
     format!("{text}\n{} passed, 0 failed", tested.steps.len())
 }
 
-fn run_step(step: Step, fast: bool, context: &Context, ran: &mut Ran) -> anyhow::Result<()> {
+fn run_step(
+    step: Step,
+    steps: &[Step],
+    fast: bool,
+    context: &Context,
+    ran: &mut Ran,
+) -> anyhow::Result<()> {
     let prepare = |command: Cmd| {
         command
             .env(Instance::VARIABLE, Instance::TEST)
@@ -211,37 +209,17 @@ fn run_step(step: Step, fast: bool, context: &Context, ran: &mut Ran) -> anyhow:
             *ran = suites::run(context, fast, cargo, prepare)?;
             Ok(())
         }
-        Step::Web => {
-            npm(context, &["run", "typecheck"])?.run(report, "types")?;
-            npm(context, &["test"])?.run(report, "web")
-        }
+        Step::Web => web::units(context, STEP_TIMEOUT),
         Step::Infra => infra(context),
-        Step::Browser => browser(context),
+        // What a user does with the deployed page need not be done twice.
+        Step::Browser => web::browser(context, !steps.contains(&Step::Deploy), STEP_TIMEOUT),
         // Cargo starts it, because compiling the tests may replace the binary that runs now.
         Step::Validate => cargo(&["xtask", "validate", "--force"]).run(report, "validate"),
         Step::Deploy => {
             cargo(&["xtask", "deploy", "--yes"]).run(report, "deploy")?;
-            deployed(context)
+            web::deployed(context, STEP_TIMEOUT)
         }
     }
-}
-
-/// Uses the web page of the local environment in a browser, through its load balancer.
-fn deployed(context: &Context) -> anyhow::Result<()> {
-    let local = context.in_environment("local")?;
-    let releases = release::list(&local)?;
-    let current = release::current(&releases).context("no deployed release serves")?;
-    let (page, api) = current.service.addresses(&local)?;
-    journeys(context, &page, &api)
-}
-
-/// Does in a browser what a user does; `page` and `api` are the addresses for the browser and
-/// for programs.
-fn journeys(context: &Context, page: &str, api: &str) -> anyhow::Result<()> {
-    npm(context, &["run", "test:browser"])?
-        .env("BASE_URL", page)
-        .env("API_URL", api)
-        .run(&context.report, "browser")
 }
 
 fn infra(context: &Context) -> anyhow::Result<()> {
@@ -259,46 +237,4 @@ fn infra(context: &Context) -> anyhow::Result<()> {
     script(&["test"])?
         .env("CFN_LINT_VENV", linters)
         .run(report, "infra")
-}
-
-fn npm(context: &Context, arguments: &[&str]) -> anyhow::Result<Cmd> {
-    let web = context.root.join("app-gen-saas/web");
-    let npm = packages::tool(context, &web, "npm")?.args(arguments);
-    // What a developer may say to the test in the browser.
-    let npm = ["CHROMIUM", "SCREENSHOTS"]
-        .into_iter()
-        .filter_map(|name| Some((name, std::env::var_os(name)?)))
-        .fold(npm, |npm, (name, value)| npm.env(name, value));
-    Ok(npm.timeout(STEP_TIMEOUT))
-}
-
-/// The web page as it is packed into the image.
-fn built_page(context: &Context) -> anyhow::Result<PathBuf> {
-    let image = context.platform.orchestrator().image.get_ref();
-    let key = build::key_of(context, image)?;
-    let npm = context.platform.images[image]
-        .npm
-        .as_ref()
-        .zip(key.inputs.npm.as_ref());
-    let (npm, inputs) = npm.with_context(|| format!("image {image} has no web page"))?;
-    let page = page::build(context, image, npm.folder.get_ref(), inputs)?;
-    Ok(page.folder)
-}
-
-/// Uses the web page of an orchestrator of this checkout in a browser.
-fn browser(context: &Context) -> anyhow::Result<()> {
-    orchestrator::compile(context)?;
-    let page = built_page(context)?;
-    let folder = context.work_folder().join("browser");
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder)?;
-    }
-    let _mark = marked::EndOnDrop(context.work_folder());
-    // The port is free now. If another process takes it, the orchestrator fails to start.
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let mut environment = orchestrator::environment(context, &folder, port, BTreeMap::new())?;
-    environment.insert("UI_DIR".to_owned(), page.display().to_string());
-    let _api = orchestrator::start(context, &environment, folder.join(orchestrator::LOG))?;
-    let url = format!("http://127.0.0.1:{port}");
-    journeys(context, &url, &url)
 }

@@ -294,6 +294,9 @@ pub(crate) fn command(root: &Path, arguments: &[&str]) -> Command {
         .envs([instance::VARIABLE, (BINARY_VARIABLE, instance::xtask_aws())])
         // What was compiled for the real checkout need not be compiled for a copy again.
         .env("CARGO_BUILD_BUILD_DIR", instance::source().join("target"))
+        // Cargo takes the copy's packages for the checkout's, whose place in their workspace is the same, and would
+        // give it there for as long as the copy's files stay as they are. What this starts is told apart.
+        .env("RUSTC_WORKSPACE_WRAPPER", "/usr/bin/env")
         .env_remove("CARGO_TARGET_DIR")
         // It would answer questions with yes.
         .env_remove("CI");

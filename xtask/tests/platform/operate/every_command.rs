@@ -127,8 +127,34 @@ impl Listener {
         let folder = self.folder.path().join(job);
         fs::create_dir(&folder).unwrap();
         let folder = folder.display();
+        fs::write(format!("{folder}/notes.md"), "A list of plants.").unwrap();
+        let template = ["templates", "create", project, "Plants", "--yes", "--json"];
+        let template = run(&template).expect_success()["id"].clone();
+        let template = template.as_str().unwrap();
         for (line, code) in [
             ("jobs create list --wait --yes".to_owned(), 0),
+            (
+                format!(
+                    "jobs create list --template board --attach {folder}/notes.md --wait --yes"
+                ),
+                0,
+            ),
+            (
+                format!("jobs create list --template {template} --wait --yes"),
+                0,
+            ),
+            (format!("jobs create list --attach {folder} --yes"), 2),
+            ("templates list --search plants".to_owned(), 0),
+            ("templates show list".to_owned(), 0),
+            (
+                format!("templates create {project} More --description more --yes"),
+                0,
+            ),
+            (
+                format!("templates update {template} --name Ferns --version 1 --yes"),
+                0,
+            ),
+            ("templates update list --name Ferns --yes".to_owned(), 1),
             ("jobs list --limit 3".to_owned(), 0),
             (format!("jobs show {job}"), 0),
             (format!("jobs download {job} --to {folder}/job.zip"), 0),
@@ -147,16 +173,28 @@ impl Listener {
             (format!("projects files {project}"), 0),
             (format!("projects files {project} --path README.md"), 0),
             (format!("projects diff {project}"), 0),
+            // Nobody has set a token, which the delivery says.
+            (
+                format!("projects deliver {project} github --owner octo --wait --yes"),
+                1,
+            ),
+            (format!("projects deliveries {project}"), 0),
             (format!("projects restore {project} 1 --wait --yes"), 0),
             (
                 format!("projects download {project} --to {folder}/project.zip"),
                 0,
             ),
+            (format!("projects preview {project} --wait --yes"), 0),
+            (format!("projects preview {project} --end --yes"), 0),
+            (format!("projects preview {project} --end --yes"), 1),
             (format!("projects rename {project} plants --yes"), 0),
             (format!("projects archive {project} --yes"), 0),
             (format!("jobs change {project} more --yes"), 1),
             (format!("projects unarchive {project} --yes"), 0),
             (format!("projects delete {project} --yes"), 0),
+            (format!("templates show {template}"), 0),
+            (format!("templates remove {template} --yes"), 0),
+            (format!("templates remove {template} --yes"), 1),
             (format!("projects show {project}"), 1),
         ] {
             self.hear(&line, form, Stdio::null(), code);

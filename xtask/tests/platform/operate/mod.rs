@@ -303,14 +303,20 @@ fn a_command_runs_inside_and_its_exit_code_is_ours() {
         "{passed:#?}"
     );
     let nobody = run(&["exec", "nobody", "--json"]).expect_error(2);
-    assert_eq!(nobody["hint"], "name one of: orchestrator, generator");
+    assert_eq!(
+        nobody["hint"],
+        "name one of: orchestrator, generator, preview"
+    );
 }
 
 #[test]
 fn logs_of_nothing_are_refused_with_what_there_is() {
     let _alone = alone();
     let unknown = run(&["logs", "nobody", "--json"]).expect_error(2);
-    assert_eq!(unknown["hint"], "name one of: orchestrator, generator");
+    assert_eq!(
+        unknown["hint"],
+        "name one of: orchestrator, generator, preview"
+    );
     for wrong in [["--since", "soon"], ["--level", "loud"], ["--lines", "-1"]] {
         assert_eq!(run(&["logs", wrong[0], wrong[1]]).code, 2, "{wrong:?}");
     }

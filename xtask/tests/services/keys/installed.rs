@@ -34,17 +34,20 @@ impl Installed {
             fs::create_dir_all(place.parent().unwrap()).unwrap();
             fs::copy(instance::source().join(file), place).unwrap();
         }
-        // Of the packages of the CDK app nobody asks more than what they would be.
-        for (name, text) in [
-            ("package.json", "{\"name\":\"cdk\"}"),
-            (
-                "package-lock.json",
-                "{\"name\":\"cdk\",\"lockfileVersion\":3,\"packages\":{\"\":{\"name\":\"cdk\"}}}",
-            ),
-        ] {
-            let place = checkout.path().join(app_gen_infra::CDK_FOLDER).join(name);
-            fs::create_dir_all(place.parent().unwrap()).unwrap();
-            fs::write(place, text).unwrap();
+        // Of the packages of the CDK app, and of the tests in a browser, nobody asks more than what they
+        // would be.
+        for project in [app_gen_infra::CDK_FOLDER, app_gen_infra::BROWSER_FOLDER] {
+            let folder = checkout.path().join(project);
+            fs::create_dir_all(&folder).unwrap();
+            for (name, text) in [
+                ("package.json", "{\"name\":\"project\"}"),
+                (
+                    "package-lock.json",
+                    "{\"name\":\"project\",\"lockfileVersion\":3,\"packages\":{\"\":{\"name\":\"project\"}}}",
+                ),
+            ] {
+                fs::write(folder.join(name), text).unwrap();
+            }
         }
         let context = instance::context(checkout.path());
         let page = checkout.path().join(PAGE);

@@ -89,6 +89,7 @@ impl Space {
             )
             .replace("\"app-generator", &format!("\"{name}"))
             .replace("/ecs/app-generator", &format!("/ecs/{name}"))
+            .replace("app-preview", &format!("{name}-preview"))
             .replace("name = \"app-gen-saas/", &format!("name = \"{name}/"))
             .replace("\"app-gen-saas-", &format!("\"{name}-"))
             .replace("/ecs/app-gen-saas-", &format!("/ecs/{name}-"));

@@ -1,0 +1,120 @@
+//! Jobs that are accepted: each goes into the queue with its project.
+
+use app_gen_contract::JobState;
+use sqlx::{Any, Transaction};
+
+use crate::database::events::{self, state_event};
+use crate::database::{JobKind, NewProject, Wishes, changed, projects};
+
+/// The project of a job to be accepted.
+#[derive(Debug, Clone)]
+pub enum JobProject {
+    /// A new one, whose first version the job makes.
+    New(NewProject),
+    /// One that exists, by its id. `start_version` is the version to begin with; without it, that is the
+    /// newest one once the job starts.
+    Existing {
+        /// UUID.
+        id: String,
+        /// Any but `create`.
+        kind: JobKind,
+        /// Known to exist.
+        start_version: Option<i64>,
+    },
+}
+
+/// A job to be accepted.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    /// UUID version 7.
+    pub id: String,
+    /// Its project.
+    pub project: JobProject,
+    /// Already checked.
+    pub description: String,
+    /// Already checked.
+    pub provider: String,
+    /// The launcher that will start it.
+    pub launcher: &'static str,
+    /// Already checked.
+    pub wishes: Wishes,
+}
+
+/// What became of a job to be accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is in the queue.
+    Queued,
+    /// The queue is full.
+    QueueFull,
+    /// Its project is gone, or was put aside.
+    NoProject,
+}
+
+/// Keeps a project from being deleted or put aside until the end of the transaction; `false` if it was. Whoever
+/// deletes it waits, and sees then what was added.
+pub(super) async fn hold_project(
+    transaction: &mut Transaction<'_, Any>,
+    id: &str,
+) -> sqlx::Result<bool> {
+    let result = sqlx::query(
+        "UPDATE projects SET name = name \
+         WHERE id = $1 AND deleted_at IS NULL AND archived_at IS NULL",
+    )
+    .bind(id)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(changed(&result))
+}
+
+/// Puts a job into the queue, with its project if that is new, unless `queue` jobs wait there.
+pub(super) async fn insert(
+    transaction: &mut Transaction<'_, Any>,
+    job: &NewJob,
+    queue: u32,
+    now: i64,
+) -> sqlx::Result<Accepted> {
+    let wishes =
+        serde_json::to_string(&job.wishes).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let (project_id, kind, start_version) = match &job.project {
+        JobProject::New(project) => {
+            projects::insert(transaction, project, now).await?;
+            (&project.id, JobKind::Create, None)
+        }
+        JobProject::Existing {
+            id,
+            kind,
+            start_version,
+        } => {
+            if !hold_project(transaction, id).await? {
+                return Ok(Accepted::NoProject);
+            }
+            (id, *kind, *start_version)
+        }
+    };
+    let result = sqlx::query(
+        "INSERT INTO jobs (id, description, provider, state, launcher, created_at, last_sequence, \
+         wishes, project_id, kind, start_version) \
+         SELECT $1, $2, $3, $4, $5, $6, 1, $8, $9, $10, $11 \
+         WHERE (SELECT COUNT(*) FROM jobs WHERE state = $4) < $7",
+    )
+    .bind(&job.id)
+    .bind(&job.description)
+    .bind(&job.provider)
+    .bind(JobState::Queued.as_str())
+    .bind(job.launcher)
+    .bind(now)
+    .bind(i64::from(queue))
+    .bind(wishes)
+    .bind(project_id)
+    .bind(kind.as_str())
+    .bind(start_version)
+    .execute(&mut **transaction)
+    .await?;
+    if !changed(&result) {
+        return Ok(Accepted::QueueFull);
+    }
+    let event = state_event(1, now, JobState::Queued, None);
+    events::insert(transaction, &job.id, &event, None).await?;
+    Ok(Accepted::Queued)
+}
