@@ -10,7 +10,7 @@ const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// The rights of a task, as the template of its stack gives them.
 const RIGHTS: [&str; 5] = ["CHOWN", "KILL", "SETGID", "SETPCAP", "SETUID"];
 
-/// The image: built now, unless the variable names one.
+/// The image, which the engine has: built now, unless the variable names one.
 pub(crate) static IMAGE: LazyLock<String> = LazyLock::new(|| {
     if let Ok(image) = env::var("APP_GEN_GENERATOR_IMAGE") {
         return image;
@@ -23,7 +23,10 @@ pub(crate) static IMAGE: LazyLock<String> = LazyLock::new(|| {
         .unwrap();
     assert!(output.status.success(), "{output:?}");
     let built: Value = serde_json::from_slice(&output.stdout).unwrap();
-    built["images"][0]["reference"].as_str().unwrap().to_owned()
+    let image = built["images"][0]["reference"].as_str().unwrap().to_owned();
+    // What `docker run` says while it pulls would be among the lines of the first container.
+    docker(&["pull", "--quiet", &image]);
+    image
 });
 
 #[expect(

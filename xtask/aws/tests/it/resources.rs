@@ -78,7 +78,7 @@ fn secrets_are_set_listed_read_and_removed() {
         );
     }
     let list = space.call(ListSecrets {});
-    assert_eq!(list.json["secrets"][0], listed(true, [false, true, true]));
+    assert_eq!(list.json["secrets"][1], listed(true, [false, true, true]));
     assert!(!list.stdout.contains("kept"), "{}", list.stdout);
     assert_eq!(
         space.ok(read()),

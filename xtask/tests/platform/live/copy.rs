@@ -68,7 +68,7 @@ fn update(copy: &Path) {
             fs::remove_file(entry.path()).unwrap();
         }
     }
-    for name in files {
+    for name in &files {
         let (from, to) = (source.join(name), copy.join(name));
         if !is_same(&from, &to) {
             fs::create_dir_all(to.parent().unwrap()).unwrap();
@@ -77,16 +77,40 @@ fn update(copy: &Path) {
     }
     leave_agents_out(copy);
     share_results(&cache_folder(&source), &cache_folder(copy));
+    for lock in files
+        .iter()
+        .filter(|name| name.ends_with("package-lock.json"))
+    {
+        link_packages(&source, copy, lock.parent().unwrap());
+    }
+}
+
+/// Gives a project of npm the packages that it has in the checkout.
+fn link_packages(source: &Path, copy: &Path, project: &Path) {
+    let modules = project.join("node_modules");
+    let link = copy.join(&modules);
+    if let Ok(packages) = fs::read_link(source.join(&modules))
+        && let Ok(packages) = packages.strip_prefix(cache_folder(source))
+        && !link.is_symlink()
+    {
+        symlink(cache_folder(copy).join(packages), link).unwrap();
+    }
 }
 
 /// Makes the generator's image one without agents: they are hundreds of megabytes, and no test here starts
-/// one.
+/// one. Node and npm stay, which previews run with.
 fn leave_agents_out(copy: &Path) {
     let path = copy.join(app_gen_infra::MANIFEST_PATH);
     let manifest = fs::read_to_string(&path).unwrap();
-    let (before, rest) = manifest.split_once("# Each line of an agent").unwrap();
-    let (_, after) = rest.split_once("\n# --- What runs").unwrap();
-    fs::write(path, format!("{before}\n# --- What runs{after}")).unwrap();
+    let is_agents = |line: &&str| {
+        ["\"tools/codex/", "\"tools/claude/"]
+            .iter()
+            .any(|start| line.starts_with(start))
+    };
+    let (agents, rest): (Vec<&str>, Vec<&str>) =
+        manifest.split_inclusive('\n').partition(is_agents);
+    assert_eq!(agents.len(), 2, "{agents:?}");
+    fs::write(path, rest.concat()).unwrap();
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {
