@@ -15,6 +15,7 @@ pub mod database;
 pub mod error;
 mod gate;
 pub mod launcher;
+pub mod observe;
 pub mod previews;
 pub mod results;
 pub mod retention;

@@ -1,5 +1,6 @@
 //! The route table.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -25,6 +26,7 @@ use crate::controllers::{
 };
 use crate::error::ApiError;
 use crate::gate::{AllowedHosts, gate};
+use crate::observe::request::{Observers, observe};
 use crate::previews::{dispatch, host};
 
 /// Maximum wait for the head of an answer; a stream may continue after that.
@@ -104,6 +106,10 @@ pub fn router(app: App) -> Router {
     let hosts = AllowedHosts::new(&app.config.server.allowed_hosts);
     let policy = content_security_policy(&app);
     let of_previews = app.clone();
+    let observers = Observers {
+        measures: Arc::clone(&app.measures),
+        tracer: app.tracer.clone(),
+    };
     let api = api
         .route(
             "/api/openapi.json",
@@ -126,6 +132,7 @@ pub fn router(app: App) -> Router {
         ))
         .layer(middleware::from_fn_with_state(hosts, gate))
         .layer(middleware::from_fn_with_state(policy, security_headers))
+        .layer(middleware::from_fn_with_state(observers, observe))
         // A preview is of another origin, and has nothing of the page's.
         .layer(middleware::from_fn_with_state(of_previews, dispatch))
 }

@@ -133,6 +133,16 @@ pub const JOB_MAX_ATTACHMENTS_BYTES: &str = "JOB_MAX_ATTACHMENTS_BYTES";
 /// Maximum size in bytes of all files together that were uploaded within a day; default 1073741824 (1 GiB).
 /// More are refused.
 pub const UPLOADS_MAX_BYTES: &str = "UPLOADS_MAX_BYTES";
+/// `emf` writes metrics into the log, in the embedded format of CloudWatch, once a minute; `emf-alarms` writes the same
+/// lines, of which only what alarms watch are metrics; default `none`.
+pub const METRICS: &str = "METRICS";
+/// Namespace of the metrics; default `app-gen`.
+pub const METRICS_NAMESPACE: &str = "METRICS_NAMESPACE";
+/// Optional: a collector that takes traces by OTLP in JSON over HTTP, `http://localhost:4318` for example. Without
+/// it, and without `OTEL_TRACES_FILE`, there are no traces.
+pub const OTEL_EXPORTER_OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+/// Optional: a file at whose end traces are written, a batch of OTLP in JSON in each line.
+pub const OTEL_TRACES_FILE: &str = "OTEL_TRACES_FILE";
 /// Optional: what is logged, in the syntax of `tracing_subscriber::EnvFilter`; default `info`.
 pub const RUST_LOG: &str = "RUST_LOG";
 

@@ -6,6 +6,7 @@ mod database;
 pub mod environment;
 mod jobs;
 mod launcher;
+mod observe;
 mod previews;
 mod server;
 mod storage;
@@ -17,6 +18,7 @@ pub use database::{DatabaseConfig, DatabaseKind};
 pub use environment::Environment;
 pub use jobs::JobsConfig;
 pub use launcher::{EcsConfig, JOB_RIGHTS_TIME, LauncherConfig, ProcessConfig};
+pub use observe::{MetricsConfig, ObserveConfig, TracesConfig};
 pub use previews::{EcsPreviewConfig, PreviewStarter, PreviewsConfig};
 pub use server::{ServerConfig, ServerLimits};
 pub use storage::{StorageConfig, StorageLocation};
@@ -39,6 +41,8 @@ pub struct Config {
     pub jobs: JobsConfig,
     /// Limits of files that are attached to jobs.
     pub attachments: AttachmentsConfig,
+    /// What is told of it, and to whom.
+    pub observe: ObserveConfig,
     /// How previews are run, where there are any.
     pub previews: Option<PreviewsConfig>,
 }
@@ -84,6 +88,7 @@ impl Config {
             launcher,
             jobs: JobsConfig::from_environment(environment)?,
             attachments: AttachmentsConfig::from_environment(environment)?,
+            observe: ObserveConfig::from_environment(environment)?,
         };
         config.jobs_end_before_their_rights()?;
         Ok(config)

@@ -169,6 +169,37 @@ impl Database {
     }
 }
 
+impl Database {
+    /// The first `limit` events of these types, in order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn events_of_types(
+        &self,
+        job_id: &str,
+        types: &[&str; 5],
+        limit: i64,
+    ) -> sqlx::Result<Vec<EventRecord>> {
+        bounded(async {
+            let [first, second, third, fourth, fifth] = types;
+            sqlx::query_as(
+                "SELECT sequence, time, type, body FROM events WHERE job_id = $1 \
+                 AND type IN ($2, $3, $4, $5, $6) ORDER BY sequence LIMIT $7",
+            )
+            .bind(job_id)
+            .bind(*first)
+            .bind(*second)
+            .bind(*third)
+            .bind(*fourth)
+            .bind(*fifth)
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await
+        })
+        .await
+    }
+}
+
 /// Writes one event under a number that the caller took from the job's row in this transaction.
 pub(super) async fn insert(
     transaction: &mut Transaction<'_, Any>,

@@ -80,6 +80,12 @@ const MIGRATIONS: &[Texts] = &[
         sqlite: include_str!("../../migrations/sqlite/0010_tenants.sql"),
         postgres: include_str!("../../migrations/postgres/0010_tenants.sql"),
     },
+    Texts {
+        version: 12,
+        description: "duties",
+        sqlite: include_str!("../../migrations/sqlite/0012_duties.sql"),
+        postgres: include_str!("../../migrations/postgres/0012_duties.sql"),
+    },
 ];
 
 /// The migrations of one kind of database.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use app_gen_contract::{
-    ApprovalPoint, Attachment, Budget, CheckpointId, Choice, Decided, Fallback, JobState,
+    ApprovalPoint, Attachment, Budget, CheckpointId, Choice, Decided, Fallback, JobState, Origin,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::Row as _;
@@ -131,6 +131,9 @@ pub struct Wishes {
     /// The template that a new application begins with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<BeganWith>,
+    /// The request that it was submitted with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 /// The template that a job begins with, as it was when the job was accepted.

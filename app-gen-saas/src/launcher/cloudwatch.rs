@@ -8,7 +8,7 @@ use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::config::Builder;
 use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata as _;
 
-use crate::launcher::quota::{Turns, is_throttled};
+use crate::launcher::quota::{Turns, count_refusal, is_throttled};
 use crate::launcher::sdk_error::described;
 use crate::launcher::{LogPage, Urgency};
 
@@ -68,6 +68,7 @@ impl LogReader {
             Err(error) => match error.code() {
                 Some("ResourceNotFoundException") => return Ok(Some(LogPage::default())),
                 code if is_throttled(code) => {
+                    count_refusal();
                     self.turns.refused();
                     self.turns.has_more(stream);
                     tracing::warn!(

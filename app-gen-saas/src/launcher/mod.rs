@@ -200,6 +200,12 @@ pub trait Launcher: Debug + Send + Sync {
     fn forget<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, anyhow::Result<()>>;
 }
 
+/// How many calls AWS refused to this process so far because there were too many.
+#[must_use]
+pub fn throttled() -> u64 {
+    quota::refused()
+}
+
 /// The launcher that the configuration names.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use crate::clock::now_millis;
 use crate::config::JobsConfig;
 use crate::database::{Job, NewVersion, Outcome, Pause, Stop};
 use crate::worker::conclude::{self, Conclusion};
-use crate::worker::follow::{FollowError, Follower, Reading};
+use crate::worker::follow::{FollowError, Follower, MAX_DEATHS, Reading};
 
 /// How long lines of a task that has ended may take when nobody waits for their result.
 const LATE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -236,6 +236,11 @@ impl Follower {
             return Err(FollowError::Lost);
         }
         tracing::info!(job_id = self.job.id, state = %stop.state, reason, "a job has ended");
+        let is_given_up = self.deaths >= MAX_DEATHS;
+        self.app
+            .measures
+            .job_ended(stop.state, is_given_up, self.job.used);
+        self.app.tracer.job_ended(&self.job.id);
         self.app.hub.notify(&self.job.id);
         // The next job of its project may begin.
         self.app.new_job.notify_one();

@@ -22,7 +22,7 @@ const REFRESH: Duration = Duration::from_secs(1);
 /// Pause after a log could not be read.
 const READ_PAUSE: Duration = Duration::from_millis(500);
 /// So many orchestrators may die while they take lines of a job; then it ends.
-const MAX_DEATHS: i64 = 3;
+pub(super) const MAX_DEATHS: i64 = 3;
 /// After each of them, the next one waits longer before it takes lines: an orchestrator that is killed by
 /// something else dies elsewhere most of the time, and jobs beside this one get on meanwhile.
 const DEATH_PAUSE: Duration = Duration::from_secs(2);
@@ -81,7 +81,7 @@ pub(super) struct Follower {
     /// Bytes of the log that were read.
     log_bytes: u64,
     /// Orchestrators that died, one after the other, while they took lines.
-    deaths: i64,
+    pub(super) deaths: i64,
     /// When it was noted that lines are being taken.
     noted: Option<Instant>,
     /// Set once the log is damaged for good: it is not read any more.

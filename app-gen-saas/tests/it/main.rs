@@ -18,6 +18,7 @@ mod ecs_quotas;
 mod endings;
 mod hostile;
 mod newer;
+mod observability;
 mod old_jobs;
 mod openapi;
 mod previews;

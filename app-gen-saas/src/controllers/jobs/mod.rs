@@ -26,6 +26,7 @@ use crate::database::{
     self, Accepted, Cancelled, JobKind, JobProject, NewJob, PastAttempt, Pause, Wishes,
 };
 use crate::error::{ApiError, ErrorBody};
+use crate::observe::request::AskedBy;
 
 /// Seconds after which a full queue may have room again.
 const RETRY_AFTER_SECS: u32 = 60;
@@ -169,6 +170,7 @@ async fn answer(app: &App, id: &str) -> Result<Job, ApiError> {
 pub async fn create(
     State(app): State<App>,
     Tenant(tenant): Tenant,
+    AskedBy(origin): AskedBy,
     ApiJson(request): ApiJson<CreateJob>,
 ) -> Result<(StatusCode, HeaderMap, Json<Job>), ApiError> {
     let id = Uuid::now_v7().to_string();
@@ -224,6 +226,7 @@ pub async fn create(
             approvals: request.approvals,
             attachments: spec.attachments,
             template: template.as_ref().map(|chosen| chosen.began_with.clone()),
+            origin: Some(origin),
         },
     };
     let lent = async {

@@ -20,6 +20,7 @@ use crate::database::{
     self, AcceptedDelivery, DeliveryState, JobKind, JobProject, NewDelivery, NewJob, Wishes,
 };
 use crate::error::{ApiError, ErrorBody};
+use crate::observe::request::AskedBy;
 
 /// Where a version is delivered to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -249,6 +250,7 @@ async fn find(app: &App, project_id: &str, id: &str) -> Result<Delivery, ApiErro
 pub async fn create(
     State(app): State<App>,
     Tenant(tenant): Tenant,
+    AskedBy(origin): AskedBy,
     path: VersionPath,
     ApiJson(request): ApiJson<CreateDelivery>,
 ) -> Result<(StatusCode, HeaderMap, Json<Delivery>), ApiError> {
@@ -285,6 +287,7 @@ pub async fn create(
         launcher: app.config.launcher.name(),
         wishes: Wishes {
             approvals,
+            origin: Some(origin),
             ..Wishes::default()
         },
     };

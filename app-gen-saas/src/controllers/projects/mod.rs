@@ -20,6 +20,7 @@ use crate::controllers::jobs::shown::Job;
 use crate::controllers::{jobs, naming};
 use crate::database::{self, JobKind, JobProject, NewJob, ProjectFilter, Wishes};
 use crate::error::{ApiError, ErrorBody};
+use crate::observe::request::AskedBy;
 
 /// A project: an application over time.
 #[derive(Debug, Serialize, ToSchema)]
@@ -232,6 +233,7 @@ pub async fn delete(
 pub async fn restore(
     State(app): State<App>,
     Tenant(tenant): Tenant,
+    AskedBy(origin): AskedBy,
     path: VersionPath,
 ) -> Result<(StatusCode, HeaderMap, Json<Job>), ApiError> {
     let version = versions::find(&app, &path).await?;
@@ -246,7 +248,10 @@ pub async fn restore(
         description: format!("Go back to version {}", version.number),
         provider: version.provider,
         launcher: app.config.launcher.name(),
-        wishes: Wishes::default(),
+        wishes: Wishes {
+            origin: Some(origin),
+            ..Wishes::default()
+        },
     };
     jobs::accept(&app, job).await
 }

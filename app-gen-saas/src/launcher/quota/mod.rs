@@ -8,8 +8,23 @@ mod rate;
 mod tasks;
 mod turns;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 pub(super) use tasks::TaskDesk;
 pub(super) use turns::Turns;
+
+/// Calls that AWS refused to this process. Quotas are those of an account, so all clients share the count.
+static REFUSED: AtomicU64 = AtomicU64::new(0);
+
+/// Another call was refused.
+pub(super) fn count_refusal() {
+    REFUSED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How many calls AWS refused to this process so far.
+pub(super) fn refused() -> u64 {
+    REFUSED.load(Ordering::Relaxed)
+}
 
 /// Whether AWS refused a call because there were too many.
 pub(super) fn is_throttled(code: Option<&str>) -> bool {

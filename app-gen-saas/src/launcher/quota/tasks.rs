@@ -11,8 +11,8 @@ use aws_sdk_ecs::types::Task;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::launcher::quota::is_throttled;
 use crate::launcher::quota::rate::Rate;
+use crate::launcher::quota::{count_refusal, is_throttled};
 use crate::launcher::sdk_error::described;
 
 /// Tasks that one call may ask for.
@@ -160,6 +160,7 @@ async fn answer(
         Err(error) if error.code() == Some("ClusterNotFoundException") => None,
         Err(error) => {
             if is_throttled(error.code()) {
+                count_refusal();
                 lock(rate).refused(Instant::now());
             }
             Some(format!("{:#}", described(error, "DescribeTasks")))

@@ -1,6 +1,7 @@
 //! What the tests share: databases, scripted generators, an orchestrator in this process or as the built
 //! binary, and a client.
 
+pub mod alarms;
 pub mod binary;
 pub mod client;
 pub mod database;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use app_gen_saas::app::App;
 use app_gen_saas::config::{Config, Environment};
 use app_gen_saas::launcher::{Launcher, PreviewTasks};
+use app_gen_saas::observe::sender;
 use app_gen_saas::previews::Previews;
 use app_gen_saas::streams::news;
 use app_gen_saas::{server, worker};
@@ -90,6 +91,7 @@ impl Orchestrator {
         let mut tasks = vec![
             tokio::spawn(server::serve(listener, app.clone())),
             tokio::spawn(news::run(app.clone())),
+            tokio::spawn(sender::run(app.clone())),
         ];
         if !options.without_worker {
             tasks.push(tokio::spawn(worker::run(app.clone())));

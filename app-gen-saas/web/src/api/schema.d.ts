@@ -768,7 +768,7 @@ export interface components {
             time: string;
             /**
              * @description `state` (body: `state`, `reason`?), or the generator's own type: `started`
-             *     (`generator_version`, `attempt`, `providers`: versions by name), `stage` (`name`, `state`: running,
+             *     (`generator_version`, `attempt`, `providers`: versions by name, `request_id`), `stage` (`name`, `state`: running,
              *     done or failed, `detail`?), `activity` (`role`, `stage`, `what` with its own type in `activity`),
              *     `check` (`name`, `outcome`: passed, failed or skipped, `detail`?, `seconds`), `commit` (`iteration`,
              *     `commit`, `role`, `message`, `diff`), `usage` (`role`, `stage`, `provider`, `model`, `tokens`,
