@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use tower_http::timeout::TimeoutLayer;
+use tokio::time::timeout;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -24,10 +24,14 @@ use crate::controllers::projects::{deliveries, versions};
 use crate::controllers::{
     artifact, attachments, events, health, jobs, previews, projects, templates, ui, websocket,
 };
+use crate::document::promises::{self, Promises};
+use crate::document::{self, API_VERSION, VERSION_HEADER};
 use crate::error::ApiError;
 use crate::gate::{AllowedHosts, gate};
 use crate::observe::request::{Observers, observe};
 use crate::previews::{dispatch, host};
+use crate::problem::REFERENCE_PATH;
+use crate::reference;
 
 /// Maximum wait for the head of an answer; a stream may continue after that.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -91,17 +95,21 @@ fn api() -> OpenApiRouter<App> {
 /// The OpenAPI document, as `/api/openapi.json` serves it.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    let mut document = api().split_for_parts().1;
+    parts().1
+}
+
+fn parts() -> (Router<App>, OpenApi) {
+    let (routes, mut document) = api().split_for_parts();
     describe(&mut document);
-    document
+    document::complete(&mut document);
+    (routes, document)
 }
 
 /// Everything that is served.
 pub fn router(app: App) -> Router {
-    let (api, mut document) = api().split_for_parts();
-    describe(&mut document);
-    // It is in front of everything that the document describes, and of nothing else.
-    let api = api.route_layer(middleware::from_fn_with_state(app.clone(), guard));
+    let (api, document) = parts();
+    let promises = Arc::new(Promises::of(&document));
+    let page = reference::page(&document);
     let ui = app.config.server.ui_dir.as_deref().map(ui::files);
     let hosts = AllowedHosts::new(&app.config.server.allowed_hosts);
     let policy = content_security_policy(&app);
@@ -111,6 +119,11 @@ pub fn router(app: App) -> Router {
         tracer: app.tracer.clone(),
     };
     let api = api
+        .route_layer(middleware::from_fn_with_state(promises, promises::keep))
+        // It is in front of everything that the document describes, and of nothing else.
+        .route_layer(middleware::from_fn_with_state(app.clone(), guard))
+        .route(REFERENCE_PATH, get(move || async move { page }))
+        .route(reference::STYLE_PATH, get(reference::style))
         .route(
             "/api/openapi.json",
             get(move || async move { Json(document) }),
@@ -126,10 +139,7 @@ pub fn router(app: App) -> Router {
     // The last layer is the outermost: every answer has the headers, and what is not let in costs nothing.
     router
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            RESPONSE_TIMEOUT,
-        ))
+        .layer(middleware::from_fn(bounded))
         .layer(middleware::from_fn_with_state(hosts, gate))
         .layer(middleware::from_fn_with_state(policy, security_headers))
         .layer(middleware::from_fn_with_state(observers, observe))
@@ -139,6 +149,18 @@ pub fn router(app: App) -> Router {
 
 async fn no_such_path() -> ApiError {
     ApiError::NotFound("path")
+}
+
+/// Answers when the head of an answer does not come.
+async fn bounded(request: Request, next: Next) -> Response {
+    let answer = timeout(RESPONSE_TIMEOUT, next.run(request)).await;
+    answer.unwrap_or_else(|elapsed| {
+        ApiError::Unavailable {
+            message: "the answer took too long",
+            source: elapsed.into(),
+        }
+        .into_response()
+    })
 }
 
 /// The page's files all come from here, and nothing of it may be used by another page.
@@ -180,8 +202,14 @@ async fn security_headers(
     request: Request,
     next: Next,
 ) -> Response {
+    let path = request.uri().path();
+    let is_api = path == "/health" || path == "/api" || path.starts_with("/api/");
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
+    if is_api {
+        let version = HeaderValue::from_static(API_VERSION);
+        headers.insert(HeaderName::from_static(VERSION_HEADER), version);
+    }
     for (name, value) in SECURITY_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }

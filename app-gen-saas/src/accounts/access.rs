@@ -4,7 +4,7 @@
 use axum::http::Method;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Components, OpenApi, Ref, RefOr, Response};
+use utoipa::openapi::{Components, OpenApi, RefOr, Response};
 
 use crate::accounts::identity::Scope;
 
@@ -185,16 +185,6 @@ fn secure(operation: &mut Operation, access: Access) {
     ] {
         responses
             .entry(status.to_owned())
-            .or_insert_with(|| RefOr::T(error(description)));
+            .or_insert_with(|| RefOr::T(Response::new(description)));
     }
-}
-
-fn error(description: &str) -> Response {
-    let content = utoipa::openapi::ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name("ErrorBody")))
-        .build();
-    utoipa::openapi::ResponseBuilder::new()
-        .description(description)
-        .content("application/json", content)
-        .build()
 }

@@ -19,7 +19,8 @@ use crate::app::App;
 use crate::artifacts::{StoredAttachment, hexadecimal};
 use crate::controllers::extract::{ApiQuery, AttachmentPath};
 use crate::database::{NewJob, Upload};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
+use crate::problem::Problem;
 
 /// Seconds after which there may be room for another upload: they are removed after a day.
 const RETRY_AFTER_SECS: u32 = 60 * 60;
@@ -99,6 +100,7 @@ impl JobAttachment {
     get,
     path = "/api/attachments",
     tag = "attachments",
+    operation_id = "get_attachment_limits",
     responses((status = 200, description = "Bounds.", body = AttachmentLimits))
 )]
 pub async fn limits(State(app): State<App>) -> Json<AttachmentLimits> {
@@ -116,14 +118,15 @@ pub async fn limits(State(app): State<App>) -> Json<AttachmentLimits> {
     post,
     path = "/api/attachments",
     tag = "attachments",
+    operation_id = "upload_attachment",
     params(UploadFile),
     request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The bytes of the file. What they are is looked at, whatever the content type says."),
     responses(
         (status = 201, description = "It is there.", body = UploadedFile),
-        (status = 400, description = "The name is none, or the file is empty.", body = ErrorBody),
-        (status = 413, description = "The file is too large.", body = ErrorBody),
-        (status = 415, description = "The file is neither text nor one of the images that are taken, or not what its content type says.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer, or too much was uploaded within a day; `Retry-After` says when to try again.", body = ErrorBody),
+        (status = 400, description = "The name is none, or the file is empty.", body = Problem),
+        (status = 413, description = "The file is too large.", body = Problem),
+        (status = 415, description = "The file is neither text nor one of the images that are taken, or not what its content type says.", body = Problem),
+        (status = 503, description = "The database or the store does not answer, or too much was uploaded within a day; `Retry-After` says when to try again.", body = Problem),
     )
 )]
 pub async fn upload(
@@ -294,15 +297,16 @@ pub(super) async fn take_back(app: &App, job: &NewJob) {
     get,
     path = "/api/jobs/{id}/attachments/{number}",
     tag = "attachments",
+    operation_id = "read_attachment",
     params(
-        ("id" = String, Path, description = "Id of the job."),
+        ("id" = String, Path, format = "uuid", description = "Id of the job."),
         ("number" = usize, Path, description = "Number of the attachment, from 1."),
     ),
     responses(
         (status = 200, description = "Its bytes. Only an image is to be shown in a page; anything else is saved.", body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = 404, description = "No such job or attachment, or it is no longer kept.", body = ErrorBody),
-        (status = 409, description = "The stored file is not the one that was attached.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer.", body = ErrorBody),
+        (status = 404, description = "No such job or attachment, or it is no longer kept.", body = Problem),
+        (status = 409, description = "The stored file is not the one that was attached.", body = Problem),
+        (status = 503, description = "The database or the store does not answer.", body = Problem),
     )
 )]
 pub async fn read(State(app): State<App>, path: AttachmentPath) -> Result<Response, ApiError> {

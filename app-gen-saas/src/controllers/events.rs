@@ -16,7 +16,8 @@ use crate::app::App;
 use crate::controllers::client::ClientAddress;
 use crate::controllers::extract::{ApiQuery, JobId};
 use crate::controllers::jobs;
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
+use crate::problem::Problem;
 use crate::streams::jitter;
 use crate::streams::listener::{Listener, Next};
 
@@ -69,8 +70,9 @@ pub struct After {
     get,
     path = "/api/jobs/{id}/events",
     tag = "events",
+    operation_id = "stream_job_events",
     params(
-        ("id" = String, Path, description = "Id of the job."),
+        ("id" = String, Path, format = "uuid", description = "Id of the job."),
         After,
         ("ticket" = Option<String>, Query, description = "In place of a token: what `POST /api/stream-tickets` gave, once."),
         ("Last-Event-ID" = Option<i64>, Header, description = "Replaces `after`; browsers send it when they reconnect."),
@@ -78,10 +80,10 @@ pub struct After {
     responses(
         (status = 200, description = "Events.", body = Event, content_type = "text/event-stream"),
         (status = 204, description = "The job has ended and has no event after that number; a browser stops reconnecting."),
-        (status = 400, description = "A number is wrong.", body = ErrorBody),
-        (status = 404, description = "No such job.", body = ErrorBody),
-        (status = 429, description = "Too many streams of this client are open; `Retry-After` says when to try again.", body = ErrorBody),
-        (status = 503, description = "The database does not answer, or too many streams are open; `Retry-After` says when to try again.", body = ErrorBody),
+        (status = 400, description = "A number is wrong.", body = Problem),
+        (status = 404, description = "No such job.", body = Problem),
+        (status = 429, description = "Too many streams of this client are open; `Retry-After` says when to try again.", body = Problem),
+        (status = 503, description = "The database does not answer, or too many streams are open; `Retry-After` says when to try again.", body = Problem),
     )
 )]
 pub async fn stream(
@@ -91,8 +93,8 @@ pub async fn stream(
     ApiQuery(query): ApiQuery<After>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let after = last_event_id(&headers)?.or(query.after).unwrap_or(0);
     let job = jobs::find(&app, &id).await?;
+    let after = last_event_id(&headers)?.or(query.after).unwrap_or(0);
     if job.finished_at.is_some() && after >= job.last_sequence {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }

@@ -219,14 +219,15 @@ async fn owned(parts: &mut Parts, app: &App, kind: Owned, text: &str) -> Result<
 pub fn searched(asked: Option<String>) -> Result<Option<String>, ApiError> {
     /// Maximum number of characters of a search.
     const MAX_SEARCH_CHARS: usize = 100;
-    let search = asked.filter(|text| !text.trim().is_empty());
-    match search {
+    match asked {
         Some(text) if text.chars().count() > MAX_SEARCH_CHARS || text.contains('\0') => {
             Err(ApiError::Invalid(format!(
                 "search takes up to {MAX_SEARCH_CHARS} characters, and no NUL"
             )))
         }
-        search => Ok(search.map(|text| text.trim().to_owned())),
+        search => Ok(search
+            .map(|text| text.trim().to_owned())
+            .filter(|text| !text.is_empty())),
     }
 }
 

@@ -15,7 +15,8 @@ use crate::clock::{now_millis, rfc3339};
 use crate::controllers::extract::{ApiJson, ApiQuery, TemplateId, page_limit, searched, stored_id};
 use crate::controllers::naming;
 use crate::database::{self, BeganWith};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
+use crate::problem::Problem;
 
 /// Maximum number of characters of a description.
 const MAX_DESCRIPTION_CHARS: usize = 1000;
@@ -71,9 +72,10 @@ pub struct ListTemplates {
     #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// Only templates older than the one with this id; none that is built in.
+    #[param(format = "uuid")]
     before: Option<String>,
     /// Only templates whose name or description has this text, in small or capital letters.
-    #[param(max_length = 100)]
+    #[param(max_length = 100, pattern = "^[^\\u0000]*$")]
     search: Option<String>,
 }
 
@@ -192,11 +194,12 @@ fn checked_description(description: &str) -> Result<String, ApiError> {
     get,
     path = "/api/templates",
     tag = "templates",
+    operation_id = "list_templates",
     params(ListTemplates),
     responses(
         (status = 200, description = "Templates.", body = TemplateList),
-        (status = 400, description = "A parameter is wrong.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "A parameter is wrong.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn list(
@@ -226,11 +229,12 @@ pub async fn list(
     get,
     path = "/api/templates/{id}",
     tag = "templates",
+    operation_id = "get_template",
     params(("id" = String, Path, description = "Id of the template.")),
     responses(
         (status = 200, description = "The template.", body = Template),
-        (status = 404, description = "No such template.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such template.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn show(
@@ -249,15 +253,23 @@ pub async fn show(
     post,
     path = "/api/templates",
     tag = "templates",
-    request_body = CreateTemplate,
+    operation_id = "create_template",
+    request_body(
+        content = CreateTemplate,
+        example = json!({
+            "name": "Shop",
+            "project": "0192f0c1-2345-7000-8000-000000000000",
+            "version": 1,
+        }),
+    ),
     responses(
         (status = 201, description = "It is made.", body = Template),
-        (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 404, description = "No such project or version.", body = ErrorBody),
-        (status = 409, description = "The tenant has 1000 templates already.", body = ErrorBody),
-        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = Problem),
+        (status = 404, description = "No such project or version.", body = Problem),
+        (status = 409, description = "The tenant has 1000 templates already.", body = Problem),
+        (status = 413, description = "The body has more than 64 KiB.", body = Problem),
+        (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 503, description = "The database or the store does not answer.", body = Problem),
     )
 )]
 pub async fn create(
@@ -344,16 +356,17 @@ async fn give_up(app: &App, template: &database::Template) {
     patch,
     path = "/api/templates/{id}",
     tag = "templates",
+    operation_id = "change_template",
     params(("id" = String, Path, description = "Id of the template.")),
-    request_body = ChangeTemplate,
+    request_body(content = ChangeTemplate, example = json!({ "name": "Small shop" })),
     responses(
         (status = 200, description = "The template as it is now.", body = Template),
-        (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 404, description = "No such template, project or version.", body = ErrorBody),
-        (status = 409, description = "The template is built in, or was changed in this moment.", body = ErrorBody),
-        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = Problem),
+        (status = 404, description = "No such template, project or version.", body = Problem),
+        (status = 409, description = "The template is built in, or was changed in this moment.", body = Problem),
+        (status = 413, description = "The body has more than 64 KiB.", body = Problem),
+        (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 503, description = "The database or the store does not answer.", body = Problem),
     )
 )]
 pub async fn change(
@@ -403,12 +416,13 @@ pub async fn change(
     delete,
     path = "/api/templates/{id}",
     tag = "templates",
+    operation_id = "delete_template",
     params(("id" = String, Path, description = "Id of the template.")),
     responses(
         (status = 204, description = "It is removed; its files are removed within the hour."),
-        (status = 404, description = "No such template.", body = ErrorBody),
-        (status = 409, description = "The template is built in.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such template.", body = Problem),
+        (status = 409, description = "The template is built in.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn delete(

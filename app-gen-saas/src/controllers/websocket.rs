@@ -14,7 +14,8 @@ use crate::controllers::client::ClientAddress;
 use crate::controllers::events::After;
 use crate::controllers::extract::{ApiQuery, JobId};
 use crate::controllers::jobs;
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
+use crate::problem::Problem;
 use crate::streams::End;
 use crate::streams::chunk::Chunk;
 use crate::streams::listener::{Listener, Next};
@@ -35,18 +36,19 @@ const OUTGOING_BYTES: usize = 16 * 1024;
     get,
     path = "/api/jobs/{id}/events/ws",
     tag = "events",
+    operation_id = "stream_job_events_over_websocket",
     params(
-        ("id" = String, Path, description = "Id of the job."),
+        ("id" = String, Path, format = "uuid", description = "Id of the job."),
         After,
         ("ticket" = Option<String>, Query, description = "In place of a token: what `POST /api/stream-tickets` gave, once."),
     ),
     responses(
         (status = 101, description = "The connection is a WebSocket now."),
-        (status = 400, description = "The request does not ask for a WebSocket, or a number is wrong.", body = ErrorBody),
-        (status = 403, description = "The page is of another origin.", body = ErrorBody),
-        (status = 404, description = "No such job.", body = ErrorBody),
-        (status = 429, description = "Too many streams of this client are open; `Retry-After` says when to try again.", body = ErrorBody),
-        (status = 503, description = "The database does not answer, or too many streams are open; `Retry-After` says when to try again.", body = ErrorBody),
+        (status = 400, description = "The request does not ask for a WebSocket, or a number is wrong.", body = Problem),
+        (status = 403, description = "The page is of another origin.", body = Problem),
+        (status = 404, description = "No such job.", body = Problem),
+        (status = 429, description = "Too many streams of this client are open; `Retry-After` says when to try again.", body = Problem),
+        (status = 503, description = "The database does not answer, or too many streams are open; `Retry-After` says when to try again.", body = Problem),
     )
 )]
 pub async fn stream(

@@ -81,10 +81,10 @@ const MIGRATIONS: &[Texts] = &[
         postgres: include_str!("../../migrations/postgres/0010_tenants.sql"),
     },
     Texts {
-        version: 12,
+        version: 11,
         description: "duties",
-        sqlite: include_str!("../../migrations/sqlite/0012_duties.sql"),
-        postgres: include_str!("../../migrations/postgres/0012_duties.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0011_duties.sql"),
+        postgres: include_str!("../../migrations/postgres/0011_duties.sql"),
     },
 ];
 

@@ -244,9 +244,7 @@ impl Product {
 fn refusal(mut answer: Response<Body>) -> Failure {
     let status = answer.status();
     let body: Option<Value> = answer.body_mut().read_json().ok();
-    let message = body
-        .as_ref()
-        .and_then(|body| body["error"]["message"].as_str());
+    let message = body.as_ref().and_then(|body| body["detail"].as_str());
     let code = match status.as_u16() {
         503 => Code::Service,
         _ => Code::Failed,
@@ -322,8 +320,8 @@ mod tests {
     #[test]
     fn a_refusal_is_told_in_the_words_of_the_api() {
         let (product, asked) = server(
-            "HTTP/1.1 409 Conflict\r\ncontent-length: 45\r\nconnection: close\r\n\r\n\
-             {\"error\":{\"code\":\"changed\",\"message\":\"busy\"}}",
+            "HTTP/1.1 409 Conflict\r\ncontent-length: 34\r\nconnection: close\r\n\r\n\
+             {\"code\":\"changed\",\"detail\":\"busy\"}",
         );
         let error = product
             .send(Method::DELETE, "/api/projects/1", None)

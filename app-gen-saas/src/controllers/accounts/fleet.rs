@@ -8,7 +8,8 @@ use utoipa::{IntoParams, ToSchema};
 use crate::app::App;
 use crate::controllers::extract::{ApiQuery, page_limit};
 use crate::database;
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
+use crate::problem::Problem;
 
 /// What a tenant uses.
 #[derive(Debug, Serialize, ToSchema)]
@@ -73,11 +74,12 @@ impl From<database::Usage> for TenantUsage {
     get,
     path = "/api/fleet/usage",
     tag = "accounts",
+    operation_id = "get_fleet_usage",
     params(ListUsage),
     responses(
         (status = 200, description = "What tenants use.", body = FleetUsage),
-        (status = 400, description = "A parameter is wrong.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "A parameter is wrong.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn usage(

@@ -14,7 +14,8 @@ use crate::clock::{now_millis, rfc3339};
 use crate::controllers::accounts::tenants::{TenantDetails, own, owned};
 use crate::controllers::extract::{ApiJson, Segment, Segments, id};
 use crate::database::{self, Joined};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
+use crate::problem::Problem;
 
 /// How long an invitation can be taken: a week.
 const LIFETIME_MILLIS: i64 = 7 * 24 * 60 * 60 * 1000;
@@ -104,16 +105,17 @@ fn checked_email(text: &str) -> Result<String, ApiError> {
     post,
     path = "/api/tenants/{id}/invitations",
     tag = "accounts",
+    operation_id = "create_invitation",
     params(("id" = String, Path, description = "Id of the tenant.")),
-    request_body = CreateInvitation,
+    request_body(content = CreateInvitation, example = json!({ "email": "ada@example.org" })),
     responses(
         (status = 201, description = "It is made; one to the same address from before is void.", body = NewInvitation),
-        (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 404, description = "No such tenant.", body = ErrorBody),
-        (status = 409, description = "The tenant is personal, has 50 invitations already, or there are no accounts here.", body = ErrorBody),
-        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = Problem),
+        (status = 404, description = "No such tenant.", body = Problem),
+        (status = 409, description = "The tenant is personal, has 50 invitations already, or there are no accounts here.", body = Problem),
+        (status = 413, description = "The body has more than 64 KiB.", body = Problem),
+        (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn create(
@@ -158,12 +160,13 @@ pub async fn create(
     get,
     path = "/api/tenants/{id}/invitations",
     tag = "accounts",
+    operation_id = "list_invitations",
     params(("id" = String, Path, description = "Id of the tenant.")),
     responses(
         (status = 200, description = "Invitations.", body = InvitationList),
-        (status = 404, description = "No such tenant.", body = ErrorBody),
-        (status = 409, description = "There are no accounts here.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such tenant.", body = Problem),
+        (status = 409, description = "There are no accounts here.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn list(
@@ -183,15 +186,16 @@ pub async fn list(
     delete,
     path = "/api/tenants/{id}/invitations/{invitation}",
     tag = "accounts",
+    operation_id = "delete_invitation",
     params(
         ("id" = String, Path, description = "Id of the tenant."),
         ("invitation" = String, Path, description = "Id of the invitation."),
     ),
     responses(
         (status = 204, description = "Nobody can take it any more."),
-        (status = 404, description = "No such tenant or invitation.", body = ErrorBody),
-        (status = 409, description = "There are no accounts here.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such tenant or invitation.", body = Problem),
+        (status = 409, description = "There are no accounts here.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn delete(
@@ -216,15 +220,16 @@ pub async fn delete(
     post,
     path = "/api/invitations",
     tag = "accounts",
-    request_body = TakeInvitation,
+    operation_id = "take_invitation",
+    request_body(content = TakeInvitation, example = json!({ "token": "agi_0123456789abcdefghijklmnopqrstuvwxyz" })),
     responses(
         (status = 200, description = "The tenant, in which they are a member now.", body = TenantDetails),
-        (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 404, description = "No such invitation to this address, or its time is over.", body = ErrorBody),
-        (status = 409, description = "The tenant has 200 members already, or there are no accounts here.", body = ErrorBody),
-        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = Problem),
+        (status = 404, description = "No such invitation to this address, or its time is over.", body = Problem),
+        (status = 409, description = "The tenant has 200 members already, or there are no accounts here.", body = Problem),
+        (status = 413, description = "The body has more than 64 KiB.", body = Problem),
+        (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn take(

@@ -14,7 +14,8 @@ use crate::clock::{now_millis, rfc3339};
 use crate::controllers::extract::{ApiJson, Segment, id};
 use crate::controllers::naming;
 use crate::database;
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
+use crate::problem::Problem;
 
 /// Maximum number of keys of a tenant that open anything.
 const MAX_KEYS: i64 = 50;
@@ -90,10 +91,11 @@ impl From<database::ApiKey> for ApiKey {
     get,
     path = "/api/keys",
     tag = "accounts",
+    operation_id = "list_keys",
     responses(
         (status = 200, description = "Keys.", body = ApiKeyList),
-        (status = 409, description = "There are no accounts here.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 409, description = "There are no accounts here.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn list(
@@ -111,14 +113,15 @@ pub async fn list(
     post,
     path = "/api/keys",
     tag = "accounts",
-    request_body = CreateApiKey,
+    operation_id = "create_key",
+    request_body(content = CreateApiKey, example = json!({ "name": "CI", "scopes": ["read", "write"] })),
     responses(
         (status = 201, description = "It is made, and shown this once.", body = NewApiKey),
-        (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 409, description = "The tenant has 50 keys already, or there are no accounts here.", body = ErrorBody),
-        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = Problem),
+        (status = 409, description = "The tenant has 50 keys already, or there are no accounts here.", body = Problem),
+        (status = 413, description = "The body has more than 64 KiB.", body = Problem),
+        (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn create(
@@ -168,12 +171,13 @@ pub async fn create(
     delete,
     path = "/api/keys/{id}",
     tag = "accounts",
+    operation_id = "revoke_key",
     params(("id" = String, Path, description = "Id of the key.")),
     responses(
         (status = 204, description = "It is revoked."),
-        (status = 404, description = "No such key, or it was revoked.", body = ErrorBody),
-        (status = 409, description = "There are no accounts here.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such key, or it was revoked.", body = Problem),
+        (status = 409, description = "There are no accounts here.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn revoke(

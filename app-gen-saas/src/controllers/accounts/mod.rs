@@ -19,7 +19,8 @@ use crate::clock::{now_millis, rfc3339};
 use crate::config::AccountsConfig;
 use crate::controllers::extract::ApiJson;
 use crate::database::Owned;
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
+use crate::problem::Problem;
 
 /// How long a ticket can be used.
 const TICKET_MILLIS: i64 = 30_000;
@@ -87,6 +88,7 @@ pub struct StreamTicket {
     get,
     path = "/api/config",
     tag = "accounts",
+    operation_id = "get_config",
     responses((status = 200, description = "What a page needs before anybody signed in.", body = PublicConfig))
 )]
 pub async fn config(State(app): State<App>) -> Json<PublicConfig> {
@@ -105,9 +107,10 @@ pub async fn config(State(app): State<App>) -> Json<PublicConfig> {
     get,
     path = "/api/session",
     tag = "accounts",
+    operation_id = "get_session",
     responses(
         (status = 200, description = "Who asks.", body = Session),
-        (status = 503, description = "The database or the login does not answer.", body = ErrorBody),
+        (status = 503, description = "The database or the login does not answer.", body = Problem),
     )
 )]
 pub async fn session(
@@ -145,14 +148,15 @@ pub async fn session(
     post,
     path = "/api/stream-tickets",
     tag = "accounts",
-    request_body = CreateTicket,
+    operation_id = "create_stream_ticket",
+    request_body(content = CreateTicket, example = json!({ "job": "0192f0c1-2345-7000-8000-000000000000" })),
     responses(
         (status = 201, description = "It is made.", body = StreamTicket),
-        (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 404, description = "No such job.", body = ErrorBody),
-        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = Problem),
+        (status = 404, description = "No such job.", body = Problem),
+        (status = 413, description = "The body has more than 64 KiB.", body = Problem),
+        (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn ticket(

@@ -13,7 +13,8 @@ use crate::clock::rfc3339;
 use crate::controllers::extract::{ApiJson, Segment, Segments, id};
 use crate::controllers::naming;
 use crate::database::{self, Left, Transferred};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
+use crate::problem::Problem;
 
 /// Maximum number of tenants of a user.
 const MAX_TENANTS: usize = 50;
@@ -132,10 +133,11 @@ pub(super) async fn owned(
     get,
     path = "/api/tenants",
     tag = "accounts",
+    operation_id = "list_tenants",
     responses(
         (status = 200, description = "Tenants.", body = TenantList),
-        (status = 409, description = "There are no accounts here.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 409, description = "There are no accounts here.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn list(
@@ -153,14 +155,15 @@ pub async fn list(
     post,
     path = "/api/tenants",
     tag = "accounts",
-    request_body = CreateTenant,
+    operation_id = "create_tenant",
+    request_body(content = CreateTenant, example = json!({ "name": "Garden club" })),
     responses(
         (status = 201, description = "It is made.", body = TenantDetails),
-        (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 409, description = "Whoever asks is in 50 tenants already, or there are no accounts here.", body = ErrorBody),
-        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = Problem),
+        (status = 409, description = "Whoever asks is in 50 tenants already, or there are no accounts here.", body = Problem),
+        (status = 413, description = "The body has more than 64 KiB.", body = Problem),
+        (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn create(
@@ -189,12 +192,13 @@ pub async fn create(
     delete,
     path = "/api/tenants/{id}",
     tag = "accounts",
+    operation_id = "delete_tenant",
     params(("id" = String, Path, description = "Id of the tenant.")),
     responses(
         (status = 204, description = "Nobody gets into it any more; what is in it is removed within the hour."),
-        (status = 404, description = "No such tenant.", body = ErrorBody),
-        (status = 409, description = "There are no accounts here.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such tenant.", body = Problem),
+        (status = 409, description = "There are no accounts here.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn delete(
@@ -215,12 +219,13 @@ pub async fn delete(
     get,
     path = "/api/tenants/{id}/members",
     tag = "accounts",
+    operation_id = "list_members",
     params(("id" = String, Path, description = "Id of the tenant.")),
     responses(
         (status = 200, description = "Members.", body = MemberList),
-        (status = 404, description = "No such tenant.", body = ErrorBody),
-        (status = 409, description = "There are no accounts here.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such tenant.", body = Problem),
+        (status = 409, description = "There are no accounts here.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn members(
@@ -240,15 +245,16 @@ pub async fn members(
     delete,
     path = "/api/tenants/{id}/members/{user}",
     tag = "accounts",
+    operation_id = "remove_member",
     params(
         ("id" = String, Path, description = "Id of the tenant."),
         ("user" = String, Path, description = "Id of the member."),
     ),
     responses(
         (status = 204, description = "They are out."),
-        (status = 404, description = "No such tenant or member.", body = ErrorBody),
-        (status = 409, description = "The member owns the tenant, or there are no accounts here.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such tenant or member.", body = Problem),
+        (status = 409, description = "The member owns the tenant, or there are no accounts here.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn leave(
@@ -275,16 +281,17 @@ pub async fn leave(
     post,
     path = "/api/tenants/{id}/owner",
     tag = "accounts",
+    operation_id = "transfer_tenant",
     params(("id" = String, Path, description = "Id of the tenant.")),
-    request_body = ChangeOwner,
+    request_body(content = ChangeOwner, example = json!({ "user": "0192f0c1-2345-7000-8000-000000000000" })),
     responses(
         (status = 200, description = "The tenant as it is now.", body = TenantDetails),
-        (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 404, description = "No such tenant or member.", body = ErrorBody),
-        (status = 409, description = "There are no accounts here.", body = ErrorBody),
-        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = Problem),
+        (status = 404, description = "No such tenant or member.", body = Problem),
+        (status = 409, description = "There are no accounts here.", body = Problem),
+        (status = 413, description = "The body has more than 64 KiB.", body = Problem),
+        (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn transfer(

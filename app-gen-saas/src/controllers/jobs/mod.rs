@@ -25,8 +25,9 @@ use crate::controllers::{attachments, naming, templates};
 use crate::database::{
     self, Accepted, Cancelled, JobKind, JobProject, NewJob, PastAttempt, Pause, Wishes,
 };
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
 use crate::observe::request::AskedBy;
+use crate::problem::Problem;
 
 /// Seconds after which a full queue may have room again.
 const RETRY_AFTER_SECS: u32 = 60;
@@ -129,11 +130,13 @@ impl Decide {
 #[into_params(parameter_in = Query)]
 pub struct ListJobs {
     /// Only jobs of the project with this id.
+    #[param(format = "uuid")]
     project: Option<String>,
     /// Maximum number of jobs to list: 1 to 200, default 50.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// Only jobs older than the one with this id.
+    #[param(format = "uuid")]
     before: Option<String>,
 }
 
@@ -156,15 +159,19 @@ async fn answer(app: &App, id: &str) -> Result<Job, ApiError> {
     post,
     path = "/api/jobs",
     tag = "jobs",
-    request_body = CreateJob,
+    operation_id = "create_job",
+    request_body(
+        content = CreateJob,
+        example = json!({ "description": "A shop for tea, with a basket and a search" }),
+    ),
     responses(
         (status = 201, description = "Accepted; `Location` leads to the job.", body = Job),
-        (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 404, description = "No such project, version, template or attachment.", body = ErrorBody),
-        (status = 409, description = "The project was put aside.", body = ErrorBody),
-        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = Problem),
+        (status = 404, description = "No such project, version, template or attachment.", body = Problem),
+        (status = 409, description = "The project was put aside.", body = Problem),
+        (status = 413, description = "The body has more than 64 KiB.", body = Problem),
+        (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 503, description = "The database or the store does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.", body = Problem),
     )
 )]
 pub async fn create(
@@ -325,11 +332,12 @@ fn bounded(budget: SpecBudget, limits: &JobsConfig) -> Result<SpecBudget, ApiErr
     get,
     path = "/api/jobs",
     tag = "jobs",
+    operation_id = "list_jobs",
     params(ListJobs),
     responses(
         (status = 200, description = "Jobs.", body = JobList),
-        (status = 400, description = "A parameter is wrong.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "A parameter is wrong.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn list(
@@ -370,11 +378,12 @@ pub async fn list(
     get,
     path = "/api/jobs/{id}",
     tag = "jobs",
-    params(("id" = String, Path, description = "Id of the job.")),
+    operation_id = "get_job",
+    params(("id" = String, Path, format = "uuid", description = "Id of the job.")),
     responses(
         (status = 200, description = "The job.", body = Job),
-        (status = 404, description = "No such job.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such job.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn show(State(app): State<App>, JobId(id): JobId) -> Result<Json<Job>, ApiError> {
@@ -386,16 +395,20 @@ pub async fn show(State(app): State<App>, JobId(id): JobId) -> Result<Json<Job>,
     post,
     path = "/api/jobs/{id}/decision",
     tag = "jobs",
-    params(("id" = String, Path, description = "Id of the job.")),
-    request_body = Decide,
+    operation_id = "decide_job",
+    params(("id" = String, Path, format = "uuid", description = "Id of the job.")),
+    request_body(
+        content = Decide,
+        example = json!({ "attempt": 1, "decision": "approve" }),
+    ),
     responses(
         (status = 200, description = "The job in its present state.", body = Job),
-        (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 404, description = "No such job.", body = ErrorBody),
-        (status = 409, description = "The job does not wait for a decision about that attempt.", body = ErrorBody),
-        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = Problem),
+        (status = 404, description = "No such job.", body = Problem),
+        (status = 409, description = "The job does not wait for a decision about that attempt.", body = Problem),
+        (status = 413, description = "The body has more than 64 KiB.", body = Problem),
+        (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn decide(
@@ -452,11 +465,12 @@ fn checked(app: &App, job: &database::Job, decided: Decided) -> Result<Decided, 
     post,
     path = "/api/jobs/{id}/cancel",
     tag = "jobs",
-    params(("id" = String, Path, description = "Id of the job.")),
+    operation_id = "cancel_job",
+    params(("id" = String, Path, format = "uuid", description = "Id of the job.")),
     responses(
         (status = 200, description = "The job in its present state.", body = Job),
-        (status = 404, description = "No such job.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such job.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn cancel(State(app): State<App>, JobId(id): JobId) -> Result<Json<Job>, ApiError> {

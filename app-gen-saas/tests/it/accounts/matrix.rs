@@ -271,7 +271,7 @@ async fn everybody_gets_what_the_table_says() {
             }
             // What is somebody else's is what is missed, and nothing behind it.
             if !is_theirs && status == 404 && matches!(rule, Thing(404) | Change(404)) {
-                let message = answer["error"]["message"].as_str().unwrap_or_default();
+                let message = answer["detail"].as_str().unwrap_or_default();
                 if message != "project not found" {
                     wrong.push(format!("{method} {path} tells {name}: {message}"));
                 }

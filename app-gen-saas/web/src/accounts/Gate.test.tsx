@@ -59,8 +59,7 @@ async function answer(path: string, init: RequestInit = {}): Promise<Response> {
     return Response.json({ auth });
   }
   if (mode === "supabase" && authorization !== "Bearer token") {
-    const error = { code: "unauthenticated", message: "sign in" };
-    return Response.json({ error }, { status: 401 });
+    return Response.json({ code: "unauthenticated", detail: "sign in" }, { status: 401 });
   }
   return Response.json({ jobs: [], tenants: [], keys: [] });
 }

@@ -8,10 +8,10 @@ function answer(status: number, body: string): void {
 afterEach(() => vi.unstubAllGlobals());
 
 test("a refusal carries the server's own words, as a sentence", async () => {
-  answer(422, '{"error":{"code":"invalid_description","message":"the description is empty"}}');
+  answer(400, '{"type":"/api/reference#problem-invalid_request","code":"invalid_request","detail":"the description is empty"}');
   await expect(createJob({ description: "" })).rejects.toMatchObject({
-    status: 422,
-    code: "invalid_description",
+    status: 400,
+    code: "invalid_request",
     message: "The description is empty.",
   });
 });

@@ -11,12 +11,12 @@ import type {
   Delivery,
   DeliveryList,
   Difference,
-  ErrorBody,
   FileContent,
   FileList,
   Job,
   JobList,
   Preview,
+  Problem,
   Project,
   ProjectList,
   Template,
@@ -66,7 +66,7 @@ export async function request<T>(path: string, init: RequestInit = {}, timeoutMs
     const own = hasCredentials() ? await credentialHeaders() : {};
     response = await fetch(path, {
       ...init,
-      headers: { accept: "application/json", ...own, ...init.headers },
+      headers: { accept: "application/json, application/problem+json", ...own, ...init.headers },
       signal: AbortSignal.timeout(timeoutMs),
     });
   } catch (error) {
@@ -80,11 +80,11 @@ export async function request<T>(path: string, init: RequestInit = {}, timeoutMs
   const body = await readJson(response);
   if (response.ok && body !== undefined) return body as T;
   if (response.status === 401) tellRefused();
-  const reported = (body as Partial<ErrorBody> | undefined)?.error;
+  const reported = body as Partial<Problem> | undefined;
   throw new ApiError(
     response.status,
     reported?.code ?? "unexpected",
-    reported?.message ? sentence(reported.message) : explainStatus(response.status),
+    reported?.detail ? sentence(reported.detail) : explainStatus(response.status),
   );
 }
 
