@@ -34,6 +34,7 @@ pub(super) fn artifacts(folder: &Path) -> Artifacts {
 /// A running job called `job`, whose generator has written this many events.
 pub(crate) fn job(generator_sequence: i64) -> Job {
     Job {
+        tenant: "local".to_owned(),
         id: "job".to_owned(),
         project_id: None,
         kind: JobKind::Create,

@@ -101,7 +101,7 @@ impl Gateway {
     /// The port is taken, or a provider cannot be used.
     pub async fn start(settings: Settings) -> Result<Self, GatewayError> {
         let port = settings.port;
-        let shared = Shared::new(
+        let mut shared = Shared::new(
             &settings.upstreams,
             settings.prices,
             settings.budget,
@@ -109,10 +109,8 @@ impl Gateway {
             settings.observer,
             &settings.extra_certificates,
         )?;
-        let shared = Arc::new(Shared {
-            request_id: settings.request_id,
-            ..shared
-        });
+        shared.request_id = settings.request_id;
+        let shared = Arc::new(shared);
         // Only this address: whoever could reach another would only need a token.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
         let listener = listener.map_err(|source| GatewayError::Listen { port, source })?;
