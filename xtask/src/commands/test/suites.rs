@@ -1,12 +1,14 @@
-//! The Rust tests: binaries that cargo compiles and that run one after the other, each test with
-//! its time.
+//! The Rust tests: binaries that cargo compiles, and that run one after the other or side by side,
+//! each test with its time.
 
 use crate::commands::test::clock::Clock;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::thread::available_parallelism;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, available_parallelism};
 use std::time::Instant;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
@@ -48,12 +50,18 @@ const PACKAGE_GROUPS: [&[&str]; 3] = [
 const OFFLINE: &str = "offline";
 /// The target whose tests need a part of this machine for themselves: one at a time.
 const PLATFORM: &str = "platform";
+/// The one whose tests stop and start what others need.
+const SERVICES: &str = "services";
+/// How many suites run side by side: each of them waits for its engine, an agent or a job most of the time.
+const LANES: usize = 2;
 /// Suites whose tests mostly wait, for the time between two tries of an agent or for the end of a job:
 /// two of them for each core.
-const WAITING: [&str; 5] = [
+const WAITING: [&str; 7] = [
     "app-gen::deliveries",
     "app-gen-agent::agents",
+    "app-gen-fly::registry",
     "app-gen-gateway::agents",
+    "app-gen-saas::agents",
     "app-gen-saas::it",
     "app-gen-scripted-model::agents",
 ];
@@ -70,6 +78,17 @@ const NOTHING: [(&str, &str); 9] = [
     ("HTTPS_PROXY", "http://127.0.0.1:9"),
     ("no_proxy", "127.0.0.1,localhost"),
 ];
+
+/// Beside what a suite may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Company {
+    /// Needs nothing of this machine but its cores, of which it takes all.
+    Offline,
+    /// Needs what can be shared.
+    SideBySide,
+    /// Changes what others need.
+    Alone,
+}
 
 /// What the Rust tests of a run came to.
 #[derive(Debug, Default, Serialize)]
@@ -112,19 +131,32 @@ impl Suite {
         }
     }
 
-    fn needs_nothing(&self) -> bool {
-        self.is_unit || self.target.starts_with(OFFLINE)
+    fn company(&self) -> Company {
+        match &*self.target {
+            _ if self.is_unit => Company::Offline,
+            target if target.starts_with(OFFLINE) => Company::Offline,
+            PLATFORM | SERVICES => Company::Alone,
+            _ => Company::SideBySide,
+        }
+    }
+
+    fn threads(&self, cores: usize) -> usize {
+        match &*self.target {
+            PLATFORM => 1,
+            _ if WAITING.contains(&&*self.name()) => 2 * cores,
+            _ => cores,
+        }
     }
 
     fn command(&self) -> Cmd {
         let command = Cmd::new(&self.program)
             .folder(&self.folder)
             .env("CARGO_MANIFEST_DIR", &self.folder);
-        match self.needs_nothing() {
-            true => NOTHING
+        match self.company() {
+            Company::Offline => NOTHING
                 .iter()
                 .fold(command, |command, (name, value)| command.env(name, value)),
-            false => command,
+            Company::SideBySide | Company::Alone => command,
         }
     }
 
@@ -149,22 +181,63 @@ pub(super) fn run(
     context: &Context,
     fast: bool,
     cargo: impl Fn(&[&str]) -> Cmd,
-    prepare: impl Fn(Cmd) -> Cmd,
+    prepare: impl Fn(Cmd) -> Cmd + Sync,
 ) -> anyhow::Result<Ran> {
-    let mut ran = Ran::default();
+    let mut suites = Vec::new();
     for group in PACKAGE_GROUPS {
-        let mut suites = compile(context, group, &cargo)?;
-        suites.retain(|suite| !fast || suite.needs_nothing());
-        // Cargo names them as they come to be linked. What fails soonest comes first.
-        suites.sort_by_cached_key(|suite| {
-            let is_platform = suite.target == PLATFORM;
-            (!suite.needs_nothing(), is_platform, suite.name())
-        });
-        for suite in suites {
-            run_suite(context, &suite, &prepare, &mut ran)?;
-        }
+        suites.extend(compile(context, group, &cargo)?);
+    }
+    suites.retain(|suite| !fast || suite.company() == Company::Offline);
+    // Cargo names them as they come to be linked. What fails soonest comes first, and of those that
+    // run side by side the longest, so that the lanes end together.
+    suites.sort_by_cached_key(|suite| {
+        let is_waiting = WAITING.contains(&&*suite.name());
+        (suite.company(), Reverse(is_waiting), suite.name())
+    });
+    let mut ran = Ran::default();
+    for suites in suites.chunk_by(|one, other| one.company() == other.company()) {
+        let lanes = match suites.first().map(Suite::company) {
+            Some(Company::SideBySide) => LANES,
+            _ => 1,
+        };
+        run_suites(context, suites, lanes, &prepare, &mut ran)?;
     }
     Ok(ran)
+}
+
+/// So many at once; none begins after one failed.
+fn run_suites(
+    context: &Context,
+    suites: &[Suite],
+    lanes: usize,
+    prepare: impl Fn(Cmd) -> Cmd + Sync,
+    ran: &mut Ran,
+) -> anyhow::Result<()> {
+    let waiting = Mutex::new(suites.iter());
+    let next = || {
+        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.next()
+    };
+    let lane = || {
+        let mut ran = Ran::default();
+        while let Some(suite) = next() {
+            if let Err(error) = run_suite(context, suite, &prepare, &mut ran) {
+                while next().is_some() {}
+                return Err(error);
+            }
+        }
+        Ok(ran)
+    };
+    thread::scope(|scope| {
+        let lanes: Vec<_> = (0..lanes).map(|_| scope.spawn(lane)).collect();
+        let ended: Vec<_> = lanes.into_iter().map(|lane| lane.join()).collect();
+        for lane in ended {
+            let lane = lane.map_err(|_panic| anyhow::anyhow!("a lane of tests ended early"))??;
+            ran.suites.extend(lane.suites);
+            ran.tests.extend(lane.tests);
+        }
+        Ok(())
+    })
 }
 
 fn compile(
@@ -243,40 +316,34 @@ fn run_suite(
     prepare: impl Fn(Cmd) -> Cmd,
     ran: &mut Ran,
 ) -> anyhow::Result<()> {
-    let cores = available_parallelism()?.get();
-    let threads = match &*suite.target {
-        PLATFORM => 1,
-        _ if WAITING.contains(&&*suite.name()) => 2 * cores,
-        _ => cores,
-    };
+    let name = suite.name();
+    let threads = suite.threads(available_parallelism()?.get());
     let listing = prepare(suite.command()).arg("--list").read()?;
     let started = Instant::now();
     let mut clock = Clock::start(&listing, threads, started);
     let (before, mut failed) = (ran.tests.len(), None);
-    context
-        .report
-        .step(&format!("test: rust: {}", suite.name()));
+    context.report.step(&format!("test: rust: {name}"));
     let status = prepare(suite.command())
         .arg(format!("--test-threads={threads}"))
-        .lines(&context.report, "rust", |line| {
+        .lines(&context.report, &name, |line| {
             let line = String::from_utf8_lossy(line);
             if let Some((test, took)) = clock.ended(&line, Instant::now()) {
                 if line.ends_with("FAILED") {
                     failed.get_or_insert_with(|| test.to_owned());
                 }
                 ran.tests.push(TestTime {
-                    suite: suite.name(),
+                    suite: name.clone(),
                     test: test.to_owned(),
                     seconds: took.as_secs_f64(),
                 });
             }
             if !line.is_empty() {
-                context.report.line("rust", &line);
+                context.report.line(&name, &line);
             }
             Ok(())
         })?;
     ran.suites.push(SuiteTime {
-        suite: suite.name(),
+        suite: name.clone(),
         tests: ran.tests.len() - before,
         seconds: started.elapsed().as_secs_f64(),
     });
@@ -285,11 +352,9 @@ fn run_suite(
     }
     let test = failed.unwrap_or_default();
     let again = suite.again(&test);
-    Err(
-        Failure::new(Code::Failed, format!("{}: {test} failed", suite.name()))
-            .hint(again.trim_end())
-            .into(),
-    )
+    Err(Failure::new(Code::Failed, format!("{name}: {test} failed"))
+        .hint(again.trim_end())
+        .into())
 }
 
 #[cfg(test)]
