@@ -19,6 +19,7 @@ use crate::controllers::jobs;
 use crate::error::ApiError;
 use crate::problem::Problem;
 use crate::streams::jitter;
+use crate::streams::listen::listen;
 use crate::streams::listener::{Listener, Next};
 
 /// Milliseconds after which a browser reconnects when its connection broke: at least so many, and at most
@@ -98,7 +99,7 @@ pub async fn stream(
     if job.finished_at.is_some() && after >= job.last_sequence {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let listener = app.hub.listen(&app, &job, after, client)?;
+    let listener = listen(&app, &job, after, client)?;
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-cache"),

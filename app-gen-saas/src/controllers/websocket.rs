@@ -18,6 +18,7 @@ use crate::error::ApiError;
 use crate::problem::Problem;
 use crate::streams::End;
 use crate::streams::chunk::Chunk;
+use crate::streams::listen::listen;
 use crate::streams::listener::{Listener, Next};
 
 /// How long a listener may take for what came at once before the connection is dropped.
@@ -61,7 +62,7 @@ pub async fn stream(
     let job = jobs::find(&app, &id).await?;
     let upgrade = upgrade.map_err(|error| ApiError::Invalid(error.body_text()))?;
     let after = query.after.unwrap_or(0);
-    let listener = app.hub.listen(&app, &job, after, client)?;
+    let listener = listen(&app, &job, after, client)?;
     Ok(upgrade
         .max_message_size(MAX_INCOMING_BYTES)
         .read_buffer_size(MAX_INCOMING_BYTES)

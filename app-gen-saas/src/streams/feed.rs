@@ -1,20 +1,15 @@
-//! The feed of a job that somebody listens to: one task that brings what is new into the job's ring.
+//! The feed of a job that somebody listens to: what is new on its way into the job's ring.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep};
 
 use crate::database::{Database, EventRecord};
 use crate::streams::chunk::{Chunk, estimate};
-use crate::streams::hub::{EventHub, POLL};
-use crate::streams::ring::{End, Ring, Total};
+use crate::streams::ring::{Ring, Total};
 
-/// For so long after its beginning a feed asks often: who stores the job's events may not know yet that
-/// somebody listens.
-const UNKNOWN: Duration = Duration::from_secs(5);
 /// Pause after the database failed.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
 /// Bytes that are read at once, if that is more than one event.
@@ -23,23 +18,13 @@ pub(super) const PAGE_BYTES: u64 = 64 * 1024;
 const CHUNK_BYTES: usize = 16 * 1024;
 /// Bytes of events that wait to be put into the ring. What is more is read from the database.
 const INCOMING_BYTES: usize = 512 * 1024;
-/// Maximum silence of a stream; proxies cut streams that are silent for longer.
-const BEAT: Duration = Duration::from_secs(10);
-/// Events that come within this time for each listener are sent together: waking and writing costs about so
-/// much of a processor, whatever is written.
-const COST_OF_A_LISTENER: Duration = Duration::from_micros(25);
-/// No event waits for longer than this for others.
-const LONGEST_TICK: Duration = Duration::from_millis(50);
-/// Shorter waits than this are none: timers are no finer.
-const SHORTEST_TICK: Duration = Duration::from_millis(1);
-
 /// The feed of one job.
 #[derive(Debug)]
 pub(super) struct Feed {
     pub(super) job_id: String,
     pub(super) ring: watch::Sender<Ring>,
     incoming: Mutex<Incoming>,
-    wake: Notify,
+    pub(super) wake: Notify,
 }
 
 /// Events on their way into the ring.
@@ -97,7 +82,7 @@ impl Incoming {
 
 /// What the database said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
+pub(super) enum Answer {
     /// All that is stored is known now.
     All,
     /// There is more.
@@ -136,12 +121,17 @@ impl Feed {
         self.wake.notify_one();
     }
 
+    /// Whether the database is to be asked, which is forgotten with that.
+    pub(super) fn takes_question(&self) -> bool {
+        std::mem::take(&mut self.incoming().ask)
+    }
+
     fn incoming(&self) -> MutexGuard<'_, Incoming> {
         self.incoming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the database for one page of what is not known yet.
-    async fn ask_database(&self, database: &Database) -> anyhow::Result<Answer> {
+    pub(super) async fn ask_database(&self, database: &Database) -> anyhow::Result<Answer> {
         // A job can also have been removed, because it ended long ago.
         let Some(progress) = database.progress(&self.job_id).await? else {
             return Ok(Answer::Ended);
@@ -172,7 +162,7 @@ impl Feed {
     }
 
     /// Puts what has come into the ring, and wakes the listeners once; whether anything had come.
-    fn flush(&self) -> bool {
+    pub(super) fn flush(&self) -> bool {
         let mut chunks = Vec::new();
         loop {
             let records = self.incoming().next();
@@ -200,84 +190,6 @@ impl Feed {
             });
         }
         has_come
-    }
-}
-
-/// How long events wait for others, with so many listeners.
-fn tick(listeners: usize) -> Duration {
-    let listeners = u32::try_from(listeners).unwrap_or(u32::MAX);
-    COST_OF_A_LISTENER
-        .saturating_mul(listeners)
-        .min(LONGEST_TICK)
-}
-
-/// Brings events into the ring until the job has ended or nobody listens any more.
-pub(super) async fn run(hub: &EventHub, feed: &Feed, database: &Database) {
-    let begun = Instant::now();
-    let mut asked = begun;
-    let mut pause = Duration::ZERO;
-    let mut flushed: Option<Instant> = None;
-    let mut sounded = Instant::now();
-    loop {
-        let mut answer = Answer::All;
-        let is_asked = std::mem::take(&mut feed.incoming().ask);
-        if is_asked || asked.elapsed() >= pause {
-            asked = Instant::now();
-            pause = match begun.elapsed() < UNKNOWN {
-                true => POLL,
-                false => hub.poll(),
-            };
-            match feed.ask_database(database).await {
-                Ok(said) => answer = said,
-                Err(error) => {
-                    pause = RETRY;
-                    tracing::warn!(
-                        job_id = feed.job_id,
-                        error = format!("{error:#}"),
-                        "failed to read events"
-                    );
-                }
-            }
-        }
-        // The first event after a silence does not wait.
-        let early = flushed.map_or(Duration::ZERO, |at| {
-            tick(feed.ring.receiver_count()).saturating_sub(at.elapsed())
-        });
-        if answer == Answer::All && early >= SHORTEST_TICK {
-            sleep(early).await;
-        }
-        if feed.flush() {
-            hub.trim();
-            flushed = Some(Instant::now());
-            sounded = Instant::now();
-        }
-        match answer {
-            Answer::Ended => {
-                hub.remove(&feed.job_id);
-                feed.ring.send_modify(|ring| ring.end(End::JobEnded));
-                return;
-            }
-            Answer::More => {
-                feed.incoming().ask = true;
-                continue;
-            }
-            Answer::All => {}
-        }
-        let rest = pause
-            .saturating_sub(asked.elapsed())
-            .min(BEAT.saturating_sub(sounded.elapsed()));
-        tokio::select! {
-            () = feed.wake.notified() => {}
-            () = sleep(rest) => {}
-            () = feed.ring.closed() => {}
-        }
-        if sounded.elapsed() >= BEAT {
-            feed.ring.send_modify(Ring::beat);
-            sounded = Instant::now();
-        }
-        if hub.removed(feed) {
-            return;
-        }
     }
 }
 
@@ -326,13 +238,5 @@ mod tests {
         assert!(incoming.take(records(2..=9, 7000)));
         assert_eq!(numbers(&mut incoming), [2, 3]);
         assert_eq!(numbers(&mut incoming), [4, 5]);
-    }
-
-    #[test]
-    fn ticks() {
-        assert_eq!(tick(0), Duration::ZERO);
-        assert_eq!(tick(100), Duration::from_micros(2500));
-        assert_eq!(tick(1000), Duration::from_millis(25));
-        assert_eq!(tick(usize::MAX), LONGEST_TICK);
     }
 }

@@ -8,15 +8,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore, watch};
 
-use crate::app::App;
 use crate::config::StreamLimits;
 use crate::database::{EventRecord, Job};
 use crate::error::ApiError;
 use crate::streams::chunk::OVERHEAD_BYTES;
-use crate::streams::feed::{self, Feed};
-use crate::streams::listener::Listener;
-use crate::streams::places::Places;
-use crate::streams::ring::{End, RING_BYTES, Ring, Total};
+use crate::streams::feed::Feed;
+use crate::streams::places::{Place, Places};
+use crate::streams::ring::{RING_BYTES, Ring, Total};
 
 /// How often a feed asks the database when nobody says that there is something new, and when others would.
 pub(super) const POLL: Duration = Duration::from_secs(1);
@@ -34,7 +32,7 @@ const MAX_NEWS: usize = 2000;
 #[derive(Debug)]
 pub struct EventHub {
     feeds: Mutex<HashMap<String, Arc<Feed>>>,
-    limits: StreamLimits,
+    pub(super) limits: StreamLimits,
     places: Places,
     pub(super) pages: Arc<Semaphore>,
     rings: Total,
@@ -121,55 +119,30 @@ impl EventHub {
         feeds.values().map(|feed| feed.ring.receiver_count()).sum()
     }
 
-    /// Begins to listen to the job's events after number `after`.
+    /// A place for one more listener.
     ///
     /// # Errors
-    /// [`ApiError::Busy`] or [`ApiError::TooMany`] when there are too many listeners.
-    pub fn listen(
-        self: &Arc<Self>,
-        app: &App,
-        job: &Job,
-        after: i64,
-        client: IpAddr,
-    ) -> Result<Listener, ApiError> {
-        let place = self.places.take(client, &job.id)?;
-        let ring = match job.finished_at {
-            Some(_) => watch::channel(Ring::new(job.last_sequence, true, self.rings.clone())).1,
-            None => self.subscribe(app, job),
-        };
-        Ok(Listener::new(
-            app,
-            &job.id,
-            after.max(0),
-            ring,
-            self.limits.behind,
-            place,
-        ))
+    /// [`ApiError::Busy`] or [`ApiError::TooMany`] when there are too many.
+    pub(super) fn take_place(&self, client: IpAddr, job_id: &str) -> Result<Place, ApiError> {
+        self.places.take(client, job_id)
     }
 
-    /// The ring of a job that has not ended, as far as is known, with a feed.
-    fn subscribe(self: &Arc<Self>, app: &App, job: &Job) -> watch::Receiver<Ring> {
+    /// The ring of a job, and its feed where it has none yet and needs one: somebody has to read for it.
+    pub(super) fn subscribe(&self, job: &Job) -> (watch::Receiver<Ring>, Option<Arc<Feed>>) {
+        if job.finished_at.is_some() {
+            let ring = Ring::new(job.last_sequence, true, self.rings.clone());
+            return (watch::channel(ring).1, None);
+        }
         let mut feeds = self.feeds();
         if let Some(feed) = feeds.get(&job.id) {
-            return feed.ring.subscribe();
+            return (feed.ring.subscribe(), None);
         }
         let feed = Arc::new(Feed::new(&job.id, begin(job), self.rings.clone()));
         let ring = feed.ring.subscribe();
         feeds.insert(job.id.clone(), Arc::clone(&feed));
         drop(feeds);
         self.say_interest(&job.id);
-        let mut shutdown = app.shutdown.subscribe();
-        let (hub, database) = (Arc::clone(self), app.database.clone());
-        tokio::spawn(async move {
-            tokio::select! {
-                () = feed::run(&hub, &feed, &database) => {}
-                _ = shutdown.wait_for(|stop| *stop) => {
-                    hub.remove(&feed.job_id);
-                    feed.ring.send_modify(|ring| ring.end(End::Stopping));
-                }
-            }
-        });
-        ring
+        (ring, Some(feed))
     }
 
     fn feed(&self, job_id: &str) -> Option<Arc<Feed>> {

@@ -65,7 +65,6 @@ impl Listener {
         job_id: &str,
         after: i64,
         ring: watch::Receiver<Ring>,
-        behind: Duration,
         place: Place,
     ) -> Self {
         let pulse = ring.borrow().pulse();
@@ -76,7 +75,7 @@ impl Listener {
             pulse,
             was_live: false,
             behind_since: None,
-            behind,
+            behind: app.hub.limits.behind,
             database: app.database.clone(),
             pages: Arc::clone(&app.hub.pages),
             shutdown: app.shutdown.clone(),

@@ -1,8 +1,8 @@
 //! Live streams of jobs' events, for any number of listeners.
 //!
 //! The database is the only source, and nothing here is more than a copy of its end. One feed for each job
-//! that somebody listens to (`feed`) takes what a worker of this process has just stored, or asks the
-//! database once for all listeners, and puts it into a ring (`ring`) in the form in which it is sent
+//! that somebody listens to (`feed`) takes what a worker of this process has just stored; its reader (`reader`)
+//! asks the database once for all listeners, and puts it into a ring (`ring`) in the form in which it is sent
 //! (`chunk`): an event is serialised once, and all listeners send the same bytes. A listener (`listener`)
 //! that is further behind reads pages of its own. Orchestrators tell each other what is new (`news`);
 //! where that fails, feeds ask by themselves.
@@ -14,9 +14,11 @@
 pub mod chunk;
 mod feed;
 pub mod hub;
+pub mod listen;
 pub mod listener;
 pub mod news;
 mod places;
+mod reader;
 mod ring;
 
 use uuid::Uuid;
