@@ -124,7 +124,7 @@ impl EventHub {
     /// # Errors
     /// [`ApiError::Busy`] or [`ApiError::TooMany`] when there are too many.
     pub(super) fn take_place(&self, client: IpAddr, job_id: &str) -> Result<Place, ApiError> {
-        self.places.take(client, job_id)
+        Ok(self.places.take(client, job_id)?)
     }
 
     /// The ring of a job, and its feed where it has none yet and needs one: somebody has to read for it.
