@@ -343,8 +343,8 @@ async fn what_is_wrong_with_a_request_is_a_documented_problem() {
             "unsupported_media_type",
         ),
         (
-            "PATCH",
-            format!("/api/projects/{unknown}"),
+            "POST",
+            format!("/api/jobs/{id}/decision"),
             None,
             "{}",
             415,
