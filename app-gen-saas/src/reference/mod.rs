@@ -20,7 +20,6 @@ pub const STYLE_PATH: &str = html::STYLE_PATH;
 const STYLE: &str = include_str!("reference.css");
 
 /// The page of the reference.
-#[must_use]
 pub fn page(document: &OpenApi) -> Html<Bytes> {
     Html(html::page(&content::blocks(document)).into())
 }
