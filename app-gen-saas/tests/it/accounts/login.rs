@@ -29,7 +29,7 @@ pub struct Signer {
 }
 
 enum Pair {
-    Es256(EcdsaKeyPair),
+    Es256(Box<EcdsaKeyPair>),
     Rs256(Box<RsaKeyPair>),
 }
 
@@ -45,7 +45,7 @@ impl Signer {
         let pair = EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref(), &random).unwrap();
         Self {
             name: name.to_owned(),
-            pair: Pair::Es256(pair),
+            pair: Pair::Es256(Box::new(pair)),
         }
     }
 
