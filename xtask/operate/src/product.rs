@@ -253,17 +253,22 @@ fn refusal(mut answer: Response<Body>) -> Failure {
         Some(message) => Failure::new(code, message.to_owned()),
         None => Failure::new(code, format!("the orchestrator answers {status}")),
     };
-    match status.as_u16() {
-        401 => failure.hint(format!(
+    failure.hint(match status.as_u16() {
+        401 => format!(
             "make an API key on the page of the environment, and set {} to it",
             api_key::API_KEY
-        )),
-        404 => failure.hint(
-            "list what there is: cargo xtask projects list, cargo xtask jobs list, cargo xtask templates list",
         ),
-        503 => failure.hint("try again in a minute; cargo xtask doctor says what is wrong"),
-        _ => failure,
-    }
+        403 => format!("use a key that may do this: set {} to it", api_key::API_KEY),
+        404 => "list what there is: cargo xtask projects list, cargo xtask jobs list, \
+                cargo xtask templates list"
+            .to_owned(),
+        409 => "see what state it is in: cargo xtask projects show PROJECT, \
+                cargo xtask jobs show JOB"
+            .to_owned(),
+        429 | 503 => "try again in a minute; cargo xtask doctor says what is wrong".to_owned(),
+        500.. => "cargo xtask doctor".to_owned(),
+        _ => "ask for something else: cargo xtask help says what each verb takes".to_owned(),
+    })
 }
 
 /// A value as a part of a path or of a query.

@@ -91,7 +91,6 @@ fn an_application_is_made_and_looked_at() {
         if line.starts_with("projects deliver") {
             // Nobody has given this platform a token.
             assert_ne!(code, 0, "{line}: {answer:#}");
-            assert!(answer["error"].is_string() || answer["error"]["hint"].is_string());
             continue;
         }
         assert_eq!(code, 0, "{line}: {answer:#}");
