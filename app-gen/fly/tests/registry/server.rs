@@ -5,13 +5,18 @@ use crate::fly::{Asked, Fly};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
+use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::Response;
 use serde_json::{Value, json};
 use std::future::pending;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, RwLock};
+
+/// Tests push the same manifest into one repository, and the registry writes in place what leads to it: who reads
+/// meanwhile is answered with 500.
+static MANIFESTS: RwLock<()> = RwLock::const_new(());
 
 /// Larger than what is sent here: the layers of the base are mounted.
 const LIMIT_BYTES: usize = 64 * 1024 * 1024;
@@ -142,6 +147,7 @@ impl Server {
     }
 
     async fn document(&self, path: &str) -> Value {
+        let _nobody_writes = MANIFESTS.read().await;
         let url = format!("http://{}/v2/{path}", self.registry);
         let accept = "application/vnd.oci.image.manifest.v1+json";
         let answer = self.client.get(url).header("accept", accept).send().await;
@@ -151,6 +157,12 @@ impl Server {
 
     /// Passes a request on to the real registry.
     async fn registry(&self, parts: &Parts, body: Vec<u8>) -> Response {
+        let is_manifest = parts.uri.path().contains("/manifests/");
+        let (_nobody_reads, _nobody_writes) = match (is_manifest, &parts.method) {
+            (true, &Method::PUT) => (Some(MANIFESTS.write().await), None),
+            (true, _) => (None, Some(MANIFESTS.read().await)),
+            (false, _) => (None, None),
+        };
         let url = format!("http://{}{}", self.registry, parts.uri);
         let mut request = self.client.request(parts.method.clone(), url);
         for name in ["accept", "content-type"] {
