@@ -107,7 +107,10 @@ fn parts() -> (Router<App>, OpenApi) {
 
 /// Everything that is served.
 pub fn router(app: App) -> Router {
-    let (api, document) = parts();
+    let (api, mut document) = parts();
+    if !app.accounts.has_login() {
+        document::open(&mut document);
+    }
     let promises = Arc::new(Promises::of(&document));
     let page = reference::page(&document);
     let ui = app.config.server.ui_dir.as_deref().map(ui::files);

@@ -111,7 +111,8 @@ pub async fn stream(
 fn sent(mut listener: Listener) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
     async_stream::stream! {
         let reconnect = RECONNECT_MILLIS + jitter(RECONNECT_MILLIS);
-        yield Ok(Bytes::from(format!("retry: {reconnect}\n\n")));
+        // It counts as soon as it is read, and an event without data would be none.
+        yield Ok(Bytes::from(format!("retry: {reconnect}\n")));
         loop {
             // A stream that ends before its job does is resumed by the number of its last event.
             let bytes = match listener.next().await {

@@ -5,7 +5,11 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use std::fmt::{self, Formatter};
+use std::marker::PhantomData;
 use uuid::Uuid;
 
 use crate::accounts::{Identity, Tenant};
@@ -16,7 +20,7 @@ use crate::error::ApiError;
 /// Maximum size of a request body in bytes.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
 
-/// A body of JSON.
+/// A body of JSON: an object.
 #[derive(Debug)]
 pub struct ApiJson<T>(pub T);
 
@@ -24,12 +28,35 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ApiJson<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        match Json::<T>::from_request(request, state).await {
-            Ok(Json(value)) => Ok(Self(value)),
+        match Json::<Object<T>>::from_request(request, state).await {
+            Ok(Json(Object(value))) => Ok(Self(value)),
             Err(JsonRejection::MissingJsonContentType(_)) => Err(ApiError::UnsupportedMediaType),
             Err(JsonRejection::BytesRejection(_)) => Err(ApiError::TooLarge(MAX_REQUEST_BYTES)),
             Err(rejection) => Err(ApiError::Invalid(rejection.body_text())),
         }
+    }
+}
+
+/// What is read from an object only: serde takes a list of its values, too.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(Reader(PhantomData))
     }
 }
 
@@ -243,6 +270,22 @@ pub fn page_limit(asked: Option<i64>) -> Result<i64, ApiError> {
         false => Err(ApiError::Invalid(format!(
             "limit is {limit}; it takes 1 to {MAX_PAGE}"
         ))),
+    }
+}
+
+/// The number of a version that a parameter holds, if there is one.
+///
+/// # Errors
+/// No version has such a number.
+pub fn version_number(
+    asked: Option<i64>,
+    parameter: &'static str,
+) -> Result<Option<i64>, ApiError> {
+    match asked {
+        Some(..1) => Err(ApiError::Invalid(format!(
+            "{parameter} takes the number of a version, from 1"
+        ))),
+        number => Ok(number),
     }
 }
 

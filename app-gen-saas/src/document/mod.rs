@@ -4,10 +4,11 @@
 pub mod promises;
 
 use serde_json::json;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, Parameter};
 use utoipa::openapi::{
     Content, Header, HeaderBuilder, KnownFormat, Object, ObjectBuilder, OpenApi, PathItem, Ref,
-    RefOr, Response, ResponseBuilder, SchemaFormat, Tag, Type, tag::TagBuilder,
+    RefOr, Response, ResponseBuilder, Schema, SchemaFormat, Tag, Type, schema::SchemaType,
+    tag::TagBuilder,
 };
 
 use crate::problem::{CONTENT_TYPE, Code};
@@ -108,6 +109,27 @@ pub fn complete(document: &mut OpenApi) {
     }
 }
 
+/// Writes into the document that nobody has to sign in.
+pub fn open(document: &mut OpenApi) {
+    for item in document.paths.paths.values_mut() {
+        for operation in operations(item) {
+            operation.security = None;
+        }
+    }
+}
+
+/// A parameter that has no value is left out, and is never null.
+fn without_null(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::Object(object)) = schema else {
+        return;
+    };
+    if let SchemaType::Array(types) = &object.schema_type
+        && let [only, Type::Null] | [Type::Null, only] = &types[..]
+    {
+        object.schema_type = SchemaType::Type(only.clone());
+    }
+}
+
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [
         item.get.as_mut(),
@@ -124,6 +146,15 @@ fn complete_operation(operation: &mut Operation) {
     if let Some(RefOr::T(body)) = &mut operation.request_body {
         for (media_type, content) in &mut body.content {
             describe_bytes(media_type, content);
+        }
+    }
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(Parameter {
+            schema: Some(schema),
+            ..
+        }) = parameter
+        {
+            without_null(schema);
         }
     }
     let responses = &mut operation.responses.responses;

@@ -49,7 +49,7 @@ pub struct ListUsage {
     #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// Only tenants after the one with this id.
-    #[param(max_length = 36)]
+    #[param(max_length = 36, pattern = "^[0-9A-Za-z-]*$")]
     after: Option<String>,
 }
 

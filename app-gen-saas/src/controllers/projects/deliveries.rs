@@ -12,7 +12,7 @@ use crate::accounts::Tenant;
 use crate::app::App;
 use crate::clock::rfc3339;
 use crate::controllers::extract::{
-    ApiJson, ApiQuery, DeliveryPath, ProjectId, VersionPath, page_limit,
+    ApiJson, ApiQuery, DeliveryPath, ProjectId, VersionPath, page_limit, version_number,
 };
 use crate::controllers::jobs;
 use crate::controllers::projects::{self, versions};
@@ -362,7 +362,8 @@ pub async fn list(
 ) -> Result<Json<DeliveryList>, ApiError> {
     let limit = page_limit(query.limit)?;
     projects::find(&app, &id).await?;
-    let deliveries = app.database.deliveries(&id, query.version, limit).await?;
+    let version = version_number(query.version, "version")?;
+    let deliveries = app.database.deliveries(&id, version, limit).await?;
     Ok(Json(DeliveryList {
         deliveries: deliveries.into_iter().map(Delivery::from).collect(),
     }))

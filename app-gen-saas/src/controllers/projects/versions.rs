@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::clock::rfc3339;
-use crate::controllers::extract::{ApiQuery, ProjectId, VersionPath, page_limit};
+use crate::controllers::extract::{ApiQuery, ProjectId, VersionPath, page_limit, version_number};
 use crate::controllers::{artifact, projects};
 use crate::database::{self, JobKind};
 use crate::error::ApiError;
@@ -238,7 +238,7 @@ pub async fn list(
 ) -> Result<Json<VersionList>, ApiError> {
     let limit = page_limit(query.limit)?;
     projects::find(&app, &id).await?;
-    let before = query.before.unwrap_or(i64::MAX);
+    let before = version_number(query.before, "before")?.unwrap_or(i64::MAX);
     let versions = app.database.versions(&id, before, limit).await?;
     Ok(Json(VersionList {
         versions: versions.into_iter().map(Version::from).collect(),
