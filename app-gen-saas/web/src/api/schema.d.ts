@@ -3357,7 +3357,7 @@ export interface operations {
             };
             header?: {
                 /** @description Replaces `after`; browsers send it when they reconnect. */
-                "Last-Event-ID"?: number | null;
+                "Last-Event-ID"?: number;
             };
             path: {
                 /** @description Id of the job. */
