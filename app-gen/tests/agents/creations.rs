@@ -108,10 +108,11 @@ fn created_by(provider: &str) -> Job {
     });
     let took = took.unwrap();
     println!("{provider} took {took:?}: bytes of memory and disk, milliseconds");
-    // An agent alone is larger, and so are the packages of the application; neither is done in a second.
-    let least = [100_000_000, 5_000_000, 1_000];
+    // An agent alone is larger, and none is done in a second. What else frees on this disk meanwhile counts, too: of
+    // disk, only a task that has one for itself knows.
+    let [memory_bytes, _, milliseconds] = took;
     assert!(
-        least.iter().zip(took).all(|(least, took)| took > *least),
+        memory_bytes > 100_000_000 && milliseconds > 1_000,
         "{took:?}"
     );
     job
