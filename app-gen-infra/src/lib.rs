@@ -39,6 +39,12 @@ pub const BROWSER_FOLDER: &str = "app-gen-saas/browser";
 /// Hours of a month in the calculation of costs: a twelfth of a year, as AWS counts.
 pub const HOURS_PER_MONTH: u32 = 730;
 
+/// Metrics that the orchestrator can embed in its log, and those of them that alarms watch: those of
+/// `cdk/lib/observability/metrics.toml`.
+pub const EMBEDDED_METRICS: u32 = 14;
+/// See [`EMBEDDED_METRICS`].
+pub const ALARMED_METRICS: u32 = 3;
+
 impl Platform {
     /// Reads and checks the manifest of the checkout at `root`, for the instance that our
     /// environment names.

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use app_gen_infra::{Instance, MANIFEST_PATH, PRICES_PATH, Platform, Prices};
+use app_gen_infra::{
+    ALARMED_METRICS, EMBEDDED_METRICS, Instance, MANIFEST_PATH, PRICES_PATH, Platform, Prices,
+};
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
@@ -133,11 +135,7 @@ fn a_mode_requires_its_keys() {
     let platform = Platform::parse(&text, &root()).unwrap();
     assert_eq!(
         platform.required_secret_keys("orchestrator", "local"),
-        [
-            "SUPABASE_ANON_KEY",
-            "SUPABASE_SERVICE_ROLE_KEY",
-            "SUPABASE_URL"
-        ]
+        ["SUPABASE_ANON_KEY", "SUPABASE_URL"]
     );
 }
 
@@ -347,6 +345,22 @@ fn faulty_prices_are_refused_by_name() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn the_metrics_that_are_paid_for_are_those_of_the_file() {
+    let text =
+        std::fs::read_to_string(root().join("app-gen-infra/cdk/lib/observability/metrics.toml"))
+            .unwrap();
+    let file: toml::Table = text.parse().unwrap();
+    let metrics = file["metrics"].as_array().unwrap();
+    assert_eq!(metrics.len(), EMBEDDED_METRICS as usize);
+    let alarms = file["alarms"].as_table().unwrap();
+    let mut alarmed: Vec<_> = alarms.values().map(|alarm| &alarm["metric"]).collect();
+    assert!(alarmed.iter().all(|metric| metrics.contains(metric)));
+    alarmed.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
+    alarmed.dedup();
+    assert_eq!(alarmed.len(), ALARMED_METRICS as usize);
 }
 
 #[test]

@@ -23,7 +23,9 @@ export async function startFaultyProxy(faults: Fault[]): Promise<FaultyProxy> {
   let held: ServerResponse | undefined;
   const server = createServer((incoming, outgoing) => {
     const url = new URL(API_URL + (incoming.url ?? "/"));
-    if (!url.pathname.endsWith("/events")) return forward(incoming, outgoing);
+    // Whoever asks when to try again opens no stream.
+    const isStream = url.pathname.endsWith("/events") && incoming.headers.accept === "text/event-stream";
+    if (!isStream) return forward(incoming, outgoing);
     streams.push({
       after: url.searchParams.get("after"),
       lastEventId: incoming.headers["last-event-id"] as string | undefined,

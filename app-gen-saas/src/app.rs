@@ -1,13 +1,16 @@
 //! What the orchestrator is made of. Tests build the same `App` and call the same router.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, Semaphore, watch};
 
+use crate::accounts::Accounts;
 use crate::artifacts::Artifacts;
 use crate::config::Config;
 use crate::database::Database;
 use crate::launcher::{self, Launcher};
+use crate::observe::measures::Measures;
+use crate::observe::tracer::{Outbox, Tracer};
 use crate::previews::Previews;
 use crate::streams::hub::EventHub;
 
@@ -21,6 +24,8 @@ const UPLOADERS: usize = 4;
 pub struct App {
     /// The configuration, read at start.
     pub config: Arc<Config>,
+    /// Finds out who asks.
+    pub accounts: Arc<Accounts>,
     /// Jobs and events.
     pub database: Database,
     /// Specs and results.
@@ -29,7 +34,7 @@ pub struct App {
     pub launcher: Arc<dyn Launcher>,
     /// What previews need, where there are any.
     pub previews: Option<Arc<Previews>>,
-    /// The readers of live streams.
+    /// The listeners of live streams.
     pub hub: Arc<EventHub>,
     /// Wakes the worker when there is a new job.
     pub new_job: Arc<Notify>,
@@ -39,6 +44,12 @@ pub struct App {
     pub readers: Arc<Semaphore>,
     /// How many requests may hold an attachment at once.
     pub uploaders: Arc<Semaphore>,
+    /// What is counted, for metrics.
+    pub measures: Arc<Measures>,
+    /// Takes what is to be traced.
+    pub tracer: Tracer,
+    /// What sends that, until somebody takes it to do so.
+    pub(crate) outbox: Arc<Mutex<Option<Outbox>>>,
     /// True once the orchestrator is to stop.
     pub shutdown: watch::Sender<bool>,
 }
@@ -49,16 +60,20 @@ impl App {
     /// # Errors
     /// When the database does not answer or cannot be migrated, or a folder or client cannot be made.
     pub async fn new(config: Config) -> anyhow::Result<Self> {
-        let artifacts = Artifacts::new(&config.storage)?;
+        let accounts = Arc::new(Accounts::from_config(&config.accounts)?);
+        let measures = Arc::new(Measures::default());
+        let (tracer, outbox) = Tracer::new(config.observe.traces.as_ref())?;
+        let artifacts = Artifacts::new(&config.storage, Arc::clone(&measures))?;
         let launcher = launcher::from_config(&config.launcher).await?;
         let previews = match config.previews.clone() {
             Some(config) => Some(Arc::new(Previews::from_config(config).await?)),
             None => None,
         };
         let database = Database::connect(&config.database).await?;
-        let hub = Arc::new(EventHub::new(config.server.limits.readers));
+        let hub = Arc::new(EventHub::new(config.server.limits.streams));
         Ok(Self {
             config: Arc::new(config),
+            accounts,
             database,
             artifacts,
             launcher,
@@ -68,6 +83,9 @@ impl App {
             deleted_project: Arc::default(),
             readers: Arc::new(Semaphore::new(READERS)),
             uploaders: Arc::new(Semaphore::new(UPLOADERS)),
+            measures,
+            tracer,
+            outbox: Arc::new(Mutex::new(outbox)),
             shutdown: watch::Sender::new(false),
         })
     }

@@ -4,11 +4,13 @@
 //! `LaunchError` or the like where a caller branches, and `anyhow::Error` where none does; of those only
 //! the log sees the text.
 
-use axum::Json;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
+
+use crate::problem::{Code, Problem};
+
+/// Seconds after which a part that does not answer may do so again: most are away for a moment.
+const UNAVAILABLE_SECS: u32 = 5;
 
 /// An answer that is an error.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +18,10 @@ pub enum ApiError {
     /// 400: the request is malformed; the message says what to change.
     #[error("{0}")]
     Invalid(String),
-    /// 403: a page of another origin may not do this.
+    /// 401: nobody knows who asks, or what they were let in with is not good; the message says what to do.
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    /// 403: a page of another origin, or who asks, may not do this.
     #[error("{0}")]
     Forbidden(&'static str),
     /// 404: there is no such thing.
@@ -42,6 +47,14 @@ pub enum ApiError {
         "the orchestrator does not serve host {0}; ALLOWED_HOSTS names the hosts that it serves"
     )]
     Misdirected(String),
+    /// 429: who asks has as many as one may have; the message says of what.
+    #[error("{message}; close some or try again later")]
+    TooMany {
+        /// For the caller.
+        message: &'static str,
+        /// When another attempt makes sense.
+        retry_after_secs: u32,
+    },
     /// 503: there is no room for another; the message says of what.
     #[error("{message}; try again later")]
     Busy {
@@ -71,66 +84,59 @@ pub enum ApiError {
     Internal(anyhow::Error),
 }
 
-/// The body of every answer that is an error.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ErrorBody {
-    error: ErrorDetail,
-}
-
-/// What went wrong.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ErrorDetail {
-    /// For programs: `invalid_request`, `forbidden`, `not_found`, `method_not_allowed`, `changed`,
-    /// `payload_too_large`, `unsupported_media_type`, `misdirected`, `busy`, `unavailable`, `internal`.
-    code: &'static str,
-    /// For people.
-    message: String,
-}
-
 impl ApiError {
-    const fn status(&self) -> (StatusCode, &'static str) {
+    const fn code(&self) -> Code {
         match self {
-            Self::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
-            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
-            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
-            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
-            Self::Changed(_) => (StatusCode::CONFLICT, "changed"),
-            Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
-            Self::UnsupportedMediaType | Self::NotTaken(_) => {
-                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type")
+            Self::Invalid(_) => Code::InvalidRequest,
+            Self::Unauthenticated(_) => Code::Unauthenticated,
+            Self::Forbidden(_) => Code::Forbidden,
+            Self::NotFound(_) => Code::NotFound,
+            Self::MethodNotAllowed => Code::MethodNotAllowed,
+            Self::Changed(_) => Code::Changed,
+            Self::TooLarge(_) => Code::PayloadTooLarge,
+            Self::UnsupportedMediaType | Self::NotTaken(_) => Code::UnsupportedMediaType,
+            Self::Misdirected(_) => Code::Misdirected,
+            Self::TooMany { .. } => Code::TooMany,
+            Self::Busy { .. } | Self::Full { .. } => Code::Busy,
+            Self::Unavailable { .. } => Code::Unavailable,
+            Self::Internal(_) => Code::Internal,
+        }
+    }
+
+    const fn retry_after_secs(&self) -> Option<u32> {
+        match self {
+            Self::TooMany {
+                retry_after_secs, ..
             }
-            Self::Misdirected(_) => (StatusCode::MISDIRECTED_REQUEST, "misdirected"),
-            Self::Busy { .. } | Self::Full { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
-            Self::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            | Self::Busy {
+                retry_after_secs, ..
+            }
+            | Self::Full {
+                retry_after_secs, ..
+            } => Some(*retry_after_secs),
+            Self::Unavailable { .. } => Some(UNAVAILABLE_SECS),
+            _ => None,
         }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let problem = Problem::new(self.code(), self.to_string(), self.retry_after_secs());
+        let instance = problem.instance();
         match &self {
             Self::Unavailable { source, .. } => {
-                tracing::warn!(error = format!("{source:#}"), "{self}");
+                tracing::warn!(instance, error = format!("{source:#}"), "{self}");
             }
             Self::Internal(error) => {
-                tracing::error!(error = format!("{error:#}"), "request failed");
+                tracing::error!(instance, error = format!("{error:#}"), "request failed");
             }
             _ => {}
         }
-        let (status, code) = self.status();
-        let message = self.to_string();
-        let error = ErrorDetail { code, message };
-        let mut response = (status, Json(ErrorBody { error })).into_response();
-        if let Self::Busy {
-            retry_after_secs, ..
-        }
-        | Self::Full {
-            retry_after_secs, ..
-        } = self
-        {
+        let mut response = problem.into_response();
+        if matches!(self, Self::Unauthenticated(_)) {
             let headers = response.headers_mut();
-            headers.insert(header::RETRY_AFTER, retry_after_secs.into());
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }

@@ -3,18 +3,23 @@
 //!
 //! A job goes through the database (`database`), which every part can find it in again: the worker
 //! (`worker`) claims it, a launcher (`launcher`) starts the generator and reads its log, and any number
-//! of readers (`streams`) follow. No part keeps what another could not read from the database.
+//! of listeners (`streams`) follow. No part keeps what another could not read from the database.
 
+pub mod accounts;
 pub mod app;
 pub mod artifacts;
 pub mod clock;
 pub mod config;
 pub mod controllers;
 pub mod database;
+pub mod document;
 pub mod error;
 mod gate;
 pub mod launcher;
+pub mod observe;
 pub mod previews;
+pub mod problem;
+pub mod reference;
 pub mod results;
 pub mod retention;
 pub mod router;

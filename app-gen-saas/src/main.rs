@@ -6,6 +6,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use app_gen_saas::app::App;
 use app_gen_saas::config::{Config, Environment};
+use app_gen_saas::observe::{metrics, sender};
+use app_gen_saas::streams::news;
 use app_gen_saas::{retention, server, telemetry, worker};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -72,6 +74,9 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let mut worker = tokio::spawn(worker::run(app.clone()));
     let mut server = tokio::spawn(server::serve(listener, app.clone()));
     let retention = tokio::spawn(retention::run(app.clone()));
+    let news = tokio::spawn(news::run(app.clone()));
+    let metrics = tokio::spawn(metrics::run(app.clone()));
+    let traces = tokio::spawn(sender::run(app.clone()));
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -82,7 +87,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!("stopping; running generators go on and are followed by the next start");
     app.shutdown.send_replace(true);
     let end = async {
-        let _ = tokio::join!(worker, server, retention);
+        let _ = tokio::join!(worker, server, retention, news, metrics, traces);
         app.database.close().await;
     };
     if tokio::time::timeout(SHUTDOWN_TIMEOUT, end).await.is_err() {

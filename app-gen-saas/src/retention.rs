@@ -1,6 +1,7 @@
 //! Removes jobs that ended long ago, with their events and attachments, projects that were deleted, with all they
 //! have, templates that were removed, and uploads that are a day old.
-//! Versions of other projects stay. Specs and results in a bucket are removed by the
+//! Tenants that were deleted go with everything they have: their jobs are cancelled, and the rest is removed as if
+//! it were deleted piece by piece. Versions of other projects stay. Specs and results in a bucket are removed by the
 //! bucket's own rule after the same number of days (`JOB_RETENTION_DAYS` of `platform.toml`); in a folder,
 //! they are removed here.
 
@@ -8,20 +9,22 @@ use std::time::Duration;
 
 use crate::app::App;
 use crate::clock::now_millis;
+use crate::database::Cancelled;
 
 /// How often old jobs are looked for, and how long after a failure.
 const PERIOD: Duration = Duration::from_secs(60 * 60);
 /// Jobs that are removed in one go, and the pause between two goes: nobody waits for this.
 const BATCH: i64 = 50;
 const PAUSE: Duration = Duration::from_millis(200);
+/// Pause between two looks at tenants that were deleted: their last jobs are being stopped.
+const STOPPING_PAUSE: Duration = Duration::from_secs(5);
 
 /// Works until the orchestrator stops.
 pub async fn run(app: App) {
     let work = async {
         loop {
             let pause = match remove_some(&app).await {
-                Ok(true) => PAUSE,
-                Ok(false) => PERIOD,
+                Ok(pause) => pause,
                 Err(error) => {
                     tracing::warn!(error = format!("{error:#}"), "failed to remove old jobs");
                     PERIOD
@@ -39,9 +42,18 @@ pub async fn run(app: App) {
     }
 }
 
-/// Removes the oldest of the old jobs; whether there may be more. One that cannot be removed does not keep
-/// the others.
-async fn remove_some(app: &App) -> anyhow::Result<bool> {
+/// Removes the oldest of the old jobs, and what was deleted; how long to wait before there may be more. One that
+/// cannot be removed does not keep the others.
+async fn remove_some(app: &App) -> anyhow::Result<Duration> {
+    let tenants = app.database.deleted_tenants(BATCH).await?;
+    for tenant in &tenants {
+        for job in app.database.unfinished_jobs(tenant, BATCH).await? {
+            if app.database.cancel_job(&job).await? == Cancelled::AtOnce {
+                app.hub.notify(&job);
+            }
+        }
+        app.database.delete_content(tenant).await?;
+    }
     let projects = app.database.deleted_projects(BATCH).await?;
     for project_id in &projects {
         match remove_project(app, project_id).await {
@@ -73,7 +85,23 @@ async fn remove_some(app: &App) -> anyhow::Result<bool> {
         tracing::info!(jobs = removed, "removed old jobs");
     }
     app.database.remove_empty_projects(old).await?;
-    Ok(removed > 0 && i64::try_from(jobs.len())? == BATCH)
+    let mut are_stopping = false;
+    for tenant in &tenants {
+        match app.database.remove_tenant(tenant).await? {
+            true => tracing::info!(tenant, "removed a deleted tenant"),
+            false => are_stopping = true,
+        }
+    }
+    Ok(
+        match (
+            removed > 0 && i64::try_from(jobs.len())? == BATCH,
+            are_stopping,
+        ) {
+            (true, _) => PAUSE,
+            (false, true) => STOPPING_PAUSE,
+            (false, false) => PERIOD,
+        },
+    )
 }
 
 /// Removes a project that was deleted. Whatever ends this in between, the next one finds what is left.

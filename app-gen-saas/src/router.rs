@@ -1,28 +1,37 @@
 //! The route table.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use tower_http::timeout::TimeoutLayer;
+use tokio::time::timeout;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::accounts::{describe, guard};
 use crate::app::App;
+use crate::config::AccountsConfig;
+use crate::controllers::accounts::{self, fleet, invitations, keys, tenants};
 use crate::controllers::extract::MAX_REQUEST_BYTES;
 use crate::controllers::projects::{deliveries, versions};
 use crate::controllers::{
     artifact, attachments, events, health, jobs, previews, projects, templates, ui, websocket,
 };
+use crate::document::promises::{self, Promises};
+use crate::document::{self, API_VERSION, VERSION_HEADER};
 use crate::error::ApiError;
 use crate::gate::{AllowedHosts, gate};
+use crate::observe::request::{Observers, observe};
 use crate::previews::{dispatch, host};
+use crate::problem::REFERENCE_PATH;
+use crate::reference;
 
 /// Maximum wait for the head of an answer; a stream may continue after that.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -67,22 +76,57 @@ fn api() -> OpenApiRouter<App> {
         ))
         .routes(routes!(previews::start, previews::show, previews::end))
         .routes(routes!(previews::list))
+        .routes(routes!(accounts::config))
+        .routes(routes!(accounts::session))
+        .routes(routes!(accounts::ticket))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(tenants::list, tenants::create))
+        .routes(routes!(tenants::delete))
+        .routes(routes!(tenants::members))
+        .routes(routes!(tenants::leave))
+        .routes(routes!(tenants::transfer))
+        .routes(routes!(invitations::list, invitations::create))
+        .routes(routes!(invitations::delete))
+        .routes(routes!(invitations::take))
+        .routes(routes!(fleet::usage))
 }
 
 /// The OpenAPI document, as `/api/openapi.json` serves it.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    api().split_for_parts().1
+    parts().1
+}
+
+fn parts() -> (Router<App>, OpenApi) {
+    let (routes, mut document) = api().split_for_parts();
+    describe(&mut document);
+    document::complete(&mut document);
+    (routes, document)
 }
 
 /// Everything that is served.
 pub fn router(app: App) -> Router {
-    let (api, document) = api().split_for_parts();
+    let (api, mut document) = parts();
+    if !app.accounts.has_login() {
+        document::open(&mut document);
+    }
+    let promises = Arc::new(Promises::of(&document));
+    let page = reference::page(&document);
     let ui = app.config.server.ui_dir.as_deref().map(ui::files);
     let hosts = AllowedHosts::new(&app.config.server.allowed_hosts);
     let policy = content_security_policy(&app);
     let of_previews = app.clone();
+    let observers = Observers {
+        measures: Arc::clone(&app.measures),
+        tracer: app.tracer.clone(),
+    };
     let api = api
+        .route_layer(middleware::from_fn_with_state(promises, promises::keep))
+        // It is in front of everything that the document describes, and of nothing else.
+        .route_layer(middleware::from_fn_with_state(app.clone(), guard))
+        .route(REFERENCE_PATH, get(move || async move { page }))
+        .route(reference::STYLE_PATH, get(reference::style))
         .route(
             "/api/openapi.json",
             get(move || async move { Json(document) }),
@@ -98,18 +142,28 @@ pub fn router(app: App) -> Router {
     // The last layer is the outermost: every answer has the headers, and what is not let in costs nothing.
     router
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            RESPONSE_TIMEOUT,
-        ))
+        .layer(middleware::from_fn(bounded))
         .layer(middleware::from_fn_with_state(hosts, gate))
         .layer(middleware::from_fn_with_state(policy, security_headers))
+        .layer(middleware::from_fn_with_state(observers, observe))
         // A preview is of another origin, and has nothing of the page's.
         .layer(middleware::from_fn_with_state(of_previews, dispatch))
 }
 
 async fn no_such_path() -> ApiError {
     ApiError::NotFound("path")
+}
+
+/// Answers when the head of an answer does not come.
+async fn bounded(request: Request, next: Next) -> Response {
+    let answer = timeout(RESPONSE_TIMEOUT, next.run(request)).await;
+    answer.unwrap_or_else(|elapsed| {
+        ApiError::Unavailable {
+            message: "the answer took too long",
+            source: elapsed.into(),
+        }
+        .into_response()
+    })
 }
 
 /// The page's files all come from here, and nothing of it may be used by another page.
@@ -136,8 +190,13 @@ fn content_security_policy(app: &App) -> HeaderValue {
         || "'none'".to_owned(),
         |previews| host::frames(previews.config.host.as_deref()),
     );
-    // The configuration has checked the name.
-    HeaderValue::from_str(&format!("{OWN}; frame-src {frames}"))
+    // The page asks the login, too.
+    let login = match &app.config.accounts {
+        AccountsConfig::None => String::new(),
+        AccountsConfig::Supabase(config) => format!("; connect-src 'self' {}", config.url),
+    };
+    // The configuration has checked both names.
+    HeaderValue::from_str(&format!("{OWN}; frame-src {frames}{login}"))
         .unwrap_or(HeaderValue::from_static(OWN))
 }
 
@@ -146,8 +205,14 @@ async fn security_headers(
     request: Request,
     next: Next,
 ) -> Response {
+    let path = request.uri().path();
+    let is_api = path == "/health" || path == "/api" || path.starts_with("/api/");
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
+    if is_api {
+        let version = HeaderValue::from_static(API_VERSION);
+        headers.insert(HeaderName::from_static(VERSION_HEADER), version);
+    }
     for (name, value) in SECURITY_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }

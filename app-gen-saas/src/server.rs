@@ -1,6 +1,7 @@
 //! Connections: how many there may be, and how long each may stay silent.
 
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +21,7 @@ use tokio_io_timeout::TimeoutStream;
 
 use crate::app::App;
 use crate::config::ServerLimits;
+use crate::controllers::client::PeerAddress;
 use crate::router;
 
 /// Bytes of a connection that wait to be sent, if that is more than one event or one part of a file.
@@ -34,7 +36,7 @@ pub async fn serve(listener: TcpListener, app: App) {
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     loop {
-        let (stream, place) = tokio::select! {
+        let ((stream, peer), place) = tokio::select! {
             () = app.stopping() => break,
             accepted = accept(&listener, &places) => accepted,
         };
@@ -42,7 +44,7 @@ pub async fn serve(listener: TcpListener, app: App) {
         let (router, app) = (router.clone(), app.clone());
         connections.spawn(async move {
             let _place = place;
-            connection(stream, router, &app, limits).await;
+            connection(stream, PeerAddress(peer.ip()), router, &app, limits).await;
         });
     }
     drop(listener);
@@ -53,7 +55,7 @@ pub async fn serve(listener: TcpListener, app: App) {
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+) -> ((TcpStream, SocketAddr), Option<OwnedSemaphorePermit>) {
     if places.available_permits() == 0 {
         tracing::warn!("all connections are taken; others wait until one is closed");
     }
@@ -61,7 +63,7 @@ async fn accept(
     let place = Arc::clone(places).acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, place),
+            Ok(accepted) => return (accepted, place),
             // The other side gave up before it was its turn.
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
             Err(error) => {
@@ -72,7 +74,13 @@ async fn accept(
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, app: &App, limits: ServerLimits) {
+async fn connection(
+    stream: TcpStream,
+    peer: PeerAddress,
+    router: Router,
+    app: &App,
+    limits: ServerLimits,
+) {
     // Events are small, and each is to arrive at once. A connection that is gone shows later.
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
@@ -80,8 +88,9 @@ async fn connection(stream: TcpStream, router: Router, app: &App, limits: Server
     let began = Arc::new(AtomicBool::new(false));
     let service = {
         let (router, began) = (TowerToHyperService::new(router), Arc::clone(&began));
-        service_fn(move |request: Request<Incoming>| {
+        service_fn(move |mut request: Request<Incoming>| {
             began.store(true, Ordering::Relaxed);
+            request.extensions_mut().insert(peer);
             router.call(request)
         })
     };

@@ -29,6 +29,20 @@ pub(crate) fn object_store_options() -> anyhow::Result<ClientOptions> {
     Ok(options)
 }
 
+/// A builder of clients for anything else that trusts the compiled-in roots only.
+///
+/// # Errors
+/// When a certificate cannot be read.
+pub(crate) fn http_client() -> anyhow::Result<reqwest::ClientBuilder> {
+    use_ring();
+    let roots = TLS_SERVER_ROOT_CERTS
+        .iter()
+        .map(|root| reqwest::Certificate::from_der(root))
+        .collect::<Result<Vec<_>, _>>()
+        .context("failed to read a compiled-in root certificate")?;
+    Ok(reqwest::Client::builder().tls_certs_only(roots))
+}
+
 /// Makes ring the provider of this process. The HTTP client of `object_store` takes the provider from
 /// there, and without one it panics.
 fn use_ring() {
@@ -72,5 +86,6 @@ mod tests {
             .build()
             .unwrap();
         aws_http_client().unwrap();
+        http_client().unwrap().build().unwrap();
     }
 }

@@ -77,6 +77,7 @@ async fn begin(
             generator_version: env!("CARGO_PKG_VERSION").to_owned(),
             attempt: spec.attempt.number,
             providers,
+            request_id: spec.origin.as_ref().map(|origin| origin.request_id.clone()),
         })
         .await;
     let heartbeat = emitter.start_heartbeat(HEARTBEAT_INTERVAL);

@@ -52,7 +52,6 @@ test("the keys of a secret follow the environment and the modes, as in the Rust 
   const supabase = changed('AUTH_MODE = "none"', 'AUTH_MODE = "supabase"');
   assert.deepEqual(requiredSecretKeys(supabase, "orchestrator", "local"), [
     "SUPABASE_ANON_KEY",
-    "SUPABASE_SERVICE_ROLE_KEY",
     "SUPABASE_URL",
   ]);
 });

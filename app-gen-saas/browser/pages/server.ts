@@ -127,11 +127,12 @@ function send(answer: Answer | undefined, url: URL, incoming: IncomingMessage, o
 }
 
 export function refusal(code: string, message: string): object {
-  return { error: { code, message } };
+  return { code, detail: message };
 }
 
 function sendJson(outgoing: ServerResponse, status: number, body: unknown): void {
-  outgoing.writeHead(status, { "content-type": "application/json" });
+  const kind = status < 400 ? "application/json" : "application/problem+json";
+  outgoing.writeHead(status, { "content-type": kind });
   outgoing.end(JSON.stringify(body));
 }
 

@@ -1,6 +1,7 @@
 //! Job specs, results, attachments and long event bodies, in a folder or a bucket.
 
 mod attachments;
+mod metered;
 mod templates;
 
 use std::path::PathBuf;
@@ -21,7 +22,9 @@ use object_store::path::Path;
 use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt as _, RetryConfig};
 use sha2::{Digest as _, Sha256};
 
+use crate::artifacts::metered::Metered;
 use crate::config::{StorageConfig, StorageLocation};
+use crate::observe::measures::Measures;
 use crate::tls;
 
 pub use attachments::StoredAttachment;
@@ -45,19 +48,21 @@ pub struct Artifacts {
 }
 
 impl Artifacts {
-    /// Makes the client; no request is sent yet.
+    /// Makes the client, whose calls are counted in `measures`; no request is sent yet.
     ///
     /// # Errors
     /// When the folder cannot be made or the AWS variables are contradictory.
-    pub fn new(config: &StorageConfig) -> anyhow::Result<Self> {
+    pub fn new(config: &StorageConfig, measures: Arc<Measures>) -> anyhow::Result<Self> {
         let (store, prefix): (Arc<dyn ObjectStore>, _) = match &config.location {
             StorageLocation::Folder(folder) => {
                 std::fs::create_dir_all(folder)
                     .with_context(|| format!("failed to create {}", folder.display()))?;
-                (Arc::new(LocalFileSystem::new_with_prefix(folder)?), "")
+                let store = LocalFileSystem::new_with_prefix(folder)?;
+                (Arc::new(Metered::new(store, measures)), "")
             }
             StorageLocation::Bucket { bucket, prefix } => {
-                (Arc::new(s3(config, bucket)?), prefix.as_str())
+                let store = s3(config, bucket)?;
+                (Arc::new(Metered::new(store, measures)), prefix.as_str())
             }
         };
         let folder = match &config.location {

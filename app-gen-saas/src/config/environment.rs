@@ -13,12 +13,30 @@ pub const HOST: &str = "HOST";
 /// Optional: names of hosts under which the orchestrator may be asked, separated by commas. Addresses,
 /// `localhost` and names below it always work.
 pub const ALLOWED_HOSTS: &str = "ALLOWED_HOSTS";
+/// How many proxies stand in front of the orchestrator, each of which adds the address of who asks it to
+/// `X-Forwarded-For`; default 0: the header is not read. The load balancer on AWS is one.
+pub const TRUSTED_PROXIES: &str = "TRUSTED_PROXIES";
+/// Maximum number of live streams of events; default 1024. More are answered with 503 and `Retry-After`.
+pub const STREAM_LIMIT: &str = "STREAM_LIMIT";
+/// Maximum number of live streams to one client, by its address; default 256. More are answered with 429
+/// and `Retry-After`.
+pub const STREAM_LIMIT_PER_CLIENT: &str = "STREAM_LIMIT_PER_CLIENT";
+/// Maximum number of live streams of one job; default `STREAM_LIMIT`. More are answered with 503 and
+/// `Retry-After`.
+pub const STREAM_LIMIT_PER_JOB: &str = "STREAM_LIMIT_PER_JOB";
 /// `sqlite://path` or `postgres://user:password@host/name`.
 pub const DATABASE_URL: &str = "DATABASE_URL";
 /// Where jobs and events are kept; `database` is the only mode and the default.
 pub const STORAGE_MODE: &str = "STORAGE_MODE";
-/// Who may use the API; `none` (default) is the only mode so far.
+/// Who may use the API: everybody who reaches it (`none`, the default), or users of a Supabase project
+/// (`supabase`) and programs with keys that they made.
 pub const AUTH_MODE: &str = "AUTH_MODE";
+/// With `AUTH_MODE=supabase`: the address of the project, `https://PROJECT.supabase.co` for example.
+pub const SUPABASE_URL: &str = "SUPABASE_URL";
+/// With `AUTH_MODE=supabase`: its key for pages (anon or publishable), which the page signs in with. It is no secret.
+pub const SUPABASE_ANON_KEY: &str = "SUPABASE_ANON_KEY";
+/// With `AUTH_MODE=supabase`, optional: whom access tokens are for; default `authenticated`.
+pub const SUPABASE_JWT_AUDIENCE: &str = "SUPABASE_JWT_AUDIENCE";
 /// What starts generators: `process` (default) or `ecs`.
 pub const LAUNCHER: &str = "LAUNCHER";
 /// Provider of jobs that do not name one: `template` (default), `claude` or `codex`. `GENERATOR_MODEL`, if it
@@ -67,6 +85,9 @@ pub const GENERATOR_USD_PER_HOUR: &str = "GENERATOR_USD_PER_HOUR";
 /// ECS launcher: `spot` runs generators that keep their work on spare capacity, which AWS may take back;
 /// default `on_demand`.
 pub const GENERATOR_CAPACITY: &str = "GENERATOR_CAPACITY";
+/// ECS launcher: how many times a second the orchestrator reads logs at most, for all jobs together; default
+/// 22. AWS takes 25 from an account in a region; when it refuses one, the orchestrator gives way by itself.
+pub const LOG_READS_PER_SECOND: &str = "LOG_READS_PER_SECOND";
 /// Number of previews that there may be at a time; default 10.
 pub const PREVIEW_MAX: &str = "PREVIEW_MAX";
 /// How long a preview runs at most, in seconds; default 1800.
@@ -112,6 +133,16 @@ pub const JOB_MAX_ATTACHMENTS_BYTES: &str = "JOB_MAX_ATTACHMENTS_BYTES";
 /// Maximum size in bytes of all files together that were uploaded within a day; default 1073741824 (1 GiB).
 /// More are refused.
 pub const UPLOADS_MAX_BYTES: &str = "UPLOADS_MAX_BYTES";
+/// `emf` writes metrics into the log, in the embedded format of CloudWatch, once a minute; `emf-alarms` writes the same
+/// lines, of which only what alarms watch are metrics; default `none`.
+pub const METRICS: &str = "METRICS";
+/// Namespace of the metrics; default `app-gen`.
+pub const METRICS_NAMESPACE: &str = "METRICS_NAMESPACE";
+/// Optional: a collector that takes traces by OTLP in JSON over HTTP, `http://localhost:4318` for example. Without
+/// it, and without `OTEL_TRACES_FILE`, there are no traces.
+pub const OTEL_EXPORTER_OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+/// Optional: a file at whose end traces are written, a batch of OTLP in JSON in each line.
+pub const OTEL_TRACES_FILE: &str = "OTEL_TRACES_FILE";
 /// Optional: what is logged, in the syntax of `tracing_subscriber::EnvFilter`; default `info`.
 pub const RUST_LOG: &str = "RUST_LOG";
 

@@ -56,6 +56,8 @@ pub struct EcsConfig {
     pub role_arn: Option<String>,
     /// Millionths of a US dollar that an hour of a task costs on demand, where that is known.
     pub micro_usd_per_hour: Option<i64>,
+    /// How many times a second logs are read at most, for all jobs together.
+    pub log_reads_per_second: u32,
     /// Whether generators that keep their work run on spare capacity.
     pub spot: bool,
     /// Tags of every task.
@@ -88,6 +90,9 @@ impl std::fmt::Debug for EcsConfig {
 /// How long the rights last that a job borrows: the longest session that AWS gives to a role which
 /// takes on another one.
 pub const JOB_RIGHTS_TIME: Duration = Duration::from_secs(3600);
+
+/// Of 25 that AWS takes from an account in a region, unless it was asked for more.
+const LOG_READS_PER_SECOND: u32 = 22;
 
 /// Variables that a generator inherits: enough to find its tools and S3, but no secret of the
 /// orchestrator, because the generator works on texts of strangers.
@@ -187,6 +192,17 @@ fn ecs(environment: &Environment) -> Result<EcsConfig, ConfigError> {
         micro_usd_per_hour: environment
             .micro_usd(environment::GENERATOR_USD_PER_HOUR)?
             .and_then(|price| i64::try_from(price).ok()),
+        log_reads_per_second: match environment
+            .parsed(environment::LOG_READS_PER_SECOND, LOG_READS_PER_SECOND)?
+        {
+            0 => {
+                return Err(ConfigError::new(
+                    environment::LOG_READS_PER_SECOND,
+                    "is 0; it takes a number from 1",
+                ));
+            }
+            number => number,
+        },
         spot: match environment.get(environment::GENERATOR_CAPACITY) {
             None | Some("on_demand") => false,
             Some("spot") => true,

@@ -1,26 +1,34 @@
 //! The configuration: read once at start from the environment into one struct per concern.
 
+mod accounts;
 mod attachments;
 mod database;
 pub mod environment;
 mod jobs;
 mod launcher;
+mod observe;
 mod previews;
 mod server;
 mod storage;
+mod streams;
 
+pub use accounts::{AccountsConfig, SupabaseConfig};
 pub use attachments::AttachmentsConfig;
 pub use database::{DatabaseConfig, DatabaseKind};
 pub use environment::Environment;
 pub use jobs::JobsConfig;
 pub use launcher::{EcsConfig, JOB_RIGHTS_TIME, LauncherConfig, ProcessConfig};
+pub use observe::{MetricsConfig, ObserveConfig, TracesConfig};
 pub use previews::{EcsPreviewConfig, PreviewStarter, PreviewsConfig};
 pub use server::{ServerConfig, ServerLimits};
 pub use storage::{StorageConfig, StorageLocation};
+pub use streams::StreamLimits;
 
 /// Everything that the orchestrator reads from its environment at start.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// Who may use the API.
+    pub accounts: AccountsConfig,
     /// Where it listens and what it serves.
     pub server: ServerConfig,
     /// Where jobs and events are kept.
@@ -33,6 +41,8 @@ pub struct Config {
     pub jobs: JobsConfig,
     /// Limits of files that are attached to jobs.
     pub attachments: AttachmentsConfig,
+    /// What is told of it, and to whom.
+    pub observe: ObserveConfig,
     /// How previews are run, where there are any.
     pub previews: Option<PreviewsConfig>,
 }
@@ -63,13 +73,14 @@ impl Config {
     /// The first variable that cannot be used.
     pub fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
         only(environment, environment::STORAGE_MODE, "database")?;
-        only(environment, environment::AUTH_MODE, "none")?;
+        let accounts = AccountsConfig::from_environment(environment)?;
         // What every orchestrator needs is missed first.
         let server = ServerConfig::from_environment(environment)?;
         let database = DatabaseConfig::from_environment(environment)?;
         let storage = StorageConfig::from_environment(environment)?;
         let launcher = LauncherConfig::from_environment(environment)?;
         let config = Self {
+            accounts,
             server,
             database,
             storage,
@@ -77,6 +88,7 @@ impl Config {
             launcher,
             jobs: JobsConfig::from_environment(environment)?,
             attachments: AttachmentsConfig::from_environment(environment)?,
+            observe: ObserveConfig::from_environment(environment)?,
         };
         config.jobs_end_before_their_rights()?;
         Ok(config)
@@ -146,12 +158,24 @@ mod tests {
         assert_eq!(config.jobs.max_events, 20_000);
         assert_eq!(config.jobs.max_event_bytes, 33_554_432);
         assert!(matches!(config.launcher, LauncherConfig::Process(_)));
+        let limits = config.server.limits;
+        assert_eq!((limits.streams.all, limits.streams.per_client), (1024, 256));
+        assert_eq!((limits.connections, limits.streams.per_job), (2048, 1024));
+        assert_eq!(config.server.trusted_proxies, 0);
+    }
+
+    #[test]
+    fn streams_have_room_for_their_connections() {
+        let limits = with(&[("STREAM_LIMIT", "5000")]).unwrap().server.limits;
+        assert_eq!((limits.connections, limits.streams.per_job), (6024, 5000));
+        assert_eq!(limits.streams.per_client, 256);
     }
 
     #[test]
     fn refusals_name_the_variable() {
         for (changes, variable) in [
-            (("AUTH_MODE", "supabase"), "AUTH_MODE"),
+            (("AUTH_MODE", "login"), "AUTH_MODE"),
+            (("AUTH_MODE", "supabase"), "SUPABASE_URL"),
             (("STORAGE_MODE", "memory"), "STORAGE_MODE"),
             (("DATABASE_URL", "mysql://x/y"), "DATABASE_URL"),
             (("DATABASE_URL", ""), "DATABASE_URL"),
@@ -172,6 +196,10 @@ mod tests {
             (("UI_DIR", "/no/such/folder"), "UI_DIR"),
             (("ALLOWED_HOSTS", "https://app.example"), "ALLOWED_HOSTS"),
             (("JOB_QUEUE_LIMIT", "0"), "JOB_QUEUE_LIMIT"),
+            (("STREAM_LIMIT", "0"), "STREAM_LIMIT"),
+            (("STREAM_LIMIT_PER_CLIENT", "-1"), "STREAM_LIMIT_PER_CLIENT"),
+            (("STREAM_LIMIT_PER_JOB", "0"), "STREAM_LIMIT_PER_JOB"),
+            (("TRUSTED_PROXIES", "one"), "TRUSTED_PROXIES"),
             (("JOB_RETENTION_DAYS", "0"), "JOB_RETENTION_DAYS"),
             (("JOB_MAX_ATTACHMENTS", "17"), "JOB_MAX_ATTACHMENTS"),
             (
@@ -218,6 +246,7 @@ mod tests {
         assert_eq!(ecs.environment["AWS_REGION"], "us-east-1");
         assert_eq!(ecs.role_arn, None);
         assert_eq!(ecs.tags["project"], "app-gen-saas");
+        assert_eq!(ecs.log_reads_per_second, 22);
     }
 
     #[test]

@@ -4,7 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::{ConfigError, Environment, environment};
+use crate::config::{ConfigError, Environment, StreamLimits, environment};
+
+/// Connections beside those of live streams.
+const OTHER_CONNECTIONS: usize = 1024;
 
 /// Where the server listens and what it serves beside the API.
 #[derive(Debug, Clone)]
@@ -17,6 +20,8 @@ pub struct ServerConfig {
     pub image_key: Option<String>,
     /// Names under which it may be asked, beside those of this machine and addresses.
     pub allowed_hosts: Vec<String>,
+    /// How many proxies in front of it add the address of who asks them to `X-Forwarded-For`.
+    pub trusted_proxies: usize,
     /// Bounds of its connections.
     pub limits: ServerLimits,
 }
@@ -26,8 +31,8 @@ pub struct ServerConfig {
 pub struct ServerLimits {
     /// How many there may be; more wait until one is closed.
     pub connections: usize,
-    /// How many of them may follow events.
-    pub readers: usize,
+    /// Bounds of those that follow events.
+    pub streams: StreamLimits,
     /// From the connection to the end of its first request's head.
     pub first_request: Duration,
     /// From an answer to the end of the next request's head. The load balancer keeps silent connections
@@ -39,9 +44,10 @@ pub struct ServerLimits {
 
 impl Default for ServerLimits {
     fn default() -> Self {
+        let streams = StreamLimits::default();
         Self {
-            connections: 2048,
-            readers: 1024,
+            connections: streams.all + OTHER_CONNECTIONS,
+            streams,
             first_request: Duration::from_secs(15),
             idle: Duration::from_secs(75),
             write: Duration::from_secs(30),
@@ -77,12 +83,18 @@ impl ServerConfig {
                 ));
             }
         }
+        let streams = StreamLimits::from_environment(environment)?;
         Ok(Self {
             address: SocketAddr::new(host, port),
             ui_dir,
             image_key: environment.get(environment::IMAGE_KEY).map(str::to_owned),
             allowed_hosts,
-            limits: ServerLimits::default(),
+            trusted_proxies: environment.parsed(environment::TRUSTED_PROXIES, 0)?,
+            limits: ServerLimits {
+                connections: streams.all.saturating_add(OTHER_CONNECTIONS),
+                streams,
+                ..ServerLimits::default()
+            },
         })
     }
 }

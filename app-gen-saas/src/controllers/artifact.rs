@@ -9,7 +9,8 @@ use object_store::ObjectMeta;
 use crate::app::App;
 use crate::controllers::extract::JobId;
 use crate::controllers::jobs;
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
+use crate::problem::Problem;
 use crate::results::{self, FindError, Found};
 
 /// Downloads the result of a job.
@@ -17,12 +18,13 @@ use crate::results::{self, FindError, Found};
     get,
     path = "/api/jobs/{id}/artifact",
     tag = "jobs",
-    params(("id" = String, Path, description = "Id of the job.")),
+    operation_id = "download_job_artifact",
+    params(("id" = String, Path, format = "uuid", description = "Id of the job.")),
     responses(
         (status = 200, description = "The zip file.", body = Vec<u8>, content_type = "application/zip"),
-        (status = 404, description = "No such job, no result yet, or the result is no longer kept.", body = ErrorBody),
-        (status = 409, description = "The stored file is not the one that the job made.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer.", body = ErrorBody),
+        (status = 404, description = "No such job, no result yet, or the result is no longer kept.", body = Problem),
+        (status = 409, description = "The stored file is not the one that the job made.", body = Problem),
+        (status = 503, description = "The database or the store does not answer.", body = Problem),
     )
 )]
 pub async fn download(State(app): State<App>, JobId(id): JobId) -> Result<Response, ApiError> {

@@ -14,11 +14,13 @@ use sha2::{Digest as _, Sha256};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::accounts::Tenant;
 use crate::app::App;
 use crate::artifacts::{StoredAttachment, hexadecimal};
 use crate::controllers::extract::{ApiQuery, AttachmentPath};
 use crate::database::{NewJob, Upload};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
+use crate::problem::Problem;
 
 /// Seconds after which there may be room for another upload: they are removed after a day.
 const RETRY_AFTER_SECS: u32 = 60 * 60;
@@ -98,6 +100,7 @@ impl JobAttachment {
     get,
     path = "/api/attachments",
     tag = "attachments",
+    operation_id = "get_attachment_limits",
     responses((status = 200, description = "Bounds.", body = AttachmentLimits))
 )]
 pub async fn limits(State(app): State<App>) -> Json<AttachmentLimits> {
@@ -115,18 +118,20 @@ pub async fn limits(State(app): State<App>) -> Json<AttachmentLimits> {
     post,
     path = "/api/attachments",
     tag = "attachments",
+    operation_id = "upload_attachment",
     params(UploadFile),
     request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The bytes of the file. What they are is looked at, whatever the content type says."),
     responses(
         (status = 201, description = "It is there.", body = UploadedFile),
-        (status = 400, description = "The name is none, or the file is empty.", body = ErrorBody),
-        (status = 413, description = "The file is too large.", body = ErrorBody),
-        (status = 415, description = "The file is neither text nor one of the images that are taken, or not what its content type says.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer, or too much was uploaded within a day; `Retry-After` says when to try again.", body = ErrorBody),
+        (status = 400, description = "The name is none, or the file is empty.", body = Problem),
+        (status = 413, description = "The file is too large.", body = Problem),
+        (status = 415, description = "The file is neither text nor one of the images that are taken, or not what its content type says.", body = Problem),
+        (status = 503, description = "The database or the store does not answer, or too much was uploaded within a day; `Retry-After` says when to try again.", body = Problem),
     )
 )]
 pub async fn upload(
     State(app): State<App>,
+    Tenant(tenant): Tenant,
     ApiQuery(query): ApiQuery<UploadFile>,
     headers: HeaderMap,
     body: Body,
@@ -163,7 +168,7 @@ pub async fn upload(
     // The row first: it is what the bytes are found by again, to be removed.
     if !app
         .database
-        .insert_upload(&upload, limits.stored_bytes)
+        .insert_upload(&tenant, &upload, limits.stored_bytes)
         .await?
     {
         return Err(ApiError::Busy {
@@ -229,7 +234,11 @@ fn contradicts(headers: &HeaderMap, media_type: MediaType) -> bool {
 ///
 /// # Errors
 /// One of them is not there, or they are too many or too large for one job.
-pub(super) async fn uploads(app: &App, ids: &[Uuid]) -> Result<Vec<Upload>, ApiError> {
+pub(super) async fn uploads(
+    app: &App,
+    tenant: &str,
+    ids: &[Uuid],
+) -> Result<Vec<Upload>, ApiError> {
     let limits = &app.config.attachments;
     if ids.len() > limits.count {
         return Err(ApiError::Invalid(format!(
@@ -240,7 +249,7 @@ pub(super) async fn uploads(app: &App, ids: &[Uuid]) -> Result<Vec<Upload>, ApiE
     }
     let mut uploads = Vec::new();
     for id in ids {
-        let upload = app.database.upload(&id.to_string()).await?;
+        let upload = app.database.upload(tenant, &id.to_string()).await?;
         uploads.push(upload.ok_or(ApiError::NotFound("attachment"))?);
     }
     let bytes: u64 = uploads
@@ -288,15 +297,16 @@ pub(super) async fn take_back(app: &App, job: &NewJob) {
     get,
     path = "/api/jobs/{id}/attachments/{number}",
     tag = "attachments",
+    operation_id = "read_attachment",
     params(
-        ("id" = String, Path, description = "Id of the job."),
+        ("id" = String, Path, format = "uuid", description = "Id of the job."),
         ("number" = usize, Path, description = "Number of the attachment, from 1."),
     ),
     responses(
         (status = 200, description = "Its bytes. Only an image is to be shown in a page; anything else is saved.", body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = 404, description = "No such job or attachment, or it is no longer kept.", body = ErrorBody),
-        (status = 409, description = "The stored file is not the one that was attached.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer.", body = ErrorBody),
+        (status = 404, description = "No such job or attachment, or it is no longer kept.", body = Problem),
+        (status = 409, description = "The stored file is not the one that was attached.", body = Problem),
+        (status = 503, description = "The database or the store does not answer.", body = Problem),
     )
 )]
 pub async fn read(State(app): State<App>, path: AttachmentPath) -> Result<Response, ApiError> {

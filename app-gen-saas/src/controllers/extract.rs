@@ -5,15 +5,22 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use std::fmt::{self, Formatter};
+use std::marker::PhantomData;
 use uuid::Uuid;
 
+use crate::accounts::{Identity, Tenant};
+use crate::app::App;
+use crate::database::Owned;
 use crate::error::ApiError;
 
 /// Maximum size of a request body in bytes.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
 
-/// A body of JSON.
+/// A body of JSON: an object.
 #[derive(Debug)]
 pub struct ApiJson<T>(pub T);
 
@@ -21,12 +28,35 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ApiJson<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        match Json::<T>::from_request(request, state).await {
-            Ok(Json(value)) => Ok(Self(value)),
+        match Json::<Object<T>>::from_request(request, state).await {
+            Ok(Json(Object(value))) => Ok(Self(value)),
             Err(JsonRejection::MissingJsonContentType(_)) => Err(ApiError::UnsupportedMediaType),
             Err(JsonRejection::BytesRejection(_)) => Err(ApiError::TooLarge(MAX_REQUEST_BYTES)),
             Err(rejection) => Err(ApiError::Invalid(rejection.body_text())),
         }
+    }
+}
+
+/// What is read from an object only: serde takes a list of its values, too.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(Reader(PhantomData))
     }
 }
 
@@ -45,8 +75,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for ApiQuery<T> {
     }
 }
 
-/// The job id of the path, in the form in which ids are stored. A text that is not an id is answered
-/// with "job not found".
+/// The job id of the path, in the form in which ids are stored: of a job of the tenant of whoever asks. Anything else
+/// is answered with "job not found", and so it is with what follows here.
 #[derive(Debug)]
 pub struct JobId(pub String);
 
@@ -72,20 +102,6 @@ pub struct AttachmentPath {
     pub number: usize,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for AttachmentPath {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Path((job, number)): Path<(String, String)> = path(parts, state, "attachment").await?;
-        Ok(Self {
-            job_id: id(&job, "job")?,
-            number: number
-                .parse()
-                .map_err(|_| ApiError::NotFound("attachment"))?,
-        })
-    }
-}
-
 /// The project id of the path, and the id of one of its deliveries.
 #[derive(Debug)]
 pub struct DeliveryPath {
@@ -93,49 +109,6 @@ pub struct DeliveryPath {
     pub project_id: String,
     /// Of the delivery.
     pub id: String,
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for JobId {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Path(text): Path<String> = path(parts, state, "job").await?;
-        Ok(Self(id(&text, "job")?))
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for ProjectId {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Path(text): Path<String> = path(parts, state, "project").await?;
-        Ok(Self(id(&text, "project")?))
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for VersionPath {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Path((project, number)): Path<(String, String)> = path(parts, state, "version").await?;
-        Ok(Self {
-            project_id: id(&project, "project")?,
-            number: number.parse().map_err(|_| ApiError::NotFound("version"))?,
-        })
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for DeliveryPath {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Path((project, delivery)): Path<(String, String)> =
-            path(parts, state, "delivery").await?;
-        Ok(Self {
-            project_id: id(&project, "project")?,
-            id: id(&delivery, "delivery")?,
-        })
-    }
 }
 
 /// The template id of the path.
@@ -147,15 +120,122 @@ pub enum TemplateId {
     BuiltIn(&'static BuiltInTemplate),
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for TemplateId {
+/// One id of the path, as it is there.
+#[derive(Debug)]
+pub struct Segment(pub String);
+
+/// Two ids of the path, as they are there.
+#[derive(Debug)]
+pub struct Segments(pub String, pub String);
+
+impl FromRequestParts<App> for Segment {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Path(text): Path<String> = path(parts, state, "template").await?;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let Path(text): Path<String> = path(parts, app, "path").await?;
+        Ok(Self(text))
+    }
+}
+
+impl FromRequestParts<App> for Segments {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let Path((first, second)): Path<(String, String)> = path(parts, app, "path").await?;
+        Ok(Self(first, second))
+    }
+}
+
+impl FromRequestParts<App> for JobId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let Path(text): Path<String> = path(parts, app, "job").await?;
+        Ok(Self(job_id(parts, app, &text).await?))
+    }
+}
+
+impl FromRequestParts<App> for AttachmentPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let Path((job, number)): Path<(String, String)> = path(parts, app, "attachment").await?;
+        Ok(Self {
+            job_id: job_id(parts, app, &job).await?,
+            number: number
+                .parse()
+                .map_err(|_| ApiError::NotFound("attachment"))?,
+        })
+    }
+}
+
+impl FromRequestParts<App> for ProjectId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let Path(text): Path<String> = path(parts, app, "project").await?;
+        Ok(Self(owned(parts, app, Owned::Project, &text).await?))
+    }
+}
+
+impl FromRequestParts<App> for VersionPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let Path((project, number)): Path<(String, String)> = path(parts, app, "version").await?;
+        Ok(Self {
+            project_id: owned(parts, app, Owned::Project, &project).await?,
+            number: number.parse().map_err(|_| ApiError::NotFound("version"))?,
+        })
+    }
+}
+
+impl FromRequestParts<App> for DeliveryPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let Path((project, delivery)): Path<(String, String)> =
+            path(parts, app, "delivery").await?;
+        Ok(Self {
+            project_id: owned(parts, app, Owned::Project, &project).await?,
+            id: id(&delivery, "delivery")?,
+        })
+    }
+}
+
+impl FromRequestParts<App> for TemplateId {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let Path(text): Path<String> = path(parts, app, "template").await?;
         match BuiltInTemplate::named(&text) {
             Some(template) => Ok(Self::BuiltIn(template)),
-            None => Ok(Self::Own(id(&text, "template")?)),
+            None => Ok(Self::Own(owned(parts, app, Owned::Template, &text).await?)),
         }
+    }
+}
+
+/// The id of a job of the tenant of whoever asks; with a ticket, of the job that it is for.
+async fn job_id(parts: &mut Parts, app: &App, text: &str) -> Result<String, ApiError> {
+    let id = owned(parts, app, Owned::Job, text).await?;
+    match Identity::from_request_parts(parts, app).await? {
+        Identity::Ticket { job, .. } if job != id => Err(ApiError::NotFound("job")),
+        _ => Ok(id),
+    }
+}
+
+/// The id of something of the tenant of whoever asks. What is somebody else's does not exist.
+async fn owned(parts: &mut Parts, app: &App, kind: Owned, text: &str) -> Result<String, ApiError> {
+    let what = match kind {
+        Owned::Job => "job",
+        Owned::Project => "project",
+        Owned::Template => "template",
+    };
+    let Tenant(tenant) = Tenant::from_request_parts(parts, app).await?;
+    let id = id(text, what)?;
+    match app.database.owns(&tenant, kind, &id).await? {
+        true => Ok(id),
+        false => Err(ApiError::NotFound(what)),
     }
 }
 
@@ -166,14 +246,15 @@ impl<S: Send + Sync> FromRequestParts<S> for TemplateId {
 pub fn searched(asked: Option<String>) -> Result<Option<String>, ApiError> {
     /// Maximum number of characters of a search.
     const MAX_SEARCH_CHARS: usize = 100;
-    let search = asked.filter(|text| !text.trim().is_empty());
-    match search {
+    match asked {
         Some(text) if text.chars().count() > MAX_SEARCH_CHARS || text.contains('\0') => {
             Err(ApiError::Invalid(format!(
                 "search takes up to {MAX_SEARCH_CHARS} characters, and no NUL"
             )))
         }
-        search => Ok(search.map(|text| text.trim().to_owned())),
+        search => Ok(search
+            .map(|text| text.trim().to_owned())
+            .filter(|text| !text.is_empty())),
     }
 }
 
@@ -192,6 +273,22 @@ pub fn page_limit(asked: Option<i64>) -> Result<i64, ApiError> {
     }
 }
 
+/// The number of a version that a parameter holds, if there is one.
+///
+/// # Errors
+/// No version has such a number.
+pub fn version_number(
+    asked: Option<i64>,
+    parameter: &'static str,
+) -> Result<Option<i64>, ApiError> {
+    match asked {
+        Some(..1) => Err(ApiError::Invalid(format!(
+            "{parameter} takes the number of a version, from 1"
+        ))),
+        number => Ok(number),
+    }
+}
+
 /// The id that a parameter holds, in the form in which ids are stored.
 ///
 /// # Errors
@@ -203,16 +300,16 @@ pub fn stored_id(asked: Option<String>, refusal: &str) -> Result<Option<String>,
         .map_err(|_| ApiError::Invalid(refusal.to_owned()))
 }
 
-async fn path<T: DeserializeOwned + Send, S: Send + Sync>(
+async fn path<T: DeserializeOwned + Send>(
     parts: &mut Parts,
-    state: &S,
+    app: &App,
     what: &'static str,
 ) -> Result<Path<T>, ApiError> {
-    let path = Path::from_request_parts(parts, state).await;
+    let path = Path::from_request_parts(parts, app).await;
     path.map_err(|_| ApiError::NotFound(what))
 }
 
-fn id(text: &str, what: &'static str) -> Result<String, ApiError> {
+pub(super) fn id(text: &str, what: &'static str) -> Result<String, ApiError> {
     let id = Uuid::try_parse(text).map_err(|_| ApiError::NotFound(what))?;
     Ok(id.to_string())
 }

@@ -11,6 +11,7 @@ use crate::app::App;
     get,
     path = "/health",
     tag = "health",
+    operation_id = "get_health",
     responses((status = 200, description = "It lives; `status` says whether it can work.", body = Health))
 )]
 pub async fn health(State(app): State<App>) -> Json<Health> {

@@ -1,7 +1,9 @@
 //! HTTP handlers, a file per resource.
 
+pub mod accounts;
 pub mod artifact;
 pub mod attachments;
+pub mod client;
 pub mod events;
 pub mod extract;
 pub mod health;

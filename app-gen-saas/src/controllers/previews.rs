@@ -7,13 +7,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::accounts::Tenant;
 use crate::app::App;
 use crate::clock::{now_millis, rfc3339};
 use crate::controllers::extract::VersionPath;
 use crate::controllers::projects::versions;
 use crate::database::{self, Begun, NewPreview};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
 use crate::previews::{Previews, host, random_label};
+use crate::problem::Problem;
 
 /// Why a preview ended that somebody ended.
 const ENDED_BY_USER: &str = "somebody ended it";
@@ -120,16 +122,17 @@ fn previews(app: &App) -> Result<&Previews, ApiError> {
     post,
     path = "/api/projects/{id}/versions/{number}/preview",
     tag = "previews",
+    operation_id = "start_preview",
     params(
-        ("id" = String, Path, description = "Id of the project."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
     ),
     responses(
         (status = 200, description = "The version has a preview, which goes on.", body = Preview),
         (status = 201, description = "It starts; ask for it until it is ready.", body = Preview),
-        (status = 404, description = "No such project or version.", body = ErrorBody),
-        (status = 409, description = "There are no previews here, or none under the name that was asked.", body = ErrorBody),
-        (status = 503, description = "The database does not answer, or there are as many previews as there may be; `Retry-After` and the message say when one ends.", body = ErrorBody),
+        (status = 404, description = "No such project or version.", body = Problem),
+        (status = 409, description = "There are no previews here, or none under the name that was asked.", body = Problem),
+        (status = 503, description = "The database does not answer, or there are as many previews as there may be; `Retry-After` and the message say when one ends.", body = Problem),
     )
 )]
 pub async fn start(
@@ -190,15 +193,16 @@ fn full(max: u32, free_at: i64) -> ApiError {
     get,
     path = "/api/projects/{id}/versions/{number}/preview",
     tag = "previews",
+    operation_id = "get_preview",
     params(
-        ("id" = String, Path, description = "Id of the project."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
     ),
     responses(
         (status = 200, description = "The preview.", body = Preview),
-        (status = 404, description = "No such project or version, or it has no preview.", body = ErrorBody),
-        (status = 409, description = "There are no previews here.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such project or version, or it has no preview.", body = Problem),
+        (status = 409, description = "There are no previews here.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn show(
@@ -221,15 +225,16 @@ pub async fn show(
     delete,
     path = "/api/projects/{id}/versions/{number}/preview",
     tag = "previews",
+    operation_id = "end_preview",
     params(
-        ("id" = String, Path, description = "Id of the project."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
     ),
     responses(
         (status = 204, description = "It has ended."),
-        (status = 404, description = "No such project or version, or it has no preview.", body = ErrorBody),
-        (status = 409, description = "There are no previews here.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such project or version, or it has no preview.", body = Problem),
+        (status = 409, description = "There are no previews here.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn end(State(app): State<App>, path: VersionPath) -> Result<StatusCode, ApiError> {
@@ -251,18 +256,20 @@ pub async fn end(State(app): State<App>, path: VersionPath) -> Result<StatusCode
     get,
     path = "/api/previews",
     tag = "previews",
+    operation_id = "list_previews",
     responses(
         (status = 200, description = "Previews.", body = PreviewList),
-        (status = 409, description = "There are no previews here.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 409, description = "There are no previews here.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn list(
     State(app): State<App>,
+    Tenant(tenant): Tenant,
     headers: HeaderMap,
 ) -> Result<Json<PreviewList>, ApiError> {
     let previews = previews(&app)?;
-    let found = app.database.previews().await?.into_iter();
+    let found = app.database.previews(&tenant).await?.into_iter();
     Ok(Json(PreviewList {
         previews: found
             .map(|preview| Preview::of(preview, &headers, previews))

@@ -9,16 +9,18 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::accounts::Tenant;
 use crate::app::App;
 use crate::clock::{now_millis, rfc3339};
 use crate::controllers::extract::{ApiJson, ApiQuery, TemplateId, page_limit, searched, stored_id};
 use crate::controllers::naming;
 use crate::database::{self, BeganWith};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
+use crate::problem::Problem;
 
 /// Maximum number of characters of a description.
 const MAX_DESCRIPTION_CHARS: usize = 1000;
-/// Maximum number of templates that people made.
+/// Maximum number of templates that people of a tenant made.
 const MAX_TEMPLATES: i64 = 1000;
 
 /// A template: an application that new ones can begin with.
@@ -70,9 +72,10 @@ pub struct ListTemplates {
     #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// Only templates older than the one with this id; none that is built in.
+    #[param(format = "uuid")]
     before: Option<String>,
     /// Only templates whose name or description has this text, in small or capital letters.
-    #[param(max_length = 100)]
+    #[param(max_length = 100, pattern = "^[^\\u0000]*$")]
     search: Option<String>,
 }
 
@@ -160,10 +163,10 @@ const BUILT_IN: ApiError =
     ApiError::Changed("the template comes with App-Gen; it cannot be changed or removed");
 
 /// The template that somebody made, or the error "not found".
-async fn find(app: &App, id: TemplateId) -> Result<database::Template, ApiError> {
+async fn find(app: &App, tenant: &str, id: TemplateId) -> Result<database::Template, ApiError> {
     match id {
         TemplateId::Own(id) => {
-            let template = app.database.template(&id).await?;
+            let template = app.database.template(tenant, &id).await?;
             template.ok_or(ApiError::NotFound("template"))
         }
         TemplateId::BuiltIn(_) => Err(BUILT_IN),
@@ -191,15 +194,17 @@ fn checked_description(description: &str) -> Result<String, ApiError> {
     get,
     path = "/api/templates",
     tag = "templates",
+    operation_id = "list_templates",
     params(ListTemplates),
     responses(
         (status = 200, description = "Templates.", body = TemplateList),
-        (status = 400, description = "A parameter is wrong.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "A parameter is wrong.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn list(
     State(app): State<App>,
+    Tenant(tenant): Tenant,
     ApiQuery(query): ApiQuery<ListTemplates>,
 ) -> Result<Json<TemplateList>, ApiError> {
     let limit = page_limit(query.limit)?;
@@ -212,7 +217,9 @@ pub async fn list(
         .filter(|template| before.is_none() && (has(template.title) || has(template.description)))
         .map(Template::from)
         .collect();
-    let own = app.database.templates(&search, before.as_deref(), limit);
+    let own = app
+        .database
+        .templates(&tenant, &search, before.as_deref(), limit);
     templates.extend(own.await?.into_iter().map(Template::from));
     Ok(Json(TemplateList { templates }))
 }
@@ -222,18 +229,23 @@ pub async fn list(
     get,
     path = "/api/templates/{id}",
     tag = "templates",
+    operation_id = "get_template",
     params(("id" = String, Path, description = "Id of the template.")),
     responses(
         (status = 200, description = "The template.", body = Template),
-        (status = 404, description = "No such template.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such template.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
-pub async fn show(State(app): State<App>, id: TemplateId) -> Result<Json<Template>, ApiError> {
+pub async fn show(
+    State(app): State<App>,
+    Tenant(tenant): Tenant,
+    id: TemplateId,
+) -> Result<Json<Template>, ApiError> {
     if let TemplateId::BuiltIn(template) = id {
         return Ok(Json(template.into()));
     }
-    Ok(Json(find(&app, id).await?.into()))
+    Ok(Json(find(&app, &tenant, id).await?.into()))
 }
 
 /// Makes a template of a version. It has a copy of the version's history, so that it outlives the project.
@@ -241,24 +253,34 @@ pub async fn show(State(app): State<App>, id: TemplateId) -> Result<Json<Templat
     post,
     path = "/api/templates",
     tag = "templates",
-    request_body = CreateTemplate,
+    operation_id = "create_template",
+    request_body(
+        content = CreateTemplate,
+        example = json!({
+            "name": "Shop",
+            "project": "0192f0c1-2345-7000-8000-000000000000",
+            "version": 1,
+        }),
+    ),
     responses(
         (status = 201, description = "It is made.", body = Template),
-        (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 404, description = "No such project or version.", body = ErrorBody),
-        (status = 409, description = "There are 1000 templates already.", body = ErrorBody),
-        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = Problem),
+        (status = 404, description = "No such project or version.", body = Problem),
+        (status = 409, description = "The tenant has 1000 templates already.", body = Problem),
+        (status = 413, description = "The body has more than 64 KiB.", body = Problem),
+        (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 503, description = "The database or the store does not answer.", body = Problem),
     )
 )]
 pub async fn create(
     State(app): State<App>,
+    Tenant(tenant): Tenant,
     ApiJson(request): ApiJson<CreateTemplate>,
 ) -> Result<(StatusCode, Json<Template>), ApiError> {
     let now = now_millis();
     let mut template = database::Template {
         id: Uuid::now_v7().to_string(),
+        tenant,
         name: naming::checked_name(&request.name)?,
         description: checked_description(&request.description)?,
         project_id: String::new(),
@@ -290,7 +312,10 @@ async fn take(
     number: i64,
 ) -> Result<(), ApiError> {
     let project_id = project.to_string();
-    let project = app.database.project(&project_id).await?;
+    let project = app
+        .database
+        .project_of(&template.tenant, &project_id)
+        .await?;
     project.ok_or(ApiError::NotFound("project"))?;
     let version = app.database.version(&project_id, number).await?;
     let version = version.ok_or(ApiError::NotFound("version"))?;
@@ -331,24 +356,26 @@ async fn give_up(app: &App, template: &database::Template) {
     patch,
     path = "/api/templates/{id}",
     tag = "templates",
+    operation_id = "change_template",
     params(("id" = String, Path, description = "Id of the template.")),
-    request_body = ChangeTemplate,
+    request_body(content = ChangeTemplate, example = json!({ "name": "Small shop" })),
     responses(
         (status = 200, description = "The template as it is now.", body = Template),
-        (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 404, description = "No such template, project or version.", body = ErrorBody),
-        (status = 409, description = "The template is built in, or was changed in this moment.", body = ErrorBody),
-        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = Problem),
+        (status = 404, description = "No such template, project or version.", body = Problem),
+        (status = 409, description = "The template is built in, or was changed in this moment.", body = Problem),
+        (status = 413, description = "The body has more than 64 KiB.", body = Problem),
+        (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 503, description = "The database or the store does not answer.", body = Problem),
     )
 )]
 pub async fn change(
     State(app): State<App>,
+    Tenant(tenant): Tenant,
     id: TemplateId,
     ApiJson(request): ApiJson<ChangeTemplate>,
 ) -> Result<Json<Template>, ApiError> {
-    let before = find(&app, id).await?;
+    let before = find(&app, &tenant, id).await?;
     let mut template = before.clone();
     if let Some(name) = &request.name {
         template.name = naming::checked_name(name)?;
@@ -389,16 +416,21 @@ pub async fn change(
     delete,
     path = "/api/templates/{id}",
     tag = "templates",
+    operation_id = "delete_template",
     params(("id" = String, Path, description = "Id of the template.")),
     responses(
         (status = 204, description = "It is removed; its files are removed within the hour."),
-        (status = 404, description = "No such template.", body = ErrorBody),
-        (status = 409, description = "The template is built in.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such template.", body = Problem),
+        (status = 409, description = "The template is built in.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
-pub async fn delete(State(app): State<App>, id: TemplateId) -> Result<StatusCode, ApiError> {
-    let template = find(&app, id).await?;
+pub async fn delete(
+    State(app): State<App>,
+    Tenant(tenant): Tenant,
+    id: TemplateId,
+) -> Result<StatusCode, ApiError> {
+    let template = find(&app, &tenant, id).await?;
     if !app.database.delete_template(&template.id).await? {
         return Err(ApiError::NotFound("template"));
     }
@@ -417,7 +449,7 @@ pub(super) struct Chosen {
 ///
 /// # Errors
 /// There is none.
-pub(super) async fn chosen(app: &App, id: &str) -> Result<Chosen, ApiError> {
+pub(super) async fn chosen(app: &App, tenant: &str, id: &str) -> Result<Chosen, ApiError> {
     if let Some(template) = BuiltInTemplate::named(id) {
         return Ok(Chosen {
             began_with: BeganWith {
@@ -429,7 +461,7 @@ pub(super) async fn chosen(app: &App, id: &str) -> Result<Chosen, ApiError> {
         });
     }
     let id = Uuid::try_parse(id).map_err(|_| ApiError::NotFound("template"))?;
-    let template = find(app, TemplateId::Own(id.to_string())).await?;
+    let template = find(app, tenant, TemplateId::Own(id.to_string())).await?;
     Ok(Chosen {
         began_with: BeganWith {
             id: template.id,

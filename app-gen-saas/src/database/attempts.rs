@@ -271,29 +271,35 @@ impl Database {
         .await
     }
 
-    /// The attempts that have ended, of the jobs from `first` to `last` in the order of their ids: of one
-    /// project, or of all.
+    /// The attempts that have ended, of the jobs of a tenant from `first` to `last` in the order of their ids: of
+    /// one project, or of all.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn attempts(
         &self,
+        tenant: &str,
         first: &str,
         last: &str,
         project_id: Option<&str>,
     ) -> sqlx::Result<Vec<PastAttempt>> {
         const OF_ALL: &str = "SELECT job_id, number, started_at, ended_at, ending, detail, \
                               decision, resources FROM attempts \
-                              WHERE job_id >= $1 AND job_id <= $2 ORDER BY job_id, number";
+                              WHERE job_id IN (SELECT id FROM jobs \
+                              WHERE id >= $1 AND id <= $2 AND tenant_id = $3) \
+                              ORDER BY job_id, number";
         const OF_ONE: &str = "SELECT job_id, number, started_at, ended_at, ending, detail, \
                               decision, resources FROM attempts \
-                              WHERE job_id >= $1 AND job_id <= $2 \
-                              AND job_id IN (SELECT id FROM jobs WHERE project_id = $3) \
+                              WHERE job_id IN (SELECT id FROM jobs \
+                              WHERE id >= $1 AND id <= $2 AND tenant_id = $3 AND project_id = $4) \
                               ORDER BY job_id, number";
         bounded(async {
             let query = match project_id {
-                None => sqlx::query_as(OF_ALL).bind(first).bind(last),
-                Some(id) => sqlx::query_as(OF_ONE).bind(first).bind(last).bind(id),
+                None => sqlx::query_as(OF_ALL).bind(first).bind(last).bind(tenant),
+                Some(id) => {
+                    let query = sqlx::query_as(OF_ONE).bind(first).bind(last);
+                    query.bind(tenant).bind(id)
+                }
             };
             query.fetch_all(&self.pool).await
         })

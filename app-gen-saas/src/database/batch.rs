@@ -90,7 +90,8 @@ impl Database {
 
     /// Stores what was read from the log. `after` is the last number of the generator that was known
     /// before: a batch that does not continue from there is not stored. What was used is added in the same
-    /// statement, so that an event that is read twice counts once.
+    /// statement, so that an event that is read twice counts once. The result is the events as they are
+    /// stored now; `None` if nothing was.
     ///
     /// # Errors
     /// When the database fails.
@@ -100,7 +101,7 @@ impl Database {
         id: &str,
         after: i64,
         batch: &Batch,
-    ) -> sqlx::Result<bool> {
+    ) -> sqlx::Result<Option<Vec<EventRecord>>> {
         bounded(async {
             let count = i64::try_from(batch.events.len()).unwrap_or(i64::MAX);
             let artifact = batch.artifact.as_ref();
@@ -157,11 +158,12 @@ impl Database {
             .fetch_optional(&mut *transaction)
             .await?;
             let Some(last) = last else {
-                return Ok(false);
+                return Ok(None);
             };
             if let Some(shown) = &batch.shown {
                 deliveries::show(&mut transaction, id, shown).await?;
             }
+            let mut records = Vec::with_capacity(batch.events.len());
             for (sequence, event) in (last - count + 1..).zip(&batch.events) {
                 let record = EventRecord {
                     sequence,
@@ -171,9 +173,10 @@ impl Database {
                 };
                 let generator_sequence = Some(event.generator_sequence);
                 events::insert(&mut transaction, id, &record, generator_sequence).await?;
+                records.push(record);
             }
             transaction.commit().await?;
-            Ok(true)
+            Ok(Some(records))
         })
         .await
     }

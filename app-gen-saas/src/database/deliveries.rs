@@ -266,7 +266,7 @@ impl Database {
         let target = serde_json::to_string(&delivery.target)
             .map_err(|error| sqlx::Error::Encode(error.into()))?;
         let mut transaction = self.pool.begin().await?;
-        if !queue::hold_project(&mut transaction, project_id).await? {
+        if !queue::hold_project(&mut transaction, &job.tenant, project_id).await? {
             return Ok(AcceptedDelivery::Refused(Accepted::NoProject));
         }
         // One whose job ended without it would keep its target for ever.
@@ -308,8 +308,8 @@ impl Database {
         }
         let id: String = sqlx::query_scalar(
             "INSERT INTO deliveries (id, project_id, version, commit_id, target, place, state, \
-             attempts, job_id, check_only, created_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, 'pending', 1, $7, $8, $9, $9) \
+             attempts, job_id, check_only, created_at, updated_at, tenant_id) \
+             VALUES ($1, $2, $3, $4, $5, $6, 'pending', 1, $7, $8, $9, $9, $10) \
              ON CONFLICT (project_id, version, place) DO UPDATE SET state = 'pending', \
              target = excluded.target, attempts = deliveries.attempts + 1, \
              job_id = excluded.job_id, check_only = excluded.check_only, shown_commit = NULL, \
@@ -324,6 +324,7 @@ impl Database {
         .bind(&job.id)
         .bind(i64::from(delivery.check_only))
         .bind(now)
+        .bind(&job.tenant)
         .fetch_one(&mut *transaction)
         .await?;
         transaction.commit().await?;

@@ -1,5 +1,7 @@
 //! Events: the numbered stream of a job.
 
+use std::sync::atomic::Ordering;
+
 use serde_json::json;
 use serde_json::value::RawValue;
 use sqlx::any::AnyRow;
@@ -119,6 +121,28 @@ impl Database {
         .await
     }
 
+    /// Tells every process that listens to the channel, and this one. Only PostgreSQL can.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tell(&self, channel: &str, text: &str) -> sqlx::Result<()> {
+        bounded(async {
+            sqlx::query("SELECT 1 FROM pg_notify($1, $2)")
+                .bind(channel)
+                .bind(text)
+                .execute(&self.pool)
+                .await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// How often events were read so far, by whomever.
+    #[must_use]
+    pub fn event_reads(&self) -> u64 {
+        self.event_reads.load(Ordering::Relaxed)
+    }
+
     /// The events after number `after` up to number `last`, in order.
     ///
     /// # Errors
@@ -129,6 +153,7 @@ impl Database {
         after: i64,
         last: i64,
     ) -> sqlx::Result<Vec<EventRecord>> {
+        self.event_reads.fetch_add(1, Ordering::Relaxed);
         bounded(async {
             sqlx::query_as(
                 "SELECT sequence, time, type, body FROM events \
@@ -137,6 +162,37 @@ impl Database {
             .bind(job_id)
             .bind(after)
             .bind(last)
+            .fetch_all(&self.pool)
+            .await
+        })
+        .await
+    }
+}
+
+impl Database {
+    /// The first `limit` events of these types, in order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn events_of_types(
+        &self,
+        job_id: &str,
+        types: &[&str; 5],
+        limit: i64,
+    ) -> sqlx::Result<Vec<EventRecord>> {
+        bounded(async {
+            let [first, second, third, fourth, fifth] = types;
+            sqlx::query_as(
+                "SELECT sequence, time, type, body FROM events WHERE job_id = $1 \
+                 AND type IN ($2, $3, $4, $5, $6) ORDER BY sequence LIMIT $7",
+            )
+            .bind(job_id)
+            .bind(*first)
+            .bind(*second)
+            .bind(*third)
+            .bind(*fourth)
+            .bind(*fifth)
+            .bind(limit)
             .fetch_all(&self.pool)
             .await
         })

@@ -62,12 +62,13 @@ impl Database {
         .await
     }
 
-    /// Up to `limit` jobs, newest first, older than the job `before`: of one project, or of all.
+    /// Up to `limit` jobs of a tenant, newest first, older than the job `before`: of one project, or of all.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn jobs(
         &self,
+        tenant: &str,
         project_id: Option<&str>,
         before: Option<&str>,
         limit: i64,
@@ -77,16 +78,17 @@ impl Database {
                 None => sqlx::query_as(concat!(
                     "SELECT ",
                     job_columns!(),
-                    " FROM jobs WHERE id < $1 ORDER BY id DESC LIMIT $2"
+                    " FROM jobs WHERE id < $1 AND tenant_id = $3 ORDER BY id DESC LIMIT $2"
                 )),
                 Some(_) => sqlx::query_as(concat!(
                     "SELECT ",
                     job_columns!(),
-                    " FROM jobs WHERE id < $1 AND project_id = $3 ORDER BY id DESC LIMIT $2"
+                    " FROM jobs WHERE id < $1 AND tenant_id = $3 AND project_id = $4 \
+                     ORDER BY id DESC LIMIT $2"
                 )),
             };
             // Ids are UUIDs of version 7 in lower case; every one of them sorts before "g".
-            let query = query.bind(before.unwrap_or("g")).bind(limit);
+            let query = query.bind(before.unwrap_or("g")).bind(limit).bind(tenant);
             let query = match project_id {
                 None => query,
                 Some(id) => query.bind(id),

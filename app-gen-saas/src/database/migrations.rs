@@ -74,6 +74,18 @@ const MIGRATIONS: &[Texts] = &[
         sqlite: include_str!("../../migrations/sqlite/0009_templates_and_attachments.sql"),
         postgres: include_str!("../../migrations/postgres/0009_templates_and_attachments.sql"),
     },
+    Texts {
+        version: 10,
+        description: "tenants",
+        sqlite: include_str!("../../migrations/sqlite/0010_tenants.sql"),
+        postgres: include_str!("../../migrations/postgres/0010_tenants.sql"),
+    },
+    Texts {
+        version: 11,
+        description: "duties",
+        sqlite: include_str!("../../migrations/sqlite/0011_duties.sql"),
+        postgres: include_str!("../../migrations/postgres/0011_duties.sql"),
+    },
 ];
 
 /// The migrations of one kind of database.

@@ -4,10 +4,12 @@
 //! begins with the statement that writes, so that SQLite takes its lock while it can still wait for it.
 //! No transaction stays open while anything but the database is waited for.
 
+mod accounts;
 mod attempts;
 mod batch;
 mod deliveries;
 mod events;
+mod gauges;
 mod jobs;
 mod kind;
 mod lease;
@@ -22,6 +24,8 @@ mod templates;
 mod uploads;
 mod versions;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -30,10 +34,12 @@ use sqlx::any::AnyPoolOptions;
 
 use crate::config::{DatabaseConfig, DatabaseKind};
 
+pub use accounts::{ApiKey, Invitation, Joined, Left, Member, Owned, Tenant, Transferred, Usage};
 pub use attempts::{PastAttempt, Pause};
 pub use batch::{Batch, GeneratorEvent, Outcome};
 pub use deliveries::{AcceptedDelivery, Delivery, DeliveryState, NewDelivery, Shown};
 pub use events::{EventRecord, Page, Progress};
+pub use gauges::{Gauges, JobGroup};
 pub use jobs::Cancelled;
 pub use kind::JobKind;
 pub use lease::Lease;
@@ -54,10 +60,11 @@ const WORK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long `/health` waits for an answer.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Projects, jobs, events, templates and uploads.
+/// Tenants, projects, jobs, events, templates and uploads.
 #[derive(Debug, Clone)]
 pub struct Database {
     pool: AnyPool,
+    event_reads: Arc<AtomicU64>,
 }
 
 impl Database {
@@ -97,7 +104,10 @@ impl Database {
             .run(&pool)
             .await
             .context("failed to migrate the database")?;
-        Ok(Self { pool })
+        Ok(Self {
+            pool,
+            event_reads: Arc::default(),
+        })
     }
 
     /// Asks for an answer within 2 s.

@@ -43,6 +43,8 @@ pub struct Project {
 /// Which projects to list.
 #[derive(Debug, Clone, Default)]
 pub struct ProjectFilter {
+    /// Only those of this tenant.
+    pub tenant: String,
     /// Only those whose names have this text, in lower or upper case.
     pub search: Option<String>,
     /// Those that were put aside, instead of the others.
@@ -86,17 +88,19 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Project {
 pub(super) async fn insert(
     transaction: &mut Transaction<'_, Any>,
     project: &NewProject,
+    tenant: &str,
     now: i64,
 ) -> sqlx::Result<()> {
     sqlx::query(
-        "INSERT INTO projects (id, name, slug, searched_name, created_at) \
-         VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO projects (id, name, slug, searched_name, created_at, tenant_id) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(&project.id)
     .bind(&project.name)
     .bind(&project.slug)
     .bind(project.name.to_lowercase())
     .bind(now)
+    .bind(tenant)
     .execute(&mut **transaction)
     .await?;
     Ok(())
@@ -139,7 +143,26 @@ impl Database {
         .await
     }
 
-    /// Up to `limit` projects, newest first.
+    /// The project of a tenant, if there is one with this id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn project_of(&self, tenant: &str, id: &str) -> sqlx::Result<Option<Project>> {
+        bounded(async {
+            sqlx::query_as(concat!(
+                "SELECT ",
+                project_columns!(),
+                " FROM projects WHERE id = $1 AND tenant_id = $2 AND deleted_at IS NULL"
+            ))
+            .bind(id)
+            .bind(tenant)
+            .fetch_optional(&self.pool)
+            .await
+        })
+        .await
+    }
+
+    /// Up to `limit` projects of a tenant, newest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -152,12 +175,13 @@ impl Database {
                 " FROM projects WHERE deleted_at IS NULL AND id < $1 \
                  AND searched_name LIKE $2 ESCAPE '\\' \
                  AND CASE WHEN archived_at IS NULL THEN 0 ELSE 1 END = $3 \
-                 ORDER BY id DESC LIMIT $4"
+                 AND tenant_id = $5 ORDER BY id DESC LIMIT $4"
             ))
             .bind(filter.before.as_deref().unwrap_or("g"))
             .bind(pattern(filter.search.as_deref().unwrap_or_default()))
             .bind(i64::from(filter.archived))
             .bind(limit)
+            .bind(&filter.tenant)
             .fetch_all(&self.pool)
             .await
         })

@@ -28,6 +28,8 @@ pub enum JobProject {
 pub struct NewJob {
     /// UUID version 7.
     pub id: String,
+    /// The tenant that it belongs to, as its project does.
+    pub tenant: String,
     /// Its project.
     pub project: JobProject,
     /// Already checked.
@@ -55,13 +57,15 @@ pub enum Accepted {
 /// deletes it waits, and sees then what was added.
 pub(super) async fn hold_project(
     transaction: &mut Transaction<'_, Any>,
+    tenant: &str,
     id: &str,
 ) -> sqlx::Result<bool> {
     let result = sqlx::query(
         "UPDATE projects SET name = name \
-         WHERE id = $1 AND deleted_at IS NULL AND archived_at IS NULL",
+         WHERE id = $1 AND tenant_id = $2 AND deleted_at IS NULL AND archived_at IS NULL",
     )
     .bind(id)
+    .bind(tenant)
     .execute(&mut **transaction)
     .await?;
     Ok(changed(&result))
@@ -78,7 +82,7 @@ pub(super) async fn insert(
         serde_json::to_string(&job.wishes).map_err(|error| sqlx::Error::Encode(error.into()))?;
     let (project_id, kind, start_version) = match &job.project {
         JobProject::New(project) => {
-            projects::insert(transaction, project, now).await?;
+            projects::insert(transaction, project, &job.tenant, now).await?;
             (&project.id, JobKind::Create, None)
         }
         JobProject::Existing {
@@ -86,7 +90,7 @@ pub(super) async fn insert(
             kind,
             start_version,
         } => {
-            if !hold_project(transaction, id).await? {
+            if !hold_project(transaction, &job.tenant, id).await? {
                 return Ok(Accepted::NoProject);
             }
             (id, *kind, *start_version)
@@ -94,8 +98,8 @@ pub(super) async fn insert(
     };
     let result = sqlx::query(
         "INSERT INTO jobs (id, description, provider, state, launcher, created_at, last_sequence, \
-         wishes, project_id, kind, start_version) \
-         SELECT $1, $2, $3, $4, $5, $6, 1, $8, $9, $10, $11 \
+         wishes, project_id, kind, start_version, tenant_id) \
+         SELECT $1, $2, $3, $4, $5, $6, 1, $8, $9, $10, $11, $12 \
          WHERE (SELECT COUNT(*) FROM jobs WHERE state = $4) < $7",
     )
     .bind(&job.id)
@@ -109,6 +113,7 @@ pub(super) async fn insert(
     .bind(project_id)
     .bind(kind.as_str())
     .bind(start_version)
+    .bind(&job.tenant)
     .execute(&mut **transaction)
     .await?;
     if !changed(&result) {

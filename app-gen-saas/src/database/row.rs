@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use app_gen_contract::{
-    ApprovalPoint, Attachment, Budget, CheckpointId, Choice, Decided, Fallback, JobState,
+    ApprovalPoint, Attachment, Budget, CheckpointId, Choice, Decided, Fallback, JobState, Origin,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::Row as _;
@@ -22,7 +22,7 @@ macro_rules! job_columns {
          attempt_after_sequence, attempt_after_launch, attempt_started_at, interruptions, waiting, \
          resume_at, decision, checkpoint, wishes, used_micro_usd, used_tokens, used_unpriced_tokens, \
          used_iterations, used_millis, used_task_micro_usd, task_micro_usd_per_hour, resources, \
-         project_id, kind, start_version, artifact_commit"
+         project_id, kind, start_version, artifact_commit, tenant_id"
     };
 }
 pub(super) use job_columns;
@@ -32,6 +32,8 @@ pub(super) use job_columns;
 pub struct Job {
     /// UUID version 7: ids sort by age.
     pub id: String,
+    /// The tenant that it belongs to.
+    pub tenant: String,
     /// Its project. Jobs from before there were projects have none.
     pub project_id: Option<String>,
     /// What it does.
@@ -129,6 +131,9 @@ pub struct Wishes {
     /// The template that a new application begins with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<BeganWith>,
+    /// The request that it was submitted with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 /// The template that a job begins with, as it was when the job was accepted.
@@ -260,6 +265,7 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Job {
         });
         Ok(Self {
             id: row.try_get("id")?,
+            tenant: row.try_get("tenant_id")?,
             project_id: row.try_get("project_id")?,
             kind: JobKind::of(row.try_get("kind")?),
             start_version: row.try_get("start_version")?,

@@ -12,6 +12,8 @@ use crate::database::{Database, bounded, changed};
 pub struct Template {
     /// UUID version 7: ids sort by age.
     pub id: String,
+    /// The tenant that it belongs to.
+    pub tenant: String,
     /// For people.
     pub name: String,
     /// For people.
@@ -34,6 +36,7 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Template {
     fn from_row(row: &'row AnyRow) -> sqlx::Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,
+            tenant: row.try_get("tenant_id")?,
             name: row.try_get("name")?,
             description: row.try_get("description")?,
             project_id: row.try_get("project_id")?,
@@ -54,7 +57,7 @@ impl Template {
 }
 
 impl Database {
-    /// Keeps a template; `false` when there are `most` of them already.
+    /// Keeps a template; `false` when its tenant has `most` of them already.
     ///
     /// # Errors
     /// When the database fails.
@@ -62,9 +65,10 @@ impl Database {
         bounded(async {
             let result = sqlx::query(
                 "INSERT INTO templates (id, name, searched_text, description, project_id, version, \
-                 commit_id, folder, created_at, updated_at) \
-                 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
-                 WHERE (SELECT COUNT(*) FROM templates WHERE deleted_at IS NULL) < $11",
+                 commit_id, folder, created_at, updated_at, tenant_id) \
+                 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $12 \
+                 WHERE (SELECT COUNT(*) FROM templates \
+                 WHERE deleted_at IS NULL AND tenant_id = $12) < $11",
             )
             .bind(&template.id)
             .bind(&template.name)
@@ -77,6 +81,7 @@ impl Database {
             .bind(template.created_at)
             .bind(template.updated_at)
             .bind(most)
+            .bind(&template.tenant)
             .execute(&self.pool)
             .await?;
             Ok(changed(&result))
@@ -84,30 +89,33 @@ impl Database {
         .await
     }
 
-    /// The template, if there is one with this id.
+    /// The template of a tenant, if there is one with this id.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn template(&self, id: &str) -> sqlx::Result<Option<Template>> {
+    pub async fn template(&self, tenant: &str, id: &str) -> sqlx::Result<Option<Template>> {
         bounded(async {
             sqlx::query_as(
                 "SELECT id, name, description, project_id, version, commit_id, folder, created_at, \
-                 updated_at FROM templates WHERE id = $1 AND deleted_at IS NULL",
+                 updated_at, tenant_id FROM templates \
+                 WHERE id = $1 AND tenant_id = $2 AND deleted_at IS NULL",
             )
             .bind(id)
+            .bind(tenant)
             .fetch_optional(&self.pool)
             .await
         })
         .await
     }
 
-    /// Up to `limit` templates whose name or description has this text, newest first, older than the one with the
+    /// Up to `limit` templates of a tenant whose name or description has this text, newest first, older than the one with the
     /// id `before`.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn templates(
         &self,
+        tenant: &str,
         search: &str,
         before: Option<&str>,
         limit: i64,
@@ -116,12 +124,14 @@ impl Database {
             // Ids are UUIDs of version 7 in lower case; every one of them sorts before "g".
             sqlx::query_as(
                 "SELECT id, name, description, project_id, version, commit_id, folder, created_at, \
-                 updated_at FROM templates WHERE deleted_at IS NULL AND id < $1 \
-                 AND searched_text LIKE $2 ESCAPE '\\' ORDER BY id DESC LIMIT $3",
+                 updated_at, tenant_id FROM templates WHERE deleted_at IS NULL AND id < $1 \
+                 AND searched_text LIKE $2 ESCAPE '\\' AND tenant_id = $4 \
+                 ORDER BY id DESC LIMIT $3",
             )
             .bind(before.unwrap_or("g"))
             .bind(pattern(search))
             .bind(limit)
+            .bind(tenant)
             .fetch_all(&self.pool)
             .await
         })

@@ -37,13 +37,18 @@ impl Database {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert_upload(&self, upload: &Upload, max_bytes: u64) -> sqlx::Result<bool> {
+    pub async fn insert_upload(
+        &self,
+        tenant: &str,
+        upload: &Upload,
+        max_bytes: u64,
+    ) -> sqlx::Result<bool> {
         let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         let Upload { id, attachment } = upload;
         bounded(async {
             let result = sqlx::query(
-                "INSERT INTO uploads (id, name, media_type, size_bytes, sha256, created_at) \
-                 SELECT $1, $2, $3, $4, $5, $6 \
+                "INSERT INTO uploads (id, name, media_type, size_bytes, sha256, created_at, tenant_id) \
+                 SELECT $1, $2, $3, $4, $5, $6, $8 \
                  WHERE (SELECT CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM uploads) <= $7",
             )
             .bind(id)
@@ -53,6 +58,7 @@ impl Database {
             .bind(&attachment.sha256)
             .bind(now_millis())
             .bind(number(max_bytes.saturating_sub(attachment.size_bytes)))
+            .bind(tenant)
             .execute(&self.pool)
             .await?;
             Ok(changed(&result))
@@ -60,16 +66,18 @@ impl Database {
         .await
     }
 
-    /// The upload, if there is one with this id.
+    /// The upload of a tenant, if there is one with this id.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn upload(&self, id: &str) -> sqlx::Result<Option<Upload>> {
+    pub async fn upload(&self, tenant: &str, id: &str) -> sqlx::Result<Option<Upload>> {
         bounded(async {
             sqlx::query_as(
-                "SELECT id, name, media_type, size_bytes, sha256 FROM uploads WHERE id = $1",
+                "SELECT id, name, media_type, size_bytes, sha256 FROM uploads \
+                 WHERE id = $1 AND tenant_id = $2",
             )
             .bind(id)
+            .bind(tenant)
             .fetch_optional(&self.pool)
             .await
         })

@@ -151,25 +151,31 @@ impl Database {
         .await
     }
 
-    /// The numbers of the versions that jobs have made, from `first` to `last` in the order of their ids: of one
-    /// project, or of all.
+    /// The numbers of the versions that jobs of a tenant have made, from `first` to `last` in the order of their
+    /// ids: of one project, or of all.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn versions_of_jobs(
         &self,
+        tenant: &str,
         first: &str,
         last: &str,
         project_id: Option<&str>,
     ) -> sqlx::Result<Vec<(String, i64)>> {
-        const OF_ALL: &str =
-            "SELECT job_id, number FROM versions WHERE job_id >= $1 AND job_id <= $2";
+        const OF_ALL: &str = "SELECT job_id, number FROM versions \
+                              WHERE job_id >= $1 AND job_id <= $2 AND project_id IN \
+                              (SELECT id FROM projects WHERE tenant_id = $3)";
         const OF_ONE: &str = "SELECT job_id, number FROM versions \
-                              WHERE job_id >= $1 AND job_id <= $2 AND project_id = $3";
+                              WHERE job_id >= $1 AND job_id <= $2 AND project_id = $4 AND project_id IN \
+                              (SELECT id FROM projects WHERE tenant_id = $3)";
         bounded(async {
             let query = match project_id {
-                None => sqlx::query_as(OF_ALL).bind(first).bind(last),
-                Some(id) => sqlx::query_as(OF_ONE).bind(first).bind(last).bind(id),
+                None => sqlx::query_as(OF_ALL).bind(first).bind(last).bind(tenant),
+                Some(id) => {
+                    let query = sqlx::query_as(OF_ONE).bind(first).bind(last);
+                    query.bind(tenant).bind(id)
+                }
             };
             query.fetch_all(&self.pool).await
         })

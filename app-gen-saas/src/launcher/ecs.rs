@@ -13,6 +13,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_ecs::Client;
+use aws_sdk_ecs::config::Builder;
 use aws_sdk_ecs::error::ProvideErrorMetadata as _;
 use aws_sdk_ecs::operation::run_task::RunTaskError;
 use aws_sdk_ecs::types::{DesiredStatus, LaunchType, Task as EcsTask};
@@ -24,9 +25,11 @@ use crate::launcher::cloudwatch::LogReader;
 use crate::launcher::ecs_ending::ending;
 use crate::launcher::ecs_run::{launch_error, network, overrides, spot, started_arn, tags};
 use crate::launcher::job_rights::JobRights;
+use crate::launcher::quota::TaskDesk;
 use crate::launcher::sdk_error::described;
 use crate::launcher::{
     Launch, LaunchError, Launcher, LogPage, LogTraits, RunningTask, Task, TaskStatus, Trace,
+    Urgency,
 };
 use crate::tls;
 
@@ -46,6 +49,7 @@ const LIST_DELAY: Duration = Duration::from_secs(2);
 pub(super) struct EcsLauncher {
     config: EcsConfig,
     client: Client,
+    tasks: TaskDesk,
     logs: LogReader,
     /// `None` where the generator's container has credentials of its own.
     rights: Option<JobRights>,
@@ -77,10 +81,12 @@ pub(super) async fn aws_sdk() -> anyhow::Result<SdkConfig> {
 impl EcsLauncher {
     pub(super) async fn new(config: &EcsConfig) -> anyhow::Result<Self> {
         let sdk = aws_sdk().await?;
+        let once = Builder::from(&sdk).retry_config(RetryConfig::disabled());
         Ok(Self {
             config: config.clone(),
             client: Client::new(&sdk),
-            logs: LogReader::new(&sdk),
+            tasks: TaskDesk::new(Client::from_conf(once.build())),
+            logs: LogReader::new(&sdk, config.log_reads_per_second),
             rights: config
                 .role_arn
                 .as_ref()
@@ -127,7 +133,7 @@ impl EcsLauncher {
             environment
                 .extend(lent.map_err(|error| LaunchError::NotStarted(format!("{error:#}")))?);
         }
-        let once = aws_sdk_ecs::config::Builder::new().retry_config(RetryConfig::disabled());
+        let once = Builder::new().retry_config(RetryConfig::disabled());
         let on_spot = config.spot && launch.may_be_interrupted;
         let result = self
             .client
@@ -202,7 +208,8 @@ impl EcsLauncher {
     /// Whether this task of the job is that of this attempt, and more than a try that found no room.
     async fn is_of(&self, arn: &str, launch: &Launch) -> anyhow::Result<bool> {
         let handle = self.handle(arn)?;
-        let Some(task) = self.described(&handle).await? else {
+        let task = self.tasks.task(&handle.cluster, &handle.task_arn).await?;
+        let Some(task) = task else {
             return Ok(false);
         };
         let found_no_room = matches!(status(&task, &handle.container), TaskStatus::Stopped(ending) if ending.no_room);
@@ -265,31 +272,8 @@ impl EcsLauncher {
     }
 
     async fn describe(&self, handle: &Handle) -> anyhow::Result<TaskStatus> {
-        let task = self.described(handle).await?;
+        let task = self.tasks.task(&handle.cluster, &handle.task_arn).await?;
         Ok(task.map_or(TaskStatus::Missing, |task| status(&task, &handle.container)))
-    }
-
-    /// What the cluster knows of the task, if it knows it.
-    async fn described(&self, handle: &Handle) -> anyhow::Result<Option<EcsTask>> {
-        let result = self
-            .client
-            .describe_tasks()
-            .cluster(&handle.cluster)
-            .tasks(&handle.task_arn)
-            .send()
-            .await;
-        let output = match result {
-            Ok(output) => output,
-            // Without the cluster there is no task in it.
-            Err(error) if error.code() == Some("ClusterNotFoundException") => {
-                return Ok(None);
-            }
-            Err(error) => {
-                let what = format!("failed to describe {}", handle.task_arn);
-                return Err(described(error, &what));
-            }
-        };
-        Ok(output.tasks.unwrap_or_default().into_iter().next())
     }
 
     async fn stop_task(&self, handle: &Handle, reason: &str) -> anyhow::Result<()> {
@@ -339,7 +323,9 @@ fn parse(handle: &str) -> anyhow::Result<Handle> {
 impl Launcher for EcsLauncher {
     fn log_traits(&self) -> LogTraits {
         LogTraits {
-            poll: Duration::from_secs(1),
+            // The turns of reading (`quota`) are the pauses.
+            poll: Duration::from_millis(100),
+            busy_poll: Duration::from_millis(100),
             status_poll: Duration::from_secs(2),
             drain: Duration::from_secs(10),
             gap: Duration::from_secs(15),
@@ -363,12 +349,12 @@ impl Launcher for EcsLauncher {
         &'a self,
         handle: &'a str,
         position: Option<&'a str>,
-    ) -> BoxFuture<'a, anyhow::Result<LogPage>> {
+        urgency: Urgency,
+    ) -> BoxFuture<'a, anyhow::Result<Option<LogPage>>> {
         Box::pin(async move {
             let handle = parse(handle)?;
-            self.logs
-                .read(&handle.log_group, &handle.log_stream, position)
-                .await
+            let (group, stream) = (&handle.log_group, &handle.log_stream);
+            self.logs.read(group, stream, position, urgency).await
         })
     }
 
@@ -385,8 +371,11 @@ impl Launcher for EcsLauncher {
         Box::pin(self.running_tasks())
     }
 
-    fn forget<'a>(&'a self, _handle: &'a str) -> BoxFuture<'a, anyhow::Result<()>> {
-        Box::pin(async { Ok(()) })
+    fn forget<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, anyhow::Result<()>> {
+        Box::pin(async move {
+            self.logs.forget(&parse(handle)?.log_stream);
+            Ok(())
+        })
     }
 }
 

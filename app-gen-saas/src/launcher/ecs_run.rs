@@ -10,6 +10,7 @@ use aws_sdk_ecs::types::{
     KeyValuePair, NetworkConfiguration, Tag, TaskOverride,
 };
 
+use crate::launcher::quota::{count_refusal, is_throttled};
 use crate::launcher::sdk_error::described;
 use crate::launcher::{Launch, LaunchError};
 
@@ -151,6 +152,9 @@ where
     ];
     let code = error.code().unwrap_or_default();
     let text = format!("{code}: {}", error.message().unwrap_or("no message"));
+    if is_throttled(Some(code)) {
+        count_refusal();
+    }
     let is_final = FINAL.contains(&code);
     if LIMITS.contains(&code) || is_final && passes(&text) {
         no_room(&text)

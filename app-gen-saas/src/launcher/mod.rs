@@ -13,6 +13,7 @@ mod preview;
 mod process;
 mod process_files;
 mod process_preview;
+mod quota;
 mod sdk_error;
 
 use std::fmt::Debug;
@@ -134,11 +135,22 @@ pub enum LaunchError {
     Unknown(#[from] anyhow::Error),
 }
 
+/// How soon a log should be read, where not all can be read at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// Somebody waits for what is in it.
+    Soon,
+    /// Nobody does.
+    Later,
+}
+
 /// Timing of a launcher's log and status.
 #[derive(Debug, Clone, Copy)]
 pub struct LogTraits {
     /// Pause between two readings when there is nothing new.
     pub poll: Duration,
+    /// The same while events come.
+    pub busy_poll: Duration,
     /// Pause between two queries of the task's status.
     pub status_poll: Duration,
     /// How long after the task's end lines may still arrive.
@@ -163,12 +175,14 @@ pub trait Launcher: Debug + Send + Sync {
     /// Status of the task.
     fn status<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, anyhow::Result<TaskStatus>>;
 
-    /// The next lines of its log, from `position` or from the start. Bounded in size.
+    /// The next lines of its log, from `position` or from the start. Bounded in size. `None` if it was not
+    /// this log's turn, which was waited for for a while.
     fn read_log<'a>(
         &'a self,
         handle: &'a str,
         position: Option<&'a str>,
-    ) -> BoxFuture<'a, anyhow::Result<LogPage>>;
+        urgency: Urgency,
+    ) -> BoxFuture<'a, anyhow::Result<Option<LogPage>>>;
 
     /// Asks the task to end; with `force` it is killed, if the launcher can do both. May be repeated.
     fn stop<'a>(
@@ -184,6 +198,12 @@ pub trait Launcher: Debug + Send + Sync {
 
     /// Removes what a task that has ended leaves behind, except for its log.
     fn forget<'a>(&'a self, handle: &'a str) -> BoxFuture<'a, anyhow::Result<()>>;
+}
+
+/// How many calls AWS refused to this process so far because there were too many.
+#[must_use]
+pub fn throttled() -> u64 {
+    quota::refused()
 }
 
 /// The launcher that the configuration names.

@@ -22,7 +22,8 @@ use tokio::process::Command;
 use crate::config::ProcessConfig;
 use crate::launcher::process_files::{Files, PidFile, SUPERVISOR, kill_all_with, open_regular};
 use crate::launcher::{
-    Ending, Launch, LaunchError, Launcher, LogPage, LogTraits, RunningTask, Task, TaskStatus, Trace,
+    Ending, Launch, LaunchError, Launcher, LogPage, LogTraits, RunningTask, Task, TaskStatus,
+    Trace, Urgency,
 };
 
 /// Bytes of a log read at once.
@@ -223,7 +224,8 @@ impl Launcher for ProcessLauncher {
     fn log_traits(&self) -> LogTraits {
         LogTraits {
             poll: Duration::from_millis(100),
-            status_poll: Duration::ZERO,
+            busy_poll: Duration::from_millis(5),
+            status_poll: Duration::from_millis(50),
             drain: Duration::ZERO,
             gap: Duration::ZERO,
             missing: Duration::ZERO,
@@ -260,8 +262,9 @@ impl Launcher for ProcessLauncher {
         &'a self,
         handle: &'a str,
         position: Option<&'a str>,
-    ) -> BoxFuture<'a, anyhow::Result<LogPage>> {
-        Box::pin(async move { read_log(&parse(handle)?, position) })
+        _urgency: Urgency,
+    ) -> BoxFuture<'a, anyhow::Result<Option<LogPage>>> {
+        Box::pin(async move { read_log(&parse(handle)?, position).map(Some) })
     }
 
     fn stop<'a>(

@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::clock::now_millis;
 use crate::database::{Lease, Preview};
 use crate::launcher::{Ending, LaunchError, PreviewPlaces, PreviewTaskStatus, StartPreview, Task};
+use crate::observe::spans::preview_span;
 use crate::previews::Previews;
 use crate::previews::control::{self, NotGiven};
 
@@ -220,8 +221,28 @@ impl Step<'_> {
                 .database
                 .set_preview_ready(self.lease, self.id(), &address)
                 .await?;
+            if self.preview.ready_at.is_none() {
+                self.trace().await;
+            }
         }
         Ok(Pause::Ready)
+    }
+
+    /// Adds its start to the trace of the job that made what it shows: a folder of a project has that job's name.
+    async fn trace(&self) {
+        if !self.app.tracer.is_on() {
+            return;
+        }
+        match self.app.database.job(&self.preview.new.folder).await {
+            Ok(Some(job)) => {
+                let span = preview_span(&job, self.preview, now_millis());
+                self.app.tracer.add(span.into_iter().collect());
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(preview = self.id(), %error, "the start of a preview is in no trace");
+            }
+        }
     }
 
     /// Stops the task of a preview that has ended, until it has ended, too.

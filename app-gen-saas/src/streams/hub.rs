@@ -1,294 +1,322 @@
-//! The feeds of the jobs that are watched. Each asks the database for what is new, once for all readers
-//! of its job: when a worker of this process says that there is something, and once a second for what
-//! another orchestrator stores.
+//! The feeds of the jobs that somebody listens to, and who else is interested in a job.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
-use crate::database::{Database, Job};
-use crate::streams::frame::Frame;
+use crate::config::StreamLimits;
+use crate::database::{EventRecord, Job};
+use crate::error::ApiError;
+use crate::streams::chunk::OVERHEAD_BYTES;
+use crate::streams::feed::Feed;
+use crate::streams::places::{Place, Places};
+use crate::streams::ring::{RING_BYTES, Ring, Total};
 
-/// How often the database is asked when nobody says that there is something new, and after it failed.
+/// How often a feed asks the database when nobody says that there is something new, and when others would.
 pub(super) const POLL: Duration = Duration::from_secs(1);
-/// Bytes that are read at once, if that is more than one event.
-pub(super) const PAGE_BYTES: u64 = 64 * 1024;
-/// Bytes of the last events of a job that are kept for its readers.
-const WINDOW_BYTES: usize = 256 * 1024;
-/// Bytes that the pages of all readers may have together, those included that are being sent.
-pub(super) const BUDGET_BYTES: usize = 64 * 1024 * 1024;
+const POLL_WITH_NEWS: Duration = Duration::from_secs(5);
+/// Bytes of the rings of all jobs together.
+const ALL_RINGS_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes that the pages of all listeners may have together, those included that are being sent.
+pub(super) const PAGES_BYTES: usize = 64 * 1024 * 1024;
+/// How long another orchestrator's interest in a job lasts; it is renewed well before.
+const INTEREST: Duration = Duration::from_secs(30);
+/// Jobs of which others are to be told; beyond that they are told to ask for all that they follow.
+const MAX_NEWS: usize = 2000;
 
-/// The feeds of the jobs that are watched, and the room for readers.
+/// The feeds of the jobs that somebody listens to, and the room for listeners.
 #[derive(Debug)]
 pub struct EventHub {
     feeds: Mutex<HashMap<String, Arc<Feed>>>,
-    readers: Arc<Semaphore>,
-    budget: Arc<Semaphore>,
+    pub(super) limits: StreamLimits,
+    places: Places,
+    pub(super) pages: Arc<Semaphore>,
+    rings: Total,
+    /// Jobs that somebody listens to at another orchestrator, and when that was last said.
+    interest: Mutex<HashMap<String, Instant>>,
+    unsaid: Mutex<News>,
+    pub(super) to_say: Notify,
+    /// Whether what other orchestrators say arrives here.
+    hears: AtomicBool,
 }
 
-#[derive(Debug)]
-struct Feed {
-    wake: Notify,
-    recent: watch::Sender<Recent>,
-}
-
-/// What a feed knows of its job: the end of the stream so far.
+/// What other orchestrators are to be told.
 #[derive(Debug, Default)]
-pub(super) struct Recent {
-    /// Number of the last known event.
-    head: i64,
-    /// Whether that is the last one for good.
-    ended: bool,
-    /// The last events without gaps, as far as they are kept.
-    window: VecDeque<Frame>,
-    bytes: usize,
-}
-
-/// What a reader has to do next.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// Send this event.
-    Send(Frame),
-    /// Read what is not kept any more.
-    Read,
-    /// Wait.
-    Wait,
-    /// Stop: there is nothing more.
-    Stop,
-}
-
-impl Recent {
-    /// What a reader does that has everything up to number `last`.
-    pub(super) fn after(&self, last: i64) -> Next {
-        if last >= self.head {
-            return if self.ended { Next::Stop } else { Next::Wait };
-        }
-        let first = self.window.front().map(|frame| frame.sequence);
-        first
-            .and_then(|first| usize::try_from(last.saturating_add(1).saturating_sub(first)).ok())
-            .and_then(|index| self.window.get(index))
-            .map_or(Next::Read, |frame| Next::Send(frame.clone()))
-    }
-
-    fn push(&mut self, frame: Frame) {
-        self.head = frame.sequence;
-        self.bytes += frame.size();
-        self.window.push_back(frame);
-        while self.bytes > WINDOW_BYTES
-            && let Some(oldest) = self.window.pop_front()
-        {
-            self.bytes -= oldest.size();
-        }
-    }
-}
-
-/// What one reader holds: the feed of its job, and its place among the readers.
-#[derive(Debug)]
-pub struct Subscription {
-    pub(super) recent: watch::Receiver<Recent>,
-    pub(super) budget: Arc<Semaphore>,
-    _place: OwnedSemaphorePermit,
+pub(super) struct News {
+    /// Jobs that have new events.
+    pub(super) events: HashSet<String>,
+    /// Jobs that somebody has begun to listen to.
+    pub(super) interest: HashSet<String>,
+    /// There is more than can be listed.
+    pub(super) of_all: bool,
 }
 
 impl EventHub {
-    /// With room for so many readers.
+    /// With these limits of listeners.
     #[must_use]
-    pub fn new(readers: usize) -> Self {
+    pub fn new(limits: StreamLimits) -> Self {
         Self {
             feeds: Mutex::default(),
-            readers: Arc::new(Semaphore::new(readers)),
-            budget: Arc::new(Semaphore::new(BUDGET_BYTES)),
+            limits,
+            places: Places::new(limits),
+            pages: Arc::new(Semaphore::new(PAGES_BYTES)),
+            rings: Total::default(),
+            interest: Mutex::default(),
+            unsaid: Mutex::default(),
+            to_say: Notify::new(),
+            hears: AtomicBool::new(false),
         }
     }
 
-    /// Says that there are new events of this job.
+    /// Says that there are new events of this job in the database.
     pub fn notify(&self, job_id: &str) {
-        if let Some(feed) = self.feeds().get(job_id) {
-            feed.wake.notify_one();
+        if let Some(feed) = self.feed(job_id) {
+            feed.ask();
         }
+        self.say_events(job_id);
     }
 
-    /// A reader of the job's events; `None` when there is no room for another.
+    /// As [`EventHub::notify`], with the events that have just been stored.
+    pub fn publish(&self, job_id: &str, records: Vec<EventRecord>) {
+        if let Some(feed) = self.feed(job_id) {
+            feed.publish(records);
+        }
+        self.say_events(job_id);
+    }
+
+    /// Whether what other orchestrators say is heard here.
     #[must_use]
-    pub fn subscribe(
-        self: &Arc<Self>,
-        database: &Database,
-        shutdown: &watch::Sender<bool>,
-        job: &Job,
-    ) -> Option<Subscription> {
-        let place = Arc::clone(&self.readers).try_acquire_owned().ok()?;
-        let known = Recent {
-            head: job.last_sequence,
-            ended: job.finished_at.is_some(),
-            ..Recent::default()
-        };
-        let recent = if known.ended {
-            watch::channel(known).1
-        } else {
-            self.feed(database, shutdown, &job.id, known)
-        };
-        Some(Subscription {
-            recent,
-            budget: Arc::clone(&self.budget),
-            _place: place,
-        })
+    pub fn hears(&self) -> bool {
+        self.hears.load(Ordering::Relaxed)
     }
 
-    fn feed(
-        self: &Arc<Self>,
-        database: &Database,
-        shutdown: &watch::Sender<bool>,
-        job_id: &str,
-        known: Recent,
-    ) -> watch::Receiver<Recent> {
-        let mut feeds = self.feeds();
-        if let Some(feed) = feeds.get(job_id) {
-            return feed.recent.subscribe();
+    /// Whether somebody listens to the job, here or at another orchestrator.
+    #[must_use]
+    pub fn is_watched(&self, job_id: &str) -> bool {
+        if self.feeds().contains_key(job_id) {
+            return true;
         }
-        let (recent, receiver) = watch::channel(known);
-        let feed = Arc::new(Feed {
-            wake: Notify::new(),
-            recent,
-        });
-        feeds.insert(job_id.to_owned(), Arc::clone(&feed));
+        self.is_watched_elsewhere(job_id)
+    }
+
+    fn is_watched_elsewhere(&self, job_id: &str) -> bool {
+        let mut interest = lock(&self.interest);
+        let watched = interest.get(job_id).map(|at| at.elapsed() < INTEREST);
+        if watched == Some(false) {
+            interest.remove(job_id);
+        }
+        watched == Some(true)
+    }
+
+    /// How many listeners there are.
+    #[must_use]
+    pub fn listeners(&self) -> usize {
+        let feeds = self.feeds();
+        feeds.values().map(|feed| feed.ring.receiver_count()).sum()
+    }
+
+    /// A place for one more listener.
+    ///
+    /// # Errors
+    /// [`ApiError::Busy`] or [`ApiError::TooMany`] when there are too many.
+    pub(super) fn take_place(&self, client: IpAddr, job_id: &str) -> Result<Place, ApiError> {
+        Ok(self.places.take(client, job_id)?)
+    }
+
+    /// The ring of a job, and its feed where it has none yet and needs one: somebody has to read for it.
+    pub(super) fn subscribe(&self, job: &Job) -> (watch::Receiver<Ring>, Option<Arc<Feed>>) {
+        if job.finished_at.is_some() {
+            let ring = Ring::new(job.last_sequence, true, self.rings.clone());
+            return (watch::channel(ring).1, None);
+        }
+        let mut feeds = self.feeds();
+        if let Some(feed) = feeds.get(&job.id) {
+            return (feed.ring.subscribe(), None);
+        }
+        let feed = Arc::new(Feed::new(&job.id, begin(job), self.rings.clone()));
+        let ring = feed.ring.subscribe();
+        feeds.insert(job.id.clone(), Arc::clone(&feed));
         drop(feeds);
-        let mut shutdown = shutdown.subscribe();
-        let (hub, database, job_id) = (Arc::clone(self), database.clone(), job_id.to_owned());
-        tokio::spawn(async move {
-            tokio::select! {
-                () = run(&hub, &feed, &database, &job_id) => {}
-                _ = shutdown.wait_for(|stop| *stop) => { hub.feeds().remove(&job_id); }
-            }
-        });
-        receiver
+        self.say_interest(&job.id);
+        (ring, Some(feed))
+    }
+
+    fn feed(&self, job_id: &str) -> Option<Arc<Feed>> {
+        self.feeds().get(job_id).cloned()
     }
 
     fn feeds(&self) -> MutexGuard<'_, HashMap<String, Arc<Feed>>> {
-        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.feeds)
     }
 
-    /// Removes the feed if nobody reads it; nobody can begin to meanwhile.
-    fn removed(&self, feed: &Feed, job_id: &str) -> bool {
+    pub(super) fn remove(&self, job_id: &str) {
+        self.feeds().remove(job_id);
+    }
+
+    /// Removes the feed if nobody listens to it; nobody can begin to meanwhile.
+    pub(super) fn removed(&self, feed: &Feed) -> bool {
         let mut feeds = self.feeds();
-        let unread = feed.recent.is_closed();
-        if unread {
-            feeds.remove(job_id);
+        let is_unheard = feed.ring.is_closed();
+        if is_unheard {
+            feeds.remove(&feed.job_id);
         }
-        unread
+        is_unheard
     }
-}
 
-/// Reads on until the job has ended or nobody reads any more.
-async fn run(hub: &EventHub, feed: &Feed, database: &Database, job_id: &str) {
-    loop {
-        match read(feed, database, job_id).await {
-            Ok(false) => {}
-            Ok(true) => {
-                hub.feeds().remove(job_id);
-                feed.recent.send_modify(|recent| recent.ended = true);
+    /// Takes from the largest rings until all of them together have no more than they may.
+    pub(super) fn trim(&self) {
+        while self.rings.bytes() > ALL_RINGS_BYTES {
+            let feeds: Vec<Arc<Feed>> = self.feeds().values().cloned().collect();
+            let largest = feeds
+                .iter()
+                .map(|feed| (feed.ring.borrow().bytes(), feed))
+                .max_by_key(|(bytes, _)| *bytes);
+            // What is left belongs to jobs that have ended, and goes with their last listeners.
+            let Some((1.., feed)) = largest else {
                 return;
-            }
-            Err(error) => tracing::warn!(
-                job_id,
-                error = format!("{error:#}"),
-                "failed to read events"
-            ),
+            };
+            feed.ring.send_if_modified(|ring| {
+                ring.drop_oldest();
+                false
+            });
         }
-        tokio::select! {
-            () = feed.wake.notified() => {}
-            () = tokio::time::sleep(POLL) => {}
-            () = feed.recent.closed() => {}
+    }
+
+    /// How long a feed may wait before it asks by itself.
+    pub(super) fn poll(&self) -> Duration {
+        match self.hears() {
+            true => POLL_WITH_NEWS,
+            false => POLL,
         }
-        if hub.removed(feed, job_id) {
+    }
+
+    /// Sets whether what other orchestrators say arrives here. What was said meanwhile is asked for.
+    pub(super) fn set_hears(&self, hears: bool) {
+        if self.hears.swap(hears, Ordering::Relaxed) != hears {
+            self.ask_all();
+        }
+    }
+
+    /// Has all feeds ask the database.
+    pub(super) fn ask_all(&self) {
+        for feed in self.feeds().values() {
+            feed.ask();
+        }
+    }
+
+    /// Another orchestrator says that the job has new events.
+    pub(super) fn heard_events(&self, job_id: &str) {
+        if let Some(feed) = self.feed(job_id) {
+            feed.ask();
+        }
+    }
+
+    /// Another orchestrator says that somebody listens to the job there.
+    pub(super) fn heard_interest(&self, job_id: &str) {
+        let mut interest = lock(&self.interest);
+        interest.retain(|_, at| at.elapsed() < INTEREST);
+        interest.insert(job_id.to_owned(), Instant::now());
+    }
+
+    /// The jobs that somebody listens to here.
+    pub(super) fn watched(&self) -> HashSet<String> {
+        self.feeds().keys().cloned().collect()
+    }
+
+    /// Another orchestrator has begun to hear, and knows of no interest yet.
+    pub(super) fn heard_question(&self) {
+        let watched = self.watched();
+        lock(&self.unsaid).interest.extend(watched);
+        self.to_say.notify_one();
+    }
+
+    /// Takes what is to be said.
+    pub(super) fn take_news(&self) -> News {
+        std::mem::take(&mut *lock(&self.unsaid))
+    }
+
+    /// Has others told of new events, if they listen; who hears nothing cannot know.
+    fn say_events(&self, job_id: &str) {
+        if self.hears() && !self.is_watched_elsewhere(job_id) {
             return;
         }
+        let mut unsaid = lock(&self.unsaid);
+        if unsaid.events.len() >= MAX_NEWS {
+            unsaid.events.clear();
+            unsaid.of_all = true;
+        }
+        if !unsaid.of_all && unsaid.events.insert(job_id.to_owned()) {
+            drop(unsaid);
+            self.to_say.notify_one();
+        }
+    }
+
+    fn say_interest(&self, job_id: &str) {
+        // What does not fit is said with the next sign of life.
+        let mut unsaid = lock(&self.unsaid);
+        if unsaid.interest.len() < MAX_NEWS {
+            unsaid.interest.insert(job_id.to_owned());
+            drop(unsaid);
+            self.to_say.notify_one();
+        }
     }
 }
 
-/// Reads what is new; whether the job has ended and nothing more can come.
-async fn read(feed: &Feed, database: &Database, job_id: &str) -> anyhow::Result<bool> {
-    // A job can also have been removed, because it ended long ago.
-    let Some(progress) = database.progress(job_id).await? else {
-        return Ok(true);
-    };
-    let mut head = feed.recent.borrow().head;
-    while head < progress.last_sequence {
-        let Some(page) = database.next_page(job_id, head, PAGE_BYTES).await? else {
-            break;
-        };
-        let mut frames = Vec::new();
-        for record in database.events_between(job_id, head, page.last).await? {
-            frames.push(Frame::new(job_id, &record, None)?);
-        }
-        head = page.last;
-        feed.recent.send_modify(|recent| {
-            frames.into_iter().for_each(|frame| recent.push(frame));
-        });
+/// After which event a ring begins: before the first one if all have room in it, so that listeners who come
+/// late are served from it, too; else behind the last one.
+fn begin(job: &Job) -> i64 {
+    let overhead = job.last_sequence.saturating_mul(OVERHEAD_BYTES as i64);
+    let bytes = job.event_bytes.saturating_add(overhead);
+    match usize::try_from(bytes).is_ok_and(|bytes| bytes <= RING_BYTES) {
+        true => 0,
+        false => job.last_sequence,
     }
-    Ok(progress.ended)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database::EventRecord;
 
-    fn frame(sequence: i64, bytes: usize) -> Frame {
-        let record = EventRecord {
-            sequence,
-            time: String::new(),
-            kind: "log".to_owned(),
-            body: format!("{:?}", "x".repeat(bytes)),
-        };
-        Frame::new("job", &record, None).unwrap()
-    }
-
-    fn sent(next: Next) -> Option<i64> {
-        match next {
-            Next::Send(frame) => Some(frame.sequence),
-            _ => None,
+    #[test]
+    fn interest_is_known() {
+        let hub = EventHub::new(StreamLimits::default());
+        assert!(!hub.is_watched("a"));
+        hub.heard_interest("a");
+        assert!(hub.is_watched("a"));
+        assert!(!hub.is_watched("b"));
+        // Only they are told of, unless it cannot be known.
+        for job in ["a", "b"] {
+            hub.notify(job);
         }
+        assert_eq!(hub.take_news().events.len(), 2);
+        hub.set_hears(true);
+        for job in ["a", "b"] {
+            hub.publish(job, Vec::new());
+        }
+        assert_eq!(hub.take_news().events, HashSet::from(["a".to_owned()]));
     }
 
     #[test]
-    fn readers_get_recent_events_and_read_older_ones() {
-        let mut recent = Recent {
-            head: 10,
-            ..Recent::default()
-        };
-        assert_eq!(recent.after(0), Next::Read);
-        assert_eq!(recent.after(10), Next::Wait);
-        assert_eq!(recent.after(99), Next::Wait);
-        recent.push(frame(11, 1));
-        recent.push(frame(12, 1));
-        assert_eq!(recent.after(9), Next::Read);
-        assert_eq!(sent(recent.after(10)), Some(11));
-        assert_eq!(sent(recent.after(11)), Some(12));
-        assert_eq!(recent.after(12), Next::Wait);
-        recent.ended = true;
-        assert_eq!(sent(recent.after(11)), Some(12));
-        for last in [12, 99, i64::MAX] {
-            assert_eq!(recent.after(last), Next::Stop);
+    fn what_is_to_be_said_is_bounded() {
+        let hub = EventHub::new(StreamLimits::default());
+        for number in 0..3 {
+            hub.notify(&format!("job {}", number % 2));
         }
-        assert_eq!(recent.after(i64::MIN), Next::Read);
-    }
-
-    #[test]
-    fn the_window_is_bounded_by_bytes() {
-        let mut recent = Recent::default();
-        for sequence in 1..=20 {
-            recent.push(frame(sequence, WINDOW_BYTES / 4));
-            assert!(recent.bytes <= WINDOW_BYTES);
+        let news = hub.take_news();
+        assert_eq!((news.events.len(), news.of_all), (2, false));
+        for number in 0..3 * MAX_NEWS {
+            hub.notify(&format!("job {number}"));
         }
-        assert_eq!(recent.after(0), Next::Read);
-        assert_eq!(sent(recent.after(19)), Some(20));
-        // Larger than the whole window: every reader reads it alone.
-        recent.push(frame(21, WINDOW_BYTES));
-        assert_eq!((recent.bytes, recent.after(20)), (0, Next::Read));
-        recent.push(frame(22, 1));
-        assert_eq!(recent.after(20), Next::Read);
-        assert_eq!(sent(recent.after(21)), Some(22));
+        let news = hub.take_news();
+        assert_eq!((news.events.len(), news.of_all), (0, true));
+        assert!(hub.take_news().events.is_empty());
     }
 }

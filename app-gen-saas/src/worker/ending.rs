@@ -9,7 +9,7 @@ use crate::clock::now_millis;
 use crate::config::JobsConfig;
 use crate::database::{Job, NewVersion, Outcome, Pause, Stop};
 use crate::worker::conclude::{self, Conclusion};
-use crate::worker::follow::{FollowError, Follower, Reading};
+use crate::worker::follow::{FollowError, Follower, MAX_DEATHS, Reading};
 
 /// How long lines of a task that has ended may take when nobody waits for their result.
 const LATE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,7 +47,7 @@ impl Follower {
         let complete = self.broken || self.job.outcome.is_some();
         let unfinished = match reading {
             Reading::AllTaken { unfinished } => Some(unfinished),
-            Reading::More | Reading::Unreadable => None,
+            Reading::More | Reading::NotYet | Reading::Unreadable => None,
         };
         let quiet = unfinished.is_some()
             && self.gap_since.is_none()
@@ -138,7 +138,8 @@ impl Follower {
                 Conclusion::End(_) | Conclusion::Pause(_) => None,
             };
         }
-        let silent = self.last_event.elapsed() >= jobs.idle_timeout;
+        let silence = self.last_read.saturating_duration_since(self.last_event);
+        let silent = silence >= jobs.idle_timeout;
         self.out_of_time().or_else(|| {
             silent.then(|| Stop {
                 state: JobState::TimedOut,
@@ -235,6 +236,11 @@ impl Follower {
             return Err(FollowError::Lost);
         }
         tracing::info!(job_id = self.job.id, state = %stop.state, reason, "a job has ended");
+        let is_given_up = self.deaths >= MAX_DEATHS;
+        self.app
+            .measures
+            .job_ended(stop.state, is_given_up, self.job.used);
+        self.app.tracer.job_ended(&self.job.id);
         self.app.hub.notify(&self.job.id);
         // The next job of its project may begin.
         self.app.new_job.notify_one();

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::app::App;
 use crate::database::{Job, JobKind, Lease, Stop};
-use crate::launcher::{Ending, LogPage, LogTraits, TaskStatus};
+use crate::launcher::{Ending, LogPage, LogTraits, TaskStatus, Urgency};
 use crate::worker::launching::Launching;
 use crate::worker::reading::{self, Fault};
 use crate::worker::room::{Room, Waiting};
@@ -22,10 +22,16 @@ const REFRESH: Duration = Duration::from_secs(1);
 /// Pause after a log could not be read.
 const READ_PAUSE: Duration = Duration::from_millis(500);
 /// So many orchestrators may die while they take lines of a job; then it ends.
-const MAX_DEATHS: i64 = 3;
+pub(super) const MAX_DEATHS: i64 = 3;
 /// After each of them, the next one waits longer before it takes lines: an orchestrator that is killed by
 /// something else dies elsewhere most of the time, and jobs beside this one get on meanwhile.
 const DEATH_PAUSE: Duration = Duration::from_secs(2);
+
+/// While lines come, the note that they are being taken is renewed this often, and not for each batch: a
+/// death in between is seen when the next orchestrator takes the same lines.
+const NOTE_PAUSE: Duration = Duration::from_secs(1);
+/// For so long after an event a log is read again soon.
+const BUSY: Duration = Duration::from_secs(1);
 
 /// Why a follower stops before the job has ended.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +54,8 @@ impl From<sqlx::Error> for FollowError {
 pub(super) enum Reading {
     /// The log cannot be read at the moment.
     Unreadable,
+    /// It was not this job's turn to read its log.
+    NotYet,
     /// Something is left to be taken.
     More,
     /// All lines that are there were taken; a last one may be there without its newline.
@@ -73,11 +81,15 @@ pub(super) struct Follower {
     /// Bytes of the log that were read.
     log_bytes: u64,
     /// Orchestrators that died, one after the other, while they took lines.
-    deaths: i64,
+    pub(super) deaths: i64,
+    /// When it was noted that lines are being taken.
+    noted: Option<Instant>,
     /// Set once the log is damaged for good: it is not read any more.
     pub(super) broken: bool,
     begun: Instant,
     pub(super) last_event: Instant,
+    /// When the log was last read. Silence counts up to then: what nobody has read may be there.
+    pub(super) last_read: Instant,
     pub(super) gap_since: Option<Instant>,
     pub(super) missing_since: Option<Instant>,
     last_status: Option<(Instant, TaskStatus)>,
@@ -103,12 +115,14 @@ impl Follower {
             page: None,
             log_bytes: 0,
             deaths: job.reading_deaths,
+            noted: None,
             app,
             lease,
             job,
             broken,
             begun: now,
             last_event: now,
+            last_read: now,
             gap_since: None,
             missing_since: None,
             last_status: None,
@@ -160,9 +174,33 @@ impl Follower {
                 }
                 return Ok(true);
             }
-            if !matches!(reading, Reading::More) {
-                sleep(self.traits.poll).await;
+            match reading {
+                // Where turns are dealt out, the wait for one is the pause.
+                Reading::More | Reading::NotYet => {}
+                Reading::AllTaken { .. } | Reading::Unreadable => {
+                    sleep(self.pause_of_reading()).await
+                }
             }
+        }
+    }
+
+    /// Until the log is read again when there is nothing new.
+    fn pause_of_reading(&self) -> Duration {
+        match self.last_event.elapsed() < BUSY {
+            true => self.traits.busy_poll,
+            false => self.traits.poll,
+        }
+    }
+
+    /// How soon the log should be read. Jobs that nobody looks at can wait, unless their end depends on it.
+    fn urgency(&self) -> Urgency {
+        let is_urgent = self.stopped.is_some()
+            || self.gap_since.is_some()
+            || self.job.outcome.is_some()
+            || self.app.hub.is_watched(&self.job.id);
+        match is_urgent {
+            true => Urgency::Soon,
+            false => Urgency::Later,
         }
     }
 
@@ -255,9 +293,12 @@ impl Follower {
         let (mut lines, page) = match self.page.take() {
             Some(page) => page,
             None => {
-                let position = self.position.as_deref();
-                match self.app.launcher.read_log(handle, position).await {
-                    Ok(mut page) => {
+                let (position, urgency) = (self.position.as_deref(), self.urgency());
+                let page = self.app.launcher.read_log(handle, position, urgency);
+                match page.await {
+                    Ok(None) => return Ok(Reading::NotYet),
+                    Ok(Some(mut page)) => {
+                        self.last_read = Instant::now();
                         let lines = std::mem::take(&mut page.lines);
                         if let Some(fault) = self.too_large(&lines, &page) {
                             self.on_fault(&fault).await?;
@@ -337,12 +378,12 @@ impl Follower {
         let database = &self.app.database;
         let after = self.job.generator_sequence;
         let brought_lines = !lines.is_empty();
-        if brought_lines
-            && !database
-                .begin_reading(&self.lease, &self.job.id, self.deaths)
-                .await?
-        {
-            return Err(FollowError::Lost);
+        if brought_lines && self.noted.is_none_or(|at| at.elapsed() >= NOTE_PAUSE) {
+            let noted = database.begin_reading(&self.lease, &self.job.id, self.deaths);
+            if !noted.await? {
+                return Err(FollowError::Lost);
+            }
+            self.noted = Some(Instant::now());
         }
         let (mut batch, fault) =
             reading::batch(&self.app.artifacts, &self.job, &self.app.config.jobs, lines).await;
@@ -357,15 +398,15 @@ impl Follower {
             let stored = database
                 .store_batch(&self.lease, &self.job.id, after, &batch)
                 .await?;
-            if !stored {
-                return Err(FollowError::Lost);
+            let records = stored.ok_or(FollowError::Lost)?;
+            if !records.is_empty() {
+                self.app.hub.publish(&self.job.id, records);
             }
         }
         if brought_lines {
             self.deaths = 0;
         }
         if let Some(last) = batch.events.last() {
-            self.app.hub.notify(&self.job.id);
             self.job.generator_sequence = last.generator_sequence;
             self.job.event_bytes += batch.bytes();
             self.last_event = Instant::now();

@@ -15,13 +15,14 @@ mod reading;
 mod result;
 mod room;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod start;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::task::{self, JoinSet};
+use tracing::Instrument as _;
 
 use crate::app::App;
 use crate::clock::now_millis;
@@ -76,20 +77,22 @@ impl Followers {
             }
             return;
         }
-        tracing::info!(
-            job_id = job.id,
-            state = %job.state,
-            attempt = job.attempt,
-            age_secs = now_millis().saturating_sub(job.created_at) / 1000,
-            "following a job"
-        );
+        // Every line about the job has the id of the request that it comes from.
+        let origin = job.wishes.origin.as_ref();
+        let request_id = origin.map(|origin| origin.request_id.as_str());
+        let span = tracing::info_span!("job", request_id);
+        span.in_scope(|| {
+            tracing::info!(
+                job_id = job.id,
+                state = %job.state,
+                attempt = job.attempt,
+                age_secs = now_millis().saturating_sub(job.created_at) / 1000,
+                "following a job"
+            );
+        });
         let followed = (job.id.clone(), job.attempt);
-        let handle = self.tasks.spawn(hold::hold(
-            app.clone(),
-            lease.clone(),
-            self.room.clone(),
-            job,
-        ));
+        let hold = hold::hold(app.clone(), lease.clone(), self.room.clone(), job);
+        let handle = self.tasks.spawn(hold.instrument(span));
         self.jobs.insert(handle.id(), followed);
     }
 

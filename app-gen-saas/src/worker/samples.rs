@@ -1,6 +1,7 @@
 //! What unit tests of this module are made of.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use app_gen_contract::JobState;
 
@@ -27,12 +28,13 @@ pub(super) fn limits(changes: &[(&str, &str)]) -> JobsConfig {
 
 /// A store in a folder.
 pub(super) fn artifacts(folder: &Path) -> Artifacts {
-    Artifacts::new(&config(folder, &[]).storage).unwrap()
+    Artifacts::new(&config(folder, &[]).storage, Arc::default()).unwrap()
 }
 
 /// A running job called `job`, whose generator has written this many events.
-pub(super) fn job(generator_sequence: i64) -> Job {
+pub(crate) fn job(generator_sequence: i64) -> Job {
     Job {
+        tenant: "local".to_owned(),
         id: "job".to_owned(),
         project_id: None,
         kind: JobKind::Create,

@@ -351,6 +351,7 @@ impl Follower {
             roles: job.wishes.roles.clone(),
             budget: job.wishes.budget,
             approvals: job.wishes.approvals.clone(),
+            origin: job.wishes.origin.clone(),
             ..JobSpec::new(&job.id, &job.description, &job.provider, &artifact_uri)?
         };
         spec.checked()

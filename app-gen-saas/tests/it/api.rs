@@ -1,5 +1,6 @@
 //! Every route, on both databases, through the real router.
 
+use app_gen_saas::problem;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -55,11 +56,11 @@ async fn health(database: TestDatabase) {
     assert_eq!(health["database"], "unreachable");
     let response = orchestrator.client.get("/api/jobs").await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.headers()["retry-after"], "5");
+    assert_eq!(response.headers()["content-type"], problem::CONTENT_TYPE);
     let error: Value = response.json().await.unwrap();
-    assert_eq!(
-        error,
-        json!({ "error": { "code": "unavailable", "message": "the database does not answer" } })
-    );
+    assert_eq!(error["code"], "unavailable", "{error}");
+    assert_eq!(error["detail"], "the database does not answer");
 }
 
 async fn submit_and_show(database: TestDatabase) {
@@ -171,8 +172,8 @@ async fn refused_submissions(database: TestDatabase) {
         let response = client.post("/api/jobs", &body).await;
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{body}");
         let error: Value = response.json().await.unwrap();
-        assert_eq!(error["error"]["code"], "invalid_request");
-        let message = error["error"]["message"].as_str().unwrap();
+        assert_eq!(error["code"], "invalid_request");
+        let message = error["detail"].as_str().unwrap();
         assert!(message.contains(part), "{body}: {message}");
     }
     let longest = "é".repeat(4000);
@@ -199,7 +200,7 @@ async fn refused_submissions(database: TestDatabase) {
             .unwrap();
         assert_eq!(response.status().as_u16(), status);
         let error: Value = response.json().await.unwrap();
-        assert_eq!(error["error"]["code"], code);
+        assert_eq!(error["code"], code);
     }
     let jobs: Value = client.get("/api/jobs").await.json().await.unwrap();
     assert_eq!(jobs["jobs"].as_array().unwrap().len(), 1);
@@ -232,7 +233,7 @@ async fn list_in_pages(database: TestDatabase) {
         let response = client.get(&format!("/api/jobs{query}")).await;
         assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{query}");
         let error: Value = response.json().await.unwrap();
-        assert_eq!(error["error"]["code"], "invalid_request");
+        assert_eq!(error["code"], "invalid_request");
     }
 }
 
@@ -276,15 +277,16 @@ async fn unknown_jobs_and_paths(database: TestDatabase) {
         let response = client.get(&path).await;
         assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
         let error: Value = response.json().await.unwrap();
-        assert_eq!(error["error"]["code"], "not_found", "{path}");
+        assert_eq!(error["code"], "not_found", "{path}");
     }
     let path = format!("/api/jobs/{unknown}/cancel");
     let response = client.post(&path, &json!({})).await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
     let response = client.get(&path).await;
     assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(response.headers()["allow"], "POST");
     let error: Value = response.json().await.unwrap();
-    assert_eq!(error["error"]["code"], "method_not_allowed");
+    assert_eq!(error["code"], "method_not_allowed");
 
     let id = client.submit("no events yet").await;
     for path in [
@@ -374,7 +376,7 @@ async fn artifact(database: TestDatabase) {
     let response = client.get(&format!("/api/jobs/{id}/artifact")).await;
     assert_eq!(response.status(), StatusCode::CONFLICT);
     let error: Value = response.json().await.unwrap();
-    assert_eq!(error["error"]["code"], "changed", "{error}");
+    assert_eq!(error["code"], "changed", "{error}");
     std::fs::remove_file(&file).unwrap();
     let response = client.get(&format!("/api/jobs/{id}/artifact")).await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND);

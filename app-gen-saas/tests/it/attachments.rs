@@ -51,7 +51,7 @@ async fn uploaded(client: &Client, name: &str, bytes: &[u8]) -> Value {
 async fn refusal(response: reqwest::Response) -> (u16, String) {
     let status = response.status().as_u16();
     let body: Value = response.json().await.unwrap();
-    let message = body["error"]["message"].as_str().unwrap().to_owned();
+    let message = body["detail"].as_str().unwrap().to_owned();
     (status, message)
 }
 

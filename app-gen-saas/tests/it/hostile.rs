@@ -65,6 +65,7 @@ async fn thousands_of_random_generators() {
                 name: "anything".to_owned(),
             }),
             id,
+            tenant: "local".to_owned(),
             description: "anything".to_owned(),
             provider: "template".to_owned(),
             launcher: "process",

@@ -7,15 +7,18 @@
     reason = "all of this is tests"
 )]
 
+mod accounts;
 mod api;
 mod attachments;
 mod attempts;
 mod connections;
 mod ecs;
 mod ecs_faults;
+mod ecs_quotas;
 mod endings;
 mod hostile;
 mod newer;
+mod observability;
 mod old_jobs;
 mod openapi;
 mod previews;
@@ -24,6 +27,7 @@ mod real_generator;
 mod rollout;
 mod sharing;
 mod streams;
+mod streams_shared;
 mod support;
 mod surviving;
 mod templates;

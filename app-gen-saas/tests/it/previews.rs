@@ -324,7 +324,7 @@ async fn there_are_only_so_many(database: TestDatabase) {
         .unwrap();
     assert!((1_700..=1_800).contains(&seconds), "{seconds}");
     let body: Value = response.json().await.unwrap();
-    let message = body["error"]["message"].as_str().unwrap();
+    let message = body["detail"].as_str().unwrap();
     let ends_at = preview(&orchestrator, &first).await["expires_at"].clone();
     assert!(message.contains(ends_at.as_str().unwrap()), "{message}");
 

@@ -237,7 +237,7 @@ async fn refuses_a_bad_environment() {
     for (variables, code, part) in [
         (vec![], 2, "DATABASE_URL"),
         (
-            vec![("AUTH_MODE", "supabase"), ("DATABASE_URL", "sqlite:///x")],
+            vec![("AUTH_MODE", "login"), ("DATABASE_URL", "sqlite:///x")],
             2,
             "AUTH_MODE",
         ),

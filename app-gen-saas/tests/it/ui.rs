@@ -53,7 +53,10 @@ async fn files_and_fallback() {
     for path in ["/api/nothing", "/api"] {
         let response = orchestrator.client.get(path).await;
         assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
-        assert_eq!(response.headers()["content-type"], "application/json");
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/problem+json"
+        );
     }
     let response = orchestrator.client.get("/../../etc/passwd").await;
     assert_eq!(response.text().await.unwrap(), "<!doctype html>page");

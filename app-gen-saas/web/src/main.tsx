@@ -1,10 +1,12 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { Gate } from "./accounts/Gate.tsx";
 import { App } from "./app/App.tsx";
 import { ErrorBoundary } from "./app/ErrorBoundary.tsx";
 import "./styles/base.css";
 import "./styles/layout.css";
 import "./styles/controls.css";
+import "./accounts/accounts.css";
 import "./attachments/attachments.css";
 import "./jobs/composer.css";
 import "./jobs/job.css";
@@ -22,7 +24,9 @@ if (!root) throw new Error("index.html has no #root");
 createRoot(root).render(
   <StrictMode>
     <ErrorBoundary>
-      <App />
+      <Gate>
+        <App />
+      </Gate>
     </ErrorBoundary>
   </StrictMode>,
 );

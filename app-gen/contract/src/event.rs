@@ -51,6 +51,9 @@ pub enum Body {
         /// The providers that the spec asks for, by name, each with the version of its program; `null`
         /// for one that runs no program.
         providers: BTreeMap<String, Option<String>>,
+        /// The request that the job comes from, by its id.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
     },
     /// A part of the work begins or ends.
     Stage {

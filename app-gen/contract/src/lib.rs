@@ -28,10 +28,11 @@ pub use raw::RawJson;
 pub use spec::{
     ARTIFACT_NAME, ApprovalPoint, Attachment, Attempt, BUNDLE_NAME, Budget, CheckpointId, Choice,
     Decided, Decision, Delivery, DeliveryTarget, Fallback, JobKind, JobSpec, MAX_ATTACHMENT_BYTES,
-    MAX_ATTACHMENTS, MAX_DECISION_CHARS, MAX_DESCRIPTION_CHARS, MAX_SPEC_BYTES, MAX_URL_BYTES,
-    MediaType, START_BUNDLE_NAME, SpecError, StartFrom, Used, attachment_name, checkpoints_of,
-    event_body_name, is_commit_id, join_uri, spec_name, validate_artifact_uri,
-    validate_attachment_name, validate_description, validate_job_id,
+    MAX_ATTACHMENTS, MAX_DECISION_CHARS, MAX_DESCRIPTION_CHARS, MAX_REQUEST_ID_BYTES,
+    MAX_SPEC_BYTES, MAX_URL_BYTES, MediaType, Origin, START_BUNDLE_NAME, SpecError, StartFrom,
+    Used, attachment_name, checkpoints_of, event_body_name, is_commit_id, is_request_id, join_uri,
+    spec_name, trace_of, validate_artifact_uri, validate_attachment_name, validate_description,
+    validate_job_id,
 };
 pub use state::{JobState, UnknownJobState};
 pub use templates::{BUILT_IN_TEMPLATES, BuiltInTemplate};

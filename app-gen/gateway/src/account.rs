@@ -147,6 +147,7 @@ impl Account {
             .end(self.number, &self.model, &model, &spent);
         let exchange = Exchange {
             number: self.number,
+            request_id: self.shared.request_id.clone(),
             place: self.scope.place.clone(),
             protocol: self.protocol,
             model,

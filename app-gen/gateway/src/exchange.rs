@@ -11,6 +11,9 @@ use std::time::Duration;
 pub struct Exchange {
     /// Counted from 1, in the order in which they began.
     pub number: u64,
+    /// The request of a person that it is for, by its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
     /// Who asked.
     #[serde(flatten)]
     pub place: Place,

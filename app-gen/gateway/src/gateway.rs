@@ -30,6 +30,8 @@ pub struct Settings {
     pub prices: Prices,
     /// How long anything may take.
     pub bounds: Bounds,
+    /// The request of a person that all of it is for, by its id.
+    pub request_id: Option<String>,
     /// Who learns what happens.
     pub observer: Arc<dyn Observer>,
     /// Whom to trust besides everybody's authorities.
@@ -49,6 +51,7 @@ impl Settings {
             budget: Budget::default(),
             prices: Prices::built_in()?,
             bounds: Bounds::default(),
+            request_id: None,
             observer: Arc::new(()),
             extra_certificates: Certificates::default(),
             port: 0,
@@ -98,7 +101,7 @@ impl Gateway {
     /// The port is taken, or a provider cannot be used.
     pub async fn start(settings: Settings) -> Result<Self, GatewayError> {
         let port = settings.port;
-        let shared = Shared::new(
+        let mut shared = Shared::new(
             &settings.upstreams,
             settings.prices,
             settings.budget,
@@ -106,6 +109,7 @@ impl Gateway {
             settings.observer,
             &settings.extra_certificates,
         )?;
+        shared.request_id = settings.request_id;
         let shared = Arc::new(shared);
         // Only this address: whoever could reach another would only need a token.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;

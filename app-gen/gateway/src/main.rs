@@ -22,6 +22,8 @@ const BUDGET_USD: &str = "GATEWAY_BUDGET_USD";
 const BUDGET_TOKENS: &str = "GATEWAY_BUDGET_TOKENS";
 /// A price table instead of the built-in one.
 const PRICES: &str = "GATEWAY_PRICES";
+/// The request of a person that all of it is for, by its id.
+const REQUEST_ID: &str = "GATEWAY_REQUEST_ID";
 /// A file to which bodies are appended. Nothing is kept of them if it is not set.
 const BODIES: &str = "GATEWAY_BODIES";
 
@@ -72,6 +74,7 @@ fn settings() -> anyhow::Result<Settings> {
             .parse()
             .with_context(|| format!("{PORT} is not a port"))?;
     }
+    settings.request_id = variable(REQUEST_ID);
     let bodies = match std::env::var_os(BODIES) {
         Some(path) => Some(open(&path)?),
         None => None,

@@ -21,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) budget: Budget,
     pub(crate) bounds: Bounds,
     pub(crate) observer: Arc<dyn Observer>,
+    /// The request of a person that all of it is for.
+    pub(crate) request_id: Option<String>,
     pub(crate) ledger: Ledger,
     pub(crate) passes: Passes,
     /// Room for the bodies of requests.
@@ -48,6 +50,7 @@ impl Shared {
             budget,
             bounds,
             observer,
+            request_id: None,
             ledger: Ledger::default(),
             passes: Passes::default(),
             room: Semaphore::new(BODIES_KILOBYTES),

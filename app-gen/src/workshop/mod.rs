@@ -158,6 +158,7 @@ impl Workshop {
         let (meter, metered) = Meter::new();
         let mut settings = Settings::new(upstreams).context("the table of prices is broken")?;
         settings.port = GATEWAY_PORT;
+        settings.request_id = spec.origin.as_ref().map(|origin| origin.request_id.clone());
         settings.observer = Arc::clone(&meter) as _;
         settings.budget = remaining(&spec.budget, &spec.attempt.used);
         settings.extra_certificates = certificates.clone();

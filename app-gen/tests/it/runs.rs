@@ -1,7 +1,7 @@
 //! Runs that end well.
 
 use app_gen_contract::{
-    ApprovalPoint, Body, Decided, Decision, Event, JobSpec, LogLevel, StageState, StartFrom,
+    ApprovalPoint, Body, Decided, Decision, Event, JobSpec, LogLevel, Origin, StageState, StartFrom,
 };
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -76,6 +76,7 @@ fn a_spec_becomes_an_application() {
                 generator_version: text(env!("CARGO_PKG_VERSION")),
                 attempt: 1,
                 providers: [(text("template"), None)].into(),
+                request_id: None,
             },
             stage("build", StageState::Running, None),
             log("the template is a list, because of \"list\" in the description"),
@@ -201,6 +202,23 @@ fn what_is_approved_is_built_and_published() {
     assert_eq!(published.exit_code, Some(0), "{published:?}");
     assert_eq!(published.events[0].sequence, last.sequence + 1);
     assert_eq!(std::fs::read(&archive).unwrap(), shown);
+}
+
+#[test]
+fn the_request_that_a_job_comes_from_is_in_its_first_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let uri = file_uri(&folder.path().join("jobs/job-1"));
+    let mut spec = JobSpec::new("job-1", "a list of books", "template", &uri).unwrap();
+    spec.origin = Some(Origin {
+        request_id: "click-7".to_owned(),
+        traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned(),
+    });
+    let run = run(&[("JOB_SPEC_URI", &put_spec(folder.path(), &spec))]);
+    assert_eq!(run.exit_code, Some(0), "{run:?}");
+    let Some(Body::Started { request_id, .. }) = run.events[0].body() else {
+        panic!("{run:?}");
+    };
+    assert_eq!(request_id.as_deref(), Some("click-7"));
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! The tools of the CDK app: its command line and its linters, in the versions that the app pins.
 
-use crate::finding::Finding;
 use crate::gate;
 use crate::ministack;
 use crate::venv;
@@ -10,9 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
-use xtask_core::digest::digest_bytes;
 use xtask_core::error::{Code, Failure, FailureContext as _};
-use xtask_core::lock::Lock;
 use xtask_docker::ignore::Rules;
 use xtask_gate::Credentials;
 use xtask_image::packages;
@@ -199,31 +196,7 @@ pub fn script(context: &Context, arguments: &[&str]) -> anyhow::Result<Cmd> {
 /// # Errors
 /// Python or pip fails. What a failed installation leaves behind is not used.
 pub fn linters(context: &Context) -> anyhow::Result<PathBuf> {
-    let folder = linters_folder(context)?;
-    if venv::python(&folder).is_some() {
-        return Ok(folder);
-    }
-    let _lock = Lock::wait(&folder.with_extension("lock"), |holder| {
-        context
-            .report
-            .step(&format!("wait for another pip install: {holder}"));
-    })?;
-    if venv::python(&folder).is_none() {
-        context
-            .report
-            .step(&format!("pip install for {REQUIREMENTS}"));
-        let requirements = context.root.join(REQUIREMENTS);
-        venv::make(context, &folder, &requirements)?;
-    }
-    Ok(folder)
-}
-
-pub(crate) fn probe_linters(context: &Context) -> Finding {
-    match linters_folder(context) {
-        Ok(folder) if venv::python(&folder).is_some() => Finding::ok("installed"),
-        Ok(_) => Finding::missing("not installed"),
-        Err(error) => Finding::missing(format!("{error:#}")),
-    }
+    venv::ensure(context, REQUIREMENTS)
 }
 
 /// The folder of the app.
@@ -231,19 +204,12 @@ pub(crate) fn folder(context: &Context) -> PathBuf {
     context.root.join(FOLDER)
 }
 
-/// Where the linters that the list of requirements names are installed: `target/xtask/venv/DIGEST`,
-/// so that packages of another list never get there.
+/// Where the linters are installed.
 ///
 /// # Errors
 /// The list of requirements cannot be read.
 pub fn linters_folder(context: &Context) -> anyhow::Result<PathBuf> {
-    let path = context.root.join(REQUIREMENTS);
-    let bytes =
-        std::fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
-    Ok(context
-        .cache_folder()
-        .join("venv")
-        .join(&digest_bytes(&bytes)[..16]))
+    venv::folder(context, REQUIREMENTS)
 }
 
 #[cfg(test)]

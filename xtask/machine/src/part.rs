@@ -1,6 +1,7 @@
 //! Everything that commands need on this machine. Each part can be looked for and described, and
 //! most can be installed or started.
 
+use crate::api_tester;
 use crate::base_image;
 use crate::cdk;
 use crate::engine;
@@ -11,6 +12,7 @@ use crate::registry;
 use crate::setup_lock;
 use crate::tools;
 use crate::tools::Tool;
+use crate::venv;
 use crate::version::Version;
 use serde::Serialize;
 use xtask_core::context::Context;
@@ -47,7 +49,7 @@ pub enum Part {
     /// The npm packages that the lock files of the page, of its tests in a browser and of the CDK app
     /// name.
     NpmDependencies,
-    /// The programs that check the templates of the CDK app and the workflows.
+    /// The programs that check the templates of the CDK app, the workflows and the API.
     Linters,
     /// The browser for the test of the page.
     Chromium,
@@ -146,7 +148,7 @@ impl Part {
             Self::PostgresImage => postgres_image::probe(context),
             Self::Registry => registry::probe(context),
             Self::Cloud => ministack::probe(context),
-            Self::Linters => cdk::probe_linters(context),
+            Self::Linters => venv::probe(context, &[cdk::REQUIREMENTS, api_tester::REQUIREMENTS]),
             _ => probe_npm_packages(context),
         }
     }
@@ -165,7 +167,11 @@ impl Part {
             Self::PostgresImage => postgres_image::NAME.to_owned(),
             Self::Registry => registry::needed(context),
             Self::Cloud => ministack::needed(context),
-            Self::Linters => format!("the packages that {} names", cdk::REQUIREMENTS),
+            Self::Linters => format!(
+                "the packages that {} and {} name",
+                cdk::REQUIREMENTS,
+                api_tester::REQUIREMENTS
+            ),
             _ => "the packages that each package-lock.json names".to_owned(),
         }
     }
@@ -206,7 +212,7 @@ impl Part {
                 ministack::VERSION
             ),
             Self::Linters => format!(
-                "install them with pip in a virtual environment in {}",
+                "install them with pip in virtual environments in {}",
                 context.cache_folder().join("venv").display()
             ),
             _ => format!(
@@ -239,7 +245,10 @@ impl Part {
             Self::PostgresImage => postgres_image::ensure(context),
             Self::Registry => registry::start(context),
             Self::Cloud => ministack::up(context).map(|_| ()),
-            Self::Linters => cdk::linters(context).map(|_| ()),
+            Self::Linters => {
+                cdk::linters(context)?;
+                api_tester::ensure(context).map(|_| ())
+            }
             _ => packages::ensure_all(context),
         }
     }

@@ -1,9 +1,11 @@
 //! The newest jobs of an environment, asked of its orchestrator through the load balancer, as a user does.
 
+use crate::api_key;
 use crate::deploy::release::Release;
 use anyhow::Context as _;
 use serde::Deserialize;
 use std::time::Duration;
+use ureq::Agent;
 use xtask_core::context::Context;
 use xtask_core::http;
 
@@ -51,7 +53,9 @@ pub fn newest(context: &Context, release: &Release) -> anyhow::Result<Vec<Job>> 
     }
     let (_, base_url) = release.service.addresses(context)?;
     let url = format!("{base_url}/api/jobs?limit={NEWEST}");
-    let mut answer = http::agent(&url, BOUND)
+    let config = api_key::with_key(http::config(&url, BOUND), context, &base_url);
+    let agent: Agent = config.build().into();
+    let mut answer = agent
         .get(&url)
         .call()
         .with_context(|| format!("{url} does not answer"))?;

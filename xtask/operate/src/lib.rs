@@ -14,6 +14,7 @@
 //!   needs.
 
 pub mod agents;
+pub mod api_key;
 mod application;
 pub mod certificates;
 pub mod cost;

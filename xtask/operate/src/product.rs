@@ -2,6 +2,7 @@
 //! balancer. Answers stay JSON, as `app-gen-saas/openapi.json` describes them, so that what programs get of
 //! `--json` is what the API said.
 
+use crate::api_key;
 use crate::deploy::release;
 use anyhow::Context as _;
 use serde_json::Value;
@@ -48,9 +49,13 @@ impl Product {
                 .into());
         };
         let (page_url, base_url) = current.service.addresses(context)?;
+        let product = Self::at(&base_url);
+        let config = http::config(&product.base_url, REQUEST_TIMEOUT);
+        let config = api_key::with_key(config, context, &product.base_url);
         Ok(Self {
             page_url,
-            ..Self::at(&base_url)
+            agent: config.build().into(),
+            ..product
         })
     }
 
@@ -239,9 +244,7 @@ impl Product {
 fn refusal(mut answer: Response<Body>) -> Failure {
     let status = answer.status();
     let body: Option<Value> = answer.body_mut().read_json().ok();
-    let message = body
-        .as_ref()
-        .and_then(|body| body["error"]["message"].as_str());
+    let message = body.as_ref().and_then(|body| body["detail"].as_str());
     let code = match status.as_u16() {
         503 => Code::Service,
         _ => Code::Failed,
@@ -251,17 +254,20 @@ fn refusal(mut answer: Response<Body>) -> Failure {
         None => Failure::new(code, format!("the orchestrator answers {status}")),
     };
     failure.hint(match status.as_u16() {
-        404 => {
-            "list what there is: cargo xtask projects list, cargo xtask jobs list, \
+        401 => format!(
+            "make an API key on the page of the environment, and set {} to it",
+            api_key::API_KEY
+        ),
+        403 => format!("use a key that may do this: set {} to it", api_key::API_KEY),
+        404 => "list what there is: cargo xtask projects list, cargo xtask jobs list, \
                 cargo xtask templates list"
-        }
-        409 => {
-            "see what state it is in: cargo xtask projects show PROJECT, \
+            .to_owned(),
+        409 => "see what state it is in: cargo xtask projects show PROJECT, \
                 cargo xtask jobs show JOB"
-        }
-        429 | 503 => "try again in a minute; cargo xtask doctor says what is wrong",
-        500.. => "cargo xtask doctor",
-        _ => "ask for something else: cargo xtask help says what each verb takes",
+            .to_owned(),
+        429 | 503 => "try again in a minute; cargo xtask doctor says what is wrong".to_owned(),
+        500.. => "cargo xtask doctor".to_owned(),
+        _ => "ask for something else: cargo xtask help says what each verb takes".to_owned(),
     })
 }
 
@@ -319,8 +325,8 @@ mod tests {
     #[test]
     fn a_refusal_is_told_in_the_words_of_the_api() {
         let (product, asked) = server(
-            "HTTP/1.1 409 Conflict\r\ncontent-length: 45\r\nconnection: close\r\n\r\n\
-             {\"error\":{\"code\":\"changed\",\"message\":\"busy\"}}",
+            "HTTP/1.1 409 Conflict\r\ncontent-length: 34\r\nconnection: close\r\n\r\n\
+             {\"code\":\"changed\",\"detail\":\"busy\"}",
         );
         let error = product
             .send(Method::DELETE, "/api/projects/1", None)

@@ -10,7 +10,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use xtask_core::paths;
 use xtask_machine::daemon::Record;
-use xtask_machine::{cdk, ministack};
+use xtask_machine::{api_tester, cdk, ministack};
 
 /// A checkout whose services are nobody else's.
 pub(crate) struct Machine {
@@ -43,6 +43,7 @@ impl Machine {
             }
         }
         checkout.write(&format!("{}/requirements.txt", cdk::FOLDER), "");
+        checkout.write(api_tester::REQUIREMENTS, "");
         let state = tempfile::tempdir().unwrap();
         let installed = paths::state().unwrap();
         for part in [

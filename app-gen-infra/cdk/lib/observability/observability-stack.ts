@@ -12,6 +12,7 @@ import { AlarmRegistry } from "./alarm-registry.ts";
 import { type AlarmProps, addAlarms } from "./alarms.ts";
 import { createBudget } from "./budget.ts";
 import { createDashboard } from "./dashboard.ts";
+import { addEmbeddedAlarms } from "./embedded-metrics.ts";
 import { LogMetrics } from "./log-metrics.ts";
 import { ServiceMetrics } from "./service-metrics.ts";
 import { TaskFailures } from "./task-failures.ts";
@@ -36,7 +37,8 @@ export class ObservabilityStack extends ConcernStack {
       desiredTasks: target.platform.orchestrator.desiredTasks,
     };
     addAlarms(alarms, watched);
-    createDashboard(this, names.dashboard, alarms, watched);
+    addEmbeddedAlarms(alarms, target);
+    createDashboard(this, target, alarms, watched);
     if (environment.budgetUsdPerMonth !== undefined && environment.alarmEmail !== undefined) {
       createBudget(this, {
         name: `${target.platform.project}-${target.name}`,

@@ -18,6 +18,7 @@ import { EXTRA_CA_CERTIFICATES, extraCertificates } from "../certificates.ts";
 import { imageReference } from "../images.ts";
 import type { Consumer } from "../platform.ts";
 import type { NetworkStack } from "../network/network-stack.ts";
+import { metricsMode } from "../observability/embedded-metrics.ts";
 import { taskUsdPerHour } from "../prices.ts";
 import { ConcernStack } from "../stack.ts";
 import { type ConsumerNames, sizeIn, type Target } from "../target.ts";
@@ -215,6 +216,10 @@ export class ServiceStack extends ConcernStack {
         ALLOWED_HOSTS: [platform.orchestrator.environment["ALLOWED_HOSTS"], this.entrance.loadBalancer.loadBalancerDnsName]
           .filter((host) => host !== undefined)
           .join(","),
+        // The load balancer, and nobody else reaches the task: what it adds to X-Forwarded-For is true.
+        TRUSTED_PROXIES: "1",
+        METRICS: metricsMode(target),
+        METRICS_NAMESPACE: names.metricNamespace,
         ARTIFACT_URI: `s3://${names.artifactBucket}`,
         ECS_CLUSTER: names.cluster,
         // With its revision: an orchestrator that is rolled back takes its generator with it.

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Match, Template } from "aws-cdk-lib/assertions";
 import { RUNBOOK } from "../../lib/observability/alarm-registry.ts";
+import { metricNames } from "../../lib/observability/embedded-metrics.ts";
 import { JOB_ENDED, JOB_TAKEN_UP } from "../../lib/observability/log-metrics.ts";
 import { loadPlatform } from "../../lib/platform.ts";
 import { createApp, ROOT, template } from "../support.ts";
@@ -28,13 +29,16 @@ const sections = new Map(
 
 test("what has to be watched is", () => {
   assert.deepEqual([...alarms.keys()].sort(), [
+    "dead-letters",
     "job-age",
     "job-failure-rate",
+    "job-time",
     "log-errors",
     "memory",
     "running-below-desired",
     "server-errors",
     "task-failures",
+    "throttles",
     "unhealthy-target",
   ]);
 });
@@ -57,6 +61,71 @@ test("the log lines that metrics are made from are in the orchestrator's sources
   const takenUp = logged(JOB_TAKEN_UP) ?? "";
   assert.match(takenUp, /\bstate = /);
   assert.match(takenUp, /\bage_secs = /);
+});
+
+test("alarms on embedded metrics are those of metrics.toml, in the namespace that the orchestrator is given", () => {
+  const expected = {
+    "dead-letters": ["DeadLetters", "Sum", 300, 0],
+    "job-time": ["JobTimePercent", "Maximum", 60, 80],
+    throttles: ["Throttles", "Sum", 300, 20],
+  } as const;
+  for (const [name, [MetricName, Statistic, Period, Threshold]] of Object.entries(expected)) {
+    dev.hasResourceProperties("AWS::CloudWatch::Alarm", {
+      AlarmName: `app-gen-saas-${name}`,
+      Namespace: "app-gen-saas",
+      MetricName,
+      Statistic,
+      Period,
+      Threshold,
+      EvaluationPeriods: 1,
+      ComparisonOperator: "GreaterThanThreshold",
+      TreatMissingData: "notBreaching",
+      Dimensions: Match.absent(),
+    });
+  }
+});
+
+/** The committed manifest, which asks for all metrics. */
+function withAllMetrics() {
+  const committed = loadPlatform();
+  const environment = { ...committed.orchestrator.environment, METRICS: "emf" };
+  return createApp("prod", { platform: { ...committed, orchestrator: { ...committed.orchestrator, environment } } });
+}
+
+test("the orchestrator writes the metrics that are paid for", () => {
+  for (const [service, METRICS] of [
+    [template("local", "service"), "none"],
+    [template("prod", "service"), "emf-alarms"],
+    [Template.fromStack(withAllMetrics().service), "emf"],
+  ] as const) {
+    service.hasResourceProperties("AWS::ECS::TaskDefinition", {
+      ContainerDefinitions: Match.arrayWith([
+        Match.objectLike({
+          Environment: Match.arrayWith([
+            { Name: "METRICS", Value: METRICS },
+            { Name: "METRICS_NAMESPACE", Value: "app-gen-saas" },
+          ]),
+        }),
+      ]),
+    });
+  }
+});
+
+test("every metric is written by the orchestrator", () => {
+  const source = readFileSync(join(ROOT, "app-gen-saas/src/observe/metrics.rs"), "utf8");
+  for (const name of metricNames()) {
+    assert.ok(source.includes(`line.metric("${name}", `), name);
+  }
+  assert.equal([...source.matchAll(/line\.metric\("/g)].length, metricNames().length);
+});
+
+test("the dashboard shows what there is", () => {
+  const shown = (of: Template) => JSON.stringify(of.findResources("AWS::CloudWatch::Dashboard"));
+  for (const name of ["JobTimePercent", "Throttles", "DeadLetters"]) {
+    assert.ok(shown(dev).includes(name), name);
+  }
+  assert.ok(!shown(dev).includes("StoreMillis"));
+  assert.ok(shown(Template.fromStack(withAllMetrics().observability)).includes("StoreMillis"));
 });
 
 test("too few tasks are as many as platform.toml asks for, less one", () => {

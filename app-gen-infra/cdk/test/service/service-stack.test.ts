@@ -71,6 +71,8 @@ test("the orchestrator answers to the load balancer's name", () => {
       Match.objectLike({
         Environment: Match.arrayWith([
           { Name: "ALLOWED_HOSTS", Value: { "Fn::GetAtt": [loadBalancer, "DNSName"] } },
+          // Without it, all clients would be one: the load balancer.
+          { Name: "TRUSTED_PROXIES", Value: "1" },
         ]),
       }),
     ],

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::accounts::{Identity, Scope, Tenant};
 use crate::app::App;
 use crate::config::JobsConfig;
 use crate::controllers::extract::{ApiJson, ApiQuery, JobId, page_limit, stored_id};
@@ -24,7 +25,9 @@ use crate::controllers::{attachments, naming, templates};
 use crate::database::{
     self, Accepted, Cancelled, JobKind, JobProject, NewJob, PastAttempt, Pause, Wishes,
 };
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
+use crate::observe::request::AskedBy;
+use crate::problem::Problem;
 
 /// Seconds after which a full queue may have room again.
 const RETRY_AFTER_SECS: u32 = 60;
@@ -127,11 +130,13 @@ impl Decide {
 #[into_params(parameter_in = Query)]
 pub struct ListJobs {
     /// Only jobs of the project with this id.
+    #[param(format = "uuid")]
     project: Option<String>,
     /// Maximum number of jobs to list: 1 to 200, default 50.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// Only jobs older than the one with this id.
+    #[param(format = "uuid")]
     before: Option<String>,
 }
 
@@ -143,8 +148,9 @@ pub(super) async fn find(app: &App, id: &str) -> Result<database::Job, ApiError>
 /// The job as it is answered.
 async fn answer(app: &App, id: &str) -> Result<Job, ApiError> {
     let job = find(app, id).await?;
-    let attempts = app.database.attempts(id, id, None).await?;
-    let surroundings = Surroundings::of(app, id, id, None).await?;
+    let tenant = &job.tenant;
+    let attempts = app.database.attempts(tenant, id, id, None).await?;
+    let surroundings = Surroundings::of(app, tenant, id, id, None).await?;
     Ok(Job::new(job, attempts, &surroundings))
 }
 
@@ -153,19 +159,25 @@ async fn answer(app: &App, id: &str) -> Result<Job, ApiError> {
     post,
     path = "/api/jobs",
     tag = "jobs",
-    request_body = CreateJob,
+    operation_id = "create_job",
+    request_body(
+        content = CreateJob,
+        example = json!({ "description": "A shop for tea, with a basket and a search" }),
+    ),
     responses(
         (status = 201, description = "Accepted; `Location` leads to the job.", body = Job),
-        (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 404, description = "No such project, version, template or attachment.", body = ErrorBody),
-        (status = 409, description = "The project was put aside.", body = ErrorBody),
-        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = Problem),
+        (status = 404, description = "No such project, version, template or attachment.", body = Problem),
+        (status = 409, description = "The project was put aside.", body = Problem),
+        (status = 413, description = "The body has more than 64 KiB.", body = Problem),
+        (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 503, description = "The database or the store does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.", body = Problem),
     )
 )]
 pub async fn create(
     State(app): State<App>,
+    Tenant(tenant): Tenant,
+    AskedBy(origin): AskedBy,
     ApiJson(request): ApiJson<CreateJob>,
 ) -> Result<(StatusCode, HeaderMap, Json<Job>), ApiError> {
     let id = Uuid::now_v7().to_string();
@@ -183,10 +195,10 @@ pub async fn create(
         ));
     }
     let template = match &request.template {
-        Some(id) => Some(templates::chosen(&app, id).await?),
+        Some(id) => Some(templates::chosen(&app, &tenant, id).await?),
         None => None,
     };
-    let uploads = attachments::uploads(&app, &request.attachments).await?;
+    let uploads = attachments::uploads(&app, &tenant, &request.attachments).await?;
     let attached = uploads.iter().map(|upload| upload.attachment.clone());
     let attached = attached.collect();
     // The spec itself checks what a generator will accept.
@@ -204,9 +216,11 @@ pub async fn create(
             spec.checked()
         })
         .map_err(|error| ApiError::Invalid(error.to_string()))?;
-    let project = project_of(&app, &request.project, request.start_version, &spec).await?;
+    let start = (&request.project, request.start_version);
+    let project = project_of(&app, &tenant, start, &spec).await?;
     let job = NewJob {
         id,
+        tenant,
         project,
         description: spec.description,
         provider: spec.provider,
@@ -219,6 +233,7 @@ pub async fn create(
             approvals: request.approvals,
             attachments: spec.attachments,
             template: template.as_ref().map(|chosen| chosen.began_with.clone()),
+            origin: Some(origin),
         },
     };
     let lent = async {
@@ -237,8 +252,8 @@ pub async fn create(
 /// The project of a job: a new one, or one that exists, with a version to begin with.
 async fn project_of(
     app: &App,
-    project: &Option<Uuid>,
-    start_version: Option<i64>,
+    tenant: &str,
+    (project, start_version): (&Option<Uuid>, Option<i64>),
     spec: &JobSpec,
 ) -> Result<JobProject, ApiError> {
     let Some(id) = project.map(|id| id.to_string()) else {
@@ -249,7 +264,7 @@ async fn project_of(
         }
         return Ok(JobProject::New(naming::new_project(&spec.description)));
     };
-    let project = app.database.project(&id).await?;
+    let project = app.database.project_of(tenant, &id).await?;
     project.ok_or(ApiError::NotFound("project"))?;
     if let Some(number) = start_version {
         let version = app.database.version(&id, number).await?;
@@ -317,15 +332,17 @@ fn bounded(budget: SpecBudget, limits: &JobsConfig) -> Result<SpecBudget, ApiErr
     get,
     path = "/api/jobs",
     tag = "jobs",
+    operation_id = "list_jobs",
     params(ListJobs),
     responses(
         (status = 200, description = "Jobs.", body = JobList),
-        (status = 400, description = "A parameter is wrong.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "A parameter is wrong.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn list(
     State(app): State<App>,
+    Tenant(tenant): Tenant,
     ApiQuery(query): ApiQuery<ListJobs>,
 ) -> Result<Json<JobList>, ApiError> {
     let limit = page_limit(query.limit)?;
@@ -333,15 +350,16 @@ pub async fn list(
     let project = stored_id(query.project, "project is not the id of a project")?;
     let jobs = app
         .database
-        .jobs(project.as_deref(), before.as_deref(), limit)
+        .jobs(&tenant, project.as_deref(), before.as_deref(), limit)
         .await?;
     // They are between the last and the first of them, so that what belongs to them is one range.
     let mut surroundings = Surroundings::default();
     let mut attempts: HashMap<String, Vec<PastAttempt>> = HashMap::new();
     if let (Some(newest), Some(oldest)) = (jobs.first(), jobs.last()) {
         let (first, last, project) = (&oldest.id, &newest.id, project.as_deref());
-        surroundings = Surroundings::of(&app, first, last, project).await?;
-        for attempt in app.database.attempts(first, last, project).await? {
+        surroundings = Surroundings::of(&app, &tenant, first, last, project).await?;
+        let ended = app.database.attempts(&tenant, first, last, project);
+        for attempt in ended.await? {
             let of_job = attempts.entry(attempt.job_id.clone()).or_default();
             of_job.push(attempt);
         }
@@ -360,11 +378,12 @@ pub async fn list(
     get,
     path = "/api/jobs/{id}",
     tag = "jobs",
-    params(("id" = String, Path, description = "Id of the job.")),
+    operation_id = "get_job",
+    params(("id" = String, Path, format = "uuid", description = "Id of the job.")),
     responses(
         (status = 200, description = "The job.", body = Job),
-        (status = 404, description = "No such job.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such job.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn show(State(app): State<App>, JobId(id): JobId) -> Result<Json<Job>, ApiError> {
@@ -376,24 +395,33 @@ pub async fn show(State(app): State<App>, JobId(id): JobId) -> Result<Json<Job>,
     post,
     path = "/api/jobs/{id}/decision",
     tag = "jobs",
-    params(("id" = String, Path, description = "Id of the job.")),
-    request_body = Decide,
+    operation_id = "decide_job",
+    params(("id" = String, Path, format = "uuid", description = "Id of the job.")),
+    request_body(
+        content = Decide,
+        example = json!({ "attempt": 1, "decision": "approve" }),
+    ),
     responses(
         (status = 200, description = "The job in its present state.", body = Job),
-        (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 404, description = "No such job.", body = ErrorBody),
-        (status = 409, description = "The job does not wait for a decision about that attempt.", body = ErrorBody),
-        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = Problem),
+        (status = 404, description = "No such job.", body = Problem),
+        (status = 409, description = "The job does not wait for a decision about that attempt.", body = Problem),
+        (status = 413, description = "The body has more than 64 KiB.", body = Problem),
+        (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn decide(
     State(app): State<App>,
+    identity: Identity,
     JobId(id): JobId,
     ApiJson(request): ApiJson<Decide>,
 ) -> Result<Json<Job>, ApiError> {
     let job = find(&app, &id).await?;
+    if job.kind == JobKind::Deliver {
+        // Who may not deliver may not approve that, either.
+        identity.require(Scope::Deliver)?;
+    }
     let attempt = request.attempt;
     let decision = request.decision()?;
     let decided = match &job.waiting {
@@ -437,11 +465,12 @@ fn checked(app: &App, job: &database::Job, decided: Decided) -> Result<Decided, 
     post,
     path = "/api/jobs/{id}/cancel",
     tag = "jobs",
-    params(("id" = String, Path, description = "Id of the job.")),
+    operation_id = "cancel_job",
+    params(("id" = String, Path, format = "uuid", description = "Id of the job.")),
     responses(
         (status = 200, description = "The job in its present state.", body = Job),
-        (status = 404, description = "No such job.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such job.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn cancel(State(app): State<App>, JobId(id): JobId) -> Result<Json<Job>, ApiError> {

@@ -296,15 +296,17 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Of the jobs from `first` to `last` in the order of their ids: of one project, or of all.
+    /// Of the jobs of a tenant from `first` to `last` in the order of their ids: of one project, or of all.
     pub(super) async fn of(
         app: &App,
+        tenant: &str,
         first: &str,
         last: &str,
         project_id: Option<&str>,
     ) -> sqlx::Result<Self> {
         let database = &app.database;
-        let versions = database.versions_of_jobs(first, last, project_id).await?;
+        let versions = database.versions_of_jobs(tenant, first, last, project_id);
+        let versions = versions.await?;
         Ok(Self {
             versions: versions.into_iter().collect(),
             first_of_projects: app.database.first_of_projects().await?,

@@ -8,17 +8,20 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::accounts::Tenant;
 use crate::app::App;
 use crate::clock::rfc3339;
 use crate::controllers::extract::{
-    ApiJson, ApiQuery, DeliveryPath, ProjectId, VersionPath, page_limit,
+    ApiJson, ApiQuery, DeliveryPath, ProjectId, VersionPath, page_limit, version_number,
 };
 use crate::controllers::jobs;
 use crate::controllers::projects::{self, versions};
 use crate::database::{
     self, AcceptedDelivery, DeliveryState, JobKind, JobProject, NewDelivery, NewJob, Wishes,
 };
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
+use crate::observe::request::AskedBy;
+use crate::problem::Problem;
 
 /// Where a version is delivered to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -229,24 +232,30 @@ async fn find(app: &App, project_id: &str, id: &str) -> Result<Delivery, ApiErro
     post,
     path = "/api/projects/{id}/versions/{number}/deliveries",
     tag = "deliveries",
+    operation_id = "create_delivery",
     params(
-        ("id" = String, Path, description = "Id of the project."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
     ),
-    request_body = CreateDelivery,
+    request_body(
+        content = CreateDelivery,
+        example = json!({ "target": { "kind": "github", "repository": "tea-shop" } }),
+    ),
     responses(
         (status = 200, description = "It is on its way already.", body = Delivery),
         (status = 201, description = "Accepted; `Location` leads to the delivery.", body = Delivery),
-        (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 404, description = "No such project or version.", body = ErrorBody),
-        (status = 409, description = "The project was put aside, another version is on its way to this target, the target is that of another project, or it is to be looked at and was never there.", body = ErrorBody),
-        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = Problem),
+        (status = 404, description = "No such project or version.", body = Problem),
+        (status = 409, description = "The project was put aside, another version is on its way to this target, the target is that of another project, or it is to be looked at and was never there.", body = Problem),
+        (status = 413, description = "The body has more than 64 KiB.", body = Problem),
+        (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 503, description = "The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.", body = Problem),
     )
 )]
 pub async fn create(
     State(app): State<App>,
+    Tenant(tenant): Tenant,
+    AskedBy(origin): AskedBy,
     path: VersionPath,
     ApiJson(request): ApiJson<CreateDelivery>,
 ) -> Result<(StatusCode, HeaderMap, Json<Delivery>), ApiError> {
@@ -272,6 +281,7 @@ pub async fn create(
         .collect();
     let job = NewJob {
         id: Uuid::now_v7().to_string(),
+        tenant,
         project: JobProject::Existing {
             id: version.project_id.clone(),
             kind: JobKind::Deliver,
@@ -282,6 +292,7 @@ pub async fn create(
         launcher: app.config.launcher.name(),
         wishes: Wishes {
             approvals,
+            origin: Some(origin),
             ..Wishes::default()
         },
     };
@@ -335,12 +346,13 @@ pub async fn create(
     get,
     path = "/api/projects/{id}/deliveries",
     tag = "deliveries",
-    params(("id" = String, Path, description = "Id of the project."), ListDeliveries),
+    operation_id = "list_deliveries",
+    params(("id" = String, Path, format = "uuid", description = "Id of the project."), ListDeliveries),
     responses(
         (status = 200, description = "Deliveries.", body = DeliveryList),
-        (status = 400, description = "A parameter is wrong.", body = ErrorBody),
-        (status = 404, description = "No such project.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "A parameter is wrong.", body = Problem),
+        (status = 404, description = "No such project.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn list(
@@ -350,7 +362,8 @@ pub async fn list(
 ) -> Result<Json<DeliveryList>, ApiError> {
     let limit = page_limit(query.limit)?;
     projects::find(&app, &id).await?;
-    let deliveries = app.database.deliveries(&id, query.version, limit).await?;
+    let version = version_number(query.version, "version")?;
+    let deliveries = app.database.deliveries(&id, version, limit).await?;
     Ok(Json(DeliveryList {
         deliveries: deliveries.into_iter().map(Delivery::from).collect(),
     }))
@@ -361,14 +374,15 @@ pub async fn list(
     get,
     path = "/api/projects/{id}/deliveries/{delivery}",
     tag = "deliveries",
+    operation_id = "get_delivery",
     params(
-        ("id" = String, Path, description = "Id of the project."),
-        ("delivery" = String, Path, description = "Id of the delivery."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
+        ("delivery" = String, Path, format = "uuid", description = "Id of the delivery."),
     ),
     responses(
         (status = 200, description = "The delivery.", body = Delivery),
-        (status = 404, description = "No such project or delivery.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such project or delivery.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn show(State(app): State<App>, path: DeliveryPath) -> Result<Json<Delivery>, ApiError> {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::accounts::Tenant;
 use crate::app::App;
 use crate::clock::rfc3339;
 use crate::controllers::extract::{
@@ -18,7 +19,9 @@ use crate::controllers::extract::{
 use crate::controllers::jobs::shown::Job;
 use crate::controllers::{jobs, naming};
 use crate::database::{self, JobKind, JobProject, NewJob, ProjectFilter, Wishes};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
+use crate::observe::request::AskedBy;
+use crate::problem::Problem;
 
 /// A project: an application over time.
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,9 +63,10 @@ pub struct ListProjects {
     #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// Only projects older than the one with this id.
+    #[param(format = "uuid")]
     before: Option<String>,
     /// Only projects whose names have this text, in small or capital letters.
-    #[param(max_length = 100)]
+    #[param(max_length = 100, pattern = "^[^\\u0000]*$")]
     search: Option<String>,
     /// List those that were put aside, instead of the others.
     archived: Option<bool>,
@@ -108,20 +112,23 @@ pub(super) async fn find(app: &App, id: &str) -> Result<database::Project, ApiEr
     get,
     path = "/api/projects",
     tag = "projects",
+    operation_id = "list_projects",
     params(ListProjects),
     responses(
         (status = 200, description = "Projects.", body = ProjectList),
-        (status = 400, description = "A parameter is wrong.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "A parameter is wrong.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn list(
     State(app): State<App>,
+    Tenant(tenant): Tenant,
     ApiQuery(query): ApiQuery<ListProjects>,
 ) -> Result<Json<ProjectList>, ApiError> {
     let limit = page_limit(query.limit)?;
     let before = stored_id(query.before, "before is not the id of a project")?;
     let filter = ProjectFilter {
+        tenant,
         search: searched(query.search)?,
         archived: query.archived.unwrap_or(false),
         before,
@@ -137,11 +144,12 @@ pub async fn list(
     get,
     path = "/api/projects/{id}",
     tag = "projects",
-    params(("id" = String, Path, description = "Id of the project.")),
+    operation_id = "get_project",
+    params(("id" = String, Path, format = "uuid", description = "Id of the project.")),
     responses(
         (status = 200, description = "The project.", body = Project),
-        (status = 404, description = "No such project.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such project.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn show(
@@ -156,15 +164,16 @@ pub async fn show(
     patch,
     path = "/api/projects/{id}",
     tag = "projects",
-    params(("id" = String, Path, description = "Id of the project.")),
-    request_body = ChangeProject,
+    operation_id = "change_project",
+    params(("id" = String, Path, format = "uuid", description = "Id of the project.")),
+    request_body(content = ChangeProject, example = json!({ "name": "Tea shop" })),
     responses(
         (status = 200, description = "The project as it is now.", body = Project),
-        (status = 400, description = "The body is not valid.", body = ErrorBody),
-        (status = 404, description = "No such project.", body = ErrorBody),
-        (status = 413, description = "The body has more than 64 KiB.", body = ErrorBody),
-        (status = 415, description = "The content type is not application/json.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "The body is not valid.", body = Problem),
+        (status = 404, description = "No such project.", body = Problem),
+        (status = 413, description = "The body has more than 64 KiB.", body = Problem),
+        (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn change(
@@ -187,12 +196,13 @@ pub async fn change(
     delete,
     path = "/api/projects/{id}",
     tag = "projects",
-    params(("id" = String, Path, description = "Id of the project.")),
+    operation_id = "delete_project",
+    params(("id" = String, Path, format = "uuid", description = "Id of the project.")),
     responses(
         (status = 204, description = "It is deleted; its files are removed within the hour."),
-        (status = 404, description = "No such project.", body = ErrorBody),
-        (status = 409, description = "A job of the project has not ended.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such project.", body = Problem),
+        (status = 409, description = "A job of the project has not ended.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn delete(
@@ -215,24 +225,28 @@ pub async fn delete(
     post,
     path = "/api/projects/{id}/versions/{number}/restore",
     tag = "projects",
+    operation_id = "restore_version",
     params(
-        ("id" = String, Path, description = "Id of the project."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
     ),
     responses(
         (status = 201, description = "Accepted; `Location` leads to the job.", body = Job),
-        (status = 404, description = "No such project or version.", body = ErrorBody),
-        (status = 409, description = "The project was put aside.", body = ErrorBody),
-        (status = 503, description = "The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.", body = ErrorBody),
+        (status = 404, description = "No such project or version.", body = Problem),
+        (status = 409, description = "The project was put aside.", body = Problem),
+        (status = 503, description = "The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.", body = Problem),
     )
 )]
 pub async fn restore(
     State(app): State<App>,
+    Tenant(tenant): Tenant,
+    AskedBy(origin): AskedBy,
     path: VersionPath,
 ) -> Result<(StatusCode, HeaderMap, Json<Job>), ApiError> {
     let version = versions::find(&app, &path).await?;
     let job = NewJob {
         id: Uuid::now_v7().to_string(),
+        tenant,
         project: JobProject::Existing {
             id: version.project_id,
             kind: JobKind::Restore,
@@ -241,7 +255,10 @@ pub async fn restore(
         description: format!("Go back to version {}", version.number),
         provider: version.provider,
         launcher: app.config.launcher.name(),
-        wishes: Wishes::default(),
+        wishes: Wishes {
+            origin: Some(origin),
+            ..Wishes::default()
+        },
     };
     jobs::accept(&app, job).await
 }

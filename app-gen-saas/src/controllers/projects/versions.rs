@@ -13,10 +13,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::clock::rfc3339;
-use crate::controllers::extract::{ApiQuery, ProjectId, VersionPath, page_limit};
+use crate::controllers::extract::{ApiQuery, ProjectId, VersionPath, page_limit, version_number};
 use crate::controllers::{artifact, projects};
 use crate::database::{self, JobKind};
-use crate::error::{ApiError, ErrorBody};
+use crate::error::ApiError;
+use crate::problem::Problem;
 use crate::source::{self, Difference, EMPTY_ZIP, File, FileContent, MAX_ZIP_BYTES, Source};
 
 const DAMAGED: &str = "the stored files are not those that the job made";
@@ -221,12 +222,13 @@ async fn work<T: Send + 'static>(
     get,
     path = "/api/projects/{id}/versions",
     tag = "projects",
-    params(("id" = String, Path, description = "Id of the project."), ListVersions),
+    operation_id = "list_versions",
+    params(("id" = String, Path, format = "uuid", description = "Id of the project."), ListVersions),
     responses(
         (status = 200, description = "Versions.", body = VersionList),
-        (status = 400, description = "A parameter is wrong.", body = ErrorBody),
-        (status = 404, description = "No such project.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 400, description = "A parameter is wrong.", body = Problem),
+        (status = 404, description = "No such project.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn list(
@@ -236,7 +238,7 @@ pub async fn list(
 ) -> Result<Json<VersionList>, ApiError> {
     let limit = page_limit(query.limit)?;
     projects::find(&app, &id).await?;
-    let before = query.before.unwrap_or(i64::MAX);
+    let before = version_number(query.before, "before")?.unwrap_or(i64::MAX);
     let versions = app.database.versions(&id, before, limit).await?;
     Ok(Json(VersionList {
         versions: versions.into_iter().map(Version::from).collect(),
@@ -248,14 +250,15 @@ pub async fn list(
     get,
     path = "/api/projects/{id}/versions/{number}",
     tag = "projects",
+    operation_id = "get_version",
     params(
-        ("id" = String, Path, description = "Id of the project."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
     ),
     responses(
         (status = 200, description = "The version.", body = Version),
-        (status = 404, description = "No such project or version.", body = ErrorBody),
-        (status = 503, description = "The database does not answer.", body = ErrorBody),
+        (status = 404, description = "No such project or version.", body = Problem),
+        (status = 503, description = "The database does not answer.", body = Problem),
     )
 )]
 pub async fn show(State(app): State<App>, path: VersionPath) -> Result<Json<Version>, ApiError> {
@@ -267,15 +270,16 @@ pub async fn show(State(app): State<App>, path: VersionPath) -> Result<Json<Vers
     get,
     path = "/api/projects/{id}/versions/{number}/files",
     tag = "projects",
+    operation_id = "list_version_files",
     params(
-        ("id" = String, Path, description = "Id of the project."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
     ),
     responses(
         (status = 200, description = "Files.", body = FileList),
-        (status = 404, description = "No such project or version.", body = ErrorBody),
-        (status = 409, description = "The version is too large to be looked into, or its stored files are not those that the job made.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer.", body = ErrorBody),
+        (status = 404, description = "No such project or version.", body = Problem),
+        (status = 409, description = "The version is too large to be looked into, or its stored files are not those that the job made.", body = Problem),
+        (status = 503, description = "The database or the store does not answer.", body = Problem),
     )
 )]
 pub async fn files(State(app): State<App>, path: VersionPath) -> Result<Json<FileList>, ApiError> {
@@ -291,17 +295,18 @@ pub async fn files(State(app): State<App>, path: VersionPath) -> Result<Json<Fil
     get,
     path = "/api/projects/{id}/versions/{number}/file",
     tag = "projects",
+    operation_id = "read_version_file",
     params(
-        ("id" = String, Path, description = "Id of the project."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
         ReadFile,
     ),
     responses(
         (status = 200, description = "The file.", body = FileContent),
-        (status = 400, description = "A parameter is wrong.", body = ErrorBody),
-        (status = 404, description = "No such project, version or file.", body = ErrorBody),
-        (status = 409, description = "The version is too large to be looked into, or its stored files are not those that the job made.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer.", body = ErrorBody),
+        (status = 400, description = "A parameter is wrong.", body = Problem),
+        (status = 404, description = "No such project, version or file.", body = Problem),
+        (status = 409, description = "The version is too large to be looked into, or its stored files are not those that the job made.", body = Problem),
+        (status = 503, description = "The database or the store does not answer.", body = Problem),
     )
 )]
 pub async fn file(
@@ -321,17 +326,18 @@ pub async fn file(
     get,
     path = "/api/projects/{id}/versions/{number}/diff",
     tag = "projects",
+    operation_id = "compare_version",
     params(
-        ("id" = String, Path, description = "Id of the project."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
         Compare,
     ),
     responses(
         (status = 200, description = "What differs.", body = Difference),
-        (status = 400, description = "A parameter is wrong.", body = ErrorBody),
-        (status = 404, description = "No such project or version.", body = ErrorBody),
-        (status = 409, description = "A version is too large to be looked into, or its stored files are not those that the job made.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer.", body = ErrorBody),
+        (status = 400, description = "A parameter is wrong.", body = Problem),
+        (status = 404, description = "No such project or version.", body = Problem),
+        (status = 409, description = "A version is too large to be looked into, or its stored files are not those that the job made.", body = Problem),
+        (status = 503, description = "The database or the store does not answer.", body = Problem),
     )
 )]
 pub async fn diff(
@@ -359,15 +365,16 @@ pub async fn diff(
     get,
     path = "/api/projects/{id}/versions/{number}/download",
     tag = "projects",
+    operation_id = "download_version",
     params(
-        ("id" = String, Path, description = "Id of the project."),
+        ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
     ),
     responses(
         (status = 200, description = "The zip file.", body = Vec<u8>, content_type = "application/zip"),
-        (status = 404, description = "No such project or version.", body = ErrorBody),
-        (status = 409, description = "The stored files are not those that the job made.", body = ErrorBody),
-        (status = 503, description = "The database or the store does not answer.", body = ErrorBody),
+        (status = 404, description = "No such project or version.", body = Problem),
+        (status = 409, description = "The stored files are not those that the job made.", body = Problem),
+        (status = 503, description = "The database or the store does not answer.", body = Problem),
     )
 )]
 pub async fn download(State(app): State<App>, path: VersionPath) -> Result<Response, ApiError> {

@@ -156,8 +156,8 @@ impl Database {
             }
             let preview: Preview = sqlx::query_as(concat!(
                 "INSERT INTO previews (id, project_id, version, commit_id, folder, size_bytes, sha256, \
-                 label, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
-                 RETURNING ",
+                 label, created_at, expires_at, tenant_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
+                 COALESCE((SELECT tenant_id FROM projects WHERE id = $2), 'local')) RETURNING ",
                 columns!()
             ))
             .bind(&new.id)
@@ -238,20 +238,22 @@ impl Database {
         .await
     }
 
-    /// All previews that have not ended, newest first.
+    /// All previews of a tenant that have not ended, newest first.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn previews(&self) -> sqlx::Result<Vec<Preview>> {
+    pub async fn previews(&self, tenant: &str) -> sqlx::Result<Vec<Preview>> {
         /// More than `max_previews` of the manifest may be.
         const LIMIT: i64 = 200;
         bounded(async {
             sqlx::query_as(concat!(
                 "SELECT ",
                 columns!(),
-                " FROM previews WHERE ended_at IS NULL ORDER BY created_at DESC LIMIT $1"
+                " FROM previews WHERE ended_at IS NULL AND tenant_id = $2 \
+                 ORDER BY created_at DESC LIMIT $1"
             ))
             .bind(LIMIT)
+            .bind(tenant)
             .fetch_all(&self.pool)
             .await
         })

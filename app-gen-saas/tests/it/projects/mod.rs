@@ -111,10 +111,7 @@ pub async fn project(client: &Client, description: &str) -> String {
 pub async fn refusal(response: reqwest::Response) -> (u16, String) {
     let status = response.status().as_u16();
     let body: Value = response.json().await.unwrap();
-    (
-        status,
-        body["error"]["message"].as_str().unwrap().to_owned(),
-    )
+    (status, body["detail"].as_str().unwrap().to_owned())
 }
 
 async fn patch(client: &Client, id: &str, body: &Value) -> reqwest::Response {

@@ -1,11 +1,14 @@
 //! The built binary, driven from outside.
 
+use std::collections::VecDeque;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
@@ -14,8 +17,32 @@ use crate::support::client::Client;
 /// The orchestrator of these sources.
 pub const PRESENT: &str = env!("CARGO_BIN_EXE_app-gen-saas");
 
+/// The last lines of an orchestrator's log.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<VecDeque<String>>>);
+
+impl Log {
+    /// A test that writes more than that looks for nothing at the beginning.
+    const MOST_LINES: usize = 5_000;
+
+    fn add(&self, line: String) {
+        let mut lines = self.0.lock().unwrap();
+        if lines.len() == Self::MOST_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+    }
+
+    pub fn lines(&self) -> Vec<Value> {
+        let lines = self.0.lock().unwrap();
+        let read = |line: &String| serde_json::from_str(line).unwrap();
+        lines.iter().map(read).collect()
+    }
+}
+
 pub struct Binary {
     child: Child,
+    log: Log,
     pub client: Client,
 }
 
@@ -52,11 +79,30 @@ impl Binary {
             .expect("the orchestrator did not listen in time")
             .expect("the orchestrator ended instead of listening");
         // Its log must not fill the pipe.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let log = Log::default();
+        tokio::spawn({
+            let log = log.clone();
+            async move {
+                while let Ok(Some(line)) = lines.next_line().await {
+                    log.add(line);
+                }
+            }
+        });
         Self {
             child,
+            log,
             client: Client::new(format!("http://{address}")),
         }
+    }
+
+    /// The lines of its log since it listens.
+    pub fn log(&self) -> Vec<Value> {
+        self.log.lines()
+    }
+
+    /// Its log, which can still be read when it has ended.
+    pub fn log_handle(&self) -> Log {
+        self.log.clone()
     }
 
     /// Most memory that it had so far, in bytes.

@@ -54,6 +54,15 @@ impl TestDatabase {
 }
 
 impl TestDatabase {
+    /// The same database of a server, for another orchestrator.
+    pub fn shared(&self) -> Self {
+        assert!(self._folder.is_none(), "a file has one orchestrator");
+        Self {
+            url: self.url.clone(),
+            _folder: None,
+        }
+    }
+
     /// Runs statements, as another program would.
     pub async fn execute(&self, statements: &str) {
         sqlx::any::install_default_drivers();

@@ -2,7 +2,7 @@
 //! lost answers, tasks that appear late, stops that fail.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::extract::State;
@@ -38,6 +38,28 @@ pub struct FakeTask {
     /// How often its stop was asked for.
     pub stops: u32,
     appears: Instant,
+    /// Milliseconds since 1970.
+    appears_at: u128,
+}
+
+impl FakeTask {
+    /// What it has written so far, from a line on: an event each second, which says when it was written.
+    fn log(&self, from: u64) -> Value {
+        let written = self.appears.elapsed().as_secs();
+        let job = self.started_by.as_str();
+        let lines = (from..written.min(from + 1000)).map(|number| {
+            let at = self.appears_at + u128::from(number) * 1000;
+            let event = json!({
+                "version": 2, "job_id": job, "sequence": number + 1,
+                "time": "2026-01-01T00:00:00.000Z", "type": "log",
+                "body": { "level": "info", "message": at.to_string() },
+            });
+            json!({ "timestamp": 0, "ingestionTime": 0, "message": event.to_string() })
+        });
+        let events: Vec<Value> = lines.collect();
+        let next = from + events.len() as u64;
+        json!({ "events": events, "nextForwardToken": next.to_string() })
+    }
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +70,8 @@ pub struct Cloud {
     /// What the next of them do, and what those after them do.
     pub next_runs: Vec<Run>,
     pub later_runs: Option<Run>,
+    /// Whether tasks write to their logs.
+    pub speaks: bool,
     /// How many stops fail before one is taken.
     pub stop_failures: u32,
 }
@@ -68,6 +92,11 @@ impl FakeEcs {
         let router = Router::new().fallback(answer).with_state(fake.clone());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         fake
+    }
+
+    /// Where it listens.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
     }
 
     pub fn cloud(&self) -> MutexGuard<'_, Cloud> {
@@ -161,6 +190,13 @@ async fn answer(State(fake): State<FakeEcs>, headers: HeaderMap, body: String) -
             task.stopped = true;
             json!({ "task": { "taskArn": task.arn } })
         }
+        "GetLogEvents" if cloud.speaks => {
+            let stream = request["logStreamName"].as_str().unwrap();
+            let (_, number) = stream.rsplit_once('/').unwrap();
+            let task = &cloud.tasks[number.parse::<usize>().unwrap()];
+            let from = request["nextToken"].as_str().unwrap_or("0");
+            task.log(from.parse().unwrap())
+        }
         "GetLogEvents" => json!({ "events": [], "nextForwardToken": "end" }),
         other => panic!("{other} is not part of the stand-in"),
     };
@@ -205,6 +241,10 @@ impl Cloud {
                 stop_reason,
                 stops: 0,
                 appears: Instant::now() + late,
+                appears_at: (SystemTime::now() + late)
+                    .duration_since(SystemTime::UNIX_EPOCH)
+                    .unwrap()
+                    .as_millis(),
             });
         }
         match run {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use app_gen_saas::launcher::{
-    Ending, Launch, LaunchError, Launcher, LogPage, LogTraits, RunningTask, Task, TaskStatus, Trace,
+    Ending, Launch, LaunchError, Launcher, LogPage, LogTraits, RunningTask, Task, TaskStatus,
+    Trace, Urgency,
 };
 use futures::future::BoxFuture;
 
@@ -267,6 +268,12 @@ impl HostileLauncher {
         }
     }
 
+    fn turn(&self) -> bool {
+        let mut state = self.state();
+        state.faults += 1;
+        !Random(self.seed ^ state.faults).one_in(8)
+    }
+
     fn page(&self, handle: &str, position: Option<&str>) -> anyhow::Result<LogPage> {
         let mut state = self.state();
         state.faults += 1;
@@ -327,6 +334,7 @@ impl Launcher for HostileLauncher {
     fn log_traits(&self) -> LogTraits {
         LogTraits {
             poll: Duration::from_millis(5),
+            busy_poll: Duration::from_millis(5),
             status_poll: Duration::from_millis(5),
             drain: Duration::from_millis(20),
             gap: Duration::from_millis(40),
@@ -361,8 +369,15 @@ impl Launcher for HostileLauncher {
         &'a self,
         handle: &'a str,
         position: Option<&'a str>,
-    ) -> BoxFuture<'a, anyhow::Result<LogPage>> {
-        Box::pin(async move { self.page(handle, position) })
+        _urgency: Urgency,
+    ) -> BoxFuture<'a, anyhow::Result<Option<LogPage>>> {
+        // Sometimes it is not its turn.
+        Box::pin(async move {
+            match self.turn() {
+                true => self.page(handle, position).map(Some),
+                false => Ok(None),
+            }
+        })
     }
 
     fn stop<'a>(

@@ -1,6 +1,7 @@
 //! What the tests share: databases, scripted generators, an orchestrator in this process or as the built
 //! binary, and a client.
 
+pub mod alarms;
 pub mod binary;
 pub mod client;
 pub mod database;
@@ -11,6 +12,7 @@ pub mod orchestrator;
 pub mod previews;
 pub mod random;
 pub mod release_before;
+pub mod throttle;
 mod waiting;
 
 pub use waiting::{PATIENCE, eventually};

@@ -7,7 +7,9 @@ use std::time::Duration;
 use app_gen_saas::app::App;
 use app_gen_saas::config::{Config, Environment};
 use app_gen_saas::launcher::{Launcher, PreviewTasks};
+use app_gen_saas::observe::sender;
 use app_gen_saas::previews::Previews;
+use app_gen_saas::streams::news;
 use app_gen_saas::{server, worker};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -86,7 +88,11 @@ impl Orchestrator {
         }
         let listener = tokio::net::TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut tasks = vec![tokio::spawn(server::serve(listener, app.clone()))];
+        let mut tasks = vec![
+            tokio::spawn(server::serve(listener, app.clone())),
+            tokio::spawn(news::run(app.clone())),
+            tokio::spawn(sender::run(app.clone())),
+        ];
         if !options.without_worker {
             tasks.push(tokio::spawn(worker::run(app.clone())));
         }

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { createJob, deleteProject, eventsHref, listJobs } from "./client.ts";
+import { createJob, deleteProject, eventsHref, listJobs, retryAfterMs } from "./client.ts";
 
 function answer(status: number, body: string): void {
   vi.stubGlobal("fetch", vi.fn(async () => new Response(body, { status })));
@@ -8,10 +8,10 @@ function answer(status: number, body: string): void {
 afterEach(() => vi.unstubAllGlobals());
 
 test("a refusal carries the server's own words, as a sentence", async () => {
-  answer(422, '{"error":{"code":"invalid_description","message":"the description is empty"}}');
+  answer(400, '{"type":"/api/reference#problem-invalid_request","code":"invalid_request","detail":"the description is empty"}');
   await expect(createJob({ description: "" })).rejects.toMatchObject({
-    status: 422,
-    code: "invalid_description",
+    status: 400,
+    code: "invalid_request",
     message: "The description is empty.",
   });
 });
@@ -34,6 +34,20 @@ test("no answer at all has status 0", async () => {
 test("a deletion is answered with nothing", async () => {
   vi.stubGlobal("fetch", vi.fn(async () => new Response(null, { status: 204 })));
   await expect(deleteProject("p")).resolves.toBeUndefined();
+});
+
+test("a refusal may name a pause", async () => {
+  const refuse = (headers: Record<string, string>) =>
+    vi.stubGlobal("fetch", vi.fn(async () => new Response(null, { status: 503, headers })));
+  refuse({ "retry-after": "7" });
+  await expect(retryAfterMs("/x")).resolves.toBe(7000);
+  expect(fetch).toHaveBeenCalledWith("/x", expect.objectContaining({ method: "HEAD" }));
+  for (const headers of [{}, { "retry-after": "soon" }, { "retry-after": "-1" }]) {
+    refuse(headers as Record<string, string>);
+    await expect(retryAfterMs("/x")).resolves.toBeNull();
+  }
+  vi.stubGlobal("fetch", vi.fn(async () => Promise.reject(new TypeError("failed to fetch"))));
+  await expect(retryAfterMs("/x")).resolves.toBeNull();
 });
 
 test("addresses escape the job id and name the resume point", () => {

@@ -1,4 +1,5 @@
 /** The orchestrator's HTTP API. Every call is bounded and fails with an ApiError that can be shown as it is. */
+import { credentialHeaders, hasCredentials, tellRefused } from "../accounts/credentials.ts";
 import type {
   AttachmentLimits,
   ChangeProject,
@@ -10,12 +11,12 @@ import type {
   Delivery,
   DeliveryList,
   Difference,
-  ErrorBody,
   FileContent,
   FileList,
   Job,
   JobList,
   Preview,
+  Problem,
   Project,
   ProjectList,
   Template,
@@ -58,12 +59,14 @@ export function isMissing(error: unknown): boolean {
   return error instanceof ApiError && (error.status === 404 || error.status === 400);
 }
 
-async function request<T>(path: string, init: RequestInit = {}, timeoutMs = TIMEOUT_MS): Promise<T> {
+export async function request<T>(path: string, init: RequestInit = {}, timeoutMs = TIMEOUT_MS): Promise<T> {
   let response: Response;
   try {
+    // Without accounts, nothing is waited for.
+    const own = hasCredentials() ? await credentialHeaders() : {};
     response = await fetch(path, {
       ...init,
-      headers: { accept: "application/json", ...init.headers },
+      headers: { accept: "application/json, application/problem+json", ...own, ...init.headers },
       signal: AbortSignal.timeout(timeoutMs),
     });
   } catch (error) {
@@ -76,11 +79,12 @@ async function request<T>(path: string, init: RequestInit = {}, timeoutMs = TIME
   if (response.status === 204) return undefined as T;
   const body = await readJson(response);
   if (response.ok && body !== undefined) return body as T;
-  const reported = (body as Partial<ErrorBody> | undefined)?.error;
+  if (response.status === 401) tellRefused();
+  const reported = body as Partial<Problem> | undefined;
   throw new ApiError(
     response.status,
     reported?.code ?? "unexpected",
-    reported?.message ? sentence(reported.message) : explainStatus(response.status),
+    reported?.detail ? sentence(reported.detail) : explainStatus(response.status),
   );
 }
 
@@ -153,6 +157,24 @@ export function artifactHref(jobId: string): string {
 /** The address of a job's events, from the one after `after` on. */
 export function eventsHref(jobId: string, after: number): string {
   return `${jobPath(jobId)}/events?after=${after}`;
+}
+
+/** What opens the stream of a job once, for an EventSource, which cannot say who asks. */
+export async function streamTicket(jobId: string): Promise<string> {
+  const answer = await send<{ ticket: string }>("POST", "/api/stream-tickets", { job: jobId });
+  return answer.ticket;
+}
+
+/** The pause that a server which refuses this address asks for; null if it asks for none, or does not answer. */
+export async function retryAfterMs(href: string): Promise<number | null> {
+  try {
+    const own = hasCredentials() ? { headers: await credentialHeaders() } : {};
+    const response = await fetch(href, { method: "HEAD", ...own, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const seconds = Number.parseInt(response.headers.get("retry-after") ?? "", 10);
+    return seconds >= 0 ? seconds * 1000 : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Which projects are listed. */
@@ -276,7 +298,7 @@ export function removeTemplate(templateId: string): Promise<void> {
   return request<void>(templatePath(templateId), { method: "DELETE" });
 }
 
-function send<T>(method: "POST" | "PATCH", path: string, body: object): Promise<T> {
+export function send<T>(method: "POST" | "PATCH", path: string, body: object): Promise<T> {
   return request<T>(path, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 }
 

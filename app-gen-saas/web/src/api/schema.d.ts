@@ -12,10 +12,61 @@ export interface paths {
             cookie?: never;
         };
         /** Says what can be attached. */
-        get: operations["limits"];
+        get: operations["get_attachment_limits"];
         put?: never;
         /** Uploads a file, to be attached to a job. It is kept for a day; every job that names it gets a copy. */
-        post: operations["upload"];
+        post: operations["upload_attachment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says how people sign in here. */
+        get: operations["get_config"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/fleet/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says what tenants use, to operators. */
+        get: operations["get_fleet_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes an invitation: whoever asks becomes a member, if it is to the address that they signed in with. */
+        post: operations["take_invitation"];
         delete?: never;
         options?: never;
         head?: never;
@@ -30,10 +81,10 @@ export interface paths {
             cookie?: never;
         };
         /** Lists jobs, newest first. */
-        get: operations["list"];
+        get: operations["list_jobs"];
         put?: never;
         /** Submits a description of a new application, or of what is to be changed of one. */
-        post: operations["create"];
+        post: operations["create_job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -48,7 +99,7 @@ export interface paths {
             cookie?: never;
         };
         /** Shows a job. */
-        get: operations["show"];
+        get: operations["get_job"];
         put?: never;
         post?: never;
         delete?: never;
@@ -65,7 +116,7 @@ export interface paths {
             cookie?: never;
         };
         /** Downloads the result of a job. */
-        get: operations["download"];
+        get: operations["download_job_artifact"];
         put?: never;
         post?: never;
         delete?: never;
@@ -82,7 +133,7 @@ export interface paths {
             cookie?: never;
         };
         /** Reads a file that was attached to a job. */
-        get: operations["read"];
+        get: operations["read_attachment"];
         put?: never;
         post?: never;
         delete?: never;
@@ -104,7 +155,7 @@ export interface paths {
          * Cancels a job. A job that has not started, or that waits, ends at once; otherwise its generator is stopped, and the
          *     state follows. A job that has ended stays as it is.
          */
-        post: operations["cancel"];
+        post: operations["cancel_job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -121,7 +172,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Decides what a job waits for. The next attempt goes on with the decision, as soon as there is room. */
-        post: operations["decide"];
+        post: operations["decide_job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -137,9 +188,9 @@ export interface paths {
         };
         /**
          * Streams the events of a job as server-sent events: `id` is the number, `event` the type, `data` the
-         *     event. Ends after the last event of the job.
+         *     event. Ends after the last event of the job; a stream that ends before goes on with `Last-Event-ID`.
          */
-        get: operations["stream"];
+        get: operations["stream_job_events"];
         put?: never;
         post?: never;
         delete?: never;
@@ -157,12 +208,48 @@ export interface paths {
         };
         /**
          * Streams the events of a job as text messages, each an `Event`. Closes with code 1000 after the last
-         *     event of the job, with 1001 when the orchestrator stops (reconnect with `after`).
+         *     event of the job, with 1001 when the orchestrator stops, with 1013 when the reader was too slow: reconnect
+         *     with the number of the last event as `after`.
          */
-        get: operations["stream"];
+        get: operations["stream_job_events_over_websocket"];
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the keys of the tenant. */
+        get: operations["list_keys"];
+        put?: never;
+        /** Makes a key for programs. It opens the tenant of this request, and nothing else. */
+        post: operations["create_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revokes a key: from now on it opens nothing. Owners revoke any, others their own. */
+        delete: operations["revoke_key"];
         options?: never;
         head?: never;
         patch?: never;
@@ -176,7 +263,7 @@ export interface paths {
             cookie?: never;
         };
         /** Lists the previews that have not ended. */
-        get: operations["list"];
+        get: operations["list_previews"];
         put?: never;
         post?: never;
         delete?: never;
@@ -193,7 +280,7 @@ export interface paths {
             cookie?: never;
         };
         /** Lists projects, newest first. */
-        get: operations["list"];
+        get: operations["list_projects"];
         put?: never;
         post?: never;
         delete?: never;
@@ -210,15 +297,15 @@ export interface paths {
             cookie?: never;
         };
         /** Shows a project. */
-        get: operations["show"];
+        get: operations["get_project"];
         put?: never;
         post?: never;
         /** Deletes a project with its versions, jobs and files. This cannot be taken back. */
-        delete: operations["delete"];
+        delete: operations["delete_project"];
         options?: never;
         head?: never;
         /** Renames a project, puts it aside, or takes it up again. */
-        patch: operations["change"];
+        patch: operations["change_project"];
         trace?: never;
     };
     "/api/projects/{id}/deliveries": {
@@ -229,7 +316,7 @@ export interface paths {
             cookie?: never;
         };
         /** Lists the deliveries of a project, or of one of its versions. */
-        get: operations["list"];
+        get: operations["list_deliveries"];
         put?: never;
         post?: never;
         delete?: never;
@@ -246,7 +333,7 @@ export interface paths {
             cookie?: never;
         };
         /** Shows a delivery. */
-        get: operations["show"];
+        get: operations["get_delivery"];
         put?: never;
         post?: never;
         delete?: never;
@@ -263,7 +350,7 @@ export interface paths {
             cookie?: never;
         };
         /** Lists the versions of a project, newest first. */
-        get: operations["list"];
+        get: operations["list_versions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -280,7 +367,7 @@ export interface paths {
             cookie?: never;
         };
         /** Shows a version. */
-        get: operations["show"];
+        get: operations["get_version"];
         put?: never;
         post?: never;
         delete?: never;
@@ -302,7 +389,7 @@ export interface paths {
          * Delivers a version to a target, or looks at it there. It can be repeated: while it is not at its end, the
          *     same delivery is answered, and after that its target is made sure of once more.
          */
-        post: operations["create"];
+        post: operations["create_delivery"];
         delete?: never;
         options?: never;
         head?: never;
@@ -317,7 +404,7 @@ export interface paths {
             cookie?: never;
         };
         /** Compares a version with the one that it was made from, or with another one. */
-        get: operations["diff"];
+        get: operations["compare_version"];
         put?: never;
         post?: never;
         delete?: never;
@@ -334,7 +421,7 @@ export interface paths {
             cookie?: never;
         };
         /** Downloads the files of a version. */
-        get: operations["download"];
+        get: operations["download_version"];
         put?: never;
         post?: never;
         delete?: never;
@@ -351,7 +438,7 @@ export interface paths {
             cookie?: never;
         };
         /** Reads a file of a version: up to 512 KiB of its text. */
-        get: operations["file"];
+        get: operations["read_version_file"];
         put?: never;
         post?: never;
         delete?: never;
@@ -368,7 +455,7 @@ export interface paths {
             cookie?: never;
         };
         /** Lists the files of a version. */
-        get: operations["files"];
+        get: operations["list_version_files"];
         put?: never;
         post?: never;
         delete?: never;
@@ -385,12 +472,12 @@ export interface paths {
             cookie?: never;
         };
         /** Shows the newest preview of a version, also one that has ended. */
-        get: operations["show"];
+        get: operations["get_preview"];
         put?: never;
         /** Starts a preview of a version, or returns the one that it has. */
-        post: operations["start"];
+        post: operations["start_preview"];
         /** Ends the preview of a version: from now on its address leads to nothing. */
-        delete: operations["end"];
+        delete: operations["end_preview"];
         options?: never;
         head?: never;
         patch?: never;
@@ -409,7 +496,44 @@ export interface paths {
          * Goes back to a version: a job makes it the newest one again, without a generator. It begins after the other
          *     jobs of the project have ended.
          */
-        post: operations["restore"];
+        post: operations["restore_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says who asks, and in which tenant. */
+        get: operations["get_session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/stream-tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a ticket for the live stream of a job: browsers cannot send a token with those, and a token has no place in
+         *     an address. It can be used once, within 30 seconds.
+         */
+        post: operations["create_stream_ticket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -424,10 +548,10 @@ export interface paths {
             cookie?: never;
         };
         /** Lists templates. */
-        get: operations["list"];
+        get: operations["list_templates"];
         put?: never;
         /** Makes a template of a version. It has a copy of the version's history, so that it outlives the project. */
-        post: operations["create"];
+        post: operations["create_template"];
         delete?: never;
         options?: never;
         head?: never;
@@ -442,15 +566,136 @@ export interface paths {
             cookie?: never;
         };
         /** Shows a template. */
-        get: operations["show"];
+        get: operations["get_template"];
         put?: never;
         post?: never;
         /** Removes a template. Applications that were made with it stay. */
-        delete: operations["delete"];
+        delete: operations["delete_template"];
         options?: never;
         head?: never;
         /** Renames or describes a template, or has it begin with another version. */
-        patch: operations["change"];
+        patch: operations["change_template"];
+        trace?: never;
+    };
+    "/api/tenants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the tenants of whoever asks. */
+        get: operations["list_tenants"];
+        put?: never;
+        /** Makes a shared tenant; whoever asks owns it. */
+        post: operations["create_tenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tenants/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Deletes a tenant with everything in it. Jobs that have not ended are cancelled. This cannot be taken back. */
+        delete: operations["delete_tenant"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tenants/{id}/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the invitations into a tenant that can still be taken. */
+        get: operations["list_invitations"];
+        put?: never;
+        /** Invites somebody into a shared tenant. The token is for them; it is shown this once, and nobody is written to. */
+        post: operations["create_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tenants/{id}/invitations/{invitation}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes an invitation back. */
+        delete: operations["delete_invitation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tenants/{id}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the members of a tenant. */
+        get: operations["list_members"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tenants/{id}/members/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Leaves a tenant, or takes a member out of one's own. Keys that they made for it open nothing from then on. */
+        delete: operations["remove_member"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tenants/{id}/owner": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Hands a shared tenant over to another member; whoever owned it stays as a member. */
+        post: operations["transfer_tenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/health": {
@@ -461,7 +706,7 @@ export interface paths {
             cookie?: never;
         };
         /** Who answers, and whether it can work. */
-        get: operations["health"];
+        get: operations["get_health"];
         put?: never;
         post?: never;
         delete?: never;
@@ -474,6 +719,30 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A key, without what opens anything. */
+        ApiKey: {
+            /** @description RFC 3339, UTC. */
+            created_at: string;
+            /** @description UUID version 7. */
+            id: string;
+            /** @description RFC 3339, UTC, give or take a minute; null if it was never used. */
+            last_used_at: string | null;
+            /** @description For people. */
+            name: string;
+            /** @description How the key begins. */
+            prefix: string;
+            /** @description RFC 3339, UTC; null while it opens something. */
+            revoked_at: string | null;
+            /** @description What it may do. */
+            scopes: components["schemas"]["Scope"][];
+            /** @description Id of the user who made it. */
+            user: string;
+        };
+        /** @description Keys of a tenant. */
+        ApiKeyList: {
+            /** @description Newest first, the newest 200. */
+            keys: components["schemas"]["ApiKey"][];
+        };
         /**
          * @description Where a person may want to decide.
          * @enum {string}
@@ -527,6 +796,18 @@ export interface components {
             /** @description RFC 3339, UTC. */
             started_at: string;
         };
+        /** @description How people sign in. */
+        AuthConfig: {
+            /** @enum {string} */
+            mode: "none";
+        } | {
+            /** @description Its key for pages, which is no secret. */
+            anon_key: string;
+            /** @enum {string} */
+            mode: "supabase";
+            /** @description The address of the project. */
+            url: string;
+        };
         /** @description How much all attempts of a job together may use; what is left out has the orchestrator's bound. */
         Budget: {
             /**
@@ -555,6 +836,11 @@ export interface components {
          * @enum {string}
          */
         Change: "added" | "removed" | "changed";
+        /** @description Who is to own a tenant. */
+        ChangeOwner: {
+            /** @description Id of a user who is a member. */
+            user: string;
+        };
         /** @description What is to be changed of a project; what is left out stays. */
         ChangeProject: {
             /** @description Whether it is put aside. */
@@ -598,6 +884,13 @@ export interface components {
             /** @description The provider. */
             provider?: string | null;
         };
+        /** @description A key to be made. */
+        CreateApiKey: {
+            /** @description What it is called: 1 to 80 characters after trimming. */
+            name: string;
+            /** @description What it may do: at least one. */
+            scopes: components["schemas"]["Scope"][];
+        };
         /** @description The body of a request for a delivery. */
         CreateDelivery: {
             /**
@@ -609,6 +902,11 @@ export interface components {
             check_only?: boolean;
             /** @description Where to. */
             target: components["schemas"]["Target"];
+        };
+        /** @description Who is to be invited. */
+        CreateInvitation: {
+            /** @description The address that they sign in with. */
+            email: string;
         };
         /** @description The body of a request for a new job. */
         CreateJob: {
@@ -658,6 +956,16 @@ export interface components {
              * @description Number of the version.
              */
             version: number;
+        };
+        /** @description A shared tenant to be made. */
+        CreateTenant: {
+            /** @description What it is called: 1 to 80 characters after trimming. */
+            name: string;
+        };
+        /** @description The stream that a ticket is for. */
+        CreateTicket: {
+            /** @description Id of the job. */
+            job: string;
         };
         /** @description What a person decided. */
         Decide: {
@@ -737,20 +1045,6 @@ export interface components {
             /** @description Whether more files differ than are listed. */
             truncated: boolean;
         };
-        /** @description The body of every answer that is an error. */
-        ErrorBody: {
-            error: components["schemas"]["ErrorDetail"];
-        };
-        /** @description What went wrong. */
-        ErrorDetail: {
-            /**
-             * @description For programs: `invalid_request`, `forbidden`, `not_found`, `method_not_allowed`, `changed`,
-             *     `payload_too_large`, `unsupported_media_type`, `misdirected`, `busy`, `unavailable`, `internal`.
-             */
-            code: string;
-            /** @description For people. */
-            message: string;
-        };
         /** @description One event of a job's stream, the `data` of a server-sent event and the text of a WebSocket message. */
         Event: {
             /** @description What happened; `uri` alone when the body could not be fetched from where it is. */
@@ -766,7 +1060,7 @@ export interface components {
             time: string;
             /**
              * @description `state` (body: `state`, `reason`?), or the generator's own type: `started`
-             *     (`generator_version`, `attempt`, `providers`: versions by name), `stage` (`name`, `state`: running,
+             *     (`generator_version`, `attempt`, `providers`: versions by name, `request_id`), `stage` (`name`, `state`: running,
              *     done or failed, `detail`?), `activity` (`role`, `stage`, `what` with its own type in `activity`),
              *     `check` (`name`, `outcome`: passed, failed or skipped, `detail`?, `seconds`), `commit` (`iteration`,
              *     `commit`, `role`, `message`, `diff`), `usage` (`role`, `stage`, `provider`, `model`, `tokens`,
@@ -827,6 +1121,11 @@ export interface components {
             /** @description Sorted by path. */
             files: components["schemas"]["File"][];
         };
+        /** @description What tenants use. */
+        FleetUsage: {
+            /** @description In the order of their ids. */
+            tenants: components["schemas"]["TenantUsage"][];
+        };
         /**
          * @description The service that answers, and its condition. The answer has status 200 whatever the condition: who
          *     ends a process because of it would end all of them whenever the database is away for a moment.
@@ -842,6 +1141,22 @@ export interface components {
             status: string;
             /** @description Version of the program. */
             version: string;
+        };
+        /** @description An invitation, without what it is taken with. */
+        Invitation: {
+            /** @description RFC 3339, UTC. */
+            created_at: string;
+            /** @description Who is invited. */
+            email: string;
+            /** @description RFC 3339, UTC. */
+            expires_at: string;
+            /** @description UUID version 7. */
+            id: string;
+        };
+        /** @description Invitations into a tenant. */
+        InvitationList: {
+            /** @description Those that can be taken, newest first. */
+            invitations: components["schemas"]["Invitation"][];
         };
         /** @description A job. */
         Job: {
@@ -950,6 +1265,25 @@ export interface components {
             /** @description Its name. */
             name: string;
         };
+        /** @description Members of a tenant. */
+        MemberList: {
+            /** @description Who came first is first. */
+            members: components["schemas"]["TenantMember"][];
+        };
+        /** @description A key that was just made. */
+        NewApiKey: {
+            /** @description The rest of it. */
+            details: components["schemas"]["ApiKey"];
+            /** @description What is sent as `Authorization: Bearer`. It is never shown again. */
+            key: string;
+        };
+        /** @description An invitation that was just made. */
+        NewInvitation: {
+            /** @description The rest of it. */
+            details: components["schemas"]["Invitation"];
+            /** @description What it is taken with, for the one who is invited. It is never shown again. */
+            token: string;
+        };
         /** @description A preview: a version that runs for whoever knows its address, until its time is over. */
         Preview: {
             /** @description Id of the commit that runs. Answers of the preview name it, too, in `x-app-gen-commit`. */
@@ -1000,6 +1334,52 @@ export interface components {
          * @enum {string}
          */
         PreviewState: "starting" | "ready" | "ended";
+        /**
+         * @description The body of every answer that is an error: problem details as of RFC 9457, of type
+         *     `application/problem+json`.
+         */
+        Problem: {
+            /** @description The kind of problem, for programs. */
+            code: components["schemas"]["ProblemCode"];
+            /**
+             * @description What went wrong this time, for people.
+             * @example job not found
+             */
+            detail: string;
+            /**
+             * Format: uri
+             * @description This one occurrence; the orchestrator's log has it beside the cause of a 500 or 503.
+             * @example urn:uuid:0192f0c1-2345-7000-8000-000000000000
+             */
+            instance: string;
+            /**
+             * Format: int32
+             * @description After how many seconds another attempt makes sense; the header `Retry-After` says the same.
+             */
+            retry_after_secs?: number;
+            /**
+             * Format: int32
+             * @description The status of the answer.
+             * @example 404
+             */
+            status: number;
+            /**
+             * @description What all problems of the kind are called.
+             * @example There is no such thing
+             */
+            title: string;
+            /**
+             * Format: uri-reference
+             * @description The address of what describes this kind of problem, relative to the one that was asked.
+             * @example /api/reference#problem-not_found
+             */
+            type: string;
+        };
+        /**
+         * @description What a program can tell apart.
+         * @enum {string}
+         */
+        ProblemCode: "invalid_request" | "unauthenticated" | "forbidden" | "not_found" | "method_not_allowed" | "changed" | "payload_too_large" | "unsupported_media_type" | "misdirected" | "too_many" | "busy" | "unavailable" | "internal";
         /** @description A project: an application over time. */
         Project: {
             /** @description Whether it was put aside: it is not listed, and takes no changes. */
@@ -1038,6 +1418,11 @@ export interface components {
             /** @description Newest first. */
             projects: components["schemas"]["Project"][];
         };
+        /** @description What a page needs before anybody signed in. */
+        PublicConfig: {
+            /** @description How people sign in. */
+            auth: components["schemas"]["AuthConfig"];
+        };
         /** @description What an attempt took of its task. */
         Resources: {
             /**
@@ -1055,6 +1440,38 @@ export interface components {
              * @description Seconds of all processors.
              */
             processor_seconds: number;
+        };
+        /**
+         * @description What a key may do. Whoever signed in may do all of it.
+         * @enum {string}
+         */
+        Scope: "read" | "write" | "deliver";
+        /** @description Who asks. */
+        Session: {
+            /** @description Their address; null if it is not known. */
+            email: string | null;
+            /** @description Whether they see the fleet, and what all tenants use. */
+            is_operator: boolean;
+            /** @description Whether they own the tenant. */
+            is_owner: boolean;
+            /** @description What they may do. */
+            scopes: components["schemas"]["Scope"][];
+            /** @description Id of the tenant whose things these requests get at. */
+            tenant: string;
+            /** @description Id of the user; of a key, of who made it. */
+            user: string;
+        };
+        /** @description A ticket. */
+        StreamTicket: {
+            /** @description RFC 3339, UTC: until when it can be used, once. */
+            expires_at: string;
+            /** @description Goes into the parameter `ticket` of the address of the stream. */
+            ticket: string;
+        };
+        /** @description An invitation to be taken. */
+        TakeInvitation: {
+            /** @description What came with the invitation. */
+            token: string;
         };
         /** @description Where a version is delivered to. */
         Target: {
@@ -1104,6 +1521,77 @@ export interface components {
         TemplateList: {
             /** @description Built-in ones first, on the first page; then the others, newest first. */
             templates: components["schemas"]["Template"][];
+        };
+        /** @description A tenant: who owns projects, jobs and everything else. */
+        TenantDetails: {
+            /** @description RFC 3339, UTC. */
+            created_at: string;
+            /** @description The header `x-app-gen-tenant` names it. */
+            id: string;
+            /** @description `personal` or `shared`. */
+            kind: string;
+            /** @description For people. */
+            name: string;
+            /** @description What whoever asks is in it: `owner` or `member`. */
+            role: string;
+        };
+        /** @description Tenants of whoever asks. */
+        TenantList: {
+            /** @description The oldest first. */
+            tenants: components["schemas"]["TenantDetails"][];
+        };
+        /** @description A member of a tenant. */
+        TenantMember: {
+            /** @description Their address when they came in. */
+            email: string;
+            /** @description RFC 3339, UTC. */
+            joined_at: string;
+            /** @description `owner` or `member`. */
+            role: string;
+            /** @description Id of the user. */
+            user: string;
+        };
+        /** @description What a tenant uses. */
+        TenantUsage: {
+            /**
+             * Format: int64
+             * @description Its jobs that are kept.
+             */
+            jobs: number;
+            /** @description `personal`, `shared`, or `local` for what is from before there were accounts. */
+            kind: string;
+            /**
+             * Format: int64
+             * @description Its members.
+             */
+            members: number;
+            /**
+             * Format: int64
+             * @description Millionths of a US dollar for models of its projects, as far as prices are known.
+             */
+            micro_usd: number;
+            /**
+             * Format: int64
+             * @description Its previews that take a place.
+             */
+            previews: number;
+            /**
+             * Format: int64
+             * @description Its projects.
+             */
+            projects: number;
+            /**
+             * Format: int64
+             * @description Millionths of a US dollar for tasks of its projects, as far as prices are known.
+             */
+            task_micro_usd: number;
+            /** @description Id of the tenant. */
+            tenant: string;
+            /**
+             * Format: int64
+             * @description Those of them that have not ended.
+             */
+            unfinished_jobs: number;
         };
         /** @description A file that can be attached to jobs. */
         UploadedFile: {
@@ -1213,15 +1701,123 @@ export interface components {
             until: string;
         };
     };
-    responses: never;
+    responses: {
+        /** @description A page of another origin sends the request. */
+        Forbidden: {
+            headers: {
+                "api-version": components["headers"]["api-version"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "code": "forbidden",
+                 *       "detail": "A page of another origin sends the request.",
+                 *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                 *       "status": 403,
+                 *       "title": "They may not do this",
+                 *       "type": "/api/reference#problem-forbidden"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description A fault of the orchestrator. */
+        Internal: {
+            headers: {
+                "api-version": components["headers"]["api-version"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "code": "internal",
+                 *       "detail": "A fault of the orchestrator.",
+                 *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                 *       "status": 500,
+                 *       "title": "The orchestrator failed",
+                 *       "type": "/api/reference#problem-internal"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The request is not valid: it names no host, or has a parameter that the operation does not know. */
+        InvalidRequest: {
+            headers: {
+                "api-version": components["headers"]["api-version"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "code": "invalid_request",
+                 *       "detail": "The request is not valid: it names no host, or has a parameter that the operation does not know.",
+                 *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                 *       "status": 400,
+                 *       "title": "The request is not valid",
+                 *       "type": "/api/reference#problem-invalid_request"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The request is for a host that the orchestrator does not serve. */
+        Misdirected: {
+            headers: {
+                "api-version": components["headers"]["api-version"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "code": "misdirected",
+                 *       "detail": "The request is for a host that the orchestrator does not serve.",
+                 *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                 *       "status": 421,
+                 *       "title": "The host is not served here",
+                 *       "type": "/api/reference#problem-misdirected"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The answer took too long, because of something that the orchestrator depends on. */
+        Unavailable: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                "api-version": components["headers"]["api-version"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "code": "unavailable",
+                 *       "detail": "The answer took too long, because of something that the orchestrator depends on.",
+                 *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                 *       "retry_after_secs": 5,
+                 *       "status": 503,
+                 *       "title": "A part that this depends on does not answer",
+                 *       "type": "/api/reference#problem-unavailable"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
     parameters: never;
     requestBodies: never;
-    headers: never;
+    headers: {
+        /** @description After how many seconds another attempt makes sense. */
+        "Retry-After": number;
+        /** @description The version of the API that answers. */
+        "api-version": string;
+    };
     pathItems: never;
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    limits: {
+    get_attachment_limits: {
         parameters: {
             query?: never;
             header?: never;
@@ -1233,15 +1829,60 @@ export interface operations {
             /** @description Bounds. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AttachmentLimits"];
                 };
             };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
         };
     };
-    upload: {
+    upload_attachment: {
         parameters: {
             query: {
                 /** @description Its name: 1 to 100 characters after trimming, without slashes. */
@@ -1254,13 +1895,14 @@ export interface operations {
         /** @description The bytes of the file. What they are is looked at, whatever the content type says. */
         requestBody: {
             content: {
-                "application/octet-stream": number[];
+                "application/octet-stream": string;
             };
         };
         responses: {
             /** @description It is there. */
             201: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1270,42 +1912,460 @@ export interface operations {
             /** @description The name is none, or the file is empty. */
             400: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The name is none, or the file is empty.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The file is too large. */
             413: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "payload_too_large",
+                     *       "detail": "The file is too large.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 413,
+                     *       "title": "The body is too large",
+                     *       "type": "/api/reference#problem-payload_too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The file is neither text nor one of the images that are taken, or not what its content type says. */
             415: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The file is neither text nor one of the images that are taken, or not what its content type says.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 415,
+                     *       "title": "The body is of a type that is not taken",
+                     *       "type": "/api/reference#problem-unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database or the store does not answer, or too much was uploaded within a day; `Retry-After` says when to try again. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database or the store does not answer, or too much was uploaded within a day; `Retry-After` says when to try again.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    list: {
+    get_config: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What a page needs before anybody signed in. */
+            200: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PublicConfig"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_fleet_usage: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of tenants to list: 1 to 200, default 50. */
+                limit?: number;
+                /** @description Only tenants after the one with this id. */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What tenants use. */
+            200: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetUsage"];
+                };
+            };
+            /** @description A parameter is wrong. */
+            400: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "A parameter is wrong.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    take_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "agi_0123456789abcdefghijklmnopqrstuvwxyz"
+                 *     }
+                 */
+                "application/json": components["schemas"]["TakeInvitation"];
+            };
+        };
+        responses: {
+            /** @description The tenant, in which they are a member now. */
+            200: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantDetails"];
+                };
+            };
+            /** @description The body is not valid. */
+            400: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such invitation to this address, or its time is over. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such invitation to this address, or its time is over.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The tenant has 200 members already, or there are no accounts here. */
+            409: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "The tenant has 200 members already, or there are no accounts here.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has more than 64 KiB. */
+            413: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body has more than 64 KiB.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 413,
+                     *       "title": "The body is too large",
+                     *       "type": "/api/reference#problem-payload_too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The content type is not application/json. */
+            415: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The content type is not application/json.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 415,
+                     *       "title": "The body is of a type that is not taken",
+                     *       "type": "/api/reference#problem-unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_jobs: {
         parameters: {
             query?: {
                 /** @description Only jobs of the project with this id. */
@@ -1324,6 +2384,7 @@ export interface operations {
             /** @description Jobs. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1333,24 +2394,90 @@ export interface operations {
             /** @description A parameter is wrong. */
             400: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "A parameter is wrong.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    create: {
+    create_job: {
         parameters: {
             query?: never;
             header?: never;
@@ -1359,6 +2486,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "description": "A shop for tea, with a basket and a search"
+                 *     }
+                 */
                 "application/json": components["schemas"]["CreateJob"];
             };
         };
@@ -1366,6 +2498,7 @@ export interface operations {
             /** @description Accepted; `Location` leads to the job. */
             201: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1375,60 +2508,170 @@ export interface operations {
             /** @description The body is not valid. */
             400: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No such project, version, template or attachment. */
             404: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such project, version, template or attachment.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The project was put aside. */
             409: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "The project was put aside.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The body has more than 64 KiB. */
             413: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body has more than 64 KiB.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 413,
+                     *       "title": "The body is too large",
+                     *       "type": "/api/reference#problem-payload_too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The content type is not application/json. */
             415: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The content type is not application/json.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 415,
+                     *       "title": "The body is of a type that is not taken",
+                     *       "type": "/api/reference#problem-unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database or the store does not answer, or too many jobs wait for their start; `Retry-After` says when to try again. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database or the store does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    show: {
+    get_job: {
         parameters: {
             query?: never;
             header?: never;
@@ -1443,33 +2686,101 @@ export interface operations {
             /** @description The job. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
                 };
             };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description No such job. */
             404: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such job.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    download: {
+    download_job_artifact: {
         parameters: {
             query?: never;
             header?: never;
@@ -1484,42 +2795,121 @@ export interface operations {
             /** @description The zip file. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/zip": number[];
+                    "application/zip": string;
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No such job, no result yet, or the result is no longer kept. */
             404: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such job, no result yet, or the result is no longer kept.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The stored file is not the one that the job made. */
             409: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "The stored file is not the one that the job made.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database or the store does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database or the store does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    read: {
+    read_attachment: {
         parameters: {
             query?: never;
             header?: never;
@@ -1536,42 +2926,121 @@ export interface operations {
             /** @description Its bytes. Only an image is to be shown in a page; anything else is saved. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": number[];
+                    "application/octet-stream": string;
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No such job or attachment, or it is no longer kept. */
             404: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such job or attachment, or it is no longer kept.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The stored file is not the one that was attached. */
             409: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "The stored file is not the one that was attached.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database or the store does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database or the store does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    cancel: {
+    cancel_job: {
         parameters: {
             query?: never;
             header?: never;
@@ -1586,33 +3055,101 @@ export interface operations {
             /** @description The job in its present state. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
                 };
             };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description No such job. */
             404: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such job.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    decide: {
+    decide_job: {
         parameters: {
             query?: never;
             header?: never;
@@ -1624,6 +3161,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "attempt": 1,
+                 *       "decision": "approve"
+                 *     }
+                 */
                 "application/json": components["schemas"]["Decide"];
             };
         };
@@ -1631,6 +3174,7 @@ export interface operations {
             /** @description The job in its present state. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1640,68 +3184,180 @@ export interface operations {
             /** @description The body is not valid. */
             400: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No such job. */
             404: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such job.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The job does not wait for a decision about that attempt. */
             409: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "The job does not wait for a decision about that attempt.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The body has more than 64 KiB. */
             413: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body has more than 64 KiB.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 413,
+                     *       "title": "The body is too large",
+                     *       "type": "/api/reference#problem-payload_too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The content type is not application/json. */
             415: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The content type is not application/json.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 415,
+                     *       "title": "The body is of a type that is not taken",
+                     *       "type": "/api/reference#problem-unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    stream: {
+    stream_job_events: {
         parameters: {
             query?: {
                 /** @description Only events after this number; default 0, all of them. */
                 after?: number;
+                /** @description In place of a token: what `POST /api/stream-tickets` gave, once. */
+                ticket?: string;
             };
             header?: {
                 /** @description Replaces `after`; browsers send it when they reconnect. */
-                "Last-Event-ID"?: number | null;
+                "Last-Event-ID"?: number;
             };
             path: {
                 /** @description Id of the job. */
@@ -1714,6 +3370,7 @@ export interface operations {
             /** @description Events. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1723,6 +3380,7 @@ export interface operations {
             /** @description The job has ended and has no event after that number; a browser stops reconnecting. */
             204: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -1730,37 +3388,138 @@ export interface operations {
             /** @description A number is wrong. */
             400: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "A number is wrong.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No such job. */
             404: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such job.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            /** @description Too many streams of this client are open; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "too_many",
+                     *       "detail": "Too many streams of this client are open; `Retry-After` says when to try again.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 429,
+                     *       "title": "There are as many as one client may have",
+                     *       "type": "/api/reference#problem-too_many"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Internal"];
             /** @description The database does not answer, or too many streams are open; `Retry-After` says when to try again. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer, or too many streams are open; `Retry-After` says when to try again.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    stream: {
+    stream_job_events_over_websocket: {
         parameters: {
             query?: {
                 /** @description Only events after this number; default 0, all of them. */
                 after?: number;
+                /** @description In place of a token: what `POST /api/stream-tickets` gave, once. */
+                ticket?: string;
             };
             header?: never;
             path: {
@@ -1774,6 +3533,7 @@ export interface operations {
             /** @description The connection is a WebSocket now. */
             101: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -1781,42 +3541,543 @@ export interface operations {
             /** @description The request does not ask for a WebSocket, or a number is wrong. */
             400: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The request does not ask for a WebSocket, or a number is wrong.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The page is of another origin. */
             403: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "The page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No such job. */
             404: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such job.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            /** @description Too many streams of this client are open; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "too_many",
+                     *       "detail": "Too many streams of this client are open; `Retry-After` says when to try again.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 429,
+                     *       "title": "There are as many as one client may have",
+                     *       "type": "/api/reference#problem-too_many"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            500: components["responses"]["Internal"];
             /** @description The database does not answer, or too many streams are open; `Retry-After` says when to try again. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer, or too many streams are open; `Retry-After` says when to try again.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    list: {
+    list_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Keys. */
+            200: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyList"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There are no accounts here. */
+            409: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "There are no accounts here.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "CI",
+                 *       "scopes": [
+                 *         "read",
+                 *         "write"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateApiKey"];
+            };
+        };
+        responses: {
+            /** @description It is made, and shown this once. */
+            201: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewApiKey"];
+                };
+            };
+            /** @description The body is not valid. */
+            400: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The tenant has 50 keys already, or there are no accounts here. */
+            409: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "The tenant has 50 keys already, or there are no accounts here.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has more than 64 KiB. */
+            413: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body has more than 64 KiB.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 413,
+                     *       "title": "The body is too large",
+                     *       "type": "/api/reference#problem-payload_too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The content type is not application/json. */
+            415: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The content type is not application/json.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 415,
+                     *       "title": "The body is of a type that is not taken",
+                     *       "type": "/api/reference#problem-unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the key. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is revoked. */
+            204: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such key, or it was revoked. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such key, or it was revoked.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There are no accounts here. */
+            409: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "There are no accounts here.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_previews: {
         parameters: {
             query?: never;
             header?: never;
@@ -1828,33 +4089,101 @@ export interface operations {
             /** @description Previews. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["PreviewList"];
                 };
             };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There are no previews here. */
             409: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "There are no previews here.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    list: {
+    list_projects: {
         parameters: {
             query?: {
                 /** @description Maximum number of projects to list: 1 to 200, default 50. */
@@ -1875,6 +4204,7 @@ export interface operations {
             /** @description Projects. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1884,24 +4214,90 @@ export interface operations {
             /** @description A parameter is wrong. */
             400: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "A parameter is wrong.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    show: {
+    get_project: {
         parameters: {
             query?: never;
             header?: never;
@@ -1916,33 +4312,101 @@ export interface operations {
             /** @description The project. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Project"];
                 };
             };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description No such project. */
             404: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such project.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    delete: {
+    delete_project: {
         parameters: {
             query?: never;
             header?: never;
@@ -1957,40 +4421,119 @@ export interface operations {
             /** @description It is deleted; its files are removed within the hour. */
             204: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No such project. */
-            404: {
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such project. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such project.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description A job of the project has not ended. */
             409: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "A job of the project has not ended.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    change: {
+    change_project: {
         parameters: {
             query?: never;
             header?: never;
@@ -2002,6 +4545,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Tea shop"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ChangeProject"];
             };
         };
@@ -2009,6 +4557,7 @@ export interface operations {
             /** @description The project as it is now. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2018,51 +4567,150 @@ export interface operations {
             /** @description The body is not valid. */
             400: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No such project. */
             404: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such project.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The body has more than 64 KiB. */
             413: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body has more than 64 KiB.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 413,
+                     *       "title": "The body is too large",
+                     *       "type": "/api/reference#problem-payload_too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The content type is not application/json. */
             415: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The content type is not application/json.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 415,
+                     *       "title": "The body is of a type that is not taken",
+                     *       "type": "/api/reference#problem-unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    list: {
+    list_deliveries: {
         parameters: {
             query?: {
                 /** @description Only those of the version with this number. */
@@ -2082,6 +4730,7 @@ export interface operations {
             /** @description Deliveries. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2091,33 +4740,110 @@ export interface operations {
             /** @description A parameter is wrong. */
             400: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "A parameter is wrong.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No such project. */
             404: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such project.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    show: {
+    get_delivery: {
         parameters: {
             query?: never;
             header?: never;
@@ -2134,33 +4860,101 @@ export interface operations {
             /** @description The delivery. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Delivery"];
                 };
             };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description No such project or delivery. */
             404: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such project or delivery.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    list: {
+    list_versions: {
         parameters: {
             query?: {
                 /** @description Maximum number of versions to list: 1 to 200, default 50. */
@@ -2180,6 +4974,7 @@ export interface operations {
             /** @description Versions. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2189,33 +4984,110 @@ export interface operations {
             /** @description A parameter is wrong. */
             400: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "A parameter is wrong.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No such project. */
             404: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such project.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    show: {
+    get_version: {
         parameters: {
             query?: never;
             header?: never;
@@ -2232,33 +5104,101 @@ export interface operations {
             /** @description The version. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Version"];
                 };
             };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description No such project or version. */
             404: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such project or version.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    create: {
+    create_delivery: {
         parameters: {
             query?: never;
             header?: never;
@@ -2272,6 +5212,14 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "target": {
+                 *         "kind": "github",
+                 *         "repository": "tea-shop"
+                 *       }
+                 *     }
+                 */
                 "application/json": components["schemas"]["CreateDelivery"];
             };
         };
@@ -2279,6 +5227,7 @@ export interface operations {
             /** @description It is on its way already. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2288,6 +5237,7 @@ export interface operations {
             /** @description Accepted; `Location` leads to the delivery. */
             201: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2297,60 +5247,170 @@ export interface operations {
             /** @description The body is not valid. */
             400: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No such project or version. */
             404: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such project or version.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The project was put aside, another version is on its way to this target, the target is that of another project, or it is to be looked at and was never there. */
             409: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "The project was put aside, another version is on its way to this target, the target is that of another project, or it is to be looked at and was never there.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The body has more than 64 KiB. */
             413: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body has more than 64 KiB.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 413,
+                     *       "title": "The body is too large",
+                     *       "type": "/api/reference#problem-payload_too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The content type is not application/json. */
             415: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The content type is not application/json.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 415,
+                     *       "title": "The body is of a type that is not taken",
+                     *       "type": "/api/reference#problem-unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    diff: {
+    compare_version: {
         parameters: {
             query?: {
                 /** @description Number of the other version; without it, the one that this was made from. 0 is an empty version. */
@@ -2370,6 +5430,7 @@ export interface operations {
             /** @description What differs. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2379,42 +5440,130 @@ export interface operations {
             /** @description A parameter is wrong. */
             400: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "A parameter is wrong.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No such project or version. */
             404: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such project or version.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description A version is too large to be looked into, or its stored files are not those that the job made. */
             409: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "A version is too large to be looked into, or its stored files are not those that the job made.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database or the store does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database or the store does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    download: {
+    download_version: {
         parameters: {
             query?: never;
             header?: never;
@@ -2431,42 +5580,121 @@ export interface operations {
             /** @description The zip file. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/zip": number[];
+                    "application/zip": string;
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No such project or version. */
             404: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such project or version.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The stored files are not those that the job made. */
             409: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "The stored files are not those that the job made.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database or the store does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database or the store does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    file: {
+    read_version_file: {
         parameters: {
             query: {
                 /** @description Its path, as the list of files has it. */
@@ -2486,6 +5714,7 @@ export interface operations {
             /** @description The file. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2495,42 +5724,130 @@ export interface operations {
             /** @description A parameter is wrong. */
             400: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "A parameter is wrong.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No such project, version or file. */
             404: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such project, version or file.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The version is too large to be looked into, or its stored files are not those that the job made. */
             409: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "The version is too large to be looked into, or its stored files are not those that the job made.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database or the store does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database or the store does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    files: {
+    list_version_files: {
         parameters: {
             query?: never;
             header?: never;
@@ -2547,42 +5864,121 @@ export interface operations {
             /** @description Files. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["FileList"];
                 };
             };
-            /** @description No such project or version. */
-            404: {
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such project or version. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such project or version.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The version is too large to be looked into, or its stored files are not those that the job made. */
             409: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "The version is too large to be looked into, or its stored files are not those that the job made.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database or the store does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database or the store does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    show: {
+    get_preview: {
         parameters: {
             query?: never;
             header?: never;
@@ -2599,42 +5995,121 @@ export interface operations {
             /** @description The preview. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Preview"];
                 };
             };
-            /** @description No such project or version, or it has no preview. */
-            404: {
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such project or version, or it has no preview. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such project or version, or it has no preview.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description There are no previews here. */
             409: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "There are no previews here.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    start: {
+    start_preview: {
         parameters: {
             query?: never;
             header?: never;
@@ -2651,6 +6126,7 @@ export interface operations {
             /** @description The version has a preview, which goes on. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2660,42 +6136,121 @@ export interface operations {
             /** @description It starts; ask for it until it is ready. */
             201: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Preview"];
                 };
             };
-            /** @description No such project or version. */
-            404: {
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such project or version. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such project or version.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description There are no previews here, or none under the name that was asked. */
             409: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "There are no previews here, or none under the name that was asked.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database does not answer, or there are as many previews as there may be; `Retry-After` and the message say when one ends. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer, or there are as many previews as there may be; `Retry-After` and the message say when one ends.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    end: {
+    end_preview: {
         parameters: {
             query?: never;
             header?: never;
@@ -2712,40 +6267,119 @@ export interface operations {
             /** @description It has ended. */
             204: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No such project or version, or it has no preview. */
-            404: {
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such project or version, or it has no preview. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such project or version, or it has no preview.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description There are no previews here. */
             409: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "There are no previews here.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    restore: {
+    restore_version: {
         parameters: {
             query?: never;
             header?: never;
@@ -2762,42 +6396,381 @@ export interface operations {
             /** @description Accepted; `Location` leads to the job. */
             201: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description No such project or version. */
-            404: {
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such project or version. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such project or version.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The project was put aside. */
             409: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "The project was put aside.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    list: {
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who asks. */
+            200: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
+            /** @description The database or the login does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database or the login does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_stream_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "job": "0192f0c1-2345-7000-8000-000000000000"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateTicket"];
+            };
+        };
+        responses: {
+            /** @description It is made. */
+            201: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StreamTicket"];
+                };
+            };
+            /** @description The body is not valid. */
+            400: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such job. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such job.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has more than 64 KiB. */
+            413: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body has more than 64 KiB.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 413,
+                     *       "title": "The body is too large",
+                     *       "type": "/api/reference#problem-payload_too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The content type is not application/json. */
+            415: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The content type is not application/json.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 415,
+                     *       "title": "The body is of a type that is not taken",
+                     *       "type": "/api/reference#problem-unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_templates: {
         parameters: {
             query?: {
                 /** @description Maximum number of templates that people made: 1 to 200, default 50. Built-in ones do not count. */
@@ -2816,6 +6789,7 @@ export interface operations {
             /** @description Templates. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2825,24 +6799,90 @@ export interface operations {
             /** @description A parameter is wrong. */
             400: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "A parameter is wrong.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    create: {
+    create_template: {
         parameters: {
             query?: never;
             header?: never;
@@ -2851,6 +6891,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Shop",
+                 *       "project": "0192f0c1-2345-7000-8000-000000000000",
+                 *       "version": 1
+                 *     }
+                 */
                 "application/json": components["schemas"]["CreateTemplate"];
             };
         };
@@ -2858,6 +6905,7 @@ export interface operations {
             /** @description It is made. */
             201: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -2867,60 +6915,170 @@ export interface operations {
             /** @description The body is not valid. */
             400: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No such project or version. */
             404: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such project or version.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There are 1000 templates already. */
+            /** @description The tenant has 1000 templates already. */
             409: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "The tenant has 1000 templates already.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The body has more than 64 KiB. */
             413: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body has more than 64 KiB.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 413,
+                     *       "title": "The body is too large",
+                     *       "type": "/api/reference#problem-payload_too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The content type is not application/json. */
             415: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The content type is not application/json.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 415,
+                     *       "title": "The body is of a type that is not taken",
+                     *       "type": "/api/reference#problem-unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database or the store does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database or the store does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    show: {
+    get_template: {
         parameters: {
             query?: never;
             header?: never;
@@ -2935,33 +7093,101 @@ export interface operations {
             /** @description The template. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Template"];
                 };
             };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description No such template. */
             404: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such template.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    delete: {
+    delete_template: {
         parameters: {
             query?: never;
             header?: never;
@@ -2976,40 +7202,119 @@ export interface operations {
             /** @description It is removed; its files are removed within the hour. */
             204: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No such template. */
-            404: {
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such template. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such template.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The template is built in. */
             409: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "The template is built in.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    change: {
+    change_template: {
         parameters: {
             query?: never;
             header?: never;
@@ -3021,6 +7326,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Small shop"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ChangeTemplate"];
             };
         };
@@ -3028,6 +7338,7 @@ export interface operations {
             /** @description The template as it is now. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3037,60 +7348,1487 @@ export interface operations {
             /** @description The body is not valid. */
             400: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description No such template, project or version. */
             404: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such template, project or version.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The template is built in, or was changed in this moment. */
             409: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "The template is built in, or was changed in this moment.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The body has more than 64 KiB. */
             413: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body has more than 64 KiB.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 413,
+                     *       "title": "The body is too large",
+                     *       "type": "/api/reference#problem-payload_too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The content type is not application/json. */
             415: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The content type is not application/json.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 415,
+                     *       "title": "The body is of a type that is not taken",
+                     *       "type": "/api/reference#problem-unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
             /** @description The database or the store does not answer. */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErrorBody"];
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database or the store does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    health: {
+    list_tenants: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Tenants. */
+            200: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantList"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There are no accounts here. */
+            409: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "There are no accounts here.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_tenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Garden club"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateTenant"];
+            };
+        };
+        responses: {
+            /** @description It is made. */
+            201: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantDetails"];
+                };
+            };
+            /** @description The body is not valid. */
+            400: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Whoever asks is in 50 tenants already, or there are no accounts here. */
+            409: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "Whoever asks is in 50 tenants already, or there are no accounts here.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has more than 64 KiB. */
+            413: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body has more than 64 KiB.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 413,
+                     *       "title": "The body is too large",
+                     *       "type": "/api/reference#problem-payload_too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The content type is not application/json. */
+            415: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The content type is not application/json.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 415,
+                     *       "title": "The body is of a type that is not taken",
+                     *       "type": "/api/reference#problem-unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_tenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the tenant. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nobody gets into it any more; what is in it is removed within the hour. */
+            204: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such tenant. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such tenant.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There are no accounts here. */
+            409: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "There are no accounts here.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_invitations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the tenant. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Invitations. */
+            200: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationList"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such tenant. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such tenant.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There are no accounts here. */
+            409: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "There are no accounts here.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the tenant. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ada@example.org"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateInvitation"];
+            };
+        };
+        responses: {
+            /** @description It is made; one to the same address from before is void. */
+            201: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewInvitation"];
+                };
+            };
+            /** @description The body is not valid. */
+            400: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such tenant. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such tenant.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The tenant is personal, has 50 invitations already, or there are no accounts here. */
+            409: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "The tenant is personal, has 50 invitations already, or there are no accounts here.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has more than 64 KiB. */
+            413: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body has more than 64 KiB.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 413,
+                     *       "title": "The body is too large",
+                     *       "type": "/api/reference#problem-payload_too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The content type is not application/json. */
+            415: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The content type is not application/json.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 415,
+                     *       "title": "The body is of a type that is not taken",
+                     *       "type": "/api/reference#problem-unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the tenant. */
+                id: string;
+                /** @description Id of the invitation. */
+                invitation: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nobody can take it any more. */
+            204: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such tenant or invitation. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such tenant or invitation.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There are no accounts here. */
+            409: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "There are no accounts here.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_members: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the tenant. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Members. */
+            200: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberList"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such tenant. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such tenant.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There are no accounts here. */
+            409: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "There are no accounts here.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the tenant. */
+                id: string;
+                /** @description Id of the member. */
+                user: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are out. */
+            204: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such tenant or member. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such tenant or member.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The member owns the tenant, or there are no accounts here. */
+            409: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "The member owns the tenant, or there are no accounts here.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transfer_tenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the tenant. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "user": "0192f0c1-2345-7000-8000-000000000000"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ChangeOwner"];
+            };
+        };
+        responses: {
+            /** @description The tenant as it is now. */
+            200: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantDetails"];
+                };
+            };
+            /** @description The body is not valid. */
+            400: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such tenant or member. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such tenant or member.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There are no accounts here. */
+            409: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "There are no accounts here.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has more than 64 KiB. */
+            413: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body has more than 64 KiB.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 413,
+                     *       "title": "The body is too large",
+                     *       "type": "/api/reference#problem-payload_too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The content type is not application/json. */
+            415: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The content type is not application/json.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 415,
+                     *       "title": "The body is of a type that is not taken",
+                     *       "type": "/api/reference#problem-unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_health: {
         parameters: {
             query?: never;
             header?: never;
@@ -3102,12 +8840,18 @@ export interface operations {
             /** @description It lives; `status` says whether it can work. */
             200: {
                 headers: {
+                    "api-version": components["headers"]["api-version"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
                 };
             };
+            400: components["responses"]["InvalidRequest"];
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["Misdirected"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
         };
     };
 }

@@ -35,5 +35,5 @@ export type FileList = Schemas["FileList"];
 export type FileContent = Schemas["FileContent"];
 export type Difference = Schemas["Difference"];
 export type FileDifference = Schemas["FileDifference"];
-export type ErrorBody = Schemas["ErrorBody"];
+export type Problem = Schemas["Problem"];
 export type Health = Schemas["Health"];

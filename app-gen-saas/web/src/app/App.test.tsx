@@ -11,7 +11,7 @@ let jobs: Job[];
 let projects: Project[];
 let reachable: boolean;
 
-const NOT_FOUND = { error: { code: "not_found", message: "there is no such thing" } };
+const NOT_FOUND = { code: "not_found", detail: "there is no such thing" };
 
 async function answer(address: string, init: RequestInit = {}): Promise<Response> {
   if (!reachable) throw new TypeError("failed to fetch");

@@ -1,3 +1,4 @@
+import { useSource } from "../accounts/files.ts";
 import { attachmentHref } from "../api/client.ts";
 import type { Job } from "../api/types.ts";
 import { Icon } from "../shared/Icon.tsx";
@@ -17,7 +18,7 @@ export function AttachedFiles({ job }: { job: Job }) {
           <li key={file.number}>
             {/* An image is shown by the browser; anything else is saved. */}
             <a className="attached-file" href={href} target={isImage ? "_blank" : undefined} rel="noreferrer">
-              {isImage ? <img src={href} alt="" loading="lazy" /> : <Icon name="clip" />}
+              {isImage ? <Picture href={href} /> : <Icon name="clip" />}
               <span className="attached-file-name">{file.name}</span>
               <span className="attached-file-size">{byteSize(file.size_bytes)}</span>
             </a>
@@ -26,4 +27,8 @@ export function AttachedFiles({ job }: { job: Job }) {
       })}
     </ul>
   );
+}
+
+function Picture({ href }: { href: string }) {
+  return <img src={useSource(href)} alt="" loading="lazy" />;
 }

@@ -14,7 +14,7 @@ async function answer(address: string, { method = "GET" }: RequestInit = {}): Pr
   if (method === "GET") return Response.json({ count: 2, bytes: 1000, job_bytes: 1500, media_types: [] });
   await gate;
   if (refusal !== null) {
-    return Response.json({ error: { code: "unsupported_media_type", message: refusal } }, { status: 415 });
+    return Response.json({ code: "unsupported_media_type", detail: refusal }, { status: 415 });
   }
   const name = new URLSearchParams(address.split("?")[1]).get("name") ?? "";
   uploads.push(name);

@@ -13,7 +13,7 @@ let sent: { path: string; body: CreateDelivery }[];
 async function answer(address: string, { method = "GET", body }: RequestInit = {}): Promise<Response> {
   if (method === "GET") return Response.json({ deliveries });
   sent.push({ path: address, body: JSON.parse(String(body)) as CreateDelivery });
-  if (refusal) return Response.json({ error: { code: "changed", message: refusal } }, { status: 409 });
+  if (refusal) return Response.json({ code: "changed", detail: refusal }, { status: 409 });
   deliveries = [aDelivery({ state: "pending", job_state: "queued", url: null, shown_commit: null })];
   return Response.json(deliveries[0], { status: 201 });
 }

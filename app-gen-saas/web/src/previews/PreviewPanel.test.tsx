@@ -9,7 +9,7 @@ let refusal: { status: number; message: string } | null;
 let asked: string[];
 
 const refuse = (status: number, message: string) =>
-  Response.json({ error: { code: "x", message } }, { status });
+  Response.json({ code: "x", detail: message }, { status });
 
 async function answer(address: string, init: RequestInit = {}): Promise<Response> {
   const method = init.method ?? "GET";

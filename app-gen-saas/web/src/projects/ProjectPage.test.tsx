@@ -18,7 +18,7 @@ let sent: { method: string; path: string; body: unknown }[];
 
 async function answer(address: string, { method = "GET", body }: RequestInit = {}): Promise<Response> {
   const [path = ""] = address.split("?");
-  if (!project) return Response.json({ error: { code: "not_found", message: "project not found" } }, { status: 404 });
+  if (!project) return Response.json({ code: "not_found", detail: "project not found" }, { status: 404 });
   if (method === "GET") {
     if (path.endsWith("/deliveries")) return Response.json({ deliveries: [] });
     if (path === "/api/jobs") return Response.json({ jobs });
@@ -29,7 +29,7 @@ async function answer(address: string, { method = "GET", body }: RequestInit = {
   sent.push({ method, path, body: parsed });
   if (refusal) {
     const { status, message } = refusal;
-    return Response.json({ error: { code: "changed", message } }, { status });
+    return Response.json({ code: "changed", detail: message }, { status });
   }
   if (method === "DELETE") return new Response(null, { status: 204 });
   if (method === "PATCH") {

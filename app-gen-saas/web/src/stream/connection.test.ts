@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Connection, FIRST_CONNECTION, nextConnection, pauseBefore, type Signal } from "./connection.ts";
+import { askedPause, type Connection, FIRST_CONNECTION, nextConnection, pauseBefore, type Signal } from "./connection.ts";
 
 const dropped = (closed: boolean): Signal => ({ type: "dropped", closed, now: 1000, jitter: 0 });
 
@@ -26,12 +26,27 @@ test("without a network nothing is retried until it is back", () => {
   expect(run({ type: "offline" }, { type: "online" })).toEqual({ phase: "connecting", attempt: 0 });
 });
 
+test("the server may ask for a longer pause, and for no shorter one", () => {
+  const asked = (retryAfterMs: number): Signal => ({ type: "asked", now: 1000, retryAfterMs, jitter: 0 });
+  expect(run(dropped(true), asked(7000))).toEqual({ phase: "waiting", attempt: 1, retryAt: 8000 });
+  expect(run(dropped(true), asked(200))).toEqual({ phase: "waiting", attempt: 1, retryAt: 2000 });
+  expect(run({ type: "opened" }, asked(7000))).toEqual({ phase: "live", attempt: 0 });
+  expect(askedPause(8000, 1)).toBe(10_000);
+  expect(askedPause(1_000_000, 0)).toBe(60_000);
+});
+
 test("coming online does not disturb a stream that never stopped", () => {
   expect(run({ type: "opened" }, { type: "online" })).toEqual({ phase: "live", attempt: 0 });
 });
 
 test("the end is final", () => {
-  for (const signal of [dropped(true), { type: "offline" }, { type: "retry" }, { type: "opened" }] as Signal[]) {
+  for (const signal of [
+    dropped(true),
+    { type: "offline" },
+    { type: "asked", now: 0, retryAfterMs: 1, jitter: 0 },
+    { type: "retry" },
+    { type: "opened" },
+  ] as Signal[]) {
     expect(run({ type: "ended" }, signal)).toEqual({ phase: "ended", attempt: 0 });
   }
 });

@@ -9,7 +9,15 @@ interface Head {
 
 export type JobEvent = Head &
   (
-    | { type: "started"; body: { generator_version: string; attempt: number; providers: Record<string, string | null> } }
+    | {
+        type: "started";
+        body: {
+          generator_version: string;
+          attempt: number;
+          providers: Record<string, string | null>;
+          request_id?: string;
+        };
+      }
     | { type: "stage"; body: { name: string; state: "running" | "done" | "failed"; detail?: string | null } }
     | { type: "activity"; body: { role: string; stage: string; what: Activity } }
     | { type: "check"; body: { name: string; outcome: string; detail?: string | null; seconds: number } }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { setCredentials } from "../accounts/credentials.ts";
 import type { Connection } from "./connection.ts";
 import type { JobEvent } from "./event.ts";
 import { FakeEventSource } from "./fakeEventSource.ts";
@@ -31,6 +32,7 @@ beforeEach(() => {
   vi.useFakeTimers();
   vi.spyOn(Math, "random").mockReturnValue(0);
   vi.stubGlobal("EventSource", FakeEventSource);
+  vi.stubGlobal("fetch", vi.fn(async () => new Response(null, { status: 502 })));
 });
 
 afterEach(() => {
@@ -117,6 +119,31 @@ test("a retry by hand does not wait for the pause, nor does it connect twice", (
   stream.close();
 });
 
+test("a server that has no room is asked how long to wait", async () => {
+  const busy = new Response(null, { status: 503, headers: { "retry-after": "7" } });
+  vi.stubGlobal("fetch", vi.fn(async () => busy));
+  const stream = follow(3);
+  FakeEventSource.latest.drop(true);
+  await vi.advanceTimersByTimeAsync(6999);
+  expect(fetch).toHaveBeenCalledTimes(1);
+  expect(FakeEventSource.opened).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(FakeEventSource.opened).toHaveLength(2);
+  expect(FakeEventSource.latest.url).toBe("/api/jobs/job/events?after=3");
+  stream.close();
+});
+
+test("a stream that was closed is not opened by a late answer", async () => {
+  const stream = follow();
+  const busy = new Response(null, { status: 503, headers: { "retry-after": "7" } });
+  vi.stubGlobal("fetch", vi.fn(async () => busy));
+  FakeEventSource.latest.drop(true);
+  stream.close();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(FakeEventSource.opened).toHaveLength(1);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
 test("without a network it waits for it", () => {
   const stream = follow();
   FakeEventSource.latest.open();
@@ -165,4 +192,35 @@ test("a closed stream leaves nothing behind", () => {
   vi.advanceTimersByTime(60_000);
   expect(FakeEventSource.opened).toHaveLength(1);
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test("where there are accounts, each connection has a ticket of its own", async () => {
+  let tickets = 0;
+  const give = vi.fn(async () => {
+    tickets += 1;
+    return Response.json({ ticket: `agt_${tickets}` }, { status: 201 });
+  });
+  vi.stubGlobal("fetch", give);
+  setCredentials(async () => ({ authorization: "Bearer token" }));
+  const stream = follow(4);
+  expect(FakeEventSource.opened).toHaveLength(0);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(FakeEventSource.latest.url).toBe("/api/jobs/job/events?after=4&ticket=agt_1");
+  FakeEventSource.latest.open();
+  say(5);
+  stream.retry();
+  await vi.advanceTimersByTimeAsync(0);
+  stream.close();
+  setCredentials(null);
+  for (const [path] of give.mock.calls as unknown as [string][]) expect(path).toBe("/api/stream-tickets");
+});
+
+test("a ticket that comes too late opens nothing", async () => {
+  setCredentials(async () => ({ authorization: "Bearer token" }));
+  vi.stubGlobal("fetch", vi.fn(async () => Response.json({ ticket: "agt_1" }, { status: 201 })));
+  const stream = follow();
+  stream.close();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(FakeEventSource.opened).toHaveLength(0);
+  setCredentials(null);
 });

@@ -1,5 +1,6 @@
 /** Follows one job's events until its last one, through lost connections, without losing or repeating any. */
-import { eventsHref } from "../api/client.ts";
+import { hasCredentials } from "../accounts/credentials.ts";
+import { eventsHref, retryAfterMs, streamTicket } from "../api/client.ts";
 import { isTerminal, isWaiting } from "../jobs/jobState.ts";
 import { type Connection, FIRST_CONNECTION, nextConnection, type Signal } from "./connection.ts";
 import { EVENT_TYPES, type JobEvent, parseEvent } from "./event.ts";
@@ -37,6 +38,7 @@ export function openJobStream(options: JobStreamOptions): JobStream {
   let source: EventSource | null = null;
   let lastSequence = options.after;
   let idle = false;
+  let isClosed = false;
   let pending: JobEvent[] = [];
   let flushTimer: ReturnType<typeof setTimeout> | undefined;
   let retryTimer: ReturnType<typeof setTimeout> | undefined;
@@ -68,19 +70,49 @@ export function openJobStream(options: JobStreamOptions): JobStream {
 
   function connect(): void {
     disconnect();
-    const opened = new EventSource(eventsHref(options.jobId, lastSequence));
+    const href = eventsHref(options.jobId, lastSequence);
+    if (!hasCredentials()) return listen(href, href);
+    const attempt = connection;
+    const isCurrent = () => !isClosed && connection === attempt && source === null;
+    expectSound();
+    streamTicket(options.jobId).then(
+      (ticket) => {
+        if (isCurrent()) listen(href, `${href}&ticket=${ticket}`);
+      },
+      () => {
+        if (isCurrent()) signal({ type: "dropped", closed: true, now: Date.now(), jitter: Math.random() });
+      },
+    );
+  }
+
+  function listen(href: string, opening: string): void {
+    const opened = new EventSource(opening);
     source = opened;
     expectSound();
-    opened.onopen = () => signal({ type: "opened" });
+    let wasOpen = false;
+    opened.onopen = () => {
+      wasOpen = true;
+      signal({ type: "opened" });
+    };
     opened.onerror = () => {
       const final = options.finalSequence();
       if (final !== null && lastSequence >= final) return signal({ type: "ended" });
       if (!navigator.onLine) return signal({ type: "offline" });
       const closed = opened.readyState === EventSource.CLOSED;
       signal({ type: "dropped", closed, now: Date.now(), jitter: Math.random() });
+      if (closed && !wasOpen) void askWhenToRetry(href);
     };
     for (const type of EVENT_TYPES) opened.addEventListener(type, receive);
     opened.onmessage = receive;
+  }
+
+  /** An EventSource does not say why it was refused, so the server is asked once more, for the head alone. */
+  async function askWhenToRetry(href: string): Promise<void> {
+    const refused = connection;
+    const pause = await retryAfterMs(href);
+    // Meanwhile the next try may have begun.
+    if (pause === null || isClosed || connection !== refused) return;
+    signal({ type: "asked", now: Date.now(), retryAfterMs: pause, jitter: Math.random() });
   }
 
   function disconnect(): void {
@@ -124,6 +156,7 @@ export function openJobStream(options: JobStreamOptions): JobStream {
   return {
     retry: () => signal({ type: "retry" }),
     close: () => {
+      isClosed = true;
       window.removeEventListener("offline", onOffline);
       window.removeEventListener("online", onOnline);
       clearTimeout(retryTimer);

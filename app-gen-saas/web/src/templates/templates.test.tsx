@@ -22,7 +22,7 @@ async function answer(address: string, { method = "GET", body }: RequestInit = {
   if (method === "GET" && pathname.startsWith("/api/templates/")) {
     const found = older.find(({ id }) => pathname.endsWith(`/${id}`));
     if (found) return Response.json(found);
-    return Response.json({ error: { code: "not_found", message: "template not found" } }, { status: 404 });
+    return Response.json({ code: "not_found", detail: "template not found" }, { status: 404 });
   }
   if (method === "GET") {
     const search = (searchParams.get("search") ?? "").toLowerCase();
@@ -31,7 +31,7 @@ async function answer(address: string, { method = "GET", body }: RequestInit = {
   }
   const parsed: unknown = body === undefined ? undefined : JSON.parse(String(body));
   sent.push({ method, path: pathname, body: parsed });
-  if (refusal !== null) return Response.json({ error: { code: "changed", message: refusal } }, { status: 409 });
+  if (refusal !== null) return Response.json({ code: "changed", detail: refusal }, { status: 409 });
   if (method === "DELETE") return new Response(null, { status: 204 });
   if (pathname === "/api/jobs") return Response.json(aJob({ project: "p" }), { status: 201 });
   const id = pathname.split("/")[3];
@@ -146,7 +146,7 @@ test("a search finds templates of both kinds", async () => {
 });
 
 test("templates that cannot be loaded are not said to be none", async () => {
-  const body = { error: { code: "unavailable", message: "the database does not answer" } };
+  const body = { code: "unavailable", detail: "the database does not answer" };
   vi.stubGlobal("fetch", vi.fn(async () => Response.json(body, { status: 503 })));
   render(<TemplatesPage />);
   await screen.findByText("Your templates could not be loaded.");

@@ -11,7 +11,7 @@ let difference: Difference | "damaged";
 let files: FileContent[];
 
 const refuse = (status: number, message: string) =>
-  Response.json({ error: { code: "x", message } }, { status });
+  Response.json({ code: "x", detail: message }, { status });
 
 async function answer(address: string): Promise<Response> {
   const { pathname, searchParams } = new URL(address, "http://server");

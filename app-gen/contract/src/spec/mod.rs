@@ -8,6 +8,7 @@ mod attempt;
 mod checks;
 mod choice;
 mod delivery;
+mod origin;
 mod start;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +33,7 @@ pub use checks::{
 };
 pub use choice::{Choice, Fallback};
 pub use delivery::{Delivery, DeliveryTarget, MAX_URL_BYTES};
+pub use origin::{MAX_REQUEST_ID_BYTES, Origin, is_request_id, trace_of};
 pub use start::{START_BUNDLE_NAME, StartFrom, is_commit_id};
 
 /// Name of the result under the job's artifact URI.
@@ -86,6 +88,9 @@ pub struct JobSpec {
     pub approvals: BTreeSet<ApprovalPoint>,
     /// The folder of the job's results, `s3://bucket/prefix` or `file:///absolute/path`.
     pub artifact_uri: String,
+    /// The request that the job comes from; a job that nobody asked for over HTTP has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 /// What is to be done.
@@ -147,6 +152,7 @@ impl JobSpec {
             budget: Budget::default(),
             approvals: BTreeSet::new(),
             artifact_uri: artifact_uri.to_owned(),
+            origin: None,
         };
         spec.checked()
     }
@@ -209,6 +215,9 @@ impl JobSpec {
         }
         validate_artifact_uri(&self.artifact_uri)?;
         self.artifact_uri = self.artifact_uri.trim_end_matches('/').to_owned();
+        if let Some(origin) = &self.origin {
+            origin.validate()?;
+        }
         Ok(self)
     }
 

@@ -135,6 +135,7 @@ impl Random {
                 providers: (0..self.below(3))
                     .map(|_| (self.text(10), self.maybe(|random| random.text(10))))
                     .collect(),
+                request_id: self.maybe(|random| random.text(10)),
             },
             1 => Body::Stage {
                 name: self.text(10),

@@ -1,6 +1,6 @@
 //! What passes: every byte, at once, and counted.
 
-use crate::support::{BOTH, KEY, PATIENCE, Random, Served, ask, head, request, wire};
+use crate::support::{BOTH, KEY, PATIENCE, REQUEST_ID, Random, Served, ask, head, request, wire};
 use app_gen_gateway::{Bounds, Budget, End, Protocol, Usage, Usd};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -30,6 +30,7 @@ fn both_protocols_pass_unchanged_and_are_counted() {
             count += 1;
             let exchange = served.exchanges(count).remove(count - 1);
             assert_eq!((exchange.end, exchange.status), (End::Answered, Some(200)));
+            assert_eq!(exchange.request_id.as_deref(), Some(REQUEST_ID));
             assert_eq!(exchange.answer_bytes, passed.body.len() as u64);
             let expected = Usage {
                 input: 10,

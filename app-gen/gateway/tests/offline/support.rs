@@ -123,6 +123,9 @@ pub(crate) fn wire(answer: impl Fn(&str, &[u8], TcpStream) + Send + Sync + 'stat
     address
 }
 
+/// Of the person for whom all is asked.
+pub(crate) const REQUEST_ID: &str = "click-7";
+
 impl Served {
     pub(crate) fn before(address: SocketAddr, budget: Budget, bounds: Bounds) -> Self {
         Self::observed(address, budget, bounds, Seen::default())
@@ -146,6 +149,7 @@ impl Served {
         let mut settings = Settings::new(upstreams).unwrap();
         settings.budget = budget;
         settings.bounds = bounds;
+        settings.request_id = Some(REQUEST_ID.to_owned());
         settings.observer = Arc::clone(&seen) as Arc<dyn Observer>;
         let runtime = Runtime::new().unwrap();
         let gateway = runtime.block_on(Gateway::start(settings)).unwrap();

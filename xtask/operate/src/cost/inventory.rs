@@ -1,6 +1,6 @@
 //! The resources of an environment that cost something.
 
-use app_gen_infra::{Platform, Size};
+use app_gen_infra::{Platform, Service, Size};
 
 /// How many resources of each type there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub(super) struct Inventory {
     pub(super) alarm_metrics: u32,
     /// Metrics made from log lines.
     pub(super) log_metrics: u32,
+    /// Metrics that the orchestrator embeds in its log: no template has them.
+    pub(super) embedded_metrics: u32,
     pub(super) dashboards: u32,
 }
 
@@ -64,9 +66,23 @@ impl Inventory {
             log_groups: 4,
             repositories: count(platform.images.len()),
             buckets: 2,
-            alarm_metrics: 11,
+            alarm_metrics: 14,
             log_metrics: 4,
+            embedded_metrics: Self::embedded_metrics(platform),
             dashboards: 1,
+        }
+    }
+
+    /// How many metrics the orchestrator embeds: those that alarms watch, unless the manifest asks for all.
+    pub(super) fn embedded_metrics(platform: &Platform) -> u32 {
+        let mut services = platform.services.values();
+        let wants_all = |service: &Service| {
+            let mode = service.environment.get("METRICS");
+            mode.is_some_and(|mode| mode == "emf")
+        };
+        match services.any(wants_all) {
+            true => app_gen_infra::EMBEDDED_METRICS,
+            false => app_gen_infra::ALARMED_METRICS,
         }
     }
 

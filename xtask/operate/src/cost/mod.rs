@@ -240,6 +240,12 @@ fn lines(settings: &Environment, inventory: &Inventory, prices: &Prices) -> Vec<
             &prices.custom_metric,
         ),
         monthly(
+            "metrics of the orchestrator",
+            f64::from(inventory.embedded_metrics),
+            "metrics",
+            &prices.custom_metric,
+        ),
+        monthly(
             "dashboard",
             f64::from(inventory.dashboards),
             "dashboards",

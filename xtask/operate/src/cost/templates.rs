@@ -100,6 +100,7 @@ pub(super) fn count(
         .filter(|(_, artifact)| artifact.kind == "aws:cloudformation:stack");
     let mut inventory = Inventory {
         secrets: Inventory::secrets(platform),
+        embedded_metrics: Inventory::embedded_metrics(platform),
         ..Inventory::default()
     };
     let mut seen = 0;

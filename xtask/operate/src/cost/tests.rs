@@ -77,12 +77,24 @@ fn an_environment_over_its_ceiling_is_refused() {
     let refusal = Rendered::new(&check(&month).unwrap_err().into());
     insta::assert_json_snapshot!(refusal, @r#"
     {
-      "message": "a month of dev costs 75.73 $, more than its ceiling of 50 $ (`environments.dev.budget_usd_per_month` in app-gen-infra/platform.toml); most of it: orchestrator, processor 29.55 $, load balancer 16.43 $, load balancer's addresses 7.30 $",
+      "message": "a month of dev costs 76.93 $, more than its ceiling of 50 $ (`environments.dev.budget_usd_per_month` in app-gen-infra/platform.toml); most of it: orchestrator, processor 29.55 $, load balancer 16.43 $, load balancer's addresses 7.30 $",
       "causes": [],
       "hint": "cargo xtask cost --env dev",
       "exit_code": 4
     }
     "#);
+}
+
+#[test]
+fn metrics_that_no_alarm_watches_are_paid_for_where_the_manifest_asks_for_them() {
+    let of = |platform: &Platform| {
+        let month = month(platform, "prod", None).unwrap();
+        sum(&month, "metrics of the orchestrator")
+    };
+    assert_eq!(of(&platform()), 0.9);
+    let mode = "environment = { AUTH_MODE = \"none\",";
+    let all = changed(&[(mode, &format!("{mode} METRICS = \"emf\","))]);
+    assert_eq!(of(&all), 4.2);
 }
 
 #[test]

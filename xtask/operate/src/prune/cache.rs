@@ -16,7 +16,7 @@ use xtask_core::lock::Lock;
 use xtask_core::paths::remove_folder;
 use xtask_image::debian::store::Store;
 use xtask_image::packages;
-use xtask_machine::cdk;
+use xtask_machine::{api_tester, cdk};
 
 /// After this time without a use, a package of Debian is removed: another checkout may need it.
 const UNUSED_PACKAGES: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -46,7 +46,7 @@ pub fn list(context: &Context, keep: usize) -> anyhow::Result<Vec<OldFolder>> {
         ))
         .chain(all_but(
             &cache_folder.join("venv"),
-            &[cdk::linters_folder(context)?],
+            &[cdk::linters_folder(context)?, api_tester::folder(context)?],
         ))
         .chain(Store::of_user()?.unused_for(UNUSED_PACKAGES));
     Ok(paths

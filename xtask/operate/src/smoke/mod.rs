@@ -3,6 +3,7 @@
 
 mod preview;
 
+use crate::api_key;
 use crate::application;
 use crate::application::Use;
 use anyhow::Context as _;
@@ -129,9 +130,8 @@ impl<'a> SmokeTest<'a> {
     /// A run against `base_url`, which has no trailing slash.
     #[must_use]
     pub fn new(context: &'a Context, base_url: &str, folder: &Path) -> Self {
-        let config = http::config(base_url, REQUEST_TIMEOUT)
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .build();
+        let config = http::config(base_url, REQUEST_TIMEOUT).timeout_connect(Some(CONNECT_TIMEOUT));
+        let config = api_key::with_key(config, context, base_url).build();
         Self {
             context,
             base_url: base_url.to_owned(),

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: runs all tests, linters and checks of the project, the fast ones first.
 
+mod api;
 mod clock;
 mod suites;
 mod web;
@@ -52,19 +53,22 @@ enum Step {
     Deploy,
     /// Run the unit and integration tests of all crates against the local services
     Rust,
+    /// Look for requests that the API answers in another way than its document says
+    Api,
     /// Look at, measure and use the web page of this checkout in a browser
     Browser,
 }
 
 /// Fast ones first; `validate` before the tests of the commands, which then find images instead
 /// of building them, and `deploy` after them: what they deployed last is what it finds.
-const ALL: [Step; 8] = [
+const ALL: [Step; 9] = [
     Step::Format,
     Step::Lint,
     Step::Web,
     Step::Infra,
     Step::Validate,
     Step::Rust,
+    Step::Api,
     Step::Deploy,
     Step::Browser,
 ];
@@ -211,6 +215,7 @@ fn run_step(
         }
         Step::Web => web::units(context, STEP_TIMEOUT),
         Step::Infra => infra(context),
+        Step::Api => api::run(context),
         // What a user does with the deployed page need not be done twice.
         Step::Browser => web::browser(context, !steps.contains(&Step::Deploy), STEP_TIMEOUT),
         // Cargo starts it, because compiling the tests may replace the binary that runs now.
