@@ -9,6 +9,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { aProblem } from "../../web/src/api/aProblem.ts";
 
 export interface SentEvent {
   type: string;
@@ -120,14 +121,10 @@ function sendApplication(outgoing: ServerResponse): void {
 
 function send(answer: Answer | undefined, url: URL, incoming: IncomingMessage, outgoing: ServerResponse): void {
   if (answer === "never") return;
-  if (answer === undefined) return sendJson(outgoing, 404, refusal("not_found", "there is nothing at this address"));
+  if (answer === undefined) return sendJson(outgoing, 404, aProblem("not_found", "there is nothing at this address"));
   if ("events" in answer) return sendEvents(answer.events, answer.isOver, url, incoming, outgoing);
   if ("bytes" in answer) return void outgoing.writeHead(200, { "content-type": answer.type }).end(answer.bytes);
   sendJson(outgoing, answer.status ?? 200, answer.body);
-}
-
-export function refusal(code: string, message: string): object {
-  return { code, detail: message };
 }
 
 function sendJson(outgoing: ServerResponse, status: number, body: unknown): void {

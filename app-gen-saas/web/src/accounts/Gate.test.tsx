@@ -1,5 +1,6 @@
 import { act, cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { refuse } from "../api/aProblem.ts";
 import { listJobs } from "../api/client.ts";
 import { setCredentials } from "./credentials.ts";
 import { Gate } from "./Gate.tsx";
@@ -59,7 +60,7 @@ async function answer(path: string, init: RequestInit = {}): Promise<Response> {
     return Response.json({ auth });
   }
   if (mode === "supabase" && authorization !== "Bearer token") {
-    return Response.json({ code: "unauthenticated", detail: "sign in" }, { status: 401 });
+    return refuse("unauthenticated", "sign in");
   }
   return Response.json({ jobs: [], tenants: [], keys: [] });
 }
