@@ -15,6 +15,8 @@ export interface State {
   address: string;
   /** What is answered beside `everywhere`. */
   api: Api;
+  /** What is done before the page is loaded. */
+  prepare?: (page: Page) => Promise<void>;
   /** What is done before the state is there. */
   act?: (page: Page) => Promise<void>;
   /** What is in the page when the state is there. */

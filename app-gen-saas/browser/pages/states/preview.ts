@@ -16,7 +16,7 @@ const over = { state: "ended", url: null, ended_at: "2026-11-21T12:29:00.000Z" }
 const starting = { state: "starting", ready_at: null } as const;
 
 /** The application's address has the port of the server, which is another one each time. */
-const inFrame: Api = { [path]: (_, application) => preview({ url: application }) };
+const inFrame: Api = { [path]: (_, { application }) => preview({ url: application }) };
 
 /** A version with its preview, and the words by which that is known to be there. */
 function shown(name: string, parts: Partial<Preview>, words: string): State {

@@ -2,7 +2,7 @@ import { lazy, type ReactNode, Suspense, useCallback, useEffect, useRef, useStat
 import { messageOf } from "../api/client.ts";
 import { Loading, PageProblem } from "../shared/PageProblem.tsx";
 import { getAuthConfig } from "./api.ts";
-import { onRefused, setCredentials } from "./credentials.ts";
+import { hasCredentials, onRefused, setCredentials } from "./credentials.ts";
 import { takeOverLinks } from "./files.ts";
 import type { Login } from "./login.ts";
 import { chosenTenant, mayBeSignedIn, returnToPlace, takeRefusal } from "./storage.ts";
@@ -52,6 +52,9 @@ export function Gate({ children }: { children: ReactNode }) {
       onRefused(() => {
         const client = login.current;
         if (!client) return setState((before) => (before.phase === "open" ? { phase: "loading" } : before));
+        // The first refusal of several is enough, and none of them is about who signs in after it.
+        if (!hasCredentials()) return;
+        setCredentials(null);
         // A session that the server does not take is none, also while the login cannot be asked to end it.
         const out = () => follow(client, null);
         client.auth.signOut({ scope: "local" }).then(out, out);
