@@ -1,11 +1,11 @@
 /** Keys that access tokens are signed with, of both kinds that Supabase makes. */
-import { createPublicKey, generateKeyPairSync, type JsonWebKey, type KeyObject, randomUUID, sign } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, type KeyObject, randomUUID, sign } from "node:crypto";
 
 export type Algorithm = "ES256" | "RS256";
 
 export interface SigningKey {
   /** What is published of it. */
-  published: JsonWebKey;
+  published: object;
   /** A token that says this. */
   token: (claims: object) => string;
 }

@@ -183,7 +183,7 @@ test("a link that signs nobody in says why, and leaves nothing in the address", 
 test("a link that is opened in another browser says where it works", async () => {
   window.history.replaceState(null, "", "/?code=of-another");
   show();
-  await screen.findByText(/works only in the browser in which it was asked for/);
+  await screen.findByText(/only in the browser in which it was asked for/);
   expect(window.location.search).toBe("");
 });
 

@@ -30,7 +30,7 @@ export function takeRefusal(): string | null {
   const reason = new URLSearchParams(window.location.search).get("error_description");
   if (reason === null && !isUnused) return null;
   window.history.replaceState(null, "", window.location.pathname);
-  return reason ?? "The link works only in the browser in which it was asked for. Ask for another one here.";
+  return reason ?? "The link is good once, and only in the browser in which it was asked for. Ask for another one here.";
 }
 
 /** The tenant that was chosen; null for the personal one. */

@@ -68,7 +68,9 @@ afterEach(() => {
 });
 
 const press = (name: string | RegExp) => fireEvent.click(screen.getByRole("button", { name }));
-const item = async (words: string) => within((await screen.findByText(words)).closest("li") as HTMLElement);
+/** Buttons beside it name them, too. */
+const named = (email: string) => screen.findByText(email, { selector: "strong" });
+const item = async (email: string) => within((await named(email)).closest("li") as HTMLElement);
 
 test("teams are listed without the personal tenant, and a new one is gone to", async () => {
   render(<TeamsPage />);
@@ -109,7 +111,7 @@ test("an owner takes a member out after a question", async () => {
   fireEvent.click(bob.getByRole("button", { name: "Remove bob@example.com" }));
   expect(sent).toEqual([]);
   press("Remove them");
-  await waitFor(() => expect(screen.queryByText("bob@example.com")).toBeNull());
+  await waitFor(() => expect(screen.queryByText("bob@example.com", { selector: "strong" })).toBeNull());
   expect(sent).toEqual([{ method: "DELETE", path: "/api/tenants/t/members/bob", body: undefined }]);
 });
 
@@ -128,7 +130,7 @@ test("a member leaves, and stays nowhere among its apps", async () => {
   session = aSession({ user: "bob", tenant: "t", is_owner: false });
   localStorage.setItem("app-gen.tenant", "t");
   render(<TeamPage tenantId="t" />);
-  await screen.findByText("bob@example.com");
+  await named("bob@example.com");
   press("Leave the team");
   press("Leave it");
   await waitFor(() => expect(window.location.reload).toHaveBeenCalledTimes(1));
@@ -139,7 +141,7 @@ test("a member leaves, and stays nowhere among its apps", async () => {
 
 test("deleting a team says what is lost, and for whom", async () => {
   render(<TeamPage tenantId="t" />);
-  await screen.findByText("bob@example.com");
+  await named("bob@example.com");
   press("Delete the team");
   screen.getByText(/All its apps with their versions, .* are lost, for you and another member\..*This cannot be taken back\./);
   press("Delete it");
@@ -149,7 +151,7 @@ test("deleting a team says what is lost, and for whom", async () => {
 
 test("the link of an invitation is shown once, and the invitation is withdrawn after a question", async () => {
   render(<TeamPage tenantId="t" />);
-  await screen.findByText("cem@example.com");
+  await named("cem@example.com");
   fireEvent.change(screen.getByLabelText("E-mail address that they sign in with"), { target: { value: "dana@example.com" } });
   press("Make an invitation");
   const link = await screen.findByText(/#\/invitations\/agi_secret$/);
