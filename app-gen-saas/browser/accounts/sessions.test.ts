@@ -5,7 +5,7 @@ import type { Browser, Page } from "playwright-core";
 import { SESSION_KEY } from "../../web/src/accounts/storage.ts";
 import { assertOrchestrator, desktop, JOB_TIMEOUT_MS, launchBrowser, submitDescription, withPage } from "../browser.ts";
 import type { Login } from "./login.ts";
-import { ask, bar, pause, signIn, signInPage, startLogin, untilKeysMayBeAsked, write } from "./people.ts";
+import { ask, askWith, bar, pause, signIn, signInPage, startLogin, untilKeysMayBeAsked, write } from "./people.ts";
 import type { Person } from "./sessions.ts";
 
 /** The client looks for another token when one is good for less than a minute and a half: at every request. */
@@ -83,7 +83,7 @@ describe("sessions", { timeout: 10 * 60_000 }, () => {
   test("a session whose access token has ended goes on without a word", () =>
     withPage(browser, desktop, async (page) => {
       const ended = login.sessions.start(ann, -3600);
-      // The orchestrator would not take it.
+      assert.equal((await askWith(ended.access_token, "/api/session")).status, 401);
       await page.goto("/favicon.svg");
       await page.evaluate(([key, session]) => localStorage.setItem(key, session), [SESSION_KEY, JSON.stringify(ended)] as const);
       const watched = watch(page);

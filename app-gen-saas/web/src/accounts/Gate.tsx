@@ -8,8 +8,8 @@ import type { Login } from "./login.ts";
 import { chosenTenant, mayBeSignedIn, returnToPlace, takeRefusal } from "./storage.ts";
 
 // Where there are no accounts, nobody loads what only accounts need.
-const SignIn = lazy(async () => ({ default: (await import("./SignIn.tsx")).SignIn }));
-const AccountBar = lazy(async () => ({ default: (await import("./AccountBar.tsx")).AccountBar }));
+const SignIn = lazy(async () => ({ default: (await import("./loaded.ts")).SignIn }));
+const AccountBar = lazy(async () => ({ default: (await import("./loaded.ts")).AccountBar }));
 
 interface Person {
   id: string;
@@ -149,7 +149,7 @@ interface Begun {
 async function begin(follow: (login: Login, person: Person | null) => void): Promise<Begun | null> {
   const config = await getAuthConfig();
   if (config.mode === "none") return null;
-  const { connect } = await import("./login.ts");
+  const { connect } = await import("./loaded.ts");
   const login = connect(config.url, config.anon_key);
   const { data } = await login.auth.getSession();
   const refusal = takeRefusal();
