@@ -77,7 +77,9 @@ pub(super) fn browser(context: &Context, journeys: bool, timeout: Duration) -> a
 /// Signs people in, with the client of Supabase and a login of the tests, which listens where the orchestrator
 /// looks for it.
 fn accounts(context: &Context, page: &Path, timeout: Duration) -> anyhow::Result<()> {
-    let login = format!("http://127.0.0.1:{}", free_port()?);
+    // Held until the tests listen there, so that the orchestrator does not get it.
+    let place = TcpListener::bind("127.0.0.1:0")?;
+    let login = format!("http://{}", place.local_addr()?);
     let settings = [
         ("AUTH_MODE", "supabase"),
         ("SUPABASE_URL", login.as_str()),
@@ -85,6 +87,7 @@ fn accounts(context: &Context, page: &Path, timeout: Duration) -> anyhow::Result
     ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let (_api, url) = serve(context, page, "browser-accounts", settings.into())?;
+    drop(place);
     against(context, "accounts", &url, &url, timeout)?
         .env("LOGIN_URL", login)
         .run(&context.report, "accounts")
@@ -101,17 +104,13 @@ fn serve(
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
     }
-    let port = free_port()?;
+    // The port is free now. If another process takes it, the orchestrator fails to start.
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let mut environment = orchestrator::environment(context, &folder, port, BTreeMap::new())?;
     environment.insert("UI_DIR".to_owned(), page.display().to_string());
     environment.extend(settings);
     let api = orchestrator::start(context, &environment, folder.join(orchestrator::LOG))?;
     Ok((api, format!("http://127.0.0.1:{port}")))
-}
-
-/// It is free now. If another process takes it, whoever is to listen there fails to start.
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// A script of the tests in a browser; `page` and `api` are the addresses for the browser and for programs.
