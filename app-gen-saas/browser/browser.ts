@@ -185,7 +185,7 @@ export async function assertNoSidewaysScroll(page: Page, what: string): Promise<
   const spilling = await page
     .locator(
       ".outcome, .outcome-main, .log, .log-body, .composer-box, .project-card, .message, .version, .file-change, .file-text, " +
-        ".preview, .delivery, .deliver-form, .template-card",
+        ".preview, .delivery, .deliver-form, .template-card, .account-item, .shown-once, .account-bar, .sign-in",
     )
     // Both are whole numbers of fractions of a pixel.
     .evaluateAll((cards) => cards.filter((card) => card.scrollWidth > card.clientWidth + 1).map((card) => card.className));

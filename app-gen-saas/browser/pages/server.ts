@@ -9,6 +9,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { aProblem } from "../../web/src/api/aProblem.ts";
 
 export interface SentEvent {
   type: string;
@@ -26,9 +27,16 @@ export type Answer =
 
 /**
  * By path, without the query; what is no GET has its method before the path ("POST /api/jobs"). What is not named
- * does not exist. `application` is the address of an application that this server has, at an origin of its own.
+ * does not exist.
  */
-export type Api = Readonly<Record<string, Answer | ((query: URLSearchParams, application: string) => Answer)>>;
+export type Api = Readonly<Record<string, Answer | ((query: URLSearchParams, places: Places) => Answer)>>;
+
+export interface Places {
+  /** Of the page, and of a login that answers below `/auth/`. */
+  origin: string;
+  /** The address of an application that this server has, at an origin of its own. */
+  application: string;
+}
 
 /** When the first event of each stream happened; the others follow every three seconds. */
 const FIRST_EVENT = Date.parse("2026-11-21T12:00:00.000Z");
@@ -81,10 +89,11 @@ export async function startStateServer(): Promise<StateServer> {
   const server = createServer((incoming, outgoing) => {
     const url = new URL(incoming.url ?? "/", "http://page");
     if (incoming.headers.host?.startsWith(APPLICATION_HOST)) return sendApplication(outgoing);
-    if (!url.pathname.startsWith("/api/")) return sendFile(files, url.pathname, outgoing);
+    if (!/^\/(api|auth)\//.test(url.pathname)) return sendFile(files, url.pathname, outgoing);
     const { method = "GET" } = incoming;
     const named = api[method === "GET" ? url.pathname : `${method} ${url.pathname}`];
-    const answer = typeof named === "function" ? named(url.searchParams, `http://${APPLICATION_HOST}:${port}/`) : named;
+    const places = { origin: `http://127.0.0.1:${port}`, application: `http://${APPLICATION_HOST}:${port}/` };
+    const answer = typeof named === "function" ? named(url.searchParams, places) : named;
     // A body that nobody reads would keep the connection from its next request.
     incoming.resume();
     send(answer, url, incoming, outgoing);
@@ -120,14 +129,10 @@ function sendApplication(outgoing: ServerResponse): void {
 
 function send(answer: Answer | undefined, url: URL, incoming: IncomingMessage, outgoing: ServerResponse): void {
   if (answer === "never") return;
-  if (answer === undefined) return sendJson(outgoing, 404, refusal("not_found", "there is nothing at this address"));
+  if (answer === undefined) return sendJson(outgoing, 404, aProblem("not_found", "there is nothing at this address"));
   if ("events" in answer) return sendEvents(answer.events, answer.isOver, url, incoming, outgoing);
   if ("bytes" in answer) return void outgoing.writeHead(200, { "content-type": answer.type }).end(answer.bytes);
   sendJson(outgoing, answer.status ?? 200, answer.body);
-}
-
-export function refusal(code: string, message: string): object {
-  return { code, detail: message };
 }
 
 function sendJson(outgoing: ServerResponse, status: number, body: unknown): void {

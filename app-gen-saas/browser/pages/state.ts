@@ -1,11 +1,12 @@
 /** What a state of the page is, and the parts that many of them have. */
 import type { Locator, Page } from "playwright-core";
+import { aProblem } from "../../web/src/api/aProblem.ts";
 import type { Job, Project, Version } from "../../web/src/api/types.ts";
 import { aJob } from "../../web/src/jobs/aJob.ts";
 import { aProject } from "../../web/src/projects/aProject.ts";
 import { aVersion } from "../../web/src/versions/aVersion.ts";
 import { aBuiltIn } from "../../web/src/templates/aTemplate.ts";
-import { type Answer, type Api, refusal, type SentEvent } from "./server.ts";
+import type { Answer, Api, SentEvent } from "./server.ts";
 
 export interface State {
   /** The name of its pictures. */
@@ -14,6 +15,8 @@ export interface State {
   address: string;
   /** What is answered beside `everywhere`. */
   api: Api;
+  /** What is done before the page is loaded. */
+  prepare?: (page: Page) => Promise<void>;
   /** What is done before the state is there. */
   act?: (page: Page) => Promise<void>;
   /** What is in the page when the state is there. */
@@ -30,8 +33,14 @@ export const heading = (name: string) => (page: Page) => page.getByRole("heading
 export const press = (name: string) => (page: Page) => page.getByRole("button", { name, exact: true }).click();
 
 export const answer = (body: unknown): Answer => ({ body });
-export const unavailable: Answer = { status: 503, body: refusal("unavailable", "the database does not answer") };
-export const missing = (what: string): Answer => ({ status: 404, body: refusal("not_found", `${what} not found`) });
+
+export function refused(...problem: Parameters<typeof aProblem>): Answer {
+  const body = aProblem(...problem);
+  return { status: body.status, body };
+}
+
+export const unavailable = refused("unavailable", "the database does not answer");
+export const missing = (what: string) => refused("not_found", `${what} not found`);
 
 export const builtIn = [
   aBuiltIn("list", "List", "Things in a list that can be added, changed, ticked off and searched."),

@@ -9,12 +9,14 @@ import { assertAccessible, assertNoSidewaysScroll, desktop, launchBrowser, phone
 import { FOLDER, takePicture, type Variant, writeIndex } from "./pictures.ts";
 import { type StateServer, startStateServer } from "./server.ts";
 import { everywhere, NOW } from "./state.ts";
+import { accountStates } from "./states/accounts.ts";
 import { attachmentStates } from "./states/attachments.ts";
 import { deliveryStates } from "./states/deliveries.ts";
 import { homeStates } from "./states/home.ts";
 import { jobStates } from "./states/job.ts";
 import { previewStates } from "./states/preview.ts";
 import { projectStates } from "./states/project.ts";
+import { teamStates } from "./states/teams.ts";
 import { templateStates } from "./states/templates.ts";
 import { versionStates } from "./states/version.ts";
 
@@ -27,6 +29,8 @@ const states = [
   ...previewStates,
   ...deliveryStates,
   ...jobStates,
+  ...accountStates,
+  ...teamStates,
 ];
 
 /** Each colour and each device once, where nobody wants pictures. */
@@ -73,6 +77,7 @@ for (const [place, variant] of variants.entries()) {
           { ...devices[device], ...look, baseURL: server.url },
           async (page) => {
             await page.clock.setFixedTime(NOW);
+            await state.prepare?.(page);
             await page.goto(state.address);
             await state.act?.(page);
             await state.ready(page).first().waitFor({ state: "attached" });

@@ -1,8 +1,8 @@
 /** The states of files that come along with what is asked. */
 import type { Page } from "playwright-core";
 import { PNG } from "../../browser.ts";
-import { type Api, refusal } from "../server.ts";
-import { answer, begun, job, jobApi, limits, projectApi, type State, text } from "../state.ts";
+import type { Api } from "../server.ts";
+import { answer, begun, job, jobApi, limits, projectApi, refused, type State, text } from "../state.ts";
 
 const home: Api = { "/api/projects": answer({ projects: [] }) };
 const uploaded = { status: 201, body: { id: "f", name: "notes.md", media_type: "text/plain", size_bytes: 32, sha256: "ab12" } };
@@ -56,13 +56,10 @@ export const attachmentStates: readonly State[] = [
     address: "/",
     api: {
       ...home,
-      "POST /api/attachments": {
-        status: 415,
-        body: refusal(
-          "unsupported_media_type",
-          "the file is neither text in UTF-8 nor an image of type PNG, JPEG, WebP or GIF",
-        ),
-      },
+      "POST /api/attachments": refused(
+        "unsupported_media_type",
+        "the file is neither text in UTF-8 nor an image of type PNG, JPEG, WebP or GIF",
+      ),
     },
     act: choose(binary),
     ready: text("The file is neither text in UTF-8"),

@@ -2,8 +2,8 @@
 import type { Page } from "playwright-core";
 import type { Delivery } from "../../../web/src/api/types.ts";
 import { aDelivery } from "../../../web/src/deliveries/aDelivery.ts";
-import { type Api, refusal, type SentEvent } from "../server.ts";
-import { answer, ended, heading, job, jobApi, projectApi, type State, text, unavailable } from "../state.ts";
+import type { Api, SentEvent } from "../server.ts";
+import { answer, ended, heading, job, jobApi, projectApi, refused, type State, text, unavailable } from "../state.ts";
 import { version } from "./version.ts";
 
 const address = "/#/projects/p/versions/2";
@@ -77,10 +77,10 @@ export const deliveryStates: readonly State[] = [
     address,
     api: {
       ...version,
-      "POST /api/projects/p/versions/2/deliveries": {
-        status: 409,
-        body: refusal("changed", "another version is on its way to this target; wait for its end, or cancel its job"),
-      },
+      "POST /api/projects/p/versions/2/deliveries": refused(
+        "changed",
+        "another version is on its way to this target; wait for its end, or cancel its job",
+      ),
     },
     act: async (page) => {
       await open(page);

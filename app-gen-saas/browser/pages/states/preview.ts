@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import type { Preview } from "../../../web/src/api/types.ts";
 import { aPreview } from "../../../web/src/previews/aPreview.ts";
-import { type Answer, type Api, refusal } from "../server.ts";
-import { answer, begun, ended, heading, jobApi, press, type State, text } from "../state.ts";
+import type { Answer, Api } from "../server.ts";
+import { answer, begun, ended, heading, jobApi, press, refused, type State, text } from "../state.ts";
 import { version } from "./version.ts";
 
 const address = "/#/projects/p/versions/2";
@@ -16,7 +16,7 @@ const over = { state: "ended", url: null, ended_at: "2026-11-21T12:29:00.000Z" }
 const starting = { state: "starting", ready_at: null } as const;
 
 /** The application's address has the port of the server, which is another one each time. */
-const inFrame: Api = { [path]: (_, application) => preview({ url: application }) };
+const inFrame: Api = { [path]: (_, { application }) => preview({ url: application }) };
 
 /** A version with its preview, and the words by which that is known to be there. */
 function shown(name: string, parts: Partial<Preview>, words: string): State {
@@ -73,13 +73,10 @@ export const previewStates: readonly State[] = [
     address,
     api: {
       ...version,
-      [`POST ${path}`]: {
-        status: 503,
-        body: refusal(
-          "busy",
-          "there are 10 previews, as many as there may be; the first of them ends at 2026-11-21T12:34:00.000Z, in 4 min: end one, or try again then",
-        ),
-      },
+      [`POST ${path}`]: refused(
+        "busy",
+        "there are 10 previews, as many as there may be; the first of them ends at 2026-11-21T12:34:00.000Z, in 4 min: end one, or try again then",
+      ),
     },
     act: press("Try this version"),
     ready: text("in 4 min: end one, or try again then"),
@@ -89,10 +86,7 @@ export const previewStates: readonly State[] = [
     address,
     api: {
       ...version,
-      [path]: {
-        status: 409,
-        body: refusal("changed", "this environment has no previews: preview_host is missing in platform.toml"),
-      },
+      [path]: refused("changed", "this environment has no previews: preview_host is missing in platform.toml"),
     },
     act: async (page) => {
       // Everything was answered.

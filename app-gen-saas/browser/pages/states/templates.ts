@@ -1,7 +1,6 @@
 /** The states of the page of templates, and of the choice among them. */
 import { aTemplate } from "../../../web/src/templates/aTemplate.ts";
-import { refusal } from "../server.ts";
-import { answer, builtIn, missing, press, type State, text, unavailable } from "../state.ts";
+import { answer, builtIn, missing, press, refused, type State, text, unavailable } from "../state.ts";
 import { version } from "./version.ts";
 
 const address = "/#/templates";
@@ -125,7 +124,7 @@ export const templateStates: readonly State[] = [
     address: making.address,
     api: {
       ...version,
-      "POST /api/templates": { status: 409, body: refusal("changed", "there are 1000 templates already; remove one first") },
+      "POST /api/templates": refused("changed", "there are 1000 templates already; remove one first"),
     },
     act: async (page) => {
       await making.open(page);

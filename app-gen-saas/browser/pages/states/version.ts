@@ -1,7 +1,7 @@
 /** The states of a version's page. */
 import type { FileContent, FileDifference } from "../../../web/src/api/types.ts";
-import { answer, heading, missing, press, project, type State, text, unavailable, versions } from "../state.ts";
-import { type Api, refusal } from "../server.ts";
+import { answer, heading, missing, press, project, refused, type State, text, unavailable, versions } from "../state.ts";
+import type { Api } from "../server.ts";
 
 const [newest, oldest] = versions;
 const address = "/#/projects/p/versions/2";
@@ -57,7 +57,7 @@ export const version: Api = {
   "/api/projects/p/versions/2/file": answer(file("src/recipes/store.ts")),
 };
 
-const damaged = { status: 409, body: refusal("damaged", "the stored files are not those that the job made") };
+const damaged = refused("changed", "the stored files are not those that the job made");
 const inFile = (path: string) => `${address}?file=${encodeURIComponent(path)}`;
 
 export const versionStates: readonly State[] = [

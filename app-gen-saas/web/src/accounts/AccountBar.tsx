@@ -1,39 +1,33 @@
-import { useEffect, useState } from "react";
-import { isGone, listTenants, type Tenant } from "./api.ts";
-import { Keys } from "./Keys.tsx";
+import { useEffect } from "react";
+import { fleetHref, keysHref, teamsHref } from "../app/route.ts";
+import { useLoaded } from "../shared/useLoaded.ts";
+import { getSession, isGone, listTenants } from "./api.ts";
 import type { Login } from "./login.ts";
-import { chooseTenant, chosenTenant } from "./storage.ts";
+import { chooseTenant, chosenTenant, enterTenant } from "./storage.ts";
 
-/** Who is signed in, in which tenant, and the way out. */
+/** Who is signed in, in which team, what belongs to an account, and the way out. */
 export function AccountBar({ login, email }: { login: Login; email: string }) {
-  const [tenants, setTenants] = useState<Tenant[]>([]);
+  const { value: session, error } = useLoaded(getSession, null);
+  const { value: tenants } = useLoaded(listTenants, null);
   const chosen = chosenTenant() ?? "";
 
+  // They were taken out of it, or it was deleted.
+  const isLost = chosen !== "" && isGone(error);
   useEffect(() => {
-    let isOver = false;
-    listTenants().then(
-      (list) => {
-        if (!isOver) setTenants(list);
-      },
-      (error: unknown) => {
-        // They were taken out of it, or it was deleted.
-        if (!isOver && chosen !== "" && isGone(error)) change("");
-      },
-    );
-    return () => {
-      isOver = true;
-    };
-  }, [chosen]);
+    if (!isLost) return;
+    chooseTenant(null);
+    window.location.reload();
+  }, [isLost]);
 
   return (
-    <div className="account-bar">
+    <nav className="account-bar" aria-label="Account">
       <span className="account-email">{email}</span>
-      {tenants.length > 1 && (
+      {tenants !== null && tenants.length > 1 && (
         <select
           className="field"
-          aria-label="Team"
+          aria-label="Whose apps"
           value={chosen}
-          onChange={(event) => change(event.target.value)}
+          onChange={(event) => enterTenant(event.target.value || null)}
         >
           {tenants.map((tenant) => (
             <option key={tenant.id} value={tenant.kind === "personal" ? "" : tenant.id}>
@@ -42,20 +36,23 @@ export function AccountBar({ login, email }: { login: Login; email: string }) {
           ))}
         </select>
       )}
-      <Keys />
-      <button type="button" className="button" onClick={() => void login.auth.signOut({ scope: "local" })}>
+      <a className="button button-quiet" href={teamsHref}>
+        Teams
+      </a>
+      <a className="button button-quiet" href={keysHref}>
+        API keys
+      </a>
+      {session?.is_operator && (
+        <a className="button button-quiet" href={fleetHref}>
+          Fleet
+        </a>
+      )}
+      <button type="button" className="button button-quiet" onClick={() => void login.auth.signOut({ scope: "local" })}>
         Sign out
       </button>
-      <button type="button" className="button" onClick={() => void login.auth.signOut({ scope: "global" })}>
+      <button type="button" className="button button-quiet" onClick={() => void login.auth.signOut({ scope: "global" })}>
         Sign out everywhere
       </button>
-    </div>
+    </nav>
   );
-}
-
-/** Nothing of one tenant may stay on the page of another. */
-function change(tenant: string): void {
-  chooseTenant(tenant === "" ? null : tenant);
-  window.location.hash = "";
-  window.location.reload();
 }

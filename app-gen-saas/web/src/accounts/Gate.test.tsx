@@ -1,13 +1,15 @@
 import { act, cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { refuse } from "../api/aProblem.ts";
 import { listJobs } from "../api/client.ts";
+import { aSession } from "./aTeam.ts";
 import { setCredentials } from "./credentials.ts";
 import { Gate } from "./Gate.tsx";
 import { SESSION_KEY } from "./storage.ts";
 
 interface Session {
   access_token: string;
-  user: { email: string };
+  user: { id: string; email: string };
 }
 
 /** The login as the page sees it; the real one is used in the browser's tests. */
@@ -15,6 +17,8 @@ const login = vi.hoisted(() => ({
   session: null as Session | null,
   listeners: [] as ((event: string, session: Session | null) => void)[],
   signedOut: [] as string[],
+  /** Whether it cannot be asked to end a session. */
+  isAway: false,
   connected: [] as string[],
 }));
 
@@ -35,11 +39,12 @@ vi.mock("./login.ts", () => ({
         },
         signInWithPassword: async ({ email, password }: { email: string; password: string }) => {
           if (password !== "right") return { error: { message: "Invalid login credentials" } };
-          become({ access_token: "token", user: { email } });
+          become({ access_token: "token", user: { id: email, email } });
           return { error: null };
         },
         signOut: async ({ scope }: { scope: string }) => {
           login.signedOut.push(scope);
+          if (login.isAway) return { error: { message: "the refresh token was revoked" } };
           become(null);
           return { error: null };
         },
@@ -50,6 +55,7 @@ vi.mock("./login.ts", () => ({
 
 let asked: { path: string; authorization: string | undefined }[];
 let mode: "none" | "supabase";
+let isOperator: boolean;
 
 async function answer(path: string, init: RequestInit = {}): Promise<Response> {
   const { authorization } = init.headers as Record<string, string>;
@@ -59,9 +65,10 @@ async function answer(path: string, init: RequestInit = {}): Promise<Response> {
     return Response.json({ auth });
   }
   if (mode === "supabase" && authorization !== "Bearer token") {
-    return Response.json({ code: "unauthenticated", detail: "sign in" }, { status: 401 });
+    return refuse("unauthenticated", "sign in");
   }
-  return Response.json({ jobs: [], tenants: [], keys: [] });
+  if (path === "/api/session") return Response.json(aSession({ is_operator: isOperator }));
+  return Response.json({ jobs: [], tenants: [] });
 }
 
 function show(): void {
@@ -78,9 +85,11 @@ beforeEach(() => {
   login.session = null;
   login.listeners = [];
   login.signedOut = [];
+  login.isAway = false;
   login.connected = [];
   localStorage.clear();
-  window.location.hash = "#/projects/p";
+  window.history.replaceState(null, "", "/#/projects/p");
+  isOperator = false;
   vi.stubGlobal("fetch", vi.fn(answer));
 });
 
@@ -122,7 +131,7 @@ test("a refusal brings up the login, and after that one is where one wanted to g
 
 test("who signed in before is in without being asked, and out everywhere when they wish", async () => {
   localStorage.setItem(SESSION_KEY, "kept");
-  login.session = { access_token: "token", user: { email: "ann@example.com" } };
+  login.session = { access_token: "token", user: { id: "ann", email: "ann@example.com" } };
   show();
   await screen.findByText("ann@example.com");
   fireEvent.click(screen.getByRole("button", { name: "Sign out everywhere" }));
@@ -132,8 +141,60 @@ test("who signed in before is in without being asked, and out everywhere when th
 
 test("a session that the server does not take is none", async () => {
   localStorage.setItem(SESSION_KEY, "kept");
-  login.session = { access_token: "old", user: { email: "ann@example.com" } };
+  login.session = { access_token: "old", user: { id: "ann", email: "ann@example.com" } };
   show();
   await waitFor(() => expect(login.signedOut).toContain("local"));
   await screen.findByText("Sign in to App-Gen");
+});
+
+test("a session that the server does not take is none, also where the login does not end it", async () => {
+  localStorage.setItem(SESSION_KEY, "kept");
+  login.isAway = true;
+  login.session = { access_token: "old", user: { id: "ann", email: "ann@example.com" } };
+  show();
+  await screen.findByText("Sign in to App-Gen");
+  // Whoever signs in then is in.
+  login.isAway = false;
+  fireEvent.change(screen.getByLabelText("E-mail"), { target: { value: "ann@example.com" } });
+  fireEvent.change(screen.getByLabelText("Password"), { target: { value: "right" } });
+  fireEvent.click(screen.getByRole("button", { name: "Sign in" }));
+  await screen.findByText("The page");
+});
+
+test("a token that is refreshed changes nothing of what is shown, another person everything", async () => {
+  localStorage.setItem(SESSION_KEY, "kept");
+  login.session = { access_token: "token", user: { id: "ann", email: "ann@example.com" } };
+  show();
+  const page = await screen.findByText("The page");
+  act(() => become({ access_token: "token", user: { id: "ann", email: "ann@example.com" } }));
+  expect(screen.getByText("The page")).toBe(page);
+  act(() => become({ access_token: "token", user: { id: "bob", email: "bob@example.com" } }));
+  await screen.findByText("bob@example.com");
+  expect(screen.getByText("The page")).not.toBe(page);
+});
+
+test("a link that signs nobody in says why, and leaves nothing in the address", async () => {
+  window.history.replaceState(null, "", "/?error=access_denied&error_description=Email+link+is+invalid#error=access_denied");
+  show();
+  await screen.findByText("Email link is invalid");
+  expect(`${window.location.pathname}${window.location.search}${window.location.hash}`).toBe("/");
+});
+
+test("a link that is opened in another browser says where it works", async () => {
+  window.history.replaceState(null, "", "/?code=of-another");
+  show();
+  await screen.findByText(/only in the browser in which it was asked for/);
+  expect(window.location.search).toBe("");
+});
+
+test.each([true, false])("only operators see the way to the fleet: %s", async (theyAre) => {
+  isOperator = theyAre;
+  localStorage.setItem(SESSION_KEY, "kept");
+  login.session = { access_token: "token", user: { id: "ann", email: "ann@example.com" } };
+  show();
+  await screen.findByRole("link", { name: "Teams" });
+  await waitFor(() => expect(asked.some(({ path }) => path === "/api/session")).toBe(true));
+  // What was answered is shown by then.
+  await act(async () => void (await new Promise((resolve) => setTimeout(resolve))));
+  expect(screen.queryAllByRole("link", { name: "Fleet" })).toHaveLength(theyAre ? 1 : 0);
 });

@@ -1,22 +1,36 @@
-import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "react";
+import { lazy, type ReactNode, Suspense, useCallback, useEffect, useRef, useState } from "react";
 import { messageOf } from "../api/client.ts";
+import { Loading, PageProblem } from "../shared/PageProblem.tsx";
 import { getAuthConfig } from "./api.ts";
-import { onRefused, setCredentials } from "./credentials.ts";
+import { hasCredentials, onRefused, setCredentials } from "./credentials.ts";
 import { takeOverLinks } from "./files.ts";
 import type { Login } from "./login.ts";
-import { chosenTenant, mayBeSignedIn, returnToPlace } from "./storage.ts";
+import { chosenTenant, mayBeSignedIn, returnToPlace, takeRefusal } from "./storage.ts";
 
 // Where there are no accounts, nobody loads what only accounts need.
-const SignIn = lazy(async () => ({ default: (await import("./SignIn.tsx")).SignIn }));
-const AccountBar = lazy(async () => ({ default: (await import("./AccountBar.tsx")).AccountBar }));
+const SignIn = lazy(async () => ({ default: (await import("./loaded.ts")).SignIn }));
+const AccountBar = lazy(async () => ({ default: (await import("./loaded.ts")).AccountBar }));
+
+interface Person {
+  id: string;
+  email: string;
+}
 
 type State =
   /** Nobody has been asked who they are. */
   | { phase: "open" }
   | { phase: "loading" }
   | { phase: "failed"; message: string }
-  | { phase: "out"; login: Login }
-  | { phase: "in"; login: Login; email: string };
+  /** `refusal` is why a link or GitHub did not sign them in. */
+  | { phase: "out"; login: Login; refusal: string | null }
+  | { phase: "in"; login: Login; person: Person };
+
+/** What is shown from now on: the same as before, where the same person goes on. */
+function next(before: State, login: Login, person: Person | null): State {
+  if (person === null) return before.phase === "out" ? before : { phase: "out", login, refusal: null };
+  // A token that was refreshed changes nothing of what is shown.
+  return before.phase === "in" && before.person.id === person.id ? before : { phase: "in", login, person };
+}
 
 /**
  * Lets the page be seen by those who may. Where the server asks nobody who they are, it costs no request: only an answer
@@ -27,14 +41,25 @@ export function Gate({ children }: { children: ReactNode }) {
   const [problem, setProblem] = useState<string | null>(null);
   const login = useRef<Login | null>(null);
 
+  const follow = useCallback((client: Login, person: Person | null) => {
+    login.current = client;
+    setCredentials(person ? () => headersOf(client) : null);
+    setState((before) => next(before, client, person));
+  }, []);
+
   useEffect(
     () =>
       onRefused(() => {
-        // A session that the server does not take is none.
-        if (login.current) void login.current.auth.signOut({ scope: "local" });
-        else setState((before) => (before.phase === "open" ? { phase: "loading" } : before));
+        const client = login.current;
+        if (!client) return setState((before) => (before.phase === "open" ? { phase: "loading" } : before));
+        // The first refusal of several is enough, and none of them is about who signs in after it.
+        if (!hasCredentials()) return;
+        setCredentials(null);
+        // A session that the server does not take is none, also while the login cannot be asked to end it.
+        const out = () => follow(client, null);
+        client.auth.signOut({ scope: "local" }).then(out, out);
       }),
-    [],
+    [follow],
   );
 
   const isLoading = state.phase === "loading";
@@ -42,16 +67,16 @@ export function Gate({ children }: { children: ReactNode }) {
     if (!isLoading) return;
     let isOver = false;
     let leave = () => {};
-    begin((client, session) => {
-      if (isOver) return;
-      login.current = client;
-      setCredentials(session ? () => headersOf(client) : null);
-      setState(session ? { phase: "in", login: client, email: session.email } : { phase: "out", login: client });
+    begin((client, person) => {
+      if (!isOver) follow(client, person);
     }).then(
-      (ends) => {
-        if (ends === null) setState({ phase: "open" });
-        else if (login.current === null) ends();
-        else leave = ends;
+      (begun) => {
+        if (isOver) begun?.ends();
+        else if (begun === null) setState({ phase: "open" });
+        else {
+          leave = begun.ends;
+          setState((before) => (before.phase === "out" ? { ...before, refusal: begun.refusal } : before));
+        }
       },
       (error: unknown) => {
         if (!isOver) setState({ phase: "failed", message: messageOf(error) });
@@ -59,12 +84,11 @@ export function Gate({ children }: { children: ReactNode }) {
     );
     return () => {
       // What follows the login goes on for as long as the page is there.
-      if (login.current === null) {
-        isOver = true;
-        leave();
-      }
+      if (login.current !== null) return;
+      isOver = true;
+      leave();
     };
-  }, [isLoading]);
+  }, [isLoading, follow]);
 
   const isIn = state.phase === "in";
   useEffect(() => {
@@ -77,59 +101,63 @@ export function Gate({ children }: { children: ReactNode }) {
     case "open":
       return children;
     case "loading":
-      return <p className="account-note">Looking who you are…</p>;
+      return (
+        <main className="account-note">
+          <Loading what="your account" page />
+        </main>
+      );
     case "failed":
       return (
-        <div className="account-note" role="alert">
-          <p>{state.message}</p>
-          <button type="button" className="button" onClick={() => setState({ phase: "loading" })}>
-            Try again
-          </button>
-        </div>
+        <main className="account-note">
+          <PageProblem title="Nobody can sign in right now" retry={() => setState({ phase: "loading" })}>
+            <p role="alert">{state.message}</p>
+          </PageProblem>
+        </main>
       );
     case "out":
       return (
         <Suspense fallback={null}>
-          <SignIn login={state.login} />
+          <SignIn login={state.login} refusal={state.refusal} />
         </Suspense>
       );
     case "in":
       return (
-        <>
-          <Suspense fallback={null}>
-            <AccountBar login={state.login} email={state.email} />
+        // Nothing of one person may stay on the page of another.
+        <div key={state.person.id}>
+          <Suspense fallback={<div className="account-bar" />}>
+            <AccountBar login={state.login} email={state.person.email} />
           </Suspense>
           {problem !== null && (
-            <p className="account-note" role="alert">
+            <p className="account-problem" role="alert">
               {problem}
             </p>
           )}
           {children}
-        </>
+        </div>
       );
   }
 }
 
+interface Begun {
+  /** Follows the login no longer. */
+  ends: () => void;
+  /** Why a link or GitHub did not sign anybody in. */
+  refusal: string | null;
+}
+
 /** Follows the login; null if there is none. */
-async function begin(
-  follow: (login: Login, session: { email: string } | null) => void,
-): Promise<(() => void) | null> {
+async function begin(follow: (login: Login, person: Person | null) => void): Promise<Begun | null> {
   const config = await getAuthConfig();
   if (config.mode === "none") return null;
-  const { connect } = await import("./login.ts");
+  const { connect } = await import("./loaded.ts");
   const login = connect(config.url, config.anon_key);
   const { data } = await login.auth.getSession();
-  const told = (session: { user: { email?: string | undefined } } | null) =>
-    follow(login, session && { email: session.user.email ?? "" });
-  told(data.session);
-  let isIn = data.session !== null;
-  const { data: listening } = login.auth.onAuthStateChange((_event, session) => {
-    // A token that was refreshed changes nothing of what is shown.
-    if ((session !== null) === isIn) return;
-    isIn = session !== null;
-    told(session);
-  });
-  return () => listening.subscription.unsubscribe();
+  const refusal = takeRefusal();
+  const tell = (session: { user: { id: string; email?: string | undefined } } | null) =>
+    follow(login, session && { id: session.user.id, email: session.user.email ?? "" });
+  tell(data.session);
+  const { data: listening } = login.auth.onAuthStateChange((_event, session) => tell(session));
+  return { ends: () => listening.subscription.unsubscribe(), refusal };
 }
 
 /** What requests send: a token that is good by then, and the tenant that was chosen. */

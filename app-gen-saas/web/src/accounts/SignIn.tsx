@@ -1,4 +1,5 @@
 import { type FormEvent, useId, useState } from "react";
+import { useDocumentTitle } from "../shared/useDocumentTitle.ts";
 import type { Login } from "./login.ts";
 import { keepPlace } from "./storage.ts";
 
@@ -7,37 +8,51 @@ function here(): string {
   return `${window.location.origin}${window.location.pathname}`;
 }
 
+interface Props {
+  login: Login;
+  /** Why a link or GitHub did not sign them in. */
+  refusal: string | null;
+}
+
 /** Signs somebody in: with a password, with a link by e-mail, or with GitHub. */
-export function SignIn({ login }: { login: Login }) {
+export function SignIn({ login, refusal }: Props) {
+  useDocumentTitle("Sign in");
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
   const [busy, setBusy] = useState(false);
   const [note, setNote] = useState<string | null>(null);
-  const ids = { email: useId(), password: useId(), note: useId() };
+  const [problem, setProblem] = useState(refusal);
+  const ids = { email: useId(), password: useId(), problem: useId() };
 
   async function ask(work: () => Promise<{ error: { message: string } | null }>, done: string | null): Promise<void> {
     if (busy) return;
     setBusy(true);
     setNote(null);
+    setProblem(null);
     try {
       const { error } = await work();
-      setNote(error ? error.message : done);
+      if (error) setProblem(error.message);
+      else setNote(done);
     } catch {
-      setNote("The login can’t be reached. Try again.");
+      setProblem("The login can’t be reached. Try again.");
     }
     setBusy(false);
   }
 
   function withPassword(event: FormEvent): void {
     event.preventDefault();
-    void ask(() => login.auth.signInWithPassword({ email, password }), null);
+    if (email.trim() === "" || password === "") return setProblem("Write your e-mail address and your password.");
+    void ask(() => login.auth.signInWithPassword({ email: email.trim(), password }), null);
   }
 
   function withLink(): void {
-    if (email.trim() === "") return setNote("Write your e-mail address first.");
+    if (email.trim() === "") return setProblem("Write your e-mail address first.");
     keepPlace();
     const options = { emailRedirectTo: here() };
-    void ask(() => login.auth.signInWithOtp({ email, options }), `A link is on its way to ${email}.`);
+    void ask(
+      () => login.auth.signInWithOtp({ email: email.trim(), options }),
+      `A link is on its way to ${email.trim()}. Open it in this browser.`,
+    );
   }
 
   function withGitHub(): void {
@@ -48,16 +63,18 @@ export function SignIn({ login }: { login: Login }) {
   return (
     <main className="sign-in">
       <h1>Sign in to App-Gen</h1>
-      <form onSubmit={withPassword} aria-describedby={ids.note}>
+      <form noValidate onSubmit={withPassword}>
         <label htmlFor={ids.email}>E-mail</label>
         <input
           id={ids.email}
           className="field"
           type="email"
           autoComplete="username"
-          required
+          autoFocus
           value={email}
           onChange={(event) => setEmail(event.target.value)}
+          aria-invalid={problem !== null}
+          aria-describedby={problem ? ids.problem : undefined}
         />
         <label htmlFor={ids.password}>Password</label>
         <input
@@ -65,23 +82,29 @@ export function SignIn({ login }: { login: Login }) {
           className="field"
           type="password"
           autoComplete="current-password"
-          required
           value={password}
           onChange={(event) => setPassword(event.target.value)}
+          aria-invalid={problem !== null}
+          aria-describedby={problem ? ids.problem : undefined}
         />
-        <button type="submit" className="button button-primary" disabled={busy}>
-          Sign in
+        <button type="submit" className="button button-primary" aria-disabled={busy}>
+          {busy ? "One moment…" : "Sign in"}
         </button>
       </form>
       <div className="sign-in-others">
-        <button type="button" className="button" disabled={busy} onClick={withLink}>
+        <button type="button" className="button" aria-disabled={busy} onClick={withLink}>
           Send me a link
         </button>
-        <button type="button" className="button" disabled={busy} onClick={withGitHub}>
+        <button type="button" className="button" aria-disabled={busy} onClick={withGitHub}>
           Continue with GitHub
         </button>
       </div>
-      <p id={ids.note} role="status">
+      {problem && (
+        <p id={ids.problem} className="problem" role="alert">
+          {problem}
+        </p>
+      )}
+      <p role="status" className="sign-in-note">
         {note}
       </p>
     </main>

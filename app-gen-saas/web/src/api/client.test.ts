@@ -1,4 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
+import { aProblem } from "./aProblem.ts";
 import { createJob, deleteProject, eventsHref, listJobs, retryAfterMs } from "./client.ts";
 
 function answer(status: number, body: string): void {
@@ -8,7 +9,7 @@ function answer(status: number, body: string): void {
 afterEach(() => vi.unstubAllGlobals());
 
 test("a refusal carries the server's own words, as a sentence", async () => {
-  answer(400, '{"type":"/api/reference#problem-invalid_request","code":"invalid_request","detail":"the description is empty"}');
+  answer(400, JSON.stringify(aProblem("invalid_request", "the description is empty")));
   await expect(createJob({ description: "" })).rejects.toMatchObject({
     status: 400,
     code: "invalid_request",

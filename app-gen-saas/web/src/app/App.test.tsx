@@ -1,5 +1,6 @@
 import { act, cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { refuse } from "../api/aProblem.ts";
 import type { Job, Project } from "../api/types.ts";
 import { aJob } from "../jobs/aJob.ts";
 import { aProject } from "../projects/aProject.ts";
@@ -10,8 +11,6 @@ import { App } from "./App.tsx";
 let jobs: Job[];
 let projects: Project[];
 let reachable: boolean;
-
-const NOT_FOUND = { code: "not_found", detail: "there is no such thing" };
 
 async function answer(address: string, init: RequestInit = {}): Promise<Response> {
   if (!reachable) throw new TypeError("failed to fetch");
@@ -28,7 +27,7 @@ async function answer(address: string, init: RequestInit = {}): Promise<Response
   if (part === "versions") return Response.json({ versions: [] });
   if (!id) return Response.json(kind === "jobs" ? { jobs } : { projects });
   const found = [...(kind === "jobs" ? jobs : projects)].find((candidate) => candidate.id === id);
-  return found ? Response.json(found) : Response.json(NOT_FOUND, { status: 404 });
+  return found ? Response.json(found) : refuse("not_found", "there is no such thing");
 }
 
 beforeEach(() => {

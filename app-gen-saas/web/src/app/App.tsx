@@ -1,13 +1,17 @@
-import { useLayoutEffect, useRef } from "react";
+import { lazy, Suspense, useLayoutEffect, useRef } from "react";
 import { JobPage } from "../jobs/JobPage.tsx";
 import { HomePage } from "../projects/HomePage.tsx";
 import { ProjectPage } from "../projects/ProjectPage.tsx";
 import { Icon } from "../shared/Icon.tsx";
+import { Loading } from "../shared/PageProblem.tsx";
 import { TemplatesPage } from "../templates/TemplatesPage.tsx";
 import { VersionPage } from "../versions/VersionPage.tsx";
 import { ErrorBoundary } from "./ErrorBoundary.tsx";
 import { MissingPage } from "./MissingPage.tsx";
 import { homeFromHere, pageKey, type Route, useRoute } from "./route.ts";
+
+// Where there are no accounts, nobody loads what only accounts need.
+const AccountPage = lazy(async () => ({ default: (await import("../accounts/AccountPage.tsx")).AccountPage }));
 
 export function App() {
   const route = useRoute();
@@ -51,6 +55,12 @@ function Page({ route }: { route: Route }) {
       return <JobPage jobId={route.jobId} />;
     case "missing":
       return <MissingPage />;
+    default:
+      return (
+        <Suspense fallback={<Loading what="the page" page />}>
+          <AccountPage route={route} />
+        </Suspense>
+      );
   }
 }
 

@@ -1,5 +1,17 @@
 import { expect, test } from "vitest";
-import { jobHref, pageKey, parseRoute, projectHref, templatesHref, versionHref } from "./route.ts";
+import {
+  fleetHref,
+  invitationHref,
+  jobHref,
+  keysHref,
+  pageKey,
+  parseRoute,
+  projectHref,
+  teamHref,
+  teamsHref,
+  templatesHref,
+  versionHref,
+} from "./route.ts";
 
 test.each(["", "#", "#/", "#/?from=1"])("%j is the home page", (hash) => {
   expect(parseRoute(hash)).toEqual({ page: "home" });
@@ -15,6 +27,10 @@ test.each([
   "#/projects/a/versions/0",
   "#/projects/a/versions/x",
   "#/projects/a/versions/1/files",
+  "#/teams/a/b",
+  "#/invitations",
+  "#/keys/a",
+  "#/fleet/a",
   "#/constructor/a",
   "#/nowhere",
 ])("%j is no page", (hash) => {
@@ -24,6 +40,8 @@ test.each([
 test("links lead back to what they name, whatever its id or path holds", () => {
   for (const id of ["0193-abc", "a b", "ü/?#%"]) {
     expect(parseRoute(jobHref(id))).toEqual({ page: "job", jobId: id });
+    expect(parseRoute(teamHref(id))).toEqual({ page: "team", tenantId: id });
+    expect(parseRoute(invitationHref(id))).toEqual({ page: "invitation", token: id });
     expect(parseRoute(projectHref(id))).toEqual({ page: "project", projectId: id, from: null });
     expect(parseRoute(projectHref(id, 3))).toEqual({ page: "project", projectId: id, from: 3 });
     expect(parseRoute(versionHref(id, 2))).toEqual({ page: "version", projectId: id, number: 2, file: null });
@@ -35,6 +53,15 @@ test("templates have a page", () => {
   expect(parseRoute(templatesHref)).toEqual({ page: "templates" });
   expect(parseRoute("#/templates/a")).toEqual({ page: "missing" });
   expect(pageKey(parseRoute(templatesHref))).not.toBe(pageKey(parseRoute("#/")));
+});
+
+test("what belongs to an account has pages", () => {
+  for (const [href, page] of [[teamsHref, "teams"], [keysHref, "keys"], [fleetHref, "fleet"]] as const) {
+    expect(parseRoute(href)).toEqual({ page });
+    expect(pageKey(parseRoute(href))).toBe(page);
+  }
+  expect(pageKey(parseRoute(teamHref("a")))).not.toBe(pageKey(parseRoute(teamHref("b"))));
+  expect(pageKey(parseRoute(invitationHref("a")))).not.toBe(pageKey(parseRoute(invitationHref("b"))));
 });
 
 test("a version to begin with that is no number is none", () => {

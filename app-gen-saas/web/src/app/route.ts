@@ -9,8 +9,21 @@ export type Route =
   /** `file` is the path of the file that is shown. */
   | { page: "version"; projectId: string; number: number; file: string | null }
   | { page: "job"; jobId: string }
+  | AccountRoute
   /** The address names no page. */
   | { page: "missing" };
+
+/** A page that only accounts need. */
+export type AccountRoute =
+  | { page: "teams" }
+  | { page: "team"; tenantId: string }
+  /** A link that somebody got who is invited into a team. */
+  | { page: "invitation"; token: string }
+  | { page: "keys" }
+  | { page: "fleet" };
+
+/** Pages that are named by one word. */
+const PLAIN = ["templates", "teams", "keys", "fleet"] as const;
 
 export function parseRoute(hash: string): Route {
   const [path = "", query = ""] = splitOnce(hash.replace(/^#\/?/, ""), "?");
@@ -18,9 +31,12 @@ export function parseRoute(hash: string): Route {
   try {
     if (path === "") return { page: "home" };
     const [kind, id, ...rest] = path.split("/").map(decodeURIComponent);
-    if (kind === "templates" && !id && rest.length === 0) return { page: "templates" };
+    const plain = PLAIN.find((page) => page === kind);
+    if (plain && !id && rest.length === 0) return { page: plain };
     if (!id) return { page: "missing" };
     if (kind === "jobs" && rest.length === 0) return { page: "job", jobId: id };
+    if (kind === "teams" && rest.length === 0) return { page: "team", tenantId: id };
+    if (kind === "invitations" && rest.length === 0) return { page: "invitation", token: id };
     if (kind !== "projects") return { page: "missing" };
     if (rest.length === 0) return { page: "project", projectId: id, from: numberOf(parameters.get("from")) };
     const number = rest.length === 2 && rest[0] === "versions" ? numberOf(rest[1] ?? null) : null;
@@ -42,6 +58,9 @@ function numberOf(text: string | null): number | null {
 
 export const homeHref = "#/";
 export const templatesHref = "#/templates";
+export const teamsHref = "#/teams";
+export const keysHref = "#/keys";
+export const fleetHref = "#/fleet";
 
 /** The server has one page, and answers every path with it. */
 function isPathOfPage(): boolean {
@@ -67,13 +86,28 @@ export function versionHref(projectId: string, number: number, file: string | nu
   return `#/projects/${encodeURIComponent(projectId)}/versions/${number}${query}`;
 }
 
+export function teamHref(tenantId: string): string {
+  return `#/teams/${encodeURIComponent(tenantId)}`;
+}
+
+export function invitationHref(token: string): string {
+  return `#/invitations/${encodeURIComponent(token)}`;
+}
+
 /** What is one page to a reader: another file of a version is not another page. */
 export function pageKey(route: Route): string {
   switch (route.page) {
     case "home":
     case "missing":
     case "templates":
+    case "teams":
+    case "keys":
+    case "fleet":
       return route.page;
+    case "team":
+      return `team ${route.tenantId}`;
+    case "invitation":
+      return `invitation ${route.token}`;
     case "project":
       return `project ${route.projectId}`;
     case "version":

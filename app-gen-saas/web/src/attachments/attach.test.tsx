@@ -1,5 +1,6 @@
 import { cleanup, createEvent, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { refuse } from "../api/aProblem.ts";
 import { aJob } from "../jobs/aJob.ts";
 import { Composer } from "../jobs/Composer.tsx";
 import { AttachedFiles } from "./AttachedFiles.tsx";
@@ -14,7 +15,7 @@ async function answer(address: string, { method = "GET" }: RequestInit = {}): Pr
   if (method === "GET") return Response.json({ count: 2, bytes: 1000, job_bytes: 1500, media_types: [] });
   await gate;
   if (refusal !== null) {
-    return Response.json({ code: "unsupported_media_type", detail: refusal }, { status: 415 });
+    return refuse("unsupported_media_type", refusal);
   }
   const name = new URLSearchParams(address.split("?")[1]).get("name") ?? "";
   uploads.push(name);

@@ -1,5 +1,6 @@
 import { cleanup, fireEvent, render, screen, within } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { refuse } from "../api/aProblem.ts";
 import type { CreateDelivery, Delivery } from "../api/types.ts";
 import { aProject } from "../projects/aProject.ts";
 import { aDelivery } from "./aDelivery.ts";
@@ -13,7 +14,7 @@ let sent: { path: string; body: CreateDelivery }[];
 async function answer(address: string, { method = "GET", body }: RequestInit = {}): Promise<Response> {
   if (method === "GET") return Response.json({ deliveries });
   sent.push({ path: address, body: JSON.parse(String(body)) as CreateDelivery });
-  if (refusal) return Response.json({ code: "changed", detail: refusal }, { status: 409 });
+  if (refusal) return refuse("changed", refusal);
   deliveries = [aDelivery({ state: "pending", job_state: "queued", url: null, shown_commit: null })];
   return Response.json(deliveries[0], { status: 201 });
 }

@@ -1,20 +1,18 @@
 import { cleanup, fireEvent, render, screen } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { refuse } from "../api/aProblem.ts";
 import type { Preview } from "../api/types.ts";
 import { aPreview } from "./aPreview.ts";
 import { PreviewPanel } from "./PreviewPanel.tsx";
 
 let preview: Preview | null;
-let refusal: { status: number; message: string } | null;
+let refusal: Parameters<typeof refuse> | null;
 let asked: string[];
-
-const refuse = (status: number, message: string) =>
-  Response.json({ code: "x", detail: message }, { status });
 
 async function answer(address: string, init: RequestInit = {}): Promise<Response> {
   const method = init.method ?? "GET";
   asked.push(`${method} ${address}`);
-  if (refusal) return refuse(refusal.status, refusal.message);
+  if (refusal) return refuse(...refusal);
   if (method === "POST") {
     preview = aPreview({ state: "starting", phase: null, ready_at: null });
     return Response.json(preview, { status: 201 });
@@ -23,7 +21,7 @@ async function answer(address: string, init: RequestInit = {}): Promise<Response
     preview = aPreview({ state: "ended", url: null, reason: "somebody ended it" });
     return new Response(null, { status: 204 });
   }
-  return preview ? Response.json(preview) : refuse(404, "preview not found");
+  return preview ? Response.json(preview) : refuse("not_found", "preview not found");
 }
 
 beforeEach(() => {
@@ -78,14 +76,14 @@ test("a preview can be ended and started again, and why it ended is said", async
 test("where there is no place, it is said when there will be one", async () => {
   render(<PreviewPanel projectId="p" number={2} />);
   const start = await screen.findByRole("button", { name: "Try this version" });
-  refusal = { status: 503, message: "there are 10 previews, the first of them ends in 3 min" };
+  refusal = ["busy", "there are 10 previews, the first of them ends in 3 min"];
   fireEvent.click(start);
   const problem = await screen.findByRole("alert");
   expect(problem.textContent).toBe("There are 10 previews, the first of them ends in 3 min.");
 });
 
 test("an environment without previews offers none", async () => {
-  refusal = { status: 409, message: "this environment has no previews" };
+  refusal = ["changed", "this environment has no previews"];
   const { container } = render(<PreviewPanel projectId="p" number={2} />);
   await vi.waitFor(() => expect(asked.length).toBe(1));
   expect(container.textContent).toBe("");

@@ -1,5 +1,6 @@
 import { act, cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { refuse } from "../api/aProblem.ts";
 import type { Job, Project, Version } from "../api/types.ts";
 import { aJob } from "../jobs/aJob.ts";
 import { FakeEventSource } from "../stream/fakeEventSource.ts";
@@ -12,13 +13,13 @@ let project: Project | null;
 let jobs: Job[];
 let versions: Version[];
 /** What the next call that changes something is refused with. */
-let refusal: { status: number; message: string } | null;
+let refusal: string | null;
 /** The calls that change something. */
 let sent: { method: string; path: string; body: unknown }[];
 
 async function answer(address: string, { method = "GET", body }: RequestInit = {}): Promise<Response> {
   const [path = ""] = address.split("?");
-  if (!project) return Response.json({ code: "not_found", detail: "project not found" }, { status: 404 });
+  if (!project) return refuse("not_found", "project not found");
   if (method === "GET") {
     if (path.endsWith("/deliveries")) return Response.json({ deliveries: [] });
     if (path === "/api/jobs") return Response.json({ jobs });
@@ -27,10 +28,7 @@ async function answer(address: string, { method = "GET", body }: RequestInit = {
   }
   const parsed: unknown = body === undefined ? undefined : JSON.parse(String(body));
   sent.push({ method, path, body: parsed });
-  if (refusal) {
-    const { status, message } = refusal;
-    return Response.json({ code: "changed", detail: message }, { status });
-  }
+  if (refusal !== null) return refuse("changed", refusal);
   if (method === "DELETE") return new Response(null, { status: 204 });
   if (method === "PATCH") {
     project = { ...project, ...(parsed as Partial<Project>) };
@@ -176,7 +174,7 @@ test("a deletion says what is lost, and why it is refused", async () => {
   await open();
   press("Delete");
   expect(screen.getByText("Its 2 versions, its jobs and all files are lost. This cannot be taken back.")).toBeTruthy();
-  refusal = { status: 409, message: "a job of the project has not ended; cancel it first" };
+  refusal = "a job of the project has not ended; cancel it first";
   press("Delete it");
   await screen.findByText("A job of the project has not ended; cancel it first.");
   expect(window.location.hash).toBe("#/projects/p");

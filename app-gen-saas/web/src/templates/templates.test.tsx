@@ -1,5 +1,6 @@
 import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { refuse } from "../api/aProblem.ts";
 import type { Template } from "../api/types.ts";
 import { aJob } from "../jobs/aJob.ts";
 import { aProject } from "../projects/aProject.ts";
@@ -22,7 +23,7 @@ async function answer(address: string, { method = "GET", body }: RequestInit = {
   if (method === "GET" && pathname.startsWith("/api/templates/")) {
     const found = older.find(({ id }) => pathname.endsWith(`/${id}`));
     if (found) return Response.json(found);
-    return Response.json({ code: "not_found", detail: "template not found" }, { status: 404 });
+    return refuse("not_found", "template not found");
   }
   if (method === "GET") {
     const search = (searchParams.get("search") ?? "").toLowerCase();
@@ -31,7 +32,7 @@ async function answer(address: string, { method = "GET", body }: RequestInit = {
   }
   const parsed: unknown = body === undefined ? undefined : JSON.parse(String(body));
   sent.push({ method, path: pathname, body: parsed });
-  if (refusal !== null) return Response.json({ code: "changed", detail: refusal }, { status: 409 });
+  if (refusal !== null) return refuse("changed", refusal);
   if (method === "DELETE") return new Response(null, { status: 204 });
   if (pathname === "/api/jobs") return Response.json(aJob({ project: "p" }), { status: 201 });
   const id = pathname.split("/")[3];
@@ -146,8 +147,7 @@ test("a search finds templates of both kinds", async () => {
 });
 
 test("templates that cannot be loaded are not said to be none", async () => {
-  const body = { code: "unavailable", detail: "the database does not answer" };
-  vi.stubGlobal("fetch", vi.fn(async () => Response.json(body, { status: 503 })));
+  vi.stubGlobal("fetch", vi.fn(async () => refuse("unavailable", "the database does not answer")));
   render(<TemplatesPage />);
   await screen.findByText("Your templates could not be loaded.");
   screen.getByText(/The database does not answer\./);

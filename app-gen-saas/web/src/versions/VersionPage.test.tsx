@@ -1,5 +1,6 @@
 import { cleanup, fireEvent, render, screen, within } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { refuse } from "../api/aProblem.ts";
 import type { Difference, FileContent, Version, VersionFile } from "../api/types.ts";
 import { aProject } from "../projects/aProject.ts";
 import { aVersion } from "./aVersion.ts";
@@ -10,22 +11,19 @@ let version: Version | null;
 let difference: Difference | "damaged";
 let files: FileContent[];
 
-const refuse = (status: number, message: string) =>
-  Response.json({ code: "x", detail: message }, { status });
-
 async function answer(address: string): Promise<Response> {
   const { pathname, searchParams } = new URL(address, "http://server");
   if (pathname === "/api/projects/p") return Response.json(aProject({ id: "p", newest_version: 3 }));
-  if (!version) return refuse(404, "version not found");
+  if (!version) return refuse("not_found", "version not found");
   if (pathname.endsWith("/deliveries")) return Response.json({ deliveries: [] });
   if (pathname.endsWith("/diff")) {
-    return difference === "damaged" ? refuse(409, "the stored files are not those that the job made") : Response.json(difference);
+    return difference === "damaged" ? refuse("changed", "the stored files are not those that the job made") : Response.json(difference);
   }
-  if (pathname.endsWith("/preview")) return refuse(404, "preview not found");
+  if (pathname.endsWith("/preview")) return refuse("not_found", "preview not found");
   if (pathname.endsWith("/files")) return Response.json({ files: files satisfies VersionFile[] });
   if (pathname.endsWith("/file")) {
     const file = files.find(({ path }) => path === searchParams.get("path"));
-    return file ? Response.json(file) : refuse(404, "file not found");
+    return file ? Response.json(file) : refuse("not_found", "file not found");
   }
   return Response.json(version);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use xtask_core::cmd::Cmd;
+use xtask_core::cmd::{Cmd, Running};
 use xtask_core::context::Context;
 use xtask_core::marked;
 use xtask_image::build;
@@ -51,8 +51,8 @@ pub(super) fn deployed(context: &Context, timeout: Duration) -> anyhow::Result<(
         .run(&context.report, "journeys")
 }
 
-/// Shows every state of the page in a browser, measures the pages of an orchestrator of this checkout,
-/// and with `journeys` uses them too.
+/// Shows every state of the page in a browser, measures the pages of an orchestrator of this checkout, uses those of
+/// one whose users sign in, and with `journeys` the others too.
 ///
 /// # Errors
 /// The orchestrator or the page cannot be built, or a test fails.
@@ -62,17 +62,9 @@ pub(super) fn browser(context: &Context, journeys: bool, timeout: Duration) -> a
     npm(context, &tests(context), &["run", "pages"], timeout)?
         .env("PAGE", &page)
         .run(&context.report, "pages")?;
-    let folder = context.work_folder().join("browser");
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder)?;
-    }
     let _mark = marked::EndOnDrop(context.work_folder());
-    // The port is free now. If another process takes it, the orchestrator fails to start.
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let mut environment = orchestrator::environment(context, &folder, port, BTreeMap::new())?;
-    environment.insert("UI_DIR".to_owned(), page.display().to_string());
-    let _api = orchestrator::start(context, &environment, folder.join(orchestrator::LOG))?;
-    let url = format!("http://127.0.0.1:{port}");
+    accounts(context, &page, timeout)?;
+    let (_api, url) = serve(context, &page, "browser", BTreeMap::new())?;
     if journeys {
         against(context, "journeys", &url, &url, timeout)?
             // Its previews are processes of this machine, which start no application.
@@ -80,6 +72,45 @@ pub(super) fn browser(context: &Context, journeys: bool, timeout: Duration) -> a
             .run(&context.report, "journeys")?;
     }
     against(context, "lighthouse", &url, &url, timeout)?.run(&context.report, "lighthouse")
+}
+
+/// Signs people in, with the client of Supabase and a login of the tests, which listens where the orchestrator
+/// looks for it.
+fn accounts(context: &Context, page: &Path, timeout: Duration) -> anyhow::Result<()> {
+    // Held until the tests listen there, so that the orchestrator does not get it.
+    let place = TcpListener::bind("127.0.0.1:0")?;
+    let login = format!("http://{}", place.local_addr()?);
+    let settings = [
+        ("AUTH_MODE", "supabase"),
+        ("SUPABASE_URL", login.as_str()),
+        ("SUPABASE_ANON_KEY", "sb_publishable_test"),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let (_api, url) = serve(context, page, "browser-accounts", settings.into())?;
+    drop(place);
+    against(context, "accounts", &url, &url, timeout)?
+        .env("LOGIN_URL", login)
+        .run(&context.report, "accounts")
+}
+
+/// An orchestrator of this checkout with the built page, and its address. It has nothing of an earlier run.
+fn serve(
+    context: &Context,
+    page: &Path,
+    folder: &str,
+    settings: BTreeMap<String, String>,
+) -> anyhow::Result<(Running, String)> {
+    let folder = context.work_folder().join(folder);
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    // The port is free now. If another process takes it, the orchestrator fails to start.
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let mut environment = orchestrator::environment(context, &folder, port, BTreeMap::new())?;
+    environment.insert("UI_DIR".to_owned(), page.display().to_string());
+    environment.extend(settings);
+    let api = orchestrator::start(context, &environment, folder.join(orchestrator::LOG))?;
+    Ok((api, format!("http://127.0.0.1:{port}")))
 }
 
 /// A script of the tests in a browser; `page` and `api` are the addresses for the browser and for programs.
