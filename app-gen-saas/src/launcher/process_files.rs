@@ -224,6 +224,7 @@ mod tests {
             lifetime: Duration::from_secs(60),
             has_start: false,
             has_attachments: false,
+            own_keys: crate::launcher::OwnKeys::default(),
             delivers: false,
             may_be_interrupted: false,
         }

@@ -128,6 +128,7 @@ fn check(job_id: &str, event: &Event) -> Result<(), String> {
 fn sum(first: &Used, second: &Used) -> Used {
     Used {
         micro_usd: first.micro_usd.saturating_add(second.micro_usd),
+        own_micro_usd: first.own_micro_usd.saturating_add(second.own_micro_usd),
         tokens: first.tokens.saturating_add(second.tokens),
         unpriced_tokens: first.unpriced_tokens.saturating_add(second.unpriced_tokens),
         iterations: first.iterations.max(second.iterations),
