@@ -76,9 +76,9 @@ impl Endpoint {
         let url = Url::parse(&base).map_err(|_| Outcome::WrongEndpoint)?;
         let host = url.host_str().unwrap_or_default().to_owned();
         let port = url.port_or_known_default().unwrap_or(HTTPS_PORT);
-        let name = host.trim_matches(['[', ']']);
-        let found = timeout(LOOK_UP, tokio::net::lookup_host((name, port))).await;
-        let Ok(Ok(found)) = found else {
+        let name = host.trim_matches(['[', ']']).to_owned();
+        let found = tokio::net::lookup_host((name, port));
+        let Ok(Ok(found)) = timeout(LOOK_UP, found).await else {
             return Err(Outcome::Unreachable);
         };
         let addresses: Vec<SocketAddr> = found.collect();
