@@ -1,5 +1,6 @@
 import { useEffect, useState } from "react";
 import { isGone, listTenants, type Tenant } from "./api.ts";
+import { ModelKeys } from "../models/ModelKeys.tsx";
 import { Keys } from "./Keys.tsx";
 import type { Login } from "./login.ts";
 import { chooseTenant, chosenTenant } from "./storage.ts";
@@ -42,6 +43,7 @@ export function AccountBar({ login, email }: { login: Login; email: string }) {
           ))}
         </select>
       )}
+      <ModelKeys />
       <Keys />
       <button type="button" className="button" onClick={() => void login.auth.signOut({ scope: "local" })}>
         Sign out

@@ -2,7 +2,7 @@ import { type FormEvent, useCallback, useState } from "react";
 import { messageOf } from "../api/client.ts";
 import { type ApiKey, createKey, listKeys, revokeKey } from "./api.ts";
 
-const SCOPES = ["read", "write", "deliver"];
+const SCOPES = ["read", "write", "deliver", "models"];
 
 /** The API keys of the tenant, for programs. */
 export function Keys() {
