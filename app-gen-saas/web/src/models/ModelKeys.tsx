@@ -55,7 +55,7 @@ interface Props {
 function ProviderKey({ words, known, changed }: Props) {
   const [busy, setBusy] = useState<"set" | "test" | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
-  const now = useNow();
+  const now = useNow(60_000);
 
   async function attempt(what: "set" | "test", work: () => Promise<unknown>): Promise<boolean> {
     setBusy(what);
