@@ -257,6 +257,7 @@ mod tests {
             );
             line("job", number, "usage", &body)
         };
+        let own = |number, price: u64| usage(number, 0, &format!("{price},\"paid_by\":\"tenant\""));
         let commit = line(
             "job",
             3,
@@ -274,6 +275,10 @@ mod tests {
             ..Used::default()
         };
         assert_eq!(batches[0].used, expected);
+        let lines = [usage(1, 0, "250"), own(2, 40)];
+        let (batches, _) = self::batches(0, &limits(&[]), &lines).await;
+        let used = batches[0].used;
+        assert_eq!((used.micro_usd, used.own_micro_usd), (290, 40));
         for beyond in [usage(1, 0, "100000000001"), usage(1, u64::MAX, "0")] {
             let (_, fault) = self::batches(0, &limits(&[]), &[beyond]).await;
             assert!(matches!(fault, Some(Fault::Broken(_))), "{fault:?}");
