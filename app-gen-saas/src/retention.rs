@@ -133,7 +133,15 @@ async fn remove_project(app: &App, project_id: &str) -> anyhow::Result<()> {
 /// Removes the keys that a tenant brought, those too of which the database knows nothing; `false` if one may be left.
 async fn remove_model_keys(app: &App, tenant: &str) -> bool {
     let Some(keys) = &app.model_keys else {
-        return true;
+        let kept = app.database.model_keys(tenant).await;
+        if kept.is_ok_and(|kept| kept.is_empty()) {
+            return true;
+        }
+        tracing::warn!(
+            tenant,
+            "keys of a deleted tenant cannot be removed: MODEL_KEYS_URI is not set"
+        );
+        return false;
     };
     let mut is_done = true;
     for provider in ModelProvider::ALL {

@@ -105,15 +105,12 @@ async fn upstream(
         .with_context(|| format!("the name {host} is not found"))?
         .collect();
     ensure!(!addresses.is_empty(), "the name {host} has no address");
-    let refused = addresses
-        .iter()
-        .find(|address| !is_allowed(address.ip(), allows_private));
-    if let Some(address) = refused {
-        bail!(
-            "{host} leads to {}, which is no public address",
-            address.ip()
-        );
-    }
+    let is_refused = |address: &SocketAddr| !is_allowed(address.ip(), allows_private);
+    // Which address it is says something of a network that is not theirs.
+    ensure!(
+        !addresses.iter().any(is_refused),
+        "{host} leads to an address that is not public"
+    );
     Ok(upstream.at(addresses))
 }
 
@@ -220,12 +217,12 @@ mod tests {
             (
                 "loopback",
                 "https://localhost/v1",
-                "which is no public address",
+                "leads to an address that is not public",
             ),
             (
                 "metadata",
                 "https://169.254.169.254",
-                "which is no public address",
+                "leads to an address that is not public",
             ),
             ("plain", "http://10.0.0.1", "must begin with https://"),
         ] {

@@ -85,13 +85,13 @@ pub(super) async fn read_secret(
         let request = signed(&endpoint, &credential, region, arn)?;
         match ask(&client, request)
             .await
-            .with_context(|| format!("{arn} cannot be read"))?
+            .context("its secret cannot be read")?
         {
             Asked::Secret(secret) => return Ok(secret),
             Asked::NotNow(reason) => why = reason,
         }
     }
-    bail!("{arn} cannot be read: {why}")
+    bail!("its secret cannot be read: {why}")
 }
 
 fn is_plain(region: &str) -> bool {
