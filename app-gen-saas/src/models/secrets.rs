@@ -14,6 +14,8 @@ use crate::aws::aws_sdk;
 
 /// There is no such secret.
 const MISSING: &str = "ResourceNotFoundException";
+/// There is one already.
+const THERE: &str = "ResourceExistsException";
 
 /// A client of Secrets Manager.
 pub(super) struct Secrets {
@@ -59,38 +61,56 @@ impl Secrets {
     ) -> anyhow::Result<String> {
         let name = self.name(tenant, provider)?;
         let text = serde_json::to_string(key).context("the key is no JSON")?;
+        let arn = match self.replace(&name, &text).await? {
+            Some(arn) => Some(arn),
+            None => match self.create(&name, tenant, &text).await? {
+                Some(arn) => Some(arn),
+                // Somebody else has just made it.
+                None => self.replace(&name, &text).await?,
+            },
+        };
+        arn.with_context(|| format!("the secret {name} comes and goes"))
+    }
+
+    /// Replaces the value; `None` if there is no such secret.
+    async fn replace(&self, name: &str, text: &str) -> anyhow::Result<Option<String>> {
         let put = self
             .client
             .put_secret_value()
-            .secret_id(&name)
-            .secret_string(&text)
+            .secret_id(name)
+            .secret_string(text)
             .send()
             .await;
-        let arn = match put {
-            Ok(put) => put.arn,
-            Err(error) if error.code() == Some(MISSING) => {
-                let tag = |(key, value): (&str, &str)| Tag::builder().key(key).value(value).build();
-                let common = self.tags.iter();
-                let tags = common
-                    .map(|(key, value)| (key.as_str(), value.as_str()))
-                    .chain([("tenant", tenant)])
-                    .map(tag)
-                    .collect();
-                let created = self
-                    .client
-                    .create_secret()
-                    .name(&name)
-                    .description("A key of a model provider that a tenant brought")
-                    .secret_string(&text)
-                    .set_tags(Some(tags))
-                    .send()
-                    .await
-                    .map_err(|error| described(error, "create", &name))?;
-                created.arn
-            }
-            Err(error) => return Err(described(error, "write", &name)),
-        };
-        arn.with_context(|| format!("the answer about the secret {name} has no ARN"))
+        match put {
+            Ok(put) => known(put.arn, name).map(Some),
+            Err(error) if error.code() == Some(MISSING) => Ok(None),
+            Err(error) => Err(described(error, "write", name)),
+        }
+    }
+
+    /// Makes the secret; `None` if there is one.
+    async fn create(&self, name: &str, tenant: &str, text: &str) -> anyhow::Result<Option<String>> {
+        let tag = |(key, value): (&str, &str)| Tag::builder().key(key).value(value).build();
+        let common = self.tags.iter();
+        let tags = common
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .chain([("tenant", tenant)])
+            .map(tag)
+            .collect();
+        let created = self
+            .client
+            .create_secret()
+            .name(name)
+            .description("A key of a model provider that a tenant brought")
+            .secret_string(text)
+            .set_tags(Some(tags))
+            .send()
+            .await;
+        match created {
+            Ok(created) => known(created.arn, name).map(Some),
+            Err(error) if error.code() == Some(THERE) => Ok(None),
+            Err(error) => Err(described(error, "create", name)),
+        }
     }
 
     pub(super) async fn get(
@@ -128,6 +148,10 @@ impl Secrets {
             Err(error) => Err(described(error, "remove", &name)),
         }
     }
+}
+
+fn known(arn: Option<String>, name: &str) -> anyhow::Result<String> {
+    arn.with_context(|| format!("the answer about the secret {name} has no ARN"))
 }
 
 /// The SDK's own text contains only the outermost error.
