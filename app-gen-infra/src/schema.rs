@@ -333,6 +333,8 @@ pub struct Usage {
     pub image_gb: u32,
     /// GB of results and access logs in S3.
     pub artifact_gb: u32,
+    /// Keys of model providers that tenants bring; each is a secret.
+    pub tenant_keys: u32,
 }
 
 impl Default for Usage {
@@ -345,6 +347,7 @@ impl Default for Usage {
             log_gb: 1,
             image_gb: 5,
             artifact_gb: 5,
+            tenant_keys: 0,
         }
     }
 }

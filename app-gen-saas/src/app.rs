@@ -9,6 +9,7 @@ use crate::artifacts::Artifacts;
 use crate::config::Config;
 use crate::database::Database;
 use crate::launcher::{self, Launcher};
+use crate::models::ModelKeys;
 use crate::observe::measures::Measures;
 use crate::observe::tracer::{Outbox, Tracer};
 use crate::previews::Previews;
@@ -34,6 +35,8 @@ pub struct App {
     pub launcher: Arc<dyn Launcher>,
     /// What previews need, where there are any.
     pub previews: Option<Arc<Previews>>,
+    /// Keeps keys of model providers that tenants bring, where they may.
+    pub model_keys: Option<Arc<ModelKeys>>,
     /// The listeners of live streams.
     pub hub: Arc<EventHub>,
     /// Wakes the worker when there is a new job.
@@ -69,6 +72,10 @@ impl App {
             Some(config) => Some(Arc::new(Previews::from_config(config).await?)),
             None => None,
         };
+        let model_keys = match &config.model_keys {
+            Some(config) => Some(Arc::new(ModelKeys::from_config(config).await?)),
+            None => None,
+        };
         let database = Database::connect(&config.database).await?;
         let hub = Arc::new(EventHub::new(config.server.limits.streams));
         Ok(Self {
@@ -78,6 +85,7 @@ impl App {
             artifacts,
             launcher,
             previews,
+            model_keys,
             hub,
             new_job: Arc::default(),
             deleted_project: Arc::default(),

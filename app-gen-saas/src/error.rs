@@ -7,6 +7,7 @@
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::models::Outcome;
 use crate::problem::{Code, Problem};
 
 /// Seconds after which a part that does not answer may do so again: most are away for a moment.
@@ -47,6 +48,9 @@ pub enum ApiError {
         "the orchestrator does not serve host {0}; ALLOWED_HOSTS names the hosts that it serves"
     )]
     Misdirected(String),
+    /// 422: a key that a tenant brings does not pass its test.
+    #[error("{}", .0.detail())]
+    KeyUnusable(Outcome),
     /// 429: who asks has as many as one may have; the message says of what.
     #[error("{message}; close some or try again later")]
     TooMany {
@@ -96,6 +100,7 @@ impl ApiError {
             Self::TooLarge(_) => Code::PayloadTooLarge,
             Self::UnsupportedMediaType | Self::NotTaken(_) => Code::UnsupportedMediaType,
             Self::Misdirected(_) => Code::Misdirected,
+            Self::KeyUnusable(_) => Code::KeyUnusable,
             Self::TooMany { .. } => Code::TooMany,
             Self::Busy { .. } | Self::Full { .. } => Code::Busy,
             Self::Unavailable { .. } => Code::Unavailable,
@@ -123,6 +128,10 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let problem = Problem::new(self.code(), self.to_string(), self.retry_after_secs());
+        let problem = match &self {
+            Self::KeyUnusable(outcome) => problem.with_outcome(*outcome),
+            _ => problem,
+        };
         let instance = problem.instance();
         match &self {
             Self::Unavailable { source, .. } => {

@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod app;
 pub mod artifacts;
+mod aws;
 pub mod clock;
 pub mod config;
 pub mod controllers;
@@ -16,6 +17,7 @@ pub mod document;
 pub mod error;
 mod gate;
 pub mod launcher;
+pub mod models;
 pub mod observe;
 pub mod previews;
 pub mod problem;

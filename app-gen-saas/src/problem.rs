@@ -8,6 +8,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::models::Outcome;
+
 /// The content type of problem details.
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
@@ -37,6 +39,8 @@ pub enum Code {
     UnsupportedMediaType,
     /// The request is for another host.
     Misdirected,
+    /// A key of a model provider does not pass its test.
+    KeyUnusable,
     /// Who asks has as many as one may have.
     TooMany,
     /// There is no room for another.
@@ -49,7 +53,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, by their status.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::InvalidRequest,
         Self::Unauthenticated,
         Self::Forbidden,
@@ -59,6 +63,7 @@ impl Code {
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::Misdirected,
+        Self::KeyUnusable,
         Self::TooMany,
         Self::Internal,
         Self::Busy,
@@ -78,6 +83,7 @@ impl Code {
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::Misdirected => "misdirected",
+            Self::KeyUnusable => "key_unusable",
             Self::TooMany => "too_many",
             Self::Busy => "busy",
             Self::Unavailable => "unavailable",
@@ -98,6 +104,7 @@ impl Code {
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::KeyUnusable => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -117,6 +124,7 @@ impl Code {
             Self::PayloadTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body is of a type that is not taken",
             Self::Misdirected => "The host is not served here",
+            Self::KeyUnusable => "The key does not pass its test",
             Self::TooMany => "There are as many as one client may have",
             Self::Busy => "There is no room for another",
             Self::Unavailable => "A part that this depends on does not answer",
@@ -150,6 +158,9 @@ impl Code {
             }
             Self::Misdirected => {
                 "Use an address of the orchestrator; its setting `ALLOWED_HOSTS` names the hosts it serves."
+            }
+            Self::KeyUnusable => {
+                "Do what `detail` says; `outcome` is for programs. Nothing was changed."
             }
             Self::TooMany => {
                 "Close some of what is open, or try again after `retry_after_secs` seconds."
@@ -205,6 +216,10 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = u32, required = false)]
     retry_after_secs: Option<u32>,
+    /// Of a key that does not pass its test: what the test came to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Outcome, required = false)]
+    outcome: Option<Outcome>,
 }
 
 impl Problem {
@@ -219,6 +234,16 @@ impl Problem {
             instance: format!("urn:uuid:{}", Uuid::now_v7()),
             code,
             retry_after_secs,
+            outcome: None,
+        }
+    }
+
+    /// The same, with what the test of a key came to.
+    #[must_use]
+    pub fn with_outcome(self, outcome: Outcome) -> Self {
+        Self {
+            outcome: Some(outcome),
+            ..self
         }
     }
 

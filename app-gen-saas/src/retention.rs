@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use app_gen_contract::ModelProvider;
+
 use crate::app::App;
 use crate::clock::now_millis;
 use crate::database::Cancelled;
@@ -53,6 +55,7 @@ async fn remove_some(app: &App) -> anyhow::Result<Duration> {
             }
         }
         app.database.delete_content(tenant).await?;
+        remove_model_keys(app, tenant).await;
     }
     let projects = app.database.deleted_projects(BATCH).await?;
     for project_id in &projects {
@@ -87,6 +90,11 @@ async fn remove_some(app: &App) -> anyhow::Result<Duration> {
     app.database.remove_empty_projects(old).await?;
     let mut are_stopping = false;
     for tenant in &tenants {
+        // Whoever was let in before it was shut may have set one since.
+        if !remove_model_keys(app, tenant).await {
+            are_stopping = true;
+            continue;
+        }
         match app.database.remove_tenant(tenant).await? {
             true => tracing::info!(tenant, "removed a deleted tenant"),
             false => are_stopping = true,
@@ -120,6 +128,39 @@ async fn remove_project(app: &App, project_id: &str) -> anyhow::Result<()> {
     }
     app.database.remove_project(project_id).await?;
     Ok(())
+}
+
+/// Removes the keys that a tenant brought, those too of which the database knows nothing; `false` if one may be left.
+async fn remove_model_keys(app: &App, tenant: &str) -> bool {
+    let Some(keys) = &app.model_keys else {
+        let kept = app.database.model_keys(tenant).await;
+        if kept.is_ok_and(|kept| kept.is_empty()) {
+            return true;
+        }
+        tracing::warn!(
+            tenant,
+            "keys of a deleted tenant cannot be removed: MODEL_KEYS_URI is not set"
+        );
+        return false;
+    };
+    let mut is_done = true;
+    for provider in ModelProvider::ALL {
+        let removed = async {
+            keys.remove(tenant, provider).await?;
+            let forgotten = app.database.forget_model_key(tenant, provider.as_str());
+            anyhow::Ok(forgotten.await?)
+        };
+        if let Err(error) = removed.await {
+            tracing::warn!(
+                tenant,
+                provider = provider.as_str(),
+                error = format!("{error:#}"),
+                "failed to remove a key of a deleted tenant"
+            );
+            is_done = false;
+        }
+    }
+    is_done
 }
 
 /// Removes old uploads, a batch at a time. Jobs that took them have copies.

@@ -22,7 +22,8 @@ use crate::controllers::accounts::{self, fleet, invitations, keys, tenants};
 use crate::controllers::extract::MAX_REQUEST_BYTES;
 use crate::controllers::projects::{deliveries, versions};
 use crate::controllers::{
-    artifact, attachments, events, health, jobs, previews, projects, templates, ui, websocket,
+    artifact, attachments, events, health, jobs, model_keys, previews, projects, templates, ui,
+    websocket,
 };
 use crate::document::promises::{self, Promises};
 use crate::document::{self, API_VERSION, VERSION_HEADER};
@@ -90,6 +91,13 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(invitations::delete))
         .routes(routes!(invitations::take))
         .routes(routes!(fleet::usage))
+        .routes(routes!(model_keys::list))
+        .routes(routes!(
+            model_keys::show,
+            model_keys::set,
+            model_keys::remove
+        ))
+        .routes(routes!(model_keys::test))
 }
 
 /// The OpenAPI document, as `/api/openapi.json` serves it.

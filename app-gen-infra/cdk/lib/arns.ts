@@ -51,6 +51,11 @@ export class Arns {
     return this.#regional("secretsmanager", `secret:${name}-??????`);
   }
 
+  /** All secrets with keys of tenants: `<prefix>/<tenant>/models/<provider>`, and the six characters. */
+  modelKeys(): string {
+    return this.#regional("secretsmanager", `secret:${this.#target.names.tenantSecrets}/*/models/*`);
+  }
+
   artifactBucket(): string {
     return `arn:aws:s3:::${this.#target.names.artifactBucket}`;
   }

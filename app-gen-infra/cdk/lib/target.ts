@@ -45,6 +45,8 @@ export interface Names {
   readonly preview: TaskNames;
   /** Log group of the stop events of tasks that failed; EventBridge writes to `/aws/events/` only. */
   readonly taskFailureLogGroup: string;
+  /** What the names of secrets begin with that hold keys of tenants, without a slash at the end. */
+  readonly tenantSecrets: string;
   /** EventBridge rule that writes there. */
   readonly taskFailureRule: string;
   /** What the names of all alarms begin with. */
@@ -95,7 +97,7 @@ export function targetFor(
     isLocal,
     admitted: admitted(platform, environment),
     admitsCommands: !isLocal && !environment.protected,
-    names: namesFor(platform, account),
+    names: namesFor(platform, name, account),
     presentSecretKeys,
   };
 }
@@ -124,7 +126,7 @@ export function sizeIn(target: Target, sizes: Readonly<Record<string, Size>>): S
 }
 
 /** Accounts are not shared: the manifest's reader refuses that. */
-function namesFor(platform: Platform, account: string): Names {
+function namesFor(platform: Platform, environment: string, account: string): Names {
   const task = ({ family, logGroup }: Consumer): TaskNames => ({
     family,
     logGroup,
@@ -152,6 +154,7 @@ function namesFor(platform: Platform, account: string): Names {
     preview: task(platform.preview),
     taskFailureLogGroup: `/aws/events/${project}-task-failures`,
     taskFailureRule: `${project}-task-failures`,
+    tenantSecrets: `${project}/${environment}/tenants`,
     alarmPrefix: `${project}-`,
     alarmTopic: `${project}-alarms`,
     dashboard: project,

@@ -77,6 +77,7 @@ function compare(manifest: string): void {
         access_log_bucket: names.accessLogBucket,
         alarm_prefix: names.alarmPrefix,
         failure_log_group: names.taskFailureLogGroup,
+        tenant_secrets: names.tenantSecrets,
       },
       environment,
     );

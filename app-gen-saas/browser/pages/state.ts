@@ -73,7 +73,7 @@ export const project = aProject({
   task_micro_usd: 90_000,
 });
 
-const usage = { micro_usd: 420_000, tokens: 1_240_000, unpriced_tokens: 0, iterations: 2, seconds: 312, task_micro_usd: 12_000 };
+const usage = { micro_usd: 420_000, own_micro_usd: 0, tokens: 1_240_000, unpriced_tokens: 0, iterations: 2, seconds: 312, task_micro_usd: 12_000 };
 
 const DESCRIPTION =
   "A recipe box: save recipes with ingredients and tags, search them, and scale the amounts to the number of guests.";

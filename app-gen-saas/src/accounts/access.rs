@@ -27,6 +27,7 @@ pub(super) enum Access {
 
 const READ: Access = Access::Tenant(Scope::Read);
 const WRITE: Access = Access::Tenant(Scope::Write);
+const MODELS: Access = Access::Tenant(Scope::Models);
 
 /// Method, path and rule.
 const RULES: &[(&str, &str, Access)] = &[
@@ -52,6 +53,11 @@ const RULES: &[(&str, &str, Access)] = &[
     ),
     ("POST", "/api/invitations", Access::Person),
     ("GET", "/api/fleet/usage", Access::Operator),
+    ("GET", "/api/model-keys", READ),
+    ("GET", "/api/model-keys/{provider}", READ),
+    ("PUT", "/api/model-keys/{provider}", MODELS),
+    ("POST", "/api/model-keys/{provider}/test", MODELS),
+    ("DELETE", "/api/model-keys/{provider}", MODELS),
     ("GET", "/api/jobs", READ),
     ("POST", "/api/jobs", WRITE),
     ("GET", "/api/jobs/{id}", READ),
@@ -154,6 +160,7 @@ fn operation<'item>(item: &'item mut PathItem, method: &str) -> Option<&'item mu
     match method {
         "GET" => item.get.as_mut(),
         "POST" => item.post.as_mut(),
+        "PUT" => item.put.as_mut(),
         "PATCH" => item.patch.as_mut(),
         "DELETE" => item.delete.as_mut(),
         _ => None,

@@ -22,11 +22,13 @@ pub enum Scope {
     Write,
     /// Bring versions to places outside.
     Deliver,
+    /// Set and remove the tenant's own keys of model providers.
+    Models,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Deliver];
+    pub const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Deliver, Self::Models];
 
     /// Its name.
     #[must_use]
@@ -35,6 +37,7 @@ impl Scope {
             Self::Read => "read",
             Self::Write => "write",
             Self::Deliver => "deliver",
+            Self::Models => "models",
         }
     }
 

@@ -133,6 +133,12 @@ pub const JOB_MAX_ATTACHMENTS_BYTES: &str = "JOB_MAX_ATTACHMENTS_BYTES";
 /// Maximum size in bytes of all files together that were uploaded within a day; default 1073741824 (1 GiB).
 /// More are refused.
 pub const UPLOADS_MAX_BYTES: &str = "UPLOADS_MAX_BYTES";
+/// Optional: where keys of model providers are kept that tenants bring: `secretsmanager://PREFIX`, or
+/// `file:///FOLDER` for development. Without it, tenants bring none.
+pub const MODEL_KEYS_URI: &str = "MODEL_KEYS_URI";
+/// Which servers tenants may name for their keys: `public` (default), or `any`, also those of a private network or of
+/// this machine. What is local to a link, where clouds have their metadata, is never asked.
+pub const MODEL_ENDPOINTS: &str = "MODEL_ENDPOINTS";
 /// `emf` writes metrics into the log, in the embedded format of CloudWatch, once a minute; `emf-alarms` writes the same
 /// lines, of which only what alarms watch are metrics; default `none`.
 pub const METRICS: &str = "METRICS";

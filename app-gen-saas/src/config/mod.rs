@@ -6,6 +6,7 @@ mod database;
 pub mod environment;
 mod jobs;
 mod launcher;
+mod models;
 mod observe;
 mod previews;
 mod server;
@@ -18,6 +19,7 @@ pub use database::{DatabaseConfig, DatabaseKind};
 pub use environment::Environment;
 pub use jobs::JobsConfig;
 pub use launcher::{EcsConfig, JOB_RIGHTS_TIME, LauncherConfig, ProcessConfig};
+pub use models::{KeyStoreConfig, ModelKeysConfig};
 pub use observe::{MetricsConfig, ObserveConfig, TracesConfig};
 pub use previews::{EcsPreviewConfig, PreviewStarter, PreviewsConfig};
 pub use server::{ServerConfig, ServerLimits};
@@ -41,6 +43,8 @@ pub struct Config {
     pub jobs: JobsConfig,
     /// Limits of files that are attached to jobs.
     pub attachments: AttachmentsConfig,
+    /// Where keys are kept that tenants bring, if they may.
+    pub model_keys: Option<ModelKeysConfig>,
     /// What is told of it, and to whom.
     pub observe: ObserveConfig,
     /// How previews are run, where there are any.
@@ -88,6 +92,7 @@ impl Config {
             launcher,
             jobs: JobsConfig::from_environment(environment)?,
             attachments: AttachmentsConfig::from_environment(environment)?,
+            model_keys: ModelKeysConfig::from_environment(environment)?,
             observe: ObserveConfig::from_environment(environment)?,
         };
         config.jobs_end_before_their_rights()?;
@@ -207,6 +212,7 @@ mod tests {
                 "JOB_MAX_ATTACHMENT_BYTES",
             ),
             (("UPLOADS_MAX_BYTES", "0"), "UPLOADS_MAX_BYTES"),
+            (("MODEL_KEYS_URI", "s3://bucket/keys"), "MODEL_KEYS_URI"),
         ] {
             let problem = problem(&[changes]);
             assert!(

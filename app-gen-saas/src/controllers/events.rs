@@ -44,7 +44,7 @@ pub struct Event {
     /// done or failed, `detail`?), `activity` (`role`, `stage`, `what` with its own type in `activity`),
     /// `check` (`name`, `outcome`: passed, failed or skipped, `detail`?, `seconds`), `commit` (`iteration`,
     /// `commit`, `role`, `message`, `diff`), `usage` (`role`, `stage`, `provider`, `model`, `tokens`,
-    /// `micro_usd`: null without a price), `checkpoint` (`number`, `commit`), `log` (`level`: info, warn or
+    /// `micro_usd`: null without a price, `paid_by`: `tenant` if a key of its own was sent), `checkpoint` (`number`, `commit`), `log` (`level`: info, warn or
     /// error, `message`), `heartbeat`, `artifact` (`name`, `uri`, `size_bytes`, `sha256`), and the last
     /// event of an attempt: `succeeded` (`summary`), `failed` (`reason`, `hint`?), `waiting_approval`
     /// (`point`, `question`, `artifact_uri`?), `waiting_limit` (`provider`, `until`, `detail`),

@@ -8,6 +8,7 @@ pub mod events;
 pub mod extract;
 pub mod health;
 pub mod jobs;
+pub mod model_keys;
 mod naming;
 pub mod previews;
 pub mod projects;

@@ -132,7 +132,8 @@ impl Database {
              used_micro_usd = used_micro_usd + $13, used_tokens = used_tokens + $14, \
              used_unpriced_tokens = used_unpriced_tokens + $15, \
              used_iterations = CASE WHEN used_iterations < $16 THEN $16 ELSE used_iterations END, \
-             checkpoint = COALESCE($17, checkpoint), resources = COALESCE($18, resources) \
+             checkpoint = COALESCE($17, checkpoint), resources = COALESCE($18, resources), \
+             used_own_micro_usd = used_own_micro_usd + $20 \
              WHERE id = $10 AND owner = $11 AND generator_sequence = $12 AND finished_at IS NULL \
              RETURNING last_sequence",
             )
@@ -155,6 +156,7 @@ impl Database {
             .bind(checkpoint)
             .bind(resources)
             .bind(artifact.and_then(|artifact| artifact.commit.as_deref()))
+            .bind(used.own_micro_usd)
             .fetch_optional(&mut *transaction)
             .await?;
             let Some(last) = last else {

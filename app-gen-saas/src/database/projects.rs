@@ -114,6 +114,8 @@ pub(super) async fn add_usage(
     sqlx::query(
         "UPDATE projects SET \
          used_micro_usd = used_micro_usd + (SELECT used_micro_usd FROM jobs WHERE id = $1), \
+         used_own_micro_usd = used_own_micro_usd \
+         + (SELECT used_own_micro_usd FROM jobs WHERE id = $1), \
          used_task_micro_usd = used_task_micro_usd \
          + (SELECT used_task_micro_usd FROM jobs WHERE id = $1) \
          WHERE id = (SELECT project_id FROM jobs WHERE id = $1)",

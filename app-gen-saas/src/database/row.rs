@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use app_gen_contract::{
     ApprovalPoint, Attachment, Budget, CheckpointId, Choice, Decided, Fallback, JobState, Origin,
+    Payer,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::Row as _;
@@ -22,7 +23,7 @@ macro_rules! job_columns {
          attempt_after_sequence, attempt_after_launch, attempt_started_at, interruptions, waiting, \
          resume_at, decision, checkpoint, wishes, used_micro_usd, used_tokens, used_unpriced_tokens, \
          used_iterations, used_millis, used_task_micro_usd, task_micro_usd_per_hour, resources, \
-         project_id, kind, start_version, artifact_commit, tenant_id"
+         project_id, kind, start_version, artifact_commit, tenant_id, paid_by, used_own_micro_usd"
     };
 }
 pub(super) use job_columns;
@@ -101,6 +102,8 @@ pub struct Job {
     pub task_micro_usd_per_hour: Option<i64>,
     /// What the present attempt took of its task so far.
     pub resources: Option<Resources>,
+    /// Who pays its provider, as far as an attempt has begun.
+    pub paid_by: Payer,
     /// The last checkpoint: the next attempt goes on from there.
     pub checkpoint: Option<CheckpointId>,
     /// What it was submitted with.
@@ -161,6 +164,8 @@ impl Wishes {
 pub struct Used {
     /// Millionths of a US dollar, as far as prices are known.
     pub micro_usd: i64,
+    /// Those of them that the tenant pays, with a key of its own.
+    pub own_micro_usd: i64,
     /// Tokens of all kinds.
     pub tokens: i64,
     /// Those of them for whose model no price is known.
@@ -300,9 +305,14 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Job {
             checkpoint: json(row, "checkpoint")?,
             task_micro_usd_per_hour: row.try_get("task_micro_usd_per_hour")?,
             resources: json(row, "resources")?,
+            paid_by: match row.try_get::<String, _>("paid_by")?.as_str() {
+                "tenant" => Payer::Tenant,
+                _ => Payer::Platform,
+            },
             wishes: json(row, "wishes")?.unwrap_or_default(),
             used: Used {
                 micro_usd: row.try_get("used_micro_usd")?,
+                own_micro_usd: row.try_get("used_own_micro_usd")?,
                 tokens: row.try_get("used_tokens")?,
                 unpriced_tokens: row.try_get("used_unpriced_tokens")?,
                 iterations: row.try_get("used_iterations")?,

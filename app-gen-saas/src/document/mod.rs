@@ -22,7 +22,7 @@ pub const VERSION_HEADER: &str = "api-version";
 const RETRY_AFTER: &str = "Retry-After";
 
 /// The parts of the API, in the order in which a program meets them.
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     (
         "jobs",
         "A job turns a description into an application, or changes one. It runs for minutes.",
@@ -54,6 +54,10 @@ const TAGS: [(&str, &str); 9] = [
     (
         "accounts",
         "Who asks, what they may do, and whom things belong to.",
+    ),
+    (
+        "models",
+        "Keys of model providers that a tenant brings: its jobs send them, and it pays the provider itself.",
     ),
     ("health", "Whether the orchestrator works."),
 ];

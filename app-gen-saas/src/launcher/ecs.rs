@@ -10,8 +10,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use app_gen_contract::env::JOB_SPEC_URI;
 use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::config::Builder;
 use aws_sdk_ecs::error::ProvideErrorMetadata as _;
@@ -20,6 +18,7 @@ use aws_sdk_ecs::types::{DesiredStatus, LaunchType, Task as EcsTask};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+use crate::aws::aws_sdk;
 use crate::config::EcsConfig;
 use crate::launcher::cloudwatch::LogReader;
 use crate::launcher::ecs_ending::ending;
@@ -31,11 +30,7 @@ use crate::launcher::{
     Launch, LaunchError, Launcher, LogPage, LogTraits, RunningTask, Task, TaskStatus, Trace,
     Urgency,
 };
-use crate::tls;
 
-/// Time limits of one attempt of a call, and of a call with its retries.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(40);
 /// Pages of a list of tasks, with 100 each, that are read at most.
 pub(super) const MAX_LIST_PAGES: usize = 20;
 /// Why an orchestrator without a task definition for it delivers nothing.
@@ -62,20 +57,6 @@ struct Handle {
     container: String,
     log_group: String,
     log_stream: String,
-}
-
-/// What all clients of AWS have in common: each of their calls has a bound.
-pub(super) async fn aws_sdk() -> anyhow::Result<SdkConfig> {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(5))
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-        .operation_timeout(OPERATION_TIMEOUT)
-        .build();
-    Ok(aws_config::defaults(BehaviorVersion::latest())
-        .http_client(tls::aws_http_client()?)
-        .timeout_config(timeouts)
-        .load()
-        .await)
 }
 
 impl EcsLauncher {
@@ -128,6 +109,7 @@ impl EcsLauncher {
             (true, None) => return Err(LaunchError::Refused(NO_DELIVERIES.to_owned())),
         };
         let mut environment = config.environment.clone();
+        environment.extend(launch.own_keys.variables());
         if let Some(rights) = &self.rights {
             let lent = rights.lend(launch).await;
             environment

@@ -15,8 +15,9 @@ use aws_sdk_ecs::types::{
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+use crate::aws::aws_sdk;
 use crate::config::EcsPreviewConfig;
-use crate::launcher::ecs::{MAX_LIST_PAGES, aws_sdk, family, status};
+use crate::launcher::ecs::{MAX_LIST_PAGES, family, status};
 use crate::launcher::ecs_run::{launch_error, network, started_arn, tags};
 use crate::launcher::preview::{
     PreviewPlaces, PreviewTaskStatus, PreviewTasks, RunningPreview, StartPreview,

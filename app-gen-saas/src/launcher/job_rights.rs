@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use app_gen_contract::{ARTIFACT_NAME, BUNDLE_NAME, START_BUNDLE_NAME, checkpoints_of, spec_name};
 use aws_config::SdkConfig;
 use aws_config::sts::AssumeRoleProvider;
@@ -62,8 +62,8 @@ impl JobRights {
     }
 }
 
-/// What an attempt may do: read its spec, the checkpoint that it goes on from, the history that it begins with
-/// and the files that a person attached, write the job's result, the bodies of its events, and checkpoints of its own.
+/// What an attempt may do: read its spec, the checkpoint that it goes on from, the history that it begins with,
+/// the files that a person attached and the keys that its tenant brings, write the job's result, the bodies of its events, and checkpoints of its own.
 fn policy(launch: &Launch) -> Result<Value> {
     let (spec_uri, attempt) = (&launch.spec_uri, launch.attempt);
     let spec = spec_name(attempt);
@@ -79,35 +79,50 @@ fn policy(launch: &Launch) -> Result<Value> {
         .map(|checkpoint| object(&format!("{}/*", checkpoint.folder())));
     let start = launch.has_start.then(|| object(START_BUNDLE_NAME));
     let attachments = launch.has_attachments.then(|| object("attachments/*"));
+    let keys: Vec<&String> = launch
+        .own_keys
+        .places
+        .values()
+        .filter(|place| place.starts_with("arn:"))
+        .collect();
+    if let Some(place) = keys.iter().find(|place| place.contains(['*', '?', '$'])) {
+        bail!("{place} is not the ARN of one secret");
+    }
     let read: Vec<String> = [object(&spec)]
         .into_iter()
         .chain(checkpoint)
         .chain(start)
         .chain(attachments)
         .collect();
-    Ok(json!({
-        "Version": "2012-10-17",
-        "Statement": [
-            { "Effect": "Allow", "Action": "s3:GetObject", "Resource": read },
-            {
-                "Effect": "Allow",
-                "Action": "s3:PutObject",
-                "Resource": [
-                    object(ARTIFACT_NAME),
-                    object(BUNDLE_NAME),
-                    object("events/*"),
-                    object(&format!("{}/*", checkpoints_of(attempt))),
-                ],
-            },
-        ],
-    }))
+    let mut statements = vec![
+        json!({ "Effect": "Allow", "Action": "s3:GetObject", "Resource": read }),
+        json!({
+            "Effect": "Allow",
+            "Action": "s3:PutObject",
+            "Resource": [
+                object(ARTIFACT_NAME),
+                object(BUNDLE_NAME),
+                object("events/*"),
+                object(&format!("{}/*", checkpoints_of(attempt))),
+            ],
+        }),
+    ];
+    if !keys.is_empty() {
+        statements.push(json!({
+            "Effect": "Allow",
+            "Action": "secretsmanager:GetSecretValue",
+            "Resource": keys,
+        }));
+    }
+    Ok(json!({ "Version": "2012-10-17", "Statement": statements }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::launcher::OwnKeys;
     use crate::tls;
-    use app_gen_contract::CheckpointId;
+    use app_gen_contract::{CheckpointId, ModelProvider};
     use aws_config::BehaviorVersion;
     use aws_sdk_ecs::config::{Credentials, Region};
     use axum::extract::{RawForm, State};
@@ -124,6 +139,7 @@ mod tests {
             has_start: false,
             has_attachments: false,
             delivers: false,
+            own_keys: OwnKeys::default(),
             may_be_interrupted: false,
         }
     }
@@ -178,6 +194,27 @@ mod tests {
                 format!("{own}/attachments/*"),
             ])
         );
+        assert_eq!(
+            policy(&lent).unwrap()["Statement"]
+                .as_array()
+                .unwrap()
+                .len(),
+            2,
+            "without keys of its tenant it reads no secret"
+        );
+        let arn = "arn:aws:secretsmanager:us-east-1:1:secret:p/dev/tenants/a/models/openai-a1b2c3";
+        let keyed = |place: &str| Launch {
+            own_keys: OwnKeys {
+                places: [(ModelProvider::OpenAi, place.to_owned())].into(),
+                allows_private: false,
+            },
+            ..launch("s3://bucket/prefix/jobs/1/spec.json", 1, None)
+        };
+        assert_eq!(
+            policy(&keyed(arn)).unwrap()["Statement"][2],
+            json!({ "Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": [arn] })
+        );
+        assert!(policy(&keyed("arn:aws:secretsmanager:us-east-1:1:secret:*")).is_err());
         for other in [
             "s3://bucket/jobs/1/spec-2.json",
             "file:///jobs/1/spec.json",

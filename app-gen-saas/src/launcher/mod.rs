@@ -16,11 +16,13 @@ mod process_preview;
 mod quota;
 mod sdk_error;
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app_gen_contract::CheckpointId;
+use app_gen_contract::env::{MODEL_ENDPOINTS, MODEL_KEYS};
+use app_gen_contract::{CheckpointId, KeyPlaces, key_places_text};
 use futures::future::BoxFuture;
 
 use crate::config::{LauncherConfig, PreviewStarter};
@@ -48,8 +50,35 @@ pub struct Launch {
     pub delivers: bool,
     /// After this time the generator ends by itself.
     pub lifetime: Duration,
+    /// Keys of model providers that the job's tenant brings.
+    pub own_keys: OwnKeys,
     /// An interruption costs little, so it may run where it can be interrupted.
     pub may_be_interrupted: bool,
+}
+
+/// Keys that a job's tenant brings: where they are, and nothing of what they are. What a task was started with can be
+/// looked up while it runs and for an hour after.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnKeys {
+    /// Only those that the job may need. The task of an attempt may read these and no others.
+    pub places: KeyPlaces,
+    /// Whether a server may have an address of a private network or of this machine.
+    pub allows_private: bool,
+}
+
+impl OwnKeys {
+    /// What the generator is told of them.
+    #[must_use]
+    pub fn variables(&self) -> BTreeMap<String, String> {
+        if self.places.is_empty() {
+            return BTreeMap::new();
+        }
+        let endpoints = if self.allows_private { "any" } else { "public" };
+        BTreeMap::from([
+            (MODEL_KEYS.to_owned(), key_places_text(&self.places)),
+            (MODEL_ENDPOINTS.to_owned(), endpoints.to_owned()),
+        ])
+    }
 }
 
 /// A started task.

@@ -88,6 +88,7 @@ impl ProcessLauncher {
             .env_clear()
             .envs(&self.environment.0)
             .envs(delivery_environment.into_iter().flatten())
+            .envs(launch.own_keys.variables())
             .env(JOB_SPEC_URI, &launch.spec_uri)
             .env(JOB_LIFETIME_SECS, lifetime)
             .current_dir(&self.log_dir)

@@ -213,6 +213,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::launcher::OwnKeys;
 
     fn launch(attempt: u32, number: i64) -> Launch {
         Launch {
@@ -224,6 +225,7 @@ mod tests {
             lifetime: Duration::from_secs(60),
             has_start: false,
             has_attachments: false,
+            own_keys: OwnKeys::default(),
             delivers: false,
             may_be_interrupted: false,
         }

@@ -47,7 +47,7 @@ pub struct Counted {
     pub dead_letters: u64,
     /// Tokens of all kinds of jobs that ended here.
     pub tokens: u64,
-    /// What models cost for them, in millionths of a US dollar, as far as prices are known.
+    /// What models cost the platform for them, in millionths of a US dollar, as far as prices are known.
     pub micro_usd: u64,
     /// Calls of the store that failed.
     pub store_errors: u64,
@@ -76,8 +76,10 @@ impl Measures {
         }
         self.tokens
             .fetch_add(used.tokens.max(0).unsigned_abs(), Ordering::Relaxed);
+        // What tenants pay with keys of their own is no cost of the platform.
+        let paid = used.micro_usd.saturating_sub(used.own_micro_usd);
         self.micro_usd
-            .fetch_add(used.micro_usd.max(0).unsigned_abs(), Ordering::Relaxed);
+            .fetch_add(paid.max(0).unsigned_abs(), Ordering::Relaxed);
     }
 
     /// A call of the store has ended.

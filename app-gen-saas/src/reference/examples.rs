@@ -90,6 +90,7 @@ fn value(parameter: &Parameter) -> &'static str {
         "id" | "delivery" => "0192f0c1-2345-7000-8000-000000000000",
         "name" => "notes.txt",
         "path" => "README.md",
+        "provider" => "anthropic",
         _ => "1",
     }
 }

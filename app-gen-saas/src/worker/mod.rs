@@ -11,6 +11,7 @@ mod hold;
 mod identity;
 mod launching;
 mod leftovers;
+mod own_keys;
 mod reading;
 mod result;
 mod room;

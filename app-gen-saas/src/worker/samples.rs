@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use app_gen_contract::JobState;
+use app_gen_contract::{JobState, Payer};
 
 use crate::artifacts::Artifacts;
 use crate::config::{Config, Environment, JobsConfig};
@@ -70,6 +70,7 @@ pub(crate) fn job(generator_sequence: i64) -> Job {
         checkpoint: None,
         task_micro_usd_per_hour: None,
         resources: None,
+        paid_by: Payer::Platform,
         wishes: Wishes::default(),
         used: Used::default(),
     }

@@ -14,7 +14,7 @@ use app_gen_contract::{Attempt, Delivery, JobSpec, JobState, SpecError, StartFro
 use tokio::time::{Instant, sleep};
 
 use crate::database::{Job, JobKind, Stop};
-use crate::launcher::{Launch, LaunchError, Trace};
+use crate::launcher::{Launch, LaunchError, OwnKeys, Trace};
 use crate::worker::follow::{FollowError, Follower};
 use crate::worker::launching::Launching;
 
@@ -164,6 +164,7 @@ impl Follower {
         };
         let job = &self.job;
         self.app.artifacts.put_spec(&spec).await?;
+        let own_keys = self.own_keys().await?;
         let launch = match repeat {
             Some(launch) => launch,
             None => {
@@ -172,6 +173,7 @@ impl Follower {
                 self.launch(number.ok_or(FollowError::Lost)?)
             }
         };
+        let launch = Launch { own_keys, ..launch };
         let was_unclear = self.launching.unclear.replace(Instant::now());
         match self.app.launcher.launch(&launch).await {
             Ok(task) => {
@@ -250,6 +252,7 @@ impl Follower {
                 || job.wishes.start_commit().is_some(),
             has_attachments: !job.wishes.attachments.is_empty(),
             delivers: job.kind == JobKind::Deliver,
+            own_keys: OwnKeys::default(),
             lifetime: self.app.config.jobs.lifetime(),
             may_be_interrupted: may_be_interrupted(job, number),
         }

@@ -24,7 +24,7 @@ const IMAGE: &str = "debian:trixie-slim";
 
 /// Where the local cloud of the tests answers. One line of the manifest needs no reader of it, which
 /// would have these tests compiled with other dependencies than the binary.
-static ENDPOINT: LazyLock<String> = LazyLock::new(|| {
+pub static ENDPOINT: LazyLock<String> = LazyLock::new(|| {
     let manifest = std::fs::read_to_string("../app-gen-infra/platform.toml").unwrap();
     let (_, table) = manifest.split_once("[local_test]").unwrap();
     let port = table
@@ -34,7 +34,7 @@ static ENDPOINT: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// The key of that local cloud, which its gate asks for.
-static KEY: LazyLock<String> = LazyLock::new(|| {
+pub static KEY: LazyLock<String> = LazyLock::new(|| {
     let state = std::env::var("XDG_STATE_HOME")
         .unwrap_or_else(|_| format!("{}/.local/state", std::env::var("HOME").unwrap()));
     let port = ENDPOINT.rsplit(':').next().unwrap();

@@ -35,6 +35,14 @@ pub const MODEL_SCRIPT: &str = "MODEL_SCRIPT";
 /// that inspects TLS has one of its own.
 pub const EXTRA_CA_CERTIFICATES: &str = "EXTRA_CA_CERTIFICATES";
 
+/// Optional: where keys are that the job's tenant brings, `anthropic=PLACE,openai=PLACE`: each place is the ARN of a
+/// secret or `file:///absolute/path`. They come before keys of the environment.
+pub const MODEL_KEYS: &str = "MODEL_KEYS";
+
+/// Optional: `any` lets servers that a tenant names have addresses of a private network or of this machine;
+/// default `public`.
+pub const MODEL_ENDPOINTS: &str = "MODEL_ENDPOINTS";
+
 /// The SHA-256 of an application's zip file in lower-case hexadecimal. Where it is set, the program is a preview
 /// of that application and generates nothing.
 pub const PREVIEW_SHA256: &str = "PREVIEW_SHA256";

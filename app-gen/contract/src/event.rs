@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use crate::activity::Activity;
+use crate::models::Payer;
 use crate::raw::RawJson;
 use crate::spec::ApprovalPoint;
 use crate::timestamp::{self, whole_milliseconds};
@@ -113,6 +114,9 @@ pub enum Body {
         tokens: Tokens,
         /// What they cost in millionths of a US dollar; `null` where the model's price is not known.
         micro_usd: Option<u64>,
+        /// Whose key was sent, and who pays therefore.
+        #[serde(default, skip_serializing_if = "Payer::is_platform")]
+        paid_by: Payer,
     },
     /// The work is kept: an attempt that follows goes on from here.
     Checkpoint {

@@ -9,6 +9,7 @@ pub mod env;
 mod event;
 pub mod exit;
 mod line;
+mod models;
 mod preview;
 mod raw;
 mod spec;
@@ -20,6 +21,10 @@ mod timestamp;
 pub use activity::{Activity, AgentUsage, Change, Excerpt};
 pub use event::{Body, CheckOutcome, Event, LogLevel, Payload, StageState, Tokens};
 pub use line::{LineError, LineTooLong, MAX_BODY_BYTES, MAX_LINE_BYTES, parse_line};
+pub use models::{
+    KeyPlaces, MAX_MODEL_KEY_BYTES, ModelKey, ModelProvider, Payer, is_allowed, is_public,
+    key_places, key_places_text,
+};
 pub use preview::{
     MAX_PREVIEW_ZIP_BYTES, PREVIEW_APPLICATION_PATH, PREVIEW_STATUS_PATH, PreviewPhase,
     PreviewPorts, PreviewStatus,

@@ -1,10 +1,11 @@
 //! The client for requests to servers elsewhere, and whom it trusts.
 
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client};
+use reqwest::{Certificate, Client, ClientBuilder};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// How long a connection may take to come about.
@@ -68,6 +69,29 @@ pub fn client(
     is_loopback: bool,
     redirects: Policy,
 ) -> reqwest::Result<Client> {
+    let builder = base(certificates, redirects)?;
+    // A proxy is asked only for what is not on this machine.
+    let builder = match is_loopback {
+        true => builder.no_proxy(),
+        false => builder,
+    };
+    builder.build()
+}
+
+/// A client for a server that a stranger named: its name leads to these addresses and to no other, whatever it leads
+/// to later, and no proxy is asked, which would look the name up itself.
+pub(crate) fn pinned_client(
+    certificates: &Certificates,
+    host: &str,
+    addresses: &[SocketAddr],
+) -> reqwest::Result<Client> {
+    base(certificates, Policy::none())?
+        .no_proxy()
+        .resolve_to_addrs(host, addresses)
+        .build()
+}
+
+fn base(certificates: &Certificates, redirects: Policy) -> reqwest::Result<ClientBuilder> {
     // An error means that the process has a provider of TLS already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     // These come on top of those of the system: debian:trixie-slim has none, and without any root
@@ -77,20 +101,14 @@ pub fn client(
         .map(|root| Certificate::from_der(root));
     let mut roots = roots.collect::<Result<Vec<Certificate>, _>>()?;
     roots.extend(certificates.0.iter().cloned());
-    let builder = Client::builder()
+    Ok(Client::builder()
         .tls_certs_merge(roots)
         .connect_timeout(CONNECT)
         .pool_idle_timeout(IDLE)
         .redirect(redirects)
         .retry(reqwest::retry::never())
         .referer(false)
-        .http1_only();
-    // A proxy is asked only for what is not on this machine.
-    let builder = match is_loopback {
-        true => builder.no_proxy(),
-        false => builder,
-    };
-    builder.build()
+        .http1_only())
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! The providers: where they are, and the credential that requests to them get.
 
-use crate::client::{Certificates, client};
+use crate::client::{Certificates, client, pinned_client};
 use crate::protocol::Protocol;
 use crate::secret::Secret;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Names of the environment that [`Upstreams::from_environment`] reads.
 pub const ANTHROPIC_API_KEY: &str = "ANTHROPIC_API_KEY";
@@ -44,6 +44,8 @@ pub struct Upstream {
     url: Url,
     credential: Credential,
     is_loopback: bool,
+    /// Where its name leads to, whatever else it may lead to later; `None` where that is the system's to say.
+    pinned: Option<Vec<SocketAddr>>,
 }
 
 /// Why an upstream is refused. No text here holds a credential.
@@ -180,7 +182,26 @@ impl Upstream {
             url,
             credential,
             is_loopback,
+            pinned: None,
         })
+    }
+
+    /// The same server at these addresses alone, which somebody has judged: the name of a server that a stranger
+    /// named may lead elsewhere when it is asked for again. It is asked without a proxy.
+    #[must_use]
+    pub fn at(self, addresses: Vec<SocketAddr>) -> Self {
+        Self {
+            pinned: Some(addresses),
+            ..self
+        }
+    }
+
+    /// Its host, and its port.
+    #[must_use]
+    pub fn host(&self) -> (&str, u16) {
+        let host = self.url.host_str().unwrap_or_default();
+        let port = self.url.port_or_known_default().unwrap_or(443);
+        (host.trim_matches(['[', ']']), port)
     }
 
     /// Where the model of a protocol is asked, with the query of the agent.
@@ -225,7 +246,14 @@ impl Upstream {
     ///
     /// It follows no redirect, which would carry the credential elsewhere.
     pub(crate) fn client(&self, certificates: &Certificates) -> Result<Client, UpstreamError> {
-        Ok(client(certificates, self.is_loopback, Policy::none())?)
+        Ok(match &self.pinned {
+            Some(addresses) => pinned_client(
+                certificates,
+                self.url.host_str().unwrap_or_default(),
+                addresses,
+            )?,
+            None => client(certificates, self.is_loopback, Policy::none())?,
+        })
     }
 }
 

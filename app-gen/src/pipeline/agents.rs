@@ -100,7 +100,9 @@ pub(crate) async fn work(job: &Job, work: &Work<'_>, memory: &mut Memory) -> Res
                 return Ok(done(memory, outcome, Some(trouble)));
             }
             Verdict::Failed { reason, detail } => {
-                return Err(Halt::Failed(failure(&cast, reason, &detail)));
+                let agent = Agent::find(&cast.provider)?;
+                let is_own = job.workshop.is_paid_by_tenant(agent.protocol);
+                return Err(Halt::Failed(failure(&cast, reason, &detail, is_own)));
             }
             Verdict::Again { cause, detail } => {
                 crashes += 1;
@@ -292,7 +294,8 @@ fn not_started(provider: &str, error: &StartError) -> Halt {
     ))
 }
 
-fn failure(cast: &Cast, reason: Reason, detail: &str) -> Failure {
+/// Why the job fails. `is_own` says that the tenant's key was sent.
+fn failure(cast: &Cast, reason: Reason, detail: &str, is_own: bool) -> Failure {
     let Cast {
         provider, model, ..
     } = cast;
@@ -300,6 +303,18 @@ fn failure(cast: &Cast, reason: Reason, detail: &str) -> Failure {
         Reason::Budget => (
             "the budget of the job is used up".to_owned(),
             "submit the job again with a larger budget",
+        ),
+        Reason::KeyRefused if is_own => (
+            format!("provider {provider:?} refuses the tenant's own key"),
+            "set a valid key on the page of the account, or remove it",
+        ),
+        Reason::Forbidden if is_own => (
+            format!("provider {provider:?} does not allow it with the tenant's own key"),
+            "look at the provider what the key may do",
+        ),
+        Reason::NoCredit if is_own => (
+            format!("the tenant's own account at provider {provider:?} has no credit"),
+            "add credit at the provider, or set another key on the page of the account",
         ),
         Reason::KeyRefused => (
             format!("provider {provider:?} refuses its key"),
@@ -337,6 +352,8 @@ fn failure(cast: &Cast, reason: Reason, detail: &str) -> Failure {
     let reason = match detail.trim() {
         // An agent takes the gateway's refusal for one of its provider.
         _ if reason == Reason::Budget => what,
+        // Providers quote parts of a key that they refuse.
+        _ if reason == Reason::KeyRefused => what,
         "" => what,
         detail => format!("{what}: {detail}"),
     };

@@ -1,6 +1,7 @@
 //! What the gateway counts becomes events.
 
-use app_gen_contract::{Body, Tokens};
+use crate::workshop::keys::Own;
+use app_gen_contract::{Body, Payer, Tokens};
 use app_gen_gateway::{Exchange, Observer, Place, Protocol, Refusal, Usage};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +11,7 @@ use tokio::sync::mpsc;
 #[derive(Debug)]
 pub(crate) struct Meter {
     sender: mpsc::UnboundedSender<Body>,
+    own: Own,
     is_budget_spent: AtomicBool,
 }
 
@@ -18,10 +20,12 @@ pub(crate) struct Meter {
 pub(crate) type Metered = mpsc::UnboundedReceiver<Body>;
 
 impl Meter {
-    pub(crate) fn new() -> (Arc<Self>, Metered) {
+    /// `own` is what the tenant pays for.
+    pub(crate) fn new(own: Own) -> (Arc<Self>, Metered) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let meter = Self {
             sender,
+            own,
             is_budget_spent: AtomicBool::new(false),
         };
         (Arc::new(meter), receiver)
@@ -37,7 +41,7 @@ impl Observer for Meter {
     fn ended(&self, exchange: &Exchange) {
         if exchange.spent.tokens() > 0 {
             // Without a receiver the attempt has ended.
-            let _ = self.sender.send(usage(exchange));
+            let _ = self.sender.send(usage(exchange, &self.own));
         }
     }
 
@@ -48,7 +52,7 @@ impl Observer for Meter {
     }
 }
 
-fn usage(exchange: &Exchange) -> Body {
+fn usage(exchange: &Exchange, own: &Own) -> Body {
     let spent = &exchange.spent;
     Body::Usage {
         role: exchange.place.role.clone(),
@@ -61,6 +65,10 @@ fn usage(exchange: &Exchange) -> Body {
         model: exchange.model.clone(),
         tokens: tokens(spent.usage + spent.estimated),
         micro_usd: (spent.unpriced_tokens == 0).then(|| spent.usd.millionths()),
+        paid_by: match own.contains(&exchange.protocol) {
+            true => Payer::Tenant,
+            false => Payer::Platform,
+        },
     }
 }
 

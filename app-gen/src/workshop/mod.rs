@@ -5,21 +5,24 @@ mod archive;
 pub(crate) mod attachments;
 pub(crate) mod command;
 mod fill;
+mod keys;
 mod meter;
 mod model;
 pub(crate) mod repository;
 mod rights;
+mod secret;
 pub(crate) mod snapshot;
 
 use crate::failure::Failure;
 use crate::workshop::command::Variables;
+use crate::workshop::keys::Own;
 use crate::workshop::meter::Meter;
 use crate::workshop::model::ScriptedModel;
 use crate::workshop::repository::Repository;
 use anyhow::{Context as _, anyhow};
 use app_gen_agent::{Claude, Codex, GatewayFacts, Provider, Supervisor};
 use app_gen_cage::{Cage, Ended, Folders, Limits, Ports, USER, end_all, try_attacks};
-use app_gen_contract::{Budget, JobSpec, Used};
+use app_gen_contract::{Budget, JobKind, JobSpec, Used};
 use app_gen_gateway::{
     Certificates, Gateway, Packages, PackagesSettings, Protocol, Settings, Upstreams, Usd,
 };
@@ -71,6 +74,8 @@ pub(crate) struct Workshop {
     pub(crate) script: Option<String>,
     /// Whether there is a provider for the Messages API, and for the Responses API.
     has_upstream: [bool; 2],
+    /// What the tenant pays for.
+    own: Own,
     _model: Option<ScriptedModel>,
 }
 
@@ -144,7 +149,7 @@ impl Workshop {
             Some(name) => Some(ScriptedModel::start(name, MODEL_PORT, spec.attempt.number).await?),
             None => None,
         };
-        let upstreams = match &model {
+        let mut upstreams = match &model {
             Some(model) => model.upstreams()?,
             None => Upstreams::from_environment(|name| {
                 secrets
@@ -154,8 +159,12 @@ impl Workshop {
             })
             .map_err(|error| Failure::bad_spec(error.to_string(), UNSET))?,
         };
+        let own = match model.is_none() && spec.kind != JobKind::Deliver {
+            true => keys::take(lookup, &mut upstreams, &certificates).await?,
+            false => Own::default(),
+        };
         let has_upstream = [upstreams.anthropic.is_some(), upstreams.openai.is_some()];
-        let (meter, metered) = Meter::new();
+        let (meter, metered) = Meter::new(own.clone());
         let mut settings = Settings::new(upstreams).context("the table of prices is broken")?;
         settings.port = GATEWAY_PORT;
         settings.request_id = spec.origin.as_ref().map(|origin| origin.request_id.clone());
@@ -189,6 +198,7 @@ impl Workshop {
             lacks: Vec::new(),
             script,
             has_upstream,
+            own,
             _model: model,
         };
         workshop.prove().await?;
@@ -282,6 +292,11 @@ impl Workshop {
             Protocol::Anthropic => anthropic,
             Protocol::OpenAi => openai,
         }
+    }
+
+    /// Whether the tenant pays the provider of a protocol, with a key of its own.
+    pub(crate) fn is_paid_by_tenant(&self, protocol: Protocol) -> bool {
+        self.own.contains(&protocol)
     }
 
     /// Variables for an agent and what it starts.

@@ -24,6 +24,7 @@ static CONFIG: LazyLock<Cloud> = LazyLock::new(|| {
         clusters: names("cluster"),
         families: names("generator"),
         log_groups: names("/ecs/generator"),
+        tenants: names("project/local/tenants"),
     };
     let platforms = folder.join("platforms");
     std::fs::create_dir_all(&platforms).expect("a folder");

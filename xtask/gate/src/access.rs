@@ -3,7 +3,8 @@
 //! There is one random key, which only its user can read. The operator signs with it. A task signs
 //! with a secret that is made of the key and of the task's own id, and its id says what it may reach:
 //! `generator~BUCKET~jobs~ID`. So nothing has to be remembered about tasks, and no task can make the
-//! secret of another one.
+//! secret of another one. A job whose tenant brings keys of model providers has that tenant in its id:
+//! `keyed-generator~TENANT~BUCKET~jobs~ID`.
 
 use crate::body::hex;
 use anyhow::Context as _;
@@ -24,6 +25,9 @@ const KEY_BYTES: usize = 32;
 const ONLY_OWNER: u32 = 0o600;
 /// Between the parts of a task's id. `/` would end the id within a signature.
 const BETWEEN: char = '~';
+
+/// The role of a generator that may read keys of its job's tenant.
+const KEYED: &str = "keyed-generator";
 
 /// What a client signs with.
 #[derive(Clone, PartialEq, Eq)]
@@ -99,9 +103,12 @@ pub fn orchestrator(key: &str, artifacts: &str) -> Option<Credentials> {
     task(key, "orchestrator", artifacts)
 }
 
-/// The credentials of a generator whose job's folder is `s3://BUCKET/…/ID`.
-pub(crate) fn generator(key: &str, folder: &str) -> Option<Credentials> {
-    task(key, "generator", folder)
+/// The credentials of a generator whose job's folder is `s3://BUCKET/…/ID`, and whose tenant brings keys, if it does.
+pub(crate) fn generator(key: &str, folder: &str, tenant: Option<&str>) -> Option<Credentials> {
+    match tenant {
+        None => task(key, "generator", folder),
+        Some(tenant) => task(key, &format!("{KEYED}{BETWEEN}{tenant}"), folder),
+    }
 }
 
 fn task(key: &str, role: &str, uri: &str) -> Option<Credentials> {
@@ -170,6 +177,8 @@ pub(crate) struct Place {
     pub(crate) bucket: String,
     /// Empty, or a folder without a `/` at either end.
     pub(crate) prefix: String,
+    /// The tenant whose keys of model providers it may read.
+    pub(crate) tenant: Option<String>,
 }
 
 impl Caller {
@@ -180,11 +189,16 @@ impl Caller {
         }
         let mut parts = id.split(BETWEEN);
         let role = parts.next()?;
+        let tenant = match role {
+            KEYED => Some(parts.next().filter(|tenant| is_plain(tenant))?.to_owned()),
+            _ => None,
+        };
         let bucket = parts.next()?;
         let folders: Vec<&str> = parts.collect();
         let place = Place {
             bucket: bucket.to_owned(),
             prefix: folders.join("/"),
+            tenant,
         };
         if !folders.iter().chain([&bucket]).all(|part| is_plain(part)) {
             return None;
@@ -192,7 +206,7 @@ impl Caller {
         match role {
             "orchestrator" => Some(Self::Orchestrator(place)),
             // Without a folder it could reach every job.
-            "generator" if !folders.is_empty() => Some(Self::Generator(place)),
+            "generator" | KEYED if !folders.is_empty() => Some(Self::Generator(place)),
             _ => None,
         }
     }

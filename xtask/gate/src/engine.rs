@@ -7,6 +7,7 @@ use crate::hardening::is_nothing;
 use crate::head::Head;
 use crate::json;
 use crate::refusal::Refusal;
+use crate::task;
 use crate::{Cloud, Platform};
 use serde_json::{Value, json};
 
@@ -211,11 +212,13 @@ fn give_credentials(container: &mut Value, key: &str, platform: &Platform) {
     } else if name == platform.generator {
         let spec = value("JOB_SPEC_URI");
         let folder = spec.and_then(|spec| Some(spec.rsplit_once('/')?.0.to_owned()));
+        let keys = value("MODEL_KEYS");
+        let tenant = keys.and_then(|keys| tenant_of(&keys, platform));
         // Whoever runs one by hand names the folder itself.
         folder
             .or(artifacts)
             .filter(|uri| is_ours(uri, platform))
-            .and_then(|uri| access::generator(key, &uri))
+            .and_then(|uri| access::generator(key, &uri, tenant.as_deref()))
     } else {
         None
     };
@@ -232,6 +235,18 @@ fn give_credentials(container: &mut Value, key: &str, platform: &Platform) {
         !given.iter().any(|(name, _)| *name == known)
     });
     environment.extend(given.map(|(name, value)| json!(format!("{name}={value}"))));
+}
+
+/// The tenant whose keys a generator is told of: `anthropic=ARN,openai=ARN`. Keys of two tenants are nobody's.
+fn tenant_of(keys: &str, platform: &Platform) -> Option<String> {
+    let mut tenants = keys.split(',').map(|key| {
+        let (_, place) = key.split_once('=')?;
+        task::tenant_of_secret(place, platform)
+    });
+    let first = tenants.next()??;
+    tenants
+        .all(|tenant| tenant == Some(first))
+        .then(|| first.to_owned())
 }
 
 fn is_ours(uri: &str, platform: &Platform) -> bool {

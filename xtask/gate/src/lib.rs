@@ -107,6 +107,8 @@ pub struct Platform {
     pub families: Vec<String>,
     /// The log groups of generators.
     pub log_groups: Vec<String>,
+    /// What the names of secrets with keys of tenants begin with, without a slash at the end.
+    pub tenants: Vec<String>,
 }
 
 /// The sources of the gate. A gate that runs with others is replaced.

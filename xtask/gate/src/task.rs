@@ -23,6 +23,7 @@ const HEADERS: [&str; 8] = [
 
 const ECS: &str = "AmazonEC2ContainerServiceV20141113.";
 const LOGS: &str = "Logs_20140328.";
+const SECRETS: &str = "secretsmanager.";
 
 /// Copies an object, possibly of another bucket, instead of writing the body. Only the orchestrator may
 /// send it.
@@ -54,20 +55,79 @@ pub(crate) fn check(
         (Caller::Orchestrator(place), None, "s3") => objects(head, place, orchestrator_may),
         (Caller::Generator(place), None, "s3") => objects(head, place, generator_may),
         (Caller::Orchestrator(_), Some(target), "ecs" | "logs") => {
-            let is_json = head
-                .header("content-type")
-                .is_some_and(|kind| kind.starts_with("application/x-amz-json-1."));
-            let is_plain = head.header("content-encoding").is_none()
-                && head.header("smithy-protocol").is_none();
-            if head.method != "POST" || head.target != "/" || !is_json || !is_plain {
-                return Err(refused("this form of the call"));
-            }
-            let request = json::read(body)
-                .map_err(|error| Refusal::malformed(format!("the call cannot be read: {error}")))?;
-            call(target, &request, platform)
+            call(target, &request(head, body)?, platform)
+        }
+        (Caller::Orchestrator(_), Some(target), "secretsmanager") => {
+            keep_key(target, &request(head, body)?, platform)
+        }
+        (Caller::Generator(place), Some(target), "secretsmanager") => {
+            read_key(target, &request(head, body)?, place, platform)
         }
         _ => Err(refused("this call")),
     }
+}
+
+/// The body of a call whose form is the only one that is known here.
+fn request(head: &Head, body: &[u8]) -> Result<Value, Refusal> {
+    let is_json = head
+        .header("content-type")
+        .is_some_and(|kind| kind.starts_with("application/x-amz-json-1."));
+    let is_plain =
+        head.header("content-encoding").is_none() && head.header("smithy-protocol").is_none();
+    if head.method != "POST" || head.target != "/" || !is_json || !is_plain {
+        return Err(refused("this form of the call"));
+    }
+    json::read(body)
+        .map_err(|error| Refusal::malformed(format!("the call cannot be read: {error}")))
+}
+
+/// A call of the orchestrator about a key of a tenant.
+fn keep_key(target: &str, request: &Value, platform: &Platform) -> Result<(), Refusal> {
+    let named_by = match target.strip_prefix(SECRETS) {
+        Some("CreateSecret") => "Name",
+        Some("PutSecretValue" | "GetSecretValue" | "DeleteSecret") => "SecretId",
+        _ => return Err(refused(target)),
+    };
+    let name = request[named_by].as_str().unwrap_or_default();
+    match tenant_of_secret(name, platform) {
+        Some(_) => Ok(()),
+        None => Err(refused("this secret")),
+    }
+}
+
+/// A call of a generator, which reads keys of its job's tenant and nothing else.
+fn read_key(
+    target: &str,
+    request: &Value,
+    place: &Place,
+    platform: &Platform,
+) -> Result<(), Refusal> {
+    if target.strip_prefix(SECRETS) != Some("GetSecretValue") {
+        return Err(refused(target));
+    }
+    let name = request["SecretId"].as_str().unwrap_or_default();
+    let tenant = tenant_of_secret(name, platform);
+    match tenant.is_some() && tenant == place.tenant.as_deref() {
+        true => Ok(()),
+        false => Err(refused("this secret")),
+    }
+}
+
+/// The tenant that a secret with a key belongs to, by the secret's ARN or name:
+/// `PREFIX/TENANT/models/PROVIDER`.
+pub(crate) fn tenant_of_secret<'name>(name: &'name str, platform: &Platform) -> Option<&'name str> {
+    let name = match name.split_once(":secret:") {
+        Some((arn, name)) if arn.starts_with("arn:aws:secretsmanager:") => name,
+        Some(_) => return None,
+        None => name,
+    };
+    let mut below = platform
+        .tenants
+        .iter()
+        .filter_map(|prefix| name.strip_prefix(prefix)?.strip_prefix('/'));
+    let (tenant, rest) = below.next()?.split_once('/')?;
+    let provider = rest.strip_prefix("models/")?;
+    (is_plain(tenant) && is_plain(provider)).then_some(tenant)
 }
 
 /// A call of ECS or of CloudWatch Logs.

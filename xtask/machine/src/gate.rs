@@ -272,6 +272,7 @@ fn platform(context: &Context) -> Platform {
             .collect(),
         // The log of a preview is for operators: the orchestrator asks the preview itself.
         log_groups: vec![generator.log_group.clone(), validation.log_group],
+        tenants: vec![deployed.tenant_secrets.clone()],
     }
 }
 

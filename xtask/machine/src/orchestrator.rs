@@ -73,6 +73,7 @@ pub fn environment(
             format!("sqlite://{}", path("app-gen.sqlite")),
         ),
         ("ARTIFACT_URI", format!("file://{}", path("artifacts"))),
+        ("MODEL_KEYS_URI", format!("file://{}", path("model-keys"))),
         ("GENERATOR_LOG_DIR", path("logs")),
         (
             "GENERATOR_COMMAND",

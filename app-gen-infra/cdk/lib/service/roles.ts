@@ -100,6 +100,18 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
       resources: [arns.artifacts(ATTACHMENTS_OF_JOBS)],
     }),
     new PolicyStatement({
+      sid: "KeepModelKeysOfTenants",
+      // Without TagResource, a secret is not made with tags.
+      actions: [
+        "secretsmanager:CreateSecret",
+        "secretsmanager:DeleteSecret",
+        "secretsmanager:GetSecretValue",
+        "secretsmanager:PutSecretValue",
+        "secretsmanager:TagResource",
+      ],
+      resources: [arns.modelKeys()],
+    }),
+    new PolicyStatement({
       sid: "TellMissingFromForbidden",
       // Without it S3 answers 403 for an object that is not there, not 404.
       actions: ["s3:ListBucket"],
@@ -117,6 +129,7 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
     [arns.artifacts(PROJECTS_PREFIX)]: "the orchestrator's own prefix, which holds every version",
     [arns.artifacts(ATTACHMENTS_PREFIX)]: "the orchestrator's own prefix, which holds every upload",
     [arns.artifacts(TEMPLATES_PREFIX)]: "the orchestrator's own prefix, which holds every template",
+    [arns.modelKeys()]: "each tenant has its own; nothing but keys of tenants is below the prefix",
     [arns.artifacts(ATTACHMENTS_OF_JOBS)]: "each job has its own; nothing else of a job is removed by a task",
   };
   acknowledgeWildcards(task, reasons);
@@ -127,7 +140,7 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
 }
 
 /**
- * The generator: reads its spec and writes its result.
+ * The generator: reads its spec and the keys that its tenant brings, and writes its result.
  *
  * Its tasks have no role, because a role would serve all of them, and each could reach every job.
  * Whoever starts a task takes this role on with a session policy that names the objects of one job,
@@ -138,9 +151,16 @@ export function generatorRoles(scope: Construct, target: Target): TaskRoles {
   const arns = new Arns(target);
   // Of the account: the orchestrator, and operators for `cargo xtask run`, whose own policies must allow it.
   const starters = new AccountPrincipal(target.account);
-  const task = createRole(scope, "GeneratorTaskRole", names.generator.taskRole, starters, [jobObjects(arns)]);
+  const modelKeys = new PolicyStatement({
+    sid: "ReadModelKeysOfOneTenant",
+    actions: ["secretsmanager:GetSecretValue"],
+    resources: [arns.modelKeys()],
+  });
+  const statements = [jobObjects(arns), modelKeys];
+  const task = createRole(scope, "GeneratorTaskRole", names.generator.taskRole, starters, statements);
   acknowledgeWildcards(task, {
     [arns.artifacts(JOBS_PREFIX)]: "the session policy of each task narrows it to the objects of one job",
+    [arns.modelKeys()]: "the session policy of each task names the keys that its job needs, of its own tenant",
   });
   return { task, execution: createExecutionRole(scope, "Generator", target, platform.generator, names.generator) };
 }

@@ -221,6 +221,7 @@ export class ServiceStack extends ConcernStack {
         METRICS: metricsMode(target),
         METRICS_NAMESPACE: names.metricNamespace,
         ARTIFACT_URI: `s3://${names.artifactBucket}`,
+        MODEL_KEYS_URI: `secretsmanager://${names.tenantSecrets}`,
         ECS_CLUSTER: names.cluster,
         // With its revision: an orchestrator that is rolled back takes its generator with it.
         GENERATOR_TASK_DEFINITION: generator.taskDefinitionArn,

@@ -7,6 +7,7 @@ const CLUSTER = `arn:aws:ecs:${PLACE}:cluster/app-gen-saas-cluster`;
 const IN_CLUSTER = { "ecs:cluster": CLUSTER };
 const TASK = `arn:aws:ecs:${PLACE}:task/app-gen-saas-cluster/3c9040ca206847b790aab2ccea98a6af`;
 const BUCKET = "arn:aws:s3:::app-gen-saas-generated-apps-000000000001";
+const MODEL_KEY = `arn:aws:secretsmanager:${PLACE}:secret:app-gen-saas/dev/tenants/1/models/openai-a1b2c3`;
 const TO_TASKS = { "iam:PassedToService": "ecs-tasks.amazonaws.com" };
 
 function role(name: string): string {
@@ -67,6 +68,12 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
     { action: "s3:PutObject", resource: `${BUCKET}/templates/1/2/app.bundle` },
     { action: "s3:GetObject", resource: `${BUCKET}/templates/1/2/app.bundle` },
     { action: "s3:DeleteObject", resource: `${BUCKET}/templates/1/2/app.bundle` },
+    // app-gen-saas/src/models/secrets.rs
+    { action: "secretsmanager:CreateSecret", resource: MODEL_KEY },
+    { action: "secretsmanager:TagResource", resource: MODEL_KEY },
+    { action: "secretsmanager:PutSecretValue", resource: MODEL_KEY },
+    { action: "secretsmanager:GetSecretValue", resource: MODEL_KEY },
+    { action: "secretsmanager:DeleteSecret", resource: MODEL_KEY },
     // Asked by S3 itself, before it says that an object is missing.
     { action: "s3:ListBucket", resource: BUCKET },
     // The agent of ECS Exec: a channel that tells it of sessions, and one for each of them.
@@ -79,6 +86,8 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
     // app-gen/src/location.rs
     { action: "s3:GetObject", resource: `${BUCKET}/jobs/1/spec.json` },
     { action: "s3:PutObject", resource: `${BUCKET}/jobs/1/app.zip` },
+    // app-gen/src/workshop/secret.rs
+    { action: "secretsmanager:GetSecretValue", resource: MODEL_KEY },
   ],
   "app-gen-saas-app-execution-role": [
     ...starting("app-gen-saas-app", "/ecs/app-gen-saas-app"),
@@ -97,6 +106,11 @@ export const NOT_RECORDED: Readonly<Record<string, string>> = {
   "iam:PassRole": "IAM asks it of itself when a task is started",
   "sts:AssumeRole": "credentials of tasks of the local cloud are of no role",
   "s3:DeleteObject": "asked only where a project, a template or an upload is removed",
+  "secretsmanager:CreateSecret": "asked only where a tenant brings a key",
+  "secretsmanager:DeleteSecret": "as CreateSecret",
+  "secretsmanager:GetSecretValue": "as CreateSecret, and where a job of the tenant begins",
+  "secretsmanager:PutSecretValue": "as CreateSecret",
+  "secretsmanager:TagResource": "Secrets Manager asks it of IAM when a secret is made with tags",
   "s3:ListBucket": "S3 asks it of itself before it says that an object is missing",
   "ecs:TagResource": "ECS asks it of IAM when a task is started with tags",
   "ssmmessages:CreateControlChannel": "asked by the agent of ECS Exec, which the local cloud has not",
@@ -146,6 +160,19 @@ export const FORBIDDEN: readonly Call[] = [
   },
   {
     action: "secretsmanager:PutSecretValue",
+    resource: `arn:aws:secretsmanager:${PLACE}:secret:app-gen-saas/orchestrator-a1b2c3`,
+  },
+  // Keys of tenants are the orchestrator's to keep and a generator's to read; nothing else is below their prefix.
+  { action: "secretsmanager:GetSecretValue", resource: MODEL_KEY },
+  { action: "secretsmanager:PutSecretValue", resource: MODEL_KEY },
+  { action: "secretsmanager:DeleteSecret", resource: MODEL_KEY },
+  { action: "secretsmanager:PutResourcePolicy", resource: MODEL_KEY },
+  {
+    action: "secretsmanager:GetSecretValue",
+    resource: `arn:aws:secretsmanager:${PLACE}:secret:app-gen-saas/prod/tenants/1/models/openai-a1b2c3`,
+  },
+  {
+    action: "secretsmanager:DeleteSecret",
     resource: `arn:aws:secretsmanager:${PLACE}:secret:app-gen-saas/orchestrator-a1b2c3`,
   },
   { action: "ecr:PutImage", resource: repository("app-gen-saas-app") },

@@ -100,7 +100,9 @@ test("commands are let into the orchestrator's tasks alone, and into none that i
 test("apart from that, other environments differ in account, zone and name alone", () => {
   const normalised = (environment: string, account: string) => {
     const rights = [...policies(environment)].map(([role, of]) => [role, of.filter((one) => !takesCommands(one))]);
-    return JSON.stringify(rights).replaceAll(account, "ACCOUNT");
+    return JSON.stringify(rights)
+      .replaceAll(account, "ACCOUNT")
+      .replaceAll(`/${environment}/tenants/`, "/ENVIRONMENT/tenants/");
   };
   const [first, ...others] = AWS_ENVIRONMENTS.map((name, index) => normalised(name, `00000000000${index + 1}`));
   for (const other of others) {
@@ -197,6 +199,13 @@ test("the list of calls is that of the sources", () => {
     .map(({ action }) => action.split(":")[1]?.toLowerCase());
   // Generators, those that deliver and previews are started by the same call.
   assert.deepEqual([...new Set(listed)].sort(), spelled.sort());
+  const keeper = found(/\.client\s*\.(\w+)\(\)/g, source("app-gen-saas/src/models/secrets.rs"));
+  const ofSecrets = (CALLS["app-gen-saas-task-role"] ?? [])
+    // A right that comes with CreateSecret, for its tags.
+    .filter(({ action }) => action.startsWith("secretsmanager:") && !action.endsWith(":TagResource"))
+    .map(({ action }) => action.split(":")[1]?.toLowerCase());
+  assert.deepEqual(ofSecrets.sort(), keeper.map((name) => name.replaceAll("_", "")).sort());
+  assert.match(source("app-gen/src/workshop/secret.rs"), /"secretsmanager\.GetSecretValue"/);
   // `put` is PutObject, `delete` is DeleteObject, the others are GetObject; `copy` is both GetObject and
   // PutObject. `put` writes in one part only.
   const store = /\bstore\s*\.(\w+)\(/g;

@@ -79,6 +79,21 @@ test("the orchestrator answers to the load balancer's name", () => {
   });
 });
 
+test("the orchestrator keeps keys of tenants below a name of its environment", () => {
+  for (const environment of ["dev", "prod"]) {
+    template(environment, "service").hasResourceProperties("AWS::ECS::TaskDefinition", {
+      Family: "app-gen-saas-app",
+      ContainerDefinitions: [
+        Match.objectLike({
+          Environment: Match.arrayWith([
+            { Name: "MODEL_KEYS_URI", Value: `secretsmanager://app-gen-saas/${environment}/tenants` },
+          ]),
+        }),
+      ],
+    });
+  }
+});
+
 test("images are given by digest alone", () => {
   const given = Object.values(dev.findResources("AWS::ECS::TaskDefinition")).flatMap((definition) =>
     definition["Properties"]["ContainerDefinitions"].map((container: { Image: string }) => container.Image),

@@ -30,6 +30,8 @@ pub struct TenantUsage {
     previews: i64,
     /// Millionths of a US dollar for models of its projects, as far as prices are known.
     micro_usd: i64,
+    /// Those of `micro_usd` that the tenant pays, with keys of its own.
+    own_micro_usd: i64,
     /// Millionths of a US dollar for tasks of its projects, as far as prices are known.
     task_micro_usd: i64,
 }
@@ -64,6 +66,7 @@ impl From<database::Usage> for TenantUsage {
             unfinished_jobs: usage.unfinished_jobs,
             previews: usage.previews,
             micro_usd: usage.micro_usd,
+            own_micro_usd: usage.own_micro_usd,
             task_micro_usd: usage.task_micro_usd,
         }
     }

@@ -135,7 +135,7 @@ pub async fn create(
     let scopes: Vec<&str> = scopes.map(Scope::as_str).collect();
     if scopes.is_empty() {
         return Err(ApiError::Invalid(
-            "scopes is empty: a key needs one of read, write, deliver".to_owned(),
+            "scopes is empty: a key needs one of read, write, deliver, models".to_owned(),
         ));
     }
     let secret = Secret::new(Purpose::ApiKey)?;

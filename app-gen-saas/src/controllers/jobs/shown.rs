@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use app_gen_contract::{ApprovalPoint, JobState};
+use app_gen_contract::{ApprovalPoint, JobState, Payer};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -77,6 +77,9 @@ pub struct Job {
     /// What the job waits for; null unless it does.
     #[schema(required)]
     waiting: Option<Waiting>,
+    /// Who pays its provider: `tenant` where the tenant has a key of its own for it. Before the start, `platform`.
+    #[schema(value_type = PayerName)]
+    paid_by: Payer,
     /// What the attempts used so far.
     usage: Usage,
     /// How much all attempts together may use.
@@ -180,6 +183,8 @@ pub enum Waiting {
 pub struct Usage {
     /// Millionths of a US dollar, as far as prices are known.
     micro_usd: i64,
+    /// Those of `micro_usd` that the tenant pays, with keys of its own.
+    own_micro_usd: i64,
     /// Tokens of all kinds.
     tokens: i64,
     /// Those of them for whose model no price is known: they are not in `micro_usd`.
@@ -244,6 +249,19 @@ impl From<Budget> for app_gen_contract::Budget {
 pub(crate) enum ApprovalPointName {
     BeforeBuild,
     BeforePublish,
+}
+
+/// Who pays a provider.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Payer)]
+#[expect(
+    dead_code,
+    reason = "the contract's enum as OpenAPI shows it; a test compares the two"
+)]
+pub(crate) enum PayerName {
+    Platform,
+    Tenant,
 }
 
 /// The result of a job.
@@ -365,8 +383,10 @@ impl Job {
             attempt: job.attempt,
             attempts: attempts.into_iter().map(Attempt::from).collect(),
             waiting: job.waiting.and_then(|pause| Waiting::new(pause, resume_at)),
+            paid_by: job.paid_by,
             usage: Usage {
                 micro_usd: used.micro_usd,
+                own_micro_usd: used.own_micro_usd,
                 tokens: used.tokens,
                 unpriced_tokens: used.unpriced_tokens,
                 iterations: used.iterations,

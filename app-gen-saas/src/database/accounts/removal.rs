@@ -110,7 +110,8 @@ impl Database {
                  AND NOT EXISTS (SELECT 1 FROM templates WHERE tenant_id = $1) \
                  AND NOT EXISTS (SELECT 1 FROM uploads WHERE tenant_id = $1) \
                  AND NOT EXISTS (SELECT 1 FROM previews WHERE tenant_id = $1) \
-                 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE tenant_id = $1)",
+                 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE tenant_id = $1) \
+                 AND NOT EXISTS (SELECT 1 FROM model_keys WHERE tenant_id = $1)",
             )
             .bind(id)
             .bind(now_millis() - LAST_REQUEST_MILLIS)

@@ -53,6 +53,8 @@ pub struct Usage {
     pub previews: i64,
     /// Millionths of a US dollar for models.
     pub micro_usd: i64,
+    /// Those of them that the tenant pays, with keys of its own.
+    pub own_micro_usd: i64,
     /// Millionths of a US dollar for tasks.
     pub task_micro_usd: i64,
 }
@@ -111,6 +113,7 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Usage {
             unfinished_jobs: row.try_get("unfinished_jobs")?,
             previews: row.try_get("previews")?,
             micro_usd: row.try_get("micro_usd")?,
+            own_micro_usd: row.try_get("own_micro_usd")?,
             task_micro_usd: row.try_get("task_micro_usd")?,
         })
     }
@@ -307,6 +310,10 @@ impl Database {
                  CAST((SELECT COALESCE(SUM(used_micro_usd), 0) FROM projects \
                  WHERE tenant_id = owners.id) + (SELECT COALESCE(SUM(used_micro_usd), 0) FROM jobs \
                  WHERE tenant_id = owners.id AND finished_at IS NULL) AS BIGINT) AS micro_usd, \
+                 CAST((SELECT COALESCE(SUM(used_own_micro_usd), 0) FROM projects \
+                 WHERE tenant_id = owners.id) + (SELECT COALESCE(SUM(used_own_micro_usd), 0) \
+                 FROM jobs WHERE tenant_id = owners.id AND finished_at IS NULL) AS BIGINT) \
+                 AS own_micro_usd, \
                  CAST((SELECT COALESCE(SUM(used_task_micro_usd), 0) FROM projects \
                  WHERE tenant_id = owners.id) + (SELECT COALESCE(SUM(used_task_micro_usd), 0) \
                  FROM jobs WHERE tenant_id = owners.id AND finished_at IS NULL) AS BIGINT) \

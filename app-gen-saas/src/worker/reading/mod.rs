@@ -128,6 +128,7 @@ fn check(job_id: &str, event: &Event) -> Result<(), String> {
 fn sum(first: &Used, second: &Used) -> Used {
     Used {
         micro_usd: first.micro_usd.saturating_add(second.micro_usd),
+        own_micro_usd: first.own_micro_usd.saturating_add(second.own_micro_usd),
         tokens: first.tokens.saturating_add(second.tokens),
         unpriced_tokens: first.unpriced_tokens.saturating_add(second.unpriced_tokens),
         iterations: first.iterations.max(second.iterations),
@@ -256,6 +257,7 @@ mod tests {
             );
             line("job", number, "usage", &body)
         };
+        let own = |number, price: u64| usage(number, 0, &format!("{price},\"paid_by\":\"tenant\""));
         let commit = line(
             "job",
             3,
@@ -273,6 +275,10 @@ mod tests {
             ..Used::default()
         };
         assert_eq!(batches[0].used, expected);
+        let lines = [usage(1, 0, "250"), own(2, 40)];
+        let (batches, _) = self::batches(0, &limits(&[]), &lines).await;
+        let used = batches[0].used;
+        assert_eq!((used.micro_usd, used.own_micro_usd), (290, 40));
         for beyond in [usage(1, 0, "100000000001"), usage(1, u64::MAX, "0")] {
             let (_, fault) = self::batches(0, &limits(&[]), &[beyond]).await;
             assert!(matches!(fault, Some(Fault::Broken(_))), "{fault:?}");

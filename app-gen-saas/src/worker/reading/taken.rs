@@ -1,7 +1,7 @@
 //! What the orchestrator takes from one event of a generator.
 
 use app_gen_contract::{
-    Body, CheckpointId, Event, MAX_URL_BYTES, Tokens, excerpt, is_commit_id, join_uri,
+    Body, CheckpointId, Event, MAX_URL_BYTES, Payer, Tokens, excerpt, is_commit_id, join_uri,
 };
 use serde_json::json;
 use time::OffsetDateTime;
@@ -61,8 +61,11 @@ pub(super) async fn batch_of_one(
             batch.outcome = Some(Outcome::Failed { reason });
         }
         Some(Body::Usage {
-            tokens, micro_usd, ..
-        }) => batch.used = used(tokens, *micro_usd)?,
+            tokens,
+            micro_usd,
+            paid_by,
+            ..
+        }) => batch.used = used(tokens, *micro_usd, *paid_by)?,
         Some(Body::Checkpoint { number, .. }) => {
             batch.checkpoint = Some(CheckpointId {
                 attempt: job.attempt,
@@ -156,7 +159,7 @@ fn bounded(text: &str) -> String {
         .collect()
 }
 
-fn used(tokens: &Tokens, micro_usd: Option<u64>) -> Result<Used, String> {
+fn used(tokens: &Tokens, micro_usd: Option<u64>, paid_by: Payer) -> Result<Used, String> {
     let number = |number: u64| {
         i64::try_from(number)
             .ok()
@@ -164,8 +167,13 @@ fn used(tokens: &Tokens, micro_usd: Option<u64>) -> Result<Used, String> {
             .ok_or_else(|| format!("the generator reported a usage of {number} at once"))
     };
     let tokens = number(tokens.total())?;
+    let price = number(micro_usd.unwrap_or(0))?;
     Ok(Used {
-        micro_usd: number(micro_usd.unwrap_or(0))?,
+        micro_usd: price,
+        own_micro_usd: match paid_by {
+            Payer::Tenant => price,
+            Payer::Platform => 0,
+        },
         tokens,
         unpriced_tokens: if micro_usd.is_none() { tokens } else { 0 },
         ..Used::default()

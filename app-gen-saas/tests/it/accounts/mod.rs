@@ -1,7 +1,7 @@
 //! Accounts: who is let in, what they get at, and what is left of them.
 
 mod keys;
-mod login;
+pub mod login;
 mod matrix;
 mod removal;
 mod tenants;
@@ -93,7 +93,7 @@ impl World {
         if let Some(tenant) = &asker.tenant {
             request = request.header("x-app-gen-tenant", tenant);
         }
-        if method == Method::POST || method == Method::PATCH {
+        if [Method::POST, Method::PUT, Method::PATCH].contains(&method) {
             request = request.json(body);
         }
         let response = request.send().await.unwrap();

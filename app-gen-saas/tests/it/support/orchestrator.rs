@@ -65,6 +65,10 @@ impl Orchestrator {
             ),
             ("GENERATOR_COMMAND", generator.display().to_string()),
             (
+                "MODEL_KEYS_URI",
+                format!("file://{}/model-keys", folder.path().display()),
+            ),
+            (
                 "GENERATOR_LOG_DIR",
                 folder.path().join("logs").display().to_string(),
             ),

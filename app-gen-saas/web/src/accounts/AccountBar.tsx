@@ -1,5 +1,5 @@
 import { useEffect } from "react";
-import { fleetHref, keysHref, teamsHref } from "../app/route.ts";
+import { fleetHref, keysHref, modelsHref, teamsHref } from "../app/route.ts";
 import { useLoaded } from "../shared/useLoaded.ts";
 import { getSession, isGone, listTenants } from "./api.ts";
 import type { Login } from "./login.ts";
@@ -41,6 +41,9 @@ export function AccountBar({ login, email }: { login: Login; email: string }) {
       </a>
       <a className="button button-quiet" href={keysHref}>
         API keys
+      </a>
+      <a className="button button-quiet" href={modelsHref}>
+        Model keys
       </a>
       {session?.is_operator && (
         <a className="button button-quiet" href={fleetHref}>

@@ -1,4 +1,5 @@
 import type { AccountRoute } from "../app/route.ts";
+import { ModelKeysPage } from "../models/ModelKeysPage.tsx";
 import { FleetPage } from "./FleetPage.tsx";
 import { InvitationPage } from "./InvitationPage.tsx";
 import { KeysPage } from "./KeysPage.tsx";
@@ -16,6 +17,8 @@ export function AccountPage({ route }: { route: AccountRoute }) {
       return <InvitationPage token={route.token} />;
     case "keys":
       return <KeysPage />;
+    case "models":
+      return <ModelKeysPage />;
     case "fleet":
       return <FleetPage />;
   }

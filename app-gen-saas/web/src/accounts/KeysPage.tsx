@@ -23,6 +23,7 @@ const SCOPES: readonly { scope: Scope; words: string }[] = [
   { scope: "read", words: "Look at everything" },
   { scope: "write", words: "Create, change and remove" },
   { scope: "deliver", words: "Deliver versions" },
+  { scope: "models", words: "Set model keys" },
 ];
 
 async function load(): Promise<{ keys: ApiKey[]; session: Session }> {

@@ -15,10 +15,14 @@ import type {
   FileList,
   Job,
   JobList,
+  ModelKey,
+  ModelKeyList,
+  ModelProvider,
   Preview,
   Problem,
   Project,
   ProjectList,
+  SetModelKey,
   Template,
   TemplateList,
   UploadedFile,
@@ -30,6 +34,8 @@ import type {
 const TIMEOUT_MS = 15_000;
 /** A file takes longer than a few words. */
 const UPLOAD_TIMEOUT_MS = 60_000;
+/** A key is tested by asking its provider, who may take a while. */
+const TEST_TIMEOUT_MS = 45_000;
 
 export class ApiError extends Error {
   /** The HTTP status, or 0 when no answer came. */
@@ -298,8 +304,29 @@ export function removeTemplate(templateId: string): Promise<void> {
   return request<void>(templatePath(templateId), { method: "DELETE" });
 }
 
-export function send<T>(method: "POST" | "PATCH", path: string, body: object): Promise<T> {
-  return request<T>(path, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+/** The tenant's own keys of model providers, without their values. */
+export async function listModelKeys(): Promise<ModelKey[]> {
+  const answer = await request<ModelKeyList>("/api/model-keys");
+  return answer.keys;
+}
+
+/** Keeps a key once the provider has taken it. */
+export function setModelKey(provider: ModelProvider, key: SetModelKey): Promise<ModelKey> {
+  return send<ModelKey>("PUT", modelKeyPath(provider), key, TEST_TIMEOUT_MS);
+}
+
+/** Asks the provider again, with the key that is kept. */
+export function testModelKey(provider: ModelProvider): Promise<ModelKey> {
+  return request<ModelKey>(`${modelKeyPath(provider)}/test`, { method: "POST" }, TEST_TIMEOUT_MS);
+}
+
+export function removeModelKey(provider: ModelProvider): Promise<void> {
+  return request<void>(modelKeyPath(provider), { method: "DELETE" });
+}
+
+export function send<T>(method: "POST" | "PUT" | "PATCH", path: string, body: object, timeoutMs?: number): Promise<T> {
+  const headers = { "content-type": "application/json" };
+  return request<T>(path, { method, headers, body: JSON.stringify(body) }, timeoutMs);
 }
 
 function pageQuery(before: string | undefined, others: Record<string, string> = {}): URLSearchParams {
@@ -308,6 +335,10 @@ function pageQuery(before: string | undefined, others: Record<string, string> = 
 
 function jobPath(jobId: string): string {
   return `/api/jobs/${encodeURIComponent(jobId)}`;
+}
+
+function modelKeyPath(provider: ModelProvider): string {
+  return `/api/model-keys/${provider}`;
 }
 
 function templatePath(templateId: string): string {

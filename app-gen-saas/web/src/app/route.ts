@@ -20,10 +20,11 @@ export type AccountRoute =
   /** A link that somebody got who is invited into a team. */
   | { page: "invitation"; token: string }
   | { page: "keys" }
+  | { page: "models" }
   | { page: "fleet" };
 
 /** Pages that are named by one word. */
-const PLAIN = ["templates", "teams", "keys", "fleet"] as const;
+const PLAIN = ["templates", "teams", "keys", "models", "fleet"] as const;
 
 export function parseRoute(hash: string): Route {
   const [path = "", query = ""] = splitOnce(hash.replace(/^#\/?/, ""), "?");
@@ -60,6 +61,7 @@ export const homeHref = "#/";
 export const templatesHref = "#/templates";
 export const teamsHref = "#/teams";
 export const keysHref = "#/keys";
+export const modelsHref = "#/models";
 export const fleetHref = "#/fleet";
 
 /** The server has one page, and answers every path with it. */
@@ -102,6 +104,7 @@ export function pageKey(route: Route): string {
     case "templates":
     case "teams":
     case "keys":
+    case "models":
     case "fleet":
       return route.page;
     case "team":

@@ -2,7 +2,7 @@
 
 use app_gen_contract::{
     Activity, AgentUsage, ApprovalPoint, Body, Change, CheckOutcome, Event, Excerpt, LogLevel,
-    RawJson, StageState, Tokens,
+    Payer, RawJson, StageState, Tokens,
 };
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -201,6 +201,7 @@ impl Random {
                     thinking: self.next(),
                 },
                 micro_usd: self.maybe(Self::next),
+                paid_by: [Payer::Platform, Payer::Tenant][self.below(2)],
             },
             11 => Body::Checkpoint {
                 number: self.number(),

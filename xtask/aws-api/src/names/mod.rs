@@ -99,6 +99,8 @@ pub struct Deployed {
     pub alarm_prefix: String,
     /// The log group where EventBridge records which tasks failed.
     pub failure_log_group: String,
+    /// What the names of secrets begin with that hold keys of tenants, without a slash at the end.
+    pub tenant_secrets: String,
 }
 
 impl Deployed {
@@ -118,6 +120,7 @@ impl Deployed {
             state_bucket: bucket("state"),
             alarm_prefix: format!("{project}-"),
             failure_log_group: format!("/aws/events/{project}-task-failures"),
+            tenant_secrets: format!("{project}/{environment}/tenants"),
         }
     }
 

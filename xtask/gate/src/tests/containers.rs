@@ -180,12 +180,31 @@ fn a_container_gets_the_credentials_of_its_own_task() {
         let spec = format!("JOB_SPEC_URI=s3://ours/jobs/1/{spec}");
         assert_eq!(
             environment("generator", &[&spec]),
-            pair(access::generator(KEY, "s3://ours/jobs/1").unwrap())
+            pair(access::generator(KEY, "s3://ours/jobs/1", None).unwrap())
+        );
+    }
+    let keys = |tenants: &[&str]| {
+        let arn = "arn:aws:secretsmanager:us-east-1:000000000000:secret:project/local/tenants";
+        let places = tenants
+            .iter()
+            .map(|tenant| format!("openai={arn}/{tenant}/models/openai-a1b2c3"));
+        format!("MODEL_KEYS={}", places.collect::<Vec<_>>().join(","))
+    };
+    let spec = "JOB_SPEC_URI=s3://ours/jobs/1/spec.json";
+    for (tenants, reached) in [
+        (&["ann"][..], Some("ann")),
+        (&["ann", "ann"], Some("ann")),
+        (&["ann", "ben"], None),
+        (&["../ann"], None),
+    ] {
+        assert_eq!(
+            environment("generator", &[spec, &keys(tenants)]),
+            pair(access::generator(KEY, "s3://ours/jobs/1", reached).unwrap())
         );
     }
     assert_eq!(
         environment("generator", &["ARTIFACT_URI=s3://ours/jobs/2"]),
-        pair(access::generator(KEY, "s3://ours/jobs/2").unwrap())
+        pair(access::generator(KEY, "s3://ours/jobs/2", None).unwrap())
     );
     assert_eq!(
         environment("orchestrator", &["ARTIFACT_URI=s3://ours"]),

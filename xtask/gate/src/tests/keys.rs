@@ -26,12 +26,29 @@ fn the_key_is_random_stays_and_is_only_its_users() {
 
 #[test]
 fn an_id_says_what_may_be_reached_and_nothing_else_is_an_id() {
-    let credentials = access::generator("key", "s3://ours/some/jobs/1").unwrap();
+    let credentials = access::generator("key", "s3://ours/some/jobs/1", None).unwrap();
     assert_eq!(credentials.id, "generator~ours~some~jobs~1");
     let Some(Caller::Generator(place)) = Caller::of(&credentials.id) else {
         panic!("{credentials:?}");
     };
     assert_eq!((&*place.bucket, &*place.prefix), ("ours", "some/jobs/1"));
+    let credentials = access::generator("key", "s3://ours/jobs/1", Some("ann")).unwrap();
+    assert_eq!(credentials.id, "keyed-generator~ann~ours~jobs~1");
+    let Some(Caller::Generator(place)) = Caller::of(&credentials.id) else {
+        panic!("{credentials:?}");
+    };
+    assert_eq!(
+        (&*place.prefix, place.tenant.as_deref()),
+        ("jobs/1", Some("ann"))
+    );
+    for tenant in ["", "..", "a~b", "a/b"] {
+        let found = access::generator("key", "s3://ours/jobs/1", Some(tenant));
+        let reached = found.and_then(|found| match Caller::of(&found.id)? {
+            Caller::Generator(place) => place.tenant,
+            _ => None,
+        });
+        assert!(reached.is_none_or(|reached| reached != tenant), "{tenant}");
+    }
     let credentials = access::orchestrator("key", "s3://ours/").unwrap();
     assert_eq!(credentials.id, "orchestrator~ours");
     for id in [OPERATOR, "123456789012"] {
@@ -46,7 +63,7 @@ fn an_id_says_what_may_be_reached_and_nothing_else_is_an_id() {
         "s3://ours/a~b",
         "s3://ours/a/%2e",
     ] {
-        assert!(access::generator("key", uri).is_none(), "{uri}");
+        assert!(access::generator("key", uri, None).is_none(), "{uri}");
     }
     for id in [
         "",
@@ -69,9 +86,13 @@ fn no_secret_is_made_of_another() {
         access::operator("key").secret,
         access::orchestrator("key", "s3://ours").unwrap().secret,
         access::orchestrator("key", "s3://ours/a").unwrap().secret,
-        access::generator("key", "s3://ours/jobs/1").unwrap().secret,
-        access::generator("key", "s3://ours/jobs/2").unwrap().secret,
-        access::generator("another", "s3://ours/jobs/1")
+        access::generator("key", "s3://ours/jobs/1", None)
+            .unwrap()
+            .secret,
+        access::generator("key", "s3://ours/jobs/2", None)
+            .unwrap()
+            .secret,
+        access::generator("another", "s3://ours/jobs/1", None)
             .unwrap()
             .secret,
     ];

@@ -40,6 +40,7 @@ fn platform() -> Platform {
         clusters: names(&["cluster"]),
         families: names(&["generators", "previews"]),
         log_groups: names(&["/ecs/generators"]),
+        tenants: names(&["project/local/tenants"]),
     }
 }
 

@@ -23,10 +23,10 @@ fn object(id: &str, line: &str) -> bool {
 }
 
 fn call(id: &str, target: &str, body: &str) -> bool {
-    let service = if target.starts_with("Logs") {
-        "logs"
-    } else {
-        "ecs"
+    let service = match target {
+        logs if logs.starts_with("Logs") => "logs",
+        secrets if secrets.starts_with("secretsmanager") => "secretsmanager",
+        _ => "ecs",
     };
     let request = format!(
         "POST / HTTP/1.1\r\nhost: a\r\nx-amz-target: {target}\r\n\
@@ -252,4 +252,80 @@ fn the_orchestrator_starts_generators_and_previews_and_nothing_else() {
         "POST / HTTP/1.1\r\nhost: a\r\nx-amz-target: {ECS}.ListTasks\r\ncontent-type: application/cbor\r\n\r\n"
     );
     assert!(!may(id, "ecs", &cbor, r#"{"cluster":"cluster"}"#));
+}
+
+#[test]
+fn keys_of_tenants_are_the_orchestrators_and_those_of_a_jobs_own_tenant_its_own() {
+    const ARN: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:";
+    let named = |key: &str, name: &str| format!(r#"{{"{key}":"{name}"}}"#);
+    let name = "project/local/tenants/ann/models/openai";
+    let arn = format!("{ARN}{name}-a1b2c3");
+    let orchestrator = "orchestrator~ours";
+    for (target, body) in [
+        ("CreateSecret", named("Name", name)),
+        ("PutSecretValue", named("SecretId", name)),
+        ("GetSecretValue", named("SecretId", &arn)),
+        ("DeleteSecret", named("SecretId", name)),
+    ] {
+        let target = format!("secretsmanager.{target}");
+        assert!(call(orchestrator, &target, &body), "{target} {body}");
+    }
+    for (target, body) in [
+        ("GetSecretValue", named("SecretId", "project/orchestrator")),
+        (
+            "GetSecretValue",
+            named("SecretId", "project/local/tenants/ann"),
+        ),
+        (
+            "GetSecretValue",
+            named("SecretId", "project/local/tenants/ann/../models/openai"),
+        ),
+        (
+            "GetSecretValue",
+            named("SecretId", "project/local/tenants//models/openai"),
+        ),
+        (
+            "GetSecretValue",
+            named("SecretId", &format!("other:secret:{name}")),
+        ),
+        ("GetSecretValue", named("Name", name)),
+        ("CreateSecret", named("SecretId", name)),
+        ("ListSecrets", "{}".to_owned()),
+        ("PutResourcePolicy", named("SecretId", name)),
+    ] {
+        let target = format!("secretsmanager.{target}");
+        assert!(!call(orchestrator, &target, &body), "{target} {body}");
+    }
+    let get = "secretsmanager.GetSecretValue";
+    let ann = "keyed-generator~ann~ours~jobs~1";
+    assert!(call(ann, get, &named("SecretId", &arn)));
+    assert!(object(ann, "GET /ours/jobs/1/spec.json"));
+    assert!(!object(ann, "GET /ours/jobs/2/spec.json"));
+    for (id, target, body) in [
+        (
+            "keyed-generator~ben~ours~jobs~1",
+            get,
+            named("SecretId", &arn),
+        ),
+        (
+            "keyed-generator~an~ours~jobs~1",
+            get,
+            named("SecretId", &arn),
+        ),
+        ("generator~ours~jobs~1", get, named("SecretId", &arn)),
+        (ann, get, named("SecretId", "project/generator")),
+        (
+            ann,
+            "secretsmanager.PutSecretValue",
+            named("SecretId", &arn),
+        ),
+        (ann, "secretsmanager.DeleteSecret", named("SecretId", &arn)),
+        (
+            ann,
+            "secretsmanager.BatchGetSecretValue",
+            named("SecretId", &arn),
+        ),
+    ] {
+        assert!(!call(id, target, &body), "{id} {target} {body}");
+    }
 }

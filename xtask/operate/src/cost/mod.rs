@@ -208,6 +208,12 @@ fn lines(settings: &Environment, inventory: &Inventory, prices: &Prices) -> Vec<
             "secrets",
             &prices.secret,
         ),
+        monthly(
+            "keys of tenants",
+            f64::from(usage.tenant_keys),
+            "secrets",
+            &prices.secret,
+        ),
         monthly("logs, written", log_gb, "GB", &prices.log_writing),
         monthly(
             "logs, kept",

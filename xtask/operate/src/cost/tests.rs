@@ -138,6 +138,7 @@ fn usages() -> impl Iterator<Item = Usage> {
         log_gb: next(1_000),
         image_gb: next(1_000),
         artifact_gb: next(100_000),
+        tenant_keys: next(10_000),
     })
 }
 
@@ -159,7 +160,7 @@ fn lines_are_rounded_to_cents_and_add_up() {
 
 #[test]
 fn more_of_anything_is_never_cheaper() {
-    let more: [fn(&mut Usage); 7] = [
+    let more: [fn(&mut Usage); 8] = [
         |usage| usage.orchestrator_hours += 1,
         |usage| usage.generator_hours += 10,
         |usage| usage.preview_hours += 10,
@@ -167,6 +168,7 @@ fn more_of_anything_is_never_cheaper() {
         |usage| usage.log_gb += 1,
         |usage| usage.image_gb += 1,
         |usage| usage.artifact_gb += 10,
+        |usage| usage.tenant_keys += 1,
     ];
     for usage in usages().take(100) {
         for more in more {

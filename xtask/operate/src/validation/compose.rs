@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use xtask_aws_api::calls::validation::ValidationParts;
+use xtask_aws_api::names::{Deployed, LOCAL};
 use xtask_core::atomic_file::write_atomically;
 use xtask_core::cmd::Cmd;
 use xtask_core::context::Context;
@@ -55,9 +56,11 @@ pub fn orchestrator_environment(
     // puts real ones in the place of these.
     let mut generator = platform.generator().environment.clone();
     generator.extend(cloud(ports.generator, &ministack::shown_credentials()));
-    // It also replaces this address with its own, but not that of S3, the only service that a
-    // generator uses.
-    generator.insert("AWS_ENDPOINT_URL_S3".to_owned(), endpoint(ports.generator));
+    // It also replaces this address with its own, but not those of the only services that a generator uses.
+    for service in ["S3", "SECRETS_MANAGER"] {
+        let variable = format!("AWS_ENDPOINT_URL_{service}");
+        generator.insert(variable, endpoint(ports.generator));
+    }
     let mut environment = platform.orchestrator().environment.clone();
     environment.extend(cloud(ports.orchestrator, credentials));
     environment.remove(SECRET_VARIABLE);
@@ -65,6 +68,13 @@ pub fn orchestrator_environment(
         ("PORT", platform.orchestrator().port.to_string()),
         ("DATABASE_URL", DATABASE_URL.to_owned()),
         ("ARTIFACT_URI", format!("s3://{}", parts.bucket)),
+        (
+            "MODEL_KEYS_URI",
+            format!(
+                "secretsmanager://{}",
+                Deployed::new(platform, LOCAL).tenant_secrets
+            ),
+        ),
         ("ECS_CLUSTER", parts.cluster.clone()),
         ("GENERATOR_TASK_DEFINITION", parts.task_definition.clone()),
         ("GENERATOR_CONTAINER", parts.container.clone()),
