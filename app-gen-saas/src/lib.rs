@@ -8,7 +8,9 @@
 pub mod accounts;
 pub mod app;
 pub mod artifacts;
+pub mod backup;
 pub mod clock;
+pub mod command;
 pub mod config;
 pub mod controllers;
 pub mod database;
