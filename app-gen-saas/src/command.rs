@@ -1,6 +1,8 @@
 //! What the program is asked to do: to serve, or one thing of an operator, with the same variables.
 
-use crate::backup::{Target, is_id};
+use app_gen_saas_contract::backup::is_id;
+
+use crate::backup::Target;
 
 /// What is shown to who asks for something else.
 pub const USAGE: &str = "app-gen-saas [backup ID | restore ID [--replace] [--sha256 DIGEST]]";

@@ -4,6 +4,7 @@
 //! The store copies objects by itself. Whoever asks it holds one piece of them at a time, for their digests.
 
 use anyhow::{Context as _, bail};
+use app_gen_saas_contract::backup::BACKUPS;
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
 use object_store::path::Path;
@@ -176,7 +177,7 @@ impl Artifacts {
     }
 
     fn in_backup(&self, backup: &str, name: &str) -> Path {
-        self.inside(&format!("backups/{backup}/{name}"))
+        self.inside(&format!("{BACKUPS}/{backup}/{name}"))
     }
 }
 

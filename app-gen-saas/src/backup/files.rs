@@ -3,23 +3,18 @@
 use std::mem;
 
 use anyhow::{Context as _, bail, ensure};
+use app_gen_saas_contract::backup::{Files, file_name};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::artifacts::{Artifacts, hexadecimal};
-use crate::backup::manifest::Files;
 
 /// A file is written once it has so many bytes.
 const FULL_BYTES: usize = 4 * 1024 * 1024;
 /// Most that a file has: it is full but for its last line.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
-
-/// The name of the file with this number.
-fn name_of(stem: &str, number: u32) -> String {
-    format!("{stem}-{number:06}.jsonl")
-}
 
 /// Writes lines.
 pub(super) struct Lines<'a> {
@@ -66,7 +61,7 @@ impl<'a> Lines<'a> {
         self.written.files += 1;
         let bytes = Bytes::from(mem::take(&mut self.pending));
         self.digest.update(&bytes);
-        let name = name_of(&self.stem, self.written.files);
+        let name = file_name(&self.stem, self.written.files);
         self.store.put_backup_file(self.backup, &name, bytes).await
     }
 }
@@ -106,7 +101,7 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         self.read.files += 1;
-        let name = name_of(&self.stem, self.read.files);
+        let name = file_name(&self.stem, self.read.files);
         let backup = self.backup;
         let Some(bytes) = self.store.backup_file(backup, &name, MAX_BYTES).await? else {
             bail!("backup {backup} is not whole: it has no {name}");

@@ -26,15 +26,5 @@ mod manifest;
 mod restore;
 mod save;
 
-pub use manifest::{Files, Manifest};
 pub use restore::{Restored, Target, restore};
 pub use save::save;
-
-/// Whether the text can be the id of a backup: a part of names of files and objects.
-#[must_use]
-pub fn is_id(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-}

@@ -3,13 +3,13 @@
 use std::pin::pin;
 
 use anyhow::{bail, ensure};
+use app_gen_saas_contract::backup::{Files, Manifest, OBJECTS, Object, table_files};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::de::IgnoredAny;
 
 use crate::artifacts::{Artifacts, Content, is_kept_name};
 use crate::backup::files::Reader;
-use crate::backup::manifest::{Files, Manifest};
-use crate::backup::save::{OBJECTS, Object, stem_of};
+use crate::backup::manifest;
 use crate::config::DatabaseKind;
 use crate::database::Database;
 use crate::database::content::{Refill, Row, TABLES, known_schema};
@@ -49,7 +49,7 @@ pub async fn restore(
     digest: Option<&str>,
     target: Target,
 ) -> anyhow::Result<Restored> {
-    let Some((manifest, sha256)) = Manifest::read(store, id).await? else {
+    let Some((manifest, sha256)) = manifest::read(store, id).await? else {
         bail!("there is no backup {id}; one without its manifest was never finished");
     };
     if let Some(digest) = digest {
@@ -101,11 +101,7 @@ async fn check_version(database: &Database, manifest: &Manifest) -> anyhow::Resu
 
 /// Reads all lines once, so that nothing is written of a backup that was changed.
 async fn check_rows(store: &Artifacts, manifest: &Manifest) -> anyhow::Result<()> {
-    let tables = TABLES.iter().filter_map(|&table| {
-        let files = manifest.tables.get(table.name)?;
-        Some((stem_of(table), files))
-    });
-    for (stem, files) in tables.chain([(OBJECTS.to_owned(), &manifest.objects)]) {
+    for (stem, files) in manifest.lists() {
         let mut reader = Reader::new(store, &manifest.id, &stem, files);
         while reader.next::<IgnoredAny>().await?.is_some() {}
     }
@@ -209,7 +205,7 @@ async fn restore_rows(
         if files.files == 0 {
             continue;
         }
-        let mut reader = Reader::new(store, &manifest.id, &stem_of(table), files);
+        let mut reader = Reader::new(store, &manifest.id, &table_files(table.name), files);
         while let Some(rows) = reader.next::<Row>().await? {
             refill.add(table, &rows).await?;
         }

@@ -3,45 +3,27 @@
 use std::pin::pin;
 
 use anyhow::{Context as _, ensure};
-use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _};
-use serde::{Deserialize, Serialize};
-
 use app_gen_contract::{ARTIFACT_NAME, BUNDLE_NAME};
+use app_gen_saas_contract::backup::{MANIFEST, Manifest, OBJECTS, Object, table_files};
+use futures::{StreamExt as _, TryStreamExt as _};
+use serde::Deserialize;
 
 use crate::artifacts::Artifacts;
 use crate::backup::files::{Lines, Reader};
-use crate::backup::manifest::{self, Manifest};
+use crate::backup::manifest;
 use crate::clock::now_millis;
 use crate::config::DatabaseKind;
 use crate::database::Database;
-use crate::database::content::{Snapshot, TABLES, Table, known_schema};
+use crate::database::content::{Snapshot, TABLES, known_schema};
 
 /// Objects that are copied side by side. Each holds a piece of its object for the digest.
 const COPIES: usize = 8;
-
-/// The start of the names of files with objects.
-pub(super) const OBJECTS: &str = "objects";
-
-/// An object, as the list of a backup has it.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Object {
-    pub(super) name: String,
-    pub(super) size_bytes: u64,
-    pub(super) sha256: String,
-}
 
 /// The place of the files of a version.
 #[derive(Deserialize)]
 struct Version {
     project_id: String,
     folder: String,
-}
-
-/// The start of the names of files with the rows of a table.
-pub(super) fn stem_of(table: Table) -> String {
-    format!("tables/{}", table.name)
 }
 
 /// Writes a backup of everything, and returns what it says of itself.
@@ -55,7 +37,7 @@ pub async fn save(
     store: &Artifacts,
     id: &str,
 ) -> anyhow::Result<Manifest> {
-    let exists = Manifest::read(store, id).await?;
+    let exists = manifest::read(store, id).await?;
     ensure!(exists.is_none(), "backup {id} exists already");
     let schema = database.schema().await?;
     ensure!(
@@ -63,12 +45,12 @@ pub async fn save(
         "the tables have version {schema}, and this orchestrator knows {}: use the orchestrator that wrote them",
         known_schema()
     );
-    let mut manifest = Manifest::new(id, now_millis());
+    let mut manifest = manifest::begin(id, now_millis());
     save_rows(database, kind, store, &mut manifest).await?;
     save_objects(store, &mut manifest).await?;
     count_missing(store, &mut manifest).await?;
-    let json = Bytes::from(manifest.to_json()?);
-    store.put_backup_file(id, manifest::NAME, json).await?;
+    let json = serde_json::to_vec_pretty(&manifest)?;
+    store.put_backup_file(id, MANIFEST, json.into()).await?;
     Ok(manifest)
 }
 
@@ -80,7 +62,7 @@ async fn save_rows(
 ) -> anyhow::Result<()> {
     let mut snapshot = Snapshot::take(database, kind).await?;
     for &table in TABLES {
-        let mut lines = Lines::new(store, &manifest.id, &stem_of(table));
+        let mut lines = Lines::new(store, &manifest.id, &table_files(table.name));
         let mut rows = pin!(snapshot.rows(table));
         while let Some(row) = rows.next().await {
             let row = row.with_context(|| format!("failed to read table {}", table.name))?;
@@ -130,7 +112,7 @@ async fn count_missing(store: &Artifacts, manifest: &mut Manifest) -> anyhow::Re
     let table = TABLES.iter().find(|table| table.name == "versions");
     let table = *table.context("no table of versions")?;
     let files = manifest.tables.get(table.name).context("no versions")?;
-    let mut reader = Reader::new(store, &manifest.id, &stem_of(table), files);
+    let mut reader = Reader::new(store, &manifest.id, &table_files(table.name), files);
     let mut missing = 0;
     while let Some(versions) = reader.next::<Version>().await? {
         for Version { project_id, folder } in versions {

@@ -1,6 +1,8 @@
 //! One file per command, and the list of all of them. What several commands show is in `shown`,
 //! what several of them read from the command line is in `one_of`, `selection` and `since`.
 
+mod backup;
+mod backups;
 mod bases;
 mod build;
 mod cleanup;
@@ -30,6 +32,7 @@ mod provider;
 mod prune;
 mod releases;
 mod restart;
+mod restore;
 mod rollback;
 mod run;
 mod scale;
@@ -81,6 +84,9 @@ command::verbs! {
             Scale(scale::Args),
             #[command(subcommand)]
             Secrets(secrets::Verb),
+            Backup(backup::Args),
+            Backups(backups::Args),
+            Restore(restore::Args),
             Prune(prune::Args),
             Open(open::Args),
         }

@@ -197,10 +197,18 @@ test("the list of calls is that of the sources", () => {
     .map(({ action }) => action.split(":")[1]?.toLowerCase());
   // Generators, those that deliver and previews are started by the same call.
   assert.deepEqual([...new Set(listed)].sort(), spelled.sort());
-  // `put` is PutObject, `delete` is DeleteObject, the others are GetObject; `copy` is both GetObject and
-  // PutObject. `put` writes in one part only.
+  // `put` is PutObject, `delete` is DeleteObject, `list` is ListBucket, the others are GetObject; `copy` is both
+  // GetObject and PutObject. `put` writes in one part only.
   const store = /\bstore\s*\.(\w+)\(/g;
-  assert.deepEqual(found(store, source("app-gen-saas/src/artifacts")), ["copy", "delete", "get", "get_opts", "head", "put"]);
+  assert.deepEqual(found(store, source("app-gen-saas/src/artifacts")), [
+    "copy",
+    "delete",
+    "get",
+    "get_opts",
+    "head",
+    "list",
+    "put",
+  ]);
   assert.deepEqual(found(store, source("app-gen/src/location.rs")), ["get", "put"]);
 });
 

@@ -163,6 +163,17 @@ fn resources(on: On, cloud: &Cloud, principal: &str) -> Vec<String> {
             .task_kinds()
             .map(|task| format!("arn:aws:iam::{account}:role/{}", task.execution_role))
             .collect(),
+        On::ServiceDefinitions => deployed
+            .services()
+            .map(|(service, _)| format!("arn:aws:ecs:{place}:task-definition/{}:*", service.family))
+            .collect(),
+        On::ServiceRoles => deployed
+            .services()
+            .flat_map(|(service, _)| service.task_role.iter().chain([&service.execution_role]))
+            .map(|role| format!("arn:aws:iam::{account}:role/{role}"))
+            .collect(),
+        On::ArtifactBucket => vec![format!("arn:aws:s3:::{}", deployed.artifact_bucket)],
+        On::Backups => vec![format!("arn:aws:s3:::{}/backups/*", deployed.artifact_bucket)],
         On::LentRoles => deployed
             .task_kinds()
             .filter_map(|task| task.task_role.as_ref())

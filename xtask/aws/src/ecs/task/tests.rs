@@ -11,6 +11,7 @@ fn spec() -> TaskSpec {
         container: "app-generator".to_owned(),
         environment: vec![("REQUEST_ID".to_owned(), "one".to_owned())],
         network: Network::default(),
+        command: Vec::new(),
         spot: false,
         started_by: "xtask".to_owned(),
     }
