@@ -4,6 +4,7 @@
 mod backup;
 mod backups;
 mod bases;
+mod bench;
 mod build;
 mod cleanup;
 mod cloud;
@@ -97,6 +98,8 @@ command::verbs! {
             Jobs(jobs::Verb),
             #[command(subcommand)]
             Templates(templates::Verb),
+            #[command(subcommand)]
+            Bench(bench::Verb),
         }
         "This machine" {
             Setup(setup::Args),

@@ -354,6 +354,7 @@ fn every_command_is_silent_of_secrets_and_answers_as_documented() {
     }
     // What takes long, where most is shown.
     let long = [
+        ("bench streams --listeners 20", 0),
         ("diff", 0),
         ("run generator list", 0),
         ("setup --yes", 0),
