@@ -32,7 +32,7 @@ async fn a_changed_backup_is_refused(database: TestDatabase) {
     let object = place
         .objects(ID)
         .into_iter()
-        .find(|line| line.contains("/app.zip"));
+        .find(|line| line.contains("projects/") && line.contains("/app.zip"));
     let object: serde_json::Value = serde_json::from_str(&object.unwrap()).unwrap();
     let object = format!("objects/{}", object["name"].as_str().unwrap());
     type Change<'a> = &'a dyn Fn(&Path);

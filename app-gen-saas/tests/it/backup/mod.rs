@@ -14,6 +14,7 @@ use crate::projects::{MAKES_VERSIONS, delete, get, project, submit, write_zips};
 use crate::support::binary::Binary;
 use crate::support::client::Client;
 use crate::support::database::TestDatabase;
+use crate::support::eventually;
 
 on_both_databases!(
     what_was_backed_up_comes_back,
@@ -63,6 +64,11 @@ async fn used_place(database: TestDatabase) -> (Place, Value) {
     let made = client.post("/api/templates", &template).await;
     assert_eq!(made.status(), StatusCode::CREATED);
     assert_eq!(delete(client, &gone).await.status(), StatusCode::NO_CONTENT);
+    eventually("the removal of what was deleted", async || {
+        let jobs = get(client, &format!("/api/jobs?project={gone}")).await;
+        jobs["jobs"].as_array().unwrap().is_empty().then_some(())
+    })
+    .await;
     let was = seen(client).await;
     assert_eq!(binary.terminate().await, Some(0));
     (place, was)

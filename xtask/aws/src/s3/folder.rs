@@ -6,7 +6,7 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use xtask_aws_api::calls::s3::FolderCopied;
 
 /// Objects that are copied side by side.
@@ -186,15 +186,15 @@ impl S3 {
 }
 
 /// Runs copies, each of which answers with the size of its object. The first that fails ends the others.
-async fn side_by_side<Copy>(
-    copies: impl Iterator<Item = Copy>,
+async fn side_by_side<Work>(
+    copies: impl Iterator<Item = Work>,
     copied: &mut FolderCopied,
 ) -> Result<(), CloudError>
 where
-    Copy: Future<Output = Result<u64, CloudError>> + Send + 'static,
+    Work: Future<Output = Result<u64, CloudError>> + Send + 'static,
 {
     let mut running = JoinSet::new();
-    let mut add = |ended: Result<Result<u64, CloudError>, tokio::task::JoinError>| {
+    let mut add = |ended: Result<Result<u64, CloudError>, JoinError>| -> Result<(), CloudError> {
         let ended = ended.map_err(|error| CloudError::new(Kind::Service, error.to_string()))?;
         copied.objects += 1;
         copied.size_bytes += ended?;

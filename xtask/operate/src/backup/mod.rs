@@ -114,6 +114,9 @@ pub fn create(
     output: Option<&Path>,
     bound: Duration,
 ) -> anyhow::Result<Backup> {
+    // The process that copies it has another folder to work in.
+    let output = output.map(std::path::absolute).transpose()?;
+    let output = output.as_deref();
     if let Some(folder) = output {
         folder::refuse_existing(folder)?;
     }
