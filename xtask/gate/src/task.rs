@@ -126,7 +126,8 @@ const KEPT: [&str; 4] = ["attachments", "jobs", "projects", "templates"];
 
 /// Whether the orchestrator asks for the names of what it keeps: for a backup.
 fn lists_what_is_kept(head: &Head, place: &Place) -> bool {
-    let bucket = head.path().trim_start_matches('/').trim_end_matches('/');
+    let bucket = head.path().strip_prefix('/').unwrap_or_default();
+    let bucket = bucket.strip_suffix('/').unwrap_or(bucket);
     let mut below = None;
     for part in head.query().split('&') {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));

@@ -192,6 +192,7 @@ fn the_orchestrator_backs_up_what_it_keeps_and_nothing_else() {
         "GET /ours?list-type=2&prefix=jobs%2F&versions",
         "GET /ours?list-type=2&prefix=jobs%2F..%2Fbackups%2F",
         "GET /others?list-type=2&prefix=jobs%2F",
+        "GET //ours?list-type=2&prefix=jobs%2F",
         "PUT /ours?list-type=2&prefix=jobs%2F",
         "DELETE /ours/backups/1/manifest.json",
         "PUT /ours/backups/1",
