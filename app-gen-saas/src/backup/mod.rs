@@ -1,7 +1,9 @@
 //! Backups of an environment: everything that the orchestrator keeps, in its own store below `backups/<id>`.
 //!
 //! `app-gen-saas backup ID` writes one and `app-gen-saas restore ID` brings one back, with the variables of an
-//! orchestrator, because on AWS only its tasks reach the database. A backup is a folder:
+//! orchestrator, because on AWS only its tasks reach the database. It is no dump of a database's own program: there is
+//! nothing else to install, no version of a server to match, and the same rows fit every kind of database. A backup is a
+//! folder:
 //!
 //! ```text
 //! manifest.json               what there is, with counts and digests; written last
