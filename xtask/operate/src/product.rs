@@ -307,7 +307,7 @@ pub fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{BufRead as _, BufReader};
+
     use std::net::TcpListener;
 
     /// A server that gives one answer; what it was asked.
