@@ -307,7 +307,6 @@ pub fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
     use std::net::TcpListener;
 
     /// A server that gives one answer; what it was asked.
