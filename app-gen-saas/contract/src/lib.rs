@@ -1,5 +1,7 @@
 //! What the orchestrator answers to the programs that operate it.
 
+pub mod backup;
+
 use serde::{Deserialize, Serialize};
 
 /// The service that answers, and its condition. The answer has status 200 whatever the condition: who

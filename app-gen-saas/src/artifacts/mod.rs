@@ -1,6 +1,7 @@
 //! Job specs, results, attachments and long event bodies, in a folder or a bucket.
 
 mod attachments;
+mod backups;
 mod metered;
 mod templates;
 
@@ -28,6 +29,7 @@ use crate::observe::measures::Measures;
 use crate::tls;
 
 pub use attachments::StoredAttachment;
+pub use backups::{Content, is_kept_name};
 
 /// Bytes that each request of a download asks for.
 const DOWNLOAD_CHUNK_BYTES: u64 = 1024 * 1024;

@@ -51,6 +51,29 @@ pub struct Config {
     pub previews: Option<PreviewsConfig>,
 }
 
+/// What a backup needs to know: where things are kept, and nothing of what runs.
+#[derive(Debug, Clone)]
+pub struct KeptConfig {
+    /// Where jobs and events are kept.
+    pub database: DatabaseConfig,
+    /// Where specs and results are kept.
+    pub storage: StorageConfig,
+}
+
+impl KeptConfig {
+    /// Reads and checks both.
+    ///
+    /// # Errors
+    /// The first variable that cannot be used.
+    pub fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
+        only(environment, environment::STORAGE_MODE, "database")?;
+        Ok(Self {
+            database: DatabaseConfig::from_environment(environment)?,
+            storage: StorageConfig::from_environment(environment)?,
+        })
+    }
+}
+
 /// A variable that is missing or holds what it must not. Values of secrets are never part of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("environment variable {variable} {problem}")]

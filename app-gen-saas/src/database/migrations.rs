@@ -94,6 +94,15 @@ const MIGRATIONS: &[Texts] = &[
     },
 ];
 
+/// The newest version that there is.
+pub(super) fn newest() -> i64 {
+    MIGRATIONS
+        .iter()
+        .map(|texts| texts.version)
+        .max()
+        .unwrap_or_default()
+}
+
 /// The migrations of one kind of database.
 pub(super) fn of(kind: DatabaseKind) -> Migrator {
     let migration = |texts: &Texts| {

@@ -7,6 +7,7 @@
 mod accounts;
 mod attempts;
 mod batch;
+pub mod content;
 mod deliveries;
 mod events;
 mod gauges;

@@ -11,6 +11,7 @@ mod accounts;
 mod api;
 mod attachments;
 mod attempts;
+mod backup;
 mod connections;
 mod ecs;
 mod ecs_faults;

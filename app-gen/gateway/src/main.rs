@@ -17,8 +17,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// The port of 127.0.0.1; any if it is not set.
 const PORT: &str = "GATEWAY_PORT";
-/// What may be used, in dollars and in tokens; everything if it is not set.
+/// US dollars that may be used; any amount if it is not set.
 const BUDGET_USD: &str = "GATEWAY_BUDGET_USD";
+/// Tokens that may be used; any number if it is not set.
 const BUDGET_TOKENS: &str = "GATEWAY_BUDGET_TOKENS";
 /// A price table instead of the built-in one.
 const PRICES: &str = "GATEWAY_PRICES";

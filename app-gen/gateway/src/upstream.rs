@@ -8,7 +8,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use std::net::{IpAddr, SocketAddr};
 
-/// Names of the environment that [`Upstreams::from_environment`] reads.
+/// A key of Anthropic.
 pub const ANTHROPIC_API_KEY: &str = "ANTHROPIC_API_KEY";
 /// A token of a subscription to Claude, which `claude setup-token` prints.
 pub const CLAUDE_CODE_OAUTH_TOKEN: &str = "CLAUDE_CODE_OAUTH_TOKEN";

@@ -200,6 +200,8 @@ fn kind_of(code: &str, message: &str) -> Kind {
         | "NoSuchBucket"
         | "NoSuchEntity"
         | "NoSuchKey"
+        // Of S3, where the answer has no body.
+        | "NotFound"
         | "RepositoryNotFoundException"
         | "ResourceNotFoundException"
         | "ServiceNotFoundException" => Kind::NotFound,

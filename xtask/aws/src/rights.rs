@@ -30,11 +30,18 @@ pub(crate) enum On {
     TaskDefinitions,
     /// The roles that ECS takes on to start the kinds of task.
     ExecutionRoles,
+    /// The task definitions of the services, which a one-off task of an operator runs once more.
+    ServiceDefinitions,
+    /// The roles of the services' tasks, and those that ECS takes on to start them.
+    ServiceRoles,
     /// The roles that tasks of these kinds borrow.
     LentRoles,
     /// The buckets that stacks own.
     Buckets,
     BucketObjects,
+    /// The bucket of what the orchestrator keeps, and the backups in it.
+    ArtifactBucket,
+    Backups,
     StateBucket,
     StateBucketObjects,
     /// The principal that is asked about.
@@ -256,6 +263,16 @@ const RIGHTS: &[Needed] = &[
         "ecs:ExecuteCommand",
         On::ServiceCluster,
     ),
+    in_cluster(
+        InCluster::Service,
+        "backup",
+        "ecs:RunTask",
+        On::ServiceDefinitions,
+    ),
+    right("backup", "iam:PassRole", On::ServiceRoles),
+    right("backup", "s3:ListBucket", On::ArtifactBucket),
+    right("backup", "s3:GetObject", On::Backups),
+    right("restore", "s3:PutObject", On::Backups),
     right("prune", "ecs:ListTaskDefinitions", On::Everything),
     right("prune", "ecs:DescribeTaskDefinition", On::Everything),
     right("prune", "ecs:DeregisterTaskDefinition", On::Everything),

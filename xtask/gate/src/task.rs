@@ -52,6 +52,7 @@ pub(crate) fn check(
         return Err(refused(&format!("the header {name}")));
     }
     match (caller, head.header("x-amz-target"), service) {
+        (Caller::Orchestrator(place), None, "s3") if lists_what_is_kept(head, place) => Ok(()),
         (Caller::Orchestrator(place), None, "s3") => objects(head, place, orchestrator_may),
         (Caller::Generator(place), None, "s3") => objects(head, place, generator_may),
         (Caller::Orchestrator(_), Some(target), "ecs" | "logs") => {
@@ -180,6 +181,37 @@ fn last(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or_default()
 }
 
+/// What the orchestrator keeps, and what a backup has.
+const KEPT: [&str; 4] = ["attachments", "jobs", "projects", "templates"];
+
+/// Whether the orchestrator asks for the names of what it keeps: for a backup.
+fn lists_what_is_kept(head: &Head, place: &Place) -> bool {
+    let bucket = head.path().strip_prefix('/').unwrap_or_default();
+    let bucket = bucket.strip_suffix('/').unwrap_or(bucket);
+    let mut below = None;
+    for part in head.query().split('&') {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        match name {
+            "list-type" if value == "2" => {}
+            // The continuation is S3's own word for a place in the same list.
+            "continuation-token" | "max-keys" => {}
+            // A second one could be the one that counts.
+            "prefix" if below.is_none() => {
+                below = Some(value.replace("%2F", "/").replace("%2f", "/"));
+            }
+            _ => return false,
+        }
+    }
+    let path = format!("{}/{}", place.bucket, below.unwrap_or_default());
+    head.method == "GET"
+        && head.header(COPY_SOURCE).is_none()
+        && bucket == place.bucket
+        && path
+            .strip_suffix('/')
+            .and_then(|path| own_object(path, place))
+            .is_some_and(|parts| matches!(parts[..], [first] if KEPT.contains(&first)))
+}
+
 fn objects(head: &Head, place: &Place, may: fn(&str, &[&str]) -> bool) -> Result<(), Refusal> {
     let versioned = head
         .query()
@@ -223,6 +255,7 @@ fn orchestrator_may(method: &str, path: &[&str]) -> bool {
             ["projects", _, _, _] | ["templates", _, _, _] | ["attachments", _],
         )
         | ("PUT", ["attachments", _])
+        | ("GET" | "HEAD" | "PUT", ["backups", _, _, ..])
         | ("DELETE", ["jobs", _, "attachments", _]) => true,
         ("PUT", ["jobs", _, name]) => is_spec(name),
         _ => false,
@@ -230,8 +263,17 @@ fn orchestrator_may(method: &str, path: &[&str]) -> bool {
 }
 
 /// What a job made is kept for its project, and a version for a template. What projects and templates have, and
-/// what a person attached, is lent to a job.
+/// what a person attached, is lent to a job. A backup takes everything under the name that it has, and gives it back.
 fn orchestrator_may_copy(from: &[&str], to: &[&str]) -> bool {
+    let is_backup = |kept: &[&str], backup: &[&str]| {
+        matches!(
+            (kept, backup),
+            ([first, _, ..], ["backups", _, "objects", name @ ..]) if KEPT.contains(first) && kept == name
+        )
+    };
+    if is_backup(from, to) || is_backup(to, from) {
+        return true;
+    }
     matches!(
         (from, to),
         (["jobs", _, _], ["projects", _, _, _])

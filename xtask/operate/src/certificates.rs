@@ -20,8 +20,9 @@ pub const VARIABLE: &str = "EXTRA_CA_CERTIFICATES";
 /// They are in the generator's task definition, for which ECS has 64 KiB. A root is about 2 KiB.
 const LIMIT_BYTES: usize = 32 * 1024;
 
-/// Bundles that replace the one of the system where they are set, and the one that is read besides it.
+/// A bundle of certificates that is read in place of the system's.
 const BUNDLE_VARIABLE: &str = "SSL_CERT_FILE";
+/// A bundle of certificates that is read besides the system's.
 const ADDED_VARIABLE: &str = "NODE_EXTRA_CA_CERTS";
 /// The bundle of Debian and its relatives, and that of Fedora and its own.
 const BUNDLES: [&str; 2] = [

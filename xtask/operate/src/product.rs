@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 use ureq::http::{Method, Request, Response};
@@ -107,6 +107,28 @@ impl Product {
     /// As [`Product::get`].
     pub fn patch(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         self.send(Method::PATCH, path, Some(body))
+    }
+
+    /// The lines of a live stream, as they come, for this time at most.
+    ///
+    /// # Errors
+    /// As [`Product::get`].
+    pub fn stream(
+        &self,
+        path: &str,
+        bound: Duration,
+    ) -> anyhow::Result<impl BufRead + Send + use<>> {
+        let answer = self
+            .agent
+            .get(format!("{}{path}", self.base_url))
+            .header("accept", "text/event-stream")
+            .config()
+            .timeout_global(Some(bound))
+            .build()
+            .call();
+        Ok(BufReader::new(
+            self.taken(answer)?.into_body().into_reader(),
+        ))
     }
 
     /// Sends a DELETE request.
@@ -290,7 +312,6 @@ pub fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{BufRead as _, BufReader};
     use std::net::TcpListener;
 
     /// A server that gives one answer; what it was asked.

@@ -1,7 +1,10 @@
 //! One file per command, and the list of all of them. What several commands show is in `shown`,
 //! what several of them read from the command line is in `one_of`, `selection` and `since`.
 
+mod backup;
+mod backups;
 mod bases;
+mod bench;
 mod build;
 mod cleanup;
 mod cloud;
@@ -30,6 +33,7 @@ mod provider;
 mod prune;
 mod releases;
 mod restart;
+mod restore;
 mod rollback;
 mod run;
 mod scale;
@@ -81,6 +85,9 @@ command::verbs! {
             Scale(scale::Args),
             #[command(subcommand)]
             Secrets(secrets::Verb),
+            Backup(backup::Args),
+            Backups(backups::Args),
+            Restore(restore::Args),
             Prune(prune::Args),
             Open(open::Args),
         }
@@ -91,6 +98,8 @@ command::verbs! {
             Jobs(jobs::Verb),
             #[command(subcommand)]
             Templates(templates::Verb),
+            #[command(subcommand)]
+            Bench(bench::Verb),
         }
         "This machine" {
             Setup(setup::Args),

@@ -144,6 +144,7 @@ impl Args {
                 what: TaskToRun::Kind(self.kind.clone()),
                 container: None,
                 variables: variables.into_iter().map(variable).collect(),
+                command: Vec::new(),
                 spot: self.spot,
                 timeout_secs: self.timeout_secs,
             },

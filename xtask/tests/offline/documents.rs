@@ -5,14 +5,17 @@ use regex::Regex;
 use std::fs;
 use std::path::Path;
 
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 10] = [
     "AGENTS.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "README.md",
+    "docs/backup.md",
     "docs/deployment.md",
+    "docs/environment.md",
     "docs/operations.md",
     "docs/performance.md",
+    "docs/rights.md",
 ];
 /// Where a path may begin.
 const ROOTS: [&str; 10] = [

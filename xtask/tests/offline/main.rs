@@ -10,6 +10,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod documents;
+mod environment;
 mod help;
 mod inputs;
 mod keys;

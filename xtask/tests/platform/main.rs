@@ -11,6 +11,7 @@
     reason = "tests drive the built binary from outside"
 )]
 
+mod backup;
 mod cloud;
 #[path = "../common/mod.rs"]
 mod common;

@@ -16,6 +16,13 @@ export const ATTACHMENTS_PREFIX = "attachments/";
 /** Start of the keys of templates. They stay until they are removed. */
 export const TEMPLATES_PREFIX = "templates/";
 
+/** Start of the keys of all backups. */
+export const BACKUPS_PREFIX = "backups/";
+/** How long a backup stays in the bucket, and what an interrupted one left. One that is kept for longer is in a folder elsewhere. */
+const BACKUP_DAYS = 35;
+/** How long something stays that was removed or overwritten: a mistake is noticed within a week. */
+const REMOVED_DAYS = 7;
+
 /** Start of the keys of the load balancer's access log. */
 export const LOAD_BALANCER_LOG_PREFIX = "load-balancer";
 
@@ -32,8 +39,16 @@ export class DataStack extends ConcernStack {
       bucketName: this.target.names.artifactBucket,
       serverAccessLogsBucket: accessLogBucket,
       serverAccessLogsPrefix: "s3/",
+      // The orchestrator removes and overwrites objects, and may not remove what is behind them.
+      versioned: true,
       lifecycleRules: [
         { id: "expire-jobs", prefix: JOBS_PREFIX, expiration: Duration.days(this.jobDays()) },
+        { id: "expire-backups", prefix: BACKUPS_PREFIX, expiration: Duration.days(BACKUP_DAYS) },
+        {
+          id: "forget-removed",
+          noncurrentVersionExpiration: Duration.days(REMOVED_DAYS),
+          expiredObjectDeleteMarker: true,
+        },
         { id: "abort-broken-uploads", abortIncompleteMultipartUploadAfter: Duration.days(1) },
       ],
     });

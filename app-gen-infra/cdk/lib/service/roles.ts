@@ -14,7 +14,7 @@ import {
   ServicePrincipal,
 } from "aws-cdk-lib/aws-iam";
 import type { Construct } from "constructs";
-import { ATTACHMENTS_PREFIX, JOBS_PREFIX, PROJECTS_PREFIX, TEMPLATES_PREFIX } from "../data/data-stack.ts";
+import { ATTACHMENTS_PREFIX, BACKUPS_PREFIX, JOBS_PREFIX, PROJECTS_PREFIX, TEMPLATES_PREFIX } from "../data/data-stack.ts";
 import { repositoryName } from "../images.ts";
 import { type Consumer, requiredSecretKeys } from "../platform.ts";
 import type { Target, TaskNames } from "../target.ts";
@@ -95,6 +95,12 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
       resources: [arns.artifacts(ATTACHMENTS_PREFIX), arns.artifacts(TEMPLATES_PREFIX)],
     }),
     new PolicyStatement({
+      sid: "WriteAndReadBackups",
+      // It removes none, and what it overwrites stays for a while as an older version.
+      actions: ["s3:GetObject", "s3:PutObject"],
+      resources: [arns.artifacts(BACKUPS_PREFIX)],
+    }),
+    new PolicyStatement({
       sid: "RemoveAttachmentsOfJobs",
       actions: ["s3:DeleteObject"],
       resources: [arns.artifacts(ATTACHMENTS_OF_JOBS)],
@@ -112,8 +118,8 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
       resources: [arns.modelKeys()],
     }),
     new PolicyStatement({
-      sid: "TellMissingFromForbidden",
-      // Without it S3 answers 403 for an object that is not there, not 404.
+      sid: "ListAndTellMissingFromForbidden",
+      // For a backup; and without it S3 answers 403 for an object that is not there, not 404.
       actions: ["s3:ListBucket"],
       resources: [arns.artifactBucket()],
     }),
@@ -130,6 +136,7 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
     [arns.artifacts(ATTACHMENTS_PREFIX)]: "the orchestrator's own prefix, which holds every upload",
     [arns.artifacts(TEMPLATES_PREFIX)]: "the orchestrator's own prefix, which holds every template",
     [arns.modelKeys()]: "each tenant has its own; nothing but keys of tenants is below the prefix",
+    [arns.artifacts(BACKUPS_PREFIX)]: "the orchestrator's own prefix, which holds every backup",
     [arns.artifacts(ATTACHMENTS_OF_JOBS)]: "each job has its own; nothing else of a job is removed by a task",
   };
   acknowledgeWildcards(task, reasons);

@@ -37,13 +37,20 @@ test("every bucket refuses requests without TLS", () => {
   });
 });
 
-test("jobs go when the orchestrator forgets them, nothing else does", () => {
+test("jobs go when the orchestrator forgets them, backups after five weeks, nothing else does", () => {
   const days = Number(loadPlatform().orchestrator.environment["JOB_RETENTION_DAYS"]);
   data.hasResourceProperties("AWS::S3::Bucket", {
     BucketName: "app-gen-saas-generated-apps-000000000003",
     LifecycleConfiguration: {
       Rules: [
         { Id: "expire-jobs", Prefix: "jobs/", ExpirationInDays: days, Status: "Enabled" },
+        { Id: "expire-backups", Prefix: "backups/", ExpirationInDays: 35, Status: "Enabled" },
+        {
+          Id: "forget-removed",
+          ExpiredObjectDeleteMarker: true,
+          NoncurrentVersionExpiration: { NoncurrentDays: 7 },
+          Status: "Enabled",
+        },
         {
           Id: "abort-broken-uploads",
           AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 },
@@ -51,6 +58,14 @@ test("jobs go when the orchestrator forgets them, nothing else does", () => {
         },
       ],
     },
+  });
+});
+
+test("what is removed from the bucket of results comes back within a week", () => {
+  data.resourcePropertiesCountIs("AWS::S3::Bucket", { VersioningConfiguration: { Status: "Enabled" } }, 1);
+  data.hasResourceProperties("AWS::S3::Bucket", {
+    BucketName: "app-gen-saas-generated-apps-000000000003",
+    VersioningConfiguration: { Status: "Enabled" },
   });
 });
 

@@ -74,7 +74,10 @@ export const CALLS: Readonly<Record<string, readonly Call[]>> = {
     { action: "secretsmanager:PutSecretValue", resource: MODEL_KEY },
     { action: "secretsmanager:GetSecretValue", resource: MODEL_KEY },
     { action: "secretsmanager:DeleteSecret", resource: MODEL_KEY },
-    // Asked by S3 itself, before it says that an object is missing.
+    // app-gen-saas/src/artifacts/backups.rs
+    { action: "s3:PutObject", resource: `${BUCKET}/backups/1/manifest.json` },
+    { action: "s3:GetObject", resource: `${BUCKET}/backups/1/manifest.json` },
+    // Asked for a backup, and by S3 itself, before it says that an object is missing.
     { action: "s3:ListBucket", resource: BUCKET },
     // The agent of ECS Exec: a channel that tells it of sessions, and one for each of them.
     { action: "ssmmessages:CreateControlChannel", resource: "*" },
@@ -111,7 +114,7 @@ export const NOT_RECORDED: Readonly<Record<string, string>> = {
   "secretsmanager:GetSecretValue": "as CreateSecret, and where a job of the tenant begins",
   "secretsmanager:PutSecretValue": "as CreateSecret",
   "secretsmanager:TagResource": "Secrets Manager asks it of IAM when a secret is made with tags",
-  "s3:ListBucket": "S3 asks it of itself before it says that an object is missing",
+  "s3:ListBucket": "asked for a backup, and by S3 of itself before it says that an object is missing",
   "ecs:TagResource": "ECS asks it of IAM when a task is started with tags",
   "ssmmessages:CreateControlChannel": "asked by the agent of ECS Exec, which the local cloud has not",
   "ssmmessages:OpenControlChannel": "as CreateControlChannel",
@@ -145,6 +148,8 @@ export const FORBIDDEN: readonly Call[] = [
   },
   { action: "s3:PutObject", resource: `${BUCKET}/releases/1.json` },
   { action: "s3:DeleteObject", resource: `${BUCKET}/jobs/1/app.zip` },
+  { action: "s3:DeleteObject", resource: `${BUCKET}/backups/1/manifest.json` },
+  { action: "s3:DeleteObjectVersion", resource: `${BUCKET}/projects/2/1/app.zip` },
   { action: "s3:GetObject", resource: "arn:aws:s3:::another-bucket/jobs/1" },
   { action: "logs:GetLogEvents", resource: logStream("/ecs/app-gen-saas-app") },
   { action: "logs:GetLogEvents", resource: logStream("/ecs/app-preview") },

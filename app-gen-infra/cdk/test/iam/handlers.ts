@@ -89,7 +89,6 @@ const UNUSED: Readonly<Record<string, Exceptions>> = {
       "s3:PutBucketCORS",
       "s3:PutBucketNotification",
       "s3:PutBucketObjectLockConfiguration",
-      "s3:PutBucketVersioning",
       "s3:PutBucketWebsite",
       "s3:PutIntelligentTieringConfiguration",
       "s3:PutInventoryConfiguration",

@@ -206,10 +206,18 @@ test("the list of calls is that of the sources", () => {
     .map(({ action }) => action.split(":")[1]?.toLowerCase());
   assert.deepEqual(ofSecrets.sort(), keeper.map((name) => name.replaceAll("_", "")).sort());
   assert.match(source("app-gen/src/workshop/secret.rs"), /"secretsmanager\.GetSecretValue"/);
-  // `put` is PutObject, `delete` is DeleteObject, the others are GetObject; `copy` is both GetObject and
-  // PutObject. `put` writes in one part only.
+  // `put` is PutObject, `delete` is DeleteObject, `list` is ListBucket, the others are GetObject; `copy` is both
+  // GetObject and PutObject. `put` writes in one part only.
   const store = /\bstore\s*\.(\w+)\(/g;
-  assert.deepEqual(found(store, source("app-gen-saas/src/artifacts")), ["copy", "delete", "get", "get_opts", "head", "put"]);
+  assert.deepEqual(found(store, source("app-gen-saas/src/artifacts")), [
+    "copy",
+    "delete",
+    "get",
+    "get_opts",
+    "head",
+    "list",
+    "put",
+  ]);
   assert.deepEqual(found(store, source("app-gen/src/location.rs")), ["get", "put"]);
 });
 

@@ -116,6 +116,9 @@ calls! {
     "check-rights" rights::CheckRights answers rights::Rights;
     "empty-bucket" s3::EmptyBucket answers s3::Emptied;
     "get-object" s3::GetObject answers s3::ObjectWritten;
+    "download-folder" s3::DownloadFolder answers s3::FolderCopied;
+    "upload-folder" s3::UploadFolder answers s3::FolderCopied;
+    "list-folders" s3::ListFolders answers s3::Folders;
     "list-secrets" secrets::ListSecrets answers secrets::ListedSecrets;
     "read-secret" secrets::ReadSecret answers secrets::SecretValues;
     "remove-secret" secrets::RemoveSecret answers secrets::SecretRemoved;

@@ -188,6 +188,9 @@ pub struct RunTask {
     pub container: Option<String>,
     /// Variables for the environment of the container.
     pub variables: Vec<Variable>,
+    /// The arguments of the container's program; those of its image where there are none here.
+    #[serde(default)]
+    pub command: Vec<String>,
     /// Whether to run on spare capacity, and once on demand where there is none.
     pub spot: bool,
     /// The task is stopped after this time.
@@ -200,6 +203,9 @@ pub struct RunTask {
 pub enum TaskToRun {
     /// A kind of task of `platform.toml`, run as the deployed orchestrator runs it.
     Kind(String),
+    /// A service of `platform.toml`: the task definition that it runs now, once and beside it, with its network, its
+    /// role and its secrets.
+    Service(String),
     /// A task definition.
     Definition {
         /// The cluster that the task runs in.

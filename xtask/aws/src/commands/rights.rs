@@ -163,6 +163,17 @@ fn resources(on: On, cloud: &Cloud, principal: &str) -> Vec<String> {
             .task_kinds()
             .map(|task| format!("arn:aws:iam::{account}:role/{}", task.execution_role))
             .collect(),
+        On::ServiceDefinitions => deployed
+            .services()
+            .map(|(service, _)| format!("arn:aws:ecs:{place}:task-definition/{}:*", service.family))
+            .collect(),
+        On::ServiceRoles => deployed
+            .services()
+            .flat_map(|(service, _)| service.task_role.iter().chain([&service.execution_role]))
+            .map(|role| format!("arn:aws:iam::{account}:role/{role}"))
+            .collect(),
+        On::ArtifactBucket => vec![format!("arn:aws:s3:::{}", deployed.artifact_bucket)],
+        On::Backups => vec![format!("arn:aws:s3:::{}/backups/*", deployed.artifact_bucket)],
         On::LentRoles => deployed
             .task_kinds()
             .filter_map(|task| task.task_role.as_ref())
@@ -195,5 +206,82 @@ fn resources(on: On, cloud: &Cloud, principal: &str) -> Vec<String> {
         On::CdkBootstrapStack => vec![format!(
             "arn:aws:cloudformation:{place}:stack/{BOOTSTRAP_STACK}/*"
         )],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canned::Canned;
+    use std::path::Path;
+    use xtask_aws_api::names::account;
+
+    /// A test run with this variable writes the page.
+    const UPDATE: &str = "UPDATE";
+
+    const INTRODUCTION: &str = "# Rights that commands need\n\n\
+        What the AWS user or role of an operator must be allowed, by the verb that needs it first; a verb needs the rights of\n\
+        those that it goes through, too (`deploy` builds; `restart`, `status` and `backup` follow the service as `deploy` does).\n\
+        `cargo xtask preflight --env ENV` asks IAM for all of them, and names what is missing. This page is written from\n\
+        `xtask/aws/src/rights.rs`: do not edit it, but run `UPDATE=1 cargo test -p xtask-aws page_of_rights`. `ACCOUNT` stands\n\
+        for the environment's account. *In the cluster* means that a policy may have the condition `ecs:cluster`.\n\n\
+        The role that the workflow of GitHub takes on (`app-gen-infra/cdk/bootstrap/deploy-role.json`) has those of `build`,\n\
+        `deploy`, `status` and `releases` alone.\n\n\
+        | verb | actions | on |\n| --- | --- | --- |\n";
+
+    /// The rows of the page: actions of one verb on the same things are in one row.
+    fn rows() -> String {
+        let mut cloud = Cloud::canned(Canned::new([]).config());
+        cloud.environment = "dev".to_owned();
+        cloud.identity.account = account(&cloud.platform, "dev").to_owned();
+        let mut rows: Vec<(&str, On, InCluster, Vec<&str>)> = Vec::new();
+        for needed in rights::of(None) {
+            let same = rows.iter_mut().find(|(command, on, cluster, _)| {
+                (*command, *on, *cluster) == (needed.command, needed.on, needed.cluster)
+            });
+            match same {
+                Some((.., actions)) => actions.push(needed.action),
+                None => rows.push((
+                    needed.command,
+                    needed.on,
+                    needed.cluster,
+                    vec![needed.action],
+                )),
+            }
+        }
+        let row = |(command, on, cluster, actions): &(&str, On, InCluster, Vec<&str>)| {
+            let resources = match on {
+                On::Principal => vec!["the user or role itself".to_owned()],
+                On::Everything => vec!["`*`".to_owned()],
+                _ => resources(*on, &cloud, "")
+                    .into_iter()
+                    .map(|arn| format!("`{arn}`"))
+                    .collect(),
+            };
+            let actions: Vec<String> = actions.iter().map(|action| format!("`{action}`")).collect();
+            let place = match cluster {
+                InCluster::Any => "",
+                InCluster::Validate | InCluster::Service => ", in the cluster",
+            };
+            format!(
+                "| `{command}` | {} | {}{place} |\n",
+                actions.join(", "),
+                resources.join(", ")
+            )
+        };
+        let text: String = rows.iter().map(row).collect();
+        text.replace(&cloud.identity.account, "ACCOUNT")
+    }
+
+    #[test]
+    fn the_page_of_rights_is_that_of_the_table() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/rights.md");
+        let page = format!("{INTRODUCTION}{}", rows());
+        if std::env::var_os(UPDATE).is_some() {
+            std::fs::write(&file, page).expect("written");
+            return;
+        }
+        let written = std::fs::read_to_string(&file).expect("docs/rights.md");
+        assert_eq!(written, page, "run this test with {UPDATE}=1");
     }
 }

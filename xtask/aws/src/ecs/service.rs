@@ -5,6 +5,7 @@ use crate::error::{CloudError, Kind};
 use crate::time::timestamp;
 use aws_sdk_ecs::operation::update_service::builders::UpdateServiceFluentBuilder;
 use xtask_aws_api::calls::services::{Deployment, Service, ServiceEvent};
+use xtask_aws_api::calls::tasks::Network;
 
 /// A service as ECS describes it. Its image is not known yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub(crate) struct DescribedService {
     pub(crate) service: Service,
     /// Ids of the service's events, in the same order.
     pub(crate) event_ids: Vec<String>,
+    /// Where the network interfaces of its tasks are.
+    pub(crate) network: Network,
     /// ARNs of the groups in which load balancers find its tasks.
     pub(crate) target_groups: Vec<String>,
 }
@@ -155,12 +158,24 @@ fn service_of(service: &aws_sdk_ecs::types::Service) -> DescribedService {
             .iter()
             .map(|event| event.id().unwrap_or_default().to_owned())
             .collect(),
+        network: network_of(service),
         target_groups: service
             .load_balancers()
             .iter()
             .filter_map(|balancer| balancer.target_group_arn().map(str::to_owned))
             .collect(),
     }
+}
+
+fn network_of(service: &aws_sdk_ecs::types::Service) -> Network {
+    service
+        .network_configuration()
+        .and_then(|network| network.awsvpc_configuration())
+        .map(|vpc| Network {
+            subnets: vpc.subnets().to_vec(),
+            security_groups: vpc.security_groups().to_vec(),
+        })
+        .unwrap_or_default()
 }
 
 fn deployment_of(deployment: &aws_sdk_ecs::types::Deployment) -> Deployment {

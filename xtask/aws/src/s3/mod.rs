@@ -1,5 +1,6 @@
-//! Simple Storage Service: buckets here; small objects and versions in files of their own.
+//! Simple Storage Service: buckets here; small objects, folders and versions in files of their own.
 
+mod folder;
 mod object;
 mod versions;
 
@@ -41,7 +42,7 @@ impl std::str::FromStr for ObjectUri {
 }
 
 /// Simple Storage Service.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct S3 {
     client: aws_sdk_s3::Client,
 }

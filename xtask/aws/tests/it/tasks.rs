@@ -6,7 +6,7 @@ use crate::support::{Ensured, Space, answer, local, tool};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use xtask_aws_api::calls::logs::TailLog;
-use xtask_aws_api::calls::s3::GetObject;
+use xtask_aws_api::calls::s3::{DownloadFolder, GetObject, ListFolders, UploadFolder};
 use xtask_aws_api::calls::tasks::{ListTasks, RunTask, TaskRun, WhichTasks};
 use xtask_aws_api::calls::validation::RemoveValidation;
 
@@ -178,4 +178,49 @@ fn an_object_arrives_whole_and_one_that_is_not_there_leaves_nothing() {
     });
     assert_eq!(missing.exit_code, Some(8), "{}", missing.stdout);
     assert!(!space.path("none").exists() && !space.path("none.part").exists());
+}
+
+#[test]
+fn a_folder_goes_to_the_bucket_and_comes_back() {
+    let space = Space::new("folder");
+    let ensured = Ensured::new(
+        &space,
+        &format!("registry/nothing@sha256:{}", "4".repeat(64)),
+    );
+    let from = space.path("from");
+    // More than a few at a time, and one that has to be the last.
+    std::fs::create_dir_all(from.join("objects/jobs/1")).expect("folders");
+    for number in 0..20 {
+        let file = from.join(format!("objects/jobs/1/{number}"));
+        std::fs::write(file, vec![number; 100_000]).expect("a file");
+    }
+    std::fs::write(from.join("manifest.json"), "{}").expect("a file");
+    let below = format!("s3://{}/backups", ensured.parts.bucket);
+    let upload = UploadFolder {
+        from: from.clone(),
+        uri: format!("{below}/one"),
+        last: "manifest.json".to_owned(),
+    };
+    let copied = json!({ "objects": 21, "size_bytes": 2_000_002 });
+    // The second time everything is there.
+    assert_eq!(space.ok(upload.clone()), copied);
+    assert_eq!(space.ok(upload), copied);
+    let folders = space.ok(ListFolders { uri: below.clone() });
+    assert_eq!(folders, json!({ "names": ["one"] }));
+
+    let to = space.path("to");
+    let download = DownloadFolder {
+        uri: format!("{below}/one"),
+        to: to.clone(),
+    };
+    assert_eq!(space.ok(download), copied);
+    for name in ["manifest.json", "objects/jobs/1/0", "objects/jobs/1/19"] {
+        let read = |folder: &std::path::Path| std::fs::read(folder.join(name)).expect("a file");
+        assert_eq!(read(&to), read(&from), "{name}");
+    }
+    let nothing = space.ok(DownloadFolder {
+        uri: format!("{below}/two"),
+        to: space.path("two"),
+    });
+    assert_eq!(nothing["objects"], 0);
 }

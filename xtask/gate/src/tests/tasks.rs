@@ -170,6 +170,87 @@ fn the_orchestrator_writes_specs_and_reads_results() {
 }
 
 #[test]
+fn the_orchestrator_backs_up_what_it_keeps_and_nothing_else() {
+    let id = "orchestrator~ours";
+    for line in [
+        "GET /ours?list-type=2&prefix=jobs%2F",
+        "GET /ours?list-type=2&prefix=projects/&continuation-token=a%2Bb%3D",
+        "PUT /ours/backups/1/manifest.json",
+        "PUT /ours/backups/1/tables/jobs-000001.jsonl",
+        "GET /ours/backups/1/manifest.json",
+        "HEAD /ours/backups/1/objects/jobs/1/app.zip",
+    ] {
+        assert!(object(id, line), "{line}");
+    }
+    for line in [
+        "GET /ours",
+        "GET /ours?list-type=2",
+        "GET /ours?list-type=2&prefix=",
+        "GET /ours?list-type=2&prefix=jobs",
+        "GET /ours?list-type=2&prefix=backups%2F",
+        "GET /ours?list-type=2&prefix=jobs%2F&prefix=backups%2F",
+        "GET /ours?list-type=2&prefix=jobs%2F&versions",
+        "GET /ours?list-type=2&prefix=jobs%2F..%2Fbackups%2F",
+        "GET /others?list-type=2&prefix=jobs%2F",
+        "GET //ours?list-type=2&prefix=jobs%2F",
+        "PUT /ours?list-type=2&prefix=jobs%2F",
+        "DELETE /ours/backups/1/manifest.json",
+        "PUT /ours/backups/1",
+        "PUT /ours/backups/1/../../state",
+    ] {
+        assert!(!object(id, line), "{line}");
+    }
+    // A job lists nothing, and no backup is of a job.
+    for line in [
+        "GET /ours?list-type=2&prefix=jobs%2F",
+        "GET /ours/backups/1/manifest.json",
+    ] {
+        assert!(!object("generator~ours~jobs~1", line), "{line}");
+    }
+    let copy = |from: &str, to: &str| {
+        let head = format!("PUT {to} HTTP/1.1\r\nhost: a\r\nx-amz-copy-source: {from}\r\n\r\n");
+        may(id, "s3", &head, "")
+    };
+    for (kept, backup) in [
+        (
+            "jobs/1/checkpoints/2/state.json",
+            "backups/3/objects/jobs/1/checkpoints/2/state.json",
+        ),
+        (
+            "projects/1/2/app.zip",
+            "backups/3/objects/projects/1/2/app.zip",
+        ),
+        ("attachments/5", "backups/3/objects/attachments/5"),
+    ] {
+        assert!(
+            copy(&format!("ours/{kept}"), &format!("/ours/{backup}")),
+            "{kept}"
+        );
+        assert!(
+            copy(&format!("ours/{backup}"), &format!("/ours/{kept}")),
+            "{kept}"
+        );
+    }
+    for (from, to) in [
+        ("jobs/1/app.zip", "backups/3/objects/jobs/2/app.zip"),
+        ("jobs/1/app.zip", "backups/3/manifest.json"),
+        ("backups/3/objects/jobs/1/app.zip", "projects/1/2/app.zip"),
+        ("backups/3/manifest.json", "backups/4/manifest.json"),
+        ("state/lock.json", "backups/3/objects/state/lock.json"),
+        ("backups/3/objects/state/lock.json", "state/lock.json"),
+        (
+            "backups/3/objects/backups/3/manifest.json",
+            "backups/3/manifest.json",
+        ),
+    ] {
+        assert!(
+            !copy(&format!("ours/{from}"), &format!("/ours/{to}")),
+            "{from} to {to}"
+        );
+    }
+}
+
+#[test]
 fn the_orchestrator_starts_generators_and_previews_and_nothing_else() {
     let id = "orchestrator~ours";
     let run = |body: &str| call(id, &format!("{ECS}.RunTask"), body);

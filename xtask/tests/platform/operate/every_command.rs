@@ -36,6 +36,7 @@ type Lines<'a> = &'a [(&'a str, i32)];
 
 /// What only looks, or is refused: while the orchestrator cannot start, for its secret is wrong.
 const WHILE_BROKEN: Lines = &[
+    ("backups", 0),
     ("bases", 0),
     ("build", 0),
     ("cleanup", 0),
@@ -55,6 +56,7 @@ const WHILE_BROKEN: Lines = &[
     ("preflight", 0),
     ("releases", 0),
     ("rollback --to nothing", 2),
+    ("restore nothing", 11),
     ("secrets check", 0),
     ("secrets get orchestrator DATABASE_URL", 11),
     ("secrets list", 0),
@@ -66,8 +68,9 @@ const WHILE_BROKEN: Lines = &[
 ];
 
 /// Objects of a list that a row of AGENTS.md does not describe in full.
-const ELSEWHERE: [&str; 6] = [
+const ELSEWHERE: [&str; 7] = [
     "…",
+    "[BACKUP]",
     "[DIFFERENCE]",
     "[IMAGE]",
     "[RELEASE]",
@@ -333,6 +336,7 @@ fn every_command_is_silent_of_secrets_and_answers_as_documented() {
             &[
                 ("exec orchestrator -- true", 0),
                 ("exec orchestrator -- false", 1),
+                ("backup", 0),
                 ("prune --dry-run", 0),
                 ("prune", 0),
                 ("promote", 0),
@@ -350,6 +354,7 @@ fn every_command_is_silent_of_secrets_and_answers_as_documented() {
     }
     // What takes long, where most is shown.
     let long = [
+        ("bench streams --listeners 20", 0),
         ("diff", 0),
         ("run generator list", 0),
         ("setup --yes", 0),

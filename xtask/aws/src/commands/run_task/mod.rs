@@ -69,6 +69,7 @@ async fn run(request: RunTask, streams: bool, cloud: &Cloud) -> anyhow::Result<T
     let mut signals = Signals::listen()?;
     let place = match request.what {
         TaskToRun::Kind(kind) => place_of(&kind, &ecs, cloud).await?,
+        TaskToRun::Service(service) => place_of_service(&service, &ecs, cloud).await?,
         TaskToRun::Definition {
             cluster,
             definition,
@@ -81,6 +82,7 @@ async fn run(request: RunTask, streams: bool, cloud: &Cloud) -> anyhow::Result<T
                 container: None,
                 role_arn: None,
                 network,
+                credentials: Credentials::OfThisCall,
             }
         }
     };
@@ -91,7 +93,10 @@ async fn run(request: RunTask, streams: bool, cloud: &Cloud) -> anyhow::Result<T
         .map(|variable| (variable.name, variable.value.into_revealed()))
         .collect();
     // Of two entries the later one wins, so what the request sets does.
-    let mut environment = cloud.task_environment();
+    let mut environment = match place.credentials {
+        Credentials::OfThisCall => cloud.task_environment(),
+        Credentials::OfTheDefinition => Vec::new(),
+    };
     environment.retain(|(name, _)| !variables.iter().any(|(set, _)| set == name));
     if let Some(role_arn) = &place.role_arn {
         let results = variables
@@ -109,6 +114,7 @@ async fn run(request: RunTask, streams: bool, cloud: &Cloud) -> anyhow::Result<T
         container: target.name.clone(),
         environment,
         network: place.network,
+        command: request.command,
         spot: request.spot,
         started_by: STARTED_BY.to_owned(),
     };
@@ -153,6 +159,37 @@ struct Place {
     /// The role that its task borrows; `None` where the container has credentials of its own.
     role_arn: Option<String>,
     network: Network,
+    credentials: Credentials,
+}
+
+/// Where a task of the local cloud has its credentials from. On AWS they come from its role, or from a loan.
+enum Credentials {
+    OfThisCall,
+    OfTheDefinition,
+}
+
+/// What a service runs now, where it runs it.
+async fn place_of_service(service: &str, ecs: &Ecs, cloud: &Cloud) -> Result<Place, CloudError> {
+    let deployed = cloud.deployed();
+    let known = deployed.services().find(|(it, _)| it.name == service);
+    let Some((consumer, name)) = known else {
+        let names = deployed.services().map(|(it, _)| it.name.as_str());
+        return Err(unknown("service", service, names));
+    };
+    let Some(found) = ecs.service(&deployed.cluster, name).await? else {
+        let message = format!("the service {service} is not deployed");
+        let hint = format!("cargo xtask deploy --env {}", cloud.environment);
+        return Err(CloudError::new(Kind::NotFound, message).hint(hint));
+    };
+    check_network(&found.network, cloud)?;
+    Ok(Place {
+        cluster: deployed.cluster.clone(),
+        definition: definition_name(&found.service.task_definition).to_owned(),
+        container: Some(consumer.container.clone()),
+        role_arn: None,
+        network: found.network,
+        credentials: Credentials::OfTheDefinition,
+    })
 }
 
 /// Where the deployed orchestrator starts tasks of this kind. Variables in its definition say it,
@@ -189,6 +226,7 @@ async fn place_of(kind: &str, ecs: &Ecs, cloud: &Cloud) -> Result<Place, CloudEr
             cluster: deployed.cluster.clone(),
             definition,
             network,
+            credentials: Credentials::OfThisCall,
         });
     }
     let message = format!("no deployed service starts tasks of the kind {kind}");

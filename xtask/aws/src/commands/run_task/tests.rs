@@ -56,6 +56,7 @@ fn only_a_lack_of_capacity_moves_a_spot_task_to_demand() {
         container: "app-generator".to_owned(),
         environment: Vec::new(),
         network: Network::default(),
+        command: Vec::new(),
         spot,
         started_by: STARTED_BY.to_owned(),
     };

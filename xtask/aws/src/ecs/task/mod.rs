@@ -46,6 +46,8 @@ pub(crate) struct TaskSpec {
     /// Added to the environment in the definition; ECS accepts 8 KiB of overrides in all.
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) network: Network,
+    /// The arguments of its program; those of its definition where there are none.
+    pub(crate) command: Vec<String>,
     /// Whether it runs on spare capacity, which costs a third and may be taken back.
     pub(crate) spot: bool,
     /// At most 36 characters.
@@ -79,6 +81,7 @@ impl Ecs {
                 ContainerOverride::builder()
                     .name(&spec.container)
                     .set_environment(Some(environment))
+                    .set_command((!spec.command.is_empty()).then(|| spec.command.clone()))
                     .build(),
             )
             .build();

@@ -11,6 +11,7 @@ fn spec() -> TaskSpec {
         container: "app-generator".to_owned(),
         environment: vec![("REQUEST_ID".to_owned(), "one".to_owned())],
         network: Network::default(),
+        command: Vec::new(),
         spot: false,
         started_by: "xtask".to_owned(),
     }
@@ -68,6 +69,22 @@ async fn overrides_go_to_the_container() {
         }] })
     );
     assert_eq!(body.get("networkConfiguration"), None);
+}
+
+#[tokio::test]
+async fn arguments_go_to_the_container_and_nothing_else_of_it_changes() {
+    let canned = Canned::new([described(json!({ "taskArn": ARN }))]);
+    let spec = TaskSpec {
+        environment: Vec::new(),
+        command: vec!["backup".to_owned(), "one".to_owned()],
+        ..spec()
+    };
+    let ecs = Ecs::new(&canned.config());
+    ecs.run_task(&spec).await.expect("started");
+    let body: Value = serde_json::from_str(&canned.requests()[0].body).expect("JSON");
+    let overrides = &body["overrides"]["containerOverrides"][0];
+    assert_eq!(overrides["command"], json!(["backup", "one"]));
+    assert_eq!(overrides["environment"], json!([]));
 }
 
 #[tokio::test]

@@ -249,6 +249,7 @@ pub(crate) fn run_task(what: TaskToRun, variables: &[(&str, &str)]) -> RunTask {
         what,
         container: None,
         variables: variables.collect(),
+        command: Vec::new(),
         spot: false,
         timeout_secs: 600,
     }
