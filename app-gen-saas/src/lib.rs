@@ -16,6 +16,7 @@ pub mod document;
 pub mod error;
 mod gate;
 pub mod launcher;
+pub mod limits;
 pub mod observe;
 pub mod previews;
 pub mod problem;

@@ -8,6 +8,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::limits::reached::ShownLimit;
+
 /// The content type of problem details.
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
@@ -29,6 +31,8 @@ pub enum Code {
     NotFound,
     /// The path takes other methods.
     MethodNotAllowed,
+    /// The body does not come, or stops coming.
+    RequestTimeout,
     /// The thing is not what it was, or not in the state that this needs.
     Changed,
     /// The body is too large.
@@ -37,8 +41,16 @@ pub enum Code {
     UnsupportedMediaType,
     /// The request is for another host.
     Misdirected,
+    /// The idempotency key was sent with another request.
+    KeyReused,
     /// Who asks has as many as one may have.
     TooMany,
+    /// Requests come too fast.
+    TooFast,
+    /// A limit of the tenant is reached.
+    LimitReached,
+    /// The head of the request is too large.
+    HeadTooLarge,
     /// There is no room for another.
     Busy,
     /// Something that this depends on does not answer.
@@ -49,17 +61,22 @@ pub enum Code {
 
 impl Code {
     /// All of them, by their status.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::InvalidRequest,
         Self::Unauthenticated,
         Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::RequestTimeout,
         Self::Changed,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::Misdirected,
+        Self::KeyReused,
         Self::TooMany,
+        Self::TooFast,
+        Self::LimitReached,
+        Self::HeadTooLarge,
         Self::Internal,
         Self::Busy,
         Self::Unavailable,
@@ -74,11 +91,16 @@ impl Code {
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
             Self::Changed => "changed",
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::Misdirected => "misdirected",
+            Self::KeyReused => "key_reused",
             Self::TooMany => "too_many",
+            Self::TooFast => "too_fast",
+            Self::LimitReached => "limit_reached",
+            Self::HeadTooLarge => "head_too_large",
             Self::Busy => "busy",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",
@@ -94,11 +116,14 @@ impl Code {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Changed => StatusCode::CONFLICT,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
-            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooMany | Self::TooFast | Self::LimitReached => StatusCode::TOO_MANY_REQUESTS,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Busy | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -113,11 +138,16 @@ impl Code {
             Self::Forbidden => "They may not do this",
             Self::NotFound => "There is no such thing",
             Self::MethodNotAllowed => "The path takes other methods",
+            Self::RequestTimeout => "The request did not come in time",
             Self::Changed => "It is not in a state that allows this",
             Self::PayloadTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body is of a type that is not taken",
             Self::Misdirected => "The host is not served here",
+            Self::KeyReused => "The key belongs to another request",
             Self::TooMany => "There are as many as one client may have",
+            Self::TooFast => "Requests come too fast",
+            Self::LimitReached => "A limit of the tenant is reached",
+            Self::HeadTooLarge => "The head of the request is too large",
             Self::Busy => "There is no room for another",
             Self::Unavailable => "A part that this depends on does not answer",
             Self::Internal => "The orchestrator failed",
@@ -141,6 +171,9 @@ impl Code {
                 "Look the id up in its list. Something that was deleted does not come back."
             }
             Self::MethodNotAllowed => "The header `Allow` names the methods that the path takes.",
+            Self::RequestTimeout => {
+                "Send the whole body without pauses; the same request may be sent again."
+            }
             Self::Changed => {
                 "Read the thing anew; `detail` says what is in the way. Then decide again."
             }
@@ -151,6 +184,16 @@ impl Code {
             Self::Misdirected => {
                 "Use an address of the orchestrator; its setting `ALLOWED_HOSTS` names the hosts it serves."
             }
+            Self::KeyReused => {
+                "Choose a new `Idempotency-Key` for every request that is not a repetition."
+            }
+            Self::TooFast => {
+                "Send the same request again after `retry_after_secs` seconds, and fewer at a time."
+            }
+            Self::LimitReached => {
+                "The field `limit` says which, how much, and when it begins anew; an operator can allow more."
+            }
+            Self::HeadTooLarge => "Send fewer or shorter headers, and a shorter address.",
             Self::TooMany => {
                 "Close some of what is open, or try again after `retry_after_secs` seconds."
             }
@@ -205,6 +248,10 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = u32, required = false)]
     retry_after_secs: Option<u32>,
+    /// The limit of the tenant that is reached, where the code says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = ShownLimit, required = false)]
+    limit: Option<ShownLimit>,
 }
 
 impl Problem {
@@ -219,6 +266,16 @@ impl Problem {
             instance: format!("urn:uuid:{}", Uuid::now_v7()),
             code,
             retry_after_secs,
+            limit: None,
+        }
+    }
+
+    /// With the limit that is reached.
+    #[must_use]
+    pub fn with_limit(self, limit: ShownLimit) -> Self {
+        Self {
+            limit: Some(limit),
+            ..self
         }
     }
 

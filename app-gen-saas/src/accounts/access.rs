@@ -52,6 +52,9 @@ const RULES: &[(&str, &str, Access)] = &[
     ),
     ("POST", "/api/invitations", Access::Person),
     ("GET", "/api/fleet/usage", Access::Operator),
+    ("GET", "/api/fleet/tenants/{id}/limits", Access::Operator),
+    ("PUT", "/api/fleet/tenants/{id}/limits", Access::Operator),
+    ("GET", "/api/usage", READ),
     ("GET", "/api/jobs", READ),
     ("POST", "/api/jobs", WRITE),
     ("GET", "/api/jobs/{id}", READ),
@@ -154,6 +157,7 @@ fn operation<'item>(item: &'item mut PathItem, method: &str) -> Option<&'item mu
     match method {
         "GET" => item.get.as_mut(),
         "POST" => item.post.as_mut(),
+        "PUT" => item.put.as_mut(),
         "PATCH" => item.patch.as_mut(),
         "DELETE" => item.delete.as_mut(),
         _ => None,

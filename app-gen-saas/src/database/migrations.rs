@@ -86,6 +86,12 @@ const MIGRATIONS: &[Texts] = &[
         sqlite: include_str!("../../migrations/sqlite/0011_duties.sql"),
         postgres: include_str!("../../migrations/postgres/0011_duties.sql"),
     },
+    Texts {
+        version: 12,
+        description: "limits",
+        sqlite: include_str!("../../migrations/sqlite/0012_limits.sql"),
+        postgres: include_str!("../../migrations/postgres/0012_limits.sql"),
+    },
 ];
 
 /// The migrations of one kind of database.

@@ -121,6 +121,12 @@ impl EventHub {
         feeds.values().map(|feed| feed.ring.receiver_count()).sum()
     }
 
+    /// How many streams a tenant has open here, and how many it may have.
+    #[must_use]
+    pub fn of_tenant(&self, tenant: &str) -> (usize, usize) {
+        (self.places.of_tenant(tenant), self.limits.per_tenant)
+    }
+
     /// Begins to listen to the job's events after number `after`.
     ///
     /// # Errors
@@ -132,7 +138,7 @@ impl EventHub {
         after: i64,
         client: IpAddr,
     ) -> Result<Listener, ApiError> {
-        let place = self.places.take(client, &job.id)?;
+        let place = self.places.take(client, &job.tenant, &job.id)?;
         let ring = match job.finished_at {
             Some(_) => watch::channel(Ring::new(job.last_sequence, true, self.rings.clone())).1,
             None => self.subscribe(app, job),

@@ -1,5 +1,6 @@
 //! Jobs: submit, list, look at, decide, cancel.
 
+pub mod line;
 pub mod shown;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,9 +22,11 @@ use crate::controllers::extract::{ApiJson, ApiQuery, JobId, page_limit, stored_i
 use crate::controllers::jobs::shown::{
     ApprovalPointName, Budget, Choice, Fallback, Job, JobList, Surroundings,
 };
+use crate::controllers::once::{self, Once};
 use crate::controllers::{attachments, naming, templates};
 use crate::database::{
-    self, Accepted, Cancelled, JobKind, JobProject, NewJob, PastAttempt, Pause, Wishes,
+    self, Accepted, Admission, Cancelled, JobKind, JobProject, NewJob, OnceKey, PastAttempt, Pause,
+    Wishes,
 };
 use crate::error::ApiError;
 use crate::observe::request::AskedBy;
@@ -150,7 +153,8 @@ async fn answer(app: &App, id: &str) -> Result<Job, ApiError> {
     let job = find(app, id).await?;
     let tenant = &job.tenant;
     let attempts = app.database.attempts(tenant, id, id, None).await?;
-    let surroundings = Surroundings::of(app, tenant, id, id, None).await?;
+    let of_it = std::slice::from_ref(&job);
+    let surroundings = Surroundings::of(app, tenant, of_it, None).await?;
     Ok(Job::new(job, attempts, &surroundings))
 }
 
@@ -160,6 +164,9 @@ async fn answer(app: &App, id: &str) -> Result<Job, ApiError> {
     path = "/api/jobs",
     tag = "jobs",
     operation_id = "create_job",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, max_length = 255, description = "Any key of 1 to 255 characters: the same request with the same key is answered with what the first one made, for 24 hours."),
+    ),
     request_body(
         content = CreateJob,
         example = json!({ "description": "A shop for tea, with a basket and a search" }),
@@ -171,6 +178,8 @@ async fn answer(app: &App, id: &str) -> Result<Job, ApiError> {
         (status = 409, description = "The project was put aside.", body = Problem),
         (status = 413, description = "The body has more than 64 KiB.", body = Problem),
         (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 422, description = "The key was sent with another request.", body = Problem),
+        (status = 429, description = "A limit of the tenant is reached, or requests come too fast; `limit` says which, and `Retry-After` when to try again.", body = Problem),
         (status = 503, description = "The database or the store does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.", body = Problem),
     )
 )]
@@ -178,8 +187,14 @@ pub async fn create(
     State(app): State<App>,
     Tenant(tenant): Tenant,
     AskedBy(origin): AskedBy,
-    ApiJson(request): ApiJson<CreateJob>,
+    Once {
+        key,
+        value: ApiJson(request),
+    }: Once<ApiJson<CreateJob>>,
 ) -> Result<(StatusCode, HeaderMap, Json<Job>), ApiError> {
+    if let Some((_, id)) = once::earlier(&app, &tenant, key.as_ref()).await? {
+        return created(&app, &id, true).await;
+    }
     let id = Uuid::now_v7().to_string();
     let usual = &app.config.jobs;
     let provider = request.provider.as_deref().unwrap_or(&usual.provider);
@@ -246,7 +261,7 @@ pub async fn create(
         attachments::take_back(&app, &job).await;
         return Err(error);
     }
-    accept(&app, job).await
+    accept(&app, job, key.as_ref()).await
 }
 
 /// The project of a job: a new one, or one that exists, with a version to begin with.
@@ -281,18 +296,44 @@ async fn project_of(
 pub(super) async fn accept(
     app: &App,
     job: NewJob,
+    key: Option<&OnceKey>,
 ) -> Result<(StatusCode, HeaderMap, Json<Job>), ApiError> {
-    let accepted = app.database.insert_job(&job, app.config.jobs.queue).await?;
-    if let Err(refusal) = queued(accepted) {
+    let accepted = app.database.insert_job(&job, &admission(app, key)).await?;
+    if accepted != Accepted::Queued {
         attachments::take_back(app, &job).await;
-        return Err(refusal);
     }
+    // Of two that came at the same time, this is the second.
+    if let Accepted::Answered(answered) = accepted {
+        let (_, id) = once::again(answered)?;
+        return created(app, &id, true).await;
+    }
+    queued(accepted)?;
     app.new_job.notify_one();
-    let id = &job.id;
+    created(app, &job.id, false).await
+}
+
+/// What a job to be accepted must pass.
+pub(super) fn admission<'a>(app: &App, once: Option<&'a OnceKey>) -> Admission<'a> {
+    Admission {
+        queue: app.config.jobs.queue,
+        usual: app.config.limits.tenant,
+        once,
+    }
+}
+
+/// Answers with a job that was made, now or before.
+pub(super) async fn created(
+    app: &App,
+    id: &str,
+    is_again: bool,
+) -> Result<(StatusCode, HeaderMap, Json<Job>), ApiError> {
     let job = answer(app, id).await?;
     let mut headers = HeaderMap::new();
     if let Ok(location) = HeaderValue::try_from(format!("/api/jobs/{id}")) {
         headers.insert(header::LOCATION, location);
+    }
+    if is_again {
+        once::mark(&mut headers);
     }
     Ok((StatusCode::CREATED, headers, Json(job)))
 }
@@ -309,6 +350,8 @@ pub(super) fn queued(accepted: Accepted) -> Result<(), ApiError> {
         Accepted::NoProject => Err(ApiError::Changed(
             "the project was put aside or deleted; take it up again first",
         )),
+        Accepted::Limit(reached) => Err(ApiError::Limit(reached)),
+        Accepted::Answered(_) => Err(ApiError::KeyReused),
     }
 }
 
@@ -352,12 +395,10 @@ pub async fn list(
         .database
         .jobs(&tenant, project.as_deref(), before.as_deref(), limit)
         .await?;
-    // They are between the last and the first of them, so that what belongs to them is one range.
-    let mut surroundings = Surroundings::default();
+    let surroundings = Surroundings::of(&app, &tenant, &jobs, project.as_deref()).await?;
     let mut attempts: HashMap<String, Vec<PastAttempt>> = HashMap::new();
     if let (Some(newest), Some(oldest)) = (jobs.first(), jobs.last()) {
         let (first, last, project) = (&oldest.id, &newest.id, project.as_deref());
-        surroundings = Surroundings::of(&app, &tenant, first, last, project).await?;
         let ended = app.database.attempts(&tenant, first, last, project);
         for attempt in ended.await? {
             let of_job = attempts.entry(attempt.job_id.clone()).or_default();
