@@ -42,4 +42,4 @@ CREATE TABLE idempotency_keys (
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
 
 -- Whose turn it is follows from what waits and runs of each tenant, which is asked every second.
-CREATE INDEX jobs_in_turn ON jobs (state, tenant_id, id) WHERE finished_at IS NULL;
+CREATE INDEX jobs_in_turn ON jobs (state, tenant_id, id);

@@ -22,6 +22,8 @@ const SWEEP: Duration = Duration::from_secs(1);
 pub enum Client {
     /// Those from an address, of which nothing else is known.
     Address(IpAddr),
+    /// Those from an address that were not let in.
+    Refused(IpAddr),
     /// Those of somebody who signed in.
     User(String),
     /// Those with an API key.
@@ -37,6 +39,12 @@ impl Client {
     #[must_use]
     pub fn at(address: IpAddr) -> Self {
         Self::Address(network(address))
+    }
+
+    /// Whoever has this address and is not let in.
+    #[must_use]
+    pub fn refused_at(address: IpAddr) -> Self {
+        Self::Refused(network(address))
     }
 }
 

@@ -30,16 +30,16 @@ pub(crate) async fn limit(State(app): State<App>, request: Request, next: Next) 
     if head_bytes(request.uri(), request.headers()) > MAX_HEAD_BYTES {
         return ApiError::HeadTooLarge(MAX_HEAD_BYTES).into_response();
     }
-    let client = Client::at(client::address_of(
+    let address = client::address_of(
         request.extensions(),
         request.headers(),
         app.config.server.trusted_proxies,
-    ));
-    // Who brings something to be let in with is looked up first.
+    );
+    // Who brings something to be let in with is looked up first, unless that was of no use too often.
     let is_to_be_known = app.accounts.has_login() && brings_something(&request);
     let counted = match is_to_be_known {
-        true => check(&app, client.clone()),
-        false => take(&app, client.clone()),
+        true => check(&app, Client::refused_at(address)),
+        false => take(&app, Client::at(address)),
     };
     if let Err(refusal) = counted {
         return refusal.into_response();
@@ -52,7 +52,7 @@ pub(crate) async fn limit(State(app): State<App>, request: Request, next: Next) 
     let response = next.run(request).await;
     if is_to_be_known && response.extensions().get::<Counted>().is_none() {
         // It was of no use. What is over the bound is refused the next time.
-        let _ = take(&app, client);
+        let _ = take(&app, Client::refused_at(address));
     }
     response
 }

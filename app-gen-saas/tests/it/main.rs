@@ -17,6 +17,7 @@ mod ecs_faults;
 mod ecs_quotas;
 mod endings;
 mod hostile;
+mod limits;
 mod newer;
 mod observability;
 mod old_jobs;

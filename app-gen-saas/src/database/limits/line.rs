@@ -19,8 +19,6 @@ pub struct Line {
     pub others: Vec<i64>,
     /// Jobs of the tenant that run.
     pub running: i64,
-    /// Jobs of all tenants that run.
-    pub running_all: i64,
     /// What the tenant may use.
     pub limits: TenantLimits,
     /// Millionths of a US dollar that its models cost this month.
@@ -46,25 +44,21 @@ impl Database {
     pub async fn line(&self, tenant: &str, turns: &Turns, now: i64) -> sqlx::Result<Line> {
         bounded(async {
             let own: Vec<String> = sqlx::query_scalar(
-                "SELECT id FROM jobs WHERE state = 'queued' AND finished_at IS NULL \
-                 AND tenant_id = $1 ORDER BY id LIMIT $2",
+                "SELECT id FROM jobs WHERE state = 'queued' AND tenant_id = $1 ORDER BY id LIMIT $2",
             )
             .bind(tenant)
             .bind(MOST_JOBS)
             .fetch_all(&self.pool)
             .await?;
             let others: Vec<i64> = sqlx::query_scalar(
-                "SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND finished_at IS NULL \
-                 AND tenant_id <> $1 GROUP BY tenant_id",
+                "SELECT COUNT(*) FROM jobs WHERE state = 'queued' AND tenant_id <> $1 GROUP BY tenant_id",
             )
             .bind(tenant)
             .fetch_all(&self.pool)
             .await?;
-            let (running, running_all, micro_usd): (i64, i64, i64) = sqlx::query_as(
-                "SELECT (SELECT COUNT(*) FROM jobs WHERE tenant_id = $1 AND finished_at IS NULL \
+            let (running, micro_usd): (i64, i64) = sqlx::query_as(
+                "SELECT (SELECT COUNT(*) FROM jobs WHERE tenant_id = $1 \
                  AND state IN ('starting', 'running', 'publishing')) AS running, \
-                 (SELECT COUNT(*) FROM jobs WHERE finished_at IS NULL \
-                 AND state IN ('starting', 'running', 'publishing')) AS running_all, \
                  (SELECT CAST(COALESCE(SUM(micro_usd), 0) AS BIGINT) FROM usage_days \
                  WHERE tenant_id = $1 AND day >= $2) AS micro_usd",
             )
@@ -76,7 +70,6 @@ impl Database {
                 own: own.into_iter().zip(1..).collect(),
                 others,
                 running,
-                running_all,
                 limits: overrides(&self.pool, tenant).await?.of(turns.usual),
                 micro_usd,
             })

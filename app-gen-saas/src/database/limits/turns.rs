@@ -31,12 +31,11 @@ impl Database {
     pub async fn claim_queued(&self, lease: &Lease, turns: &Turns) -> sqlx::Result<Option<Job>> {
         bounded(async {
             // While nothing waits, nothing is written.
-            let waits: Option<i64> = sqlx::query_scalar(
-                "SELECT created_at FROM jobs WHERE state = $1 AND finished_at IS NULL LIMIT 1",
-            )
-            .bind(JobState::Queued.as_str())
-            .fetch_optional(&self.pool)
-            .await?;
+            let waits: Option<i64> =
+                sqlx::query_scalar("SELECT created_at FROM jobs WHERE state = $1 LIMIT 1")
+                    .bind(JobState::Queued.as_str())
+                    .fetch_optional(&self.pool)
+                    .await?;
             if waits.is_none() {
                 return Ok(None);
             }
@@ -59,7 +58,7 @@ impl Database {
                  last_sequence = last_sequence + 1 WHERE id = (SELECT next_id FROM \
                  (SELECT waiting.running AS running, waiting.turn AS turn, \
                  (SELECT next.id FROM jobs AS next WHERE next.state = $5 \
-                 AND next.finished_at IS NULL AND next.tenant_id = waiting.tenant_id \
+                 AND next.tenant_id = waiting.tenant_id \
                  AND (next.kind IN ('deliver', 'restore') OR waiting.most_usd = 0 \
                  OR waiting.used_usd < waiting.most_usd) \
                  AND (next.kind = 'deliver' OR NOT EXISTS \
@@ -68,18 +67,18 @@ impl Database {
                  AND earlier.kind <> 'deliver')) ORDER BY next.id LIMIT 1) AS next_id FROM \
                  (SELECT queued.tenant_id AS tenant_id, \
                  (SELECT COUNT(*) FROM jobs AS busy WHERE busy.state IN ($1, $6, $7) \
-                 AND busy.finished_at IS NULL AND busy.tenant_id = queued.tenant_id) AS running, \
+                 AND busy.tenant_id = queued.tenant_id) AS running, \
                  COALESCE(turns.number, 0) AS turn, \
                  COALESCE(tenant_limits.jobs_at_once, $8) AS most, \
                  COALESCE(tenant_limits.micro_usd_per_month, $9) AS most_usd, \
                  (SELECT CAST(COALESCE(SUM(micro_usd), 0) AS BIGINT) FROM usage_days \
                  WHERE usage_days.tenant_id = queued.tenant_id AND day >= $10) AS used_usd FROM \
-                 (SELECT DISTINCT tenant_id FROM jobs WHERE state = $5 AND finished_at IS NULL) \
-                 AS queued LEFT JOIN turns ON turns.tenant_id = queued.tenant_id \
+                 (SELECT DISTINCT tenant_id FROM jobs WHERE state = $5) AS queued \
+                 LEFT JOIN turns ON turns.tenant_id = queued.tenant_id \
                  LEFT JOIN tenant_limits ON tenant_limits.tenant_id = queued.tenant_id) AS waiting \
                  WHERE waiting.most = 0 OR waiting.running < waiting.most) AS candidates \
                  WHERE next_id IS NOT NULL AND ($11 = 0 OR (SELECT COUNT(*) FROM jobs \
-                 WHERE state IN ($1, $6, $7) AND finished_at IS NULL) < $11) \
+                 WHERE state IN ($1, $6, $7)) < $11) \
                  ORDER BY running, turn, next_id LIMIT 1) AND state = $5 RETURNING ",
                 job_columns!()
             ))

@@ -222,9 +222,9 @@ impl Database {
             .fetch_all(&self.pool)
             .await?;
             let (running, queued, storage_bytes): (i64, i64, i64) = sqlx::query_as(concat!(
-                "SELECT (SELECT COUNT(*) FROM jobs WHERE tenant_id = $1 AND finished_at IS NULL \
+                "SELECT (SELECT COUNT(*) FROM jobs WHERE tenant_id = $1 \
                  AND state IN ('starting', 'running', 'publishing')) AS running, \
-                 (SELECT COUNT(*) FROM jobs WHERE tenant_id = $1 AND finished_at IS NULL \
+                 (SELECT COUNT(*) FROM jobs WHERE tenant_id = $1 \
                  AND state = 'queued') AS queued, ",
                 stored_bytes!(),
                 " AS storage_bytes"
