@@ -16,12 +16,14 @@ import { jobStates } from "./states/job.ts";
 import { previewStates } from "./states/preview.ts";
 import { projectStates } from "./states/project.ts";
 import { templateStates } from "./states/templates.ts";
+import { usageStates } from "./states/usage.ts";
 import { versionStates } from "./states/version.ts";
 
 const states = [
   ...homeStates,
   ...attachmentStates,
   ...templateStates,
+  ...usageStates,
   ...projectStates,
   ...versionStates,
   ...previewStates,

@@ -15,6 +15,7 @@ import type {
   FileList,
   Job,
   JobList,
+  MonthUsage,
   Preview,
   Problem,
   Project,
@@ -133,6 +134,11 @@ export function decideJob(jobId: string, decision: Decide): Promise<Job> {
 
 export function cancelJob(jobId: string): Promise<Job> {
   return request<Job>(`${jobPath(jobId)}/cancel`, { method: "POST" });
+}
+
+/** What was used this month, and how much may be. */
+export function getUsage(): Promise<MonthUsage> {
+  return request<MonthUsage>("/api/usage");
 }
 
 /** What can be attached to a job. */

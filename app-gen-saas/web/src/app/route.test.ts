@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { jobHref, pageKey, parseRoute, projectHref, templatesHref, versionHref } from "./route.ts";
+import { jobHref, pageKey, parseRoute, projectHref, templatesHref, usageHref, versionHref } from "./route.ts";
 
 test.each(["", "#", "#/", "#/?from=1"])("%j is the home page", (hash) => {
   expect(parseRoute(hash)).toEqual({ page: "home" });
@@ -35,6 +35,11 @@ test("templates have a page", () => {
   expect(parseRoute(templatesHref)).toEqual({ page: "templates" });
   expect(parseRoute("#/templates/a")).toEqual({ page: "missing" });
   expect(pageKey(parseRoute(templatesHref))).not.toBe(pageKey(parseRoute("#/")));
+});
+
+test("what is used has a page", () => {
+  expect(parseRoute(usageHref)).toEqual({ page: "usage" });
+  expect(parseRoute("#/usage/a")).toEqual({ page: "missing" });
 });
 
 test("a version to begin with that is no number is none", () => {

@@ -4,6 +4,7 @@ import { useSyncExternalStore } from "react";
 export type Route =
   | { page: "home" }
   | { page: "templates" }
+  | { page: "usage" }
   /** `from` is the version that a change is to begin with; null for the newest one. */
   | { page: "project"; projectId: string; from: number | null }
   /** `file` is the path of the file that is shown. */
@@ -18,6 +19,7 @@ export function parseRoute(hash: string): Route {
   try {
     if (path === "") return { page: "home" };
     const [kind, id, ...rest] = path.split("/").map(decodeURIComponent);
+    if (kind === "usage" && !id && rest.length === 0) return { page: "usage" };
     if (kind === "templates" && !id && rest.length === 0) return { page: "templates" };
     if (!id) return { page: "missing" };
     if (kind === "jobs" && rest.length === 0) return { page: "job", jobId: id };
@@ -42,6 +44,7 @@ function numberOf(text: string | null): number | null {
 
 export const homeHref = "#/";
 export const templatesHref = "#/templates";
+export const usageHref = "#/usage";
 
 /** The server has one page, and answers every path with it. */
 function isPathOfPage(): boolean {
@@ -73,6 +76,7 @@ export function pageKey(route: Route): string {
     case "home":
     case "missing":
     case "templates":
+    case "usage":
       return route.page;
     case "project":
       return `project ${route.projectId}`;
