@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::accounts::LOCAL;
 use crate::app::App;
@@ -113,7 +114,8 @@ impl TenantLimits {
 
 /// The id of a tenant that there is.
 async fn known(app: &App, id: String) -> Result<String, ApiError> {
-    match id == LOCAL || app.database.has_tenant(&id).await? {
+    let is_id = Uuid::try_parse(&id).is_ok();
+    match id == LOCAL || (is_id && app.database.has_tenant(&id).await?) {
         true => Ok(id),
         false => Err(ApiError::NotFound("tenant")),
     }

@@ -165,7 +165,7 @@ async fn answer(app: &App, id: &str) -> Result<Job, ApiError> {
     tag = "jobs",
     operation_id = "create_job",
     params(
-        ("Idempotency-Key" = Option<String>, Header, max_length = 255, description = "Any key of 1 to 255 characters: the same request with the same key is answered with what the first one made, for 24 hours."),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Any key of 1 to 255 characters of ASCII without spaces: the same request with the same key is answered with what the first one made, for 24 hours."),
     ),
     request_body(
         content = CreateJob,

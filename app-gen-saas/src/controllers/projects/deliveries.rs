@@ -238,7 +238,7 @@ async fn find(app: &App, project_id: &str, id: &str) -> Result<Delivery, ApiErro
     params(
         ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
-        ("Idempotency-Key" = Option<String>, Header, max_length = 255, description = "Any key of 1 to 255 characters: the same request with the same key is answered with what the first one made, for 24 hours."),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Any key of 1 to 255 characters of ASCII without spaces: the same request with the same key is answered with what the first one made, for 24 hours."),
     ),
     request_body(
         content = CreateDelivery,

@@ -230,7 +230,7 @@ pub async fn delete(
     params(
         ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
-        ("Idempotency-Key" = Option<String>, Header, max_length = 255, description = "Any key of 1 to 255 characters: the same request with the same key is answered with what the first one made, for 24 hours."),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Any key of 1 to 255 characters of ASCII without spaces: the same request with the same key is answered with what the first one made, for 24 hours."),
     ),
     responses(
         (status = 201, description = "Accepted; `Location` leads to the job.", body = Job),

@@ -124,8 +124,22 @@ export function getJob(jobId: string): Promise<Job> {
   return request<Job>(jobPath(jobId));
 }
 
-export function createJob(job: CreateJob): Promise<Job> {
-  return send<Job>("POST", "/api/jobs", job);
+/** A job that was asked for without an answer: asked for again, it is the same one. */
+let unanswered: { asked: string; key: string } | null = null;
+
+export async function createJob(job: CreateJob): Promise<Job> {
+  const asked = JSON.stringify(job);
+  const key = unanswered?.asked === asked ? unanswered.key : newKey();
+  unanswered = { asked, key };
+  const made = await send<Job>("POST", "/api/jobs", job, { "idempotency-key": key });
+  unanswered = null;
+  return made;
+}
+
+/** `crypto.randomUUID` is only there on HTTPS and on this machine. */
+function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 export function decideJob(jobId: string, decision: Decide): Promise<Job> {
@@ -304,8 +318,14 @@ export function removeTemplate(templateId: string): Promise<void> {
   return request<void>(templatePath(templateId), { method: "DELETE" });
 }
 
-export function send<T>(method: "POST" | "PATCH", path: string, body: object): Promise<T> {
-  return request<T>(path, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+export function send<T>(
+  method: "POST" | "PATCH",
+  path: string,
+  body: object,
+  more: Record<string, string> = {},
+): Promise<T> {
+  const headers = { "content-type": "application/json", ...more };
+  return request<T>(path, { method, headers, body: JSON.stringify(body) });
 }
 
 function pageQuery(before: string | undefined, others: Record<string, string> = {}): URLSearchParams {
