@@ -1,5 +1,6 @@
 //! Jobs: submit, list, look at, decide, cancel.
 
+mod accept;
 pub mod line;
 pub mod shown;
 
@@ -10,30 +11,27 @@ use app_gen_contract::{
 };
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+
+pub(super) use accept::{accept, admission, created, find, queued};
 
 use crate::accounts::{Identity, Scope, Tenant};
 use crate::app::App;
 use crate::config::JobsConfig;
 use crate::controllers::extract::{ApiJson, ApiQuery, JobId, page_limit, stored_id};
+use crate::controllers::jobs::accept::answer;
 use crate::controllers::jobs::shown::{
     ApprovalPointName, Budget, Choice, Fallback, Job, JobList, Surroundings,
 };
 use crate::controllers::once::{self, Once};
 use crate::controllers::{attachments, naming, templates};
-use crate::database::{
-    self, Accepted, Admission, Cancelled, JobKind, JobProject, NewJob, OnceKey, PastAttempt, Pause,
-    Wishes,
-};
+use crate::database::{self, Cancelled, JobKind, JobProject, NewJob, PastAttempt, Pause, Wishes};
 use crate::error::ApiError;
 use crate::observe::request::AskedBy;
 use crate::problem::Problem;
-
-/// Seconds after which a full queue may have room again.
-const RETRY_AFTER_SECS: u32 = 60;
 
 /// The body of a request for a new job.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -141,21 +139,6 @@ pub struct ListJobs {
     /// Only jobs older than the one with this id.
     #[param(format = "uuid")]
     before: Option<String>,
-}
-
-/// The job, or the error "not found".
-pub(super) async fn find(app: &App, id: &str) -> Result<database::Job, ApiError> {
-    app.database.job(id).await?.ok_or(ApiError::NotFound("job"))
-}
-
-/// The job as it is answered.
-async fn answer(app: &App, id: &str) -> Result<Job, ApiError> {
-    let job = find(app, id).await?;
-    let tenant = &job.tenant;
-    let attempts = app.database.attempts(tenant, id, id, None).await?;
-    let of_it = std::slice::from_ref(&job);
-    let surroundings = Surroundings::of(app, tenant, of_it, None).await?;
-    Ok(Job::new(job, attempts, &surroundings))
 }
 
 /// Submits a description of a new application, or of what is to be changed of one.
@@ -290,69 +273,6 @@ async fn project_of(
         kind: JobKind::Change,
         start_version,
     })
-}
-
-/// Puts a job into the queue; answers with it.
-pub(super) async fn accept(
-    app: &App,
-    job: NewJob,
-    key: Option<&OnceKey>,
-) -> Result<(StatusCode, HeaderMap, Json<Job>), ApiError> {
-    let accepted = app.database.insert_job(&job, &admission(app, key)).await?;
-    if accepted != Accepted::Queued {
-        attachments::take_back(app, &job).await;
-    }
-    // Of two that came at the same time, this is the second.
-    if let Accepted::Answered(answered) = accepted {
-        let (_, id) = once::again(answered)?;
-        return created(app, &id, true).await;
-    }
-    queued(accepted)?;
-    app.new_job.notify_one();
-    created(app, &job.id, false).await
-}
-
-/// What a job to be accepted must pass.
-pub(super) fn admission<'a>(app: &App, once: Option<&'a OnceKey>) -> Admission<'a> {
-    Admission {
-        queue: app.config.jobs.queue,
-        usual: app.config.limits.tenant,
-        once,
-    }
-}
-
-/// Answers with a job that was made, now or before.
-pub(super) async fn created(
-    app: &App,
-    id: &str,
-    is_again: bool,
-) -> Result<(StatusCode, HeaderMap, Json<Job>), ApiError> {
-    let job = answer(app, id).await?;
-    let mut headers = HeaderMap::new();
-    if let Ok(location) = HeaderValue::try_from(format!("/api/jobs/{id}")) {
-        headers.insert(header::LOCATION, location);
-    }
-    if is_again {
-        once::mark(&mut headers);
-    }
-    Ok((StatusCode::CREATED, headers, Json(job)))
-}
-
-/// # Errors
-/// A job is not in the queue.
-pub(super) fn queued(accepted: Accepted) -> Result<(), ApiError> {
-    match accepted {
-        Accepted::Queued => Ok(()),
-        Accepted::QueueFull => Err(ApiError::Busy {
-            message: "too many jobs wait for their start",
-            retry_after_secs: RETRY_AFTER_SECS,
-        }),
-        Accepted::NoProject => Err(ApiError::Changed(
-            "the project was put aside or deleted; take it up again first",
-        )),
-        Accepted::Limit(reached) => Err(ApiError::Limit(reached)),
-        Accepted::Answered(_) => Err(ApiError::KeyReused),
-    }
 }
 
 /// The budget with the orchestrator's amount of dollars, if it names none.
