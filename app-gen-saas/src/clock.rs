@@ -68,10 +68,11 @@ impl Calendar {
     }
 }
 
-/// Whole seconds from `now` to a later time, at least 1.
+/// After how many whole seconds from `now` a later time has come, at least 1.
 #[must_use]
 pub fn secs_until(millis: i64, now: i64) -> u32 {
-    let secs = millis.saturating_sub(now).max(1000).div_euclid(1000);
+    let millis = millis.saturating_sub(now).max(1);
+    let secs = millis.saturating_add(999).div_euclid(1000);
     u32::try_from(secs).unwrap_or(u32::MAX)
 }
 
@@ -119,7 +120,8 @@ mod tests {
             assert_eq!(calendar.next_day, midnight(next_day), "{now}");
             assert_eq!(calendar.next_month, midnight(next_month), "{now}");
         }
-        assert_eq!(secs_until(10_000, 4_500), 5);
+        assert_eq!(secs_until(10_000, 4_500), 6);
+        assert_eq!(secs_until(10_000, 5_000), 5);
         assert_eq!(secs_until(10_000, 10_000), 1);
     }
 }

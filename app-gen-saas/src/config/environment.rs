@@ -131,7 +131,7 @@ pub const JOB_MAX_EVENTS: &str = "JOB_MAX_EVENTS";
 pub const JOB_MAX_EVENT_BYTES: &str = "JOB_MAX_EVENT_BYTES";
 /// Maximum number of jobs that one orchestrator starts side by side; default 4.
 pub const JOB_CONCURRENCY: &str = "JOB_CONCURRENCY";
-/// Maximum number of jobs that wait for their start; default 1000. More are refused.
+/// Maximum number of jobs of a tenant that wait for their start; default 1000. More are refused.
 pub const JOB_QUEUE_LIMIT: &str = "JOB_QUEUE_LIMIT";
 /// Maximum number of jobs that all orchestrators together run side by side; default 0, no bound. Others wait.
 pub const JOB_CONCURRENCY_ALL: &str = "JOB_CONCURRENCY_ALL";

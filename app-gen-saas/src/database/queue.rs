@@ -50,7 +50,7 @@ pub struct NewJob {
 pub enum Accepted {
     /// It is in the queue.
     Queued,
-    /// The queue is full.
+    /// As many jobs of its tenant wait as may.
     QueueFull,
     /// Its project is gone, or was put aside.
     NoProject,
@@ -112,7 +112,7 @@ pub(super) async fn insert(
         "INSERT INTO jobs (id, description, provider, state, launcher, created_at, last_sequence, \
          wishes, project_id, kind, start_version, tenant_id) \
          SELECT $1, $2, $3, $4, $5, $6, 1, $8, $9, $10, $11, $12 \
-         WHERE (SELECT COUNT(*) FROM jobs WHERE state = $4) < $7",
+         WHERE (SELECT COUNT(*) FROM jobs WHERE state = $4 AND tenant_id = $12) < $7",
     )
     .bind(&job.id)
     .bind(&job.description)

@@ -128,7 +128,7 @@ mod tests {
             "the tenant has asked for 20 jobs today, and may ask for 20 a day; it begins anew at \
              2026-11-19T00:00:00.000Z"
         );
-        assert_eq!(jobs.retry_after_secs(), Some(46_399));
+        assert_eq!(jobs.retry_after_secs(), Some(46_400));
         let dollars = reached(LimitName::MicroUsdPerMonth, 5_000_000, 5_049_999);
         assert_eq!(
             dollars.to_string(),

@@ -23,7 +23,7 @@ pub struct Overrides {
 /// What a job to be accepted must pass.
 #[derive(Debug, Clone, Copy)]
 pub struct Admission<'a> {
-    /// How many jobs may wait.
+    /// How many jobs of a tenant may wait.
     pub queue: u32,
     /// What tenants may use for which operators say nothing else.
     pub usual: TenantLimits,
