@@ -199,6 +199,7 @@ def run(name, arguments, listeners):
                 "GENERATOR_COMMAND": str(generator),
                 "GENERATOR_LOG_DIR": f"{folder}/logs",
                 "GENERATOR_ENVIRONMENT": json.dumps(bench),
+                "REQUESTS_PER_SECOND": "0",
                 "STREAM_LIMIT": str(listeners + 100),
                 "STREAM_LIMIT_PER_CLIENT": str(listeners + 100),
             }

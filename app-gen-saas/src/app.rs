@@ -7,8 +7,9 @@ use tokio::sync::{Notify, Semaphore, watch};
 use crate::accounts::Accounts;
 use crate::artifacts::Artifacts;
 use crate::config::Config;
-use crate::database::Database;
+use crate::database::{Database, Turns};
 use crate::launcher::{self, Launcher};
+use crate::limits::Rates;
 use crate::models::ModelKeys;
 use crate::observe::measures::Measures;
 use crate::observe::tracer::{Outbox, Tracer};
@@ -47,6 +48,8 @@ pub struct App {
     pub readers: Arc<Semaphore>,
     /// How many requests may hold an attachment at once.
     pub uploaders: Arc<Semaphore>,
+    /// What clients have sent lately.
+    pub rates: Arc<Rates>,
     /// What is counted, for metrics.
     pub measures: Arc<Measures>,
     /// Takes what is to be traced.
@@ -77,6 +80,7 @@ impl App {
             None => None,
         };
         let database = Database::connect(&config.database).await?;
+        let rates = Arc::new(Rates::new(config.limits.requests));
         let hub = Arc::new(EventHub::new(config.server.limits.streams));
         Ok(Self {
             config: Arc::new(config),
@@ -91,11 +95,21 @@ impl App {
             deleted_project: Arc::default(),
             readers: Arc::new(Semaphore::new(READERS)),
             uploaders: Arc::new(Semaphore::new(UPLOADERS)),
+            rates,
             measures,
             tracer,
             outbox: Arc::new(Mutex::new(outbox)),
             shutdown: watch::Sender::new(false),
         })
+    }
+
+    /// What bounds how many jobs run.
+    #[must_use]
+    pub fn turns(&self) -> Turns {
+        Turns {
+            jobs_at_once: self.config.limits.jobs_at_once,
+            usual: self.config.limits.tenant,
+        }
     }
 
     /// Completes once the orchestrator is to stop.

@@ -7,6 +7,7 @@
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::limits::LimitReached;
 use crate::models::Outcome;
 use crate::problem::{Code, Problem};
 
@@ -31,6 +32,9 @@ pub enum ApiError {
     /// 405: the path takes other methods.
     #[error("method not allowed")]
     MethodNotAllowed,
+    /// 408: the body does not come, or stops coming.
+    #[error("the body did not come in time; send it at once, or over a better connection")]
+    Slow,
     /// 409: the thing is not what it was.
     #[error("{0}")]
     Changed(&'static str),
@@ -51,6 +55,29 @@ pub enum ApiError {
     /// 422: a key that a tenant brings does not pass its test.
     #[error("{}", .0.detail())]
     KeyUnusable(Outcome),
+    /// 422: the key is that of another request.
+    #[error(
+        "this Idempotency-Key was sent with another request within the last 24 hours; send another key with this one"
+    )]
+    KeyReused,
+    /// 429: a limit of the tenant is reached.
+    #[error("{0}")]
+    Limit(LimitReached),
+    /// 429: requests come too fast.
+    #[error(
+        "more requests come than one client may send: {per_second} a second, and {burst} at once"
+    )]
+    TooFast {
+        /// How many it may send for long.
+        per_second: u32,
+        /// How many it may send at once.
+        burst: u32,
+        /// When another attempt makes sense.
+        retry_after_secs: u32,
+    },
+    /// 431: the head of the request is too large.
+    #[error("the head of the request has more than {0} bytes, with its address and all headers")]
+    HeadTooLarge(usize),
     /// 429: who asks has as many as one may have; the message says of what.
     #[error("{message}; close some or try again later")]
     TooMany {
@@ -96,21 +123,30 @@ impl ApiError {
             Self::Forbidden(_) => Code::Forbidden,
             Self::NotFound(_) => Code::NotFound,
             Self::MethodNotAllowed => Code::MethodNotAllowed,
+            Self::Slow => Code::RequestTimeout,
             Self::Changed(_) => Code::Changed,
             Self::TooLarge(_) => Code::PayloadTooLarge,
             Self::UnsupportedMediaType | Self::NotTaken(_) => Code::UnsupportedMediaType,
             Self::Misdirected(_) => Code::Misdirected,
             Self::KeyUnusable(_) => Code::KeyUnusable,
+            Self::KeyReused => Code::KeyReused,
             Self::TooMany { .. } => Code::TooMany,
+            Self::TooFast { .. } => Code::TooFast,
+            Self::Limit(_) => Code::LimitReached,
+            Self::HeadTooLarge(_) => Code::HeadTooLarge,
             Self::Busy { .. } | Self::Full { .. } => Code::Busy,
             Self::Unavailable { .. } => Code::Unavailable,
             Self::Internal(_) => Code::Internal,
         }
     }
 
-    const fn retry_after_secs(&self) -> Option<u32> {
+    fn retry_after_secs(&self) -> Option<u32> {
         match self {
+            Self::Limit(reached) => reached.retry_after_secs(),
             Self::TooMany {
+                retry_after_secs, ..
+            }
+            | Self::TooFast {
                 retry_after_secs, ..
             }
             | Self::Busy {
@@ -130,6 +166,7 @@ impl IntoResponse for ApiError {
         let problem = Problem::new(self.code(), self.to_string(), self.retry_after_secs());
         let problem = match &self {
             Self::KeyUnusable(outcome) => problem.with_outcome(*outcome),
+            Self::Limit(reached) => problem.with_limit(reached.shown()),
             _ => problem,
         };
         let instance = problem.instance();

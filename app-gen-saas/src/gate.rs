@@ -21,10 +21,10 @@ const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// The names under which the orchestrator may be asked.
 #[derive(Debug, Clone)]
-pub(crate) struct AllowedHosts(Arc<[String]>);
+struct AllowedHosts(Arc<[String]>);
 
 impl AllowedHosts {
-    pub(crate) fn new(names: &[String]) -> Self {
+    fn new(names: &[String]) -> Self {
         Self(names.iter().map(|name| name.to_ascii_lowercase()).collect())
     }
 
@@ -44,29 +44,52 @@ impl AllowedHosts {
     }
 }
 
+/// What is let in.
+#[derive(Debug, Clone)]
+pub(crate) struct Allowed {
+    hosts: AllowedHosts,
+    /// Origins whose pages may send requests, beside our own.
+    origins: Arc<[String]>,
+}
+
+impl Allowed {
+    pub(crate) fn new(hosts: &[String], origins: &[String]) -> Self {
+        Self {
+            hosts: AllowedHosts::new(hosts),
+            origins: origins.into(),
+        }
+    }
+
+    /// Whether the request says that it is of a page that may send it. Browsers say so whenever the page is to see the
+    /// answer.
+    fn has_origin(&self, headers: &HeaderMap) -> bool {
+        let origin = headers.get(header::ORIGIN);
+        let origin = origin.and_then(|origin| origin.to_str().ok());
+        origin.is_some_and(|origin| self.origins.iter().any(|allowed| allowed == origin))
+    }
+}
+
 /// Answers requests that are not let in.
-pub(crate) async fn gate(
-    State(hosts): State<AllowedHosts>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match check(&hosts, &request) {
+pub(crate) async fn gate(State(allowed): State<Allowed>, request: Request, next: Next) -> Response {
+    match check(&allowed, &request) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     }
 }
 
-fn check(hosts: &AllowedHosts, request: &Request) -> Result<(), ApiError> {
+fn check(allowed: &Allowed, request: &Request) -> Result<(), ApiError> {
     let host = host(request.headers())?;
     for authority in [Some(&host), request.uri().authority()]
         .into_iter()
         .flatten()
     {
-        if !hosts.contains(authority) {
+        if !allowed.hosts.contains(authority) {
             return Err(ApiError::Misdirected(authority.to_string()));
         }
     }
-    if is_of_another_page(request.method(), request.headers(), &host) {
+    if is_of_another_page(request.method(), request.headers(), &host)
+        && !allowed.has_origin(request.headers())
+    {
         return Err(ApiError::Forbidden(
             "a page of another origin must not send this request",
         ));
@@ -115,12 +138,15 @@ mod tests {
     use axum::body::Body;
 
     fn verdict(method: &str, uri: &str, headers: &[(&str, &str)]) -> u16 {
-        let hosts = AllowedHosts::new(&["App.example".to_owned()]);
+        let allowed = Allowed::new(
+            &["App.example".to_owned()],
+            &["https://other.example".to_owned()],
+        );
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        match check(&hosts, &request.body(Body::empty()).unwrap()) {
+        match check(&allowed, &request.body(Body::empty()).unwrap()) {
             Ok(()) => 200,
             Err(error) => error.into_response().status().as_u16(),
         }
@@ -200,6 +226,21 @@ mod tests {
             assert_eq!(with("GET", &[site]), 403);
             assert_eq!(with("GET", &[site, navigate, upgrade]), 403);
             assert_eq!(with("GET", &[site, navigate]), 200);
+        }
+        // Pages that operators allow, and nobody who is called like them.
+        let cross = ("sec-fetch-site", "cross-site");
+        let other = ("origin", "https://other.example");
+        for method in ["GET", "POST", "OPTIONS"] {
+            assert_eq!(with(method, &[cross, other]), 200, "{method}");
+        }
+        assert_eq!(with("GET", &[cross, other, upgrade]), 200);
+        for origin in [
+            "http://other.example",
+            "https://other.example:8443",
+            "https://other.example.evil.example",
+            "null",
+        ] {
+            assert_eq!(with("POST", &[cross, ("origin", origin)]), 403, "{origin}");
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod document;
 pub mod error;
 mod gate;
 pub mod launcher;
+pub mod limits;
 pub mod models;
 pub mod observe;
 pub mod previews;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::limits::reached::ShownLimit;
 use crate::models::Outcome;
 
 /// The content type of problem details.
@@ -31,6 +32,8 @@ pub enum Code {
     NotFound,
     /// The path takes other methods.
     MethodNotAllowed,
+    /// The body does not come, or stops coming.
+    RequestTimeout,
     /// The thing is not what it was, or not in the state that this needs.
     Changed,
     /// The body is too large.
@@ -41,8 +44,16 @@ pub enum Code {
     Misdirected,
     /// A key of a model provider does not pass its test.
     KeyUnusable,
+    /// The idempotency key was sent with another request.
+    KeyReused,
     /// Who asks has as many as one may have.
     TooMany,
+    /// Requests come too fast.
+    TooFast,
+    /// A limit of the tenant is reached.
+    LimitReached,
+    /// The head of the request is too large.
+    HeadTooLarge,
     /// There is no room for another.
     Busy,
     /// Something that this depends on does not answer.
@@ -53,18 +64,23 @@ pub enum Code {
 
 impl Code {
     /// All of them, by their status.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::InvalidRequest,
         Self::Unauthenticated,
         Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::RequestTimeout,
         Self::Changed,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::Misdirected,
         Self::KeyUnusable,
+        Self::KeyReused,
         Self::TooMany,
+        Self::TooFast,
+        Self::LimitReached,
+        Self::HeadTooLarge,
         Self::Internal,
         Self::Busy,
         Self::Unavailable,
@@ -79,12 +95,17 @@ impl Code {
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
             Self::Changed => "changed",
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::Misdirected => "misdirected",
             Self::KeyUnusable => "key_unusable",
+            Self::KeyReused => "key_reused",
             Self::TooMany => "too_many",
+            Self::TooFast => "too_fast",
+            Self::LimitReached => "limit_reached",
+            Self::HeadTooLarge => "head_too_large",
             Self::Busy => "busy",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",
@@ -100,12 +121,14 @@ impl Code {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Changed => StatusCode::CONFLICT,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
-            Self::KeyUnusable => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::KeyUnusable | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooMany | Self::TooFast | Self::LimitReached => StatusCode::TOO_MANY_REQUESTS,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Busy | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -120,12 +143,17 @@ impl Code {
             Self::Forbidden => "They may not do this",
             Self::NotFound => "There is no such thing",
             Self::MethodNotAllowed => "The path takes other methods",
+            Self::RequestTimeout => "The request did not come in time",
             Self::Changed => "It is not in a state that allows this",
             Self::PayloadTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The body is of a type that is not taken",
             Self::Misdirected => "The host is not served here",
             Self::KeyUnusable => "The key does not pass its test",
+            Self::KeyReused => "The key belongs to another request",
             Self::TooMany => "There are as many as one client may have",
+            Self::TooFast => "Requests come too fast",
+            Self::LimitReached => "A limit of the tenant is reached",
+            Self::HeadTooLarge => "The head of the request is too large",
             Self::Busy => "There is no room for another",
             Self::Unavailable => "A part that this depends on does not answer",
             Self::Internal => "The orchestrator failed",
@@ -149,6 +177,9 @@ impl Code {
                 "Look the id up in its list. Something that was deleted does not come back."
             }
             Self::MethodNotAllowed => "The header `Allow` names the methods that the path takes.",
+            Self::RequestTimeout => {
+                "Send the whole body without pauses; the same request may be sent again."
+            }
             Self::Changed => {
                 "Read the thing anew; `detail` says what is in the way. Then decide again."
             }
@@ -162,6 +193,16 @@ impl Code {
             Self::KeyUnusable => {
                 "Do what `detail` says; `outcome` is for programs. Nothing was changed."
             }
+            Self::KeyReused => {
+                "Choose a new `Idempotency-Key` for every request that is not a repetition."
+            }
+            Self::TooFast => {
+                "Send the same request again after `retry_after_secs` seconds, and fewer at a time."
+            }
+            Self::LimitReached => {
+                "The field `limit` says which, how much, and when it begins anew; an operator can allow more."
+            }
+            Self::HeadTooLarge => "Send fewer or shorter headers, and a shorter address.",
             Self::TooMany => {
                 "Close some of what is open, or try again after `retry_after_secs` seconds."
             }
@@ -220,6 +261,10 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Outcome, required = false)]
     outcome: Option<Outcome>,
+    /// The limit of the tenant that is reached, where the code says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = ShownLimit, required = false)]
+    limit: Option<ShownLimit>,
 }
 
 impl Problem {
@@ -235,6 +280,7 @@ impl Problem {
             code,
             retry_after_secs,
             outcome: None,
+            limit: None,
         }
     }
 
@@ -243,6 +289,15 @@ impl Problem {
     pub fn with_outcome(self, outcome: Outcome) -> Self {
         Self {
             outcome: Some(outcome),
+            limit: None,
+        }
+    }
+
+    /// With the limit that is reached.
+    #[must_use]
+    pub fn with_limit(self, limit: ShownLimit) -> Self {
+        Self {
+            limit: Some(limit),
             ..self
         }
     }

@@ -1,5 +1,5 @@
 //! Removes jobs that ended long ago, with their events and attachments, projects that were deleted, with all they
-//! have, templates that were removed, and uploads that are a day old.
+//! have, templates that were removed, and uploads and idempotency keys that are a day old.
 //! Tenants that were deleted go with everything they have: their jobs are cancelled, and the rest is removed as if
 //! it were deleted piece by piece. Versions of other projects stay. Specs and results in a bucket are removed by the
 //! bucket's own rule after the same number of days (`JOB_RETENTION_DAYS` of `platform.toml`); in a folder,
@@ -88,6 +88,8 @@ async fn remove_some(app: &App) -> anyhow::Result<Duration> {
         tracing::info!(jobs = removed, "removed old jobs");
     }
     app.database.remove_empty_projects(old).await?;
+    app.database.forget_old_keys(now_millis()).await?;
+    app.database.forget_old_usage(now_millis()).await?;
     let mut are_stopping = false;
     for tenant in &tenants {
         // Whoever was let in before it was shut may have set one since.

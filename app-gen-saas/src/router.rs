@@ -18,17 +18,18 @@ use utoipa_axum::routes;
 use crate::accounts::{describe, guard};
 use crate::app::App;
 use crate::config::AccountsConfig;
-use crate::controllers::accounts::{self, fleet, invitations, keys, tenants};
+use crate::controllers::accounts::{self, fleet, invitations, keys, limits, tenants};
 use crate::controllers::extract::MAX_REQUEST_BYTES;
 use crate::controllers::projects::{deliveries, versions};
 use crate::controllers::{
     artifact, attachments, events, health, jobs, model_keys, previews, projects, templates, ui,
-    websocket,
+    usage, websocket,
 };
 use crate::document::promises::{self, Promises};
 use crate::document::{self, API_VERSION, VERSION_HEADER};
 use crate::error::ApiError;
-use crate::gate::{AllowedHosts, gate};
+use crate::gate::{Allowed, gate};
+use crate::limits::{cors, requests};
 use crate::observe::request::{Observers, observe};
 use crate::previews::{dispatch, host};
 use crate::problem::REFERENCE_PATH;
@@ -98,6 +99,8 @@ fn api() -> OpenApiRouter<App> {
             model_keys::remove
         ))
         .routes(routes!(model_keys::test))
+        .routes(routes!(limits::show, limits::set))
+        .routes(routes!(usage::show))
 }
 
 /// The OpenAPI document, as `/api/openapi.json` serves it.
@@ -119,9 +122,11 @@ pub fn router(app: App) -> Router {
     let promises = Arc::new(Promises::of(&document));
     let page = reference::page(&document);
     let ui = app.config.server.ui_dir.as_deref().map(ui::files);
-    let hosts = AllowedHosts::new(&app.config.server.allowed_hosts);
+    let server = &app.config.server;
+    let allowed = Allowed::new(&server.allowed_hosts, &server.allowed_origins);
+    let cors = cors::layer(&server.allowed_origins);
     let policy = content_security_policy(&app);
-    let of_previews = app.clone();
+    let (of_previews, of_requests) = (app.clone(), app.clone());
     let observers = Observers {
         measures: Arc::clone(&app.measures),
         tracer: app.tracer.clone(),
@@ -145,10 +150,17 @@ pub fn router(app: App) -> Router {
         None => api.fallback(no_such_path),
     };
     // The last layer is the outermost: every answer has the headers, and what is not let in costs nothing.
-    router
+    let router = router
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
         .layer(middleware::from_fn(bounded))
-        .layer(middleware::from_fn_with_state(hosts, gate))
+        .layer(middleware::from_fn_with_state(of_requests, requests::limit));
+    // A page of another origin that may ask is told so by refusals, too.
+    let router = match cors {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    router
+        .layer(middleware::from_fn_with_state(allowed, gate))
         .layer(middleware::from_fn_with_state(policy, security_headers))
         .layer(middleware::from_fn_with_state(observers, observe))
         // A preview is of another origin, and has nothing of the page's.

@@ -18,12 +18,14 @@ import { previewStates } from "./states/preview.ts";
 import { projectStates } from "./states/project.ts";
 import { teamStates } from "./states/teams.ts";
 import { templateStates } from "./states/templates.ts";
+import { usageStates } from "./states/usage.ts";
 import { versionStates } from "./states/version.ts";
 
 const states = [
   ...homeStates,
   ...attachmentStates,
   ...templateStates,
+  ...usageStates,
   ...projectStates,
   ...versionStates,
   ...previewStates,

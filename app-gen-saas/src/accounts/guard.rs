@@ -13,6 +13,8 @@ use crate::accounts::secret::{Purpose, hash_of, is_named};
 use crate::accounts::token::User;
 use crate::app::App;
 use crate::error::ApiError;
+use crate::limits::rate::Client;
+use crate::limits::requests;
 
 /// Which of their tenants somebody who signed in is in; without it their personal one.
 const TENANT: HeaderName = HeaderName::from_static("x-app-gen-tenant");
@@ -28,10 +30,34 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     let (mut parts, body) = request.into_parts();
     match identify(&app, &parts).await {
         Ok(identity) => {
+            let client = client(&app, &identity);
+            let is_counted = client.is_some();
+            if let Some(Err(refusal)) = client.map(|client| requests::take(&app, client)) {
+                let mut response = refusal.into_response();
+                requests::mark(response.extensions_mut());
+                return response;
+            }
             parts.extensions.insert(identity);
-            next.run(Request::from_parts(parts, body)).await
+            let mut response = next.run(Request::from_parts(parts, body)).await;
+            if is_counted {
+                requests::mark(response.extensions_mut());
+            }
+            response
         }
         Err(error) => error.into_response(),
+    }
+}
+
+/// By what the requests of somebody are counted; by their address if nothing else is known.
+fn client(app: &App, identity: &Identity) -> Option<Client> {
+    if !app.accounts.has_login() {
+        return None;
+    }
+    match identity {
+        Identity::Nobody => None,
+        Identity::Member(member) => Some(Client::User(member.user.id.clone())),
+        Identity::Key { id, .. } => Some(Client::Key(id.clone())),
+        Identity::Ticket { tenant, .. } => Some(Client::Tickets(tenant.clone())),
     }
 }
 
@@ -118,6 +144,7 @@ async fn by_key(app: &App, text: &str) -> Result<Identity, ApiError> {
     let hash = hash_of(Purpose::ApiKey, text).ok_or(UNKNOWN_KEY)?;
     let key = app.database.use_key(&hash).await?.ok_or(UNKNOWN_KEY)?;
     Ok(Identity::Key {
+        id: key.id,
         scopes: Scope::listed(&key.scopes),
         tenant: key.tenant,
         user_id: key.user_id,

@@ -69,6 +69,8 @@ pub enum Identity {
     Member(Member),
     /// A program.
     Key {
+        /// Id of the key.
+        id: String,
         /// What it opens.
         tenant: String,
         /// Who made it.

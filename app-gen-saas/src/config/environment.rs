@@ -24,6 +24,17 @@ pub const STREAM_LIMIT_PER_CLIENT: &str = "STREAM_LIMIT_PER_CLIENT";
 /// Maximum number of live streams of one job; default `STREAM_LIMIT`. More are answered with 503 and
 /// `Retry-After`.
 pub const STREAM_LIMIT_PER_JOB: &str = "STREAM_LIMIT_PER_JOB";
+/// Maximum number of live streams of one tenant; default `STREAM_LIMIT`. More are answered with 429 and
+/// `Retry-After`.
+pub const STREAM_LIMIT_PER_TENANT: &str = "STREAM_LIMIT_PER_TENANT";
+/// Optional: origins whose pages may use the API from a browser, `https://app.example.com` for example, separated by
+/// commas. Without it no page but our own may.
+pub const ALLOWED_ORIGINS: &str = "ALLOWED_ORIGINS";
+/// How many requests a second one client may send for long; default 100, 0 is no bound. More are answered with 429
+/// and `Retry-After`.
+pub const REQUESTS_PER_SECOND: &str = "REQUESTS_PER_SECOND";
+/// How many requests a client that was silent may send at once; default twice `REQUESTS_PER_SECOND`.
+pub const REQUESTS_BURST: &str = "REQUESTS_BURST";
 /// `sqlite://path` or `postgres://user:password@host/name`.
 pub const DATABASE_URL: &str = "DATABASE_URL";
 /// Where jobs and events are kept; `database` is the only mode and the default.
@@ -120,8 +131,21 @@ pub const JOB_MAX_EVENTS: &str = "JOB_MAX_EVENTS";
 pub const JOB_MAX_EVENT_BYTES: &str = "JOB_MAX_EVENT_BYTES";
 /// Maximum number of jobs that one orchestrator starts side by side; default 4.
 pub const JOB_CONCURRENCY: &str = "JOB_CONCURRENCY";
-/// Maximum number of jobs that wait for their start; default 1000. More are refused.
+/// Maximum number of jobs of a tenant that wait for their start; default 1000. More are refused.
 pub const JOB_QUEUE_LIMIT: &str = "JOB_QUEUE_LIMIT";
+/// Maximum number of jobs that all orchestrators together run side by side; default 0, no bound. Others wait.
+pub const JOB_CONCURRENCY_ALL: &str = "JOB_CONCURRENCY_ALL";
+/// How many jobs of a tenant run side by side, unless operators allow it another number; default 0, no bound. Others
+/// wait.
+pub const TENANT_JOBS_AT_ONCE: &str = "TENANT_JOBS_AT_ONCE";
+/// How many jobs a tenant may ask for on a day (UTC), likewise; default 0, no bound. More are refused.
+pub const TENANT_JOBS_PER_DAY: &str = "TENANT_JOBS_PER_DAY";
+/// How many US dollars models may cost a tenant in a month (UTC), likewise; default 0, no bound. After that, jobs that
+/// ask models are refused, and those that wait go on waiting.
+pub const TENANT_USD_PER_MONTH: &str = "TENANT_USD_PER_MONTH";
+/// How many bytes the versions and uploads of a tenant may have together, likewise; default 0, no bound. After that,
+/// uploads and jobs that make versions are refused.
+pub const TENANT_STORAGE_BYTES: &str = "TENANT_STORAGE_BYTES";
 /// Days after its end for which a job and its events are kept; default 30.
 pub const JOB_RETENTION_DAYS: &str = "JOB_RETENTION_DAYS";
 /// Maximum number of files that are attached to a job; default 8, at most 16.

@@ -28,7 +28,7 @@ pub struct JobsConfig {
     pub max_event_bytes: u32,
     /// Maximum number of jobs that this orchestrator starts side by side.
     pub concurrency: usize,
-    /// Maximum number of jobs that wait for their start.
+    /// Maximum number of jobs of a tenant that wait for their start.
     pub queue: u32,
     /// How long a job is kept after its end.
     pub retention: Duration,

@@ -6,6 +6,7 @@ mod database;
 pub mod environment;
 mod jobs;
 mod launcher;
+mod limits;
 mod models;
 mod observe;
 mod previews;
@@ -19,6 +20,7 @@ pub use database::{DatabaseConfig, DatabaseKind};
 pub use environment::Environment;
 pub use jobs::JobsConfig;
 pub use launcher::{EcsConfig, JOB_RIGHTS_TIME, LauncherConfig, ProcessConfig};
+pub use limits::{LimitsConfig, RequestRate, TenantLimits};
 pub use models::{KeyStoreConfig, ModelKeysConfig};
 pub use observe::{MetricsConfig, ObserveConfig, TracesConfig};
 pub use previews::{EcsPreviewConfig, PreviewStarter, PreviewsConfig};
@@ -45,6 +47,8 @@ pub struct Config {
     pub attachments: AttachmentsConfig,
     /// Where keys are kept that tenants bring, if they may.
     pub model_keys: Option<ModelKeysConfig>,
+    /// How much tenants and clients may use.
+    pub limits: LimitsConfig,
     /// What is told of it, and to whom.
     pub observe: ObserveConfig,
     /// How previews are run, where there are any.
@@ -116,6 +120,7 @@ impl Config {
             jobs: JobsConfig::from_environment(environment)?,
             attachments: AttachmentsConfig::from_environment(environment)?,
             model_keys: ModelKeysConfig::from_environment(environment)?,
+            limits: LimitsConfig::from_environment(environment)?,
             observe: ObserveConfig::from_environment(environment)?,
         };
         config.jobs_end_before_their_rights()?;
@@ -190,6 +195,10 @@ mod tests {
         assert_eq!((limits.streams.all, limits.streams.per_client), (1024, 256));
         assert_eq!((limits.connections, limits.streams.per_job), (2048, 1024));
         assert_eq!(config.server.trusted_proxies, 0);
+        assert!(config.server.allowed_origins.is_empty());
+        assert_eq!(config.limits.tenant, TenantLimits::default());
+        let requests = config.limits.requests;
+        assert_eq!((requests.per_second, requests.burst), (100, 200));
     }
 
     #[test]
@@ -227,7 +236,21 @@ mod tests {
             (("STREAM_LIMIT", "0"), "STREAM_LIMIT"),
             (("STREAM_LIMIT_PER_CLIENT", "-1"), "STREAM_LIMIT_PER_CLIENT"),
             (("STREAM_LIMIT_PER_JOB", "0"), "STREAM_LIMIT_PER_JOB"),
+            (("STREAM_LIMIT_PER_TENANT", "0"), "STREAM_LIMIT_PER_TENANT"),
             (("TRUSTED_PROXIES", "one"), "TRUSTED_PROXIES"),
+            (("ALLOWED_ORIGINS", "app.example"), "ALLOWED_ORIGINS"),
+            (("ALLOWED_ORIGINS", "https://*.example"), "ALLOWED_ORIGINS"),
+            (
+                ("ALLOWED_ORIGINS", "https://app.example/"),
+                "ALLOWED_ORIGINS",
+            ),
+            (("REQUESTS_PER_SECOND", "many"), "REQUESTS_PER_SECOND"),
+            (("REQUESTS_BURST", "0"), "REQUESTS_BURST"),
+            (("TENANT_JOBS_AT_ONCE", "-1"), "TENANT_JOBS_AT_ONCE"),
+            (("TENANT_JOBS_PER_DAY", "few"), "TENANT_JOBS_PER_DAY"),
+            (("TENANT_USD_PER_MONTH", "$5"), "TENANT_USD_PER_MONTH"),
+            (("TENANT_STORAGE_BYTES", "1 GB"), "TENANT_STORAGE_BYTES"),
+            (("JOB_CONCURRENCY_ALL", "-4"), "JOB_CONCURRENCY_ALL"),
             (("JOB_RETENTION_DAYS", "0"), "JOB_RETENTION_DAYS"),
             (("JOB_MAX_ATTACHMENTS", "17"), "JOB_MAX_ATTACHMENTS"),
             (

@@ -20,6 +20,8 @@ pub struct ServerConfig {
     pub image_key: Option<String>,
     /// Names under which it may be asked, beside those of this machine and addresses.
     pub allowed_hosts: Vec<String>,
+    /// Origins whose pages may use it, beside its own.
+    pub allowed_origins: Vec<String>,
     /// How many proxies in front of it add the address of who asks them to `X-Forwarded-For`.
     pub trusted_proxies: usize,
     /// Bounds of its connections.
@@ -38,6 +40,8 @@ pub struct ServerLimits {
     /// From an answer to the end of the next request's head. The load balancer keeps silent connections
     /// for 60 s; one that is closed before would fail the request that it sends just then.
     pub idle: Duration,
+    /// How long a body may bring nothing.
+    pub body: Duration,
     /// How long the other side may take nothing of what is sent.
     pub write: Duration,
 }
@@ -50,6 +54,7 @@ impl Default for ServerLimits {
             streams,
             first_request: Duration::from_secs(15),
             idle: Duration::from_secs(75),
+            body: Duration::from_secs(15),
             write: Duration::from_secs(30),
         }
     }
@@ -83,12 +88,25 @@ impl ServerConfig {
                 ));
             }
         }
+        let allowed_origins = environment.list(environment::ALLOWED_ORIGINS);
+        for origin in &allowed_origins {
+            if !is_origin(origin) {
+                return Err(ConfigError::new(
+                    environment::ALLOWED_ORIGINS,
+                    format!(
+                        "holds {origin:?}; it takes origins as browsers send them, https://app.example.com for \
+                         example, separated by commas"
+                    ),
+                ));
+            }
+        }
         let streams = StreamLimits::from_environment(environment)?;
         Ok(Self {
             address: SocketAddr::new(host, port),
             ui_dir,
             image_key: environment.get(environment::IMAGE_KEY).map(str::to_owned),
             allowed_hosts,
+            allowed_origins,
             trusted_proxies: environment.parsed(environment::TRUSTED_PROXIES, 0)?,
             limits: ServerLimits {
                 connections: streams.all.saturating_add(OTHER_CONNECTIONS),
@@ -97,4 +115,15 @@ impl ServerConfig {
             },
         })
     }
+}
+
+/// Whether a browser sends this as the origin of a page: a scheme, a host in lower case, and a port that is not the
+/// scheme's own.
+fn is_origin(text: &str) -> bool {
+    let parsed = reqwest::Url::parse(text);
+    parsed.is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && !text.contains('*')
+            && url.origin().ascii_serialization() == text
+    })
 }

@@ -11,6 +11,8 @@ pub struct StreamLimits {
     pub all: usize,
     /// How many of them one client may have, by its address.
     pub per_client: usize,
+    /// How many of them one tenant may have.
+    pub per_tenant: usize,
     /// How many of them may follow one job.
     pub per_job: usize,
     /// How long one that has once been up to date may stay behind what is kept in memory, before it is ended
@@ -23,6 +25,7 @@ impl Default for StreamLimits {
         Self {
             all: 1024,
             per_client: 256,
+            per_tenant: 1024,
             per_job: 1024,
             behind: Duration::from_secs(30),
         }
@@ -40,6 +43,7 @@ impl StreamLimits {
         Ok(Self {
             all,
             per_client: from_one(environment::STREAM_LIMIT_PER_CLIENT, usual.per_client)?,
+            per_tenant: from_one(environment::STREAM_LIMIT_PER_TENANT, all)?,
             per_job: from_one(environment::STREAM_LIMIT_PER_JOB, all)?,
             ..usual
         })

@@ -17,8 +17,8 @@ use uuid::Uuid;
 use crate::accounts::Tenant;
 use crate::app::App;
 use crate::artifacts::{StoredAttachment, hexadecimal};
-use crate::controllers::extract::{ApiQuery, AttachmentPath};
-use crate::database::{NewJob, Upload};
+use crate::controllers::extract::{ApiQuery, AttachmentPath, interrupted};
+use crate::database::{KeptUpload, NewJob, Upload};
 use crate::error::ApiError;
 use crate::problem::Problem;
 
@@ -126,6 +126,7 @@ pub async fn limits(State(app): State<App>) -> Json<AttachmentLimits> {
         (status = 400, description = "The name is none, or the file is empty.", body = Problem),
         (status = 413, description = "The file is too large.", body = Problem),
         (status = 415, description = "The file is neither text nor one of the images that are taken, or not what its content type says.", body = Problem),
+        (status = 429, description = "The tenant would have more bytes than it may, or requests come too fast.", body = Problem),
         (status = 503, description = "The database or the store does not answer, or too much was uploaded within a day; `Retry-After` says when to try again.", body = Problem),
     )
 )]
@@ -166,15 +167,19 @@ pub async fn upload(
         },
     };
     // The row first: it is what the bytes are found by again, to be removed.
-    if !app
+    let usual = app.config.limits.tenant;
+    let kept = app
         .database
-        .insert_upload(&tenant, &upload, limits.stored_bytes)
-        .await?
-    {
-        return Err(ApiError::Busy {
-            message: "too much was uploaded within a day",
-            retry_after_secs: RETRY_AFTER_SECS,
-        });
+        .insert_upload(&tenant, &upload, limits.stored_bytes, usual);
+    match kept.await? {
+        KeptUpload::Kept => {}
+        KeptUpload::Full => {
+            return Err(ApiError::Busy {
+                message: "too much was uploaded within a day",
+                retry_after_secs: RETRY_AFTER_SECS,
+            });
+        }
+        KeptUpload::Limit(reached) => return Err(ApiError::Limit(reached)),
     }
     let put = app.artifacts.put_upload(&upload.id, bytes).await;
     put.map_err(ApiError::store)?;
@@ -194,8 +199,7 @@ async fn whole(body: Body, max_bytes: usize) -> Result<Bytes, ApiError> {
     let mut parts = body.into_data_stream();
     let mut bytes = Vec::new();
     while let Some(part) = parts.next().await {
-        let part = part
-            .map_err(|_| ApiError::Invalid("the body ended before it was complete".to_owned()))?;
+        let part = part.map_err(|error| interrupted(&error))?;
         if bytes.len() + part.len() > max_bytes {
             return Err(ApiError::TooLarge(max_bytes));
         }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{Extensions, HeaderMap, HeaderName};
 
 use crate::app::App;
 use crate::error::ApiError;
@@ -24,12 +24,18 @@ impl FromRequestParts<App> for ClientAddress {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let peer = parts.extensions.get::<PeerAddress>();
-        // Without a server there is no connection either.
-        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0);
         let proxies = app.config.server.trusted_proxies;
-        Ok(Self(client(peer, &parts.headers, proxies)))
+        Ok(Self(address_of(&parts.extensions, &parts.headers, proxies)))
     }
+}
+
+/// The address of the client of a request, behind so many proxies.
+#[must_use]
+pub fn address_of(extensions: &Extensions, headers: &HeaderMap, proxies: usize) -> IpAddr {
+    let peer = extensions.get::<PeerAddress>();
+    // Without a server there is no connection either.
+    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0);
+    client(peer, headers, proxies)
 }
 
 /// What the outermost of the trusted proxies saw. What is before that can be anything.

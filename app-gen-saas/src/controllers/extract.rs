@@ -2,10 +2,11 @@
 
 use app_gen_contract::BuiltInTemplate;
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{BytesRejection, FailedToBufferBody, JsonRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use tower_http::timeout::TimeoutError;
 use uuid::Uuid;
 
 use crate::accounts::{Identity, Tenant};
@@ -27,9 +28,28 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ApiJson<T> {
         match Json::<T>::from_request(request, state).await {
             Ok(Json(value)) => Ok(Self(value)),
             Err(JsonRejection::MissingJsonContentType(_)) => Err(ApiError::UnsupportedMediaType),
-            Err(JsonRejection::BytesRejection(_)) => Err(ApiError::TooLarge(MAX_REQUEST_BYTES)),
+            Err(JsonRejection::BytesRejection(rejection)) => Err(not_whole(&rejection)),
             Err(rejection) => Err(ApiError::Invalid(rejection.body_text())),
         }
+    }
+}
+
+/// Why a body is not there as a whole: it is too large, or it stopped coming.
+pub(super) fn not_whole(rejection: &BytesRejection) -> ApiError {
+    match rejection {
+        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
+            ApiError::TooLarge(MAX_REQUEST_BYTES)
+        }
+        other => interrupted(other),
+    }
+}
+
+/// Why the rest of a body does not come.
+pub(super) fn interrupted(error: &(dyn std::error::Error + 'static)) -> ApiError {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    match causes.any(|cause| cause.is::<TimeoutError>()) {
+        true => ApiError::Slow,
+        false => ApiError::Invalid("the body ended before it was complete".to_owned()),
     }
 }
 

@@ -12,7 +12,7 @@ use sqlx::any::AnyRow;
 use crate::clock::now_millis;
 use crate::database::events::{self, state_event};
 use crate::database::row::json;
-use crate::database::{Database, Lease, Resources, bounded, changed};
+use crate::database::{Database, Lease, Resources, bounded, changed, limits};
 
 /// Why an attempt ended without an end of its job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,6 +176,7 @@ impl Database {
             let (true, Some(sequence)) = (changed(&kept), sequence) else {
                 return Ok(false);
             };
+            limits::spend_on_task(&mut transaction, id, now).await?;
             if let Pause::Interrupted { .. } = pause {
                 sqlx::query(concat!(
                     "UPDATE jobs SET interruptions = CASE WHEN $2 = 1 THEN 1 ELSE interruptions + 1 END, ",

@@ -4,9 +4,10 @@
 use app_gen_contract::CheckpointId;
 use serde::Serialize;
 
+use crate::clock::now_millis;
 use crate::database::events::{self, EventRecord};
 use crate::database::{
-    Artifact, Database, Lease, Pause, Resources, Shown, Used, bounded, changed, deliveries,
+    Artifact, Database, Lease, Pause, Resources, Shown, Used, bounded, changed, deliveries, limits,
 };
 
 /// Content of a generator's last event.
@@ -165,6 +166,7 @@ impl Database {
             if let Some(shown) = &batch.shown {
                 deliveries::show(&mut transaction, id, shown).await?;
             }
+            limits::spend(&mut transaction, id, used.micro_usd, now_millis()).await?;
             let mut records = Vec::with_capacity(batch.events.len());
             for (sequence, event) in (last - count + 1..).zip(&batch.events) {
                 let record = EventRecord {

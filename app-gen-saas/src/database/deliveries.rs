@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::clock::now_millis;
 use crate::database::row::json;
-use crate::database::{Accepted, Database, NewJob, bounded, queue};
+use crate::database::{Accepted, Admission, Database, NewJob, bounded, limits, queue};
 
 /// What became of a delivery whose job is gone, with whatever it knew.
 const JOB_IS_GONE: &str = "its job is gone; deliver it again";
@@ -242,9 +242,9 @@ impl Database {
         delivery: &NewDelivery,
         (project_id, version): (&str, i64),
         job: &NewJob,
-        queue: u32,
+        admission: &Admission<'_>,
     ) -> sqlx::Result<AcceptedDelivery> {
-        let accepted = self.try_insert_delivery(delivery, (project_id, version), job, queue);
+        let accepted = self.try_insert_delivery(delivery, (project_id, version), job, admission);
         match bounded(accepted).await {
             // Another project was faster by a moment: deliveries of one project wait for each other.
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
@@ -259,13 +259,19 @@ impl Database {
         delivery: &NewDelivery,
         (project_id, version): (&str, i64),
         job: &NewJob,
-        queue: u32,
+        admission: &Admission<'_>,
     ) -> sqlx::Result<AcceptedDelivery> {
         let now = now_millis();
         let place = delivery.target.place(project_id);
         let target = serde_json::to_string(&delivery.target)
             .map_err(|error| sqlx::Error::Encode(error.into()))?;
         let mut transaction = self.pool.begin().await?;
+        if let Some(key) = admission.once {
+            let taken = limits::take(&mut transaction, &job.tenant, key, &delivery.id, now);
+            if let Some(answered) = taken.await? {
+                return Ok(AcceptedDelivery::Refused(Accepted::Answered(answered)));
+            }
+        }
         if !queue::hold_project(&mut transaction, &job.tenant, project_id).await? {
             return Ok(AcceptedDelivery::Refused(Accepted::NoProject));
         }
@@ -290,11 +296,15 @@ impl Database {
             return Ok(AcceptedDelivery::OtherProject);
         }
         if let Some((id, _, pending, ..)) = others.iter().find(|other| other.3 == "pending") {
-            let (id, is_same) = (id.clone(), *pending == version);
-            return Ok(match is_same {
-                true => AcceptedDelivery::Pending { id },
-                false => AcceptedDelivery::OtherVersion,
-            });
+            let id = id.clone();
+            if *pending != version {
+                return Ok(AcceptedDelivery::OtherVersion);
+            }
+            if let Some(key) = admission.once {
+                limits::answer(&mut transaction, &job.tenant, key, (200, &id)).await?;
+                transaction.commit().await?;
+            }
+            return Ok(AcceptedDelivery::Pending { id });
         }
         let was_there = |other: &(String, String, i64, String, Option<String>)| {
             other.2 == version && other.4.is_some()
@@ -302,7 +312,7 @@ impl Database {
         if delivery.check_only && !others.iter().any(was_there) {
             return Ok(AcceptedDelivery::NeverDelivered);
         }
-        match queue::insert(&mut transaction, job, queue, now).await? {
+        match queue::insert(&mut transaction, job, admission, now).await? {
             Accepted::Queued => {}
             refused => return Ok(AcceptedDelivery::Refused(refused)),
         }
@@ -327,6 +337,9 @@ impl Database {
         .bind(&job.tenant)
         .fetch_one(&mut *transaction)
         .await?;
+        if let Some(key) = admission.once {
+            limits::answer(&mut transaction, &job.tenant, key, (201, &id)).await?;
+        }
         transaction.commit().await?;
         Ok(AcceptedDelivery::Queued { id })
     }

@@ -8,7 +8,8 @@ use crate::clock::now_millis;
 use crate::database::events::{self, state_event};
 use crate::database::row::job_columns;
 use crate::database::{
-    Accepted, Database, Job, NewJob, bounded, changed, deliveries, projects, queue,
+    Accepted, Admission, Database, Job, NewJob, bounded, changed, deliveries, limits, projects,
+    queue,
 };
 
 /// Why a job was cancelled that nobody followed.
@@ -27,15 +28,25 @@ pub enum Cancelled {
 }
 
 impl Database {
-    /// Accepts a job, with its project if that is new: state `queued`, first event written. At most `queue`
-    /// jobs wait.
+    /// Accepts a job, with its project if that is new: state `queued`, first event written.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert_job(&self, job: &NewJob, queue: u32) -> sqlx::Result<Accepted> {
+    pub async fn insert_job(
+        &self,
+        job: &NewJob,
+        admission: &Admission<'_>,
+    ) -> sqlx::Result<Accepted> {
         bounded(async {
+            let now = now_millis();
             let mut transaction = self.pool.begin().await?;
-            let accepted = queue::insert(&mut transaction, job, queue, now_millis()).await?;
+            if let Some(key) = admission.once {
+                let taken = limits::take(&mut transaction, &job.tenant, key, &job.id, now);
+                if let Some(answered) = taken.await? {
+                    return Ok(Accepted::Answered(answered));
+                }
+            }
+            let accepted = queue::insert(&mut transaction, job, admission, now).await?;
             if accepted == Accepted::Queued {
                 transaction.commit().await?;
             }

@@ -5,10 +5,7 @@
 
 use std::time::Duration;
 
-use app_gen_contract::JobState;
-
 use crate::clock::now_millis;
-use crate::database::events::{self, state_event};
 use crate::database::row::job_columns;
 use crate::database::{Database, Job, bounded, changed};
 
@@ -22,54 +19,12 @@ pub struct Lease {
 }
 
 impl Lease {
-    pub(super) fn end(&self, now: i64) -> i64 {
+    pub(in crate::database) fn end(&self, now: i64) -> i64 {
         now.saturating_add(i64::try_from(self.duration.as_millis()).unwrap_or(i64::MAX))
     }
 }
 
 impl Database {
-    /// Takes the oldest queued job, if there is one: state `starting`.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn claim_queued(&self, lease: &Lease) -> sqlx::Result<Option<Job>> {
-        bounded(async {
-            let now = now_millis();
-            let mut transaction = self.pool.begin().await?;
-            // The jobs of a project are done one after the other, so that two changes never meet. A delivery
-            // changes no version, and no two of them have the same target: it waits for nothing.
-            // The condition on the state is repeated: of two orchestrators that pick the same row,
-            // PostgreSQL lets the second wait, check again, and find it taken.
-            let job: Option<Job> = sqlx::query_as(concat!(
-                "UPDATE jobs SET state = $1, owner = $2, lease_expires_at = $3, \
-             started_at = COALESCE(started_at, $4), attempt_started_at = $4, \
-             last_sequence = last_sequence + 1 \
-             WHERE id = (SELECT id FROM jobs AS next WHERE state = $5 \
-             AND (next.kind = 'deliver' OR NOT EXISTS \
-             (SELECT 1 FROM jobs AS earlier WHERE earlier.project_id = next.project_id \
-             AND earlier.id < next.id AND earlier.finished_at IS NULL \
-             AND earlier.kind <> 'deliver')) \
-             ORDER BY id LIMIT 1) AND state = $5 \
-             RETURNING ",
-                job_columns!()
-            ))
-            .bind(JobState::Starting.as_str())
-            .bind(&lease.owner)
-            .bind(lease.end(now))
-            .bind(now)
-            .bind(JobState::Queued.as_str())
-            .fetch_optional(&mut *transaction)
-            .await?;
-            if let Some(job) = &job {
-                let event = state_event(job.last_sequence, now, JobState::Starting, None);
-                events::insert(&mut transaction, &job.id, &event, None).await?;
-            }
-            transaction.commit().await?;
-            Ok(job)
-        })
-        .await
-    }
-
     /// Takes over the oldest started job whose lease has ended, if there is one.
     ///
     /// # Errors

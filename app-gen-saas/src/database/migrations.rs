@@ -92,6 +92,12 @@ const MIGRATIONS: &[Texts] = &[
         sqlite: include_str!("../../migrations/sqlite/0012_model_keys.sql"),
         postgres: include_str!("../../migrations/postgres/0012_model_keys.sql"),
     },
+    Texts {
+        version: 13,
+        description: "limits",
+        sqlite: include_str!("../../migrations/sqlite/0013_limits.sql"),
+        postgres: include_str!("../../migrations/postgres/0013_limits.sql"),
+    },
 ];
 
 /// The newest version that there is.

@@ -14,6 +14,7 @@ mod gauges;
 mod jobs;
 mod kind;
 mod lease;
+mod limits;
 mod migrations;
 mod model_keys;
 mod previews;
@@ -45,13 +46,14 @@ pub use gauges::{Gauges, JobGroup};
 pub use jobs::Cancelled;
 pub use kind::JobKind;
 pub use lease::Lease;
+pub use limits::{Admission, Answered, Line, OnceKey, Overrides, TenantUse, Turns, UsageDay};
 pub use model_keys::ModelKey;
 pub use previews::{Begun, NewPreview, Preview};
 pub use projects::{NewProject, Project, ProjectFilter};
 pub use queue::{Accepted, JobProject, NewJob};
 pub use row::{Artifact, BeganWith, Job, Resources, Stop, Used, Wishes};
 pub use templates::Template;
-pub use uploads::Upload;
+pub use uploads::{KeptUpload, Upload};
 pub use versions::{Check, NewVersion, Version};
 
 /// How long the start waits for a database that is still starting itself.

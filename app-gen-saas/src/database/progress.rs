@@ -6,8 +6,8 @@ use crate::clock::now_millis;
 use crate::database::events::{self, state_event};
 use crate::database::row::job_columns;
 use crate::database::{
-    Database, Job, Lease, NewVersion, Stop, attempts, bounded, changed, deliveries, projects,
-    versions,
+    Database, Job, Lease, NewVersion, Stop, attempts, bounded, changed, deliveries, limits,
+    projects, versions,
 };
 
 impl Database {
@@ -192,6 +192,7 @@ impl Database {
             }
             deliveries::end(&mut transaction, id, state, reason, now).await?;
             projects::add_usage(&mut transaction, id).await?;
+            limits::spend_on_task(&mut transaction, id, now).await?;
             transaction.commit().await?;
             Ok(true)
         })

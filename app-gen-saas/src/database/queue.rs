@@ -4,7 +4,10 @@ use app_gen_contract::JobState;
 use sqlx::{Any, Transaction};
 
 use crate::database::events::{self, state_event};
-use crate::database::{JobKind, NewProject, Wishes, changed, projects};
+use crate::database::{
+    Admission, Answered, JobKind, NewProject, Wishes, changed, limits, projects,
+};
+use crate::limits::LimitReached;
 
 /// The project of a job to be accepted.
 #[derive(Debug, Clone)]
@@ -43,14 +46,18 @@ pub struct NewJob {
 }
 
 /// What became of a job to be accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Accepted {
     /// It is in the queue.
     Queued,
-    /// The queue is full.
+    /// As many jobs of its tenant wait as may.
     QueueFull,
     /// Its project is gone, or was put aside.
     NoProject,
+    /// A limit of its tenant is reached.
+    Limit(LimitReached),
+    /// A request with the same key was answered before.
+    Answered(Answered),
 }
 
 /// Keeps a project from being deleted or put aside until the end of the transaction; `false` if it was. Whoever
@@ -71,11 +78,12 @@ pub(super) async fn hold_project(
     Ok(changed(&result))
 }
 
-/// Puts a job into the queue, with its project if that is new, unless `queue` jobs wait there.
+/// Puts a job into the queue, with its project if that is new, unless too many wait there or a limit of its tenant is
+/// reached.
 pub(super) async fn insert(
     transaction: &mut Transaction<'_, Any>,
     job: &NewJob,
-    queue: u32,
+    admission: &Admission<'_>,
     now: i64,
 ) -> sqlx::Result<Accepted> {
     let wishes =
@@ -96,11 +104,15 @@ pub(super) async fn insert(
             (id, *kind, *start_version)
         }
     };
+    let admitted = limits::admit(transaction, &job.tenant, kind, admission.usual, now);
+    if let Some(reached) = admitted.await? {
+        return Ok(Accepted::Limit(reached));
+    }
     let result = sqlx::query(
         "INSERT INTO jobs (id, description, provider, state, launcher, created_at, last_sequence, \
          wishes, project_id, kind, start_version, tenant_id) \
          SELECT $1, $2, $3, $4, $5, $6, 1, $8, $9, $10, $11, $12 \
-         WHERE (SELECT COUNT(*) FROM jobs WHERE state = $4) < $7",
+         WHERE (SELECT COUNT(*) FROM jobs WHERE state = $4 AND tenant_id = $12) < $7",
     )
     .bind(&job.id)
     .bind(&job.description)
@@ -108,7 +120,7 @@ pub(super) async fn insert(
     .bind(JobState::Queued.as_str())
     .bind(job.launcher)
     .bind(now)
-    .bind(i64::from(queue))
+    .bind(i64::from(admission.queue))
     .bind(wishes)
     .bind(project_id)
     .bind(kind.as_str())

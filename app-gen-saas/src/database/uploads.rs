@@ -5,7 +5,9 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use crate::clock::now_millis;
-use crate::database::{Database, bounded, changed};
+use crate::config::TenantLimits;
+use crate::database::{Database, bounded, changed, limits};
+use crate::limits::LimitReached;
 
 /// An upload as the database holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +16,17 @@ pub struct Upload {
     pub id: String,
     /// What a job takes along.
     pub attachment: Attachment,
+}
+
+/// What became of an upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeptUpload {
+    /// It is kept.
+    Kept,
+    /// All uploads together would have too many bytes.
+    Full,
+    /// A limit of its tenant is reached.
+    Limit(LimitReached),
 }
 
 impl<'row> sqlx::FromRow<'row, AnyRow> for Upload {
@@ -33,7 +46,8 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Upload {
 }
 
 impl Database {
-    /// Keeps what is known of an upload; `false` when all of them together would have more than `max_bytes`.
+    /// Keeps what is known of an upload, unless all of them together would have more than `max_bytes`, or its tenant more
+    /// than it may.
     ///
     /// # Errors
     /// When the database fails.
@@ -42,10 +56,13 @@ impl Database {
         tenant: &str,
         upload: &Upload,
         max_bytes: u64,
-    ) -> sqlx::Result<bool> {
+        usual: TenantLimits,
+    ) -> sqlx::Result<KeptUpload> {
         let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         let Upload { id, attachment } = upload;
         bounded(async {
+            let now = now_millis();
+            let mut transaction = self.pool.begin().await?;
             let result = sqlx::query(
                 "INSERT INTO uploads (id, name, media_type, size_bytes, sha256, created_at, tenant_id) \
                  SELECT $1, $2, $3, $4, $5, $6, $8 \
@@ -56,12 +73,20 @@ impl Database {
             .bind(attachment.media_type.as_str())
             .bind(number(attachment.size_bytes))
             .bind(&attachment.sha256)
-            .bind(now_millis())
+            .bind(now)
             .bind(number(max_bytes.saturating_sub(attachment.size_bytes)))
             .bind(tenant)
-            .execute(&self.pool)
+            .execute(&mut *transaction)
             .await?;
-            Ok(changed(&result))
+            if !changed(&result) {
+                return Ok(KeptUpload::Full);
+            }
+            let reached = limits::stores_too_much(&mut transaction, tenant, usual, now).await?;
+            if let Some(reached) = reached {
+                return Ok(KeptUpload::Limit(reached));
+            }
+            transaction.commit().await?;
+            Ok(KeptUpload::Kept)
         })
         .await
     }

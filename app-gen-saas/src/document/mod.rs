@@ -22,7 +22,7 @@ pub const VERSION_HEADER: &str = "api-version";
 const RETRY_AFTER: &str = "Retry-After";
 
 /// The parts of the API, in the order in which a program meets them.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     (
         "jobs",
         "A job turns a description into an application, or changes one. It runs for minutes.",
@@ -59,11 +59,12 @@ const TAGS: [(&str, &str); 10] = [
         "models",
         "Keys of model providers that a tenant brings: its jobs send them, and it pays the provider itself.",
     ),
+    ("limits", "What a tenant used, and how much it may use."),
     ("health", "Whether the orchestrator works."),
 ];
 
 /// Answers that every operation can give, by the names they have in the document.
-const COMMON: [(&str, Code, &str); 5] = [
+const COMMON: [(&str, Code, &str); 7] = [
     (
         "InvalidRequest",
         Code::InvalidRequest,
@@ -79,6 +80,16 @@ const COMMON: [(&str, Code, &str); 5] = [
         Code::Misdirected,
         "The request is for a host that the orchestrator does not serve.",
     ),
+    (
+        "TooFast",
+        Code::TooFast,
+        "More requests come than one client may send.",
+    ),
+    (
+        "HeadTooLarge",
+        Code::HeadTooLarge,
+        "The address and the headers of the request have more than 32 KiB.",
+    ),
     ("Internal", Code::Internal, "A fault of the orchestrator."),
     (
         "Unavailable",
@@ -86,6 +97,13 @@ const COMMON: [(&str, Code, &str); 5] = [
         "The answer took too long, because of something that the orchestrator depends on.",
     ),
 ];
+
+/// What every operation that takes a body can answer, too.
+const SLOW: (&str, Code, &str) = (
+    "RequestTimeout",
+    Code::RequestTimeout,
+    "The body did not come in time.",
+);
 
 /// Writes into the document what holds for every operation.
 pub fn complete(document: &mut OpenApi) {
@@ -98,7 +116,7 @@ pub fn complete(document: &mut OpenApi) {
     ] {
         components.headers.insert(name.to_owned(), RefOr::T(header));
     }
-    for (name, code, about) in COMMON {
+    for (name, code, about) in COMMON.into_iter().chain([SLOW]) {
         let mut response = ResponseBuilder::new().description(about).build();
         describe_problem(&mut response, code);
         add_version(&mut response);
@@ -146,7 +164,8 @@ fn complete_operation(operation: &mut Operation) {
         }
         add_version(response);
     }
-    for (name, code, _) in COMMON {
+    let slow = operation.request_body.is_some().then_some(SLOW);
+    for (name, code, _) in COMMON.into_iter().chain(slow) {
         let status = code.status().as_str().to_owned();
         let response = responses.entry(status);
         response.or_insert_with(|| RefOr::Ref(Ref::from_response_name(name)));
@@ -178,7 +197,10 @@ fn describe_problem(response: &mut Response, code: Code) {
 
 /// Whether its answers say when another attempt makes sense.
 const fn may_be_repeated(code: Code) -> bool {
-    matches!(code, Code::TooMany | Code::Busy | Code::Unavailable)
+    matches!(
+        code,
+        Code::TooMany | Code::TooFast | Code::LimitReached | Code::Busy | Code::Unavailable
+    )
 }
 
 /// What is no text is bytes, and not the list of numbers as which Rust has them.

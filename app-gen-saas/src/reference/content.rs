@@ -5,6 +5,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::controllers::extract::MAX_REQUEST_BYTES;
 use crate::document::{API_VERSION, VERSION_HEADER};
+use crate::limits::requests::MAX_HEAD_BYTES;
 use crate::problem::{CONTENT_TYPE, Code, REFERENCE_PATH};
 use crate::reference::block::Block;
 use crate::reference::operation::Operation;
@@ -49,7 +50,7 @@ fn introduction() -> Vec<Block> {
         Block::text(
             "There are no accounts: whoever reaches the orchestrator may do everything, so the network decides who \
              that is. A request must name a host that the orchestrator serves (`ALLOWED_HOSTS`, `localhost`, or an \
-             address), and a page of another origin is refused.",
+             address), and a page of another origin is refused unless the orchestrator lists it (`ALLOWED_ORIGINS`).",
         ),
         Block::heading(2, "limits", "Limits"),
         Block::List(vec![
@@ -60,7 +61,20 @@ fn introduction() -> Vec<Block> {
             "A list answers 50 items, or as many as `limit` says, 200 at most; the newest are first. For the next \
              page, `before` is the id of the last item."
                 .to_owned(),
+            format!(
+                "The address and the headers of a request have at most {} KiB, and a body that brings nothing for a \
+                 while is given up (408).",
+                MAX_HEAD_BYTES / 1024
+            ),
             "An answer begins within 60 seconds, or it is a 503.".to_owned(),
+            "One client may send so many requests a second, by default 100, and 200 at once after silence; further \
+             ones are a 429 (`too_fast`). Who is signed in or sends a key is counted by that, everybody else by the \
+             address. A stream is one request."
+                .to_owned(),
+            "A tenant may have so many jobs at once, further ones wait: `queue` of a job says why, and about how many \
+             are before it. Beyond its jobs a day, dollars a month and bytes, requests are a 429 (`limit_reached`), \
+             whose field `limit` says which, how much, and when it begins anew. `GET /api/usage` says what is used."
+                .to_owned(),
             "Where there is no room for another job, preview, file or stream, the answer is a 503, or a 429 where \
              only the client's own share is used up. Its header `Retry-After` and its field `retry_after_secs` say \
              when another attempt makes sense."
@@ -68,6 +82,13 @@ fn introduction() -> Vec<Block> {
             "A parameter or a field that an operation does not know is refused, so that a misspelt one is noticed."
                 .to_owned(),
         ]),
+        Block::heading(2, "repetitions", "Repetitions"),
+        Block::text(
+            "Whoever does not know whether a request for a job, a delivery or a way back arrived sends it again with the \
+             same header `Idempotency-Key`: for 24 hours, the same request with the same key is answered with what the \
+             first one made, as it is by then, and with the header `Idempotent-Replayed`. Another request with that key \
+             is a 422 (`key_reused`). What was refused is not kept.",
+        ),
         Block::heading(2, "versions", "Versions and deprecations"),
         Block::text(format!(
             "Every answer has the header `{VERSION_HEADER}`. The first number changes when a program that keeps to \

@@ -119,12 +119,18 @@ impl EventHub {
         feeds.values().map(|feed| feed.ring.receiver_count()).sum()
     }
 
-    /// A place for one more listener.
+    /// How many streams a tenant has open here, and how many it may have.
+    #[must_use]
+    pub fn of_tenant(&self, tenant: &str) -> (usize, usize) {
+        (self.places.of_tenant(tenant), self.limits.per_tenant)
+    }
+
+    /// A place for one more listener to the job.
     ///
     /// # Errors
     /// [`ApiError::Busy`] or [`ApiError::TooMany`] when there are too many.
-    pub(super) fn take_place(&self, client: IpAddr, job_id: &str) -> Result<Place, ApiError> {
-        Ok(self.places.take(client, job_id)?)
+    pub(super) fn take_place(&self, client: IpAddr, job: &Job) -> Result<Place, ApiError> {
+        Ok(self.places.take(client, &job.tenant, &job.id)?)
     }
 
     /// The ring of a job, and its feed where it has none yet and needs one: somebody has to read for it.

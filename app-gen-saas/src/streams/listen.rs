@@ -16,7 +16,7 @@ use crate::streams::ring::End;
 /// # Errors
 /// [`ApiError::Busy`] or [`ApiError::TooMany`] when there are too many listeners.
 pub fn listen(app: &App, job: &Job, after: i64, client: IpAddr) -> Result<Listener, ApiError> {
-    let place = app.hub.take_place(client, &job.id)?;
+    let place = app.hub.take_place(client, job)?;
     let (ring, feed) = app.hub.subscribe(job);
     if let Some(feed) = feed {
         tokio::spawn(read(app.clone(), feed));

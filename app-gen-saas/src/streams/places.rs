@@ -1,14 +1,15 @@
 //! How many streams there may be, in all and for each of those who could take all of them.
 //!
-//! A stream counts in several scopes at once (`Scope`). A tenant, once there is one, is one more scope here,
-//! and nothing else changes.
+//! A stream counts in several scopes at once (`Scope`): whoever else is to have a limit is one more scope here, and
+//! nothing else changes.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::StreamLimits;
 use crate::error::ApiError;
+use crate::limits::rate::network;
 use crate::streams::jitter;
 
 /// Seconds after which somebody who found no room should try again: at least so many, and at most twice
@@ -20,6 +21,8 @@ const RETRY_AFTER_SECS: u32 = 5;
 enum Scope {
     /// Those of a client.
     Client(IpAddr),
+    /// Those of a tenant.
+    Tenant(String),
     /// Those of a job.
     Job(String),
 }
@@ -41,7 +44,7 @@ struct Taken {
 #[derive(Debug)]
 pub(super) struct Place {
     taken: Arc<Mutex<Taken>>,
-    scopes: [Scope; 2],
+    scopes: [Scope; 3],
 }
 
 /// Which limit is reached.
@@ -51,6 +54,8 @@ pub(super) enum Full {
     All,
     /// That of the client.
     Client,
+    /// That of the tenant.
+    Tenant,
     /// That of the job.
     Job,
 }
@@ -63,14 +68,23 @@ impl Places {
         }
     }
 
-    /// A place for one more stream of this job to this client.
-    pub(super) fn take(&self, client: IpAddr, job_id: &str) -> Result<Place, Full> {
+    /// How many streams a tenant has.
+    pub(super) fn of_tenant(&self, tenant: &str) -> usize {
+        let taken = lock(&self.taken);
+        let count = taken.by_scope.get(&Scope::Tenant(tenant.to_owned()));
+        count.copied().unwrap_or_default()
+    }
+
+    /// A place for one more stream of this job of this tenant to this client.
+    pub(super) fn take(&self, client: IpAddr, tenant: &str, job_id: &str) -> Result<Place, Full> {
         let scopes = [
             Scope::Client(network(client)),
+            Scope::Tenant(tenant.to_owned()),
             Scope::Job(job_id.to_owned()),
         ];
         let limits = [
             (self.limits.per_client, Full::Client),
+            (self.limits.per_tenant, Full::Tenant),
             (self.limits.per_job, Full::Job),
         ];
         let mut taken = lock(&self.taken);
@@ -129,18 +143,11 @@ impl From<Full> for ApiError {
                 message: "too many event streams of this address are open",
                 retry_after_secs,
             },
+            Full::Tenant => Self::TooMany {
+                message: "too many event streams of this tenant are open",
+                retry_after_secs,
+            },
         }
-    }
-}
-
-/// What a client can be told apart by: of IPv6 addresses everybody has 2^64.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let mask = u128::MAX << 64;
-            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask))
-        }
-        address @ IpAddr::V4(_) => address,
     }
 }
 
@@ -164,7 +171,7 @@ mod tests {
             per_job: 3,
             ..StreamLimits::default()
         });
-        let take = |client: &str, job: &str| places.take(address(client), job);
+        let take = |client: &str, job: &str| places.take(address(client), "local", job);
         let first = take("10.0.0.1", "a").unwrap();
         let mut others = vec![take("::ffff:10.0.0.1", "b").unwrap()];
         assert_eq!(take("10.0.0.1", "c").unwrap_err(), Full::Client);
@@ -182,6 +189,27 @@ mod tests {
         drop(others);
         let taken = lock(&places.taken);
         assert_eq!((taken.all, taken.by_scope.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_tenant_has_its_limit_at_all_its_addresses() {
+        let places = Places::new(StreamLimits {
+            per_tenant: 2,
+            ..StreamLimits::default()
+        });
+        let take = |client: &str, tenant: &str| places.take(address(client), tenant, "a job");
+        let first = take("10.0.0.1", "one").unwrap();
+        let second = take("10.0.0.2", "one").unwrap();
+        assert_eq!(take("10.0.0.3", "one").unwrap_err(), Full::Tenant);
+        let other = take("10.0.0.3", "other").unwrap();
+        assert_eq!(
+            (places.of_tenant("one"), places.of_tenant("nobody")),
+            (2, 0)
+        );
+        drop(first);
+        let third = take("10.0.0.3", "one").unwrap();
+        drop((second, other, third));
+        assert_eq!(places.of_tenant("one"), 0);
     }
 
     #[test]

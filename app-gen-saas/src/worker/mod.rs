@@ -141,7 +141,7 @@ async fn claim(app: &App, lease: &Lease, followers: &mut Followers) -> sqlx::Res
         followers.add(app, lease, job);
     }
     while followers.jobs.len() < app.config.jobs.concurrency && followers.room.is_there() {
-        let Some(job) = app.database.claim_queued(lease).await? else {
+        let Some(job) = app.database.claim_queued(lease, &app.turns()).await? else {
             break;
         };
         app.hub.notify(&job.id);

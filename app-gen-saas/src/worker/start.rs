@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use app_gen_contract::{Attempt, Delivery, JobSpec, JobState, SpecError, StartFrom, Used};
+use app_gen_contract::{Attempt, Budget, Delivery, JobSpec, JobState, SpecError, StartFrom, Used};
 use tokio::time::{Instant, sleep};
 
 use crate::database::{Job, JobKind, Stop};
@@ -158,7 +158,10 @@ impl Follower {
             Ok(delivery) => delivery,
             Err(reason) => return self.refuse(reason.to_owned()).await,
         };
-        let spec = match self.spec(start_from, delivery) {
+        let usual = self.app.config.limits.tenant;
+        let left = self.app.database.month_left(&self.job.tenant, usual);
+        let budget = within(self.job.wishes.budget, self.job.used.micro_usd, left.await?);
+        let spec = match self.spec(start_from, delivery, budget) {
             Ok(spec) => spec,
             Err(error) => return self.refuse(error.to_string()).await,
         };
@@ -318,6 +321,7 @@ impl Follower {
         &self,
         start_from: Option<StartFrom>,
         delivery: Option<Delivery>,
+        budget: Budget,
     ) -> Result<JobSpec, SpecError> {
         let job = &self.job;
         let artifact_uri = self.app.artifacts.job_uri(&job.id);
@@ -352,12 +356,27 @@ impl Follower {
             model: job.wishes.model.clone(),
             fallback: job.wishes.fallback.clone(),
             roles: job.wishes.roles.clone(),
-            budget: job.wishes.budget,
+            budget,
             approvals: job.wishes.approvals.clone(),
             origin: job.wishes.origin.clone(),
             ..JobSpec::new(&job.id, &job.description, &job.provider, &artifact_uri)?
         };
         spec.checked()
+    }
+}
+
+/// The budget of a job with no more than what its tenant has left this month, beside what the job has used.
+fn within(budget: Budget, used_micro_usd: i64, left_micro_usd: Option<i64>) -> Budget {
+    let Some(left) = left_micro_usd else {
+        return budget;
+    };
+    let most = used_micro_usd
+        .max(0)
+        .saturating_add(left.max(1))
+        .unsigned_abs();
+    Budget {
+        micro_usd: Some(budget.micro_usd.map_or(most, |own| own.min(most))),
+        ..budget
     }
 }
 
@@ -390,5 +409,21 @@ mod tests {
         job.interruptions = 0;
         job.kind = JobKind::Deliver;
         assert!(!may_be_interrupted(&job, 5));
+    }
+
+    #[test]
+    fn no_job_spends_more_than_its_tenant_has_left() {
+        let budget = |micro_usd| Budget {
+            micro_usd,
+            minutes: Some(30),
+            ..Budget::default()
+        };
+        let of = |own, used, left| within(budget(own), used, left).micro_usd;
+        assert_eq!(of(Some(500), 100, None), Some(500));
+        assert_eq!(of(Some(500), 100, Some(1000)), Some(500));
+        assert_eq!(of(Some(500), 100, Some(50)), Some(150));
+        assert_eq!(of(None, 100, Some(50)), Some(150));
+        assert_eq!(of(Some(500), 0, Some(0)), Some(1));
+        assert_eq!(within(budget(None), 0, Some(5)).minutes, Some(30));
     }
 }

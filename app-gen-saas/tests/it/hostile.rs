@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::support::binary::{Binary, process_variables};
 use crate::support::client::Client;
+use crate::support::database::ADMIT_ALL;
 use crate::support::database::TestDatabase;
 use crate::support::generator::{processes_of, script};
 use crate::support::hostile::{HostileLauncher, hostile_line};
@@ -71,7 +72,7 @@ async fn thousands_of_random_generators() {
             launcher: "process",
             wishes: Wishes::default(),
         };
-        app.database.insert_job(&job, u32::MAX).await.unwrap();
+        app.database.insert_job(&job, &ADMIT_ALL).await.unwrap();
         ids.push(job.id);
     }
     let mut endings = std::collections::BTreeMap::<String, usize>::new();

@@ -18,6 +18,7 @@ mod ecs_faults;
 mod ecs_quotas;
 mod endings;
 mod hostile;
+mod limits;
 mod model_keys;
 mod newer;
 mod observability;

@@ -15,6 +15,7 @@ import "./log/log.css";
 import "./previews/previews.css";
 import "./projects/projects.css";
 import "./templates/templates.css";
+import "./usage/usage.css";
 import "./versions/versions.css";
 import "./deliveries/deliveries.css";
 

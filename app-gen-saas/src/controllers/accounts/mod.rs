@@ -3,6 +3,7 @@
 pub mod fleet;
 pub mod invitations;
 pub mod keys;
+pub mod limits;
 pub mod tenants;
 
 use axum::Json;

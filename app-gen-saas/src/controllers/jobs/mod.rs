@@ -1,5 +1,7 @@
 //! Jobs: submit, list, look at, decide, cancel.
 
+mod accept;
+pub mod line;
 pub mod shown;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -9,28 +11,27 @@ use app_gen_contract::{
 };
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+
+pub(super) use accept::{accept, admission, created, find, queued};
 
 use crate::accounts::{Identity, Scope, Tenant};
 use crate::app::App;
 use crate::config::JobsConfig;
 use crate::controllers::extract::{ApiJson, ApiQuery, JobId, page_limit, stored_id};
+use crate::controllers::jobs::accept::answer;
 use crate::controllers::jobs::shown::{
     ApprovalPointName, Budget, Choice, Fallback, Job, JobList, Surroundings,
 };
+use crate::controllers::once::{self, Once};
 use crate::controllers::{attachments, naming, templates};
-use crate::database::{
-    self, Accepted, Cancelled, JobKind, JobProject, NewJob, PastAttempt, Pause, Wishes,
-};
+use crate::database::{self, Cancelled, JobKind, JobProject, NewJob, PastAttempt, Pause, Wishes};
 use crate::error::ApiError;
 use crate::observe::request::AskedBy;
 use crate::problem::Problem;
-
-/// Seconds after which a full queue may have room again.
-const RETRY_AFTER_SECS: u32 = 60;
 
 /// The body of a request for a new job.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -140,26 +141,15 @@ pub struct ListJobs {
     before: Option<String>,
 }
 
-/// The job, or the error "not found".
-pub(super) async fn find(app: &App, id: &str) -> Result<database::Job, ApiError> {
-    app.database.job(id).await?.ok_or(ApiError::NotFound("job"))
-}
-
-/// The job as it is answered.
-async fn answer(app: &App, id: &str) -> Result<Job, ApiError> {
-    let job = find(app, id).await?;
-    let tenant = &job.tenant;
-    let attempts = app.database.attempts(tenant, id, id, None).await?;
-    let surroundings = Surroundings::of(app, tenant, id, id, None).await?;
-    Ok(Job::new(job, attempts, &surroundings))
-}
-
 /// Submits a description of a new application, or of what is to be changed of one.
 #[utoipa::path(
     post,
     path = "/api/jobs",
     tag = "jobs",
     operation_id = "create_job",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Any key of 1 to 255 characters of ASCII without spaces: the same request with the same key is answered with what the first one made, for 24 hours."),
+    ),
     request_body(
         content = CreateJob,
         example = json!({ "description": "A shop for tea, with a basket and a search" }),
@@ -171,6 +161,8 @@ async fn answer(app: &App, id: &str) -> Result<Job, ApiError> {
         (status = 409, description = "The project was put aside.", body = Problem),
         (status = 413, description = "The body has more than 64 KiB.", body = Problem),
         (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 422, description = "The key was sent with another request.", body = Problem),
+        (status = 429, description = "A limit of the tenant is reached, or requests come too fast; `limit` says which, and `Retry-After` when to try again.", body = Problem),
         (status = 503, description = "The database or the store does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.", body = Problem),
     )
 )]
@@ -178,8 +170,14 @@ pub async fn create(
     State(app): State<App>,
     Tenant(tenant): Tenant,
     AskedBy(origin): AskedBy,
-    ApiJson(request): ApiJson<CreateJob>,
+    Once {
+        key,
+        value: ApiJson(request),
+    }: Once<ApiJson<CreateJob>>,
 ) -> Result<(StatusCode, HeaderMap, Json<Job>), ApiError> {
+    if let Some((_, id)) = once::earlier(&app, &tenant, key.as_ref()).await? {
+        return created(&app, &id, true).await;
+    }
     let id = Uuid::now_v7().to_string();
     let usual = &app.config.jobs;
     let provider = request.provider.as_deref().unwrap_or(&usual.provider);
@@ -246,7 +244,7 @@ pub async fn create(
         attachments::take_back(&app, &job).await;
         return Err(error);
     }
-    accept(&app, job).await
+    accept(&app, job, key.as_ref()).await
 }
 
 /// The project of a job: a new one, or one that exists, with a version to begin with.
@@ -275,41 +273,6 @@ async fn project_of(
         kind: JobKind::Change,
         start_version,
     })
-}
-
-/// Puts a job into the queue; answers with it.
-pub(super) async fn accept(
-    app: &App,
-    job: NewJob,
-) -> Result<(StatusCode, HeaderMap, Json<Job>), ApiError> {
-    let accepted = app.database.insert_job(&job, app.config.jobs.queue).await?;
-    if let Err(refusal) = queued(accepted) {
-        attachments::take_back(app, &job).await;
-        return Err(refusal);
-    }
-    app.new_job.notify_one();
-    let id = &job.id;
-    let job = answer(app, id).await?;
-    let mut headers = HeaderMap::new();
-    if let Ok(location) = HeaderValue::try_from(format!("/api/jobs/{id}")) {
-        headers.insert(header::LOCATION, location);
-    }
-    Ok((StatusCode::CREATED, headers, Json(job)))
-}
-
-/// # Errors
-/// A job is not in the queue.
-pub(super) fn queued(accepted: Accepted) -> Result<(), ApiError> {
-    match accepted {
-        Accepted::Queued => Ok(()),
-        Accepted::QueueFull => Err(ApiError::Busy {
-            message: "too many jobs wait for their start",
-            retry_after_secs: RETRY_AFTER_SECS,
-        }),
-        Accepted::NoProject => Err(ApiError::Changed(
-            "the project was put aside or deleted; take it up again first",
-        )),
-    }
 }
 
 /// The budget with the orchestrator's amount of dollars, if it names none.
@@ -352,12 +315,10 @@ pub async fn list(
         .database
         .jobs(&tenant, project.as_deref(), before.as_deref(), limit)
         .await?;
-    // They are between the last and the first of them, so that what belongs to them is one range.
-    let mut surroundings = Surroundings::default();
+    let surroundings = Surroundings::of(&app, &tenant, &jobs, project.as_deref()).await?;
     let mut attempts: HashMap<String, Vec<PastAttempt>> = HashMap::new();
     if let (Some(newest), Some(oldest)) = (jobs.first(), jobs.last()) {
         let (first, last, project) = (&oldest.id, &newest.id, project.as_deref());
-        surroundings = Surroundings::of(&app, &tenant, first, last, project).await?;
         let ended = app.database.attempts(&tenant, first, last, project);
         for attempt in ended.await? {
             let of_job = attempts.entry(attempt.job_id.clone()).or_default();

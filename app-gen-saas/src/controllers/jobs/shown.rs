@@ -9,8 +9,9 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::clock::{now_millis, rfc3339};
 use crate::controllers::attachments::JobAttachment;
+use crate::controllers::jobs::line::Queue;
 use crate::controllers::templates::JobTemplate;
-use crate::database::{self, JobKind, PastAttempt, Pause};
+use crate::database::{self, JobKind, Line, PastAttempt, Pause};
 
 const MILLIS_PER_HOUR: i64 = 60 * 60 * 1000;
 
@@ -33,6 +34,9 @@ pub struct Job {
     /// Id of the job of the same project whose end it waits for; null unless it waits for one.
     #[schema(required)]
     waits_for: Option<String>,
+    /// Why it waits for its start, and its place in the line; null unless it does.
+    #[schema(required)]
+    queue: Option<Queue>,
     /// Description of the application, or of what is to be changed.
     description: String,
     /// Provider that makes the application.
@@ -311,23 +315,35 @@ pub(super) struct Surroundings {
     versions: HashMap<String, i64>,
     /// The first job of each project that has not ended.
     first_of_projects: HashMap<String, String>,
+    /// The line, if one of the jobs is in it.
+    line: Line,
 }
 
 impl Surroundings {
-    /// Of the jobs of a tenant from `first` to `last` in the order of their ids: of one project, or of all.
+    /// Of these jobs of a tenant, the newest first: of one project, or of all.
     pub(super) async fn of(
         app: &App,
         tenant: &str,
-        first: &str,
-        last: &str,
+        jobs: &[database::Job],
         project_id: Option<&str>,
     ) -> sqlx::Result<Self> {
         let database = &app.database;
+        // They are between the last and the first of them, so that what belongs to them is one range.
+        let (Some(newest), Some(oldest)) = (jobs.first(), jobs.last()) else {
+            return Ok(Self::default());
+        };
+        let (first, last) = (&oldest.id, &newest.id);
+        let is_queued = |job: &database::Job| job.state == JobState::Queued;
+        let line = match jobs.iter().any(is_queued) {
+            true => database.line(tenant, &app.turns(), now_millis()).await?,
+            false => Line::default(),
+        };
         let versions = database.versions_of_jobs(tenant, first, last, project_id);
         let versions = versions.await?;
         Ok(Self {
             versions: versions.into_iter().collect(),
             first_of_projects: app.database.first_of_projects().await?,
+            line,
         })
     }
 
@@ -350,9 +366,12 @@ impl Job {
         let used = job.used;
         let task_micro_usd = used.task_micro_usd + task_micro_usd(&job, now_millis());
         let resume_at = job.resume_at.unwrap_or_default();
+        let waits_for = surroundings.waits_for(&job);
+        let (line, is_behind) = (&surroundings.line, waits_for.is_some());
         Self {
+            queue: Queue::of(&job, line, is_behind, now_millis()),
             version: surroundings.versions.get(&job.id).copied(),
-            waits_for: surroundings.waits_for(&job),
+            waits_for,
             id: job.id,
             project: job.project_id,
             kind: job.kind,

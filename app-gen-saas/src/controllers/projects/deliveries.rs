@@ -15,9 +15,11 @@ use crate::controllers::extract::{
     ApiJson, ApiQuery, DeliveryPath, ProjectId, VersionPath, page_limit,
 };
 use crate::controllers::jobs;
+use crate::controllers::once::{self, Once};
 use crate::controllers::projects::{self, versions};
 use crate::database::{
-    self, AcceptedDelivery, DeliveryState, JobKind, JobProject, NewDelivery, NewJob, Wishes,
+    self, Accepted, AcceptedDelivery, DeliveryState, JobKind, JobProject, NewDelivery, NewJob,
+    Wishes,
 };
 use crate::error::ApiError;
 use crate::observe::request::AskedBy;
@@ -236,6 +238,7 @@ async fn find(app: &App, project_id: &str, id: &str) -> Result<Delivery, ApiErro
     params(
         ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Any key of 1 to 255 characters of ASCII without spaces: the same request with the same key is answered with what the first one made, for 24 hours."),
     ),
     request_body(
         content = CreateDelivery,
@@ -249,6 +252,8 @@ async fn find(app: &App, project_id: &str, id: &str) -> Result<Delivery, ApiErro
         (status = 409, description = "The project was put aside, another version is on its way to this target, the target is that of another project, or it is to be looked at and was never there.", body = Problem),
         (status = 413, description = "The body has more than 64 KiB.", body = Problem),
         (status = 415, description = "The content type is not application/json.", body = Problem),
+        (status = 422, description = "The key was sent with another request.", body = Problem),
+        (status = 429, description = "The tenant has asked for as many jobs today as it may, or requests come too fast; `Retry-After` says when to try again.", body = Problem),
         (status = 503, description = "The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.", body = Problem),
     )
 )]
@@ -257,8 +262,14 @@ pub async fn create(
     Tenant(tenant): Tenant,
     AskedBy(origin): AskedBy,
     path: VersionPath,
-    ApiJson(request): ApiJson<CreateDelivery>,
+    Once {
+        key,
+        value: ApiJson(request),
+    }: Once<ApiJson<CreateDelivery>>,
 ) -> Result<(StatusCode, HeaderMap, Json<Delivery>), ApiError> {
+    if let Some((status, id)) = once::earlier(&app, &tenant, key.as_ref()).await? {
+        return answer(&app, &path.project_id, &id, status, true).await;
+    }
     let version = versions::find(&app, &path).await?;
     let target = DeliveryTarget::from(request.target);
     target
@@ -303,8 +314,10 @@ pub async fn create(
         check_only: request.check_only,
     };
     let place = (version.project_id.as_str(), version.number);
-    let queue = app.config.jobs.queue;
-    let accepted = app.database.insert_delivery(&delivery, place, &job, queue);
+    let admission = jobs::admission(&app, key.as_ref());
+    let accepted = app
+        .database
+        .insert_delivery(&delivery, place, &job, &admission);
     let (status, id) = match accepted.await? {
         AcceptedDelivery::Queued { id } => (StatusCode::CREATED, id),
         AcceptedDelivery::Pending { id } => (StatusCode::OK, id),
@@ -323,6 +336,11 @@ pub async fn create(
                 "this version was never delivered to this target; deliver it first",
             ));
         }
+        // Of two that came at the same time, this is the second.
+        AcceptedDelivery::Refused(Accepted::Answered(answered)) => {
+            let (status, id) = once::again(answered)?;
+            return answer(&app, &version.project_id, &id, status, true).await;
+        }
         AcceptedDelivery::Refused(refused) => {
             jobs::queued(refused)?;
             return Err(ApiError::Internal(anyhow::anyhow!(
@@ -331,14 +349,27 @@ pub async fn create(
         }
     };
     app.new_job.notify_one();
+    answer(&app, &version.project_id, &id, status, false).await
+}
+
+/// Answers with a delivery that was accepted, now or before.
+async fn answer(
+    app: &App,
+    project_id: &str,
+    id: &str,
+    status: StatusCode,
+    is_again: bool,
+) -> Result<(StatusCode, HeaderMap, Json<Delivery>), ApiError> {
     let mut headers = HeaderMap::new();
-    let project_id = &version.project_id;
     if let Ok(location) =
         HeaderValue::try_from(format!("/api/projects/{project_id}/deliveries/{id}"))
     {
         headers.insert(header::LOCATION, location);
     }
-    Ok((status, headers, Json(find(&app, project_id, &id).await?)))
+    if is_again {
+        once::mark(&mut headers);
+    }
+    Ok((status, headers, Json(find(app, project_id, id).await?)))
 }
 
 /// Lists the deliveries of a project, or of one of its versions.

@@ -17,6 +17,7 @@ use crate::controllers::extract::{
     ApiJson, ApiQuery, ProjectId, VersionPath, page_limit, searched, stored_id,
 };
 use crate::controllers::jobs::shown::Job;
+use crate::controllers::once::{self, NoBody, Once};
 use crate::controllers::{jobs, naming};
 use crate::database::{self, JobKind, JobProject, NewJob, ProjectFilter, Wishes};
 use crate::error::ApiError;
@@ -229,11 +230,14 @@ pub async fn delete(
     params(
         ("id" = String, Path, format = "uuid", description = "Id of the project."),
         ("number" = i64, Path, description = "Number of the version."),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Any key of 1 to 255 characters of ASCII without spaces: the same request with the same key is answered with what the first one made, for 24 hours."),
     ),
     responses(
         (status = 201, description = "Accepted; `Location` leads to the job.", body = Job),
         (status = 404, description = "No such project or version.", body = Problem),
         (status = 409, description = "The project was put aside.", body = Problem),
+        (status = 422, description = "The key was sent with another request.", body = Problem),
+        (status = 429, description = "The tenant has asked for as many jobs today as it may, or requests come too fast; `Retry-After` says when to try again.", body = Problem),
         (status = 503, description = "The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again.", body = Problem),
     )
 )]
@@ -242,7 +246,11 @@ pub async fn restore(
     Tenant(tenant): Tenant,
     AskedBy(origin): AskedBy,
     path: VersionPath,
+    Once { key, .. }: Once<NoBody>,
 ) -> Result<(StatusCode, HeaderMap, Json<Job>), ApiError> {
+    if let Some((_, id)) = once::earlier(&app, &tenant, key.as_ref()).await? {
+        return jobs::created(&app, &id, true).await;
+    }
     let version = versions::find(&app, &path).await?;
     let job = NewJob {
         id: Uuid::now_v7().to_string(),
@@ -260,5 +268,5 @@ pub async fn restore(
             ..Wishes::default()
         },
     };
-    jobs::accept(&app, job).await
+    jobs::accept(&app, job, key.as_ref()).await
 }

@@ -99,10 +99,15 @@ impl Database {
                 .bind(id)
                 .execute(&mut *transaction)
                 .await?;
-            sqlx::query("DELETE FROM stream_tickets WHERE tenant_id = $1")
-                .bind(id)
-                .execute(&mut *transaction)
-                .await?;
+            for statement in [
+                "DELETE FROM stream_tickets WHERE tenant_id = $1",
+                "DELETE FROM idempotency_keys WHERE tenant_id = $1",
+            ] {
+                sqlx::query(statement)
+                    .bind(id)
+                    .execute(&mut *transaction)
+                    .await?;
+            }
             let result = sqlx::query(
                 "DELETE FROM tenants WHERE id = $1 AND deleted_at < $2 \
                  AND NOT EXISTS (SELECT 1 FROM jobs WHERE tenant_id = $1) \
@@ -117,8 +122,22 @@ impl Database {
             .bind(now_millis() - LAST_REQUEST_MILLIS)
             .execute(&mut *transaction)
             .await?;
+            let is_gone = changed(&result);
+            if is_gone {
+                // As long as something may still be used, it is counted.
+                for statement in [
+                    "DELETE FROM tenant_limits WHERE tenant_id = $1",
+                    "DELETE FROM usage_days WHERE tenant_id = $1",
+                    "DELETE FROM turns WHERE tenant_id = $1",
+                ] {
+                    sqlx::query(statement)
+                        .bind(id)
+                        .execute(&mut *transaction)
+                        .await?;
+                }
+            }
             transaction.commit().await?;
-            Ok(changed(&result))
+            Ok(is_gone)
         })
         .await
     }

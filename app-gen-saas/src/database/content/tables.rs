@@ -27,6 +27,8 @@ pub const TABLES: &[Table] = &[
     table("templates", "id"),
     table("template_folders", "folder"),
     table("uploads", "id"),
+    table("tenant_limits", "tenant_id"),
+    table("usage_days", "tenant_id, day"),
 ];
 
 /// Tables of this moment alone, and why nobody misses their rows afterwards.
@@ -42,6 +44,18 @@ pub const NOT_COPIED: &[(&str, &str)] = &[
     (
         "stream_tickets",
         "a ticket opens one stream, within seconds",
+    ),
+    (
+        "turns",
+        "numbers that order whose job begins next; without them it is the turn of the oldest job",
+    ),
+    (
+        "idempotency_keys",
+        "a request that is repeated within a day is answered as it was; nobody repeats one over a restore",
+    ),
+    (
+        "model_keys",
+        "the keys themselves are in the store of secrets, which no backup reads; tenants bring theirs again",
     ),
     ("duties", "which of the running orchestrators does what"),
 ];

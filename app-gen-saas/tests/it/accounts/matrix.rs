@@ -68,6 +68,9 @@ const TABLE: &[(&str, &str, Rule)] = &[
     ("PUT", "/api/model-keys/{provider}", OwnChange(400)),
     ("POST", "/api/model-keys/{provider}/test", OwnChange(404)),
     ("DELETE", "/api/model-keys/{provider}", OwnChange(404)),
+    ("GET", "/api/fleet/tenants/{id}/limits", Operator(200)),
+    ("PUT", "/api/fleet/tenants/{id}/limits", Operator(200)),
+    ("GET", "/api/usage", Own(200)),
     ("GET", "/api/jobs", Own(200)),
     ("POST", "/api/jobs", OwnChange(400)),
     ("GET", "/api/jobs/{id}", Thing(200)),
@@ -344,7 +347,7 @@ impl Things {
             Some("jobs") => &self.job,
             Some("projects") => &self.project,
             Some("templates") => &self.template,
-            Some("tenants") => &self.team,
+            Some("tenants" | "fleet") => &self.team,
             _ => &self.key,
         };
         let nothing = Uuid::now_v7().to_string();

@@ -24,17 +24,17 @@ use crate::support::orchestrator::{Options, Orchestrator};
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 
 /// An orchestrator that knows its users, and their login.
-struct World {
-    orchestrator: Orchestrator,
+pub struct World {
+    pub orchestrator: Orchestrator,
     login: Login,
     signer: Signer,
 }
 
 /// Somebody who asks.
 #[derive(Debug, Clone, Default)]
-struct Asker {
+pub struct Asker {
     /// A token or a key.
-    bearer: Option<String>,
+    pub bearer: Option<String>,
     /// The tenant that they choose.
     tenant: Option<String>,
 }
@@ -56,14 +56,25 @@ fn variables(url: &str) -> Vec<(&'static str, String)> {
 }
 
 impl World {
-    async fn start(database: TestDatabase) -> Self {
+    pub async fn start(database: TestDatabase) -> Self {
+        Self::with(database, &[]).await
+    }
+
+    /// With more variables.
+    pub async fn with(database: TestDatabase, more: &[(&'static str, &str)]) -> Self {
         let signer = Signer::es256("first");
         let login = Login::start(&[&signer]).await;
         let orchestrator = Orchestrator::with(
             database,
             Options {
                 generator: MAKES_VERSIONS,
-                variables: variables(&login.url),
+                variables: variables(&login.url)
+                    .into_iter()
+                    .chain(
+                        more.iter()
+                            .map(|(name, value)| (*name, (*value).to_owned())),
+                    )
+                    .collect(),
                 change: Some(quick),
                 ..Options::default()
             },
@@ -78,13 +89,25 @@ impl World {
     }
 
     /// Somebody who signs in for the first time.
-    fn user(&self, email: &str) -> (Uuid, Asker) {
+    pub fn user(&self, email: &str) -> (Uuid, Asker) {
         let user = Uuid::now_v7();
         let token = self.signer.token(&self.login.claims(user, email));
         (user, Asker::with(token))
     }
 
-    async fn ask(&self, asker: &Asker, method: Method, path: &str, body: &Value) -> (u16, Value) {
+    /// Somebody who sees the fleet.
+    pub fn operator(&self, email: &str) -> Asker {
+        let claims = self.login.operator(Uuid::now_v7(), email);
+        Asker::with(self.signer.token(&claims))
+    }
+
+    pub async fn ask(
+        &self,
+        asker: &Asker,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> (u16, Value) {
         let url = format!("{}{path}", self.orchestrator.client.base);
         let mut request = self.orchestrator.client.http.request(method.clone(), url);
         if let Some(bearer) = &asker.bearer {
@@ -106,26 +129,26 @@ impl World {
         )
     }
 
-    async fn get(&self, asker: &Asker, path: &str) -> (u16, Value) {
+    pub async fn get(&self, asker: &Asker, path: &str) -> (u16, Value) {
         self.ask(asker, Method::GET, path, &Value::Null).await
     }
 
-    async fn post(&self, asker: &Asker, path: &str, body: Value) -> (u16, Value) {
+    pub async fn post(&self, asker: &Asker, path: &str, body: Value) -> (u16, Value) {
         self.ask(asker, Method::POST, path, &body).await
     }
 
-    async fn delete(&self, asker: &Asker, path: &str) -> (u16, Value) {
+    pub async fn delete(&self, asker: &Asker, path: &str) -> (u16, Value) {
         self.ask(asker, Method::DELETE, path, &Value::Null).await
     }
 
     /// Makes a project with a version: the job that made it.
-    async fn job(&self, asker: &Asker, body: Value) -> Value {
+    pub async fn job(&self, asker: &Asker, body: Value) -> Value {
         let (status, job) = self.post(asker, "/api/jobs", body).await;
         assert_eq!(status, 201, "{job}");
         self.ended(asker, job["id"].as_str().unwrap()).await
     }
 
-    async fn ended(&self, asker: &Asker, id: &str) -> Value {
+    pub async fn ended(&self, asker: &Asker, id: &str) -> Value {
         eventually(&format!("the end of job {id}"), async || {
             let (status, job) = self.get(asker, &format!("/api/jobs/{id}")).await;
             assert_eq!(status, 200, "{job}");
@@ -135,7 +158,7 @@ impl World {
     }
 
     /// A shared tenant of the first of these, with the others as members.
-    async fn shared(&self, owner: &Asker, members: &[(&Asker, &str)]) -> String {
+    pub async fn shared(&self, owner: &Asker, members: &[(&Asker, &str)]) -> String {
         let (status, tenant) = self
             .post(owner, "/api/tenants", json!({ "name": "Team" }))
             .await;
@@ -153,7 +176,7 @@ impl World {
     }
 
     /// A new key of a tenant.
-    async fn key(&self, asker: &Asker, scopes: &[&str]) -> (String, Asker) {
+    pub async fn key(&self, asker: &Asker, scopes: &[&str]) -> (String, Asker) {
         let body = json!({ "name": "CI", "scopes": scopes });
         let (status, key) = self.post(asker, "/api/keys", body).await;
         assert_eq!(status, 201, "{key}");
@@ -163,14 +186,14 @@ impl World {
 }
 
 impl Asker {
-    fn with(bearer: String) -> Self {
+    pub fn with(bearer: String) -> Self {
         Self {
             bearer: Some(bearer),
             tenant: None,
         }
     }
 
-    fn within(&self, tenant: &str) -> Self {
+    pub fn within(&self, tenant: &str) -> Self {
         Self {
             tenant: Some(tenant.to_owned()),
             ..self.clone()

@@ -15,7 +15,7 @@ use crate::support::eventually;
 on_both_databases!(nothing_is_left);
 
 /// All tables that have something of a tenant, and by which column.
-const TABLES: [(&str, &str); 11] = [
+const TABLES: [(&str, &str); 15] = [
     ("jobs", "tenant_id"),
     ("projects", "tenant_id"),
     ("templates", "tenant_id"),
@@ -27,6 +27,10 @@ const TABLES: [(&str, &str); 11] = [
     ("api_keys", "tenant_id"),
     ("stream_tickets", "tenant_id"),
     ("model_keys", "tenant_id"),
+    ("usage_days", "tenant_id"),
+    ("turns", "tenant_id"),
+    ("tenant_limits", "tenant_id"),
+    ("idempotency_keys", "tenant_id"),
 ];
 
 /// How many rows a query counts.
@@ -121,6 +125,16 @@ async fn nothing_is_left(database: TestDatabase) {
     let others = world.shared(&ben, &[]).await;
     let ids = fill(&world, &ann, &team).await;
     let other_ids = fill(&world, &ben, &others).await;
+    // What operators allowed, and a request that is answered once.
+    for tenant in [&team, &others] {
+        let database = &world.orchestrator.database;
+        let statements = format!(
+            "INSERT INTO tenant_limits (tenant_id, jobs_per_day, updated_at) VALUES ('{tenant}', 5, 1); \
+             INSERT INTO idempotency_keys (tenant_id, name, hash, status, result_id, created_at) \
+             VALUES ('{tenant}', 'a', 'b', 201, 'c', 9000000000000);"
+        );
+        database.execute(&statements).await;
+    }
     let url = &world.orchestrator.database.url;
     let before = rows(url, &team).await;
     for (table, rows) in &before {

@@ -8,12 +8,26 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use app_gen_saas::config::TenantLimits;
+use app_gen_saas::database::Admission;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{ChildStdin, Command};
 use tokio::sync::OnceCell;
 
 pub const POSTGRES_IMAGE: &str = "app-gen-postgres:17";
+
+/// Lets every job into the queue.
+pub const ADMIT_ALL: Admission<'static> = Admission {
+    queue: u32::MAX,
+    usual: TenantLimits {
+        jobs_at_once: 0,
+        jobs_per_day: 0,
+        micro_usd_per_month: 0,
+        storage_bytes: 0,
+    },
+    once: None,
+};
 
 /// A database that nobody else uses.
 pub struct TestDatabase {
@@ -73,6 +87,19 @@ impl TestDatabase {
             .await
             .unwrap();
         connection.close().await.unwrap();
+    }
+
+    /// The number that a query gives.
+    pub async fn number(&self, query: &str) -> i64 {
+        sqlx::any::install_default_drivers();
+        use sqlx::Connection as _;
+        let mut connection = sqlx::AnyConnection::connect(&self.url).await.unwrap();
+        let number = sqlx::query_scalar(sqlx::AssertSqlSafe(query.to_owned()))
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        number
     }
 }
 

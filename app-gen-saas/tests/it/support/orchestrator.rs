@@ -57,6 +57,8 @@ impl Orchestrator {
         let generator = script(folder.path(), options.generator);
         let mut variables = vec![
             ("PORT", "0".to_owned()),
+            // Tests ask more often than anybody else; what bounds that has tests of its own.
+            ("REQUESTS_PER_SECOND", "0".to_owned()),
             ("PATH", std::env::var("PATH").unwrap()),
             ("DATABASE_URL", database.url.clone()),
             (

@@ -17,6 +17,32 @@ test("a refusal carries the server's own words, as a sentence", async () => {
   });
 });
 
+test("a job that was asked for without an answer is the same one when it is asked for again", async () => {
+  const keys: (string | null)[] = [];
+  let isAway = true;
+  vi.stubGlobal(
+    "fetch",
+    vi.fn(async (_: string, init: RequestInit) => {
+      keys.push(new Headers(init.headers).get("idempotency-key"));
+      if (isAway) throw new TypeError("failed to fetch");
+      return Response.json({ id: "0193-job" }, { status: 201 });
+    }),
+  );
+  const ask = (description: string) => createJob({ description });
+  await expect(ask("a list")).rejects.toMatchObject({ code: "unreachable" });
+  await expect(ask("a shop")).rejects.toMatchObject({ code: "unreachable" });
+  await expect(ask("a shop")).rejects.toMatchObject({ code: "unreachable" });
+  isAway = false;
+  await ask("a shop");
+  await ask("a shop");
+  const [list, ...shops] = keys;
+  expect(list).toMatch(/^[0-9a-f]{32}$/);
+  expect(shops[0]).not.toBe(list);
+  expect(shops.slice(0, 3)).toEqual([shops[0], shops[0], shops[0]]);
+  // What was answered is over: the same words are another job.
+  expect(shops[3]).not.toBe(shops[0]);
+});
+
 test("a proxy's error page reads as an unreachable server", async () => {
   answer(502, "<html>Bad gateway</html>");
   await expect(listJobs("p")).rejects.toMatchObject({ status: 502, message: "The server can’t be reached." });

@@ -18,6 +18,7 @@ import type {
   ModelKey,
   ModelKeyList,
   ModelProvider,
+  MonthUsage,
   Preview,
   Problem,
   Project,
@@ -129,8 +130,22 @@ export function getJob(jobId: string): Promise<Job> {
   return request<Job>(jobPath(jobId));
 }
 
-export function createJob(job: CreateJob): Promise<Job> {
-  return send<Job>("POST", "/api/jobs", job);
+/** A job that was asked for without an answer: asked for again, it is the same one. */
+let unanswered: { asked: string; key: string } | null = null;
+
+export async function createJob(job: CreateJob): Promise<Job> {
+  const asked = JSON.stringify(job);
+  const key = unanswered?.asked === asked ? unanswered.key : newKey();
+  unanswered = { asked, key };
+  const made = await send<Job>("POST", "/api/jobs", job, { headers: { "idempotency-key": key } });
+  unanswered = null;
+  return made;
+}
+
+/** `crypto.randomUUID` is only there on HTTPS and on this machine. */
+function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 export function decideJob(jobId: string, decision: Decide): Promise<Job> {
@@ -139,6 +154,11 @@ export function decideJob(jobId: string, decision: Decide): Promise<Job> {
 
 export function cancelJob(jobId: string): Promise<Job> {
   return request<Job>(`${jobPath(jobId)}/cancel`, { method: "POST" });
+}
+
+/** What was used this month, and how much may be. */
+export function getUsage(): Promise<MonthUsage> {
+  return request<MonthUsage>("/api/usage");
 }
 
 /** What can be attached to a job. */
@@ -312,7 +332,7 @@ export async function listModelKeys(): Promise<ModelKey[]> {
 
 /** Keeps a key once the provider has taken it. */
 export function setModelKey(provider: ModelProvider, key: SetModelKey): Promise<ModelKey> {
-  return send<ModelKey>("PUT", modelKeyPath(provider), key, TEST_TIMEOUT_MS);
+  return send<ModelKey>("PUT", modelKeyPath(provider), key, { timeoutMs: TEST_TIMEOUT_MS });
 }
 
 /** Asks the provider again, with the key that is kept. */
@@ -324,8 +344,13 @@ export function removeModelKey(provider: ModelProvider): Promise<void> {
   return request<void>(modelKeyPath(provider), { method: "DELETE" });
 }
 
-export function send<T>(method: "POST" | "PUT" | "PATCH", path: string, body: object, timeoutMs?: number): Promise<T> {
-  const headers = { "content-type": "application/json" };
+export function send<T>(
+  method: "POST" | "PUT" | "PATCH",
+  path: string,
+  body: object,
+  { timeoutMs, ...more }: { timeoutMs?: number; headers?: Record<string, string> } = {},
+): Promise<T> {
+  const headers = { "content-type": "application/json", ...more.headers };
   return request<T>(path, { method, headers, body: JSON.stringify(body) }, timeoutMs);
 }
 

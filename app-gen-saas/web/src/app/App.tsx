@@ -5,10 +5,11 @@ import { ProjectPage } from "../projects/ProjectPage.tsx";
 import { Icon } from "../shared/Icon.tsx";
 import { Loading } from "../shared/PageProblem.tsx";
 import { TemplatesPage } from "../templates/TemplatesPage.tsx";
+import { UsagePage } from "../usage/UsagePage.tsx";
 import { VersionPage } from "../versions/VersionPage.tsx";
 import { ErrorBoundary } from "./ErrorBoundary.tsx";
 import { MissingPage } from "./MissingPage.tsx";
-import { homeFromHere, pageKey, type Route, useRoute } from "./route.ts";
+import { homeFromHere, pageKey, type Route, usageHref, useRoute } from "./route.ts";
 
 // Where there are no accounts, nobody loads what only accounts need.
 const AccountPage = lazy(async () => ({ default: (await import("../accounts/AccountPage.tsx")).AccountPage }));
@@ -25,12 +26,20 @@ export function App() {
           <img src="/favicon.svg" alt="" width="28" height="28" />
           App-Gen
         </a>
-        {route.page !== "home" && (
-          <a className="button new-app" href={home}>
-            <Icon name="plus" />
-            New app
-          </a>
-        )}
+        <nav className="top-links" aria-label="Pages">
+          {/* From an address whose path names nothing, another hash would lead nowhere. */}
+          {route.page !== "missing" && (
+            <a href={usageHref} aria-current={route.page === "usage" ? "page" : undefined}>
+              Usage
+            </a>
+          )}
+          {route.page !== "home" && (
+            <a className="button new-app" href={home}>
+              <Icon name="plus" />
+              New app
+            </a>
+          )}
+        </nav>
       </header>
       <main ref={main} tabIndex={-1}>
         <ErrorBoundary key={key}>
@@ -47,6 +56,8 @@ function Page({ route }: { route: Route }) {
       return <HomePage />;
     case "templates":
       return <TemplatesPage />;
+    case "usage":
+      return <UsagePage />;
     case "project":
       return <ProjectPage projectId={route.projectId} from={route.from} />;
     case "version":

@@ -10,6 +10,7 @@ import {
   teamHref,
   teamsHref,
   templatesHref,
+  usageHref,
   versionHref,
 } from "./route.ts";
 
@@ -62,6 +63,11 @@ test("what belongs to an account has pages", () => {
   }
   expect(pageKey(parseRoute(teamHref("a")))).not.toBe(pageKey(parseRoute(teamHref("b"))));
   expect(pageKey(parseRoute(invitationHref("a")))).not.toBe(pageKey(parseRoute(invitationHref("b"))));
+});
+
+test("what is used has a page", () => {
+  expect(parseRoute(usageHref)).toEqual({ page: "usage" });
+  expect(parseRoute("#/usage/a")).toEqual({ page: "missing" });
 });
 
 test("a version to begin with that is no number is none", () => {

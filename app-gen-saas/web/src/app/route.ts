@@ -4,6 +4,7 @@ import { useSyncExternalStore } from "react";
 export type Route =
   | { page: "home" }
   | { page: "templates" }
+  | { page: "usage" }
   /** `from` is the version that a change is to begin with; null for the newest one. */
   | { page: "project"; projectId: string; from: number | null }
   /** `file` is the path of the file that is shown. */
@@ -24,7 +25,7 @@ export type AccountRoute =
   | { page: "fleet" };
 
 /** Pages that are named by one word. */
-const PLAIN = ["templates", "teams", "keys", "models", "fleet"] as const;
+const PLAIN = ["templates", "usage", "teams", "keys", "models", "fleet"] as const;
 
 export function parseRoute(hash: string): Route {
   const [path = "", query = ""] = splitOnce(hash.replace(/^#\/?/, ""), "?");
@@ -63,6 +64,7 @@ export const teamsHref = "#/teams";
 export const keysHref = "#/keys";
 export const modelsHref = "#/models";
 export const fleetHref = "#/fleet";
+export const usageHref = "#/usage";
 
 /** The server has one page, and answers every path with it. */
 function isPathOfPage(): boolean {
@@ -106,6 +108,7 @@ export function pageKey(route: Route): string {
     case "keys":
     case "models":
     case "fleet":
+    case "usage":
       return route.page;
     case "team":
       return `team ${route.tenantId}`;

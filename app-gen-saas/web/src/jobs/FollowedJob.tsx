@@ -12,6 +12,7 @@ import { useJobStream } from "../stream/useJobStream.ts";
 import { CancelButton } from "./CancelButton.tsx";
 import { isTerminal, isWaiting, titleOf, wordsOf } from "./jobState.ts";
 import { Outcome } from "./Outcome.tsx";
+import { queueWords } from "./queueWords.ts";
 import { StateBadge } from "./StateBadge.tsx";
 import { usageWords } from "./usage.ts";
 import type { Jobs } from "./useJobs.ts";
@@ -83,7 +84,7 @@ export function FollowedJob({ job, jobs, level, reuse }: Props) {
 }
 
 function waitingWords(job: Job): string {
-  return job.waits_for ? "It begins when the change before it has ended." : wordsOf(job.state, job.kind).sentence;
+  return queueWords(job) ?? wordsOf(job.state, job.kind).sentence;
 }
 
 function Elapsed({ job, now }: { job: Job; now: number }) {

@@ -9,6 +9,7 @@ export function aJob(parts: Partial<Job> = {}): Job {
     start_version: null,
     version: null,
     waits_for: null,
+    queue: null,
     description: "A recipe box with tags",
     provider: "template",
     model: null,

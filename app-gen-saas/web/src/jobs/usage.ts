@@ -33,6 +33,7 @@ function taskWords(usage: Job["usage"]): string | null {
   return usage.task_micro_usd > 0 ? `task ${dollars(usage.task_micro_usd)}` : null;
 }
 
+/** "$4.20", or "less than $0.01". */
 export function dollars(microUsd: number): string {
   const amount = microUsd / 1_000_000;
   if (amount > 0 && amount < 0.01) return "less than $0.01";

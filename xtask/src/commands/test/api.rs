@@ -30,6 +30,8 @@ pub(super) fn run(context: &Context) -> anyhow::Result<()> {
         ("GENERATOR_COMMAND", "/bin/false"),
         // A full queue would be answered with 503, rightly, and says nothing about the other answers.
         ("JOB_QUEUE_LIMIT", "100000"),
+        // So would one client that asks as fast as it can be with 429.
+        ("REQUESTS_PER_SECOND", "0"),
     ];
     for (name, value) in settings {
         environment.insert(name.to_owned(), value.to_owned());
