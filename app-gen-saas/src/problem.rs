@@ -289,7 +289,7 @@ impl Problem {
     pub fn with_outcome(self, outcome: Outcome) -> Self {
         Self {
             outcome: Some(outcome),
-            limit: None,
+            ..self
         }
     }
 
