@@ -63,6 +63,7 @@ export function aUsage(parts: Partial<TenantUsage> = {}): TenantUsage {
     jobs: 5,
     unfinished_jobs: 0,
     previews: 0,
+    own_micro_usd: 0,
     micro_usd: 1_840_000,
     task_micro_usd: 90_000,
     ...parts,

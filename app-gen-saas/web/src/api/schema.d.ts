@@ -39,6 +39,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/fleet/tenants/{id}/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says what a tenant may use, to operators. */
+        get: operations["get_tenant_limits"];
+        /**
+         * Allows a tenant other limits than the configuration says; operators do. What is left out is as the configuration
+         *     says it. It holds from the next job on.
+         */
+        put: operations["set_tenant_limits"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/fleet/usage": {
         parameters: {
             query?: never;
@@ -250,6 +271,63 @@ export interface paths {
         post?: never;
         /** Revokes a key: from now on it opens nothing. Owners revoke any, others their own. */
         delete: operations["revoke_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/model-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the keys of model providers that the tenant brought. Their values are never shown. */
+        get: operations["list_model_keys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/model-keys/{provider}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a key without its value. */
+        get: operations["get_model_key"];
+        /**
+         * Sets the tenant's own key for a provider, once a test with it was good: jobs that begin an attempt from now on send
+         *     it, and the tenant pays the provider. The test asks the provider for one word. A key that does not pass it changes
+         *     nothing.
+         */
+        put: operations["set_model_key"];
+        post?: never;
+        /** Removes the tenant's own key for a provider for good: attempts that begin from now on are paid by the platform. */
+        delete: operations["remove_model_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/model-keys/{provider}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tests the key that is kept, as setting it does. What it comes to is kept, too. */
+        post: operations["test_model_key"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -698,6 +776,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says what the tenant used this month, and how much it may use. */
+        get: operations["get_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -719,6 +814,21 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description How much of something is used, and may be. */
+        Amount: {
+            /**
+             * Format: int64
+             * @description How much may be; null if there is no bound.
+             */
+            limit: number | null;
+            /** @description RFC 3339, UTC: when it is counted anew; null if it is what is there now. */
+            resets_at: string | null;
+            /**
+             * Format: int64
+             * @description How much is used.
+             */
+            used: number;
+        };
         /** @description A key, without what opens anything. */
         ApiKey: {
             /** @description RFC 3339, UTC. */
@@ -967,6 +1077,26 @@ export interface components {
             /** @description Id of the job. */
             job: string;
         };
+        /** @description What the tenant used on a day. */
+        DayUsage: {
+            /** @description The day in UTC, `2026-11-30` for example. */
+            day: string;
+            /**
+             * Format: int64
+             * @description Jobs that were accepted.
+             */
+            jobs: number;
+            /**
+             * Format: int64
+             * @description Millionths of a US dollar for models, as far as prices are known.
+             */
+            micro_usd: number;
+            /**
+             * Format: int64
+             * @description Millionths of a US dollar for tasks, as far as prices are known.
+             */
+            task_micro_usd: number;
+        };
         /** @description What a person decided. */
         Decide: {
             /**
@@ -1045,6 +1175,29 @@ export interface components {
             /** @description Whether more files differ than are listed. */
             truncated: boolean;
         };
+        /** @description What a tenant may use; 0 is no bound. */
+        EffectiveLimits: {
+            /**
+             * Format: int64
+             * @description Jobs that run side by side.
+             */
+            jobs_at_once: number;
+            /**
+             * Format: int64
+             * @description Jobs that are accepted on a day.
+             */
+            jobs_per_day: number;
+            /**
+             * Format: int64
+             * @description Millionths of a US dollar that models cost in a month.
+             */
+            micro_usd_per_month: number;
+            /**
+             * Format: int64
+             * @description Bytes of versions and uploads.
+             */
+            storage_bytes: number;
+        };
         /** @description One event of a job's stream, the `data` of a server-sent event and the text of a WebSocket message. */
         Event: {
             /** @description What happened; `uri` alone when the body could not be fetched from where it is. */
@@ -1064,7 +1217,7 @@ export interface components {
              *     done or failed, `detail`?), `activity` (`role`, `stage`, `what` with its own type in `activity`),
              *     `check` (`name`, `outcome`: passed, failed or skipped, `detail`?, `seconds`), `commit` (`iteration`,
              *     `commit`, `role`, `message`, `diff`), `usage` (`role`, `stage`, `provider`, `model`, `tokens`,
-             *     `micro_usd`: null without a price), `checkpoint` (`number`, `commit`), `log` (`level`: info, warn or
+             *     `micro_usd`: null without a price, `paid_by`: `tenant` if a key of its own was sent), `checkpoint` (`number`, `commit`), `log` (`level`: info, warn or
              *     error, `message`), `heartbeat`, `artifact` (`name`, `uri`, `size_bytes`, `sha256`), and the last
              *     event of an attempt: `succeeded` (`summary`), `failed` (`reason`, `hint`?), `waiting_approval`
              *     (`point`, `question`, `artifact_uri`?), `waiting_limit` (`provider`, `until`, `detail`),
@@ -1194,10 +1347,13 @@ export interface components {
             launcher: string;
             /** @description Model of every role that chooses none; null if each role has its own. */
             model: string | null;
+            /** @description Who pays its provider: `tenant` where the tenant has a key of its own for it. Before the start, `platform`. */
+            paid_by: components["schemas"]["Payer"];
             /** @description Id of its project; null for a job from before there were projects. */
             project: string | null;
             /** @description Provider that makes the application. */
             provider: string;
+            queue: components["schemas"]["Queue"] | null;
             /** @description Why the job ended in this state; null if there is no reason to give. */
             reason: string | null;
             /** @description What is chosen for single roles, by the role's name. */
@@ -1265,10 +1421,100 @@ export interface components {
             /** @description Its name. */
             name: string;
         };
+        /**
+         * @description What a test of a key came to.
+         * @enum {string}
+         */
+        KeyTestOutcome: "works" | "key_refused" | "no_credit" | "unknown_model" | "wrong_endpoint" | "unreachable" | "forbidden_address";
+        /**
+         * @description A limit of a tenant.
+         * @enum {string}
+         */
+        LimitName: "jobs_per_day" | "micro_usd_per_month" | "storage_bytes";
+        /** @description The limit that is reached, for programs. */
+        LimitReached: {
+            /**
+             * Format: int64
+             * @description How much the tenant may use.
+             */
+            allowed: number;
+            /** @description Which. */
+            name: components["schemas"]["LimitName"];
+            /** @description RFC 3339, UTC: when it is counted anew; null if only what is removed makes room. */
+            resets_at: string | null;
+            /**
+             * Format: int64
+             * @description How much it has used.
+             */
+            used: number;
+        };
         /** @description Members of a tenant. */
         MemberList: {
             /** @description Who came first is first. */
             members: components["schemas"]["TenantMember"][];
+        };
+        /** @description A key that the tenant brought, without the key. */
+        ModelKey: {
+            /** @description Jobs with this provider are paid with it: `claude` or `codex`. */
+            agent: string;
+            /** @description The server that it is sent to; null for the provider's own. */
+            base_url: string | null;
+            /** @description Its last four characters. */
+            last_four: string;
+            /** @description `anthropic` or `openai`. */
+            provider: components["schemas"]["ModelProvider"];
+            /** @description RFC 3339, UTC. */
+            set_at: string;
+            /** @description Who set it: an address of mail, or the id of a user. */
+            set_by: string;
+            /** @description The model that tests ask for. */
+            test_model: string;
+            /** @description What that came to. */
+            test_outcome: components["schemas"]["KeyTestOutcome"];
+            /** @description RFC 3339, UTC: when it was last tested. */
+            tested_at: string;
+        };
+        /** @description Keys that the tenant brought. */
+        ModelKeyList: {
+            /** @description One for each provider at most. */
+            keys: components["schemas"]["ModelKey"][];
+        };
+        /**
+         * @description Providers whose keys a tenant can bring.
+         * @enum {string}
+         */
+        ModelProvider: "anthropic" | "openai";
+        /** @description What the tenant used this month, in UTC, and how much it may use. */
+        MonthUsage: {
+            /** @description The days on which something was used, the earliest first. */
+            days: components["schemas"]["DayUsage"][];
+            /**
+             * Format: int64
+             * @description Jobs that were accepted this month.
+             */
+            jobs: number;
+            /** @description Jobs that run now. */
+            jobs_at_once: components["schemas"]["Amount"];
+            /** @description Jobs that were accepted today. */
+            jobs_per_day: components["schemas"]["Amount"];
+            /** @description Millionths of a US dollar for models, as far as prices are known. */
+            micro_usd_per_month: components["schemas"]["Amount"];
+            /** @description The month, `2026-11` for example. */
+            month: string;
+            /**
+             * Format: int64
+             * @description Jobs that wait for their start now.
+             */
+            queued_jobs: number;
+            /** @description Bytes of versions and uploads. */
+            storage_bytes: components["schemas"]["Amount"];
+            /** @description Live streams that are open now, at the orchestrator that answers. */
+            streams: components["schemas"]["Amount"];
+            /**
+             * Format: int64
+             * @description Millionths of a US dollar for tasks this month, as far as prices are known. They have no limit.
+             */
+            task_micro_usd: number;
         };
         /** @description A key that was just made. */
         NewApiKey: {
@@ -1284,6 +1530,11 @@ export interface components {
             /** @description What it is taken with, for the one who is invited. It is never shown again. */
             token: string;
         };
+        /**
+         * @description Who pays a provider.
+         * @enum {string}
+         */
+        Payer: "platform" | "tenant";
         /** @description A preview: a version that runs for whoever knows its address, until its time is over. */
         Preview: {
             /** @description Id of the commit that runs. Answers of the preview name it, too, in `x-app-gen-commit`. */
@@ -1352,6 +1603,10 @@ export interface components {
              * @example urn:uuid:0192f0c1-2345-7000-8000-000000000000
              */
             instance: string;
+            /** @description The limit of the tenant that is reached, where the code says so. */
+            limit?: components["schemas"]["LimitReached"];
+            /** @description Of a key that does not pass its test: what the test came to. */
+            outcome?: components["schemas"]["KeyTestOutcome"];
             /**
              * Format: int32
              * @description After how many seconds another attempt makes sense; the header `Retry-After` says the same.
@@ -1379,7 +1634,7 @@ export interface components {
          * @description What a program can tell apart.
          * @enum {string}
          */
-        ProblemCode: "invalid_request" | "unauthenticated" | "forbidden" | "not_found" | "method_not_allowed" | "changed" | "payload_too_large" | "unsupported_media_type" | "misdirected" | "too_many" | "busy" | "unavailable" | "internal";
+        ProblemCode: "invalid_request" | "unauthenticated" | "forbidden" | "not_found" | "method_not_allowed" | "request_timeout" | "changed" | "payload_too_large" | "unsupported_media_type" | "misdirected" | "key_unusable" | "key_reused" | "too_many" | "too_fast" | "limit_reached" | "head_too_large" | "busy" | "unavailable" | "internal";
         /** @description A project: an application over time. */
         Project: {
             /** @description Whether it was put aside: it is not listed, and takes no changes. */
@@ -1423,6 +1678,34 @@ export interface components {
             /** @description How people sign in. */
             auth: components["schemas"]["AuthConfig"];
         };
+        /** @description A job that waits for its start. */
+        Queue: {
+            /**
+             * Format: int64
+             * @description How many of them may run at once; null if there is no bound.
+             */
+            jobs_at_once: number | null;
+            /**
+             * Format: int64
+             * @description About how many jobs begin up to this one, with it. Tenants take turns, so that of each other tenant no more begin
+             *     before it than of its own. Null if there are too many to say.
+             */
+            place: number | null;
+            /** @description Why it waits. */
+            reason: components["schemas"]["QueueReason"];
+            /** @description RFC 3339, UTC: when the month of the limit ends that it waits for; null if it waits for another reason. */
+            resets_at: string | null;
+            /**
+             * Format: int64
+             * @description How many jobs of the tenant run.
+             */
+            running: number;
+        };
+        /**
+         * @description Why a job waits for its start.
+         * @enum {string}
+         */
+        QueueReason: "project" | "tenant_jobs_at_once" | "tenant_micro_usd_per_month" | "room";
         /** @description What an attempt took of its task. */
         Resources: {
             /**
@@ -1445,7 +1728,7 @@ export interface components {
          * @description What a key may do. Whoever signed in may do all of it.
          * @enum {string}
          */
-        Scope: "read" | "write" | "deliver";
+        Scope: "read" | "write" | "deliver" | "models";
         /** @description Who asks. */
         Session: {
             /** @description Their address; null if it is not known. */
@@ -1460,6 +1743,44 @@ export interface components {
             tenant: string;
             /** @description Id of the user; of a key, of who made it. */
             user: string;
+        };
+        /**
+         * @description What a tenant is allowed in place of what the configuration says. What is left out or null is as the configuration
+         *     says it, 0 is no bound.
+         */
+        SetLimits: {
+            /**
+             * Format: int64
+             * @description Jobs that run side by side.
+             */
+            jobs_at_once?: number | null;
+            /**
+             * Format: int64
+             * @description Jobs that are accepted on a day.
+             */
+            jobs_per_day?: number | null;
+            /**
+             * Format: int64
+             * @description Millionths of a US dollar that models cost in a month.
+             */
+            micro_usd_per_month?: number | null;
+            /**
+             * Format: int64
+             * @description Bytes of versions and uploads.
+             */
+            storage_bytes?: number | null;
+        };
+        /** @description A key to be set. */
+        SetModelKey: {
+            /**
+             * @description A server that speaks the provider's protocol: with `/v1` for OpenAI, without it for Anthropic. Left out: the
+             *     provider's own.
+             */
+            base_url?: string | null;
+            /** @description The key: 12 to 512 printable characters of ASCII. */
+            key: string;
+            /** @description The model that tests ask for. Left out: the cheapest one of the provider's own. */
+            test_model?: string | null;
         };
         /** @description A ticket. */
         StreamTicket: {
@@ -1535,6 +1856,15 @@ export interface components {
             /** @description What whoever asks is in it: `owner` or `member`. */
             role: string;
         };
+        /** @description The limits of a tenant. */
+        TenantLimits: {
+            /** @description What operators said. */
+            allowed: components["schemas"]["SetLimits"];
+            /** @description What follows from that and the configuration. */
+            effective: components["schemas"]["EffectiveLimits"];
+            /** @description Id of the tenant. */
+            tenant: string;
+        };
         /** @description Tenants of whoever asks. */
         TenantList: {
             /** @description The oldest first. */
@@ -1570,6 +1900,11 @@ export interface components {
              * @description Millionths of a US dollar for models of its projects, as far as prices are known.
              */
             micro_usd: number;
+            /**
+             * Format: int64
+             * @description Those of `micro_usd` that the tenant pays, with keys of its own.
+             */
+            own_micro_usd: number;
             /**
              * Format: int64
              * @description Its previews that take a place.
@@ -1621,6 +1956,11 @@ export interface components {
              * @description Millionths of a US dollar, as far as prices are known.
              */
             micro_usd: number;
+            /**
+             * Format: int64
+             * @description Those of `micro_usd` that the tenant pays, with keys of its own.
+             */
+            own_micro_usd: number;
             /**
              * Format: int64
              * @description Seconds of attempts that have ended.
@@ -1722,6 +2062,26 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The address and the headers of the request have more than 32 KiB. */
+        HeadTooLarge: {
+            headers: {
+                "api-version": components["headers"]["api-version"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "code": "head_too_large",
+                 *       "detail": "The address and the headers of the request have more than 32 KiB.",
+                 *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                 *       "status": 431,
+                 *       "title": "The head of the request is too large",
+                 *       "type": "/api/reference#problem-head_too_large"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description A fault of the orchestrator. */
         Internal: {
             headers: {
@@ -1777,6 +2137,48 @@ export interface components {
                  *       "status": 421,
                  *       "title": "The host is not served here",
                  *       "type": "/api/reference#problem-misdirected"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body did not come in time. */
+        RequestTimeout: {
+            headers: {
+                "api-version": components["headers"]["api-version"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "code": "request_timeout",
+                 *       "detail": "The body did not come in time.",
+                 *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                 *       "status": 408,
+                 *       "title": "The request did not come in time",
+                 *       "type": "/api/reference#problem-request_timeout"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description More requests come than one client may send. */
+        TooFast: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                "api-version": components["headers"]["api-version"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "code": "too_fast",
+                 *       "detail": "More requests come than one client may send.",
+                 *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                 *       "retry_after_secs": 5,
+                 *       "status": 429,
+                 *       "title": "Requests come too fast",
+                 *       "type": "/api/reference#problem-too_fast"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -1878,6 +2280,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
@@ -1969,6 +2373,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            408: components["responses"]["RequestTimeout"];
             /** @description The file is too large. */
             413: {
                 headers: {
@@ -2010,6 +2415,29 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            /** @description The tenant would have more bytes than it may, or requests come too fast. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "too_many",
+                     *       "detail": "The tenant would have more bytes than it may, or requests come too fast.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 429,
+                     *       "title": "There are as many as one client may have",
+                     *       "type": "/api/reference#problem-too_many"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database or the store does not answer, or too much was uploaded within a day; `Retry-After` says when to try again. */
             503: {
@@ -2057,8 +2485,302 @@ export interface operations {
             400: components["responses"]["InvalidRequest"];
             403: components["responses"]["Forbidden"];
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
+        };
+    };
+    get_tenant_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the tenant, or `local` for what is from before there were accounts. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its limits. */
+            200: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantLimits"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such tenant. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such tenant.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
+            500: components["responses"]["Internal"];
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_tenant_limits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the tenant, or `local` for what is from before there were accounts. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "jobs_at_once": 4,
+                 *       "micro_usd_per_month": 50000000
+                 *     }
+                 */
+                "application/json": components["schemas"]["SetLimits"];
+            };
+        };
+        responses: {
+            /** @description Its limits. */
+            200: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantLimits"];
+                };
+            };
+            /** @description The body is not valid. */
+            400: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such tenant. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such tenant.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            408: components["responses"]["RequestTimeout"];
+            /** @description The body has more than 64 KiB. */
+            413: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body has more than 64 KiB.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 413,
+                     *       "title": "The body is too large",
+                     *       "type": "/api/reference#problem-payload_too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The content type is not application/json. */
+            415: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The content type is not application/json.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 415,
+                     *       "title": "The body is of a type that is not taken",
+                     *       "type": "/api/reference#problem-unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
+            500: components["responses"]["Internal"];
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     get_fleet_usage: {
@@ -2146,6 +2868,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -2279,6 +3003,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            408: components["responses"]["RequestTimeout"];
             /** @description The tenant has 200 members already, or there are no accounts here. */
             409: {
                 headers: {
@@ -2340,6 +3065,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -2452,6 +3179,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -2480,7 +3209,10 @@ export interface operations {
     create_job: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any key of 1 to 255 characters of ASCII without spaces: the same request with the same key is answered with what the first one made, for 24 hours. */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2585,6 +3317,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            408: components["responses"]["RequestTimeout"];
             /** @description The project was put aside. */
             409: {
                 headers: {
@@ -2646,6 +3379,49 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            /** @description The key was sent with another request. */
+            422: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "key_unusable",
+                     *       "detail": "The key was sent with another request.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 422,
+                     *       "title": "The key does not pass its test",
+                     *       "type": "/api/reference#problem-key_unusable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A limit of the tenant is reached, or requests come too fast; `limit` says which, and `Retry-After` when to try again. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "too_many",
+                     *       "detail": "A limit of the tenant is reached, or requests come too fast; `limit` says which, and `Retry-After` when to try again.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 429,
+                     *       "title": "There are as many as one client may have",
+                     *       "type": "/api/reference#problem-too_many"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database or the store does not answer, or too many jobs wait for their start; `Retry-After` says when to try again. */
             503: {
@@ -2755,6 +3531,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -2884,6 +3662,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database or the store does not answer. */
             503: {
@@ -3015,6 +3795,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database or the store does not answer. */
             503: {
@@ -3124,6 +3906,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -3261,6 +4045,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            408: components["responses"]["RequestTimeout"];
             /** @description The job does not wait for a decision about that attempt. */
             409: {
                 headers: {
@@ -3322,6 +4107,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -3488,6 +4275,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer, or too many streams are open; `Retry-After` says when to try again. */
             503: {
@@ -3641,6 +4429,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer, or too many streams are open; `Retry-After` says when to try again. */
             503: {
@@ -3747,6 +4536,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -3864,6 +4655,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            408: components["responses"]["RequestTimeout"];
             /** @description The tenant has 50 keys already, or there are no accounts here. */
             409: {
                 headers: {
@@ -3925,6 +4717,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -4052,6 +4846,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -4065,6 +4861,725 @@ export interface operations {
                      * @example {
                      *       "code": "busy",
                      *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_model_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Keys. */
+            200: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelKeyList"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Tenants bring no keys here. */
+            409: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "Tenants bring no keys here.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
+            500: components["responses"]["Internal"];
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_model_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `anthropic` or `openai`. */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key. */
+            200: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelKey"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such provider, or the tenant brought no key for it. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such provider, or the tenant brought no key for it.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Tenants bring no keys here. */
+            409: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "Tenants bring no keys here.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
+            500: components["responses"]["Internal"];
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_model_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `anthropic` or `openai`. */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "key": "sk-ant-0123456789"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SetModelKey"];
+            };
+        };
+        responses: {
+            /** @description It works, and is kept. */
+            200: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelKey"];
+                };
+            };
+            /** @description The body is not valid. */
+            400: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "invalid_request",
+                     *       "detail": "The body is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 400,
+                     *       "title": "The request is not valid",
+                     *       "type": "/api/reference#problem-invalid_request"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such provider. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such provider.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            408: components["responses"]["RequestTimeout"];
+            /** @description Tenants bring no keys here. */
+            409: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "Tenants bring no keys here.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has more than 64 KiB. */
+            413: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "payload_too_large",
+                     *       "detail": "The body has more than 64 KiB.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 413,
+                     *       "title": "The body is too large",
+                     *       "type": "/api/reference#problem-payload_too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The content type is not application/json. */
+            415: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unsupported_media_type",
+                     *       "detail": "The content type is not application/json.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 415,
+                     *       "title": "The body is of a type that is not taken",
+                     *       "type": "/api/reference#problem-unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            /** @description The test was not good; `outcome` says why. */
+            422: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "key_unusable",
+                     *       "detail": "The test was not good; `outcome` says why.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 422,
+                     *       "title": "The key does not pass its test",
+                     *       "type": "/api/reference#problem-key_unusable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
+            500: components["responses"]["Internal"];
+            /** @description The database or the store of keys does not answer, or too many keys are being tested. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database or the store of keys does not answer, or too many keys are being tested.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_model_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `anthropic` or `openai`. */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is removed. */
+            204: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such provider, or the tenant brought no key for it. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such provider, or the tenant brought no key for it.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Tenants bring no keys here. */
+            409: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "Tenants bring no keys here.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
+            500: components["responses"]["Internal"];
+            /** @description The database or the store of keys does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database or the store of keys does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_model_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `anthropic` or `openai`. */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It was tested; `test_outcome` says what that came to. */
+            200: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelKey"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such provider, or the tenant brought no key for it. */
+            404: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "not_found",
+                     *       "detail": "No such provider, or the tenant brought no key for it.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 404,
+                     *       "title": "There is no such thing",
+                     *       "type": "/api/reference#problem-not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key is gone from its store, or tenants bring no keys here. */
+            409: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "changed",
+                     *       "detail": "The key is gone from its store, or tenants bring no keys here.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 409,
+                     *       "title": "It is not in a state that allows this",
+                     *       "type": "/api/reference#problem-changed"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
+            500: components["responses"]["Internal"];
+            /** @description The database or the store of keys does not answer, or too many keys are being tested. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database or the store of keys does not answer, or too many keys are being tested.",
                      *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
                      *       "retry_after_secs": 5,
                      *       "status": 503,
@@ -4158,6 +5673,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -4272,6 +5789,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -4381,6 +5900,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -4508,6 +6029,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -4644,6 +6167,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            408: components["responses"]["RequestTimeout"];
             /** @description The body has more than 64 KiB. */
             413: {
                 headers: {
@@ -4685,6 +6209,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -4818,6 +6344,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -4929,6 +6457,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -5062,6 +6592,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -5173,6 +6705,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -5201,7 +6735,10 @@ export interface operations {
     create_delivery: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any key of 1 to 255 characters of ASCII without spaces: the same request with the same key is answered with what the first one made, for 24 hours. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 /** @description Id of the project. */
                 id: string;
@@ -5324,6 +6861,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            408: components["responses"]["RequestTimeout"];
             /** @description The project was put aside, another version is on its way to this target, the target is that of another project, or it is to be looked at and was never there. */
             409: {
                 headers: {
@@ -5385,6 +6923,49 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            /** @description The key was sent with another request. */
+            422: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "key_unusable",
+                     *       "detail": "The key was sent with another request.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 422,
+                     *       "title": "The key does not pass its test",
+                     *       "type": "/api/reference#problem-key_unusable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The tenant has asked for as many jobs today as it may, or requests come too fast; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "too_many",
+                     *       "detail": "The tenant has asked for as many jobs today as it may, or requests come too fast; `Retry-After` says when to try again.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 429,
+                     *       "title": "There are as many as one client may have",
+                     *       "type": "/api/reference#problem-too_many"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again. */
             503: {
@@ -5538,6 +7119,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database or the store does not answer. */
             503: {
@@ -5669,6 +7252,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database or the store does not answer. */
             503: {
@@ -5822,6 +7407,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database or the store does not answer. */
             503: {
@@ -5953,6 +7540,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database or the store does not answer. */
             503: {
@@ -6084,6 +7673,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -6225,6 +7816,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer, or there are as many previews as there may be; `Retry-After` and the message say when one ends. */
             503: {
@@ -6354,6 +7947,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -6382,7 +7977,10 @@ export interface operations {
     restore_version: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any key of 1 to 255 characters of ASCII without spaces: the same request with the same key is answered with what the first one made, for 24 hours. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 /** @description Id of the project. */
                 id: string;
@@ -6485,6 +8083,49 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            /** @description The key was sent with another request. */
+            422: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "key_unusable",
+                     *       "detail": "The key was sent with another request.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 422,
+                     *       "title": "The key does not pass its test",
+                     *       "type": "/api/reference#problem-key_unusable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The tenant has asked for as many jobs today as it may, or requests come too fast; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "too_many",
+                     *       "detail": "The tenant has asked for as many jobs today as it may, or requests come too fast; `Retry-After` says when to try again.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 429,
+                     *       "title": "There are as many as one client may have",
+                     *       "type": "/api/reference#problem-too_many"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer, or too many jobs wait for their start; `Retry-After` says when to try again. */
             503: {
@@ -6571,6 +8212,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database or the login does not answer. */
             503: {
@@ -6704,6 +8347,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            408: components["responses"]["RequestTimeout"];
             /** @description The body has more than 64 KiB. */
             413: {
                 headers: {
@@ -6745,6 +8389,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -6857,6 +8503,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -6992,6 +8640,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            408: components["responses"]["RequestTimeout"];
             /** @description The tenant has 1000 templates already. */
             409: {
                 headers: {
@@ -7053,6 +8702,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database or the store does not answer. */
             503: {
@@ -7162,6 +8813,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -7289,6 +8942,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -7425,6 +9080,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            408: components["responses"]["RequestTimeout"];
             /** @description The template is built in, or was changed in this moment. */
             409: {
                 headers: {
@@ -7486,6 +9142,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database or the store does not answer. */
             503: {
@@ -7592,6 +9250,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -7705,6 +9365,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            408: components["responses"]["RequestTimeout"];
             /** @description Whoever asks is in 50 tenants already, or there are no accounts here. */
             409: {
                 headers: {
@@ -7766,6 +9427,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -7893,6 +9556,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -8022,6 +9687,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -8158,6 +9825,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            408: components["responses"]["RequestTimeout"];
             /** @description The tenant is personal, has 50 invitations already, or there are no accounts here. */
             409: {
                 headers: {
@@ -8219,6 +9887,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -8348,6 +10018,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -8477,6 +10149,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -8606,6 +10280,8 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -8742,6 +10418,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            408: components["responses"]["RequestTimeout"];
             /** @description There are no accounts here. */
             409: {
                 headers: {
@@ -8803,6 +10480,96 @@ export interface operations {
                 };
             };
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
+            500: components["responses"]["Internal"];
+            /** @description The database does not answer. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "busy",
+                     *       "detail": "The database does not answer.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "retry_after_secs": 5,
+                     *       "status": 503,
+                     *       "title": "There is no room for another",
+                     *       "type": "/api/reference#problem-busy"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_usage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is used, and may be. */
+            200: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonthUsage"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            /** @description Nobody signed in, or the token, key or ticket is not valid. */
+            401: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "unauthenticated",
+                     *       "detail": "Nobody signed in, or the token, key or ticket is not valid.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 401,
+                     *       "title": "Nobody signed in",
+                     *       "type": "/api/reference#problem-unauthenticated"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They may not do this, or the page is of another origin. */
+            403: {
+                headers: {
+                    "api-version": components["headers"]["api-version"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "code": "forbidden",
+                     *       "detail": "They may not do this, or the page is of another origin.",
+                     *       "instance": "urn:uuid:0192f0c1-2345-7000-8000-000000000000",
+                     *       "status": 403,
+                     *       "title": "They may not do this",
+                     *       "type": "/api/reference#problem-forbidden"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             /** @description The database does not answer. */
             503: {
@@ -8850,6 +10617,8 @@ export interface operations {
             400: components["responses"]["InvalidRequest"];
             403: components["responses"]["Forbidden"];
             421: components["responses"]["Misdirected"];
+            429: components["responses"]["TooFast"];
+            431: components["responses"]["HeadTooLarge"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
         };
