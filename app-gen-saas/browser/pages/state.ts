@@ -16,7 +16,7 @@ export interface State {
   /** What is answered beside `everywhere`. */
   api: Api;
   /** What is done before the page is loaded. */
-  prepare?: (page: Page) => Promise<void>;
+  prepare?: (page: Page) => Promise<unknown>;
   /** What is done before the state is there. */
   act?: (page: Page) => Promise<void>;
   /** What is in the page when the state is there. */
