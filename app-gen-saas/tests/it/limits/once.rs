@@ -206,7 +206,7 @@ async fn tenants_have_keys_of_their_own(database: TestDatabase) {
             let request = client.http.post(format!("{}/api/jobs", client.base));
             let request = request
                 .bearer_auth(asker.bearer.as_deref().unwrap())
-                .header("idempotency-key", "the same")
+                .header("idempotency-key", "the-same")
                 .json(&json!({ "description": "diary" }));
             let (status, _, job) = answer(request.send().await.unwrap()).await;
             assert_eq!(status, 201, "{job}");
