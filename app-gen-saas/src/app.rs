@@ -7,11 +7,11 @@ use tokio::sync::{Notify, Semaphore, watch};
 use crate::accounts::Accounts;
 use crate::artifacts::Artifacts;
 use crate::config::Config;
-use crate::database::Database;
 use crate::launcher::{self, Launcher};
 use crate::observe::measures::Measures;
 use crate::observe::tracer::{Outbox, Tracer};
 use crate::previews::Previews;
+use crate::stores::{self, Store};
 use crate::streams::hub::EventHub;
 
 /// Two of them compare two versions of 32 MiB each: a quarter of the memory of the smallest task.
@@ -27,7 +27,7 @@ pub struct App {
     /// Finds out who asks.
     pub accounts: Arc<Accounts>,
     /// Jobs and events.
-    pub database: Database,
+    pub database: Arc<dyn Store>,
     /// Specs and results.
     pub artifacts: Artifacts,
     /// Starts generators.
@@ -69,7 +69,8 @@ impl App {
             Some(config) => Some(Arc::new(Previews::from_config(config).await?)),
             None => None,
         };
-        let database = Database::connect(&config.database).await?;
+        let new_job = Arc::default();
+        let database = stores::connect(&config.store, &new_job).await?;
         let hub = Arc::new(EventHub::new(config.server.limits.streams));
         Ok(Self {
             config: Arc::new(config),
@@ -79,7 +80,7 @@ impl App {
             launcher,
             previews,
             hub,
-            new_job: Arc::default(),
+            new_job,
             deleted_project: Arc::default(),
             readers: Arc::new(Semaphore::new(READERS)),
             uploaders: Arc::new(Semaphore::new(UPLOADERS)),

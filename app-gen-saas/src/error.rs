@@ -1,6 +1,6 @@
 //! The answers to requests that cannot be served.
 //!
-//! `ApiError` is for the edge: its message goes to the caller. Inside, functions return `sqlx::Error`,
+//! `ApiError` is for the edge: its message goes to the caller. Inside, functions return `StoreError`,
 //! `LaunchError` or the like where a caller branches, and `anyhow::Error` where none does; of those only
 //! the log sees the text.
 
@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::problem::{Code, Problem};
+use crate::stores::StoreError;
 
 /// Seconds after which a part that does not answer may do so again: most are away for a moment.
 const UNAVAILABLE_SECS: u32 = 5;
@@ -152,16 +153,14 @@ impl ApiError {
     }
 }
 
-impl From<sqlx::Error> for ApiError {
-    fn from(error: sqlx::Error) -> Self {
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
         match error {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
-                Self::Unavailable {
-                    message: "the database does not answer",
-                    source: error.into(),
-                }
-            }
-            other => Self::Internal(other.into()),
+            StoreError::Unavailable(source) => Self::Unavailable {
+                message: "the database does not answer",
+                source,
+            },
+            StoreError::Failed(source) => Self::Internal(source),
         }
     }
 }

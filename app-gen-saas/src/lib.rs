@@ -25,6 +25,7 @@ pub mod retention;
 pub mod router;
 pub mod server;
 pub mod source;
+pub mod stores;
 pub mod streams;
 pub mod telemetry;
 mod tls;

@@ -5,7 +5,8 @@
 use object_store::ObjectMeta;
 
 use crate::artifacts::Artifacts;
-use crate::database::{Artifact, Database};
+use crate::database::Artifact;
+use crate::stores::{Store, StoreError};
 
 /// What is stored under the name of a result.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ pub enum FindError {
     Store(#[source] anyhow::Error),
     /// The database does not answer.
     #[error(transparent)]
-    Database(#[from] sqlx::Error),
+    Database(#[from] StoreError),
 }
 
 /// Looks at what is stored under the name of the job's result.
@@ -35,7 +36,7 @@ pub enum FindError {
 /// When the store or the database fails.
 pub async fn find(
     artifacts: &Artifacts,
-    database: &Database,
+    database: &dyn Store,
     job_id: &str,
     artifact: &Artifact,
 ) -> Result<Found, FindError> {

@@ -26,8 +26,13 @@ pub const STREAM_LIMIT_PER_CLIENT: &str = "STREAM_LIMIT_PER_CLIENT";
 pub const STREAM_LIMIT_PER_JOB: &str = "STREAM_LIMIT_PER_JOB";
 /// `sqlite://path` or `postgres://user:password@host/name`.
 pub const DATABASE_URL: &str = "DATABASE_URL";
-/// Where jobs and events are kept; `database` is the only mode and the default.
+/// Where jobs and everything else is kept: in a database (`database`, the default, with `DATABASE_URL`), or in
+/// DynamoDB (`dynamodb`, with `DYNAMODB_TABLE` and `JOB_QUEUE_URL`).
 pub const STORAGE_MODE: &str = "STORAGE_MODE";
+/// With `STORAGE_MODE=dynamodb`: the name of the table.
+pub const DYNAMODB_TABLE: &str = "DYNAMODB_TABLE";
+/// With `STORAGE_MODE=dynamodb`: the URL of the queue of SQS that wakes who waits for jobs.
+pub const JOB_QUEUE_URL: &str = "JOB_QUEUE_URL";
 /// Who may use the API: everybody who reaches it (`none`, the default), or users of a Supabase project
 /// (`supabase`) and programs with keys that they made.
 pub const AUTH_MODE: &str = "AUTH_MODE";

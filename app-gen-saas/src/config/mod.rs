@@ -10,6 +10,7 @@ mod observe;
 mod previews;
 mod server;
 mod storage;
+mod store;
 mod streams;
 
 pub use accounts::{AccountsConfig, SupabaseConfig};
@@ -22,6 +23,7 @@ pub use observe::{MetricsConfig, ObserveConfig, TracesConfig};
 pub use previews::{EcsPreviewConfig, PreviewStarter, PreviewsConfig};
 pub use server::{ServerConfig, ServerLimits};
 pub use storage::{StorageConfig, StorageLocation};
+pub use store::{DynamoDbConfig, StoreConfig};
 pub use streams::StreamLimits;
 
 /// Everything that the orchestrator reads from its environment at start.
@@ -32,7 +34,7 @@ pub struct Config {
     /// Where it listens and what it serves.
     pub server: ServerConfig,
     /// Where jobs and events are kept.
-    pub database: DatabaseConfig,
+    pub store: StoreConfig,
     /// Where specs and results are kept.
     pub storage: StorageConfig,
     /// What starts generators.
@@ -72,17 +74,16 @@ impl Config {
     /// # Errors
     /// The first variable that cannot be used.
     pub fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
-        only(environment, environment::STORAGE_MODE, "database")?;
         let accounts = AccountsConfig::from_environment(environment)?;
         // What every orchestrator needs is missed first.
         let server = ServerConfig::from_environment(environment)?;
-        let database = DatabaseConfig::from_environment(environment)?;
+        let store = StoreConfig::from_environment(environment)?;
         let storage = StorageConfig::from_environment(environment)?;
         let launcher = LauncherConfig::from_environment(environment)?;
         let config = Self {
             accounts,
             server,
-            database,
+            store,
             storage,
             previews: PreviewsConfig::from_environment(environment, &launcher)?,
             launcher,
@@ -114,17 +115,6 @@ impl Config {
     }
 }
 
-/// Refuses every value but the one that is implemented.
-fn only(environment: &Environment, variable: &'static str, value: &str) -> Result<(), ConfigError> {
-    match environment.get(variable) {
-        Some(other) if other != value => Err(ConfigError::new(
-            variable,
-            format!("is {other:?}, but only {value:?} is supported by this version"),
-        )),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,7 +140,13 @@ mod tests {
         assert_eq!(config.server.address.to_string(), "127.0.0.1:5013");
         assert_eq!(config.server.ui_dir, None);
         assert_eq!(config.server.image_key, None);
-        assert_eq!(config.database.kind, DatabaseKind::Sqlite);
+        assert!(matches!(
+            config.store,
+            StoreConfig::Database(DatabaseConfig {
+                kind: DatabaseKind::Sqlite,
+                ..
+            })
+        ));
         assert_eq!(config.jobs.provider, "template");
         assert_eq!(config.jobs.timeout.as_secs(), 1800);
         assert_eq!(config.jobs.idle_timeout.as_secs(), 120);
@@ -177,6 +173,7 @@ mod tests {
             (("AUTH_MODE", "login"), "AUTH_MODE"),
             (("AUTH_MODE", "supabase"), "SUPABASE_URL"),
             (("STORAGE_MODE", "memory"), "STORAGE_MODE"),
+            (("STORAGE_MODE", "dynamodb"), "DYNAMODB_TABLE"),
             (("DATABASE_URL", "mysql://x/y"), "DATABASE_URL"),
             (("DATABASE_URL", ""), "DATABASE_URL"),
             (("RUNNING_IN_CONTAINER", "1"), "DATABASE_URL"),

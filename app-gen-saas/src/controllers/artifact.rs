@@ -30,7 +30,7 @@ use crate::results::{self, FindError, Found};
 pub async fn download(State(app): State<App>, JobId(id): JobId) -> Result<Response, ApiError> {
     let job = jobs::find(&app, &id).await?;
     let artifact = job.artifact.ok_or(ApiError::NotFound("artifact"))?;
-    let object = match results::find(&app.artifacts, &app.database, &id, &artifact).await? {
+    let object = match results::find(&app.artifacts, app.database.as_ref(), &id, &artifact).await? {
         Found::Result(object) => object,
         Found::Missing => return Err(ApiError::NotFound("stored file of the artifact")),
         Found::Replaced => {

@@ -6,11 +6,10 @@
 
 use app_gen_contract::{ApprovalPoint, Decided, Decision, JobState};
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
 
 use crate::clock::now_millis;
 use crate::database::events::{self, state_event};
+use crate::database::record::{Columns, FromColumns};
 use crate::database::row::json;
 use crate::database::{Database, Lease, Resources, bounded, changed};
 
@@ -94,8 +93,8 @@ pub struct PastAttempt {
     pub resources: Option<Resources>,
 }
 
-impl<'row> sqlx::FromRow<'row, AnyRow> for PastAttempt {
-    fn from_row(row: &'row AnyRow) -> sqlx::Result<Self> {
+impl FromColumns for PastAttempt {
+    fn from_columns(row: &impl Columns) -> sqlx::Result<Self> {
         Ok(Self {
             job_id: row.try_get("job_id")?,
             number: row.try_get("number")?,

@@ -5,16 +5,16 @@
 
 use app_gen_contract::{DeliveryTarget, JobState};
 use serde::Serialize;
-use sqlx::any::AnyRow;
-use sqlx::{Any, Row as _, Transaction};
+use sqlx::{Any, Transaction};
 use utoipa::ToSchema;
 
 use crate::clock::now_millis;
+use crate::database::record::{Columns, FromColumns};
 use crate::database::row::json;
 use crate::database::{Accepted, Database, NewJob, bounded, queue};
 
 /// What became of a delivery whose job is gone, with whatever it knew.
-const JOB_IS_GONE: &str = "its job is gone; deliver it again";
+pub(crate) const JOB_IS_GONE: &str = "its job is gone; deliver it again";
 
 /// What a delivery is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -103,8 +103,8 @@ pub struct Delivery {
     pub updated_at: i64,
 }
 
-impl<'row> sqlx::FromRow<'row, AnyRow> for Delivery {
-    fn from_row(row: &'row AnyRow) -> sqlx::Result<Self> {
+impl FromColumns for Delivery {
+    fn from_columns(row: &impl Columns) -> sqlx::Result<Self> {
         let job_state: Option<String> = row.try_get("job_state")?;
         let has_ended = row.try_get::<Option<i64>, _>("job_finished_at")?.is_some();
         let stored: String = row.try_get("state")?;

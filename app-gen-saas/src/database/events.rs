@@ -13,7 +13,7 @@ use crate::clock::rfc3339;
 use crate::database::{Database, bounded};
 
 /// Maximum number of events of one page, however small they are.
-const MAX_PAGE: i64 = 64;
+pub(crate) const MAX_PAGE: i64 = 64;
 
 /// One event of a job's stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -223,7 +223,7 @@ pub(super) async fn insert(
 }
 
 /// The event that announces a new state.
-pub(super) fn state_event(
+pub(crate) fn state_event(
     sequence: i64,
     at_millis: i64,
     state: JobState,

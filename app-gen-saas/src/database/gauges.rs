@@ -8,7 +8,7 @@ use crate::clock::now_millis;
 use crate::database::{Database, bounded, changed};
 
 /// Groups of jobs that have not ended at most; nobody needs a longer list.
-const MOST_GROUPS: i64 = 500;
+pub(crate) const MOST_GROUPS: i64 = 500;
 
 /// Jobs that have not ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use crate::database::{
 };
 
 /// Why a job was cancelled that nobody followed.
-const NOT_STARTED: &str = "cancelled before it started";
-const WAITED: &str = "cancelled while it waited";
+pub(crate) const NOT_STARTED: &str = "cancelled before it started";
+pub(crate) const WAITED: &str = "cancelled while it waited";
 
 /// What a cancel request found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

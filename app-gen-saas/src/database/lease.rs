@@ -22,7 +22,7 @@ pub struct Lease {
 }
 
 impl Lease {
-    pub(super) fn end(&self, now: i64) -> i64 {
+    pub(crate) fn end(&self, now: i64) -> i64 {
         now.saturating_add(i64::try_from(self.duration.as_millis()).unwrap_or(i64::MAX))
     }
 }

@@ -18,6 +18,7 @@ mod previews;
 mod progress;
 mod projects;
 mod queue;
+pub mod record;
 mod retention;
 mod row;
 mod templates;
@@ -50,6 +51,14 @@ pub use row::{Artifact, BeganWith, Job, Resources, Stop, Used, Wishes};
 pub use templates::Template;
 pub use uploads::Upload;
 pub use versions::{Check, NewVersion, Version};
+
+// What other stores say and bound as SQL does.
+pub(crate) use accounts::{LAST_REQUEST_MILLIS, USED_MILLIS};
+pub(crate) use deliveries::JOB_IS_GONE;
+pub(crate) use events::{MAX_PAGE, state_event};
+pub(crate) use gauges::MOST_GROUPS;
+pub(crate) use jobs::{NOT_STARTED, WAITED};
+pub(crate) use versions::last_of_each;
 
 /// How long the start waits for a database that is still starting itself.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);

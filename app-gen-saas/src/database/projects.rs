@@ -1,9 +1,9 @@
 //! Projects: an application over time.
 
-use sqlx::any::AnyRow;
-use sqlx::{Any, Row as _, Transaction};
+use sqlx::{Any, Transaction};
 
 use crate::clock::now_millis;
+use crate::database::record::{Columns, FromColumns};
 use crate::database::{Database, bounded, changed};
 
 /// A project to be made with its first job.
@@ -68,8 +68,8 @@ macro_rules! project_columns {
     };
 }
 
-impl<'row> sqlx::FromRow<'row, AnyRow> for Project {
-    fn from_row(row: &'row AnyRow) -> sqlx::Result<Self> {
+impl FromColumns for Project {
+    fn from_columns(row: &impl Columns) -> sqlx::Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,
             name: row.try_get("name")?,

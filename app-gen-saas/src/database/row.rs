@@ -6,9 +6,8 @@ use app_gen_contract::{
     ApprovalPoint, Attachment, Budget, CheckpointId, Choice, Decided, Fallback, JobState, Origin,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
 
+use crate::database::record::{Columns, FromColumns};
 use crate::database::{JobKind, Outcome, Pause};
 
 /// The columns that this version knows, for `SELECT` and `RETURNING`. A newer version may have added
@@ -224,8 +223,8 @@ impl Job {
     }
 }
 
-impl<'row> sqlx::FromRow<'row, AnyRow> for Job {
-    fn from_row(row: &'row AnyRow) -> sqlx::Result<Self> {
+impl FromColumns for Job {
+    fn from_columns(row: &impl Columns) -> sqlx::Result<Self> {
         let artifact = match row.try_get::<Option<String>, _>("artifact_name")? {
             Some(name) => Some(Artifact {
                 name,
@@ -313,14 +312,17 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Job {
     }
 }
 
-fn text_or_empty(row: &AnyRow, column: &str) -> sqlx::Result<String> {
+fn text_or_empty(row: &impl Columns, column: &str) -> sqlx::Result<String> {
     Ok(row
         .try_get::<Option<String>, _>(column)?
         .unwrap_or_default())
 }
 
 /// What a column holds as JSON; nothing if it holds what only a newer version reads.
-pub(super) fn json<T: DeserializeOwned>(row: &AnyRow, column: &str) -> sqlx::Result<Option<T>> {
+pub(super) fn json<T: DeserializeOwned>(
+    row: &impl Columns,
+    column: &str,
+) -> sqlx::Result<Option<T>> {
     Ok(row
         .try_get::<Option<String>, _>(column)?
         .and_then(|text| serde_json::from_str(&text).ok()))

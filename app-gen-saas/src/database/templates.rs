@@ -1,10 +1,8 @@
 //! Templates that people made of versions.
 
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
-
 use crate::clock::now_millis;
 use crate::database::projects::pattern;
+use crate::database::record::{Columns, FromColumns};
 use crate::database::{Database, bounded, changed};
 
 /// A template as the database holds it. Times are milliseconds since 1970.
@@ -32,8 +30,8 @@ pub struct Template {
     pub updated_at: i64,
 }
 
-impl<'row> sqlx::FromRow<'row, AnyRow> for Template {
-    fn from_row(row: &'row AnyRow) -> sqlx::Result<Self> {
+impl FromColumns for Template {
+    fn from_columns(row: &impl Columns) -> sqlx::Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,
             tenant: row.try_get("tenant_id")?,
@@ -51,7 +49,7 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Template {
 
 impl Template {
     /// What a search looks into.
-    fn searched_text(&self) -> String {
+    pub(crate) fn searched_text(&self) -> String {
         format!("{}\n{}", self.name, self.description).to_lowercase()
     }
 }

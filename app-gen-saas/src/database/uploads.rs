@@ -1,10 +1,9 @@
 //! Files that people uploaded, to be attached to jobs.
 
 use app_gen_contract::{Attachment, MediaType};
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
 
 use crate::clock::now_millis;
+use crate::database::record::{Columns, FromColumns};
 use crate::database::{Database, bounded, changed};
 
 /// An upload as the database holds it.
@@ -16,8 +15,8 @@ pub struct Upload {
     pub attachment: Attachment,
 }
 
-impl<'row> sqlx::FromRow<'row, AnyRow> for Upload {
-    fn from_row(row: &'row AnyRow) -> sqlx::Result<Self> {
+impl FromColumns for Upload {
+    fn from_columns(row: &impl Columns) -> sqlx::Result<Self> {
         let media_type: String = row.try_get("media_type")?;
         Ok(Self {
             id: row.try_get("id")?,

@@ -1,8 +1,8 @@
 //! Versions: the commits of a project that its jobs ended well with.
 
-use sqlx::any::AnyRow;
-use sqlx::{Any, Row as _, Transaction};
+use sqlx::{Any, Transaction};
 
+use crate::database::record::{Columns, FromColumns};
 use crate::database::row::json;
 use crate::database::{Database, JobKind, Lease, bounded};
 
@@ -47,8 +47,8 @@ pub struct Version {
     pub content: NewVersion,
 }
 
-impl<'row> sqlx::FromRow<'row, AnyRow> for Version {
-    fn from_row(row: &'row AnyRow) -> sqlx::Result<Self> {
+impl FromColumns for Version {
+    fn from_columns(row: &impl Columns) -> sqlx::Result<Self> {
         Ok(Self {
             project_id: row.try_get("project_id")?,
             number: row.try_get("number")?,
@@ -226,7 +226,7 @@ impl Database {
 }
 
 /// The first of each name, in the order in which they ran.
-fn last_of_each(newest_first: &[String]) -> Vec<Check> {
+pub(crate) fn last_of_each(newest_first: &[String]) -> Vec<Check> {
     let mut checks: Vec<Check> = Vec::new();
     for body in newest_first {
         let Ok(check) = serde_json::from_str::<Check>(body) else {

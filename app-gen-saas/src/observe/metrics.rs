@@ -17,6 +17,7 @@ use crate::config::MetricsConfig;
 use crate::database::Gauges;
 use crate::launcher;
 use crate::observe::measures::Counted;
+use crate::stores::StoreResult;
 
 /// How often a line is written; CloudWatch keeps values for each minute.
 const PERIOD: Duration = Duration::from_secs(60);
@@ -70,7 +71,7 @@ pub async fn lines(app: &App, owner: &str, config: &MetricsConfig) -> Vec<Value>
     lines
 }
 
-async fn gauges(app: &App, owner: &str) -> sqlx::Result<Option<Gauges>> {
+async fn gauges(app: &App, owner: &str) -> StoreResult<Option<Gauges>> {
     if !app.database.take_duty(DUTY_NAME, owner, DUTY).await? {
         return Ok(None);
     }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::app::App;
-use crate::database::Database;
 use crate::observe::otlp::Exporter;
 use crate::observe::spans::{Span, TRACED_EVENTS, job_spans};
 use crate::observe::tracer::{Outbox, Traced};
+use crate::stores::{Store, StoreResult};
 
 /// What is sent at once.
 const BATCH: usize = 512;
@@ -35,7 +35,7 @@ pub async fn run(app: App) {
     else {
         return;
     };
-    let (database, tracer) = (&app.database, &app.tracer);
+    let (database, tracer) = (app.database.as_ref(), &app.tracer);
     // What is gathered when the orchestrator stops is sent with the rest.
     let mut batch = Vec::new();
     let work = async {
@@ -90,7 +90,7 @@ async fn export(exporter: &Exporter, batch: &[Span]) {
     }
 }
 
-async fn spans_of(database: &Database, traced: Traced) -> Vec<Span> {
+async fn spans_of(database: &dyn Store, traced: Traced) -> Vec<Span> {
     match traced {
         Traced::Spans(spans) => spans,
         Traced::Job(id) => match read(database, &id).await {
@@ -103,7 +103,7 @@ async fn spans_of(database: &Database, traced: Traced) -> Vec<Span> {
     }
 }
 
-async fn read(database: &Database, id: &str) -> sqlx::Result<Vec<Span>> {
+async fn read(database: &dyn Store, id: &str) -> StoreResult<Vec<Span>> {
     let Some(job) = database.job(id).await? else {
         return Ok(Vec::new());
     };

@@ -33,7 +33,11 @@ async fn answer(app: &App, previews: &Previews, asked: &Asked, request: Request)
         headers::add_ours(response.headers_mut(), &ancestors);
         response
     };
-    let found = match previews.doors.find(&app.database, &asked.label).await {
+    let found = match previews
+        .doors
+        .find(app.database.as_ref(), &asked.label)
+        .await
+    {
         Ok(Some(found)) => found,
         Ok(None) => return ours(pages::unknown(request.headers())),
         Err(error) => return ours(ApiError::from(error).into_response()),
@@ -58,7 +62,11 @@ async fn answer(app: &App, previews: &Previews, asked: &Asked, request: Request)
             tracing::debug!(preview = preview.new.id, error, "a preview does not answer");
             previews.doors.forget(&asked.label);
             // What was remembered may be from before its end.
-            match previews.doors.find(&app.database, &asked.label).await {
+            match previews
+                .doors
+                .find(app.database.as_ref(), &asked.label)
+                .await
+            {
                 Ok(Some(now)) if is_over(&now.preview) => {
                     ours(pages::ended(&asked_headers, &now.preview))
                 }

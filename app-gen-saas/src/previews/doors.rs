@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::database::{Database, Preview};
+use crate::database::Preview;
 use crate::previews::is_label;
+use crate::stores::{Store, StoreResult};
 
 /// How long what was looked up holds.
 const FRESH: Duration = Duration::from_secs(1);
@@ -48,9 +49,9 @@ impl Doors {
     /// When the database fails.
     pub(super) async fn find(
         &self,
-        database: &Database,
+        database: &dyn Store,
         label: &str,
-    ) -> sqlx::Result<Option<Found>> {
+    ) -> StoreResult<Option<Found>> {
         if !is_label(label) {
             return Ok(None);
         }

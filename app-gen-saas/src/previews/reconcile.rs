@@ -13,6 +13,7 @@ use crate::clock::now_millis;
 use crate::database::{Lease, Preview};
 use crate::previews::Previews;
 use crate::previews::step::{Pause, step};
+use crate::stores::StoreResult;
 
 /// How often previews that are due are looked for when nothing wakes anybody.
 const POLL: Duration = Duration::from_secs(1);
@@ -54,7 +55,7 @@ async fn take_steps(app: &App, previews: &Arc<Previews>, lease: &Lease) {
 }
 
 /// The previews that somebody has to look at now; they are ours until they are given back.
-async fn due(app: &App, lease: &Lease) -> sqlx::Result<Vec<Preview>> {
+async fn due(app: &App, lease: &Lease) -> StoreResult<Vec<Preview>> {
     let database = &app.database;
     if !database.has_previews().await? {
         return Ok(Vec::new());

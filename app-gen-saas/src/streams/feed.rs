@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
-use crate::database::{Database, EventRecord};
+use crate::database::EventRecord;
+use crate::stores::Store;
 use crate::streams::chunk::{Chunk, estimate};
 use crate::streams::hub::{EventHub, POLL};
 use crate::streams::ring::{End, Ring, Total};
@@ -141,7 +142,7 @@ impl Feed {
     }
 
     /// Asks the database for one page of what is not known yet.
-    async fn ask_database(&self, database: &Database) -> anyhow::Result<Answer> {
+    async fn ask_database(&self, database: &dyn Store) -> anyhow::Result<Answer> {
         // A job can also have been removed, because it ended long ago.
         let Some(progress) = database.progress(&self.job_id).await? else {
             return Ok(Answer::Ended);
@@ -212,7 +213,7 @@ fn tick(listeners: usize) -> Duration {
 }
 
 /// Brings events into the ring until the job has ended or nobody listens any more.
-pub(super) async fn run(hub: &EventHub, feed: &Feed, database: &Database) {
+pub(super) async fn run(hub: &EventHub, feed: &Feed, database: &dyn Store) {
     let begun = Instant::now();
     let mut asked = begun;
     let mut pause = Duration::ZERO;

@@ -159,10 +159,10 @@ impl EventHub {
         drop(feeds);
         self.say_interest(&job.id);
         let mut shutdown = app.shutdown.subscribe();
-        let (hub, database) = (Arc::clone(self), app.database.clone());
+        let (hub, database) = (Arc::clone(self), Arc::clone(&app.database));
         tokio::spawn(async move {
             tokio::select! {
-                () = feed::run(&hub, &feed, &database) => {}
+                () = feed::run(&hub, &feed, &*database) => {}
                 _ = shutdown.wait_for(|stop| *stop) => {
                     hub.remove(&feed.job_id);
                     feed.ring.send_modify(|ring| ring.end(End::Stopping));

@@ -7,7 +7,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::app::App;
-use crate::database::Database;
+use crate::stores::Store;
 use crate::streams::chunk::Chunk;
 use crate::streams::feed::{PAGE_BYTES, RETRY};
 use crate::streams::hub::PAGES_BYTES;
@@ -33,7 +33,7 @@ pub struct Listener {
     behind_since: Option<Instant>,
     /// How long it may be so.
     behind: Duration,
-    database: Database,
+    database: Arc<dyn Store>,
     pages: Arc<Semaphore>,
     shutdown: watch::Sender<bool>,
     _place: Place,
@@ -77,7 +77,7 @@ impl Listener {
             was_live: false,
             behind_since: None,
             behind,
-            database: app.database.clone(),
+            database: Arc::clone(&app.database),
             pages: Arc::clone(&app.hub.pages),
             shutdown: app.shutdown.clone(),
             _place: place,

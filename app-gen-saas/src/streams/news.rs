@@ -14,7 +14,8 @@ use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::config::DatabaseKind;
+use crate::config::{DatabaseKind, StoreConfig};
+use crate::database::Database;
 use crate::streams::hub::{EventHub, News};
 
 const CHANNEL: &str = "app_gen_streams";
@@ -42,19 +43,29 @@ const INTEREST: char = '+';
 
 /// Tells and hears until the orchestrator stops.
 pub async fn run(app: App) {
-    // A file has one orchestrator, and no other way to tell.
-    if app.config.database.kind != DatabaseKind::Postgres {
+    // A file has one orchestrator, and DynamoDB no way to tell.
+    let Some((database, url)) = postgres(&app) else {
         return app.stopping().await;
-    }
+    };
     let own = Uuid::now_v7().simple().to_string();
     tokio::select! {
         () = app.stopping() => {}
-        () = say_for_ever(&app, &own) => {}
-        () = hear_for_ever(&app, &own) => {}
+        () = say_for_ever(&app, database, &own) => {}
+        () = hear_for_ever(&app, database, url, &own) => {}
     }
 }
 
-async fn say_for_ever(app: &App, own: &str) {
+/// The database and its URL, if that is PostgreSQL.
+fn postgres(app: &App) -> Option<(&Database, &str)> {
+    match &app.config.store {
+        StoreConfig::Database(config) if config.kind == DatabaseKind::Postgres => {
+            Some((app.database.sql()?, &config.url))
+        }
+        _ => None,
+    }
+}
+
+async fn say_for_ever(app: &App, database: &Database, own: &str) {
     let mut beat: Option<Instant> = None;
     loop {
         let mut news = app.hub.take_news();
@@ -65,7 +76,7 @@ async fn say_for_ever(app: &App, own: &str) {
         }
         let mut pause = GATHER;
         for text in texts(own, &news, is_beat) {
-            if let Err(error) = app.database.tell(CHANNEL, &text).await {
+            if let Err(error) = database.tell(CHANNEL, &text).await {
                 tracing::warn!(%error, "failed to tell other orchestrators what is new");
                 pause = RETRY;
             }
@@ -99,11 +110,11 @@ fn texts(own: &str, news: &News, is_beat: bool) -> Vec<String> {
     texts
 }
 
-async fn hear_for_ever(app: &App, own: &str) {
+async fn hear_for_ever(app: &App, database: &Database, url: &str, own: &str) {
     let mut pause = FIRST_PAUSE;
     loop {
         let mut has_heard = false;
-        let Err(error) = hear(app, own, &mut has_heard).await;
+        let Err(error) = hear(app, (database, url), own, &mut has_heard).await;
         app.hub.set_hears(false);
         if has_heard {
             pause = FIRST_PAUSE;
@@ -118,9 +129,14 @@ async fn hear_for_ever(app: &App, own: &str) {
 }
 
 /// Hears until the connection is lost.
-async fn hear(app: &App, own: &str, has_heard: &mut bool) -> anyhow::Result<Infallible> {
+async fn hear(
+    app: &App,
+    (database, url): (&Database, &str),
+    own: &str,
+    has_heard: &mut bool,
+) -> anyhow::Result<Infallible> {
     let connect = async {
-        let mut listener = PgListener::connect(&app.config.database.url).await?;
+        let mut listener = PgListener::connect(url).await?;
         // What was said while there was no connection is lost: that must be noticed here.
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
@@ -131,7 +147,7 @@ async fn hear(app: &App, own: &str, has_heard: &mut bool) -> anyhow::Result<Infa
         .context("the database did not take a connection for LISTEN in time")?
         .context("failed to LISTEN")?;
     let question = format!("{own} {QUESTION}");
-    app.database.tell(CHANNEL, &question).await?;
+    database.tell(CHANNEL, &question).await?;
     loop {
         let news = timeout(SILENCE, listener.try_recv())
             .await

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::app::App;
 use crate::database::{Job, JobKind, Lease, Stop};
 use crate::launcher::{Ending, LogPage, LogTraits, TaskStatus, Urgency};
+use crate::stores::StoreError;
 use crate::worker::launching::Launching;
 use crate::worker::reading::{self, Fault};
 use crate::worker::room::{Room, Waiting};
@@ -44,8 +45,8 @@ pub(super) enum FollowError {
     Failed(#[from] anyhow::Error),
 }
 
-impl From<sqlx::Error> for FollowError {
-    fn from(error: sqlx::Error) -> Self {
+impl From<StoreError> for FollowError {
+    fn from(error: StoreError) -> Self {
         Self::Failed(error.into())
     }
 }

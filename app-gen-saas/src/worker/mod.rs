@@ -28,6 +28,7 @@ use crate::app::App;
 use crate::clock::now_millis;
 use crate::database::{Job, Lease};
 use crate::previews::reconcile;
+use crate::stores::StoreResult;
 use crate::worker::room::Room;
 
 /// How often the database is asked for work when nothing wakes the worker.
@@ -132,7 +133,7 @@ async fn take_jobs(app: &App, lease: &Lease, followers: &mut Followers) {
     }
 }
 
-async fn claim(app: &App, lease: &Lease, followers: &mut Followers) -> sqlx::Result<()> {
+async fn claim(app: &App, lease: &Lease, followers: &mut Followers) -> StoreResult<()> {
     while let Some(job_id) = app.database.resume_due().await? {
         app.hub.notify(&job_id);
     }
@@ -151,7 +152,7 @@ async fn claim(app: &App, lease: &Lease, followers: &mut Followers) -> sqlx::Res
 
 /// An orchestrator that was killed cannot end its leases; if it lived on this machine, its death can be
 /// seen, and nobody needs to wait for them.
-async fn end_leases_of_the_dead(app: &App) -> sqlx::Result<()> {
+async fn end_leases_of_the_dead(app: &App) -> StoreResult<()> {
     for owner in app.database.owners().await? {
         if identity::is_gone(&owner) {
             tracing::info!(owner, "taking over from an orchestrator that is gone");

@@ -101,7 +101,7 @@ impl Follower {
     }
 
     async fn look(&self, artifact: &Artifact) -> Result<(), &'static str> {
-        let (artifacts, database) = (&self.app.artifacts, &self.app.database);
+        let (artifacts, database) = (&self.app.artifacts, self.app.database.as_ref());
         match results::find(artifacts, database, &self.job.id, artifact).await {
             Ok(Found::Result(_)) => Ok(()),
             Ok(Found::Replaced) => Err(REPLACED),

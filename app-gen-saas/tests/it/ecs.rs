@@ -9,7 +9,6 @@ use aws_sdk_ecs::types::{
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use std::sync::LazyLock;
 use std::time::Duration;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -19,29 +18,9 @@ use crate::support::client::{
     SentEvent, assert_whole, http_client, messages, outline, sent_events,
 };
 use crate::support::eventually;
+use crate::support::local_cloud::{self, ENDPOINT, KEY, KEY_HEADER};
 
 const IMAGE: &str = "debian:trixie-slim";
-
-/// Where the local cloud of the tests answers. One line of the manifest needs no reader of it, which
-/// would have these tests compiled with other dependencies than the binary.
-static ENDPOINT: LazyLock<String> = LazyLock::new(|| {
-    let manifest = std::fs::read_to_string("../app-gen-infra/platform.toml").unwrap();
-    let (_, table) = manifest.split_once("[local_test]").unwrap();
-    let port = table
-        .lines()
-        .find_map(|line| line.strip_prefix("cloud_port = "));
-    format!("http://127.0.0.1:{}", port.unwrap())
-});
-
-/// The key of that local cloud, which its gate asks for.
-static KEY: LazyLock<String> = LazyLock::new(|| {
-    let state = std::env::var("XDG_STATE_HOME")
-        .unwrap_or_else(|_| format!("{}/.local/state", std::env::var("HOME").unwrap()));
-    let port = ENDPOINT.rsplit(':').next().unwrap();
-    let file = format!("{state}/app-gen/test/gate/key-{port}");
-    std::fs::read_to_string(file).expect("the local cloud of the tests was never started")
-});
-const KEY_HEADER: &str = "x-app-gen-key";
 
 /// What every generator begins with here.
 const PRELUDE: &str = r#"
@@ -70,17 +49,7 @@ struct Cloud {
 impl Cloud {
     async fn new(generator: &str, image: &str) -> Self {
         let name = format!("test-{}", Uuid::now_v7().simple());
-        let credentials =
-            aws_sdk_ecs::config::Credentials::new("operator", &*KEY, None, None, "test");
-        let sdk = aws_config::SdkConfig::builder()
-            .behavior_version(aws_config::BehaviorVersion::latest())
-            .endpoint_url(&*ENDPOINT)
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .region(aws_config::Region::new("us-east-1"))
-            .credentials_provider(aws_sdk_ecs::config::SharedCredentialsProvider::new(
-                credentials,
-            ))
-            .build();
+        let sdk = local_cloud::sdk();
         let (ecs, logs) = (Ecs::new(&sdk), Logs::new(&sdk));
         let put = http_client().put(format!("{}/{name}", *ENDPOINT));
         let response = put

@@ -26,6 +26,7 @@ mod projects;
 mod real_generator;
 mod rollout;
 mod sharing;
+mod stores;
 mod streams;
 mod streams_shared;
 mod support;

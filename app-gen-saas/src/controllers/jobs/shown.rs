@@ -11,6 +11,7 @@ use crate::clock::{now_millis, rfc3339};
 use crate::controllers::attachments::JobAttachment;
 use crate::controllers::templates::JobTemplate;
 use crate::database::{self, JobKind, PastAttempt, Pause};
+use crate::stores::StoreResult;
 
 const MILLIS_PER_HOUR: i64 = 60 * 60 * 1000;
 
@@ -303,7 +304,7 @@ impl Surroundings {
         first: &str,
         last: &str,
         project_id: Option<&str>,
-    ) -> sqlx::Result<Self> {
+    ) -> StoreResult<Self> {
         let database = &app.database;
         let versions = database.versions_of_jobs(tenant, first, last, project_id);
         let versions = versions.await?;

@@ -1,9 +1,7 @@
 //! Invitations into shared tenants.
 
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
-
 use crate::clock::now_millis;
+use crate::database::record::{Columns, FromColumns};
 use crate::database::{Database, bounded, changed};
 
 /// An invitation as the database holds it. Times are milliseconds since 1970.
@@ -21,8 +19,8 @@ pub struct Invitation {
     pub expires_at: i64,
 }
 
-impl<'row> sqlx::FromRow<'row, AnyRow> for Invitation {
-    fn from_row(row: &'row AnyRow) -> sqlx::Result<Self> {
+impl FromColumns for Invitation {
+    fn from_columns(row: &impl Columns) -> sqlx::Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,
             tenant: row.try_get("tenant_id")?,

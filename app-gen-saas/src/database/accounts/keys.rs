@@ -1,13 +1,11 @@
 //! Keys of the API, for programs.
 
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
-
 use crate::clock::now_millis;
+use crate::database::record::{Columns, FromColumns};
 use crate::database::{Database, bounded, changed};
 
 /// The use of a key is written down once in this time.
-const USED_MILLIS: i64 = 60_000;
+pub(crate) const USED_MILLIS: i64 = 60_000;
 
 /// A key as the database holds it. Times are milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +30,8 @@ pub struct ApiKey {
     pub revoked_at: Option<i64>,
 }
 
-impl<'row> sqlx::FromRow<'row, AnyRow> for ApiKey {
-    fn from_row(row: &'row AnyRow) -> sqlx::Result<Self> {
+impl FromColumns for ApiKey {
+    fn from_columns(row: &impl Columns) -> sqlx::Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,
             tenant: row.try_get("tenant_id")?,

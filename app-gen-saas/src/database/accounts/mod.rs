@@ -10,6 +10,8 @@ use crate::database::{Database, bounded};
 
 pub use invitations::{Invitation, Joined};
 pub use keys::ApiKey;
+pub(crate) use keys::USED_MILLIS;
+pub(crate) use removal::LAST_REQUEST_MILLIS;
 pub use tenants::{Left, Member, Tenant, Transferred, Usage};
 
 /// A kind of thing that belongs to a tenant and is named by its id.

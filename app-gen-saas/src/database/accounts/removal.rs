@@ -5,7 +5,7 @@ use crate::clock::now_millis;
 use crate::database::{Database, bounded, changed};
 
 /// Longer than a request takes that was let in just before the tenant was shut, and may still write.
-const LAST_REQUEST_MILLIS: i64 = 65_000;
+pub(crate) const LAST_REQUEST_MILLIS: i64 = 65_000;
 
 impl Database {
     /// Shuts a tenant: nobody gets into it any more. `false` if it is shut already.

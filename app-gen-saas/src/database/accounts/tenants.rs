@@ -1,9 +1,7 @@
 //! Tenants and their members.
 
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
-
 use crate::clock::now_millis;
+use crate::database::record::{Columns, FromColumns};
 use crate::database::{Database, bounded, changed};
 
 /// A tenant as one of its members sees it. Times are milliseconds since 1970.
@@ -77,8 +75,8 @@ pub enum Transferred {
     NoMember,
 }
 
-impl<'row> sqlx::FromRow<'row, AnyRow> for Tenant {
-    fn from_row(row: &'row AnyRow) -> sqlx::Result<Self> {
+impl FromColumns for Tenant {
+    fn from_columns(row: &impl Columns) -> sqlx::Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,
             name: row.try_get("name")?,
@@ -89,8 +87,8 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Tenant {
     }
 }
 
-impl<'row> sqlx::FromRow<'row, AnyRow> for Member {
-    fn from_row(row: &'row AnyRow) -> sqlx::Result<Self> {
+impl FromColumns for Member {
+    fn from_columns(row: &impl Columns) -> sqlx::Result<Self> {
         Ok(Self {
             user_id: row.try_get("user_id")?,
             email: row.try_get("email")?,
@@ -100,8 +98,8 @@ impl<'row> sqlx::FromRow<'row, AnyRow> for Member {
     }
 }
 
-impl<'row> sqlx::FromRow<'row, AnyRow> for Usage {
-    fn from_row(row: &'row AnyRow) -> sqlx::Result<Self> {
+impl FromColumns for Usage {
+    fn from_columns(row: &impl Columns) -> sqlx::Result<Self> {
         Ok(Self {
             tenant: row.try_get("id")?,
             kind: row.try_get("kind")?,

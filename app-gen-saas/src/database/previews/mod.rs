@@ -2,10 +2,8 @@
 //!
 //! What everybody may do with them is here. What only those do who look after one is in `steps`.
 
-use sqlx::Row as _;
-use sqlx::any::AnyRow;
-
 use crate::clock::now_millis;
+use crate::database::record::{Columns, FromColumns};
 use crate::database::{Database, bounded, changed};
 
 macro_rules! columns {
@@ -86,8 +84,8 @@ pub enum Begun {
     },
 }
 
-impl<'row> sqlx::FromRow<'row, AnyRow> for Preview {
-    fn from_row(row: &'row AnyRow) -> sqlx::Result<Self> {
+impl FromColumns for Preview {
+    fn from_columns(row: &impl Columns) -> sqlx::Result<Self> {
         Ok(Self {
             new: NewPreview {
                 id: row.try_get("id")?,

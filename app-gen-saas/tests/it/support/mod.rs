@@ -8,6 +8,7 @@ pub mod database;
 pub mod fake_ecs;
 pub mod generator;
 pub mod hostile;
+pub mod local_cloud;
 pub mod orchestrator;
 pub mod previews;
 pub mod random;
