@@ -2,6 +2,7 @@
 
 use crate::{
     Environment, HOURS_PER_MONTH, Local, ManifestError, Platform, Size, prebuilds, previews,
+    storage,
 };
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -19,6 +20,7 @@ pub(crate) fn check(platform: &Platform, text: &str, root: &Path) -> Result<(), 
     checker.images()?;
     checker.consumers()?;
     previews::check(platform, text)?;
+    storage::check(platform, text)?;
     checker.groups()?;
     checker.secrets()?;
     checker.ports()?;
@@ -313,10 +315,6 @@ impl Checker<'_> {
                         "budget_usd_per_month",
                     ),
                     (environment.alarm_email.is_some(), "alarm_email"),
-                    (
-                        environment.database_usd_per_month.is_some(),
-                        "database_usd_per_month",
-                    ),
                 ] {
                     if !present {
                         return Err(self.missing(

@@ -12,13 +12,14 @@ mod prebuilds;
 mod previews;
 mod prices;
 mod schema;
+mod storage;
 
 pub use error::ManifestError;
 pub use instance::Instance;
 pub use prices::{PRICES_PATH, Price, Prices};
 pub use schema::{
     AptPrebuild, Deliverer, Environment, Image, Local, NpmPrebuild, NpmToolsPrebuild, Platform,
-    Previews, RustPrebuild, Secret, SecretKey, Service, Size, Task, Usage,
+    Previews, RustPrebuild, Secret, SecretKey, Service, Size, StorageMode, Task, Usage,
 };
 
 use std::collections::BTreeMap;
@@ -26,6 +27,9 @@ use std::path::Path;
 
 /// The variable of the orchestrator that has generators play a script in place of a model.
 const MODEL_SCRIPT: &str = "MODEL_SCRIPT";
+
+/// The variable of the orchestrator that says where it keeps everything; each environment chooses.
+const STORAGE_MODE: &str = "STORAGE_MODE";
 
 /// Path of the manifest, relative to the root of the checkout.
 pub const MANIFEST_PATH: &str = "app-gen-infra/platform.toml";
@@ -124,7 +128,7 @@ impl Platform {
     #[must_use]
     pub fn required_secret_keys(&self, name: &str, environment: &str) -> Vec<&str> {
         let keys = self.secret_keys(name, environment);
-        keys.filter(|(_, key)| key.one_of.is_none() && self.applies(key))
+        keys.filter(|(_, key)| key.one_of.is_none() && self.applies(key, environment))
             .map(|(name, _)| name)
             .collect()
     }
@@ -139,7 +143,7 @@ impl Platform {
         }
         for (name, key) in self.secret_keys(name, environment) {
             if let Some(group) = &key.one_of
-                && self.applies(key)
+                && self.applies(key, environment)
             {
                 groups.entry(group).or_default().push(name);
             }
@@ -170,11 +174,21 @@ impl Platform {
             .map(|(name, key)| (name.as_str(), key))
     }
 
-    /// Whether the orchestrator's variables are as the key wants them.
-    fn applies(&self, key: &SecretKey) -> bool {
+    /// Where the orchestrator of `environment` keeps everything.
+    #[must_use]
+    pub fn storage_mode(&self, environment: &str) -> StorageMode {
+        let environment = self.environments.get(environment);
+        environment.map_or_else(StorageMode::default, |environment| environment.storage_mode)
+    }
+
+    /// Whether the orchestrator's variables in `environment` are as the key wants them.
+    fn applies(&self, key: &SecretKey, environment: &str) -> bool {
         let modes = &self.orchestrator().environment;
         key.when
             .iter()
-            .all(|(variable, value)| modes.get(variable) == Some(value))
+            .all(|(variable, value)| match variable.as_str() {
+                STORAGE_MODE => self.storage_mode(environment).as_str() == value,
+                variable => modes.get(variable) == Some(value),
+            })
     }
 }

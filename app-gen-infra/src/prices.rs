@@ -44,6 +44,14 @@ pub struct Prices {
     pub custom_metric: Price,
     /// One dashboard, a month.
     pub dashboard: Price,
+    /// A million write units of DynamoDB.
+    pub table_writing: Price,
+    /// A million read units of DynamoDB.
+    pub table_reading: Price,
+    /// One GB in DynamoDB with its point-in-time recovery, a month.
+    pub table_storage: Price,
+    /// A million requests to a queue.
+    pub queue_request: Price,
 }
 
 /// A price.
@@ -106,6 +114,10 @@ impl Prices {
             ("alarm_metric", &self.alarm_metric),
             ("custom_metric", &self.custom_metric),
             ("dashboard", &self.dashboard),
+            ("table_writing", &self.table_writing),
+            ("table_reading", &self.table_reading),
+            ("table_storage", &self.table_storage),
+            ("queue_request", &self.queue_request),
         ]
     }
 }

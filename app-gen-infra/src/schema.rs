@@ -308,11 +308,36 @@ pub struct Environment {
     /// A file of the checkout with certificates of authorities, as PEM, that generators trust besides those
     /// of their image. Without one, the local cloud's trust what this machine does.
     pub extra_certificates: Option<Spanned<String>>,
-    /// What the provider of its PostgreSQL charges; absent for the local cloud.
+    /// Where its orchestrator keeps everything.
+    #[serde(default)]
+    pub storage_mode: StorageMode,
+    /// What the provider of its PostgreSQL charges; absent for the local cloud, and where there is none.
     pub database_usd_per_month: Option<Spanned<u32>>,
     /// The expected use of one month.
     #[serde(default)]
     pub usage: Usage,
+}
+
+/// Where an orchestrator keeps everything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StorageMode {
+    /// In the database that its secret names.
+    #[default]
+    Database,
+    /// In a table of DynamoDB with a queue of SQS, which the stacks make.
+    DynamoDb,
+}
+
+impl StorageMode {
+    /// The value of the orchestrator's variable `STORAGE_MODE`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Database => "database",
+            Self::DynamoDb => "dynamodb",
+        }
+    }
 }
 
 /// The expected use of an environment in one month. `cargo xtask cost` prices it.
@@ -321,6 +346,8 @@ pub struct Environment {
 pub struct Usage {
     /// Hours that the orchestrator runs: the whole month unless it is scaled to zero.
     pub orchestrator_hours: u32,
+    /// Jobs, where they are kept in DynamoDB.
+    pub jobs: u32,
     /// Hours of all generator tasks together.
     pub generator_hours: u32,
     /// Hours of all previews together.
@@ -339,6 +366,7 @@ impl Default for Usage {
     fn default() -> Self {
         Self {
             orchestrator_hours: crate::HOURS_PER_MONTH,
+            jobs: 1_000,
             generator_hours: 50,
             preview_hours: 50,
             traffic_gb: 10,

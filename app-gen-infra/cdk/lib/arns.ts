@@ -60,6 +60,19 @@ export class Arns {
     return `${this.artifactBucket()}/${prefix}*`;
   }
 
+  table(): string {
+    return this.#regional("dynamodb", `table/${this.#target.names.table}`);
+  }
+
+  /** An index of the table. */
+  tableIndex(name: string): string {
+    return `${this.table()}/index/${name}`;
+  }
+
+  jobQueue(): string {
+    return this.#regional("sqs", this.#target.names.jobQueue);
+  }
+
   #regional(service: string, resource: string): string {
     return `arn:aws:${service}:${this.#target.region}:${this.#target.account}:${resource}`;
   }

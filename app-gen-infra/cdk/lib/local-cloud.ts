@@ -97,7 +97,7 @@ function neverIn(stack: Stack): CfnCondition {
  * Credentials and region: the local cloud offers tasks credentials at an address that
  * the Rust SDK refuses, and names no region. A database: the local
  * environment does not require one, so `deploy` starts one and stores its address where a
- * user's address would be.
+ * user's address would be, unless everything is kept in DynamoDB.
  */
 class CompleteTasks implements IAspect {
   readonly #target: Target;
@@ -115,7 +115,9 @@ class CompleteTasks implements IAspect {
       container?.addEnvironment("AWS_REGION", this.#target.region);
       if (container?.containerName === this.#target.platform.orchestrator.container) {
         container.addEnvironment(GENERATOR_ROLE, "");
-        container.addSecret(DATABASE_URL, InjectedSecret.fromSecretsManager(this.databaseSecret(node), DATABASE_URL));
+        if (!this.#target.hasTable) {
+          container.addSecret(DATABASE_URL, InjectedSecret.fromSecretsManager(this.databaseSecret(node), DATABASE_URL));
+        }
       }
     }
   }

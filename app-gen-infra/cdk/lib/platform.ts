@@ -100,6 +100,8 @@ export interface SecretKey {
 export interface Environment {
   /** The only AWS account it may touch; absent for the local cloud. */
   readonly account: string | undefined;
+  /** Where the orchestrator keeps everything: `database` or `dynamodb`. */
+  readonly storageMode: string;
   readonly logRetentionDays: number;
   readonly vpcCidr: string;
   /** Its data outlives its stacks, it cannot be destroyed, and nobody runs commands in its tasks. */
@@ -157,7 +159,10 @@ export function loadPlatform(path: string = MANIFEST_PATH): Platform {
 
 /** The keys that the secret must hold, each of them, in an environment with the modes of the orchestrator's variables; sorted. */
 export function requiredSecretKeys(platform: Platform, secret: string, environment: string): string[] {
-  const modes = platform.orchestrator.environment;
+  const modes: Record<string, string | undefined> = {
+    ...platform.orchestrator.environment,
+    STORAGE_MODE: platform.environments[environment]?.storageMode,
+  };
   return Object.entries(platform.secrets[secret]?.keys ?? {})
     .filter(([, key]) => key.oneOf === undefined)
     .filter(([, key]) => key.environments.length === 0 || key.environments.includes(environment))
@@ -229,6 +234,7 @@ function readSecret(table: Table): Secret {
 function readEnvironment(table: Table): Environment {
   return {
     account: table.optional("account", (key) => table.string(key)),
+    storageMode: table.optional("storage_mode", (key) => table.string(key)) ?? "database",
     logRetentionDays: table.number("log_retention_days"),
     vpcCidr: table.string("vpc_cidr"),
     protected: table.optional("protected", (key) => table.boolean(key)) ?? false,

@@ -14,6 +14,8 @@ export interface Target {
   readonly account: string;
   readonly region: string;
   readonly isLocal: boolean;
+  /** Whether the orchestrator keeps everything in a table that the stacks make. */
+  readonly hasTable: boolean;
   /** IPv4 blocks that reach the load balancer. */
   readonly admitted: readonly string[];
   /** Whether people may run commands in the orchestrator's tasks; the local cloud's tasks are entered by the engine. */
@@ -37,6 +39,12 @@ export interface Names {
   readonly permissionsBoundary: string;
   readonly artifactBucket: string;
   readonly accessLogBucket: string;
+  /** The table, where the orchestrator keeps everything in DynamoDB. */
+  readonly table: string;
+  /** The queue that wakes who waits for jobs, there. */
+  readonly jobQueue: string;
+  /** Its messages that nobody took care of. */
+  readonly deadLetterQueue: string;
   readonly orchestrator: ConsumerNames;
   readonly generator: ConsumerNames;
   /** Tasks of the generator that deliver; they have its log group and its task role. */
@@ -93,6 +101,7 @@ export function targetFor(
     account,
     region: platform.region,
     isLocal,
+    hasTable: environment.storageMode === "dynamodb",
     admitted: admitted(platform, environment),
     admitsCommands: !isLocal && !environment.protected,
     names: namesFor(platform, account),
@@ -146,6 +155,9 @@ function namesFor(platform: Platform, account: string): Names {
     // Bucket names are unique over all accounts.
     artifactBucket: `${project}-generated-apps-${account}`,
     accessLogBucket: `${project}-access-logs-${account}`,
+    table: project,
+    jobQueue: `${project}-jobs`,
+    deadLetterQueue: `${project}-jobs-dead-letters`,
     orchestrator: consumer(platform.orchestrator),
     generator: consumer(platform.generator),
     deliverer: deliverer && consumer({ ...platform.generator, family: deliverer.family }),

@@ -24,6 +24,8 @@ static CONFIG: LazyLock<Cloud> = LazyLock::new(|| {
         clusters: names("cluster"),
         families: names("generator"),
         log_groups: names("/ecs/generator"),
+        tables: names("table"),
+        queues: names("queue"),
     };
     let platforms = folder.join("platforms");
     std::fs::create_dir_all(&platforms).expect("a folder");

@@ -21,6 +21,7 @@ mod refusal;
 mod registry;
 mod serve;
 mod sigv4;
+mod store;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -107,10 +108,14 @@ pub struct Platform {
     pub families: Vec<String>,
     /// The log groups of generators.
     pub log_groups: Vec<String>,
+    /// The tables of orchestrators that keep everything in DynamoDB.
+    pub tables: Vec<String>,
+    /// The queues that wake them.
+    pub queues: Vec<String>,
 }
 
 /// The sources of the gate. A gate that runs with others is replaced.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     include_str!("access.rs"),
     include_str!("body.rs"),
     include_str!("cloud.rs"),
@@ -123,6 +128,7 @@ const SOURCES: [&str; 13] = [
     include_str!("registry.rs"),
     include_str!("serve.rs"),
     include_str!("sigv4.rs"),
+    include_str!("store.rs"),
     include_str!("task.rs"),
 ];
 

@@ -6,6 +6,7 @@ use crate::access::{Caller, Place, is_plain};
 use crate::head::Head;
 use crate::json;
 use crate::refusal::Refusal;
+use crate::store;
 use serde_json::Value;
 
 /// Headers of AWS that a task may send, or beginnings of their names. Others can change the meaning
@@ -53,7 +54,7 @@ pub(crate) fn check(
     match (caller, head.header("x-amz-target"), service) {
         (Caller::Orchestrator(place), None, "s3") => objects(head, place, orchestrator_may),
         (Caller::Generator(place), None, "s3") => objects(head, place, generator_may),
-        (Caller::Orchestrator(_), Some(target), "ecs" | "logs") => {
+        (Caller::Orchestrator(_), Some(target), "ecs" | "logs" | "dynamodb" | "sqs") => {
             let is_json = head
                 .header("content-type")
                 .is_some_and(|kind| kind.starts_with("application/x-amz-json-1."));
@@ -64,7 +65,11 @@ pub(crate) fn check(
             }
             let request = json::read(body)
                 .map_err(|error| Refusal::malformed(format!("the call cannot be read: {error}")))?;
-            call(target, &request, platform)
+            match service {
+                "dynamodb" | "sqs" if store::may(target, &request, platform) => Ok(()),
+                "dynamodb" | "sqs" => Err(refused(target)),
+                _ => call(target, &request, platform),
+            }
         }
         _ => Err(refused("this call")),
     }

@@ -272,6 +272,8 @@ fn platform(context: &Context) -> Platform {
             .collect(),
         // The log of a preview is for operators: the orchestrator asks the preview itself.
         log_groups: vec![generator.log_group.clone(), validation.log_group],
+        tables: vec![deployed.table.clone()],
+        queues: vec![deployed.job_queue.clone()],
     }
 }
 

@@ -1,4 +1,7 @@
-/** Buckets: job specs and generated applications, and the access logs about them. */
+/**
+ * Buckets: job specs and generated applications, and the access logs about them. With `storage_mode = "dynamodb"` the
+ * table and the queues, too.
+ */
 
 import { Duration, RemovalPolicy, Validations } from "aws-cdk-lib";
 import { PolicyStatement, ServicePrincipal } from "aws-cdk-lib/aws-iam";
@@ -6,6 +9,7 @@ import { BlockPublicAccess, Bucket, BucketEncryption, type BucketProps, ObjectOw
 import type { Construct } from "constructs";
 import { ConcernStack } from "../stack.ts";
 import type { Target } from "../target.ts";
+import { createStore } from "./store.ts";
 
 /** Start of the keys of everything that belongs to a job. */
 export const JOBS_PREFIX = "jobs/";
@@ -24,6 +28,9 @@ export class DataStack extends ConcernStack {
   constructor(scope: Construct, target: Target) {
     super(scope, "Data", "buckets", target);
     this.createArtifactBucket(this.createAccessLogBucket());
+    if (target.hasTable) {
+      createStore(this, target);
+    }
   }
 
   private createArtifactBucket(accessLogBucket: Bucket): void {

@@ -4,6 +4,7 @@ import { Duration } from "aws-cdk-lib";
 import { ComparisonOperator, MathExpression, Metric, Stats, TreatMissingData } from "aws-cdk-lib/aws-cloudwatch";
 import type { AlarmRegistry } from "./alarm-registry.ts";
 import type { LogMetrics } from "./log-metrics.ts";
+import type { QueueMetrics } from "./queue-metrics.ts";
 import type { ServiceMetrics } from "./service-metrics.ts";
 
 /** What the alarms watch. */
@@ -14,6 +15,8 @@ export interface AlarmProps {
   readonly taskFailures: Metric;
   /** How many orchestrators the manifest asks for. */
   readonly desiredTasks: number;
+  /** The queues, where there are any. */
+  readonly queues: QueueMetrics | undefined;
 }
 
 const { GREATER_THAN_THRESHOLD, LESS_THAN_THRESHOLD } = ComparisonOperator;
@@ -23,6 +26,9 @@ const { BREACHING, NOT_BREACHING } = TreatMissingData;
 export function addAlarms(alarms: AlarmRegistry, props: AlarmProps): void {
   addServiceAlarms(alarms, props.service, props.desiredTasks);
   addJobAlarms(alarms, props.logs);
+  if (props.queues !== undefined) {
+    addQueueAlarms(alarms, props.queues);
+  }
   alarms.add("log-errors", {
     severity: "soon",
     summary: "The orchestrator logs more than 5 errors in 5 minutes.",
@@ -108,6 +114,36 @@ function addJobAlarms(alarms: AlarmRegistry, logs: LogMetrics): void {
     summary: "A job waited longer than 10 minutes before it was taken up.",
     metric: logs.jobAgeSecs,
     threshold: Duration.minutes(10).toSeconds(),
+    comparisonOperator: GREATER_THAN_THRESHOLD,
+    evaluationPeriods: 1,
+    treatMissingData: NOT_BREACHING,
+  });
+}
+
+function addQueueAlarms(alarms: AlarmRegistry, queues: QueueMetrics): void {
+  alarms.add("queue-age", {
+    severity: "soon",
+    summary: "A job has waited in the queue for more than 15 minutes.",
+    metric: queues.oldestSecs,
+    threshold: Duration.minutes(15).toSeconds(),
+    comparisonOperator: GREATER_THAN_THRESHOLD,
+    evaluationPeriods: 1,
+    treatMissingData: NOT_BREACHING,
+  });
+  alarms.add("queue-depth", {
+    severity: "soon",
+    summary: "More than 100 jobs have waited in the queue for 15 minutes.",
+    metric: queues.waiting,
+    threshold: 100,
+    comparisonOperator: GREATER_THAN_THRESHOLD,
+    evaluationPeriods: 3,
+    treatMissingData: NOT_BREACHING,
+  });
+  alarms.add("dead-letters-of-queue", {
+    severity: "soon",
+    summary: "A message about a job was received five times, and no orchestrator took care of it.",
+    metric: queues.deadLetters,
+    threshold: 0,
     comparisonOperator: GREATER_THAN_THRESHOLD,
     evaluationPeriods: 1,
     treatMissingData: NOT_BREACHING,

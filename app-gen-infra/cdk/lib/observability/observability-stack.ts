@@ -14,6 +14,7 @@ import { createBudget } from "./budget.ts";
 import { createDashboard } from "./dashboard.ts";
 import { addEmbeddedAlarms } from "./embedded-metrics.ts";
 import { LogMetrics } from "./log-metrics.ts";
+import { QueueMetrics } from "./queue-metrics.ts";
 import { ServiceMetrics } from "./service-metrics.ts";
 import { TaskFailures } from "./task-failures.ts";
 
@@ -35,6 +36,7 @@ export class ObservabilityStack extends ConcernStack {
       logs: new LogMetrics(this, "LogMetrics", target),
       taskFailures: new TaskFailures(this, "TaskFailures", target).count,
       desiredTasks: target.platform.orchestrator.desiredTasks,
+      queues: target.hasTable ? new QueueMetrics(target) : undefined,
     };
     addAlarms(alarms, watched);
     addEmbeddedAlarms(alarms, target);

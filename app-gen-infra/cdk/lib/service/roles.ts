@@ -15,6 +15,7 @@ import {
 } from "aws-cdk-lib/aws-iam";
 import type { Construct } from "constructs";
 import { ATTACHMENTS_PREFIX, JOBS_PREFIX, PROJECTS_PREFIX, TEMPLATES_PREFIX } from "../data/data-stack.ts";
+import { workIndex } from "../data/store.ts";
 import { repositoryName } from "../images.ts";
 import { type Consumer, requiredSecretKeys } from "../platform.ts";
 import type { Target, TaskNames } from "../target.ts";
@@ -105,6 +106,7 @@ export function orchestratorRoles(scope: Construct, target: Target): TaskRoles {
       actions: ["s3:ListBucket"],
       resources: [arns.artifactBucket()],
     }),
+    ...(target.hasTable ? storeRights(arns) : []),
     ...(target.admitsCommands ? [takeCommands()] : []),
   ];
   const task = createRole(scope, "OrchestratorTaskRole", names.orchestrator.taskRole, ecsTasks(target), statements);
@@ -174,6 +176,35 @@ export function delivererOf(target: Target): Consumer | undefined {
   }
   const { family, secret, environment } = generator.deliverer;
   return { ...generator, family, secret, environment: { ...generator.environment, ...environment } };
+}
+
+/** The table and the queue, where everything is kept there. Nobody but an operator reads dead letters. */
+function storeRights(arns: Arns): PolicyStatement[] {
+  return [
+    new PolicyStatement({
+      sid: "KeepEverything",
+      actions: [
+        "dynamodb:BatchGetItem",
+        "dynamodb:BatchWriteItem",
+        "dynamodb:ConditionCheckItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+      ],
+      resources: [arns.table()],
+    }),
+    new PolicyStatement({
+      sid: "FindWork",
+      actions: ["dynamodb:Query"],
+      resources: [arns.tableIndex(workIndex())],
+    }),
+    new PolicyStatement({
+      sid: "TellOfJobs",
+      actions: ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"],
+      resources: [arns.jobQueue()],
+    }),
+  ];
 }
 
 function jobObjects(arns: Arns): PolicyStatement {

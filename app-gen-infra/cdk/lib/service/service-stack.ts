@@ -195,6 +195,19 @@ export class ServiceStack extends ConcernStack {
     return isLocal ? known : {};
   }
 
+  /** Where the orchestrator keeps everything; the address of a database is in its secret. */
+  private storeEnvironment(): Record<string, string> {
+    const { account, environment, hasTable, names, region } = this.target;
+    const mode = { STORAGE_MODE: environment.storageMode };
+    return hasTable
+      ? {
+          ...mode,
+          DYNAMODB_TABLE: names.table,
+          JOB_QUEUE_URL: `https://sqs.${region}.amazonaws.com/${account}/${names.jobQueue}`,
+        }
+      : mode;
+  }
+
   private createOrchestrator(
     generator: FargateTaskDefinition,
     deliverer: FargateTaskDefinition | undefined,
@@ -221,6 +234,7 @@ export class ServiceStack extends ConcernStack {
         METRICS: metricsMode(target),
         METRICS_NAMESPACE: names.metricNamespace,
         ARTIFACT_URI: `s3://${names.artifactBucket}`,
+        ...this.storeEnvironment(),
         ECS_CLUSTER: names.cluster,
         // With its revision: an orchestrator that is rolled back takes its generator with it.
         GENERATOR_TASK_DEFINITION: generator.taskDefinitionArn,

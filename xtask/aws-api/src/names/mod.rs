@@ -95,6 +95,12 @@ pub struct Deployed {
     pub access_log_bucket: String,
     /// The bucket of locks and release records; it belongs to no stack.
     pub state_bucket: String,
+    /// The table, where the orchestrator keeps everything in DynamoDB.
+    pub table: String,
+    /// The queue that wakes who waits for jobs, there.
+    pub job_queue: String,
+    /// The queue of its messages that nobody took care of.
+    pub dead_letter_queue: String,
     /// What the names of all alarms begin with.
     pub alarm_prefix: String,
     /// The log group where EventBridge records which tasks failed.
@@ -116,6 +122,9 @@ impl Deployed {
             artifact_bucket: bucket("generated-apps"),
             access_log_bucket: bucket("access-logs"),
             state_bucket: bucket("state"),
+            table: project.clone(),
+            job_queue: format!("{project}-jobs"),
+            dead_letter_queue: format!("{project}-jobs-dead-letters"),
             alarm_prefix: format!("{project}-"),
             failure_log_group: format!("/aws/events/{project}-task-failures"),
         }

@@ -31,7 +31,7 @@ fn head(text: &str) -> Head {
     Head::parse(text.as_bytes()).unwrap_or_else(|refusal| panic!("{text:?}: {}", refusal.message))
 }
 
-fn platform() -> Platform {
+pub(crate) fn platform() -> Platform {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     Platform {
         orchestrator: "orchestrator".to_owned(),
@@ -40,6 +40,8 @@ fn platform() -> Platform {
         clusters: names(&["cluster"]),
         families: names(&["generators", "previews"]),
         log_groups: names(&["/ecs/generators"]),
+        tables: names(&["table"]),
+        queues: names(&["queue"]),
     }
 }
 

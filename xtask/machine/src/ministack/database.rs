@@ -4,6 +4,7 @@
 use crate::aws;
 use crate::net;
 use crate::postgres_image;
+use app_gen_infra::StorageMode;
 use std::time::Duration;
 use xtask_aws_api::calls::secrets::SetSecret;
 use xtask_core::cmd::Cmd;
@@ -19,11 +20,14 @@ const READY_TIMEOUT: Duration = Duration::from_secs(60);
 const READY_POLL: Duration = Duration::from_millis(100);
 
 /// Makes sure that the orchestrator's secret names a database. If it names no database or ours, ours
-/// is started. Any other database is left alone.
+/// is started. Any other database is left alone. Where everything is kept in DynamoDB, there is nothing to be done.
 ///
 /// # Errors
 /// The engine or the local cloud refuses, or the database does not answer in time.
 pub fn ensure(context: &Context) -> anyhow::Result<()> {
+    if !is_used(context) {
+        return Ok(());
+    }
     let Some(secret) = &context.platform.orchestrator().secret else {
         return Ok(());
     };
@@ -54,7 +58,15 @@ pub fn ensure(context: &Context) -> anyhow::Result<()> {
 #[must_use]
 pub fn provides(context: &Context, secret: &str, key: &str) -> bool {
     let used = context.platform.orchestrator().secret.as_ref();
-    context.is_local() && key == KEY && used.is_some_and(|used| used.get_ref() == secret)
+    context.is_local()
+        && is_used(context)
+        && key == KEY
+        && used.is_some_and(|used| used.get_ref() == secret)
+}
+
+/// Whether the orchestrator that is deployed here keeps anything in a database.
+fn is_used(context: &Context) -> bool {
+    context.platform.storage_mode(&context.environment) == StorageMode::Database
 }
 
 /// Removes the container and, without `keep_data`, its volume. Returns what was removed.

@@ -1,6 +1,6 @@
 //! The resources of an environment that cost something.
 
-use app_gen_infra::{Platform, Service, Size};
+use app_gen_infra::{Platform, Service, Size, StorageMode};
 
 /// How many resources of each type there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +21,10 @@ pub(super) struct Inventory {
     /// Metrics that the orchestrator embeds in its log: no template has them.
     pub(super) embedded_metrics: u32,
     pub(super) dashboards: u32,
+    /// Tables of DynamoDB.
+    pub(super) tables: u32,
+    /// Queues of SQS, those of dead letters included.
+    pub(super) queues: u32,
 }
 
 /// Fargate tasks of one definition.
@@ -55,6 +59,7 @@ impl Inventory {
         };
         let services = platform.services.iter();
         let jobs = platform.tasks.iter();
+        let in_dynamodb = platform.storage_mode(environment) == StorageMode::DynamoDb;
         Self {
             load_balancers: 1,
             load_balancer_addresses: 2,
@@ -66,10 +71,13 @@ impl Inventory {
             log_groups: 4,
             repositories: count(platform.images.len()),
             buckets: 2,
-            alarm_metrics: 14,
+            // Three of them watch the queues.
+            alarm_metrics: if in_dynamodb { 17 } else { 14 },
             log_metrics: 4,
             embedded_metrics: Self::embedded_metrics(platform),
             dashboards: 1,
+            tables: u32::from(in_dynamodb),
+            queues: if in_dynamodb { 2 } else { 0 },
         }
     }
 

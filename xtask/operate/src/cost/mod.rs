@@ -252,6 +252,7 @@ fn lines(settings: &Environment, inventory: &Inventory, prices: &Prices) -> Vec<
             &prices.dashboard,
         ),
     ]);
+    lines.extend(table_lines(inventory, usage, prices));
     lines.extend(database_line(settings));
     lines.retain(|line| line.quantity > 0.0 && line.hours != Some(0));
     lines
@@ -269,6 +270,57 @@ fn database_line(settings: &Environment) -> Option<Line> {
         unit_price_usd: usd,
         usd,
     })
+}
+
+/// What an hour of a job writes into the table, in units: a transaction with its item and those of its events for most
+/// readings of its log, and its lease.
+const WRITES_OF_A_JOB: f64 = 15_000.0;
+/// What an hour of a job reads from it: its follower once a second, and who listens.
+const READS_OF_A_JOB: f64 = 8_000.0;
+/// What an orchestrator reads in an hour to find work.
+const READS_OF_AN_HOUR: f64 = 5_400.0;
+/// GB that a job leaves, most of it events. They are kept longer than a month in no environment.
+const GB_OF_A_JOB: f64 = 0.002;
+/// Requests of a job to its queue, and those of an hour in which there is none.
+const REQUESTS_OF_A_JOB: f64 = 4.0;
+const REQUESTS_OF_AN_HOUR: f64 = 180.0;
+const MILLION: f64 = 1_000_000.0;
+
+/// The table and the queue of an environment that keeps everything there.
+fn table_lines(inventory: &Inventory, usage: &Usage, prices: &Prices) -> Vec<Line> {
+    if inventory.tables == 0 {
+        return Vec::new();
+    }
+    let (jobs, hours) = (f64::from(usage.jobs), f64::from(usage.orchestrator_hours));
+    let millions =
+        |of_a_job: f64, of_an_hour: f64| (jobs * of_a_job + hours * of_an_hour) / MILLION;
+    let monthly = |part, quantity, unit, price| line(part, quantity, unit, None, price);
+    vec![
+        monthly(
+            "table, written",
+            millions(WRITES_OF_A_JOB, 0.0),
+            "million units",
+            &prices.table_writing,
+        ),
+        monthly(
+            "table, read",
+            millions(READS_OF_A_JOB, READS_OF_AN_HOUR),
+            "million units",
+            &prices.table_reading,
+        ),
+        monthly(
+            "table, kept",
+            jobs * GB_OF_A_JOB,
+            "GB",
+            &prices.table_storage,
+        ),
+        monthly(
+            "queue",
+            millions(REQUESTS_OF_A_JOB, REQUESTS_OF_AN_HOUR),
+            "million requests",
+            &prices.queue_request,
+        ),
+    ]
 }
 
 /// The kind of task whose hours are those that people look at applications.
