@@ -61,6 +61,24 @@ export function app(environment: string): AppGen {
   return made;
 }
 
+/** The app of an environment that keeps everything in DynamoDB, and is the committed one otherwise. */
+export function storeApp(environment: string): AppGen {
+  const key = `${environment}, dynamodb`;
+  const made = apps.get(key) ?? createApp(environment, { platform: withTable(environment) });
+  apps.set(key, made);
+  return made;
+}
+
+function withTable(environment: string): Platform {
+  const platform = loadPlatform();
+  const settings = platform.environments[environment];
+  if (settings === undefined) {
+    throw new Error(`there is no environment ${environment}`);
+  }
+  const environments = { ...platform.environments, [environment]: { ...settings, storageMode: "dynamodb" } };
+  return { ...platform, environments };
+}
+
 /** A concern's template in an environment. */
 export function template(environment: string, concern: Concern): Template {
   return Template.fromStack(app(environment)[concern]);

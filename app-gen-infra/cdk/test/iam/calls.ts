@@ -33,6 +33,25 @@ function starting(repositoryName: string, logGroup: string): Call[] {
   ];
 }
 
+const TABLE = `arn:aws:dynamodb:${PLACE}:table/app-gen-saas`;
+const QUEUE = `arn:aws:sqs:${PLACE}:app-gen-saas-jobs`;
+
+/**
+ * What the orchestrator calls besides where everything is kept in DynamoDB (app-gen-saas/src/stores/dynamodb). A
+ * transaction needs the rights of the calls that it is made of.
+ */
+export const STORE_CALLS: readonly Call[] = [
+  ...["BatchGetItem", "BatchWriteItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query"].map((name) => ({
+    action: `dynamodb:${name}`,
+    resource: TABLE,
+  })),
+  { action: "dynamodb:Query", resource: `${TABLE}/index/work` },
+  ...["DeleteMessage", "GetQueueAttributes", "ReceiveMessage", "SendMessage"].map((name) => ({
+    action: `sqs:${name}`,
+    resource: QUEUE,
+  })),
+];
+
 /** What must be allowed, and nothing more. */
 export const CALLS: Readonly<Record<string, readonly Call[]>> = {
   "app-gen-saas-task-role": [

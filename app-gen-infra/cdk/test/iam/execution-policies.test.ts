@@ -7,8 +7,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { app, AWS_ENVIRONMENTS, resources, ROOT } from "../support.ts";
-import { CALLS } from "./calls.ts";
+import { app, AWS_ENVIRONMENTS, type Resource, resources, ROOT, storeApp } from "../support.ts";
+import { CALLS, STORE_CALLS } from "./calls.ts";
 import { allows, type Call, list, type Statement } from "./evaluate.ts";
 import { idleExceptions, type Need, needs, type Place } from "./handlers.ts";
 
@@ -82,10 +82,13 @@ test("IAM takes each policy as it is", () => {
 const venv = process.env["CFN_LINT_VENV"];
 const registry = { skip: venv === undefined && "CFN_LINT_VENV is not set: it holds CloudFormation's registry" };
 
+/** Of an environment, whichever way it keeps everything. */
+function allResources(environment: string): Resource[] {
+  return [app(environment), storeApp(environment)].flatMap((of) => [...resources(of).values()]);
+}
+
 function needsOf(environment: string): Need[] {
-  return [...resources(app(environment)).values()].flatMap((resource) =>
-    needs(venv!, placeOf(environment), resource),
-  );
+  return allResources(environment).flatMap((resource) => needs(venv!, placeOf(environment), resource));
 }
 
 test("every right that a handler needs is there, in every environment", registry, () => {
@@ -114,12 +117,12 @@ test("every action and every resource of a statement is needed", registry, () =>
 });
 
 test("no exception from the registry stands without a cause", registry, () => {
-  const types = [...resources(app("dev")).values()].map(({ Type }) => Type);
+  const types = allResources("dev").map(({ Type }) => Type);
   assert.deepEqual(idleExceptions(venv!, types), []);
 });
 
 test("a type that is new is noticed", registry, () => {
-  assert.throws(() => needs(venv!, dev, { Type: "AWS::SQS::Queue", Properties: {} }), /AWS::SQS::Queue/);
+  assert.throws(() => needs(venv!, dev, { Type: "AWS::Kinesis::Stream", Properties: {} }), /AWS::Kinesis::Stream/);
 });
 
 test("the roles of the templates, and no others, may be made and given to tasks", () => {
@@ -152,7 +155,7 @@ test("every role of the templates has the boundary", () => {
 });
 
 test("the boundary admits what the roles call, and nothing else", () => {
-  const made = Object.values(CALLS).flat();
+  const made = [...Object.values(CALLS).flat(), ...STORE_CALLS];
   const given = bounds(dev);
   for (const call of made) {
     assert.ok(given.some((statement) => allows(statement, call)), `missing: ${call.action} on ${call.resource}`);

@@ -7,8 +7,8 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { app, AWS_ENVIRONMENTS, resources, ROOT } from "../support.ts";
-import { CALLS, FORBIDDEN, NOT_RECORDED } from "./calls.ts";
+import { app, AWS_ENVIRONMENTS, resources, ROOT, storeApp } from "../support.ts";
+import { CALLS, FORBIDDEN, NOT_RECORDED, STORE_CALLS } from "./calls.ts";
 import { allows, list, matches, type Statement } from "./evaluate.ts";
 
 /** Actions that take no resource, so that `*` is all a policy can say. */
@@ -105,6 +105,28 @@ test("apart from that, other environments differ in account, zone and name alone
   const [first, ...others] = AWS_ENVIRONMENTS.map((name, index) => normalised(name, `00000000000${index + 1}`));
   for (const other of others) {
     assert.equal(other, first);
+  }
+});
+
+test("where everything is kept in DynamoDB, the orchestrator reaches its table and its queue, and nobody else does", () => {
+  const isOfStore = ({ Action }: Statement) => list(Action).some((action) => /^(dynamodb|sqs):/.test(action));
+  const roles = [...resources(storeApp("dev")).values()].filter(({ Type }) => Type === "AWS::IAM::Role");
+  for (const { Properties } of roles) {
+    const inline = Properties["Policies"] as { PolicyDocument: { Statement: Statement[] } }[];
+    const rights = inline.flatMap(({ PolicyDocument }) => PolicyDocument.Statement).filter(isOfStore);
+    if (Properties["RoleName"] !== "app-gen-saas-task-role") {
+      assert.deepEqual(rights, [], String(Properties["RoleName"]));
+      continue;
+    }
+    for (const call of STORE_CALLS) {
+      assert.ok(rights.some((right) => allows(right, call)), `missing: ${call.action} on ${call.resource}`);
+    }
+    for (const right of rights) {
+      for (const action of list(right.Action)) {
+        const isMade = STORE_CALLS.some((call) => allows({ ...right, Action: action }, call));
+        assert.ok(isMade, `unused: ${action}`);
+      }
+    }
   }
 });
 

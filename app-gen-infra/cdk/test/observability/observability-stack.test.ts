@@ -7,7 +7,7 @@ import { RUNBOOK } from "../../lib/observability/alarm-registry.ts";
 import { metricNames } from "../../lib/observability/embedded-metrics.ts";
 import { JOB_ENDED, JOB_TAKEN_UP } from "../../lib/observability/log-metrics.ts";
 import { loadPlatform } from "../../lib/platform.ts";
-import { createApp, ROOT, template } from "../support.ts";
+import { createApp, ROOT, storeApp, template } from "../support.ts";
 
 const dev = template("dev", "observability");
 
@@ -48,6 +48,16 @@ test("every alarm tells somebody, names its severity, and leads to its section o
     assert.equal(alarm.AlarmActions?.length, 1, name);
     assert.match(alarm.AlarmDescription, /^\[(urgent|soon)\] /, name);
     assert.ok(alarm.AlarmDescription.endsWith(` Runbook: ${RUNBOOK}#${name}`), alarm.AlarmDescription);
+    assert.deepEqual(sections.get(name), ["Description", "Investigation", "Resolution"], `section ${name}`);
+  }
+});
+
+test("where there is a queue, its age, its depth and its dead letters are watched, by the runbook", () => {
+  const found = Template.fromStack(storeApp("dev").observability).findResources("AWS::CloudWatch::Alarm");
+  const names = Object.values(found).map((alarm) => String(alarm["Properties"]["AlarmName"]).replace(/^app-gen-saas-/, ""));
+  const more = names.filter((name) => !alarms.has(name)).sort();
+  assert.deepEqual(more, ["dead-letters-of-queue", "queue-age", "queue-depth"]);
+  for (const name of more) {
     assert.deepEqual(sections.get(name), ["Description", "Investigation", "Resolution"], `section ${name}`);
   }
 });
