@@ -29,4 +29,5 @@ pub mod stores;
 pub mod streams;
 pub mod telemetry;
 mod tls;
+pub mod transfer;
 pub mod worker;

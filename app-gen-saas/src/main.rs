@@ -1,6 +1,10 @@
-//! The orchestrator's binary: configuration, server, worker, and an orderly end.
+//! The orchestrator's binary: configuration, server, worker, and an orderly end. With `export FILE` or `import FILE` it
+//! moves everything that is kept out of its store or into it, and serves nobody.
 
+use std::fs::File;
+use std::io::BufWriter;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -8,7 +12,7 @@ use app_gen_saas::app::App;
 use app_gen_saas::config::{Config, Environment};
 use app_gen_saas::observe::{metrics, sender};
 use app_gen_saas::streams::news;
-use app_gen_saas::{retention, server, telemetry, worker};
+use app_gen_saas::{retention, server, stores, telemetry, transfer, worker};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -35,7 +39,17 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let result = runtime.block_on(run(config));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        [] => runtime.block_on(run(config)),
+        ["export", file] => runtime.block_on(export(&config, file)),
+        ["import", file] => runtime.block_on(import(&config, file)),
+        _ => {
+            tracing::error!("it takes nothing, or export FILE, or import FILE");
+            return ExitCode::from(2);
+        }
+    };
     // Lookups of names run in threads that nothing can stop.
     runtime.shutdown_timeout(Duration::from_millis(500));
     match result {
@@ -54,6 +68,29 @@ fn raise_limit_of_files() {
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!(%error, "failed to raise the limit of open files");
     }
+}
+
+/// Writes everything that the store keeps into a new file. No orchestrator may be at work meanwhile.
+async fn export(config: &Config, path: &str) -> anyhow::Result<()> {
+    let store = stores::connect(&config.store, &Arc::default()).await?;
+    let file = File::create_new(path).with_context(|| format!("failed to create {path}"))?;
+    let all = transfer::export(&*store, &mut BufWriter::new(file)).await?;
+    tracing::info!(rows = all.count(), ?all, path, "exported");
+    Ok(())
+}
+
+/// Writes everything of a file into the store, which is empty.
+async fn import(config: &Config, path: &str) -> anyhow::Result<()> {
+    let store = stores::connect(&config.store, &Arc::default()).await?;
+    let mut file = File::open(path).with_context(|| format!("failed to open {path}"))?;
+    let all = transfer::import(&*store, &mut file).await?;
+    tracing::info!(
+        rows = all.count(),
+        ?all,
+        path,
+        "imported, counted and compared"
+    );
+    Ok(())
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 
 use crate::database::{
@@ -11,7 +12,8 @@ use crate::database::{
 };
 
 /// A value of a column; one that is nothing is left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum Value {
     /// A text.
     Text(String),
@@ -44,7 +46,7 @@ impl From<i64> for Value {
 }
 
 /// The columns of a thing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record(pub BTreeMap<String, Value>);
 
 impl Record {

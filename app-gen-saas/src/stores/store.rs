@@ -10,6 +10,7 @@ use crate::stores::events::Events;
 use crate::stores::following::Following;
 use crate::stores::jobs::Jobs;
 use crate::stores::leases::Leases;
+use crate::stores::moving::Moving;
 use crate::stores::previews::{PreviewSteps, Previews};
 use crate::stores::projects::Projects;
 use crate::stores::templates::{Templates, Uploads};
@@ -33,6 +34,7 @@ pub trait Store:
     + Tenants
     + Removal
     + Entrances
+    + Moving
     + Duties
 {
     /// The database of SQL that it is, for what only PostgreSQL can (`streams::news`).

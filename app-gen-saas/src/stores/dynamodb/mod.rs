@@ -18,6 +18,7 @@ mod job;
 mod jobs;
 mod key;
 mod leases;
+mod moving;
 mod preview;
 mod preview_steps;
 mod previews;

@@ -56,6 +56,11 @@ pub(super) fn place(preview: &mut Record) {
     };
 }
 
+/// The list's name of a preview: the newest one is the last.
+pub(super) fn listed(created_at: i64, id: &str) -> String {
+    format!("{}#{id}", sortable(created_at))
+}
+
 /// Ends it; somebody is to look at it at once if nobody does.
 pub(super) fn end(preview: &mut Record, now: i64, reason: &str) {
     preview

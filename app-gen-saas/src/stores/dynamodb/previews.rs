@@ -4,7 +4,7 @@ use crate::clock::now_millis;
 use crate::database::record::Record;
 use crate::database::{Begun, NewPreview, Preview};
 use crate::stores::dynamodb::key::{self, named, sortable};
-use crate::stores::dynamodb::preview::{self, GONE_PREVIEWS, PREVIEWS};
+use crate::stores::dynamodb::preview::{self, GONE_PREVIEWS, PREVIEWS, listed};
 use crate::stores::dynamodb::table::{LAST, List};
 use crate::stores::dynamodb::{DynamoStore, LOOK};
 use crate::stores::error::StoreResult;
@@ -12,11 +12,6 @@ use crate::stores::previews::Previews;
 
 /// More than `max_previews` of the manifest may be.
 const MOST: usize = 200;
-
-/// The list's name of a preview: the newest one is the last.
-fn listed(created_at: i64, id: &str) -> String {
-    format!("{}#{id}", sortable(created_at))
-}
 
 impl DynamoStore {
     /// Ends a preview if it has not, and `is_due` says so now.

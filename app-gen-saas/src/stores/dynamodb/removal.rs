@@ -9,7 +9,7 @@ use crate::stores::dynamodb::{DynamoStore, entrances};
 use crate::stores::error::StoreResult;
 
 /// In the index: tenants that were shut, the earliest first.
-const DELETED: &str = "DELETED_TENANTS";
+pub(super) const DELETED: &str = "DELETED_TENANTS";
 
 #[async_trait::async_trait]
 impl Removal for DynamoStore {

@@ -40,12 +40,14 @@ pub(super) struct Rounds<'table> {
     number: u32,
 }
 
+type Seen = BTreeMap<Key, Option<Record>>;
+
 /// One round.
 #[derive(Debug)]
 pub(super) struct Round<'table> {
     table: &'table Table,
-    /// What was read, and the revision that it had; nothing if there was no such item.
-    seen: BTreeMap<Key, Option<String>>,
+    /// What was read; nothing if there was no such item.
+    seen: Seen,
     /// What becomes of items; nothing if they are deleted.
     writes: BTreeMap<Key, Option<Record>>,
 }
@@ -87,20 +89,20 @@ impl<'table> Rounds<'table> {
 }
 
 impl Round<'_> {
-    /// An item as this round left it, or as it was written last; it must still be so when the round commits.
+    /// An item as this round left it or saw it first; it must still be so when the round commits.
     pub(super) async fn get(&mut self, key: &Key) -> StoreResult<Option<Record>> {
-        if let Some(written) = self.writes.get(key) {
-            return Ok(written.clone());
+        if let Some(known) = self.writes.get(key).or_else(|| self.seen.get(key)) {
+            return Ok(known.clone());
         }
         let record = self.table.get(key).await?;
-        let revision = record.as_ref().map(revision);
-        self.seen.insert(key.clone(), revision);
+        self.seen.insert(key.clone(), record.clone());
         Ok(record)
     }
 
     /// An item that a list or several reads brought must still be so when the round commits.
     pub(super) fn hold(&mut self, record: &Record) {
-        self.seen.insert(Key::of(record), Some(revision(record)));
+        let seen = self.seen.entry(Key::of(record));
+        seen.or_insert_with(|| Some(record.clone()));
     }
 
     /// What becomes of an item.
@@ -294,9 +296,11 @@ enum Condition {
 }
 
 impl Condition {
-    fn of(seen: &BTreeMap<Key, Option<String>>, key: &Key, is_kept: bool) -> Self {
+    fn of(seen: &Seen, key: &Key, is_kept: bool) -> Self {
         match (seen.get(key), is_kept) {
-            (Some(Some(revision)), _) => Self::Revision(revision.clone()),
+            (Some(Some(record)), _) => {
+                Self::Revision(record.text("revision").unwrap_or_default().to_owned())
+            }
             (Some(None), _) | (None, true) => Self::Absent,
             (None, false) => Self::Whatever,
         }
@@ -327,10 +331,6 @@ impl Condition {
     }
 }
 
-fn revision(record: &Record) -> String {
-    record.text("revision").unwrap_or_default().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -339,11 +339,9 @@ mod tests {
     #[test]
     fn what_was_read_must_be_as_it_was() {
         let (known, missing) = (key::job("known"), key::job("missing"));
-        let seen = [
-            (known.clone(), Some("7".to_owned())),
-            (missing.clone(), None),
-        ]
-        .into();
+        let mut record = known.item();
+        record.set("revision", "7");
+        let seen = [(known.clone(), Some(record)), (missing.clone(), None)].into();
         let revision = Condition::Revision("7".to_owned());
         assert_eq!(Condition::of(&seen, &known, true), revision);
         assert_eq!(Condition::of(&seen, &known, false), revision);

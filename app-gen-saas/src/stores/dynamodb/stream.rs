@@ -87,33 +87,84 @@ fn store(event: &EventRecord, generator_sequence: Option<i64>) -> StoreResult<St
 }
 
 fn put(round: &mut Round<'_>, job: &Record, events: &[Stored]) -> StoreResult<()> {
+    if let Some(item) = item(job.text("id").unwrap_or_default(), events)? {
+        round.put(item);
+    }
+    Ok(())
+}
+
+/// The item of these events, if there are any.
+fn item(job_id: &str, events: &[Stored]) -> StoreResult<Option<Record>> {
     let (Some(first), Some(last)) = (events.first(), events.last()) else {
-        return Ok(());
+        return Ok(None);
     };
     let text = serde_json::to_string(events).map_err(|error| StoreError::Failed(error.into()))?;
-    let job_id = job.text("id").unwrap_or_default();
     let mut item = key::events(job_id, last.sequence).item();
     item.set("first", first.sequence).set("events", text);
-    round.put(item);
-    Ok(())
+    Ok(Some(item))
+}
+
+fn parse(item: &Record) -> StoreResult<Vec<Stored>> {
+    let text = item.text("events").unwrap_or_default();
+    serde_json::from_str(text).map_err(|error| {
+        let sort = item.text("sk").unwrap_or_default();
+        damaged(format_args!("unreadable events as {sort} ({error})"))
+    })
 }
 
 /// The events of an item.
 pub(super) fn read(item: &Record) -> StoreResult<Vec<EventRecord>> {
-    let text = item.text("events").unwrap_or_default();
-    let stored: Vec<Stored> = serde_json::from_str(text).map_err(|error| {
-        let sort = item.text("sk").unwrap_or_default();
-        damaged(format_args!("unreadable events as {sort} ({error})"))
-    })?;
-    Ok(stored
-        .into_iter()
-        .map(|event| EventRecord {
-            sequence: event.sequence,
-            time: event.time,
-            kind: event.kind,
-            body: String::from(Box::<str>::from(event.body)),
-        })
-        .collect())
+    let stored = parse(item)?.into_iter();
+    let records = stored.map(|event| EventRecord {
+        sequence: event.sequence,
+        time: event.time,
+        kind: event.kind,
+        body: String::from(Box::<str>::from(event.body)),
+    });
+    Ok(records.collect())
+}
+
+/// The rows of SQL that the events of an item are.
+pub(super) fn rows(item: &Record) -> StoreResult<Vec<Record>> {
+    let partition = item.text("pk").unwrap_or_default();
+    let job_id = partition.rsplit('#').next().unwrap_or_default();
+    let stored = parse(item)?;
+    let rows = stored.into_iter().map(|event| {
+        let mut row = Record::default();
+        row.set("job_id", job_id)
+            .set("sequence", event.sequence)
+            .set_or_clear("generator_sequence", event.generator_sequence)
+            .set("time", event.time)
+            .set("type", event.kind)
+            .set("body", String::from(Box::<str>::from(event.body)));
+        row
+    });
+    Ok(rows.collect())
+}
+
+/// The items of rows of SQL, which are events of one job in their order.
+pub(super) fn items(job_id: &str, rows: &[Record]) -> StoreResult<Vec<Record>> {
+    let mut items = Vec::new();
+    let mut together = Vec::new();
+    let mut bytes = 0;
+    for row in rows {
+        let text = |column| row.text(column).unwrap_or_default().to_owned();
+        let event = EventRecord {
+            sequence: row.number("sequence"),
+            time: text("time"),
+            kind: text("type"),
+            body: text("body"),
+        };
+        if !together.is_empty() && bytes + event.body.len() > ITEM_BYTES {
+            items.extend(item(job_id, &together)?);
+            together.clear();
+            bytes = 0;
+        }
+        bytes += event.body.len();
+        together.push(store(&event, row.integer("generator_sequence"))?);
+    }
+    items.extend(item(job_id, &together)?);
+    Ok(items)
 }
 
 #[cfg(test)]
@@ -132,6 +183,9 @@ mod tests {
         let mut item = key::events("1", 7).item();
         item.set("events", serde_json::to_string(&stored).unwrap());
         assert_eq!(read(&item).unwrap(), [event]);
+        let rows = rows(&item).unwrap();
+        let items = items("1", &rows).unwrap();
+        assert_eq!(items[0].text("events"), item.text("events"));
         item.set("events", "[");
         read(&item).unwrap_err();
     }

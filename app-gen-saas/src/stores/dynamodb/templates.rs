@@ -10,9 +10,9 @@ use crate::stores::error::StoreResult;
 use crate::stores::templates::Templates;
 
 /// In the index: folders of templates.
-const FOLDERS: &str = "TEMPLATE_FOLDERS";
+pub(super) const FOLDERS: &str = "TEMPLATE_FOLDERS";
 /// In the index: templates that were removed.
-const DELETED: &str = "DELETED_TEMPLATES";
+pub(super) const DELETED: &str = "DELETED_TEMPLATES";
 
 /// Writes what a template is.
 fn write(item: &mut Record, template: &Template) {

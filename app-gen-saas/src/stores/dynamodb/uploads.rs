@@ -12,7 +12,7 @@ use crate::stores::error::StoreResult;
 use crate::stores::templates::Uploads;
 
 /// In the index: uploads, the earliest first.
-const UPLOADS: &str = "UPLOADS";
+pub(super) const UPLOADS: &str = "UPLOADS";
 
 impl DynamoStore {
     /// Has a tenant's uploads removed as if they were old.

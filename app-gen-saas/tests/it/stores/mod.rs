@@ -11,6 +11,7 @@ mod duties;
 mod events;
 mod jobs;
 mod leases;
+mod moving;
 mod previews;
 mod samples;
 mod templates;
