@@ -93,8 +93,8 @@ impl Duties for DynamoStore {
     }
 
     async fn ping(&self) -> StoreResult<()> {
-        let asked = self.table.get(&key::duty("ping"));
-        match tokio::time::timeout(PING_TIMEOUT, asked).await {
+        let key = key::duty("ping");
+        match tokio::time::timeout(PING_TIMEOUT, self.table.get(&key)).await {
             Ok(answer) => answer.map(|_| ()),
             Err(_) => Err(StoreError::Unavailable(anyhow!(
                 "DynamoDB does not answer within {} s",
