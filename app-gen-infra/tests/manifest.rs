@@ -4,6 +4,7 @@
 
 use app_gen_infra::{
     ALARMED_METRICS, EMBEDDED_METRICS, Instance, MANIFEST_PATH, PRICES_PATH, Platform, Prices,
+    StorageMode,
 };
 use std::path::{Path, PathBuf};
 
@@ -136,6 +137,33 @@ fn a_mode_requires_its_keys() {
     assert_eq!(
         platform.required_secret_keys("orchestrator", "local"),
         ["SUPABASE_ANON_KEY", "SUPABASE_URL"]
+    );
+}
+
+#[test]
+fn an_environment_that_keeps_everything_in_dynamodb_needs_no_database() {
+    let own = "database_usd_per_month = 25\n";
+    let text = committed().replace(own, "storage_mode = \"dynamodb\"\n");
+    let platform = Platform::parse(&text, &root()).unwrap();
+    assert_eq!(platform.storage_mode("prod"), StorageMode::DynamoDb);
+    assert_eq!(platform.storage_mode("dev"), StorageMode::Database);
+    assert_eq!(
+        platform.required_secret_keys("orchestrator", "prod"),
+        [""; 0]
+    );
+    assert_eq!(
+        platform.required_secret_keys("orchestrator", "dev"),
+        ["DATABASE_URL"]
+    );
+    let both = error(own, &format!("{own}storage_mode = \"dynamodb\"\n"));
+    assert!(both.contains("delete the line"), "{both}");
+    let shared = error(
+        "AUTH_MODE = \"none\",",
+        "AUTH_MODE = \"none\", STORAGE_MODE = \"database\",",
+    );
+    assert!(
+        shared.contains("write `storage_mode` into each"),
+        "{shared}"
     );
 }
 
