@@ -15,7 +15,7 @@ use xtask_core::error::{Code, Failure};
 const INCLUDED_DISK_GB: u32 = 20;
 
 /// Resource types that cost nothing, and why.
-pub(super) const FREE: [(&str, &str); 23] = [
+pub(super) const FREE: [(&str, &str); 22] = [
     ("AWS::Budgets::Budget", "without actions budgets are free"),
     (
         "AWS::EC2::InternetGateway",
@@ -53,7 +53,6 @@ pub(super) const FREE: [(&str, &str); 23] = [
     ("AWS::SNS::Subscription", "a mail costs 0.00002 $"),
     ("AWS::SNS::Topic", "messages are priced, and there are few"),
     ("AWS::SNS::TopicPolicy", "a setting"),
-    ("AWS::SQS::QueuePolicy", "a setting"),
 ];
 
 /// The part of `manifest.json` of a cloud assembly that is used.
@@ -185,6 +184,8 @@ fn count_resource(
         "AWS::CloudWatch::Dashboard" => inventory.dashboards += 1,
         "AWS::DynamoDB::Table" => inventory.tables += 1,
         "AWS::SQS::Queue" => inventory.queues += 1,
+        // A setting of a queue, where there is one.
+        "AWS::SQS::QueuePolicy" => {}
         "AWS::EC2::VPCEndpoint" if properties["VpcEndpointType"] == "Gateway" => {}
         "AWS::ECR::Repository" => inventory.repositories += 1,
         // A definition is counted with its service, or as tasks that run once per job.

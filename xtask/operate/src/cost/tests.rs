@@ -68,6 +68,27 @@ fn figures_are_those_of_the_price_lists() {
 }
 
 #[test]
+fn a_month_of_jobs_in_dynamodb_is_priced() {
+    let own = "database_usd_per_month = 25\n";
+    let platform = changed(&[(own, "storage_mode = \"dynamodb\"\n")]);
+    let of_thousand = month(&platform, "prod", None).unwrap();
+    assert_eq!(sum(&of_thousand, "table, written"), 9.38);
+    assert_eq!(sum(&of_thousand, "table, read"), 1.49);
+    assert_eq!(sum(&of_thousand, "table, kept"), 0.9);
+    assert_eq!(sum(&of_thousand, "queue"), 0.05);
+    assert_eq!(sum(&of_thousand, "database"), 0.0);
+    let usage = "[environments.prod.usage]\n";
+    let more = format!("{usage}jobs = 2000\n");
+    let platform = changed(&[(own, "storage_mode = \"dynamodb\"\n"), (usage, &more)]);
+    let of_more = month(&platform, "prod", None).unwrap();
+    assert_eq!(sum(&of_more, "table, written"), 18.75);
+    assert_eq!(
+        sum(&month(&self::platform(), "prod", None).unwrap(), "table"),
+        0.0
+    );
+}
+
+#[test]
 fn an_environment_over_its_ceiling_is_refused() {
     let platform = changed(&[(
         "dev = { cpu_units = 256, memory_mib = 512 }",
