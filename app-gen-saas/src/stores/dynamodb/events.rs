@@ -8,8 +8,8 @@ use crate::stores::dynamodb::{DynamoStore, key, stream};
 use crate::stores::error::StoreResult;
 use crate::stores::events::Events;
 
-/// Items that are read at once: a page has that many events at most, and most items more than one.
-const ITEMS: i64 = 8;
+/// Items that are read at once: most hold more than one event, and the largest as much as a page.
+const ITEMS: i64 = 4;
 /// More than any job has runs of checks; the newest count.
 const MAX_CHECKS: usize = 2_000;
 

@@ -13,7 +13,7 @@ use crate::stores::error::{StoreError, StoreResult};
 
 /// Bytes of the bodies of one item, but for one that alone has more: DynamoDB takes 400 KB, and a body has 256 KiB
 /// at most.
-const ITEM_BYTES: usize = 128 * 1024;
+const ITEM_BYTES: usize = 64 * 1024;
 
 /// An event in an item. Its body is text from the log to the table, and is never taken apart.
 #[derive(Debug, Serialize, Deserialize)]

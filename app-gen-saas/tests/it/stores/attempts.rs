@@ -36,8 +36,12 @@ fn approval() -> Pause {
 
 async fn a_decision_counts_once(store: TestStore) {
     let (id, lease) = (running(&**store).await, lease("one"));
-    let paused = store.pause_job(&lease, &id, &approval(), false, None);
-    assert!(paused.await.unwrap());
+    assert!(
+        store
+            .pause_job(&lease, &id, &approval(), false, None)
+            .await
+            .unwrap()
+    );
     let job = store.job(&id).await.unwrap().unwrap();
     assert_eq!(
         (job.state, job.waiting),

@@ -185,12 +185,8 @@ async fn what_was_never_delivered_is_not_looked_at(store: TestStore) {
     };
     let (never, _) = ask(&**store, &look, (&project, 1)).await;
     assert_eq!(never, AcceptedDelivery::NeverDelivered);
-    let full = store.insert_delivery(
-        &delivery("c1", "shop"),
-        (&project, 1),
-        &deliver(&project),
-        0,
-    );
+    let (new, job) = (delivery("c1", "shop"), deliver(&project));
+    let full = store.insert_delivery(&new, (&project, 1), &job, 0);
     assert_eq!(
         full.await.unwrap(),
         AcceptedDelivery::Refused(Accepted::QueueFull)
