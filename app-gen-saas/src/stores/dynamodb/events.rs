@@ -53,19 +53,25 @@ impl Events for DynamoStore {
         max_bytes: u64,
     ) -> StoreResult<Option<Page>> {
         let mut page: Option<Page> = None;
-        let events = self.event_items(job_id, after, ITEMS).await?;
-        let most = usize::try_from(MAX_PAGE).unwrap_or(usize::MAX);
-        for event in events.iter().take(most) {
-            let bytes = page.map_or(0, |page| page.bytes) + event.body.len() as u64;
-            if page.is_some() && bytes > max_bytes {
-                break;
+        let mut count = 0;
+        loop {
+            let known = page.map_or(after, |page| page.last);
+            let events = self.event_items(job_id, known, ITEMS).await?;
+            if events.is_empty() {
+                return Ok(page);
             }
-            page = Some(Page {
-                last: event.sequence,
-                bytes,
-            });
+            for event in &events {
+                let bytes = page.map_or(0, |page| page.bytes) + event.body.len() as u64;
+                if count == MAX_PAGE || (page.is_some() && bytes > max_bytes) {
+                    return Ok(page);
+                }
+                count += 1;
+                page = Some(Page {
+                    last: event.sequence,
+                    bytes,
+                });
+            }
         }
-        Ok(page)
     }
 
     async fn events_between(
