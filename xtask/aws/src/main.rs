@@ -22,6 +22,7 @@ mod rights;
 mod rollout;
 mod s3;
 mod secrets;
+mod sqs;
 mod state;
 mod stop_reasons;
 mod sts;

@@ -37,6 +37,8 @@ pub(crate) enum On {
     BucketObjects,
     StateBucket,
     StateBucketObjects,
+    /// The queue that wakes who waits for jobs, and that of its dead letters.
+    JobQueues,
     /// The principal that is asked about.
     Principal,
 }
@@ -264,6 +266,10 @@ const RIGHTS: &[Needed] = &[
     right("prune", "ecr:BatchDeleteImage", On::Repositories),
     right("prune", "s3:ListBucketVersions", On::StateBucket),
     right("prune", "s3:DeleteObjectVersion", On::StateBucketObjects),
+    right("redrive", "sqs:GetQueueUrl", On::JobQueues),
+    right("redrive", "sqs:ReceiveMessage", On::JobQueues),
+    right("redrive", "sqs:SendMessage", On::JobQueues),
+    right("redrive", "sqs:DeleteMessage", On::JobQueues),
     right("diff", "cloudformation:DetectStackDrift", On::Stacks),
     right(
         "diff",

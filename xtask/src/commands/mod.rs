@@ -28,6 +28,7 @@ mod projects;
 mod promote;
 mod provider;
 mod prune;
+mod redrive;
 mod releases;
 mod restart;
 mod rollback;
@@ -79,6 +80,7 @@ command::verbs! {
             Exec(exec::Args),
             Restart(restart::Args),
             Scale(scale::Args),
+            Redrive(redrive::Args),
             #[command(subcommand)]
             Secrets(secrets::Verb),
             Prune(prune::Args),

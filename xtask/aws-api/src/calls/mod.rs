@@ -11,6 +11,7 @@ pub mod ecr;
 pub mod identity;
 pub mod logs;
 pub mod prune;
+pub mod queue;
 pub mod rights;
 pub mod s3;
 pub mod secrets;
@@ -113,6 +114,7 @@ calls! {
     "read-logs" logs::ReadLogs streams stream_item::StreamItem;
     "tail-log" logs::TailLog answers logs::LogTail;
     "prune" prune::Prune answers prune::Pruned;
+    "redrive-queue" queue::RedriveQueue answers queue::Redriven;
     "check-rights" rights::CheckRights answers rights::Rights;
     "empty-bucket" s3::EmptyBucket answers s3::Emptied;
     "get-object" s3::GetObject answers s3::ObjectWritten;

@@ -6,6 +6,7 @@ mod follow;
 mod identity;
 mod logs;
 mod prune;
+mod queue;
 mod rights;
 mod run_task;
 mod s3;
@@ -65,6 +66,7 @@ pub(crate) async fn run(request: Request, cloud: &Cloud) -> anyhow::Result<Outco
         Request::ReadLogs(request) => stream(request, cloud).await,
         Request::TailLog(request) => answer(request, cloud).await,
         Request::Prune(request) => answer(request, cloud).await,
+        Request::RedriveQueue(request) => answer(request, cloud).await,
         Request::CheckRights(request) => answer(request, cloud).await,
         Request::EmptyBucket(request) => answer(request, cloud).await,
         Request::GetObject(request) => answer(request, cloud).await,

@@ -191,6 +191,9 @@ fn resources(on: On, cloud: &Cloud, principal: &str) -> Vec<String> {
             .map(|name| format!("arn:aws:s3:::{name}/*"))
             .to_vec(),
         On::StateBucket => vec![format!("arn:aws:s3:::{}", deployed.state_bucket)],
+        On::JobQueues => [&deployed.job_queue, &deployed.dead_letter_queue]
+            .map(|name| format!("arn:aws:sqs:{place}:{name}"))
+            .to_vec(),
         On::StateBucketObjects => vec![format!("arn:aws:s3:::{}/*", deployed.state_bucket)],
         On::CdkBootstrapStack => vec![format!(
             "arn:aws:cloudformation:{place}:stack/{BOOTSTRAP_STACK}/*"

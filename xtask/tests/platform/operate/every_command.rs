@@ -53,6 +53,7 @@ const WHILE_BROKEN: Lines = &[
     ("outputs", 0),
     ("plan", 0),
     ("preflight", 0),
+    ("redrive", 2),
     ("releases", 0),
     ("rollback --to nothing", 2),
     ("secrets check", 0),
