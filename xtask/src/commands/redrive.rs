@@ -16,7 +16,7 @@ pub(crate) struct Args;
 impl Command for Args {
     const CHANGES: Changes = Changes::Environment;
     const ANSWER: Answer = Answer::Object(
-        r#"`{"queue","jobs":[ID],"more"}`; `more` where there are more than one call puts back. Exit code 2
+        r#"`{"queue","jobs":[ID],"more"}`; `more` where there are more than one call puts back; exit code 2
         where the environment keeps nothing in DynamoDB, and has no queue"#,
     );
 
