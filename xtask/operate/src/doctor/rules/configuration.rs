@@ -3,6 +3,7 @@
 
 use crate::doctor::evidence::{Evidence, ImageFound, PartFound, Source};
 use crate::doctor::finding::Finding;
+use app_gen_infra::StorageMode;
 use xtask_aws_api::calls::secrets::SecretState;
 use xtask_aws_api::calls::status::ServiceStatus;
 use xtask_aws_api::{Rule, StopReason};
@@ -200,6 +201,12 @@ pub(super) fn database(evidence: &Evidence) -> Vec<Finding> {
     let next = match (&stopped, evidence.environment.as_str()) {
         (Some(container), _) => format!("docker start {}", container.name),
         (None, "local") => evidence.command("deploy"),
+        // No secret names a table: the stacks make it, with the rights to it.
+        (None, _)
+            if evidence.platform.storage_mode(&evidence.environment) == StorageMode::DynamoDb =>
+        {
+            evidence.command("deploy")
+        }
         (None, _) => evidence.command("secrets list"),
     };
     let state =
