@@ -89,11 +89,11 @@ async fn jobs_are_listed_newest_first(store: TestStore) {
         jobs.into_iter().map(|job| job.id).collect()
     };
     let all = ids(store.jobs(TENANT, None, None, 10).await.unwrap());
-    assert_eq!(all, [&other.id, &second.id, &first.id]);
+    assert_eq!(all, [&other.id, &second.id, &first.id].map(String::as_str));
     let page = store.jobs(TENANT, None, Some(&other.id), 1).await.unwrap();
     assert_eq!(ids(page), [second.id.as_str()]);
     let of_project = store.jobs(TENANT, Some(&project), None, 10).await.unwrap();
-    assert_eq!(ids(of_project), [&second.id, &first.id]);
+    assert_eq!(ids(of_project), [&second.id, &first.id].map(String::as_str));
     let of_another = store
         .jobs("another", Some(&project), None, 10)
         .await
