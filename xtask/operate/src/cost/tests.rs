@@ -153,6 +153,7 @@ fn usages() -> impl Iterator<Item = Usage> {
     };
     (0..500).map(move |_| Usage {
         orchestrator_hours: next(731),
+        jobs: next(10_000),
         generator_hours: next(100_000),
         preview_hours: next(100_000),
         traffic_gb: next(10_000),
