@@ -109,8 +109,10 @@ pub struct Platform {
     /// The log groups of generators.
     pub log_groups: Vec<String>,
     /// The tables of orchestrators that keep everything in DynamoDB.
+    #[serde(default)]
     pub tables: Vec<String>,
     /// The queues that wake them.
+    #[serde(default)]
     pub queues: Vec<String>,
 }
 
