@@ -52,7 +52,7 @@ const OFFLINE: &str = "offline";
 const PLATFORM: &str = "platform";
 /// The one whose tests stop and start what others need.
 const SERVICES: &str = "services";
-/// How many suites run side by side: each of them waits for its engine, an agent or a job most of the time.
+/// How many suites run side by side: they wait for an engine, an agent or the end of a job.
 const LANES: usize = 2;
 /// Suites whose tests mostly wait, for the time between two tries of an agent or for the end of a job:
 /// two of them for each core.
